@@ -1,0 +1,139 @@
+# sparklesworker: `make help` lists what can be asked of this file.
+# LANE chooses how things are built; each lane has its own folder below build/.
+#   native (default)  g++, Debian's libraries          clang  the same with clang 19
+#   asan, tsan, fuzz  clang 19 with sanitizers, for tests
+
+LANE ?= native
+BUILD := build/$(LANE)
+VERSION := 0.1.0
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+CLANG := clang++-19
+CXX_native := g++
+CXX_clang := $(CLANG)
+CXX_asan := $(CLANG)
+CXX_tsan := $(CLANG)
+CXX_fuzz := $(CLANG)
+LANE_CXX := $(CXX_$(LANE))
+ifeq ($(LANE_CXX),)
+$(error LANE=$(LANE) is not one of native clang asan tsan fuzz)
+endif
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+SANITIZE := $(SANITIZE_$(LANE))
+OPTIMIZE_native := -O2
+OPTIMIZE_clang := -O2
+OPTIMIZE := $(or $(OPTIMIZE_$(LANE)),-O1)
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
+ifneq ($(LANE),native)
+WARNINGS += -Wthread-safety
+endif
+
+ABSEIL := absl_status absl_statusor absl_strings \
+          absl_str_format absl_synchronization absl_time
+CPPFLAGS := -Isrc -I.
+CXXFLAGS := -std=c++20 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -fstack-protector-strong -pthread \
+            -ffunction-sections -fdata-sections
+LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now
+LIBS = $(shell pkg-config --libs $(ABSEIL)) -lcrypto
+TEST_LIBS := -lgmock -lgtest
+
+LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
+SUPPORT_SRC := $(wildcard tests/support/*.cc)
+UNIT_SRC := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
+CONTRACT_SRC := $(wildcard tests/contract/*.cc)
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
+BENCH_SRC := $(wildcard bench/*.cc)
+OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+
+LIB := $(BUILD)/libsparkles.a
+BINARY := $(BUILD)/sparklesworker
+UNIT_TESTS := $(BUILD)/unit_tests
+CONTRACT_TESTS := $(BUILD)/contract_tests
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZ_SRC))
+FUZZ_REPLAYS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%_replay,$(FUZZ_SRC))
+BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
+
+.PHONY: all help build deps deps-check test-programs
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+all: build
+
+help:
+	@echo 'make              build build/native/sparklesworker (asks for sudo once if packages are missing)'
+	@echo 'make demo         run the example job and show what came of it'
+	@echo "make test         all tests; T='Retry*' only those with such names"
+	@echo 'make check        formatting, include directions, clang-tidy'
+	@echo 'make asan, tsan   all tests under the sanitizers'
+	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
+	@echo 'make bench        measure; never part of the tests'
+	@echo 'make deps         install the Debian packages that building and testing need'
+	@echo 'make deps-check   the same for make check, asan, tsan and fuzz (clang 19 and its tools)'
+	@echo 'make format       reformat the sources'
+	@echo 'make clean        remove build/'
+
+deps:
+	@third_party/native/install_packages.sh third_party/native/build-packages.txt
+
+deps-check: deps
+	@third_party/native/install_packages.sh third_party/native/check-packages.txt
+
+# Everything that compiles needs the packages of its lane.
+ifeq ($(LANE),native)
+LANE_DEPS := deps
+else
+LANE_DEPS := deps-check
+endif
+
+build: $(BINARY)
+test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(FUZZ_REPLAYS)
+
+$(BUILD)/obj/%.o: %.cc | $(LANE_DEPS)
+	@mkdir -p $(@D)
+	@echo '  CXX  $<'
+	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+# The version lives in one object, which is made again when the commit or the version changes.
+VERSION_STAMP := $(BUILD)/version.stamp
+EXTRA_src_cli_version := -DSPARKLES_VERSION='"$(VERSION)"' -DSPARKLES_COMMIT='"$(COMMIT)"' \
+                         -DSPARKLES_LANE='"$(LANE)"'
+$(BUILD)/obj/src/cli/version.o: $(VERSION_STAMP)
+$(VERSION_STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
+FORCE:
+
+$(LIB): $(call OBJ,$(LIB_SRC))
+	@rm -f $@ && ar rcs $@ $^
+
+define LINK
+@echo '  LINK $@'
+@$(LANE_CXX) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(LIBS)
+endef
+
+$(BINARY): $(BUILD)/obj/src/main.o $(LIB)
+	$(call LINK,)
+$(UNIT_TESTS): $(call OBJ,$(UNIT_SRC) $(SUPPORT_SRC)) $(LIB)
+	$(call LINK,-lgtest_main $(TEST_LIBS))
+$(CONTRACT_TESTS): $(call OBJ,$(CONTRACT_SRC) $(SUPPORT_SRC)) $(LIB)
+	$(call LINK,-lgtest_main $(TEST_LIBS))
+$(FUZZ_REPLAYS): $(BUILD)/%_replay: $(BUILD)/obj/tests/fuzz/%.o \
+                 $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
+	$(call LINK,)
+$(BENCHES): $(BUILD)/bench_%: $(BUILD)/obj/bench/%.o $(LIB)
+	$(call LINK,)
+ifeq ($(LANE),fuzz)
+$(FUZZ_TARGETS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+	@echo '  LINK $@'
+	@$(LANE_CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+endif
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+include tests/tests.mk

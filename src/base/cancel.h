@@ -1,0 +1,50 @@
+// A request to stop that any thread can make and any wait can see, with the reason for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "base/fd.h"
+
+namespace sparkles {
+
+// Why work is to stop; it decides what becomes of the claim.
+enum class CancelKind {
+  kNone,       // not cancelled
+  kHandBack,   // the worker must go (signal, preemption): the task goes back to the queue
+  kKilled,     // the task's job was killed: record `killed`
+  kClaimLost,  // somebody else owns the task now: record nothing
+  kAbort,      // a sibling transfer failed: the caller knows the reason already
+};
+
+// Thread-safe. Cancelled once and for ever; the first reason wins. A token with a parent is
+// cancelled with it (same kind and reason); the parent must outlive it.
+class CancelToken {
+ public:
+  explicit CancelToken(CancelToken* parent = nullptr);
+  ~CancelToken();
+  CancelToken(const CancelToken&) = delete;
+  CancelToken& operator=(const CancelToken&) = delete;
+
+  void Cancel(CancelKind kind, absl::string_view reason);
+  bool cancelled() const { return kind() != CancelKind::kNone; }
+  CancelKind kind() const;
+  std::string reason() const;
+
+  // Readable for poll(2) from the moment of cancellation on. Owned by the token; never read from.
+  // -1 where the kernel refused a descriptor: waits then fall back on looking at cancelled().
+  int fd() const { return event_.get(); }
+
+ private:
+  CancelToken* const parent_;
+  const UniqueFd event_;
+  mutable absl::Mutex mutex_;
+  CancelKind kind_ ABSL_GUARDED_BY(mutex_) = CancelKind::kNone;
+  std::string reason_ ABSL_GUARDED_BY(mutex_);
+  std::vector<CancelToken*> children_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sparkles

@@ -1,0 +1,158 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+// Unique among the threads of this process and the processes of this machine that are alive.
+std::string TempNameBeside(const std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  return absl::StrCat(FolderOf(path), "/.sparkles-", getpid(), "-", counter++, ".tmp");
+}
+
+// A nameless file can be given a name only through /proc (or with a capability that few have).
+bool CanLinkNameless() {
+  static const bool can = access("/proc/self/fd", X_OK) == 0;
+  return can;
+}
+
+int LinkNameless(int fd, const std::string& path) {
+  const std::string proc_path = absl::StrCat("/proc/self/fd/", fd);
+  return linkat(AT_FDCWD, proc_path.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
+  int fd;
+  do {
+    fd = open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return ErrnoError(errno, path);
+  return UniqueFd(fd);
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  // O_NONBLOCK: a FIFO must not block us before fstat has told what it is.
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_NONBLOCK));
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
+  }
+  std::string content;
+  char buffer[64 * 1024];
+  while (true) {
+    const ssize_t got = read(fd.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, path);
+    if (got == 0) return content;
+    content.append(buffer, static_cast<size_t>(got));
+    if (content.size() > max_bytes) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": longer than ", max_bytes, " bytes"));
+    }
+  }
+}
+
+absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
+  while (!data.empty()) {
+    const ssize_t written = write(fd, data.data(), data.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoError(errno, name);
+    data.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeFolders(const std::string& path, mode_t mode) {
+  if (path.empty()) return absl::InvalidArgumentError("empty folder name");
+  if (mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
+  const int error = errno;
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a folder"));
+  }
+  if (error != ENOENT) return ErrnoError(error, path);
+  const std::string parent = FolderOf(path);
+  if (parent == path || parent == ".") return ErrnoError(error, path);
+  RETURN_IF_ERROR(MakeFolders(parent, mode));
+  // EEXIST: another worker was quicker.
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return ErrnoError(errno, path);
+  return absl::OkStatus();
+}
+
+absl::Status SyncFolder(const std::string& path) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_DIRECTORY));
+  // EINVAL: a file system that has no notion of it (some network mounts).
+  if (fsync(fd.get()) != 0 && errno != EINVAL) return ErrnoError(errno, path);
+  return absl::OkStatus();
+}
+
+std::string FolderOf(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == absl::string_view::npos) return ".";
+  return std::string(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+absl::string_view BaseName(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == absl::string_view::npos ? path : path.substr(slash + 1);
+}
+
+absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
+  if (CanLinkNameless()) {
+    auto nameless = OpenFile(FolderOf(path), O_TMPFILE | O_RDWR, mode);
+    if (nameless.ok()) return AtomicFile(std::move(path), "", *std::move(nameless));
+    // Any error: the file system may not know O_TMPFILE; a real one shows again below.
+  }
+  std::string temp_path = TempNameBeside(path);
+  auto named = OpenFile(temp_path, O_CREAT | O_EXCL | O_RDWR, mode);
+  if (!named.ok()) return Annotate(named.status(), path);
+  return AtomicFile(std::move(path), std::move(temp_path), *std::move(named));
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_.valid() && !temp_path_.empty()) unlink(temp_path_.c_str());
+}
+
+absl::Status AtomicFile::GiveName() {
+  if (temp_path_.empty()) {
+    if (LinkNameless(fd(), path_) == 0) return absl::OkStatus();
+    if (errno != EEXIST) return ErrnoError(errno, path_);
+    // The name is taken: only a rename replaces atomically, and that needs a name of our own.
+    std::string temp_path = TempNameBeside(path_);
+    if (LinkNameless(fd(), temp_path) != 0) return ErrnoError(errno, path_);
+    temp_path_ = std::move(temp_path);
+  }
+  if (rename(temp_path_.c_str(), path_.c_str()) != 0) return ErrnoError(errno, path_);
+  temp_path_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Commit(bool durable) {
+  if (durable && fsync(fd()) != 0) return ErrnoError(errno, path_);
+  RETURN_IF_ERROR(GiveName());
+  // Network file systems report a failed write only at close.
+  if (close(fd_.release()) != 0 && errno != EINTR) return ErrnoError(errno, path_);
+  if (durable) return SyncFolder(FolderOf(path_));
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view data, bool durable) {
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  RETURN_IF_ERROR(file.Write(data));
+  return file.Commit(durable);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,36 @@
+// The door to OpenSSL's hashes: SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
+
+namespace sparkles {
+
+enum class HashKind { kSha256, kMd5 };
+
+// Hashes a stream. Not thread-safe; one object a stream.
+class Hasher {
+ public:
+  explicit Hasher(HashKind kind);
+  void Update(absl::string_view data);
+  // Lower-case hex. Call once, at the end.
+  std::string HexDigest();
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+std::string HexHash(HashKind kind, absl::string_view data);
+
+// The hash of the whole file behind `fd`, read with pread from offset 0. `name` is for the error.
+absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name);
+
+}  // namespace sparkles

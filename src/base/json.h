@@ -1,0 +1,25 @@
+// The door to nlohmann_json: JSON from outside is parsed here, and only here, within bounds.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sparkles {
+
+using Json = nlohmann::json;
+// Keeps the order in which keys were added.
+using OrderedJson = nlohmann::ordered_json;
+
+// Parses `text` as one JSON value. InvalidArgument with line and column if it is not JSON, is not
+// UTF-8, or nests deeper than 100 levels (the limit keeps every recursive walk off the stack's
+// end).
+absl::StatusOr<Json> ParseJson(absl::string_view text);
+
+// One line. Never throws: malformed UTF-8 is replaced by U+FFFD.
+std::string DumpJson(const Json& value);
+std::string DumpJson(const OrderedJson& value);
+
+}  // namespace sparkles

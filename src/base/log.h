@@ -1,0 +1,77 @@
+// The worker's log: one line a message on stderr, for people or (JSON) for Cloud Logging.
+// The one hard idea: a progress line may stand on the terminal, and every message must clear it.
+#pragma once
+
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+
+namespace sparkles {
+
+enum class Severity { kDebug, kInfo, kWarning, kError };
+enum class LogFormat { kText, kJson };
+
+// One message as it is printed, line end included. Text: "2026-01-31T12:00:00.123Z INFO  [task]
+// message". JSON: one object with Cloud Logging's field names `severity`, `time`, `message`, and
+// `task_id`. Line ends and other control characters inside the message are escaped: a message is
+// one line.
+std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
+                          absl::string_view task_id, absl::string_view message);
+
+// Where lines go. Thread-safe; each line is one write(2). A line that cannot be written is dropped:
+// a closed or full stderr must never stop the work.
+class LogSink {
+ public:
+  // Borrows `clock` and the descriptor `fd`, which must stay open. Messages below `threshold` are
+  // not printed. `fd` is looked at once: a progress line is shown only if it is a terminal.
+  LogSink(Clock& clock, int fd, LogFormat format, Severity threshold);
+
+  void Write(Severity severity, absl::string_view task_id, absl::string_view message);
+  // Replaces the progress line; an empty one clears it. Does nothing when not on a terminal.
+  void ShowProgress(absl::string_view line);
+  bool on_terminal() const { return on_terminal_; }
+
+ private:
+  Clock& clock_;
+  const int fd_;
+  const LogFormat format_;
+  const Severity threshold_;
+  const bool on_terminal_;
+  absl::Mutex mutex_;
+  bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// A cheap handle on a sink, perhaps for one task. Copy it freely; the sink must outlive it.
+class Log {
+ public:
+  explicit Log(LogSink& sink, absl::string_view task_id = "") : sink_(&sink), task_id_(task_id) {}
+  Log WithTask(absl::string_view task_id) const { return Log(*sink_, task_id); }
+  LogSink& sink() const { return *sink_; }
+
+  template <typename... Parts>
+  void Debug(const Parts&... parts) const {
+    sink_->Write(Severity::kDebug, task_id_, absl::StrCat(parts...));
+  }
+  template <typename... Parts>
+  void Info(const Parts&... parts) const {
+    sink_->Write(Severity::kInfo, task_id_, absl::StrCat(parts...));
+  }
+  template <typename... Parts>
+  void Warning(const Parts&... parts) const {
+    sink_->Write(Severity::kWarning, task_id_, absl::StrCat(parts...));
+  }
+  template <typename... Parts>
+  void Error(const Parts&... parts) const {
+    sink_->Write(Severity::kError, task_id_, absl::StrCat(parts...));
+  }
+
+ private:
+  LogSink* sink_;
+  std::string task_id_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,43 @@
+// Errors as values: absl::Status everywhere, two macros to pass them on, one translator from errno.
+// The one idea: an error that is the *machine's* (disk full, out of descriptors) is marked as such
+// where it arises, because the task must then be handed back instead of failed.
+#pragma once
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sparkles {
+
+// The status for errno value `error`, with the message "object: reason". Errors that only another
+// machine (or more space) can cure are marked as machine faults: ENOSPC, EDQUOT, EMFILE, ENFILE,
+// ENOMEM, EIO, EAGAIN of fork. Everything else keeps the code of absl::ErrnoToStatus.
+absl::Status ErrnoError(int error, absl::string_view object);
+
+// The same status with the message "object: message"; code and machine-fault mark are kept.
+absl::Status Annotate(const absl::Status& status, absl::string_view object);
+
+// The same status, marked as the machine's fault.
+absl::Status MachineFault(absl::Status status);
+bool IsMachineFault(const absl::Status& status);
+
+}  // namespace sparkles
+
+#define SPARKLES_CONCAT_INNER(a, b) a##b
+#define SPARKLES_CONCAT(a, b) SPARKLES_CONCAT_INNER(a, b)
+
+#define RETURN_IF_ERROR(expression)                    \
+  do {                                                 \
+    absl::Status sparkles_status = (expression);       \
+    if (!sparkles_status.ok()) return sparkles_status; \
+  } while (false)
+
+#define ASSIGN_OR_RETURN(declaration, expression) \
+  ASSIGN_OR_RETURN_INNER(SPARKLES_CONCAT(sparkles_result_, __LINE__), declaration, expression)
+
+#define ASSIGN_OR_RETURN_INNER(result, declaration, expression) \
+  auto result = (expression);                                   \
+  if (!result.ok()) return std::move(result).status();          \
+  declaration = *std::move(result)

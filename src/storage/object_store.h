@@ -1,0 +1,63 @@
+// The seam to where inputs come from and results go: objects with a URL, whole or absent.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/cancel.h"
+
+namespace sparkles {
+
+struct ObjectInfo {
+  uint64_t size = 0;       // bytes
+  uint32_t crc32c = 0;     // of the content, as this store acknowledged it
+  int64_t generation = 0;  // the store's own version number; 0 where it has none
+};
+
+// Called as bytes move, from the thread that moves them, with the number of new bytes.
+using OnBytes = std::function<void(uint64_t bytes)>;
+
+struct TransferOptions {
+  OnBytes on_bytes;                     // may be empty
+  const CancelToken* cancel = nullptr;  // may be null; a cancelled transfer ends with Cancelled
+};
+
+// All methods are thread-safe and blocking. Errors, for all: NotFound (no such object, or bucket or
+// folder to read from), PermissionDenied, InvalidArgument (the URL cannot be one of this store),
+// Cancelled, machine fault (the local disk is full ...), anything else: the store failed for good,
+// retries included. Messages begin with the URL.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  // Writes the whole object to the empty regular file `fd` (open for reading and writing), at
+  // offset 0, and checks it end to end. After an error the content of the file is undefined.
+  virtual absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                              const TransferOptions& options) = 0;
+
+  // Stores the whole content of the regular file `fd` (read by offset; its position is not used)
+  // under `url`, replacing what was there. On success the object is complete under its name, with
+  // the size and checksum returned. On error the old object is intact. A file that changes while it
+  // is read gives Aborted.
+  virtual absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                            const TransferOptions& options) = 0;
+
+  // The same for a few bytes.
+  virtual absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes,
+                                                 const std::string& url) = 0;
+
+  // The content of a small object; nullopt if there is none. FailedPrecondition if it is longer
+  // than `max_bytes`.
+  virtual absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
+                                                               size_t max_bytes) = 0;
+
+  // Returns when everything that was uploaded so far survives a power cut.
+  virtual absl::Status Flush() = 0;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,24 @@
+// What became of a claimed task.
+#pragma once
+
+#include <string>
+
+#include "task/task.h"
+
+namespace sparkles {
+
+struct Outcome {
+  enum class Kind {
+    kComplete,   // the command ran and everything is delivered
+    kFailed,     // we could not run it or could not deliver
+    kKilled,     // its job was killed
+    kHandBack,   // the worker goes, or this machine cannot do it: back to the queue
+    kClaimLost,  // somebody else owns it now: record nothing
+  };
+  Kind kind = Kind::kFailed;
+  std::string exit_code;       // kComplete: decimal; 128+n for signal n
+  std::string failure_reason;  // why, for all but kComplete
+  bool machine_fault = false;  // kHandBack: because of this machine
+};
+
+}  // namespace sparkles

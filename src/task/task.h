@@ -1,0 +1,47 @@
+// A task as the queue knows it, and the wire strings of its life.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace sparkles {
+
+enum class TaskStatus { kPending, kClaimed, kComplete, kFailed, kKilled };
+
+// "pending", "claimed", "complete", "failed", "killed".
+absl::string_view WireName(TaskStatus status);
+std::optional<TaskStatus> ParseTaskStatus(absl::string_view wire_name);
+inline bool IsFinal(TaskStatus status) {
+  return status != TaskStatus::kPending && status != TaskStatus::kClaimed;
+}
+
+// One entry of a task's history. `status` is a wire name or "reset" (given back to the queue).
+struct HistoryEntry {
+  absl::Time timestamp;
+  std::string status;
+  std::string owner;           // empty: none
+  std::string failure_reason;  // empty: none
+};
+
+struct Task {
+  std::string id;  // "JOBID.INDEX"
+  std::string job_id;
+  std::string index;               // decimal, as in SPARKLES_TASK_INDEX; may be empty
+  std::string args;                // the task spec as JSON text
+  std::string command_result_url;  // where result.json goes if the spec cannot say; may be empty
+  std::string log_url;             // the same for stdout; may be empty
+};
+
+// Claims that never came to an orderly end (a finish, or a hand-back with a reason): what a task
+// that kills its worker leaves behind. contract.md section 3: at 10 the task is failed.
+int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
+inline constexpr int kMaxDisorderlyClaims = 10;
+
+// The text that starts the reason of a reset that was *not* orderly: the worker just vanished.
+inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
+
+}  // namespace sparkles

@@ -1,0 +1,47 @@
+# Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
+
+.PHONY: test asan tsan fuzz fuzz-targets demo bench check format format-check includes-check tidy clean
+
+RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
+
+test: test-programs
+	@$(RUN_TESTS)
+
+asan tsan:
+	@$(MAKE) --no-print-directory LANE=$@ test
+
+demo: build
+	@examples/run-demo.sh $(BINARY)
+
+bench: $(BENCHES) build
+	@for bench in $(BENCHES); do $$bench $(BINARY) || exit 1; done
+
+SECONDS ?= 60
+fuzz-targets: $(FUZZ_TARGETS)
+fuzz:
+	@$(MAKE) --no-print-directory LANE=fuzz fuzz-targets
+	@tests/fuzz/fuzz.sh build/fuzz '$(SECONDS)' '$(F)'
+
+CLANG_FORMAT := clang-format-19
+CLANG_TIDY := clang-tidy-19
+OUR_CODE := $(wildcard src/*.cc src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h tests/*/*/*.cc \
+              tests/*/*/*.h bench/*.cc bench/*.h)
+TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter src/%.cc,$(OUR_CODE)))
+
+check: format-check includes-check tidy
+	@echo 'check: formatting, include directions and clang-tidy are clean'
+format-check: deps-check
+	@$(CLANG_FORMAT) --dry-run --Werror $(OUR_CODE)
+includes-check: deps-check
+	@python3 tests/check_includes.py
+tidy: $(TIDY_STAMPS)
+build/tidy/%.stamp: %.cc .clang-tidy $(wildcard src/*/*.h) | deps-check
+	@mkdir -p $(@D)
+	@echo '  TIDY $<'
+	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -std=c++20 \
+	  $(EXTRA_$(subst /,_,$*)) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+format: deps-check
+	@$(CLANG_FORMAT) -i $(OUR_CODE)
+clean:
+	rm -rf build
