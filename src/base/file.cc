@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -13,10 +15,16 @@
 namespace sparkles {
 namespace {
 
-// Unique among the threads of this process and the processes of this machine that are alive.
+// Unique among all processes that share the folder: containers on one disk may well all be pid 1.
 std::string TempNameBeside(const std::string& path) {
   static std::atomic<unsigned> counter{0};
-  return absl::StrCat(FolderOf(path), "/.sparkles-", getpid(), "-", counter++, ".tmp");
+  static const uint64_t nonce = [] {
+    uint64_t value = 0;
+    (void)!getrandom(&value, sizeof value, GRND_NONBLOCK);
+    return value;
+  }();
+  return absl::StrCat(FolderOf(path), "/", kTempFilePrefix, getpid(), "-", absl::Hex(nonce), "-",
+                      counter++, ".tmp");
 }
 
 // A nameless file can be given a name only through /proc (or with a capability that few have).

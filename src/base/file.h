@@ -38,6 +38,9 @@ std::string FolderOf(absl::string_view path);
 // "c" of "/a/b/c".
 absl::string_view BaseName(absl::string_view path);
 
+// How the names of unfinished files begin where they must have one.
+inline constexpr absl::string_view kTempFilePrefix = ".sparkles-";
+
 // A file under construction in the folder of `path`; only Commit gives it its name. If it is
 // destroyed without Commit nothing is left behind; where the file system knows O_TMPFILE that is
 // true even for kill -9.

@@ -28,16 +28,22 @@ bool IsMachineFault(const absl::Status& status);
 #define SPARKLES_CONCAT_INNER(a, b) a##b
 #define SPARKLES_CONCAT(a, b) SPARKLES_CONCAT_INNER(a, b)
 
-#define RETURN_IF_ERROR(expression)                    \
-  do {                                                 \
-    absl::Status sparkles_status = (expression);       \
-    if (!sparkles_status.ok()) return sparkles_status; \
+// The status has the line's number in its name, so that the macro may stand in a lambda within it.
+#define RETURN_IF_ERROR(expression) \
+  RETURN_IF_ERROR_INNER(SPARKLES_CONCAT(sparkles_status_, __LINE__), expression)
+
+#define RETURN_IF_ERROR_INNER(status, expression)  \
+  do {                                             \
+    absl::Status status = (expression);            \
+    if (!(status).ok()) return status;             \
   } while (false)
 
 #define ASSIGN_OR_RETURN(declaration, expression) \
   ASSIGN_OR_RETURN_INNER(SPARKLES_CONCAT(sparkles_result_, __LINE__), declaration, expression)
 
+// A declaration cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define ASSIGN_OR_RETURN_INNER(result, declaration, expression) \
   auto result = (expression);                                   \
-  if (!result.ok()) return std::move(result).status();          \
+  if (!(result).ok()) return std::move(result).status();        \
   declaration = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -10,7 +10,10 @@
 namespace sparkles {
 namespace {
 
-// The length of the well-formed UTF-8 character at the start of `text`, 0 if there is none.
+bool IsControl(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; }
+
+}  // namespace
+
 size_t Utf8Length(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   if (text.empty()) return 0;
@@ -26,10 +29,6 @@ size_t Utf8Length(absl::string_view text) {
   if ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) return 0;
   return length;
 }
-
-bool IsControl(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; }
-
-}  // namespace
 
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {

@@ -8,7 +8,11 @@
 
 namespace sparkles {
 
-// True if `text` is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
+// The length of the well-formed UTF-8 character (RFC 3629: no overlong forms, no surrogates) that
+// `text` starts with; 0 if there is none.
+size_t Utf8Length(absl::string_view text);
+
+// True if `text` is well-formed UTF-8.
 bool IsUtf8(absl::string_view text);
 
 // True if `text` holds a NUL, a line end or another ASCII control character.

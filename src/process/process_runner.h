@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
-#include "process/resource_usage.h"
+#include "base/usage.h"
 
 namespace sparkles {
 
@@ -22,10 +23,14 @@ struct Command {
 struct CommandExit {
   int wait_status = 0;  // as of waitpid(2)
   ResourceUsage usage;  // of the command, its descendants, and what was swept up after it
-  absl::Time start;
-  absl::Time end;
-  int leftovers = 0;  // processes that outlived the command and were killed
+  absl::Time start;     // wall clock, just before the fork
+  absl::Time end;       // wall clock, when the command was seen dead
+  int leftovers = 0;    // processes that outlived the command and were killed
 };
+
+// InvalidArgument for a command that no runner can run: no argv, a NUL inside a text, more text
+// than any kernel takes, an output_fd that is not open.
+absl::Status CheckCommand(const Command& command);
 
 // One command at a time; not thread-safe, apart from cancelling the token.
 class ProcessRunner {
@@ -33,11 +38,14 @@ class ProcessRunner {
   virtual ~ProcessRunner() = default;
 
   // Runs `command` in a session of its own with stdin from /dev/null, default signal state and no
-  // descriptor but 0-2, and waits for its end. Then whatever it left behind is killed, daemons
-  // included; only after that does Run return. A cancelled token sends TERM to the process group
-  // and after `grace` KILL; the exit is then what the command made of it.
+  // descriptor but 0-2, and waits for its end, whoever still holds output_fd. Whatever it left
+  // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
+  // after that does Run return. What even SIGKILL does not end within seconds is left.
+  // A cancelled token sends TERM to the process group and after `grace` KILL; the exit is then what
+  // the command made of it. A token that is cancelled already ends the command when it has begun.
   //
   // An error means that the command did not run or that its end is unknown:
+  //   InvalidArgument: as CheckCommand says;
   //   NotFound, PermissionDenied, ...: argv[0] could not be executed ("exec ARGV0: reason"), or
   //     FailedPrecondition: the working directory could not be entered ("chdir FOLDER: reason");
   //   machine fault: no process could be made, or the launcher is gone.

@@ -3,19 +3,9 @@
 
 #include <sys/resource.h>
 
-#include <cstdint>
-
-#include "absl/time/time.h"
+#include "base/usage.h"
 
 namespace sparkles {
-
-struct ResourceUsage {
-  absl::Duration user_cpu;
-  absl::Duration system_cpu;
-  int64_t max_rss_kb = 0;  // the largest single process, in units of 1024 bytes (ru_maxrss)
-  int64_t block_input_ops = 0;
-  int64_t block_output_ops = 0;
-};
 
 // From one reaped process (and the children that it waited for).
 ResourceUsage ResourceUsageOf(const rusage& usage);

@@ -25,6 +25,14 @@ using OnBytes = std::function<void(uint64_t bytes)>;
 struct TransferOptions {
   OnBytes on_bytes;                     // may be empty
   const CancelToken* cancel = nullptr;  // may be null; a cancelled transfer ends with Cancelled
+
+  // What a transfer calls for each piece that has moved; 0 is a sign of life. Cancelled, with the
+  // token's reason, if it is to stop.
+  absl::Status Report(uint64_t bytes) const {
+    if (on_bytes) on_bytes(bytes);
+    if (cancel == nullptr || !cancel->cancelled()) return absl::OkStatus();
+    return absl::CancelledError(cancel->reason());
+  }
 };
 
 // All methods are thread-safe and blocking. Errors, for all: NotFound (no such object, or bucket or
@@ -56,7 +64,9 @@ class ObjectStore {
   virtual absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
                                                                size_t max_bytes) = 0;
 
-  // Returns when everything that was uploaded so far survives a power cut.
+  // Returns when everything that was uploaded so far survives a power cut. After an error that is
+  // unknown for all of it, and only another upload can cure that: a second Flush does not try the
+  // same again.
   virtual absl::Status Flush() = 0;
 };
 

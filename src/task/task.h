@@ -1,6 +1,7 @@
 // A task as the queue knows it, and the wire strings of its life.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,10 @@ inline bool IsFinal(TaskStatus status) {
   return status != TaskStatus::kPending && status != TaskStatus::kClaimed;
 }
 
-// One entry of a task's history. `status` is a wire name or "reset" (given back to the queue).
+// What stands for a status in the history where a task was given back to the queue.
+inline constexpr absl::string_view kResetEntry = "reset";
+
+// One entry of a task's history. `status` is a wire name or kResetEntry.
 struct HistoryEntry {
   absl::Time timestamp;
   std::string status;
@@ -36,12 +40,21 @@ struct Task {
   std::string log_url;             // the same for stdout; may be empty
 };
 
-// Claims that never came to an orderly end (a finish, or a hand-back with a reason): what a task
-// that kills its worker leaves behind. contract.md section 3: at 10 the task is failed.
-int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
-inline constexpr int kMaxDisorderlyClaims = 10;
+// How often the task was claimed.
+int CountClaims(const std::vector<HistoryEntry>& history);
 
 // The text that starts the reason of a reset that was *not* orderly: the worker just vanished.
 inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
+
+// Claims that never came to an orderly end: what a task that kills its worker leaves behind. A
+// claim ends orderly if the next entry is a final status or a reset whose reason is not that of an
+// abandoned claim. A claim that is the last entry counts: the caller asks when it could claim the
+// task, that is, when nobody holds it. contract.md section 3: at 10 the task is failed.
+int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
+inline constexpr int kMaxDisorderlyClaims = 10;
+
+// A longer failure reason is cut: it is read by people, and one may quote a whole task spec. The
+// number is Datastore's limit for an indexed string, which a client may make of it.
+inline constexpr size_t kMaxFailureReasonBytes = 1500;
 
 }  // namespace sparkles

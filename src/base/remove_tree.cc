@@ -1,0 +1,152 @@
+// RemoveTree of base/file.h. The one hard idea: one folder is open at a time, whatever the depth;
+// the way back up is "..", trusted only if it leads to the folder that we came from.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+using Identity = std::pair<dev_t, ino_t>;
+
+Identity IdentityOf(const struct stat& info) { return {info.st_dev, info.st_ino}; }
+
+class TreeRemover {
+ public:
+  // Empties and removes the folder `path`. The first error, if any.
+  absl::Status Remove(const std::string& path);
+
+ private:
+  // A folder on the way down to the open one.
+  struct Level {
+    std::string name;
+    Identity identity;
+    std::vector<std::string> subfolders;  // still to be removed
+  };
+
+  void Enter(int parent_fd, const std::string& name);
+  void UnlinkEntries();
+  void Leave();
+  void Note(const absl::Status& status) { first_error_.Update(status); }
+  void NoteErrno(const std::string& entry) { Note(ErrnoError(errno, PathOf(entry))); }
+  void NoteMoved(const std::string& entry) {
+    Note(absl::AbortedError(absl::StrCat(PathOf(entry), ": moved while it was being removed")));
+  }
+  std::string PathOf(const std::string& entry) const;
+
+  UniqueFd folder_;            // the innermost of `levels_`
+  std::vector<Level> levels_;  // outermost first
+  absl::Status first_error_;
+};
+
+std::string TreeRemover::PathOf(const std::string& entry) const {
+  std::string path;
+  for (const Level& level : levels_) absl::StrAppend(&path, level.name, "/");
+  return path + entry;
+}
+
+UniqueFd OpenFolderAt(int parent_fd, const std::string& name) {
+  return UniqueFd(openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Opens the folder and lists it, unlinking what is no folder. If it cannot be entered, that is
+// noted, and the folder that was open stays open.
+void TreeRemover::Enter(int parent_fd, const std::string& name) {
+  UniqueFd folder = OpenFolderAt(parent_fd, name);
+  if (!folder.valid() && errno == EACCES) {
+    // Follows no link: EACCES comes after O_NOFOLLOW and O_DIRECTORY have had their say.
+    if (fchmodat(parent_fd, name.c_str(), S_IRWXU, 0) == 0) folder = OpenFolderAt(parent_fd, name);
+  }
+  struct stat info;
+  if (!folder.valid() || fstat(folder.get(), &info) != 0) {
+    if (errno != ENOENT) NoteErrno(name);
+    return;
+  }
+  // A refusal shows at the first entry that cannot be removed.
+  if ((info.st_mode & S_IRWXU) != S_IRWXU) (void)fchmod(folder.get(), info.st_mode | S_IRWXU);
+  struct stat parent;
+  const bool can_return = levels_.empty() || fstatat(folder.get(), "..", &parent, 0) == 0;
+  if (!can_return) {
+    NoteErrno(name);
+    return;
+  }
+  if (!levels_.empty() && IdentityOf(parent) != levels_.back().identity) {
+    NoteMoved(name);
+    return;
+  }
+  levels_.push_back({name, IdentityOf(info), {}});
+  folder_ = std::move(folder);
+  UnlinkEntries();
+}
+
+void TreeRemover::UnlinkEntries() {
+  Note(ForEachEntry(folder_.get(), levels_.back().name, [&](const char* entry, unsigned char type) {
+    if (type == DT_DIR) {
+      levels_.back().subfolders.emplace_back(entry);
+    } else if (unlinkat(folder_.get(), entry, 0) != 0 && errno != ENOENT) {
+      NoteErrno(entry);
+    }
+  }));
+}
+
+// Goes up and removes the folder that was left.
+void TreeRemover::Leave() {
+  UniqueFd parent(openat(folder_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string name = std::move(levels_.back().name);
+  levels_.pop_back();
+  struct stat info;
+  if (!parent.valid() || fstat(parent.get(), &info) != 0) {
+    NoteErrno(name);
+    levels_.clear();
+    return;
+  }
+  if (IdentityOf(info) != levels_.back().identity) {
+    NoteMoved(name);
+    levels_.clear();
+    return;
+  }
+  folder_ = std::move(parent);
+  if (unlinkat(folder_.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) NoteErrno(name);
+}
+
+absl::Status TreeRemover::Remove(const std::string& path) {
+  Enter(AT_FDCWD, path);
+  while (!levels_.empty()) {
+    std::vector<std::string>& subfolders = levels_.back().subfolders;
+    if (!subfolders.empty()) {
+      const std::string next = std::move(subfolders.back());
+      subfolders.pop_back();
+      Enter(folder_.get(), next);
+    } else if (levels_.size() > 1) {
+      Leave();
+    } else {
+      levels_.clear();
+      if (rmdir(path.c_str()) != 0 && errno != ENOENT) NoteErrno(path);
+    }
+  }
+  return first_error_;
+}
+
+}  // namespace
+
+absl::Status RemoveTree(const std::string& path) {
+  struct stat info;
+  const bool exists = lstat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) return TreeRemover().Remove(path);
+  if ((exists && unlink(path.c_str()) == 0) || errno == ENOENT) return absl::OkStatus();
+  return ErrnoError(errno, path);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,220 @@
+#include "executor/content_cache.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/copy.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+// A change within the same tick of the kernel's clock (at most 10 ms, HZ=100) leaves the same
+// ctime. A file must have been left alone for longer before its ctime proves anything.
+constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
+constexpr mode_t kEntryMode = 0444;
+constexpr size_t kMaxRecordBytes = 1000;
+
+std::string HashOf(absl::string_view url) { return absl::AsciiStrToLower(BaseName(url)); }
+
+// Whatever fails in the cache folder is no fault of the task.
+absl::Status FolderFault(const absl::Status& status) {
+  return MachineFault(Annotate(status, "cache"));
+}
+
+absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return FolderFault(ErrnoError(errno, name));
+  return info;
+}
+
+// Changes whenever somebody writes to the file, whatever he does to hide it.
+std::string StampOf(const struct stat& info) {
+  return absl::StrCat(info.st_size, " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_mtim)),
+                      " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_ctim)), " ",
+                      info.st_ino);
+}
+
+// Aborted if the file is shorter than `size`.
+absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
+                                        const TransferOptions& options) {
+  Hasher hasher(HashKind::kSha256);
+  const auto add_piece = [&](absl::string_view piece) {
+    hasher.Update(piece);
+    return options.Report(0);
+  };
+  absl::Status status = ReadPieces(fd, static_cast<uint64_t>(size), add_piece);
+  if (status.ok()) return hasher.HexDigest();
+  if (absl::IsCancelled(status) || absl::IsAborted(status)) return status;
+  return FolderFault(Annotate(status, name));
+}
+
+}  // namespace
+
+ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
+                           const std::string& boot_id_path)
+    : folder_(std::move(folder)),
+      store_(store),
+      clock_(clock),
+      boot_id_(absl::StripAsciiWhitespace(ReadFile(boot_id_path, 100).value_or(""))) {
+  RemoveLeftovers(folder_, clock_.Now());
+}
+
+absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
+                                const TransferOptions& options) {
+  // A task that can write to the entry may do so while we copy; then everything is looked at anew.
+  for (int tries = 0; tries < 2; ++tries) {
+    ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
+    ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
+    const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
+                                    [&](uint64_t bytes) { return options.Report(bytes); });
+    if (!copied.ok() && !absl::IsAborted(copied.status())) return Annotate(copied.status(), dst);
+    ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
+    if (copied.ok() && StampOf(info) == StampOf(entry.seen)) return file.Commit(/*durable=*/false);
+  }
+  return absl::AbortedError(absl::StrCat(url, ": its cached copy is being changed"));
+}
+
+absl::StatusOr<std::string> ContentCache::Fetch(const std::string& url,
+                                                const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
+  return entry.path;
+}
+
+absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
+                                                 const TransferOptions& options) {
+  const std::string hash = HashOf(url);
+  ASSIGN_OR_RETURN(const std::optional<Entry> trusted, OpenTrusted(hash));
+  if (trusted.has_value()) return false;
+  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
+  ASSIGN_OR_RETURN(const std::optional<Entry> checked, OpenChecked(hash, options));
+  return !checked.has_value();
+}
+
+absl::StatusOr<ContentCache::Entry> ContentCache::Find(const std::string& url,
+                                                       const TransferOptions& options) {
+  const std::string hash = HashOf(url);
+  ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
+  if (trusted.has_value()) return *std::move(trusted);
+  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
+  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, options));
+  if (checked.has_value()) return *std::move(checked);
+  return Fill(url, hash, options);
+}
+
+absl::StatusOr<EntryLock> ContentCache::LockEntry(const std::string& hash,
+                                                  const TransferOptions& options) {
+  const absl::Status made = MakeFolders(folder_);
+  if (!made.ok()) return FolderFault(made);
+  auto lock = EntryLock::Take(PathOf(hash), clock_, options);
+  if (lock.ok() || absl::IsCancelled(lock.status())) return lock;
+  return FolderFault(lock.status());
+}
+
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
+    const std::string& hash) const {
+  const std::string path = PathOf(hash);
+  auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (absl::IsNotFound(fd.status())) return std::nullopt;
+  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file.
+  if (!fd.ok()) {
+    struct stat link;
+    if (lstat(path.c_str(), &link) == 0 && !S_ISREG(link.st_mode)) return std::nullopt;
+    return FolderFault(fd.status());
+  }
+  ASSIGN_OR_RETURN(const struct stat info, StatOf(fd->get(), path));
+  if (!S_ISREG(info.st_mode)) return std::nullopt;
+  return Entry{path, *std::move(fd), info};
+}
+
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenTrusted(
+    const std::string& hash) const {
+  ASSIGN_OR_RETURN(std::optional<Entry> entry, OpenEntry(hash));
+  if (!entry.has_value() || boot_id_.empty()) return std::nullopt;
+  // A record that cannot be read is none: the content decides then.
+  const auto record = ReadFile(RecordPathOf(hash), kMaxRecordBytes);
+  if (!record.ok() || *record != RecordOf(*entry)) return std::nullopt;
+  return entry;
+}
+
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenChecked(
+    const std::string& hash, const TransferOptions& options) {
+  ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
+  if (trusted.has_value()) return trusted;
+  ASSIGN_OR_RETURN(std::optional<Entry> entry, OpenEntry(hash));
+  if (entry.has_value()) {
+    ASSIGN_OR_RETURN(const bool has_content, HasContent(*entry, hash, options));
+    if (has_content) return entry;
+  }
+  const absl::Status removed = RemoveTree(PathOf(hash));
+  if (!removed.ok()) return FolderFault(removed);
+  unlink(RecordPathOf(hash).c_str());
+  return std::nullopt;
+}
+
+absl::StatusOr<bool> ContentCache::HasContent(const Entry& entry, const std::string& hash,
+                                              const TransferOptions& options) {
+  const absl::Time start = clock_.Now();
+  const auto found = HashContent(entry.fd.get(), entry.seen.st_size, entry.path, options);
+  if (absl::IsAborted(found.status())) return false;  // it has become shorter
+  if (!found.ok()) return found.status();
+  ASSIGN_OR_RETURN(const struct stat now, StatOf(entry.fd.get(), entry.path));
+  if (*found != hash || StampOf(now) != StampOf(entry.seen)) return false;
+  if (start - absl::TimeFromTimespec(entry.seen.st_ctim) > kTimestampTick) {
+    // Without a record the next use checks once more, that is all.
+    (void)WriteFileAtomically(RecordPathOf(hash), RecordOf(entry), /*durable=*/false);
+  }
+  return true;
+}
+
+absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
+                                                       const std::string& hash,
+                                                       const TransferOptions& options) {
+  std::string found;
+  for (int tries = 0; tries < 2; ++tries) {
+    auto file = AtomicFile::Create(PathOf(hash), kEntryMode);
+    if (!file.ok()) return FolderFault(file.status());
+    MarkInUse(file->fd());
+    RETURN_IF_ERROR(store_.Download(url, file->fd(), options).status());
+    ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), file->path()));
+    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, file->path(), options));
+    if (found == hash) return Publish(*file);
+  }
+  return absl::DataLossError(
+      absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
+}
+
+absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {
+  const std::string path = file.path();
+  // Tasks may run as another user than the worker: its umask must not lock them out.
+  if (fchmod(file.fd(), kEntryMode) != 0) return FolderFault(ErrnoError(errno, path));
+  UniqueFd fd(fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return FolderFault(ErrnoError(errno, path));
+  const absl::Status committed = file.Commit(/*durable=*/false);
+  if (!committed.ok()) return FolderFault(committed);
+  ASSIGN_OR_RETURN(const struct stat info, StatOf(fd.get(), path));
+  return Entry{path, std::move(fd), info};
+}
+
+std::string ContentCache::PathOf(const std::string& hash) const {
+  return absl::StrCat(folder_, "/", hash);
+}
+
+std::string ContentCache::RecordPathOf(const std::string& hash) const {
+  return absl::StrCat(PathOf(hash), ".ok");
+}
+
+std::string ContentCache::RecordOf(const Entry& entry) const {
+  return absl::StrCat(StampOf(entry.seen), " ", boot_id_, "\n");
+}
+
+}  // namespace sparkles

@@ -1,0 +1,85 @@
+// The inputs of this machine's tasks, each kept once under the SHA-256 of its content and shared by
+// all workers that have the same folder.
+// The one hard idea: nothing about an entry is believed but its content. A check of the content is
+// remembered in a record beside it, and the record counts only while the file has not been touched
+// since (size, mtime, ctime, inode) and the machine has not been rebooted. So an entry that a task
+// edits, or a power cut tears, is found without a single fsync.
+//
+// Files, for content with the hash H: "H" the content, mode 0444; "H.ok" the record; "H.lock" held
+// (flock) by the one thread that fills or checks the entry, and gone otherwise.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "executor/entry_lock.h"
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+// Thread-safe. Every `url` is that of a content-addressed object: its base name is the SHA-256 of
+// the content in hex (the caller has made sure). Errors: those of the store for the object;
+// DataLoss if it does not have that content; Cancelled; machine fault if the cache folder fails.
+// TransferOptions::on_bytes is also called, with 0, while another worker fills the entry and while
+// content is checked.
+class ContentCache {
+ public:
+  // Borrows `store` and `clock`. Removes what dead workers left in `folder`, which need not exist
+  // yet.
+  ContentCache(std::string folder, ObjectStore& store, Clock& clock,
+               const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
+
+  // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
+  // was there. The folder of `dst` must exist.
+  absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
+                    const TransferOptions& options);
+
+  // The path of the entry, for a symlink to it. Its content was right a moment ago; who can write
+  // to it can change it, so call DropIfChanged when he is done.
+  absl::StatusOr<std::string> Fetch(const std::string& url, const TransferOptions& options);
+
+  // Drops the entry if it no longer has its content. True if it is gone.
+  absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
+
+ private:
+  // An open entry and how it looked when it was opened: that tells whether it was touched since.
+  struct Entry {
+    std::string path;
+    UniqueFd fd;
+    struct stat seen;
+  };
+
+  absl::StatusOr<Entry> Find(const std::string& url, const TransferOptions& options);
+  absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
+  // nullopt if there is none, or nothing that can be one.
+  absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
+  // The same if its record does not vouch for it.
+  absl::StatusOr<std::optional<Entry>> OpenTrusted(const std::string& hash) const;
+  // For the holder of the lock: an entry that its record or its content vouches for. If there is
+  // none, nothing is left under its name.
+  absl::StatusOr<std::optional<Entry>> OpenChecked(const std::string& hash,
+                                                   const TransferOptions& options);
+  absl::StatusOr<bool> HasContent(const Entry& entry, const std::string& hash,
+                                  const TransferOptions& options);
+  // For the holder of the lock, if there is no entry.
+  absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
+                             const TransferOptions& options);
+  static absl::StatusOr<Entry> Publish(AtomicFile& file);
+  std::string PathOf(const std::string& hash) const;
+  std::string RecordPathOf(const std::string& hash) const;
+  std::string RecordOf(const Entry& entry) const;
+
+  const std::string folder_;
+  ObjectStore& store_;
+  Clock& clock_;
+  const std::string boot_id_;  // empty: unknown, and then no record is believed
+};
+
+}  // namespace sparkles

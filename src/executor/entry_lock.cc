@@ -1,0 +1,77 @@
+#include "executor/entry_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(50);
+// Far longer than any file stays unlocked between its creation and MarkInUse.
+constexpr absl::Duration kLeftoverAge = absl::Hours(1);
+
+bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+bool IsStillNamed(int fd, const std::string& path) {
+  struct stat opened;
+  struct stat named;
+  return fstat(fd, &opened) == 0 && lstat(path.c_str(), &named) == 0 &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+void RemoveIfLeftover(const std::string& path, absl::Time now) {
+  const auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat info;
+  if (!fd.ok() || fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return;
+  if (now - absl::TimeFromTimespec(info.st_mtim) < kLeftoverAge) return;
+  if (TryLock(fd->get()) && IsStillNamed(fd->get(), path)) unlink(path.c_str());
+}
+
+}  // namespace
+
+absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
+                                          const TransferOptions& options) {
+  const CancelToken never;
+  const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
+  const std::string lock_path = absl::StrCat(path, kLockSuffix);
+  while (true) {
+    ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(lock_path, O_RDWR | O_CREAT));
+    while (!TryLock(fd.get())) {
+      if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoError(errno, lock_path);
+      RETURN_IF_ERROR(options.Report(0));
+      clock.Sleep(kPoll, cancel);
+    }
+    if (IsStillNamed(fd.get(), lock_path)) return EntryLock(lock_path, std::move(fd));
+  }
+}
+
+EntryLock::~EntryLock() {
+  // Still locked while it loses its name: nobody can lock it and believe that it is the one.
+  if (fd_.valid()) unlink(lock_path_.c_str());
+}
+
+void MarkInUse(int fd) { (void)TryLock(fd); }
+
+void RemoveLeftovers(const std::string& folder, absl::Time now) {
+  const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return;
+  const auto remove = [&](absl::string_view name, unsigned char) {
+    if (absl::EndsWith(name, kLockSuffix) || absl::StartsWith(name, kTempFilePrefix)) {
+      RemoveIfLeftover(absl::StrCat(folder, "/", name), now);
+    }
+  };
+  // What is not seen now goes another time.
+  (void)ForEachEntry(fd->get(), folder, remove);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,254 @@
+#include "executor/output_finder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+using Identity = std::pair<dev_t, ino_t>;
+
+// Where a path has led all patterns.
+struct Progress {
+  std::vector<Glob::States> include;
+  std::vector<Glob::States> exclude;
+};
+
+struct Folder {
+  std::string path;  // with a slash at the end; empty for the work folder
+  Progress progress;
+};
+
+std::string KindName(unsigned char type) {
+  switch (type) {
+    case DT_FIFO:
+      return "a FIFO";
+    case DT_SOCK:
+      return "a socket";
+    case DT_CHR:
+    case DT_BLK:
+      return "a device";
+    default:
+      return "not a file";
+  }
+}
+
+std::string Reason(int error) {
+  if (error == ENOENT) return "dangling symlink";
+  if (error == ELOOP) return "symlinks in a circle";
+  return std::string(ErrnoError(error, "cannot be read").message());
+}
+
+class OutputWalk {
+ public:
+  OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude)
+      : include_(include), exclude_(exclude) {}
+
+  absl::StatusOr<Outputs> Run(const std::string& work_folder);
+
+ private:
+  Progress Start() const;
+  Progress Advance(const Progress& progress, absl::string_view text) const;
+  bool Wanted(const Progress& progress) const;
+  bool WantedBelow(const Progress& progress) const;
+
+  absl::Status EnterPending();
+  absl::Status Enter(const Folder& folder, bool through_link);
+  absl::Status List(int fd, const Folder& folder);
+  absl::Status SkipUnlessMachineFault(const std::string& path, const absl::Status& error);
+  bool LiesInside(int fd) const;
+  void Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
+  void VisitLink(int fd, const char* entry, std::string path, const Progress& progress);
+  void Skip(std::string path, std::string reason) {
+    outputs_.skipped.push_back({std::move(path), std::move(reason)});
+  }
+
+  const std::vector<Glob>& include_;
+  const std::vector<Glob>& exclude_;
+  UniqueFd root_;
+  Identity root_identity_;
+  std::set<Identity> entered_;
+  std::vector<Folder> pending_;        // real folders, by the path that they were found at
+  std::vector<Folder> pending_links_;  // the same for symlinks to folders
+  Outputs outputs_;
+};
+
+Progress OutputWalk::Start() const {
+  Progress progress;
+  for (const Glob& glob : include_) progress.include.push_back(glob.Start());
+  for (const Glob& glob : exclude_) progress.exclude.push_back(glob.Start());
+  return progress;
+}
+
+std::vector<Glob::States> AdvanceAll(const std::vector<Glob>& globs,
+                                     const std::vector<Glob::States>& states,
+                                     absl::string_view text) {
+  std::vector<Glob::States> advanced;
+  advanced.reserve(globs.size());
+  for (size_t i = 0; i < globs.size(); ++i) advanced.push_back(globs[i].Advance(states[i], text));
+  return advanced;
+}
+
+Progress OutputWalk::Advance(const Progress& progress, absl::string_view text) const {
+  return {AdvanceAll(include_, progress.include, text),
+          AdvanceAll(exclude_, progress.exclude, text)};
+}
+
+template <typename Question>
+bool AnyOf(const std::vector<Glob>& globs, const std::vector<Glob::States>& states, Question ask) {
+  for (size_t i = 0; i < globs.size(); ++i) {
+    if ((globs[i].*ask)(states[i])) return true;
+  }
+  return false;
+}
+
+bool OutputWalk::Wanted(const Progress& progress) const {
+  return AnyOf(include_, progress.include, &Glob::Accepts) &&
+         !AnyOf(exclude_, progress.exclude, &Glob::Accepts);
+}
+
+bool OutputWalk::WantedBelow(const Progress& progress) const {
+  return AnyOf(include_, progress.include, &Glob::CanContinue) &&
+         !AnyOf(exclude_, progress.exclude, &Glob::MatchesAllBelow);
+}
+
+absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
+                                                const absl::Status& error) {
+  if (error.ok() || IsMachineFault(error)) return error;
+  const absl::string_view reason = absl::StripPrefix(error.message(), path + ": ");
+  Skip(path.substr(0, path.size() - 1), absl::StrCat("cannot be read: ", reason));
+  return absl::OkStatus();
+}
+
+// Whether the folder is the work folder or below it. Climbs instead of comparing paths: works at
+// any depth and without /proc.
+bool OutputWalk::LiesInside(int fd) const {
+  UniqueFd here;
+  struct stat info;
+  Identity identity{};
+  while (fstat(here.valid() ? here.get() : fd, &info) == 0) {
+    const Identity above{info.st_dev, info.st_ino};
+    if (above == root_identity_) return true;
+    if (above == identity) return false;  // "/" is its own parent
+    identity = above;
+    UniqueFd parent(openat(here.valid() ? here.get() : fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!parent.valid()) return false;
+    here = std::move(parent);
+  }
+  return false;
+}
+
+void OutputWalk::Visit(int fd, const Folder& folder, const char* entry, unsigned char type) {
+  Progress progress = Advance(folder.progress, entry);
+  std::string path = folder.path + entry;
+  if (type == DT_LNK) {
+    VisitLink(fd, entry, std::move(path), progress);
+  } else if (type == DT_DIR) {
+    progress = Advance(progress, "/");
+    if (WantedBelow(progress)) pending_.push_back({path + "/", std::move(progress)});
+  } else if (Wanted(progress)) {
+    if (type == DT_REG) {
+      outputs_.files.push_back(std::move(path));
+    } else {
+      Skip(std::move(path), KindName(type));
+    }
+  }
+}
+
+void OutputWalk::VisitLink(int fd, const char* entry, std::string path, const Progress& progress) {
+  const bool wanted = Wanted(progress);
+  Progress below = Advance(progress, "/");
+  const bool wanted_below = WantedBelow(below);
+  if (!wanted && !wanted_below) return;
+  struct stat info;
+  if (fstatat(fd, entry, &info, 0) != 0) {
+    if (wanted) Skip(std::move(path), Reason(errno));
+  } else if (S_ISDIR(info.st_mode)) {
+    if (wanted_below) pending_links_.push_back({path + "/", std::move(below)});
+  } else if (!wanted) {
+    return;
+  } else if (S_ISREG(info.st_mode)) {
+    outputs_.files.push_back(std::move(path));
+  } else {
+    Skip(std::move(path), "leads to " + KindName(static_cast<unsigned char>(IFTODT(info.st_mode))));
+  }
+}
+
+absl::Status OutputWalk::List(int fd, const Folder& folder) {
+  return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
+    Visit(fd, folder, entry, type);
+  });
+}
+
+absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
+  const absl::StatusOr<UniqueFd> fd = OpenBelow(root_.get(), folder.path, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
+  struct stat info;
+  if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, folder.path);
+  const Identity identity{info.st_dev, info.st_ino};
+  if (entered_.count(identity) != 0) return absl::OkStatus();
+  if (through_link && !LiesInside(fd->get())) {
+    Skip(folder.path.substr(0, folder.path.size() - 1), "leads outside of the work folder");
+    return absl::OkStatus();
+  }
+  entered_.insert(identity);
+  return SkipUnlessMachineFault(folder.path, List(fd->get(), folder));
+}
+
+absl::Status OutputWalk::EnterPending() {
+  while (!pending_.empty()) {
+    const Folder folder = std::move(pending_.back());
+    pending_.pop_back();
+    RETURN_IF_ERROR(Enter(folder, /*through_link=*/false));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
+  ASSIGN_OR_RETURN(root_, OpenFile(work_folder, O_RDONLY | O_DIRECTORY));
+  struct stat info;
+  if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_folder);
+  root_identity_ = {info.st_dev, info.st_ino};
+  entered_.insert(root_identity_);
+  RETURN_IF_ERROR(List(root_.get(), {"", Start()}));
+  RETURN_IF_ERROR(EnterPending());
+  while (!pending_links_.empty()) {
+    // Sorted, so that it does not depend on the file system which of two links is taken.
+    std::vector<Folder> links = std::exchange(pending_links_, {});
+    std::sort(links.begin(), links.end(),
+              [](const Folder& a, const Folder& b) { return a.path < b.path; });
+    for (const Folder& link : links) {
+      RETURN_IF_ERROR(Enter(link, /*through_link=*/true));
+      RETURN_IF_ERROR(EnterPending());
+    }
+  }
+  std::sort(outputs_.files.begin(), outputs_.files.end());
+  std::sort(outputs_.skipped.begin(), outputs_.skipped.end(),
+            [](const SkippedFile& a, const SkippedFile& b) { return a.src < b.src; });
+  return std::move(outputs_);
+}
+
+}  // namespace
+
+absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
+                                    const std::vector<Glob>& include,
+                                    const std::vector<Glob>& exclude) {
+  absl::StatusOr<Outputs> outputs = OutputWalk(include, exclude).Run(work_folder);
+  if (!outputs.ok()) return MachineFault(outputs.status());
+  return outputs;
+}
+
+}  // namespace sparkles

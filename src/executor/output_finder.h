@@ -1,0 +1,30 @@
+// Finds the files in a work folder that a task wants uploaded.
+// The one hard idea: the folder is a graph, because of symlinks. Every real folder is entered once,
+// by its real path if that could match and else by the first link to it, and none outside is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/glob.h"
+#include "task/task_result.h"
+
+namespace sparkles {
+
+// Paths are relative to the work folder, of any length and with any bytes. Both lists are sorted.
+struct Outputs {
+  std::vector<std::string> files;    // regular files, or symlinks to some
+  std::vector<SkippedFile> skipped;  // what matches, or could hold a match, and cannot be read
+};
+
+// The files below `work_folder` that match one of `include` and none of `exclude`. A symlink to a
+// file counts wherever it leads; one to a folder is followed if that lies in the work folder. An
+// error is a machine fault: the work folder cannot be read, or the machine is out of descriptors
+// or memory, so that the list would not be the whole truth. Nothing may change the folder
+// meanwhile.
+absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
+                                    const std::vector<Glob>& include,
+                                    const std::vector<Glob>& exclude);
+
+}  // namespace sparkles

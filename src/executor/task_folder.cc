@@ -1,0 +1,100 @@
+#include "executor/task_folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kPrefix[] = "task-";
+constexpr char kLockName[] = "/.lock";
+
+// The lock of a folder if nobody holds it and it is still there. A lock file that another worker
+// removed between our open and our flock is no lock.
+absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
+  ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(folder + kLockName, O_RDWR | extra_flags, 0600));
+  struct stat info;
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || fstat(lock.get(), &info) != 0 ||
+      info.st_nlink == 0) {
+    return absl::UnavailableError(absl::StrCat(folder, ": in use"));
+  }
+  return lock;
+}
+
+std::string RandomDigits() {
+  std::random_device device;
+  return absl::StrCat(std::uniform_int_distribution<unsigned>(100'000'000, 999'999'999)(device));
+}
+
+}  // namespace
+
+absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir) {
+  absl::Status status = MakeFolders(tasks_dir);
+  // A few tries: names may collide, and a worker that starts just now may take our fresh folder for
+  // a stale one before it is locked.
+  for (int tries = 0; status.ok() && tries < 10; ++tries) {
+    const std::string path = absl::StrCat(tasks_dir, "/", kPrefix, RandomDigits());
+    if (mkdir(path.c_str(), 0777) != 0) {
+      if (errno != EEXIST) status = ErrnoError(errno, path);
+      continue;
+    }
+    absl::StatusOr<UniqueFd> lock = TakeLock(path, O_CREAT | O_EXCL);
+    if (!lock.ok()) {
+      if (!absl::IsUnavailable(lock.status()) && !absl::IsNotFound(lock.status())) {
+        status = lock.status();
+      }
+      continue;
+    }
+    TaskFolder folder(path, *std::move(lock));
+    status.Update(MakeFolders(folder.work()));
+    status.Update(MakeFolders(folder.log()));
+    if (status.ok()) return folder;
+  }
+  if (status.ok()) status = absl::UnavailableError(absl::StrCat(tasks_dir, ": no name is free"));
+  return MachineFault(status);
+}
+
+TaskFolder::~TaskFolder() {
+  if (!lock_.valid()) return;
+  // What is left is found again as stale by the next worker that starts here.
+  (void)RemoveTree(path_);
+}
+
+void TaskFolder::Keep() {
+  unlink((path_ + kLockName).c_str());
+  lock_.reset();
+}
+
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(tasks_dir.c_str()), &closedir);
+  if (!folder) return;
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(folder.get())) {
+    if (absl::StartsWith(entry->d_name, kPrefix)) names.emplace_back(entry->d_name);
+  }
+  for (const std::string& name : names) {
+    const std::string path = absl::StrCat(tasks_dir, "/", name);
+    const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
+    if (!lock.ok()) continue;
+    const absl::Status removed = RemoveTree(path);
+    if (removed.ok()) {
+      log.Info("removed ", path, ", which a worker that was killed had left");
+    } else {
+      log.Warning("cannot remove the old task folder: ", removed.message());
+    }
+  }
+}
+
+}  // namespace sparkles

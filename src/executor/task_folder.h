@@ -1,0 +1,41 @@
+// The folder in which one task lives: tasksDir/task-XXXX/{work,log}.
+// The one hard idea: a lock that dies with its worker tells folders in use from what a killed
+// worker left behind.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+namespace sparkles {
+
+class TaskFolder {
+ public:
+  // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
+  static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir);
+  TaskFolder(TaskFolder&&) = default;
+  TaskFolder& operator=(TaskFolder&&) = delete;
+  // Removes the folder with everything in it, unless Keep was called.
+  ~TaskFolder();
+
+  const std::string& path() const { return path_; }
+  std::string work() const { return path_ + "/work"; }  // where the command runs
+  std::string log() const { return path_ + "/log"; }    // output of the lifecycle scripts
+
+  // Leaves the folder where it is, for ever: no worker will remove it.
+  void Keep();
+
+ private:
+  TaskFolder(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+
+  std::string path_;
+  UniqueFd lock_;  // invalid once the folder is not ours to remove
+};
+
+// Removes the task folders that dead workers left in `tasks_dir`. What cannot be removed is logged.
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log);
+
+}  // namespace sparkles

@@ -1,0 +1,172 @@
+#include "process/launcher.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "process/launcher_protocol.h"
+#include "process/launcher_setup.h"
+#include "process/monotonic.h"
+#include "process/resource_usage.h"
+#include "process/spawn.h"
+#include "process/sweep.h"
+
+namespace sparkles {
+namespace {
+
+// What a command leaves behind may end by itself: the `tee` of `exec > >(tee log)` has lines to
+// write when its shell has gone.
+constexpr absl::Duration kLinger = absl::Milliseconds(200);
+constexpr absl::Duration kSweepLimit = absl::Seconds(3);
+// Children reaped before the socket is looked at again, however fast they die.
+constexpr int kReapedAtOnce = 100;
+
+class Launcher {
+ public:
+  Launcher(UniqueFd socket, UniqueFd signals, std::string proc_root)
+      : socket_(std::move(socket)),
+        signals_(std::move(signals)),
+        proc_root_(std::move(proc_root)) {}
+
+  // Until the worker is gone.
+  void Serve() {
+    bool more_to_reap = false;
+    while (true) {
+      pollfd waited[2] = {{socket_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+      if (poll(waited, 2, more_to_reap ? 0 : -1) < 0 && errno != EINTR) return;
+      if (waited[1].revents != 0) DrainSignals();
+      more_to_reap = HandleDeadChildren();
+      if (waited[0].revents != 0 && !HandleFrame()) return;
+    }
+  }
+
+  void EndEverything() {
+    if (command_ > 0) kill(-command_, SIGKILL);
+    SweepChildren(proc_root_, kSweepLimit);
+  }
+
+ private:
+  void DrainSignals() {
+    signalfd_siginfo signal;
+    while (read(signals_.get(), &signal, sizeof signal) > 0) {
+    }
+  }
+
+  // False once the worker is gone.
+  bool HandleFrame() {
+    absl::StatusOr<Frame> frame = ReceiveFrame(socket_.get());
+    if (!frame.ok()) return false;
+    switch (frame->kind) {
+      case FrameKind::kRun:
+        StartCommand(*std::move(frame));
+        return true;
+      case FrameKind::kHold:
+        held_.push_back(std::move(frame->fd));
+        return true;
+      case FrameKind::kTerminate:
+        cancelled_ = true;
+        if (command_ <= 0) return true;
+        kill(-command_, SIGTERM);
+        kill(-command_, SIGCONT);  // a stopped process gets its TERM only when it goes on
+        return true;
+      case FrameKind::kKill:
+        if (command_ > 0) kill(-command_, SIGKILL);
+        return true;
+      case FrameKind::kEnded:
+      case FrameKind::kNotStarted:
+        return false;
+    }
+    return false;
+  }
+
+  void StartCommand(Frame frame) {
+    CommandImage image;
+    StartFailure failure{StartFailure::Step::kFork, EINVAL};
+    exit_ = CommandExit();
+    cancelled_ = false;
+    exit_.start = WallNow();
+    pid_t pid = -1;
+    if (!frame.fd.valid()) {
+      failure.error = EMFILE;
+    } else if (DecodeCommand(frame.payload, image)) {
+      pid = Spawn(image, frame.fd.get(), failure);
+    }
+    if (pid > 0) {
+      command_ = pid;
+    } else {
+      Reply(FrameKind::kNotStarted, BytesOf(failure));
+    }
+  }
+
+  // True if some may be left to reap.
+  bool HandleDeadChildren() {
+    for (int i = 0; i < kReapedAtOnce; ++i) {
+      siginfo_t dead{};
+      const int flags = WEXITED | WNOHANG | WNOWAIT;
+      if (waitid(P_ALL, 0, &dead, flags) != 0 || dead.si_pid == 0) return false;
+      if (dead.si_pid == command_) {
+        FinishCommand();
+      } else {
+        Reap(dead.si_pid);  // a daemon of the command, adopted and ended
+      }
+    }
+    return true;
+  }
+
+  // The command is dead but not reaped: as long as that is so, its id, which is its group's too,
+  // belongs to nobody else and its group can be killed safely.
+  void FinishCommand() {
+    exit_.end = WallNow();
+    const absl::Duration deadline = MonotonicNow() + kLinger;
+    while (!cancelled_ && AnyChildLives() && MonotonicNow() < deadline) {
+      (void)poll(nullptr, 0, 1);
+    }
+    if (AnyChildLives()) kill(-command_, SIGKILL);
+    exit_.wait_status = Reap(command_);
+    command_ = 0;
+    const Swept swept = SweepChildren(proc_root_, kSweepLimit);
+    Add(swept.usage, exit_.usage);
+    exit_.leftovers = swept.killed;
+    Reply(FrameKind::kEnded, BytesOf(exit_));
+  }
+
+  int Reap(pid_t pid) {
+    int status = 0;
+    rusage usage{};
+    if (wait4(pid, &status, 0, &usage) == pid) Add(ResourceUsageOf(usage), exit_.usage);
+    return status;
+  }
+
+  // A worker that is gone is noticed at the next look at the socket.
+  void Reply(FrameKind kind, absl::string_view payload) {
+    (void)SendFrame(socket_.get(), kind, payload);
+  }
+
+  const UniqueFd socket_;
+  const UniqueFd signals_;
+  const std::string proc_root_;
+  std::vector<UniqueFd> held_;
+  pid_t command_ = 0;  // 0: none
+  bool cancelled_ = false;
+  CommandExit exit_;
+};
+
+}  // namespace
+
+void RunLauncher(UniqueFd socket, const std::string& proc_root) {
+  LauncherDescriptors descriptors = SetUpLauncher(std::move(socket), proc_root);
+  Launcher launcher(std::move(descriptors.socket), std::move(descriptors.signals), proc_root);
+  launcher.Serve();
+  launcher.EndEverything();
+  // Not exit: what the worker's destructors and buffers would do is not ours to do.
+  _exit(0);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,186 @@
+#include "process/posix_process_runner.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "process/launcher.h"
+#include "process/monotonic.h"
+#include "process/sweep.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::Duration kSweepLimit = absl::Seconds(3);
+// From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds. A process in
+// an uninterruptible wait, on a dead disk or NFS server, can take for ever.
+constexpr absl::Duration kKillPatience = absl::Seconds(6);
+// Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+constexpr absl::Duration kLongPoll = absl::Hours(1);
+
+// Rounded up, so that a deadline is past when poll returns.
+int PollTimeout(absl::Duration wait, absl::Duration longest) {
+  const absl::Duration bounded = std::clamp(wait, absl::ZeroDuration(), longest);
+  return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
+}
+
+absl::Status StartError(const Command& command, const StartFailure& failure) {
+  switch (failure.step) {
+    case StartFailure::Step::kFork:
+      break;
+    case StartFailure::Step::kChdir: {
+      absl::Status status = ErrnoError(failure.error, absl::StrCat("chdir ", command.folder));
+      if (IsMachineFault(status)) return status;
+      return absl::FailedPreconditionError(status.message());
+    }
+    case StartFailure::Step::kExec:
+      return ErrnoError(failure.error, absl::StrCat("exec ", command.argv[0]));
+  }
+  return MachineFault(ErrnoError(failure.error, "start of a process"));
+}
+
+absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply) {
+  CommandExit exit;
+  if (reply.kind == FrameKind::kEnded && CopyBytes(reply.payload, exit)) return exit;
+  StartFailure failure;
+  if (reply.kind == FrameKind::kNotStarted && CopyBytes(reply.payload, failure)) {
+    return StartError(command, failure);
+  }
+  return MachineFault(absl::InternalError("launcher: malformed reply"));
+}
+
+// Where we are on the way from a request to the end.
+enum class Pressure { kNone, kTerminated, kKilled };
+
+// Asks for the command's end as `cancel` wants, until the launcher has something to say.
+absl::Status AwaitReply(int socket, const CancelToken& cancel, absl::Duration grace) {
+  Pressure pressure = Pressure::kNone;
+  absl::Duration deadline = absl::InfiniteDuration();
+  while (true) {
+    const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
+    const bool must_look = pressure == Pressure::kNone && cancel_fd < 0;
+    pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
+    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kLongPoll);
+    if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
+    if (waited[0].revents != 0) return absl::OkStatus();
+    if (pressure == Pressure::kNone && cancel.cancelled()) {
+      RETURN_IF_ERROR(SendFrame(socket, FrameKind::kTerminate, ""));
+      pressure = Pressure::kTerminated;
+      deadline = MonotonicNow() + grace;
+    } else if (pressure == Pressure::kTerminated && MonotonicNow() >= deadline) {
+      RETURN_IF_ERROR(SendFrame(socket, FrameKind::kKill, ""));
+      pressure = Pressure::kKilled;
+      deadline = MonotonicNow() + kKillPatience;
+    } else if (pressure == Pressure::kKilled && MonotonicNow() >= deadline) {
+      return absl::DeadlineExceededError("the command does not die of SIGKILL");
+    }
+  }
+}
+
+// Zombies that were nobody's to wait for. Stops at the launcher's, which others look after.
+void ReapStrangers(pid_t launcher) {
+  while (true) {
+    siginfo_t dead{};
+    if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+    if (dead.si_pid == 0 || dead.si_pid == launcher) return;
+    waitpid(dead.si_pid, nullptr, 0);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
+    std::string proc_root) {
+  // Inherited as ignored, SIGCHLD would let the kernel reap behind our back, and a process id that
+  // we believe to be a child's could be a stranger's.
+  struct sigaction action{};
+  action.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &action, nullptr);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root)));
+  RETURN_IF_ERROR(runner->StartLauncher());
+  return runner;
+}
+
+PosixProcessRunner::~PosixProcessRunner() {
+  socket_.reset();
+  if (launcher_ == 0) return;
+  while (waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
+                                                    const CancelToken& cancel) {
+  RETURN_IF_ERROR(CheckCommand(command));
+  ReapStrangers(launcher_);
+  RETURN_IF_ERROR(EnsureLauncher());
+  const absl::StatusOr<Frame> reply = Converse(command, cancel);
+  if (reply.ok()) return ReadReply(command, *reply);
+  DropLauncher();
+  return MachineFault(Annotate(reply.status(), "launcher"));
+}
+
+absl::Status PosixProcessRunner::HoldInLauncher(int fd) {
+  UniqueFd duplicate(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!duplicate.valid()) return ErrnoError(errno, "duplicate a descriptor for the launcher");
+  RETURN_IF_ERROR(EnsureLauncher());
+  RETURN_IF_ERROR(SendFrame(socket_.get(), FrameKind::kHold, "", duplicate.get()));
+  held_.push_back(std::move(duplicate));  // for the next launcher
+  return absl::OkStatus();
+}
+
+absl::Status PosixProcessRunner::StartLauncher() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return MachineFault(ErrnoError(errno, "launcher: socketpair"));
+  }
+  socket_.reset(ends[0]);
+  UniqueFd launcher_end(ends[1]);
+  const pid_t pid = fork();
+  if (pid < 0) {
+    const absl::Status status = ErrnoError(errno, "launcher: fork");
+    socket_.reset();
+    return MachineFault(status);
+  }
+  if (pid == 0) RunLauncher(std::move(launcher_end), proc_root_);
+  launcher_ = pid;
+  for (const UniqueFd& fd : held_) {
+    RETURN_IF_ERROR(SendFrame(socket_.get(), FrameKind::kHold, "", fd.get()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PosixProcessRunner::EnsureLauncher() {
+  // An idle launcher says nothing: what can be read is the end of the stream.
+  pollfd idle{socket_.get(), POLLIN, 0};
+  if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher();
+  return socket_.valid() ? absl::OkStatus() : StartLauncher();
+}
+
+void PosixProcessRunner::DropLauncher() {
+  socket_.reset();
+  if (launcher_ > 0) kill(launcher_, SIGKILL);
+  launcher_ = 0;
+  SweepChildren(proc_root_, kSweepLimit);
+}
+
+absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
+                                                   const CancelToken& cancel) {
+  RETURN_IF_ERROR(
+      SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), cancel, command.grace));
+  return ReceiveFrame(socket_.get());
+}
+
+}  // namespace sparkles

@@ -1,0 +1,68 @@
+#include "process/spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace sparkles {
+namespace {
+
+constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a child itself
+
+[[noreturn]] void Report(int pipe_end, StartFailure::Step step) {
+  const StartFailure failure{step, errno};
+  // Shorter than PIPE_BUF: written whole, and nobody else has an end to write to.
+  (void)!write(pipe_end, &failure, sizeof failure);
+  _exit(kFailedChild);
+}
+
+// Runs in the child.
+[[noreturn]] void Become(const CommandImage& image, int output_fd, int pipe_end, pid_t launcher) {
+  setsid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // A launcher that died before the line above would not have taken us with it.
+  if (getppid() != launcher) _exit(kFailedChild);
+  if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0) {
+    Report(pipe_end, StartFailure::Step::kFork);
+  }
+  if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::Step::kChdir);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
+  execve(image.argv[0], image.argv.data(), image.environment.data());
+  Report(pipe_end, StartFailure::Step::kExec);
+}
+
+}  // namespace
+
+pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    failure = {StartFailure::Step::kFork, errno};
+    return -1;
+  }
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t launcher = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) Become(image, output_fd, write_end.get(), launcher);
+  if (pid < 0) {
+    failure = {StartFailure::Step::kFork, errno};
+    return -1;
+  }
+  write_end.reset();
+  ssize_t got;
+  do {
+    got = read(read_end.get(), &failure, sizeof failure);
+  } while (got < 0 && errno == EINTR);
+  if (got != sizeof failure) return pid;
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return -1;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,62 @@
+// The queue of local mode: tasks from a file, their state in FILE.state beside it. Any number of
+// workers may share one file; see state_log.h for how they keep out of each other's way.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "queue/queue.h"
+#include "queue/state_log.h"
+#include "queue/task_table.h"
+#include "queue/tasks_file.h"
+
+namespace sparkles {
+
+// Tasks are claimed in the file's order; the one that this worker handed back last comes last. A
+// claim ends with its worker: if that vanishes, others take the task once nothing else is pending.
+//
+// A claim is not synced to disk, since a power cut ends all workers anyway and a lost claim is just
+// a pending task. Finish and HandBack are, if `durable`; an error of that sync comes too late to
+// try again: the end is recorded, but may not survive a power cut.
+class FileQueue : public Queue {
+ public:
+  // Borrows `clock`. `owner` is what the state says about who has a task; it need not be unique.
+  // Errors name the state file.
+  static absl::StatusOr<std::unique_ptr<FileQueue>> Open(const std::string& tasks_path,
+                                                         std::vector<FileTask> tasks,
+                                                         std::string owner, bool durable,
+                                                         Clock& clock);
+
+  absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
+  absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
+  absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  bool MoreMayCome() const override { return false; }
+
+  // Claims last as long as any duplicate of this descriptor is open: a process that outlives the
+  // worker can so hold on to a task until its command is dead. Look again after each claim: it is
+  // another one after the state file was deleted.
+  int lock_fd() const { return log_.fd(); }
+
+ private:
+  FileQueue(TaskTable table, StateLog log, std::string owner, Clock& clock);
+  absl::StatusOr<std::optional<size_t>> LockCandidate();
+  absl::StatusOr<bool> TakeOver(size_t position);
+  absl::StatusOr<Claim> RecordClaim(size_t position);
+  absl::Status RecordFailure(size_t position, const std::string& reason);
+  // `change` says what is new; the rest is filled in.
+  absl::Status Record(size_t position, StateChange change);
+  absl::Status EndClaim(const Claim& claim, const StateChange& change);
+
+  TaskTable table_;
+  StateLog log_;
+  const std::string owner_;
+  Clock& clock_;
+  std::optional<size_t> handed_back_;  // the last one that this worker handed back
+};
+
+}  // namespace sparkles

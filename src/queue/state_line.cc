@@ -1,0 +1,105 @@
+#include "queue/state_line.h"
+
+#include <limits>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::string_view kFormatFamily = "sparkles-state-";
+constexpr absl::string_view kFormat = "sparkles-state-1";
+
+absl::StatusOr<Json> ParseObject(absl::string_view line) {
+  ASSIGN_OR_RETURN(Json json, ParseJson(line));
+  if (!json.is_object()) return absl::InvalidArgumentError("is not a JSON object");
+  return json;
+}
+
+// Empty if absent.
+absl::StatusOr<std::string> ReadText(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return std::string();
+  if (!found->is_string()) {
+    return absl::InvalidArgumentError(absl::StrCat(key, ": is not a string"));
+  }
+  return found->get<std::string>();
+}
+
+absl::StatusOr<TaskStatus> ReadStatus(const Json& json) {
+  ASSIGN_OR_RETURN(const std::string name, ReadText(json, "status"));
+  const std::optional<TaskStatus> status = ParseTaskStatus(name);
+  if (!status) return absl::InvalidArgumentError("status: is missing or unknown");
+  return *status;
+}
+
+absl::StatusOr<int> ReadVersion(const Json& json) {
+  const auto found = json.find("version");
+  // Below the largest: the next change must be able to count on.
+  if (found == json.end() || !found->is_number_integer() || found->get<int64_t>() < 1 ||
+      found->get<int64_t>() >= std::numeric_limits<int>::max()) {
+    return absl::InvalidArgumentError("version: is missing or not a positive number");
+  }
+  return found->get<int>();
+}
+
+absl::StatusOr<absl::Time> ReadTimestamp(const Json& json) {
+  const auto found = json.find("timestamp");
+  if (found == json.end() || !found->is_number()) {
+    return absl::InvalidArgumentError("timestamp: is missing or not a number");
+  }
+  // A double cannot hold every millisecond exactly: to the nearest.
+  const absl::Duration since_epoch = absl::Seconds(found->get<double>());
+  return absl::UnixEpoch() +
+         absl::Trunc(since_epoch + absl::Microseconds(500), absl::Milliseconds(1));
+}
+
+}  // namespace
+
+std::string FormatStateChange(const StateChange& change) {
+  OrderedJson json = {{"task_id", change.task_id},
+                      {"status", std::string(WireName(change.status))}};
+  if (change.status == TaskStatus::kPending) json["history"] = std::string(kResetEntry);
+  if (!change.owner.empty()) json["owner"] = change.owner;
+  // Milliseconds, as in the history of the entity.
+  json["timestamp"] = static_cast<double>(absl::ToUnixMillis(change.timestamp)) / 1000;
+  json["version"] = change.version;
+  if (!change.exit_code.empty()) json["exit_code"] = change.exit_code;
+  if (!change.failure_reason.empty()) json["failure_reason"] = change.failure_reason;
+  return absl::StrCat(DumpJson(json), "\n");
+}
+
+absl::StatusOr<StateChange> ParseStateChange(absl::string_view line) {
+  ASSIGN_OR_RETURN(const Json json, ParseObject(line));
+  StateChange change;
+  ASSIGN_OR_RETURN(change.task_id, ReadText(json, "task_id"));
+  if (change.task_id.empty()) return absl::InvalidArgumentError("task_id: is missing or empty");
+  ASSIGN_OR_RETURN(change.status, ReadStatus(json));
+  ASSIGN_OR_RETURN(change.owner, ReadText(json, "owner"));
+  ASSIGN_OR_RETURN(change.timestamp, ReadTimestamp(json));
+  ASSIGN_OR_RETURN(change.version, ReadVersion(json));
+  ASSIGN_OR_RETURN(change.exit_code, ReadText(json, "exit_code"));
+  ASSIGN_OR_RETURN(change.failure_reason, ReadText(json, "failure_reason"));
+  return change;
+}
+
+std::string FormatStateHeader() {
+  return absl::StrCat(DumpJson(OrderedJson{{"format", std::string(kFormat)}}), "\n");
+}
+
+absl::Status CheckStateHeader(absl::string_view line) {
+  const auto json = ParseObject(line);
+  const auto format = json.ok() ? ReadText(*json, "format") : json.status();
+  if (format.ok() && *format == kFormat) return absl::OkStatus();
+  if (format.ok() && absl::StartsWith(*format, kFormatFamily)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("has the format ", *format, " of a newer sparklesworker"));
+  }
+  return absl::InvalidArgumentError("is not the header of a state file");
+}
+
+}  // namespace sparkles

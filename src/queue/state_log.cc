@@ -1,0 +1,219 @@
+#include "queue/state_log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr off_t kAppendByte = 0;
+// Claims are bytes far behind the end of the file (which locks do not mind).
+constexpr off_t kFirstTaskByte = off_t{1} << 32;
+// Longer than any line that we write: an id and a reason have their limits.
+constexpr size_t kMaxLineBytes = 1 << 20;
+constexpr size_t kChunkBytes = size_t{64} * 1024;
+
+// FNV-1a, 64 bits, of which 62 are used so that the sum stays a valid offset. Two tasks with the
+// same byte could merely not run at the same time.
+off_t TaskByte(absl::string_view task_id) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : task_id) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return kFirstTaskByte + static_cast<off_t>(hash >> 2);
+}
+
+// fcntl on `length` bytes from `start` (0: to the end of all). 0 or errno; `lock` is its answer.
+int LockCall(int fd, int command, int type, off_t start, off_t length, struct flock& lock) {
+  lock = {};
+  lock.l_type = static_cast<int16_t>(type);
+  lock.l_whence = SEEK_SET;
+  lock.l_start = start;
+  lock.l_len = length;
+  while (fcntl(fd, command, &lock) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+int LockCall(int fd, int command, int type, off_t start, off_t length) {
+  struct flock lock;
+  return LockCall(fd, command, type, start, length, lock);
+}
+
+absl::Status LockError(int error, absl::string_view path) {
+  if (error == EINVAL || error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": this file system cannot lock files; put the task file on a local disk"));
+  }
+  return ErrnoError(error, path);
+}
+
+}  // namespace
+
+std::string StatePathOf(absl::string_view tasks_path) { return absl::StrCat(tasks_path, ".state"); }
+
+StateLog::AppendRight::~AppendRight() {
+  if (log_ != nullptr) (void)LockCall(log_->fd(), F_OFD_SETLK, F_UNLCK, kAppendByte, 1);
+}
+
+absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTable& table) {
+  StateLog log(std::move(path), durable);
+  RETURN_IF_ERROR(log.Reopen(O_RDWR | O_CREAT | O_APPEND));
+  // Nothing is to be appended yet, but whether it can be must be known now.
+  RETURN_IF_ERROR(log.Lock(table).status());
+  return log;
+}
+
+absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table) {
+  StateLog log(std::move(path), /*durable=*/false);
+  RETURN_IF_ERROR(log.Reopen(O_RDONLY));
+  const int error = LockCall(log.fd(), F_OFD_SETLKW, F_RDLCK, kAppendByte, 1);
+  if (error != 0) return LockError(error, log.path_);
+  {
+    const AppendRight nobody_appends(&log);
+    table.Clear();
+    RETURN_IF_ERROR(log.ReadNew(table).status());
+  }
+  return log;
+}
+
+absl::Status StateLog::Reopen(int flags) {
+  if (fd_.valid()) {
+    // Closing is not enough: a duplicate of the descriptor may keep the locks alive.
+    (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, 0, 0);
+    held_.clear();
+  }
+  ASSIGN_OR_RETURN(fd_, OpenFile(path_, flags));
+  struct stat info;
+  if (fstat(fd(), &info) != 0) return ErrnoError(errno, path_);
+  device_ = info.st_dev;
+  inode_ = info.st_ino;
+  offset_ = 0;
+  lines_ = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StateLog::AppendRight> StateLog::Lock(TaskTable& table) {
+  while (true) {
+    const int error = LockCall(fd(), F_OFD_SETLKW, F_WRLCK, kAppendByte, 1);
+    if (error != 0) return LockError(error, path_);
+    {
+      AppendRight right(this);
+      ASSIGN_OR_RETURN(const bool current, IsCurrent());
+      if (current) {
+        RETURN_IF_ERROR(CatchUp(table));
+        return right;
+      }
+    }
+    RETURN_IF_ERROR(Reopen(O_RDWR | O_CREAT | O_APPEND));
+  }
+}
+
+absl::StatusOr<bool> StateLog::IsCurrent() const {
+  struct stat info;
+  if (stat(path_.c_str(), &info) != 0) {
+    if (errno == ENOENT) return false;
+    return ErrnoError(errno, path_);
+  }
+  return info.st_dev == device_ && info.st_ino == inode_ && info.st_size >= offset_;
+}
+
+absl::Status StateLog::CatchUp(TaskTable& table) {
+  if (lines_ == 0) table.Clear();
+  ASSIGN_OR_RETURN(const off_t size, ReadNew(table));
+  if (size > offset_ && ftruncate(fd(), offset_) != 0) return ErrnoError(errno, path_);
+  if (lines_ > 0) return absl::OkStatus();
+  RETURN_IF_ERROR(Write(FormatStateHeader()));
+  return durable_ ? SyncFolder(FolderOf(path_)) : absl::OkStatus();
+}
+
+absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
+  std::string unread;  // what follows offset_
+  char chunk[kChunkBytes];
+  while (true) {
+    const off_t end = offset_ + static_cast<off_t>(unread.size());
+    const ssize_t got = pread(fd(), chunk, sizeof chunk, end);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, path_);
+    if (got == 0) return end;
+    unread.append(chunk, static_cast<size_t>(got));
+    size_t start = 0;
+    for (size_t stop; (stop = unread.find('\n', start)) != std::string::npos; start = stop + 1) {
+      RETURN_IF_ERROR(TakeLine(absl::string_view(unread).substr(start, stop - start), table));
+    }
+    unread.erase(0, start);
+    if (unread.size() > kMaxLineBytes) RETURN_IF_ERROR(TakeLine(unread, table));
+  }
+}
+
+absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
+  absl::Status status;
+  if (line.size() > kMaxLineBytes) {
+    status = absl::InvalidArgumentError("is too long to be one of ours");
+  } else if (lines_ == 0) {
+    status = CheckStateHeader(line);
+  } else {
+    const auto change = ParseStateChange(line);
+    if (change.ok()) table.Apply(*change);
+    status = change.status();
+  }
+  if (!status.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path_, ": line ", lines_ + 1, ": ", status.message(), "; delete the file to start over"));
+  }
+  offset_ += static_cast<off_t>(line.size()) + 1;
+  ++lines_;
+  return absl::OkStatus();
+}
+
+absl::Status StateLog::Append(const StateChange& change, TaskTable& table) {
+  RETURN_IF_ERROR(Write(FormatStateChange(change)));
+  table.Apply(change);
+  return absl::OkStatus();
+}
+
+absl::Status StateLog::Write(absl::string_view line) {
+  absl::Status status = WriteAll(fd(), line, path_);
+  if (!status.ok()) {
+    // Should this fail as well, the torn line is left to the next one who locks.
+    (void)!ftruncate(fd(), offset_);
+    return status;
+  }
+  offset_ += static_cast<off_t>(line.size());
+  ++lines_;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> StateLog::TryLockTask(const std::string& task_id) {
+  const int error = LockCall(fd(), F_OFD_SETLK, F_WRLCK, TaskByte(task_id), 1);
+  if (error == EAGAIN || error == EACCES) return false;
+  if (error != 0) return LockError(error, path_);
+  held_.insert(task_id);
+  return true;
+}
+
+void StateLog::UnlockTask(const std::string& task_id) {
+  if (held_.erase(task_id) == 0) return;
+  (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, TaskByte(task_id), 1);
+}
+
+absl::StatusOr<bool> StateLog::IsTaskLocked(const std::string& task_id) const {
+  struct flock lock;
+  const int error = LockCall(fd(), F_OFD_GETLK, F_WRLCK, TaskByte(task_id), 1, lock);
+  if (error != 0) return LockError(error, path_);
+  return lock.l_type != F_UNLCK;
+}
+
+absl::Status StateLog::Sync() const {
+  if (durable_ && fdatasync(fd()) != 0) return ErrnoError(errno, path_);
+  return absl::OkStatus();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,96 @@
+// FILE.state: an append-only file of changes that many workers share, and its locks.
+//
+// The one hard idea: locks are "open file description" locks (fcntl F_OFD_SETLK, Linux 3.15). They
+// live exactly as long as somebody holds the description open, so that a worker that was killed
+// lets go of its claims without doing anything, and nothing has to be guessed from clocks or
+// process ids. Byte 0 is the right to append; the byte that belongs to a task is its claim.
+#pragma once
+
+#include <sys/types.h>
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/fd.h"
+#include "queue/state_line.h"
+#include "queue/task_table.h"
+
+namespace sparkles {
+
+// The state file of a task file.
+std::string StatePathOf(absl::string_view tasks_path);
+
+// Messages begin with the path of the state file. Not thread-safe; two objects on one file work as
+// two workers do, even in one process. A file that was deleted, replaced or emptied is started
+// over: the table is cleared and all claims of this object are gone.
+class StateLog {
+ public:
+  // The right to append; given up on destruction. Must not outlive its log.
+  class AppendRight {
+   public:
+    AppendRight(AppendRight&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
+    AppendRight& operator=(AppendRight&&) = delete;
+    ~AppendRight();
+
+   private:
+    friend class StateLog;
+    explicit AppendRight(StateLog* log) : log_(log) {}
+    StateLog* log_;
+  };
+
+  // Opens the file, makes it if there is none, and reads it into `table`. FailedPrecondition if the
+  // file system has no such locks. With `durable` Sync reaches the disk.
+  static absl::StatusOr<StateLog> Open(std::string path, bool durable, TaskTable& table);
+  // To look only; NotFound if there is no file. Of the methods below only IsTaskLocked may be used.
+  static absl::StatusOr<StateLog> OpenToRead(std::string path, TaskTable& table);
+
+  StateLog(StateLog&&) = default;
+
+  // Waits for the right to append and brings `table` up to date, which costs what is new in the
+  // file. Hold it only for microseconds: everybody waits. A torn line at the end (its writer died)
+  // is cut off; a broken line anywhere else is an error that only the user can resolve.
+  absl::StatusOr<AppendRight> Lock(TaskTable& table);
+
+  // Adds one change, whole or not at all, and applies it to `table`. Needs the right to append.
+  absl::Status Append(const StateChange& change, TaskTable& table);
+
+  // Takes the claim of a task; false if another worker holds it.
+  absl::StatusOr<bool> TryLockTask(const std::string& task_id);
+  void UnlockTask(const std::string& task_id);
+  bool HoldsTask(const std::string& task_id) const { return held_.contains(task_id); }
+  // Whether any worker holds the claim now.
+  absl::StatusOr<bool> IsTaskLocked(const std::string& task_id) const;
+
+  // What was appended survives a power cut (if `durable`).
+  absl::Status Sync() const;
+
+  // All locks live as long as any duplicate of this descriptor is open. It changes when the file is
+  // started over.
+  int fd() const { return fd_.get(); }
+
+ private:
+  StateLog(std::string path, bool durable) : path_(std::move(path)), durable_(durable) {}
+  absl::Status Reopen(int flags);
+  absl::StatusOr<bool> IsCurrent() const;
+  absl::Status CatchUp(TaskTable& table);
+  // Reads all complete lines that are new; nobody may append meanwhile, since a torn line can be
+  // replaced by another. Returns the size of the file, torn line included.
+  absl::StatusOr<off_t> ReadNew(TaskTable& table);
+  absl::Status TakeLine(absl::string_view line, TaskTable& table);
+  absl::Status Write(absl::string_view line);
+
+  std::string path_;
+  bool durable_;
+  UniqueFd fd_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  off_t offset_ = 0;   // end of the last line that was read or written
+  int64_t lines_ = 0;  // up to there
+  std::set<std::string> held_;
+};
+
+}  // namespace sparkles

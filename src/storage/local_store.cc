@@ -1,0 +1,126 @@
+#include "storage/local_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/copy.h"
+#include "base/crc32c.h"
+#include "base/status.h"
+#include "storage/file_url.h"
+
+namespace sparkles {
+namespace {
+
+// "url: reason" also where the message says "path: reason" already.
+absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
+  absl::string_view reason = status.message();
+  const std::string path_prefix = absl::StrCat(absl::StripPrefix(url, kFileScheme), ": ");
+  if (!absl::ConsumePrefix(&reason, path_prefix)) return Annotate(status, url);
+  const absl::Status named(status.code(), absl::StrCat(url, ": ", reason));
+  return IsMachineFault(status) ? MachineFault(named) : named;
+}
+
+absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return ErrnoError(errno, url);
+  if (S_ISREG(info.st_mode)) return info;
+  return absl::FailedPreconditionError(absl::StrCat(url, ": not a regular file"));
+}
+
+absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
+                                    const TransferOptions& options) {
+  // Small files move in one piece: a cancelled transfer is to stop before it.
+  if (options.cancel != nullptr && options.cancel->cancelled()) {
+    return absl::CancelledError(absl::StrCat(url, ": ", options.cancel->reason()));
+  }
+  ObjectInfo info;
+  const auto size =
+      CopyContent(from, to, &info.crc32c, [&](uint64_t bytes) { return options.Report(bytes); });
+  if (!size.ok()) return Annotate(size.status(), url);
+  info.size = *size;
+  return info;
+}
+
+}  // namespace
+
+absl::StatusOr<ObjectInfo> LocalStore::Download(const std::string& url, int fd,
+                                                const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  // O_NONBLOCK: a FIFO must not block us before fstat has told what it is.
+  const auto source = OpenFile(path, O_RDONLY | O_NONBLOCK);
+  if (!source.ok()) return NameUrl(source.status(), url);
+  RETURN_IF_ERROR(StatRegularFile(source->get(), url).status());
+  return Transfer(source->get(), fd, url, options);
+}
+
+absl::StatusOr<ObjectInfo> LocalStore::Upload(int fd, const std::string& url,
+                                              const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  ASSIGN_OR_RETURN(const struct stat source, StatRegularFile(fd, url));
+  auto file = Begin(path, 0666 | (source.st_mode & 0111));
+  if (!file.ok()) return NameUrl(file.status(), url);
+  ASSIGN_OR_RETURN(const ObjectInfo info, Transfer(fd, file->fd(), url, options));
+  const absl::Status finished = Finish(*file);
+  if (!finished.ok()) return NameUrl(finished, url);
+  return info;
+}
+
+absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes,
+                                                   const std::string& url) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  auto file = Begin(path, 0666);
+  absl::Status status = file.status();
+  if (status.ok()) status = file->Write(bytes);
+  if (status.ok()) status = Finish(*file);
+  if (!status.ok()) return NameUrl(status, url);
+  return ObjectInfo{.size = bytes.size(), .crc32c = Crc32c(bytes), .generation = 0};
+}
+
+absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::string& url,
+                                                                 size_t max_bytes) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  auto content = ReadFile(path, max_bytes);
+  if (absl::IsNotFound(content.status())) return std::nullopt;
+  if (!content.ok()) return NameUrl(content.status(), url);
+  return *std::move(content);
+}
+
+absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::OkStatus(); }
+
+absl::StatusOr<AtomicFile> LocalStore::Begin(const std::string& path, mode_t mode) {
+  auto file = AtomicFile::Create(path, mode);
+  // Asking forgiveness: nearly always the folder is there, and it may go at any time.
+  if (!absl::IsNotFound(file.status())) return file;
+  RETURN_IF_ERROR(MakeParents(path));
+  return AtomicFile::Create(path, mode);
+}
+
+absl::Status LocalStore::Finish(AtomicFile& file) {
+  struct stat info;
+  if (fstat(file.fd(), &info) != 0) return ErrnoError(errno, file.path());
+  if (durable_) RETURN_IF_ERROR(backlog_.Reach(info.st_dev, FolderOf(file.path())));
+  RETURN_IF_ERROR(file.Commit(/*durable=*/false));
+  if (durable_) backlog_.AddFile(file.path(), info.st_dev);
+  return absl::OkStatus();
+}
+
+absl::Status LocalStore::MakeParents(const std::string& path) {
+  std::vector<std::string> changed;
+  std::string folder = FolderOf(path);
+  while (folder != "/" && access(folder.c_str(), F_OK) != 0) {
+    folder = FolderOf(folder);
+    changed.push_back(folder);
+  }
+  RETURN_IF_ERROR(MakeFolders(FolderOf(path)));
+  if (!durable_) return absl::OkStatus();
+  for (const std::string& parent : changed) backlog_.AddFolder(parent);
+  return absl::OkStatus();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,39 @@
+// The store behind file:// URLs: the object /a/b is the file /a/b.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "storage/object_store.h"
+#include "storage/sync_backlog.h"
+
+namespace sparkles {
+
+// Thread-safe. Uploads appear whole or not at all, with mode 0666 less umask and the execute bits
+// of their source; missing parent folders are made. Generations are 0.
+class LocalStore : public ObjectStore {
+ public:
+  // Unless `durable`, Flush does nothing: a power cut may then cost what was uploaded.
+  explicit LocalStore(bool durable = true) : durable_(durable) {}
+
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                    const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
+                                                       size_t max_bytes) override;
+  absl::Status Flush() override;
+
+ private:
+  // Between them the caller writes the content.
+  absl::StatusOr<AtomicFile> Begin(const std::string& path, mode_t mode);
+  absl::Status Finish(AtomicFile& file);
+  absl::Status MakeParents(const std::string& path);
+
+  const bool durable_;
+  SyncBacklog backlog_;
+};
+
+}  // namespace sparkles

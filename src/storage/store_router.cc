@@ -1,0 +1,51 @@
+#include "storage/store_router.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "storage/file_url.h"
+
+namespace sparkles {
+
+absl::StatusOr<ObjectStore*> StoreRouter::StoreOf(absl::string_view url) const {
+  if (absl::StartsWith(url, kFileScheme)) return &file_store_;
+  if (!absl::StartsWith(url, "gs://")) {
+    return absl::InvalidArgumentError(absl::StrCat(url, ": not a file:// or gs:// URL"));
+  }
+  if (gs_store_ == nullptr) {
+    return absl::UnimplementedError(absl::StrCat(url, ": Cloud Storage is not in this build yet"));
+  }
+  return gs_store_;
+}
+
+absl::StatusOr<ObjectInfo> StoreRouter::Download(const std::string& url, int fd,
+                                                 const TransferOptions& options) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->Download(url, fd, options);
+}
+
+absl::StatusOr<ObjectInfo> StoreRouter::Upload(int fd, const std::string& url,
+                                               const TransferOptions& options) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->Upload(fd, url, options);
+}
+
+absl::StatusOr<ObjectInfo> StoreRouter::UploadBytes(absl::string_view bytes,
+                                                    const std::string& url) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->UploadBytes(bytes, url);
+}
+
+absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::string& url,
+                                                                  size_t max_bytes) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->ReadBytes(url, max_bytes);
+}
+
+absl::Status StoreRouter::Flush() {
+  absl::Status status = file_store_.Flush();
+  if (gs_store_ != nullptr) status.Update(gs_store_->Flush());
+  return status;
+}
+
+}  // namespace sparkles

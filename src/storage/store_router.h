@@ -1,0 +1,36 @@
+// One store for all URLs: the scheme decides which one does the work.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+// Thread-safe if its stores are.
+class StoreRouter : public ObjectStore {
+ public:
+  // Borrows both. Without `gs_store` (null) gs:// URLs give Unimplemented.
+  StoreRouter(ObjectStore& file_store, ObjectStore* gs_store)
+      : file_store_(file_store), gs_store_(gs_store) {}
+
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                    const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
+                                                       size_t max_bytes) override;
+  // Flushes all stores, even if the first fails, and returns the first error.
+  absl::Status Flush() override;
+
+ private:
+  // Never null on success.
+  absl::StatusOr<ObjectStore*> StoreOf(absl::string_view url) const;
+
+  ObjectStore& file_store_;
+  ObjectStore* const gs_store_;
+};
+
+}  // namespace sparkles

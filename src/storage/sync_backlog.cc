@@ -1,0 +1,79 @@
+#include "storage/sync_backlog.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "storage/file_url.h"
+
+namespace sparkles {
+namespace {
+
+// An fsync costs about as much as a sync of a file system that has little else to write.
+constexpr size_t kMaxSingleFiles = 32;
+
+absl::Status SyncOne(const std::string& path) {
+  const auto fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
+  if (absl::IsNotFound(fd.status())) return absl::OkStatus();
+  if (!fd.ok()) return Annotate(fd.status(), MakeFileUrl(path));
+  // EINVAL: a file system that has no notion of it.
+  if (fsync(fd->get()) != 0 && errno != EINVAL) return ErrnoError(errno, MakeFileUrl(path));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status SyncBacklog::Reach(dev_t device, const std::string& folder) {
+  absl::MutexLock lock(&mutex_);
+  if (file_systems_.contains(device)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  file_systems_.emplace(device, std::move(fd));
+  return absl::OkStatus();
+}
+
+void SyncBacklog::AddFile(const std::string& path, dev_t device) {
+  absl::MutexLock lock(&mutex_);
+  work_.file_systems.insert(file_systems_.at(device).get());
+  if (work_.whole_file_systems) return;
+  work_.files.push_back(path);
+  work_.folders.insert(FolderOf(path));
+  if (work_.files.size() <= kMaxSingleFiles) return;
+  work_.whole_file_systems = true;
+  work_.files.clear();
+  work_.folders.clear();
+}
+
+void SyncBacklog::AddFolder(const std::string& path) {
+  absl::MutexLock lock(&mutex_);
+  if (!work_.whole_file_systems) work_.folders.insert(path);
+}
+
+absl::Status SyncBacklog::SyncAll() {
+  absl::MutexLock syncing(&syncing_);
+  Work work;
+  {
+    absl::MutexLock lock(&mutex_);
+    work = std::exchange(work_, Work());
+  }
+  return Sync(work);
+}
+
+absl::Status SyncBacklog::Sync(const Work& work) {
+  absl::Status status;
+  if (work.whole_file_systems) {
+    for (const int fd : work.file_systems) {
+      if (syncfs(fd) != 0) status.Update(ErrnoError(errno, "file://: sync of the disk"));
+    }
+    return status;
+  }
+  // Content before names: after a power cut half-way there is no name without its content.
+  for (const std::string& file : work.files) status.Update(SyncOne(file));
+  for (const std::string& folder : work.folders) status.Update(SyncOne(folder));
+  return status;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,65 @@
+#include "task/task.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/match.h"
+
+namespace sparkles {
+namespace {
+
+constexpr std::array<TaskStatus, 5> kStatuses = {TaskStatus::kPending, TaskStatus::kClaimed,
+                                                 TaskStatus::kComplete, TaskStatus::kFailed,
+                                                 TaskStatus::kKilled};
+
+bool IsClaim(const HistoryEntry& entry) { return entry.status == WireName(TaskStatus::kClaimed); }
+
+// Whether `next`, which follows a claim, says how that claim ended.
+bool IsOrderlyEnd(const HistoryEntry& next) {
+  if (next.status == kResetEntry) {
+    return !next.failure_reason.empty() && !absl::StartsWith(next.failure_reason, kAbandonedPrefix);
+  }
+  const std::optional<TaskStatus> status = ParseTaskStatus(next.status);
+  return status.has_value() && IsFinal(*status);
+}
+
+}  // namespace
+
+absl::string_view WireName(TaskStatus status) {
+  switch (status) {
+    case TaskStatus::kPending:
+      return "pending";
+    case TaskStatus::kClaimed:
+      return "claimed";
+    case TaskStatus::kComplete:
+      return "complete";
+    case TaskStatus::kFailed:
+      return "failed";
+    case TaskStatus::kKilled:
+      return "killed";
+  }
+  return "";
+}
+
+std::optional<TaskStatus> ParseTaskStatus(absl::string_view wire_name) {
+  for (const TaskStatus status : kStatuses) {
+    if (WireName(status) == wire_name) return status;
+  }
+  return std::nullopt;
+}
+
+int CountClaims(const std::vector<HistoryEntry>& history) {
+  return static_cast<int>(std::count_if(history.begin(), history.end(), IsClaim));
+}
+
+int CountDisorderlyClaims(const std::vector<HistoryEntry>& history) {
+  int count = 0;
+  for (size_t i = 0; i < history.size(); ++i) {
+    if (!IsClaim(history[i])) continue;
+    const bool orderly = i + 1 < history.size() && IsOrderlyEnd(history[i + 1]);
+    if (!orderly) ++count;
+  }
+  return count;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,76 @@
+#include "task/task_result.h"
+
+namespace sparkles {
+namespace {
+
+OrderedJson CpuTime(absl::Duration time) {
+  const int64_t microseconds = absl::ToInt64Microseconds(time);
+  return {{"Sec", microseconds / 1'000'000}, {"Usec", microseconds % 1'000'000}};
+}
+
+double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
+
+OrderedJson UsageOf(const CommandRun& run) {
+  return {{"user_cpu_time", CpuTime(run.usage.user_cpu)},
+          {"system_cpu_time", CpuTime(run.usage.system_cpu)},
+          {"max_memory_size", run.usage.max_rss_kb},
+          // Linux keeps no count of these two; the old worker writes its zeros.
+          {"shared_memory_size", 0},
+          {"unshared_memory_size", 0},
+          {"block_input_ops", run.usage.block_input_ops},
+          {"block_output_ops", run.usage.block_output_ops},
+          {"start_time", UnixSeconds(run.start)},
+          {"end_time", UnixSeconds(run.end)},
+          {"elapsed_time", absl::ToDoubleSeconds(run.end - run.start)}};
+}
+
+OrderedJson StatsOf(const MachineStats& machine) {
+  return {{"machine_type", machine.machine_type},
+          {"memory_total", machine.memory_total},
+          {"number_of_cpus", machine.number_of_cpus},
+          {"max_memory_in_use", machine.max_memory_in_use},
+          {"p95_memory_in_use", machine.p95_memory_in_use},
+          {"median_memory_in_use", machine.median_memory_in_use},
+          {"max_user_cpu_percent_usage", machine.max_user_cpu_percent_usage},
+          {"p95_user_cpu_percent_usage", machine.p95_user_cpu_percent_usage},
+          {"median_user_cpu_percent_usage", machine.median_user_cpu_percent_usage}};
+}
+
+OrderedJson FilesOf(const std::vector<DeliveredFile>& files) {
+  OrderedJson list = OrderedJson::array();
+  for (const DeliveredFile& file : files) {
+    list.push_back({{"src", file.src},
+                    {"dst_url", file.dst_url},
+                    {"size", file.size},
+                    {"crc32c", file.crc32c},
+                    {"generation", file.generation}});
+  }
+  return list;
+}
+
+OrderedJson SkippedOf(const std::vector<SkippedFile>& files) {
+  OrderedJson list = OrderedJson::array();
+  for (const SkippedFile& file : files) {
+    list.push_back({{"src", file.src}, {"reason", file.reason}});
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string FormatTaskResult(const TaskResult& result) {
+  OrderedJson json = OrderedJson::object();
+  json["command"] = result.command;
+  if (!result.parameters.empty()) json["parameters"] = result.parameters;
+  if (result.run) json["return_code"] = result.run->return_code;
+  json["files"] = FilesOf(result.files);
+  if (result.run) {
+    json["resource_usage"] = UsageOf(*result.run);
+    json["machine_stats"] = StatsOf(result.run->machine);
+  }
+  if (!result.failure_reason.empty()) json["failure_reason"] = result.failure_reason;
+  if (!result.skipped.empty()) json["skipped"] = SkippedOf(result.skipped);
+  return DumpJson(json);
+}
+
+}  // namespace sparkles

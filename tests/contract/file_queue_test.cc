@@ -1,0 +1,387 @@
+// The file queue among processes: races, sudden deaths, and a state file that somebody damaged.
+#include "queue/file_queue.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "queue/task_states.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class FileQueueTest : public testing::Test {
+ protected:
+  static std::vector<FileTask> Tasks(int count) {
+    std::vector<FileTask> tasks;
+    for (int i = 1; i <= count; ++i) {
+      FileTask task;
+      task.task.id = absl::StrCat("job.", i);
+      task.task.args = "{\"command\": \"true\"}";
+      tasks.push_back(task);
+    }
+    return tasks;
+  }
+
+  absl::StatusOr<std::unique_ptr<FileQueue>> TryOpen(int count) {
+    return FileQueue::Open(tasks_path_, Tasks(count), "worker", /*durable=*/false, clock_);
+  }
+
+  std::unique_ptr<FileQueue> Open(int count) {
+    auto queue = TryOpen(count);
+    EXPECT_TRUE(queue.ok()) << queue.status();
+    return queue.ok() ? *std::move(queue) : nullptr;
+  }
+
+  std::optional<Claim> ClaimOne(FileQueue& queue) {
+    auto claim = queue.ClaimOne(cancel_);
+    EXPECT_TRUE(claim.ok()) << claim.status();
+    return claim.ok() ? *claim : std::nullopt;
+  }
+
+  std::vector<TaskState> States(int count) {
+    auto states = ReadStates(tasks_path_, Tasks(count));
+    EXPECT_TRUE(states.ok()) << states.status();
+    return states.ok() ? *states : std::vector<TaskState>();
+  }
+
+  std::string StateText() { return ReadFile(state_path_, 1 << 30).value_or(""); }
+
+  void AppendText(const std::string& text) {
+    const auto fd = OpenFile(state_path_, O_WRONLY | O_APPEND | O_CREAT);
+    ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), text, state_path_).ok());
+  }
+
+  // Runs `body` in a process of its own, whose exit status it is.
+  static pid_t Fork(const std::function<int()>& body) {
+    const pid_t pid = fork();
+    if (pid == 0) _exit(body());
+    return pid;
+  }
+
+  // Starts a process that claims one task and then waits to be killed; returns once it has it.
+  pid_t ForkClaimer(int count) {
+    int ready[2];
+    EXPECT_EQ(pipe(ready), 0);
+    const pid_t pid = Fork([&] {
+      const auto queue = Open(count);
+      const auto claim = ClaimOne(*queue);
+      (void)!write(ready[1], claim ? "y" : "n", 1);
+      return pause();  // for ever: nothing but KILL comes
+    });
+    close(ready[1]);
+    char answer = 0;
+    EXPECT_EQ(read(ready[0], &answer, 1), 1);
+    EXPECT_EQ(answer, 'y');
+    close(ready[0]);
+    return pid;
+  }
+
+  static void Kill(pid_t pid) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+
+  static Outcome Complete() {
+    Outcome outcome;
+    outcome.kind = Outcome::Kind::kComplete;
+    outcome.exit_code = "0";
+    return outcome;
+  }
+
+  // Claims and finishes until nothing is left; 0 if nothing went wrong.
+  int Drain(int count) {
+    const auto queue = Open(count);
+    if (queue == nullptr) return 1;
+    while (const auto claim = ClaimOne(*queue)) {
+      if (!queue->Finish(*claim, Complete()).ok()) return 2;
+    }
+    return HasFailure() ? 3 : 0;
+  }
+
+  void Race(int processes, int count) {
+    std::vector<pid_t> pids;
+    for (int i = 0; i < processes; ++i) pids.push_back(Fork([&] { return Drain(count); }));
+    for (const pid_t pid : pids) {
+      int status = -1;
+      waitpid(pid, &status, 0);
+      EXPECT_EQ(status, 0);
+    }
+    std::map<std::string, int> lines;
+    for (const absl::string_view line : absl::StrSplit(StateText(), '\n', absl::SkipEmpty())) {
+      const auto change = ParseStateChange(line);
+      if (change.ok()) ++lines[absl::StrCat(change->task_id, " ", WireName(change->status))];
+    }
+    EXPECT_EQ(lines.size(), 2u * static_cast<size_t>(count));
+    for (const auto& [line, times] : lines) EXPECT_EQ(times, 1) << line;
+  }
+
+  TempFolder folder_;
+  const std::string tasks_path_ = folder_ / "tasks.json";
+  const std::string state_path_ = tasks_path_ + ".state";
+  SystemClock clock_;
+  CancelToken cancel_;
+};
+
+TEST_F(FileQueueTest, TwoProcessesRunEachOf300TasksOnce) { Race(2, 300); }
+TEST_F(FileQueueTest, EightProcessesRunEachOf300TasksOnce) { Race(8, 300); }
+
+TEST_F(FileQueueTest, SecondRunContinuesWhereTheFirstStopped) {
+  {
+    const auto queue = Open(2);
+    const auto claim = ClaimOne(*queue);
+    ASSERT_TRUE(claim && queue->Finish(*claim, Complete()).ok());
+  }
+  const auto queue = Open(2);
+  const auto claim = ClaimOne(*queue);
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->task.id, "job.2");
+  EXPECT_EQ(claim->attempt, 1);
+  EXPECT_FALSE(ClaimOne(*queue));
+}
+
+TEST_F(FileQueueTest, TasksAreClaimedInTheirOrderAndOneHandedBackComesLast) {
+  const auto queue = Open(3);
+  const auto first = ClaimOne(*queue);
+  ASSERT_TRUE(first && queue->HandBack(*first, "disk full").ok());
+  std::vector<std::string> order;
+  while (const auto claim = ClaimOne(*queue)) order.push_back(claim->task.id);
+  EXPECT_THAT(order, testing::ElementsAre("job.2", "job.3", "job.1"));
+}
+
+TEST_F(FileQueueTest, ClaimOfAKilledWorkerIsTakenOverByTheNext) {
+  const pid_t pid = ForkClaimer(1);
+  const auto queue = Open(1);
+  EXPECT_FALSE(ClaimOne(*queue)) << "its worker lives";
+  EXPECT_FALSE(States(1)[0].abandoned);
+  Kill(pid);
+  EXPECT_TRUE(States(1)[0].abandoned);
+  const auto claim = ClaimOne(*queue);
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->attempt, 2);
+  EXPECT_THAT(StateText(), HasSubstr("\"failure_reason\":\"abandoned: its worker (worker) ended "
+                                     "without finishing it\""));
+}
+
+TEST_F(FileQueueTest, AbandonedTaskWaitsUntilNoOtherIsPending) {
+  Kill(ForkClaimer(2));
+  const auto queue = Open(2);
+  EXPECT_EQ(ClaimOne(*queue)->task.id, "job.2");
+  EXPECT_EQ(ClaimOne(*queue)->task.id, "job.1");
+}
+
+TEST_F(FileQueueTest, ClaimOutlivesItsWorkerWhileALockDescriptorIsHeld) {
+  auto dead = Open(1);
+  ASSERT_TRUE(ClaimOne(*dead));
+  UniqueFd held(dup(dead->lock_fd()));
+  dead.reset();
+  const auto queue = Open(1);
+  EXPECT_FALSE(ClaimOne(*queue));
+  held.reset();
+  EXPECT_TRUE(ClaimOne(*queue));
+}
+
+TEST_F(FileQueueTest, OwnClaimIsNotMistakenForAnAbandonedOne) {
+  const auto queue = Open(1);
+  ASSERT_TRUE(ClaimOne(*queue));
+  EXPECT_FALSE(ClaimOne(*queue));
+}
+
+TEST_F(FileQueueTest, TaskThatKillsItsWorkersIsGivenUpAfterTenClaims) {
+  for (int i = 0; i < kMaxDisorderlyClaims; ++i) ASSERT_TRUE(ClaimOne(*Open(1)));
+  EXPECT_FALSE(ClaimOne(*Open(1)));
+  const TaskState state = States(1)[0];
+  EXPECT_EQ(state.status, TaskStatus::kFailed);
+  EXPECT_EQ(state.attempts, kMaxDisorderlyClaims);
+  EXPECT_THAT(state.failure_reason, HasSubstr("claimed 10 times without an orderly end"));
+}
+
+TEST_F(FileQueueTest, TaskThatCannotBeRunIsRecordedAsFailedAndTheOthersRun) {
+  auto tasks = Tasks(2);
+  tasks[0].problem = "args: is missing or empty";
+  auto queue = FileQueue::Open(tasks_path_, tasks, "worker", false, clock_);
+  ASSERT_TRUE(queue.ok());
+  EXPECT_EQ(ClaimOne(**queue)->task.id, "job.2");
+  EXPECT_EQ(States(2)[0].status, TaskStatus::kFailed);
+  EXPECT_EQ(States(2)[0].failure_reason, "args: is missing or empty");
+}
+
+TEST_F(FileQueueTest, TornLastLineIsCutOffByTheNextWriter) {
+  ASSERT_TRUE(ClaimOne(*Open(2)));
+  const std::string whole = StateText();
+  AppendText("{\"task_id\":\"job.2\",\"status\":\"comp");
+  EXPECT_EQ(States(2)[1].status, TaskStatus::kPending);
+  const auto queue = Open(2);
+  EXPECT_EQ(StateText(), whole);
+  EXPECT_EQ(ClaimOne(*queue)->task.id, "job.2");
+}
+
+TEST_F(FileQueueTest, TornHeaderIsWrittenAgain) {
+  AppendText("{\"form");
+  const auto queue = Open(1);
+  EXPECT_EQ(StateText(), FormatStateHeader());
+}
+
+TEST_F(FileQueueTest, BrokenLineInTheMiddleIsRefusedWithItsNumber) {
+  {
+    ASSERT_TRUE(ClaimOne(*Open(1)));
+  }
+  AppendText("{\"task_id\":\n");
+  const auto queue = TryOpen(1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue.status()));
+  EXPECT_THAT(std::string(queue.status().message()),
+              testing::AllOf(StartsWith(state_path_ + ": line 3: is not valid JSON"),
+                             testing::EndsWith("; delete the file to start over")));
+  EXPECT_FALSE(ReadStates(tasks_path_, Tasks(1)).ok());
+}
+
+TEST_F(FileQueueTest, StateOfANewerVersionIsRefused) {
+  AppendText("{\"format\":\"sparkles-state-2\"}\n");
+  EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("newer sparklesworker"));
+}
+
+TEST_F(FileQueueTest, FileThatIsNoStateIsRefusedAndLeftAlone) {
+  for (const std::string text : {"a,b\n1,2\n", "{}\n", "[]\n", "\n"}) {
+    ASSERT_TRUE(WriteFileAtomically(state_path_, text, false).ok());
+    EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen(1).status())) << text;
+    EXPECT_EQ(StateText(), text);
+  }
+}
+
+TEST_F(FileQueueTest, EndlessLineIsRefusedWithoutReadingItAll) {
+  AppendText(FormatStateHeader() + std::string(3 << 20, 'x'));
+  EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("line 2: is too long"));
+}
+
+TEST_F(FileQueueTest, DeletedStateStartsOverAndLosesOldClaims) {
+  const auto queue = Open(1);
+  const auto claim = ClaimOne(*queue);
+  ASSERT_TRUE(claim);
+  ASSERT_EQ(unlink(state_path_.c_str()), 0);
+  EXPECT_TRUE(absl::IsAborted(queue->Finish(*claim, Complete())));
+  const auto again = ClaimOne(*queue);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->attempt, 1);
+  EXPECT_TRUE(queue->Finish(*again, Complete()).ok());
+  EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
+}
+
+TEST_F(FileQueueTest, ClaimFromBeforeADeletionCannotEndTheClaimOfAnother) {
+  const auto first = Open(1);
+  const auto second = Open(1);
+  const auto old_claim = ClaimOne(*first);
+  ASSERT_EQ(unlink(state_path_.c_str()), 0);
+  const auto new_claim = ClaimOne(*second);
+  ASSERT_TRUE(old_claim && new_claim);
+  ASSERT_EQ(old_claim->version, new_claim->version);
+  EXPECT_TRUE(absl::IsAborted(first->Finish(*old_claim, Complete())));
+  EXPECT_TRUE(second->Finish(*new_claim, Complete()).ok());
+}
+
+TEST_F(FileQueueTest, EmptiedStateStartsOverEvenIfALauncherHoldsTheOldLocks) {
+  const auto queue = Open(1);
+  const UniqueFd held(dup(queue->lock_fd()));
+  ASSERT_TRUE(ClaimOne(*queue));
+  ASSERT_EQ(truncate(state_path_.c_str(), 0), 0);
+  const auto again = ClaimOne(*queue);
+  ASSERT_TRUE(again);
+  EXPECT_THAT(StateText(), StartsWith(FormatStateHeader()));
+}
+
+TEST_F(FileQueueTest, StateThatCannotBeWrittenIsNamedWithTheReason) {
+  const auto queue = FileQueue::Open(folder_ / "missing/tasks.json", Tasks(1), "w", false, clock_);
+  EXPECT_THAT(std::string(queue.status().message()),
+              StartsWith(folder_ / "missing/tasks.json.state: No such file or directory"));
+}
+
+// A limit on the size of files stands in for a full disk.
+TEST_F(FileQueueTest, LineThatCannotBeWrittenWholeLeavesNothingBehind) {
+  const pid_t pid = Fork([&] {
+    const auto queue = Open(1);
+    const auto claim = ClaimOne(*queue);
+    const std::string before = StateText();
+    signal(SIGXFSZ, SIG_IGN);
+    const rlim_t full = before.size() + 10;
+    const struct rlimit limit = {full, full};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    if (queue->Finish(*claim, Complete()).ok()) return 2;
+    return StateText() == before ? 0 : 3;
+  });
+  int status = -1;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(States(1)[0].abandoned);
+}
+
+TEST_F(FileQueueTest, DurableQueueWorksTheSame) {
+  auto queue = FileQueue::Open(tasks_path_, Tasks(1), "worker", /*durable=*/true, clock_);
+  ASSERT_TRUE(queue.ok());
+  const auto claim = ClaimOne(**queue);
+  ASSERT_TRUE(claim);
+  EXPECT_TRUE((*queue)->Finish(*claim, Complete()).ok());
+}
+
+TEST_F(FileQueueTest, TenThousandTasksAreClaimedOneAfterAnother) {
+  EXPECT_EQ(Drain(10'000), 0);
+  const auto states = States(10'000);
+  ASSERT_EQ(states.size(), 10'000u);
+  EXPECT_EQ(states.back().status, TaskStatus::kComplete);
+}
+
+TEST_F(FileQueueTest, TasksThatAreNoLongerInTheFileAreForgottenNotLost) {
+  {
+    const auto queue = Open(2);
+    const auto first = ClaimOne(*queue);
+    const auto second = ClaimOne(*queue);
+    ASSERT_TRUE(queue->Finish(*first, Complete()).ok());
+    ASSERT_TRUE(queue->Finish(*second, Complete()).ok());
+  }
+  EXPECT_FALSE(ClaimOne(*Open(1)));
+  EXPECT_FALSE(ClaimOne(*Open(2)));
+}
+
+TEST_F(FileQueueTest, StatesAreKnownWithoutAStateFile) {
+  const auto states = States(2);
+  ASSERT_EQ(states.size(), 2u);
+  EXPECT_EQ(states[0].status, TaskStatus::kPending);
+  EXPECT_EQ(states[0].attempts, 0);
+  EXPECT_NE(access(state_path_.c_str(), F_OK), 0) << "looking must not make the file";
+}
+
+TEST_F(FileQueueTest, StatesTellWhoWhenAndWhy) {
+  const auto queue = Open(3);
+  const auto first = ClaimOne(*queue);
+  const auto second = ClaimOne(*queue);
+  Outcome failed;
+  failed.failure_reason = std::string(10'000, 'x');
+  ASSERT_TRUE(queue->Finish(*first, failed).ok());
+  ASSERT_TRUE(queue->HandBack(*second, "preempted").ok());
+  const auto states = States(3);
+  EXPECT_EQ(states[0].owner, "worker");
+  EXPECT_EQ(states[0].failure_reason.size(), kMaxFailureReasonBytes);
+  EXPECT_GE(states[0].last_changed, states[0].last_claimed);
+  EXPECT_GT(states[0].last_claimed, absl::UnixEpoch());
+  EXPECT_EQ(states[1].status, TaskStatus::kPending);
+  EXPECT_EQ(states[1].owner, "");
+  EXPECT_EQ(states[1].failure_reason, "preempted");
+  EXPECT_EQ(states[1].attempts, 1);
+  EXPECT_EQ(states[2].last_changed, absl::InfinitePast());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,237 @@
+// How commands end that do not end by themselves, and what is left of them: nothing.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "process/monotonic.h"
+#include "process/posix_process_runner.h"
+#include "tests/contract/posix_process_runner_fixture.h"
+
+namespace sparkles {
+namespace {
+
+// Starts a daemon (own session, parent gone) that writes its id to the file `name`.
+std::string Daemon(const std::string& name) {
+  return absl::StrCat("(setsid sh -c 'echo $$ >", name, ".new; mv ", name, ".new ", name,
+                      "; exec sleep 1000' &); while [ ! -e ", name, " ]; do sleep 0.01; done; ");
+}
+
+class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
+ protected:
+  // Runs `script` and cancels it once it has written its id to the file `pid`.
+  absl::StatusOr<CommandExit> RunAndCancel(const std::string& script, absl::Duration grace) {
+    if (runner_ == nullptr) Start();
+    Command command = Shell(script);
+    command.grace = grace;
+    std::thread canceller([this] {
+      EXPECT_GT(PidIn("pid"), 0);
+      cancel_.Cancel(CancelKind::kHandBack, "test");
+    });
+    absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+    canceller.join();
+    return exit;
+  }
+
+  // A process that starts a runner of its own, lets it hold the lock file `lock` and runs `script`.
+  // The test must kill and reap it.
+  pid_t ForkWorker(const std::string& script) {
+    const pid_t worker = fork();
+    if (worker != 0) return worker;
+    absl::StatusOr<std::unique_ptr<PosixProcessRunner>> runner = PosixProcessRunner::Start();
+    if (!runner.ok()) _exit(1);
+    UniqueFd lock(open((folder_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (flock(lock.get(), LOCK_EX) != 0 || !(*runner)->HoldInLauncher(lock.get()).ok()) _exit(1);
+    lock.reset();
+    (void)(*runner)->Run(Shell(script), cancel_);
+    _exit(0);
+  }
+};
+
+// D35
+TEST_F(PosixProcessRunnerEnd, AChildInTheBackgroundIsKilledAndDoesNotDelayUs) {
+  const absl::Duration start = MonotonicNow();
+  const CommandExit exit = Run("sleep 1000 & echo $! >pid; exit 4");
+  EXPECT_EQ(WEXITSTATUS(exit.wait_status), 4);
+  EXPECT_LT(MonotonicNow() - start, absl::Seconds(5));
+  EXPECT_EQ(exit.leftovers, 1);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, ADaemonInASessionOfItsOwnIsKilled) {
+  const CommandExit exit = Run(Daemon("pid"));
+  EXPECT_GE(exit.leftovers, 1);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, AStoppedDaemonIsKilled) {
+  Run(Daemon("pid") + "kill -STOP $(cat pid)");
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, DescendantsOfDaemonsAreKilledHoweverDeep) {
+  Run("(setsid sh -c 'setsid sh -c \"setsid sleep 1000 & echo \\$! >pid; wait\" & wait' &); "
+      "while [ ! -s pid ]; do sleep 0.01; done");
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, WhatEndsByItselfAtOnceMayFinishItsWork) {
+  const CommandExit exit =
+      Run("mkfifo pipe; (cat pipe; echo last words) & exec 3>pipe; echo first >&3");
+  EXPECT_EQ(Output(), "first\nlast words\n");
+  EXPECT_EQ(exit.leftovers, 0);
+}
+
+TEST_F(PosixProcessRunnerEnd, AProcessThatKeepsForkingIntoNewSessionsDoesNotHoldUs) {
+  ASSERT_TRUE(
+      WriteFileAtomically(folder_ / "hop", "[ -e stop ] || setsid sh ./hop & exit 0\n", false)
+          .ok());
+  const absl::Duration start = MonotonicNow();
+  const CommandExit exit = Run("sh ./hop; exit 6");
+  EXPECT_EQ(WEXITSTATUS(exit.wait_status), 6);
+  EXPECT_LT(MonotonicNow() - start, absl::Seconds(8));
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "stop", "", false).ok());
+}
+
+TEST_F(PosixProcessRunnerEnd, WithoutProcTheGroupIsKilledAndNothingHangs) {
+  Start(folder_ / "no-proc");
+  const absl::Duration start = MonotonicNow();
+  const CommandExit exit = Run(Daemon("daemon") + "sleep 1000 & echo $! >pid; exit 8");
+  EXPECT_EQ(WEXITSTATUS(exit.wait_status), 8);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+  EXPECT_LT(MonotonicNow() - start, absl::Seconds(5));
+  kill(PidIn("daemon"), SIGKILL);
+}
+
+TEST_F(PosixProcessRunnerEnd, ACancelledCommandMayTidyUpAndChooseItsExit) {
+  const absl::StatusOr<CommandExit> exit =
+      RunAndCancel("trap 'echo tidy; exit 7' TERM; echo $$ >pid; while :; do sleep 0.01; done",
+                   absl::Seconds(60));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WEXITSTATUS(exit->wait_status), 7);
+  EXPECT_NE(Output().find("tidy\n"), std::string::npos) << Output();
+}
+
+TEST_F(PosixProcessRunnerEnd, TermReachesTheWholeGroup) {
+  const absl::StatusOr<CommandExit> exit =
+      RunAndCancel("sleep 1000 & echo $! >pid; wait $!; wait $!", absl::Seconds(60));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, ACommandThatIgnoresTermIsKilledAfterItsGrace) {
+  const absl::Duration start = MonotonicNow();
+  const absl::StatusOr<CommandExit> exit = RunAndCancel(
+      "trap '' TERM; " + Daemon("daemon") + "echo $$ >pid; while :; do sleep 1000; done",
+      absl::Milliseconds(50));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
+  EXPECT_GE(MonotonicNow() - start, absl::Milliseconds(50));
+  EXPECT_FALSE(Runs(PidIn("daemon")));
+}
+
+TEST_F(PosixProcessRunnerEnd, AStoppedCommandGetsItsTerm) {
+  const absl::StatusOr<CommandExit> exit =
+      RunAndCancel("echo $$ >pid; kill -STOP $$; exit 1", absl::Seconds(60));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+}
+
+TEST_F(PosixProcessRunnerEnd, ACommandThatStopsItselfAgainAndAgainIsKilled) {
+  const absl::StatusOr<CommandExit> exit = RunAndCancel(
+      "trap '' TERM; echo $$ >pid; while :; do kill -STOP $$; done", absl::Milliseconds(20));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
+}
+
+TEST_F(PosixProcessRunnerEnd, ALauncherThatIsKilledIsAMachineFaultAndTakesAllWithIt) {
+  Start();
+  const pid_t launcher = runner_->launcher_pid();
+  std::thread killer([&] {
+    EXPECT_GT(PidIn("pid"), 0);
+    kill(launcher, SIGKILL);
+  });
+  const absl::StatusOr<CommandExit> exit =
+      runner_->Run(Shell(Daemon("daemon") + "echo $$ >pid; sleep 1000"), cancel_);
+  killer.join();
+  EXPECT_TRUE(IsMachineFault(exit.status())) << exit.status();
+  EXPECT_FALSE(Runs(PidIn("pid")));
+  EXPECT_FALSE(Runs(PidIn("daemon")));
+  EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);  // by another launcher
+}
+
+TEST_F(PosixProcessRunnerEnd, ALauncherThatDiesIdleIsReplacedUnnoticed) {
+  const UniqueFd held(open((folder_ / "held").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  Start();
+  ASSERT_TRUE(runner_->HoldInLauncher(held.get()).ok());
+  const pid_t old = runner_->launcher_pid();
+  kill(old, SIGKILL);
+  ASSERT_TRUE(Eventually([old] { return !Runs(old); }));
+  EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
+  EXPECT_NE(runner_->launcher_pid(), old);
+  Run(absl::StrCat("ls -l /proc/", runner_->launcher_pid(), "/fd"));
+  EXPECT_NE(Output().find(folder_ / "held"), std::string::npos) << Output();
+}
+
+TEST_F(PosixProcessRunnerEnd, NothingOutlivesAWorkerThatIsKilledAndNoLockIsFreeBefore) {
+  const pid_t worker = ForkWorker(Daemon("daemon") + "sleep 1000 & echo $$ >pid; wait");
+  const pid_t command = PidIn("pid");
+  const pid_t daemon = PidIn("daemon");
+  EXPECT_TRUE(Runs(command));
+  EXPECT_TRUE(Runs(daemon));
+  const UniqueFd lock(open((folder_ / "lock").c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_NE(flock(lock.get(), LOCK_EX | LOCK_NB), 0);
+  kill(worker, SIGKILL);
+  EXPECT_EQ(waitpid(worker, nullptr, 0), worker);
+  EXPECT_TRUE(Eventually([&] { return flock(lock.get(), LOCK_EX | LOCK_NB) == 0; }));
+  EXPECT_FALSE(Runs(command));
+  EXPECT_FALSE(Runs(daemon));
+}
+
+TEST_F(PosixProcessRunnerEnd, ACommandDiesWithItsLauncherEvenIfTheWorkerCannotHelp) {
+  const pid_t worker = ForkWorker("echo $PPID >launcher; echo $$ >pid; while :; do sleep 1; done");
+  const pid_t command = PidIn("pid");
+  EXPECT_TRUE(Runs(command));
+  kill(worker, SIGSTOP);
+  kill(PidIn("launcher"), SIGKILL);
+  EXPECT_TRUE(Eventually([command] { return !Runs(command); }));
+  kill(worker, SIGKILL);
+  EXPECT_EQ(waitpid(worker, nullptr, 0), worker);
+}
+
+TEST_F(PosixProcessRunnerEnd, TheLauncherLeavesWithItsRunner) {
+  Start();
+  const pid_t launcher = runner_->launcher_pid();
+  EXPECT_TRUE(Runs(launcher));
+  runner_.reset();
+  EXPECT_FALSE(Runs(launcher));
+}
+
+// D36: a worker that is PID 1 is given orphans that it never started.
+TEST_F(PosixProcessRunnerEnd, ZombiesOfStrangersAreReaped) {
+  Start();
+  const pid_t stranger = fork();
+  if (stranger == 0) _exit(0);
+  ASSERT_TRUE(Eventually([stranger] {
+    siginfo_t dead{};
+    const int flags = WEXITED | WNOHANG | WNOWAIT;
+    return waitid(P_PID, static_cast<id_t>(stranger), &dead, flags) == 0 && dead.si_pid != 0;
+  }));
+  Run("true");
+  EXPECT_EQ(waitpid(stranger, nullptr, WNOHANG), -1);
+}
+
+}  // namespace
+}  // namespace sparkles

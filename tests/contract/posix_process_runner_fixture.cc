@@ -1,0 +1,71 @@
+#include "tests/contract/posix_process_runner_fixture.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "process/monotonic.h"
+
+namespace sparkles {
+
+bool Eventually(absl::FunctionRef<bool()> condition) {
+  const absl::Duration deadline = MonotonicNow() + absl::Seconds(10);
+  while (!condition()) {
+    if (MonotonicNow() > deadline) return false;
+    (void)poll(nullptr, 0, 2);
+  }
+  return true;
+}
+
+bool Runs(pid_t pid) {
+  const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096).value_or("");
+  const size_t name_end = stat.rfind(')');  // "PID (NAME) STATE ..."
+  return name_end != std::string::npos && stat.substr(name_end, 3) != ") Z";
+}
+
+void PosixProcessRunnerTest::SetUp() {
+  absl::StatusOr<UniqueFd> file = OpenFile(folder_ / "output", O_WRONLY | O_CREAT | O_APPEND);
+  ASSERT_TRUE(file.ok()) << file.status();
+  output_ = *std::move(file);
+}
+
+void PosixProcessRunnerTest::Start(const std::string& proc_root) {
+  runner_.reset();
+  absl::StatusOr<std::unique_ptr<PosixProcessRunner>> runner = PosixProcessRunner::Start(proc_root);
+  ASSERT_TRUE(runner.ok()) << runner.status();
+  runner_ = *std::move(runner);
+}
+
+Command PosixProcessRunnerTest::Shell(const std::string& script) const {
+  Command command;
+  command.argv = {"/bin/sh", "-c", script};
+  command.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+  command.folder = folder_.path();
+  command.output_fd = output_.get();
+  return command;
+}
+
+CommandExit PosixProcessRunnerTest::Run(const std::string& script) {
+  if (runner_ == nullptr) Start();
+  absl::StatusOr<CommandExit> exit = runner_->Run(Shell(script), cancel_);
+  EXPECT_TRUE(exit.ok()) << script << ": " << exit.status();
+  return exit.value_or(CommandExit());
+}
+
+std::string PosixProcessRunnerTest::Output() const {
+  return ReadFile(folder_ / "output", 1 << 20).value_or("(no output)");
+}
+
+pid_t PosixProcessRunnerTest::PidIn(const std::string& name) const {
+  pid_t pid = 0;
+  Eventually([&] {
+    const std::string text = ReadFile(folder_ / name, 100).value_or("");
+    return !text.empty() && text.back() == '\n' && absl::SimpleAtoi(text, &pid);
+  });
+  return pid;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,134 @@
+#include "tests/contract/process_runner_contract.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/status.h"
+
+namespace sparkles {
+
+void ProcessRunnerContract::SetUp() {
+  absl::StatusOr<UniqueFd> file = OpenFile(folder_ / "output", O_WRONLY | O_CREAT | O_APPEND);
+  ASSERT_TRUE(file.ok()) << file.status();
+  output_ = *std::move(file);
+  under_test_ = GetParam()();
+  ASSERT_NE(under_test_, nullptr);
+}
+
+Command ProcessRunnerContract::Shell(const std::string& script) const {
+  Command command;
+  command.argv = {"/bin/sh", "-c", script};
+  command.environment = {"PATH=/usr/bin:/bin"};
+  command.folder = folder_.path();
+  command.output_fd = output_.get();
+  return command;
+}
+
+std::string ProcessRunnerContract::Output() const {
+  return ReadFile(folder_ / "output", 1 << 20).value_or("(no output)");
+}
+
+TEST_P(ProcessRunnerContract, TellsTheExitCodeAndLeavesTheOutput) {
+  under_test_->NextPrints("hello\n", 3);
+  const absl::StatusOr<CommandExit> exit =
+      under_test_->runner().Run(Shell("echo hello; exit 3"), cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFEXITED(exit->wait_status));
+  EXPECT_EQ(WEXITSTATUS(exit->wait_status), 3);
+  EXPECT_EQ(Output(), "hello\n");
+  EXPECT_EQ(exit->leftovers, 0);
+}
+
+TEST_P(ProcessRunnerContract, ADeathBySignalIsAnOrdinaryExit) {
+  under_test_->NextDiesOf(SIGKILL);
+  const absl::StatusOr<CommandExit> exit =
+      under_test_->runner().Run(Shell("kill -KILL $$"), cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
+}
+
+TEST_P(ProcessRunnerContract, TellsTimesAndMemory) {
+  const absl::Time before = absl::Now();
+  under_test_->NextPrints("", 0);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 0"), cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_GE(exit->start, before - absl::Milliseconds(10));
+  EXPECT_LE(exit->start, exit->end);
+  EXPECT_LE(exit->end, absl::Now() + absl::Milliseconds(10));
+  EXPECT_GT(exit->usage.max_rss_kb, 0);
+}
+
+TEST_P(ProcessRunnerContract, RunsOneCommandAfterAnother) {
+  for (int code = 0; code < 3; ++code) {
+    under_test_->NextPrints("x", code);
+    const absl::StatusOr<CommandExit> exit =
+        under_test_->runner().Run(Shell("printf x; exit " + std::to_string(code)), cancel_);
+    ASSERT_TRUE(exit.ok()) << exit.status();
+    EXPECT_EQ(WEXITSTATUS(exit->wait_status), code);
+  }
+  EXPECT_EQ(Output(), "xxx");
+}
+
+TEST_P(ProcessRunnerContract, AMissingFolderIsAFailedPreconditionThatNamesIt) {
+  Command command = Shell("true");
+  command.folder = folder_ / "absent";
+  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_EQ(status.message().find("chdir " + command.folder + ": "), 0u) << status;
+  EXPECT_FALSE(IsMachineFault(status));
+}
+
+TEST_P(ProcessRunnerContract, AFileAsFolderIsAFailedPrecondition) {
+  Command command = Shell("true");
+  command.folder = folder_ / "output";
+  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+}
+
+TEST_P(ProcessRunnerContract, AMissingProgramIsNotFoundAndNamed) {
+  Command command = Shell("true");
+  command.argv[0] = folder_ / "absent";
+  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
+  EXPECT_EQ(status.message().find("exec " + command.argv[0] + ": "), 0u) << status;
+}
+
+TEST_P(ProcessRunnerContract, AProgramThatMayNotBeExecutedIsPermissionDenied) {
+  Command command = Shell("true");
+  command.argv[0] = folder_ / "output";
+  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+}
+
+TEST_P(ProcessRunnerContract, RefusesWhatNoRunnerCanRun) {
+  Command command = Shell(std::string("echo \0 hidden", 13));
+  EXPECT_EQ(under_test_->runner().Run(command, cancel_).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Output(), "");
+}
+
+TEST_P(ProcessRunnerContract, ATokenThatIsCancelledAlreadyEndsTheCommand) {
+  cancel_.Cancel(CancelKind::kHandBack, "test");
+  under_test_->NextWaitsForCancel();
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("sleep 1000"), cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+}
+
+TEST_P(ProcessRunnerContract, AfterAnErrorTheNextCommandRuns) {
+  Command broken = Shell("true");
+  broken.folder = folder_ / "absent";
+  EXPECT_FALSE(under_test_->runner().Run(broken, cancel_).ok());
+  under_test_->NextPrints("", 5);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 5"), cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
+}
+
+}  // namespace sparkles

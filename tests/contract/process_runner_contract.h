@@ -1,0 +1,44 @@
+// What every ProcessRunner promises, as one suite: it runs on the real runner and on the fake, and
+// that is why tests may trust the fake.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/fd.h"
+#include "process/process_runner.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+
+// A runner and what it takes to make it behave.
+class RunnerUnderTest {
+ public:
+  virtual ~RunnerUnderTest() = default;
+  virtual ProcessRunner& runner() = 0;
+  // Tells a runner that runs nothing what the next command would do. The real one sees for itself.
+  virtual void NextPrints(absl::string_view output, int exit_code) = 0;
+  virtual void NextDiesOf(int signal) = 0;
+  virtual void NextWaitsForCancel() = 0;
+};
+
+using MakeRunner = std::function<std::unique_ptr<RunnerUnderTest>()>;
+
+class ProcessRunnerContract : public testing::TestWithParam<MakeRunner> {
+ protected:
+  void SetUp() override;
+  // `sh -c script` in the test's folder, with its output in Output().
+  Command Shell(const std::string& script) const;
+  std::string Output() const;
+
+  TempFolder folder_;
+  UniqueFd output_;
+  CancelToken cancel_;
+  std::unique_ptr<RunnerUnderTest> under_test_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,308 @@
+"""Drives the shipped binary. A `Lab` is one folder with a tasks file, a store, a worker's folders.
+
+The one hard idea: every process of a lab carries the lab's folder in its environment, so whatever a
+worker leaves behind is found in /proc, whoever its parent is, and ended by its pid.
+"""
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BINARY = os.path.abspath(os.environ.get("SPARKLES_BINARY", "build/native/sparklesworker"))
+LANE = os.environ.get("SPARKLES_LANE", "native")
+SANITIZED = LANE in ("asan", "tsan", "fuzz")
+SLOWNESS = 4 if SANITIZED else 1  # factor on time limits
+MARK = "SPARKLES_LAB"
+SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|: runtime error: ")
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) +\S")
+
+
+def sanitizer_report(text):
+    return bool(SANITIZER_REPORT.search(text))
+
+
+def processes_of(folder):
+    """Pids of the living processes that belong to a lab in or below `folder`."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                environment = pathlib.Path("/proc", entry, "environ").read_bytes()
+            except OSError:
+                continue  # it has ended, or is not ours
+            if any(variable.startswith(mark) for variable in environment.split(b"\0")):
+                found.append(int(entry))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def kill_processes_of(folder):
+    for _ in range(100):
+        pids = processes_of(folder)
+        if not pids:
+            return
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.02)
+
+
+def remove_tree(folder):
+    """shutil.rmtree recurses, and some tests make trees deeper than Python's stack."""
+    subprocess.run(["chmod", "-R", "u+rwx", folder], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(["rm", "-rf", folder], check=False)
+
+
+def wait_until(condition, what, seconds=20.0):
+    """Polls `condition` until it returns something true, which is returned."""
+    deadline = time.monotonic() + seconds * SLOWNESS
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"in vain waited {seconds * SLOWNESS} s until {what}")
+        time.sleep(0.005)
+
+
+def _crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_CRC32C = _crc32c_table()
+
+
+@functools.cache
+def crc32c(data):
+    """CRC-32C, by the book, so that the worker's own is checked by something else."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _CRC32C[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+class Worker:
+    """A running binary. `stderr` and `stdout` are what it wrote so far."""
+
+    def __init__(self, process, stdout_path, stderr_path):
+        self.process = process
+        self.pid = process.pid
+        self._stdout_path = stdout_path
+        self._stderr_path = stderr_path
+
+    @property
+    def stdout(self):
+        return self._stdout_path.read_bytes().decode("utf-8", "replace")
+
+    @property
+    def stderr(self):
+        return self._stderr_path.read_bytes().decode("utf-8", "replace")
+
+    @property
+    def exit_code(self):
+        return self.process.poll()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=60.0):
+        try:
+            self.process.wait(seconds * SLOWNESS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds * SLOWNESS} s:\n{self.stderr}") \
+                from None
+        return self
+
+
+class TaskState:
+    """All lines of the state file about one task; the attributes are the last known values."""
+
+    def __init__(self):
+        self.lines = []
+
+    def __getattr__(self, name):
+        if name in ("status", "owner", "version", "exit_code", "failure_reason", "timestamp"):
+            return self.lines[-1].get(name)
+        raise AttributeError(name)
+
+    def count(self, status):
+        return sum(line["status"] == status for line in self.lines)
+
+
+class Lab:
+    def __init__(self, folder=None):
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="lab-"))
+        self.store = self.folder / "store"
+        self.tasks_dir = self.folder / "tasks"
+        self.cache_dir = self.folder / "cache"
+        self.tasks_file = self.folder / "tasks.json"
+        self.state_file = self.folder / "tasks.json.state"
+        self.store.mkdir()
+        self._workers = []
+
+    # --- what a task is made of
+
+    def url(self, path):
+        return f"file://{self.store}/{path}"
+
+    def put(self, path, content):
+        """Stores an object; returns its URL."""
+        file = self.store / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return self.url(path)
+
+    def put_cas(self, content):
+        return self.put(f"cas/{hashlib.sha256(content).hexdigest()}", content)
+
+    @staticmethod
+    def download(src_url, dst, is_cas_key=False, executable=False, symlink_safe=False):
+        return {"src_url": src_url, "dst": dst, "executable": executable,
+                "is_cas_key": is_cas_key, "symlink_safe": symlink_safe}
+
+    def spec(self, name, command, **changes):
+        """A task spec as the command line writes it, whose results go to store/NAME/."""
+        spec = {
+            "working_dir": ".",
+            "command": command,
+            "parameters": {"index": "1"},
+            "downloads": [],
+            "uploads": {"include_patterns": ["**"], "exclude_patterns": [],
+                        "dst_url": self.url(name)},
+            "command_result_url": self.url(f"{name}/result.json"),
+            "stdout_url": self.url(f"{name}/stdout.txt"),
+        }
+        spec.update(changes)
+        return spec
+
+    def task(self, name, command, **changes):
+        return {"task_id": name, "args": self.spec(name, command, **changes)}
+
+    def write_tasks(self, tasks):
+        self.tasks_file.write_text(json.dumps(tasks), encoding="utf-8")
+
+    # --- running
+
+    def start(self, *arguments, program=BINARY, environment=None, **popen):
+        """Starts the binary (or a copy of it, `program`) with `arguments`."""
+        number = len(self._workers)
+        out = self.folder / f"stdout-{number}.log"
+        err = self.folder / f"stderr-{number}.log"
+        full_environment = {**os.environ, **(environment or {}), MARK: str(self.folder)}
+        with open(out, "wb") as stdout, open(err, "wb") as stderr:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
+            process = subprocess.Popen([program, *map(str, arguments)], cwd=self.folder,
+                                       env=full_environment, **{**streams, **popen})
+        self._workers.append(Worker(process, out, err))
+        return self._workers[-1]
+
+    def run(self, *arguments, seconds=60.0, **options):
+        return self.start(*arguments, **options).wait(seconds)
+
+    def consume_arguments(self, *flags):
+        return ("consume", "--tasksFile", self.tasks_file, "--tasksDir", self.tasks_dir,
+                "--cacheDir", self.cache_dir, "--durable=false", *flags)
+
+    def start_consume(self, *flags, **options):
+        return self.start(*self.consume_arguments(*flags), **options)
+
+    def consume(self, *flags, seconds=60.0, **options):
+        return self.start_consume(*flags, **options).wait(seconds)
+
+    # --- what came of it
+
+    def states(self):
+        """{task id: TaskState} in the order of first appearance."""
+        states = {}
+        if self.state_file.exists():
+            lines = self.state_file.read_text(encoding="utf-8").splitlines()
+            assert json.loads(lines[0]) == {"format": "sparkles-state-1"}, lines[0]
+            for line in map(json.loads, lines[1:]):
+                states.setdefault(line["task_id"], TaskState()).lines.append(line)
+        return states
+
+    def result(self, name):
+        return json.loads((self.store / name / "result.json").read_text(encoding="utf-8"))
+
+    def log(self, name):
+        return (self.store / name / "stdout.txt").read_bytes().decode("utf-8", "replace")
+
+    def stored(self, name):
+        """{relative path: content} of what was uploaded below store/NAME/."""
+        top = self.store / name
+        return {str(path.relative_to(top)): path.read_bytes()
+                for path in sorted(top.rglob("*")) if path.is_file()}
+
+    def outputs(self, name):
+        """Relative paths of what was uploaded, without the task's log and result.json."""
+        return sorted(set(self.stored(name)) - {"result.json", "stdout.txt"})
+
+    def processes(self):
+        return processes_of(self.folder)
+
+    def close(self):
+        """Ends what still runs and removes the folder. A sanitizer's report fails the test."""
+        kill_processes_of(self.folder)
+        reports = []
+        for worker in self._workers:
+            worker.process.wait()
+            reports += [worker.stderr] if sanitizer_report(worker.stderr) else []
+        remove_tree(self.folder)
+        if reports:
+            raise AssertionError("\n".join(reports))
+
+
+class LabTest(unittest.TestCase):
+    """A test with a lab of its own."""
+
+    maxDiff = None
+    longMessage = True
+
+    def setUp(self):
+        self.lab = Lab()
+        self.addCleanup(self.lab.close)
+
+    def run_tasks(self, *tasks, flags=(), exit_code=0, seconds=60.0):
+        """Runs `tasks` to the end; returns the finished worker."""
+        self.lab.write_tasks(tasks)
+        worker = self.lab.consume(*flags, seconds=seconds)
+        self.assertEqual(worker.exit_code, exit_code, worker.stderr)
+        return worker
+
+    def assert_complete(self, name, exit_code="0"):
+        state = self.lab.states()[name]
+        self.assertEqual(state.status, "complete", state.lines)
+        self.assertEqual(state.exit_code, exit_code, state.lines)
+
+    def assert_failed(self, name, *words):
+        """The task failed, with a reason that has all `words` in it, in all three places."""
+        state = self.lab.states()[name]
+        self.assertEqual(state.status, "failed", state.lines)
+        for word in words:
+            self.assertIn(word, state.failure_reason)
+
+    def assert_delivered(self, name):
+        """result.json lists exactly what is in the store, with right sizes and checksums."""
+        result = self.lab.result(name)
+        stored = self.lab.stored(name)
+        listed = {}
+        for file in result["files"]:
+            path = file["dst_url"].removeprefix(self.lab.url(name) + "/")
+            listed[path] = (file["size"], file["crc32c"])
+        del stored["result.json"]
+        actual = {path: (len(data), crc32c(data)) for path, data in stored.items()}
+        self.assertEqual(listed, actual)

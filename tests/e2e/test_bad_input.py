@@ -1,0 +1,295 @@
+"""Nothing in a task spec is trusted: a bad one fails with the name of the field, and only that."""
+import hashlib
+import json
+import pathlib
+import unittest
+
+from harness import LabTest
+
+LONG_NAME = "n" * 256
+CAS = "cas/" + "0" * 64
+
+
+def download(**changes):
+    good = {"src_url": "{store}plain.txt", "dst": "in.txt", "executable": False,
+            "is_cas_key": False, "symlink_safe": False}
+    return {key: value for key, value in {**good, **changes}.items() if value is not Ellipsis}
+
+
+def uploads(**changes):
+    good = {"include_patterns": ["**"], "exclude_patterns": [], "dst_url": "{store}out"}
+    return {key: value for key, value in {**good, **changes}.items() if value is not Ellipsis}
+
+
+# (what is changed in a good spec, what the failure reason must name). Ellipsis: the key is absent.
+BAD_SPECS = [
+    # the command
+    ({"command": ...}, "command"),
+    ({"command": None}, "command"),
+    ({"command": ""}, "command"),
+    ({"command": 17}, "command"),
+    ({"command": ["echo", "x"]}, "command"),
+    ({"command": "echo \0 x"}, "command"),
+    ({"command": "true #" + "x" * 200_000}, "command"),
+    # the working folder
+    ({"working_dir": ".."}, "working_dir"),
+    ({"working_dir": "a/../../b"}, "working_dir"),
+    ({"working_dir": "/tmp"}, "working_dir"),
+    ({"working_dir": "/"}, "working_dir"),
+    ({"working_dir": 5}, "working_dir"),
+    ({"working_dir": "a\0b"}, "working_dir"),
+    ({"working_dir": "nowhere"}, "nowhere"),
+    # scripts
+    ({"pre-download-script": 1}, "pre-download-script"),
+    ({"post-download-script": []}, "post-download-script"),
+    ({"pre-exec-script": {}}, "pre-exec-script"),
+    ({"post-exec-script": "a\0b"}, "post-exec-script"),
+    # parameters
+    ({"parameters": [1]}, "parameters"),
+    ({"parameters": "index=1"}, "parameters"),
+    # downloads
+    ({"downloads": {}}, "downloads"),
+    ({"downloads": "x"}, "downloads"),
+    ({"downloads": [None]}, "downloads[0]"),
+    ({"downloads": [download(), 3]}, "downloads[1]"),
+    ({"downloads": [download(src_url=...)]}, "downloads[0].src_url"),
+    ({"downloads": [download(src_url="")]}, "downloads[0].src_url"),
+    ({"downloads": [download(src_url=1)]}, "downloads[0].src_url"),
+    ({"downloads": [download(src_url="http://example.com/x")]}, "http://example.com/x"),
+    ({"downloads": [download(src_url="plain.txt")]}, "plain.txt"),
+    ({"downloads": [download(src_url="file://host/x")]}, "file://host/x"),
+    ({"downloads": [download(dst=...)]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst=".")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="../evil")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="a/../../evil")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="{canary}/evil")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="a\0b")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="stdout.txt")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst="./stdout.txt")]}, "downloads[0].dst"),
+    ({"downloads": [download(dst=LONG_NAME)]}, "downloads[0].dst"),
+    ({"downloads": [download(dst=7)]}, "downloads[0].dst"),
+    ({"downloads": [download(executable="yes")]}, "downloads[0].executable"),
+    ({"downloads": [download(is_cas_key=1)]}, "downloads[0].is_cas_key"),
+    ({"downloads": [download(symlink_safe="no")]}, "downloads[0].symlink_safe"),
+    ({"downloads": [download(is_cas_key=True)]}, "downloads[0].src_url"),
+    ({"downloads": [download(is_cas_key=True, src_url="{store}cas/" + "g" * 64)]},
+     "downloads[0].src_url"),
+    ({"downloads": [download(is_cas_key=True, src_url="{store}" + CAS + "0")]},
+     "downloads[0].src_url"),
+    ({"downloads": [download(), download(src_url="{store}other.txt")]}, "downloads[1]"),
+    ({"downloads": [download(dst="a"), download(dst="b/../a", src_url="{store}other.txt")]},
+     "downloads[1]"),
+    ({"downloads": [download(dst="a"), download(dst="a/b")]}, "downloads[1]"),
+    # uploads
+    ({"uploads": "x"}, "uploads"),
+    ({"uploads": []}, "uploads"),
+    ({"uploads": uploads(dst_url=...)}, "uploads.dst_url"),
+    ({"uploads": uploads(dst_url=None)}, "uploads.dst_url"),
+    ({"uploads": uploads(dst_url=3)}, "uploads.dst_url"),
+    ({"uploads": uploads(dst_url="elsewhere")}, "elsewhere"),
+    ({"uploads": uploads(dst_url="ftp://x/y")}, "ftp://x/y"),
+    ({"uploads": uploads(include_patterns="**")}, "uploads.include_patterns"),
+    ({"uploads": uploads(include_patterns=[None])}, "uploads.include_patterns[0]"),
+    ({"uploads": uploads(include_patterns=["*", "../*"])}, "uploads.include_patterns[1]"),
+    ({"uploads": uploads(include_patterns=["{canary}/*"])}, "uploads.include_patterns[0]"),
+    ({"uploads": uploads(include_patterns=["[oops"])}, "uploads.include_patterns[0]"),
+    ({"uploads": uploads(include_patterns=["a{b,c"])}, "uploads.include_patterns[0]"),
+    ({"uploads": uploads(include_patterns=["a\\"])}, "uploads.include_patterns[0]"),
+    ({"uploads": uploads(exclude_patterns=["[]"])}, "uploads.exclude_patterns[0]"),
+    ({"uploads": uploads(exclude_patterns=["ok", 5])}, "uploads.exclude_patterns[1]"),
+    ({"uploads": uploads(exclude_patterns=["a/../../b"])}, "uploads.exclude_patterns[0]"),
+    # where results go
+    ({"command_result_url": 1}, "command_result_url"),
+    ({"stdout_url": {}}, "stdout_url"),
+]
+
+# args that are no spec at all.
+BAD_ARGS = ["", "{", "[]", "null", "{\"command\": }", "{\"command\": \"true\"} trailing",
+            "not a url", "{" + "\"a\":{" * 5000 + "}" * 5001,
+            '{"command": "\\ud83d"}', 5, None, [], True]
+
+
+def fill(value, places):
+    """`value` with {store} and {canary} in its strings replaced."""
+    if isinstance(value, str):
+        for key, text in places.items():
+            value = value.replace("{" + key + "}", text)
+        return value
+    if isinstance(value, list):
+        return [fill(item, places) for item in value]
+    if isinstance(value, dict):
+        return {key: fill(item, places) for key, item in value.items() if item is not Ellipsis}
+    return value
+
+
+def snapshot(folder):
+    """What would tell of any change below `folder`."""
+    return {str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns,
+                        path.read_bytes() if path.is_file() else b"")
+            for path in sorted(pathlib.Path(folder).rglob("*"))}
+
+
+class BadInputTest(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.lab.put("plain.txt", b"plain\n")
+        self.lab.put("other.txt", b"other\n")
+        self.canary = self.lab.folder / "canary"
+        (self.canary / "folder").mkdir(parents=True)
+        (self.canary / "file").write_text("precious")
+        self.before = snapshot(self.canary)
+
+    def run_all(self, *tasks, exit_code=0):
+        """Runs `tasks` and a good one after them, which must be reached."""
+        self.run_tasks(*tasks, self.lab.task("good.1", "echo fine"), exit_code=exit_code)
+        self.assert_complete("good.1")
+        self.assertEqual(self.lab.log("good.1"), "fine\n")
+        self.assertEqual(snapshot(self.canary), self.before)
+        self.assertFalse((self.lab.tasks_dir / "evil").exists())
+        self.assertFalse((self.lab.store / "ran").exists(), "a command ran that should not have")
+
+
+class MalformedSpecs(BadInputTest):
+    def test_each_fails_with_the_name_of_the_field(self):  # D08, D30
+        places = {"store": self.lab.url(""), "canary": str(self.canary)}
+        ran = f"echo x > {self.lab.store}/ran"
+        tasks = []
+        for number, (changes, _) in enumerate(BAD_SPECS):
+            spec = {**self.lab.spec(f"bad.{number}", ran), **changes}
+            tasks.append({"task_id": f"bad.{number}", "args": fill(spec, places)})
+        self.run_all(*tasks)
+        states = self.lab.states()
+        for number, (changes, field) in enumerate(BAD_SPECS):
+            with self.subTest(number=number, changes=str(changes)[:80]):
+                state = states[f"bad.{number}"]
+                self.assertEqual(state.status, "failed", state.lines)
+                self.assertIn(field, state.failure_reason)
+                self.assertLess(len(state.failure_reason), 2000)
+
+    def test_args_that_are_no_spec(self):
+        tasks = [{"task_id": f"bad.{n}", "args": args} for n, args in enumerate(BAD_ARGS)]
+        self.lab.write_tasks(tasks + [self.lab.task("good.1", "true")])
+        worker = self.lab.consume()
+        self.assertIn(worker.exit_code, (0, 4), worker.stderr)
+        states = self.lab.states()
+        self.assertEqual(states["good.1"].status, "complete")
+        for number, args in enumerate(BAD_ARGS):
+            name = f"bad.{number}"
+            if name in states:
+                self.assertEqual(states[name].status, "failed", args)
+                self.assertTrue(states[name].failure_reason)
+            else:  # not even a task
+                self.assertIn(f"tasks[{number}]", worker.stderr)
+
+    def test_absent_and_null_values_are_allowed(self):
+        bare = {"command": "echo bare", "stdout_url": self.lab.url("bare/stdout.txt")}
+        nulls = dict.fromkeys(self.lab.spec("x", ""), None)
+        self.run_all(
+            {"task_id": "bare.1", "args": bare},
+            {"task_id": "nulls.1", "args": {**nulls, **bare, "pre-exec-script": None}},
+            {"task_id": "nulls.2", "args": {**bare, "uploads": {
+                "include_patterns": None, "exclude_patterns": None, "dst_url": None}}},
+            {"task_id": "more.1", "args": {**bare, "from the future": [1, {"a": None}]}})
+        for name in ("bare.1", "nulls.1", "nulls.2", "more.1"):
+            self.assert_complete(name)
+        self.assertEqual(self.lab.log("bare"), "bare\n")
+
+    def test_a_failed_task_has_a_log_and_a_result_with_the_reason(self):  # D27
+        self.run_all(self.lab.task("f.1", "true", downloads=[
+            self.lab.download(self.lab.url("missing"), "x")]))
+        reason = self.lab.states()["f.1"].failure_reason
+        self.assertIn("missing", reason)
+        self.assertEqual(self.lab.result("f.1")["failure_reason"], reason)
+        self.assertRegex(self.lab.log("f.1"), r"(?m)^sparkles: .*missing")
+
+
+class Traps(BadInputTest):
+    """Specs that are well-formed, and scripts that prepare the ground for them."""
+
+    def trap(self, script, **changes):
+        return self.lab.task("trap.1", "true", **{"pre-download-script": script, **changes})
+
+    def input(self, dst):
+        return [self.lab.download(self.lab.url("plain.txt"), dst)]
+
+    def test_dst_through_a_symlinked_folder(self):
+        self.run_all(self.trap(f"ln -s {self.canary} out", downloads=self.input("out/evil")))
+        self.assert_failed("trap.1", "out/evil")
+
+    def test_dst_through_a_relative_and_a_chained_symlink(self):
+        self.run_all(self.trap("ln -s ../../.. up; ln -s up/canary out",
+                               downloads=self.input("out/folder/evil")))
+        self.assert_failed("trap.1", "out/folder/evil")
+
+    def test_dst_is_a_dangling_symlink_to_outside(self):
+        self.run_all(self.trap(f"ln -s {self.canary}/evil in.txt", downloads=self.input("in.txt")))
+
+    def test_dst_that_exists_is_kept(self):  # D09
+        self.run_all(self.trap("echo own > in.txt", downloads=self.input("in.txt")))
+        self.assert_complete("trap.1")
+        self.assertEqual(self.lab.stored("trap.1")["in.txt"], b"own\n")
+
+    def test_dst_below_something_that_is_no_folder(self):
+        self.run_all(self.trap("echo own > file", downloads=self.input("file/in.txt")))
+        self.assert_failed("trap.1", "file/in.txt")
+
+    def test_working_dir_through_a_symlink(self):
+        command = f"echo x > {self.lab.store}/ran; echo x > evil"
+        self.run_all(self.lab.task("trap.1", command, working_dir="w", **{
+            "pre-download-script": f"ln -s {self.canary} w"}))
+        self.assert_failed("trap.1", "working_dir")
+
+    def test_work_folder_replaced_by_a_symlink(self):
+        """The task may ruin itself, not what lies outside."""
+        self.run_all(self.trap(f'w=$PWD; cd ..; mv "$w" gone; ln -s {self.canary} "$w"',
+                               downloads=self.input("evil")))
+
+    def test_executable_and_cas_inputs_through_symlinks(self):
+        url = self.lab.put_cas(b"program")
+        self.run_all(self.trap(f"ln -s {self.canary} out", downloads=[
+            self.lab.download(url, "out/evil", is_cas_key=True, executable=True)]))
+        self.assert_failed("trap.1", "out/evil")
+
+    def test_a_pattern_never_reaches_outside(self):
+        self.run_all(self.trap(f"ln -s {self.canary} c", uploads={
+            "include_patterns": ["c/**", "c/file"], "dst_url": self.lab.url("trap.1")}))
+        self.assert_complete("trap.1")
+        self.assertEqual(self.lab.outputs("trap.1"), [])
+
+    def test_removing_the_task_folder_follows_no_symlink(self):
+        self.run_all(self.trap(f"ln -s {self.canary} c; mkdir d; ln -s {self.canary}/file d/f"))
+        self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+
+    def test_hostile_patterns_take_no_time(self):
+        name = "a" * 200
+        self.run_all(self.trap(f"touch {name}", uploads={
+            "include_patterns": ["a*" * 60 + "b", "{a,a}" * 30 + "b", "**/" * 200 + "x"],
+            "dst_url": self.lab.url("trap.1")}))
+        self.assert_complete("trap.1")
+
+    def test_a_task_id_is_no_path(self):
+        spec = self.lab.spec("odd", "true")
+        ids = ["../../canary/evil.1", "/abs/olute.1", "a b.1", "-rf.1", "ü.1", "x" * 2000 + ".1"]
+        self.run_all(*[{"task_id": name, "args": spec} for name in ids])
+        states = self.lab.states()
+        for name in ids:
+            self.assertEqual(states[name].status, "complete", name)
+
+    def test_a_cas_name_is_no_path(self):
+        digest = hashlib.sha256(b"x").hexdigest()
+        url = self.lab.put(f"cas/{digest.upper()}", b"x")
+        self.run_all(self.lab.task("up.1", "cat x", downloads=[
+            self.lab.download(url, "x", is_cas_key=True)]))
+        self.assert_complete("up.1")
+        self.assertTrue(all("/" not in path.name for path in self.lab.cache_dir.iterdir()))
+
+    def test_args_as_text_and_as_object_are_the_same(self):
+        spec = self.lab.spec("a.1", "echo same")
+        self.run_all({"task_id": "a.1", "args": json.dumps(spec)}, {"task_id": "a.2", "args": spec})
+        self.assert_complete("a.1")
+        self.assert_complete("a.2")
+
+
+if __name__ == "__main__":
+    unittest.main()

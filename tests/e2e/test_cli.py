@@ -1,0 +1,264 @@
+"""The command line: what `sparkles`, start-up scripts and people type."""
+import hashlib
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import unittest
+
+import harness
+from harness import BINARY, LabTest
+
+COMMANDS = ("consume", "copyexe", "fetch", "summary", "version")
+
+
+class Help(LabTest):
+    def test_each_command_explains_itself(self):
+        for command in COMMANDS:
+            worker = self.lab.run(command, "--help")
+            self.assertEqual((worker.exit_code, worker.stderr), (0, ""), command)
+            self.assertIn(command, worker.stdout)
+
+    def test_the_commands_and_exit_codes_are_listed(self):
+        text = self.lab.run("--help").stdout
+        for command in COMMANDS:
+            self.assertIn(command, text)
+        for code in ("0", "1", "2", "3", "4", "5", "130", "143"):
+            self.assertRegex(text, rf"(?m)^ *{code}\b")
+
+    def test_consume_lists_all_flags_of_the_contract(self):
+        text = self.lab.run("consume", "--help").stdout
+        for flag in ("projectId", "cluster", "cacheDir", "tasksDir", "tasksFile", "port", "timeout",
+                     "shutdownAfter", "ftShutdownAfter", "localhost", "expectedVersion",
+                     "keepTasks", "logFormat"):
+            self.assertIn(f"--{flag}", text)
+
+    def test_no_line_is_wider_than_a_terminal_of_100(self):
+        for command in COMMANDS:
+            for line in self.lab.run(command, "--help").stdout.splitlines():
+                self.assertLessEqual(len(line), 100, line)
+
+    def test_version_is_told_in_both_ways(self):
+        first = self.lab.run("version")
+        second = self.lab.run("--version")
+        self.assertEqual((first.exit_code, second.exit_code), (0, 0))
+        self.assertEqual(first.stdout, second.stdout)
+        self.assertRegex(first.stdout, r"\d+\.\d+\.\d+")
+        self.assertIn(harness.LANE, first.stdout)
+
+
+class Usage(LabTest):
+    def assert_usage_error(self, *arguments, names):
+        worker = self.lab.run(*arguments)
+        self.assertEqual(worker.exit_code, 2, f"{arguments}: {worker.stderr}")
+        self.assertIn(names, worker.stderr, arguments)
+        self.assertEqual(worker.stdout, "")
+        return worker
+
+    def test_unknown_flags_and_commands_are_named(self):
+        self.assert_usage_error("consume", "--colour", "red", names="colour")
+        self.assert_usage_error("fetch", "--force", names="force")
+        self.assert_usage_error("frobnicate", names="frobnicate")
+        self.assert_usage_error(names="consume")  # no command at all: which there are
+
+    def test_missing_required_flags_are_named(self):
+        consume = ["consume", "--tasksFile", "f"]
+        self.assert_usage_error(*consume, "--cacheDir", "c", names="tasksDir")
+        self.assert_usage_error(*consume, "--tasksDir", "t", names="cacheDir")
+        folders = ["consume", "--tasksDir", "t", "--cacheDir", "c"]
+        self.assert_usage_error(*folders, "--cluster", "c", names="projectId")
+        self.assert_usage_error(*folders, "--projectId", "p", names="cluster")
+        self.assert_usage_error("copyexe", names="dst")
+        self.assert_usage_error("fetch", "--dst", "d", names="src")
+        self.assert_usage_error("fetch", "--src", "file:///a", names="dst")
+        self.assert_usage_error("summary", names="tasksFile")
+
+    def test_bad_values_are_named(self):
+        for flag, value in (("timeout", "soon"), ("timeout", "0"), ("shutdownAfter", "-1"),
+                            ("shutdownAfter", "1x"), ("port", "65536"), ("port", "http"),
+                            ("ftShutdownAfter", ""), ("logFormat", "xml"), ("logLevel", "loud"),
+                            ("transfers", "0"), ("grace", "-3"), ("durable", "perhaps"),
+                            ("shutdownAfter", "99999999999999999999")):
+            self.lab.write_tasks([])
+            arguments = self.lab.consume_arguments(f"--{flag}={value}")
+            self.assert_usage_error(*arguments, names=flag)
+
+    def test_a_flag_without_its_value_is_named(self):
+        self.assert_usage_error("copyexe", "--dst", names="dst")
+
+    def test_three_flag_styles(self):
+        for number, style in enumerate((["--dst", "{}"], ["--dst={}"], ["-dst", "{}"],
+                                        ["-dst={}"])):
+            path = self.lab.folder / f"copy{number}"
+            worker = self.lab.run("copyexe", *[part.format(path) for part in style])
+            self.assertEqual(worker.exit_code, 0, worker.stderr)
+            self.assertTrue(path.exists(), style)
+
+    def test_boolean_flags_in_all_styles(self):
+        for flag in ("--keepTasks", "-keepTasks", "--keepTasks=true"):
+            self.lab.state_file.unlink(missing_ok=True)
+            self.run_tasks(self.lab.task("a.1", "true"), flags=(flag,))
+            kept = list(self.lab.tasks_dir.glob("task-*"))
+            self.assertEqual(len(kept), 1, flag)
+            shutil.rmtree(kept[0])
+        self.lab.state_file.unlink()
+        self.run_tasks(self.lab.task("a.1", "true"), flags=("--keepTasks=false",))
+        self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+
+    def test_the_flags_of_the_old_worker_are_all_accepted(self):
+        self.run_tasks(self.lab.task("a.1", "true"), flags=(
+            "--cluster", "c", "--projectId", "p", "--timeout", "10", "--shutdownAfter", "0",
+            "--ftShutdownAfter", "600", "--localhost"))
+        self.assert_complete("a.1")
+
+
+class ExpectedVersion(LabTest):
+    def test_a_different_version_claims_nothing(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.consume("--expectedVersion", "0.0.0-other")
+        self.assertEqual(worker.exit_code, 3, worker.stderr)
+        self.assertIn("0.0.0-other", worker.stderr)
+        self.assertEqual(self.lab.states(), {})
+
+    def test_the_right_version_works(self):
+        version = self.lab.run("version").stdout.split()
+        number = next(word for word in version if word[0].isdigit())
+        self.run_tasks(self.lab.task("a.1", "true"), flags=(f"--expectedVersion={number}",))
+        self.assert_complete("a.1")
+
+
+class CopyExe(LabTest):
+    def copy(self, path, program=BINARY, umask=0o022):
+        done = subprocess.run([program, "copyexe", "--dst", path], capture_output=True, text=True,
+                              umask=umask, check=False, env={harness.MARK: str(self.lab.folder)})
+        return done
+
+    def assert_works(self, path):
+        done = subprocess.run([path, "version"], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_makes_parents_and_an_executable_with_mode_0777_less_umask(self):
+        for umask in (0o022, 0o077, 0):
+            path = self.lab.folder / f"a{umask}/b/consume"
+            done = self.copy(path, umask=umask)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o777 & ~umask)
+            self.assert_works(path)
+
+    def test_replaces_a_program_that_is_running(self):  # D55
+        path = self.lab.folder / "consume"
+        shutil.copy("/bin/sleep", path)
+        with subprocess.Popen([path, "100"]) as running:
+            self.addCleanup(running.kill)
+            self.assertEqual(self.copy(path).returncode, 0)
+            self.assertIsNone(running.poll())
+            self.assert_works(path)
+            running.kill()
+
+    def test_onto_itself(self):
+        path = self.lab.folder / "consume"
+        self.copy(path)
+        self.assertEqual(self.copy(path, program=path).returncode, 0)
+        self.assert_works(path)
+
+    def test_a_failure_leaves_nothing_and_says_why(self):
+        (self.lab.folder / "file").write_text("in the way")
+        (self.lab.folder / "folder").mkdir()
+        for path in ("file/consume", "folder"):
+            done = self.copy(self.lab.folder / path)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(path.split("/")[0], done.stderr)
+        self.assertEqual(list((self.lab.folder / "folder").iterdir()), [])
+        self.assertEqual([path.name for path in self.lab.folder.iterdir() if "consume" in
+                          path.name], [])
+
+
+class Fetch(LabTest):
+    CONTENT = b"to be fetched\n" * 1000
+
+    def setUp(self):
+        super().setUp()
+        self.src = self.lab.put("in/data.bin", self.CONTENT)
+        self.dst = self.lab.folder / "out" / "data.bin"
+        self.dst.parent.mkdir()
+        self.md5 = hashlib.md5(self.CONTENT).hexdigest()
+
+    def fetch(self, *more, src=None):
+        return self.lab.run("fetch", "--src", src or self.src, "--dst", self.dst, *more)
+
+    def test_right_md5_in_any_case_or_none(self):  # D54
+        for more in ((), ("--expectMD5", self.md5), ("--expectMD5", self.md5.upper()),
+                     ("--expectMD5", ""), ("--expectMD5=",)):
+            self.dst.unlink(missing_ok=True)
+            worker = self.fetch(*more)
+            self.assertEqual((worker.exit_code, worker.stdout), (0, ""), worker.stderr)
+            self.assertEqual(self.dst.read_bytes(), self.CONTENT)
+
+    def test_wrong_md5_names_both_and_leaves_nothing(self):
+        worker = self.fetch("--expectMD5", "0" * 32)
+        self.assertEqual(worker.exit_code, 1)
+        self.assertIn("0" * 32, worker.stderr)
+        self.assertIn(self.md5, worker.stderr)
+        self.assertEqual(list(self.dst.parent.iterdir()), [])
+
+    def test_wrong_md5_keeps_what_was_there(self):
+        self.dst.write_text("older")
+        self.assertEqual(self.fetch("--expectMD5", "0" * 32).exit_code, 1)
+        self.assertEqual(self.dst.read_text(), "older")
+
+    def test_a_hash_that_cannot_be_one_is_a_usage_error(self):
+        worker = self.fetch("--expectMD5", "abc")
+        self.assertEqual(worker.exit_code, 2, worker.stderr)
+        self.assertIn("expectMD5", worker.stderr)
+
+    def test_missing_object_or_unusable_url(self):
+        for src in (self.lab.url("in/nothing"), "http://example.com/x", "data.bin"):
+            worker = self.fetch(src=src)
+            self.assertIn(worker.exit_code, (1, 2))
+            self.assertIn(src, worker.stderr)
+            self.assertEqual(list(self.dst.parent.iterdir()), [])
+
+    def test_dst_may_be_a_plain_name_in_the_current_folder(self):
+        worker = self.lab.run("fetch", "--src", self.src, "--dst", "here.bin")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual((self.lab.folder / "here.bin").read_bytes(), self.CONTENT)
+
+
+class Summary(LabTest):
+    def summary(self):
+        worker = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)
+        self.assertEqual((worker.exit_code, worker.stderr), (0, ""))
+        return worker.stdout
+
+    def line_of(self, name):
+        return next(line for line in self.summary().splitlines() if name in line)
+
+    def test_one_line_a_task_says_what_became_of_it(self):
+        self.run_tasks(self.lab.task("good.1", "echo x > x.csv"),
+                       self.lab.task("odd.2", "exit 3"),
+                       self.lab.task("bad.3", "true", working_dir="nowhere"))
+        for name, *words in (("good.1", "complete", "0"), ("odd.2", "complete", "3"),
+                             ("bad.3", "failed", "nowhere")):
+            for word in words:
+                self.assertIn(word, self.line_of(name))
+
+    def test_tasks_that_never_ran_are_pending(self):
+        self.lab.write_tasks([self.lab.task("new.1", "true")])
+        self.assertIn("pending", self.line_of("new.1"))
+        self.assertFalse(self.lab.state_file.exists())
+
+    def test_a_file_that_is_missing_is_named(self):
+        worker = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)
+        self.assertEqual(worker.exit_code, 4, worker.stderr)
+        self.assertIn(self.lab.tasks_file.name, worker.stderr)
+
+
+class Binary(unittest.TestCase):
+    def test_is_there_and_executable(self):
+        self.assertTrue(os.access(BINARY, os.X_OK), BINARY)
+        self.assertTrue(pathlib.Path(BINARY).is_file())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,317 @@
+"""What goes wrong outside: full disks, bad inputs, blocked destinations, signals.
+
+The rule under test: nothing is ever claimed that is not there, and the next run can go on.
+"""
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import BINARY, SLOWNESS, LabTest, wait_until
+
+
+class FaultTest(LabTest):
+    def assert_handed_back(self, name, *words):
+        state = self.lab.states()[name]
+        self.assertEqual((state.status, state.owner), ("pending", None), state.lines)
+        self.assertEqual(state.lines[-1].get("history"), "reset")
+        for word in words:
+            self.assertIn(word, state.failure_reason)
+
+
+def private_mounts():
+    """Moves this process into a mount namespace of its own; False if it may not."""
+    import ctypes  # nothing else here needs it
+    clone_newns = 0x00020000
+    if ctypes.CDLL(None).unshare(clone_newns) != 0:
+        return False
+    return os.system("mount --make-rprivate / 2> /dev/null") == 0
+
+
+class FullDisk(FaultTest):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0 or not private_mounts():
+            self.skipTest("needs the right to mount a small file system")
+
+    def small_disk(self, path, kilobytes=1024):
+        path.mkdir(parents=True, exist_ok=True)
+        if os.system(f"mount -t tmpfs -o size={kilobytes}k none {path}") != 0:
+            self.skipTest("cannot mount a small file system")
+        self.addCleanup(os.system, f"umount -l {path}")
+
+    def run_out_of_space(self, tasks):
+        worker = self.run_tasks(*tasks, exit_code=5)
+        self.assertIn("No space left on device", worker.stderr)
+        for name, state in self.lab.states().items():
+            self.assertEqual(state.status, "pending", state.lines)
+            self.assertEqual(state.count("complete") + state.count("failed"), 0, name)
+
+    def test_of_the_cache_hands_the_task_back(self):
+        self.small_disk(self.lab.cache_dir)
+        url = self.lab.put_cas(os.urandom(3_000_000))
+        tasks = [self.lab.task(f"a.{n}", "true", downloads=[
+            self.lab.download(url, "x", is_cas_key=True)]) for n in range(8)]
+        self.run_out_of_space(tasks)
+        self.assertEqual(sum(len(state.lines) for state in self.lab.states().values()), 10,
+                         "claims and hand-backs until the worker saw that it is the machine")
+
+    def test_of_the_tasks_folder_hands_the_task_back(self):
+        self.small_disk(self.lab.tasks_dir)
+        url = self.lab.put("big", os.urandom(3_000_000))
+        self.run_out_of_space([self.lab.task(f"a.{n}", "true", downloads=[
+            self.lab.download(url, "x")]) for n in range(6)])
+
+    def test_of_the_destination_claims_nothing(self):
+        self.small_disk(self.lab.store / "out")
+        tasks = [self.lab.task(f"out/{n}", "head -c 3000000 /dev/zero > big") for n in range(6)]
+        self.run_out_of_space(tasks)
+        for number in range(6):
+            self.assertNotIn("big", self.lab.stored(f"out/{number}"))
+
+    def test_the_next_run_goes_on_when_there_is_space(self):
+        self.small_disk(self.lab.cache_dir)
+        url = self.lab.put_cas(os.urandom(3_000_000))
+        task = self.lab.task("a.1", "wc -c < x", downloads=[
+            self.lab.download(url, "x", is_cas_key=True)])
+        self.run_out_of_space([task])
+        os.system(f"mount -o remount,size=8m {self.lab.cache_dir}")
+        self.run_tasks(task)
+        self.assert_complete("a.1")
+
+    def test_that_a_command_fills_is_the_commands_problem(self):
+        self.small_disk(self.lab.tasks_dir)
+        self.run_tasks(self.lab.task("a.1", "head -c 3000000 /dev/zero > big 2> /dev/null; s=$?; "
+                                     "rm big; exit $s"))
+        self.assert_complete("a.1", "1")
+
+
+class AsAnotherUser(FaultTest):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("needs the right to become another user")
+        self.lab.folder.chmod(0o777)
+        program = self.lab.folder / "sparklesworker"
+        shutil.copy(BINARY, program)
+        self.nobody = {"user": 65534, "program": program}
+        if subprocess.run(["test", "-x", program], user=65534, check=False).returncode != 0:
+            self.skipTest("the temp folder is closed to other users")
+
+    def test_a_tasks_folder_that_is_not_ours_to_write(self):
+        self.lab.tasks_dir.mkdir()
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.consume(**self.nobody)
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        self.assertIn("Permission denied", worker.stderr)
+
+    def test_a_read_only_destination_fails_the_task(self):
+        self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
+        worker = self.lab.consume(**self.nobody)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "Permission denied")
+        self.assertFalse((self.lab.store / "a.1").exists())
+
+    def test_an_input_that_may_not_be_read_is_named(self):
+        self.lab.put("secret", b"x")
+        (self.lab.store / "secret").chmod(0o600)
+        self.lab.store.chmod(0o777)
+        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+            self.lab.download(self.lab.url("secret"), "x")])])
+        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assert_failed("a.1", self.lab.url("secret"), "Permission denied")
+
+    def test_what_the_worker_may_not_read_is_skipped_and_told(self):
+        self.lab.store.chmod(0o777)
+        self.lab.write_tasks([self.lab.task("a.1", "mkdir d; echo x > d/x; echo y > y; chmod 0 d")])
+        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assert_complete("a.1")
+        self.assertEqual(self.lab.outputs("a.1"), ["y"])
+        self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
+
+
+class UnfitMachine(FaultTest):
+    def test_a_tasks_folder_that_cannot_be_made(self):  # D31
+        (self.lab.folder / "file").write_text("in the way")
+        self.lab.tasks_dir = self.lab.folder / "file" / "tasks"
+        worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
+        self.assertIn("file/tasks", worker.stderr)
+        for state in self.lab.states().values():
+            self.assertEqual(state.status, "pending")
+
+    def test_a_cache_folder_that_cannot_be_made(self):
+        (self.lab.folder / "file").write_text("in the way")
+        self.lab.cache_dir = self.lab.folder / "file" / "cache"
+        worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
+        self.assertIn("file/cache", worker.stderr)
+
+
+class Destinations(FaultTest):
+    def test_a_file_in_the_way_fails_the_task_and_the_rest_is_delivered(self):  # D01, D16
+        (self.lab.store / "a.1").mkdir()
+        (self.lab.store / "a.1" / "sub").write_text("in the way")
+        self.run_tasks(self.lab.task("a.1", "mkdir sub; echo x > sub/x; echo y > y"))
+        self.assert_failed("a.1", "sub/x")
+        self.assertEqual(self.lab.stored("a.1")["y"], b"y\n")
+        listed = [file["src"] for file in self.lab.result("a.1")["files"]]
+        self.assertNotIn("sub/x", listed)
+        self.assertIn("y", listed)
+
+    def test_results_of_an_earlier_run_are_replaced(self):
+        self.run_tasks(self.lab.task("a.1", "echo a long first result > x"))
+        self.lab.state_file.unlink()
+        self.run_tasks(self.lab.task("a.1", "echo new > x"))
+        self.assert_delivered("a.1")
+        self.assertEqual(self.lab.stored("a.1")["x"], b"new\n")
+
+
+class Inputs(FaultTest):
+    CONTENT = b"shared input\n" * 1000
+
+    def setUp(self):
+        super().setUp()
+        self.digest = hashlib.sha256(self.CONTENT).hexdigest()
+        self.url = self.lab.put_cas(self.CONTENT)
+        self.entry = self.lab.cache_dir / self.digest
+
+    def reader(self, name, command="cat x", **options):
+        return self.lab.task(name, command, downloads=[
+            self.lab.download(self.url, "x", is_cas_key=True, **options)])
+
+    def assert_reads_good_content(self, name):
+        self.assert_complete(name)
+        self.assertIn(self.CONTENT, self.lab.stored(name)["stdout.txt"])
+
+    def test_wrong_hash_fails_the_task_and_is_not_kept(self):
+        self.lab.put(f"cas/{self.digest}", b"something else")
+        self.run_tasks(self.reader("a.1"))
+        self.assert_failed("a.1", self.digest)
+        self.assertEqual(list(self.lab.cache_dir.glob(f"{self.digest}*")), [])
+
+    def test_unreadable_vanished_and_odd_inputs_are_named(self):
+        (self.lab.store / "folder").mkdir()
+        os.mkfifo(self.lab.store / "pipe")
+        for number, name in enumerate(("gone", "folder", "pipe")):
+            self.run_tasks(self.lab.task(f"a.{number}", "true", downloads=[
+                self.lab.download(self.lab.url(name), "x")]))
+            self.assert_failed(f"a.{number}", self.lab.url(name))
+
+    def test_a_cached_input_may_vanish_from_the_store(self):
+        self.run_tasks(self.reader("a.1"))
+        (self.lab.store / "cas" / self.digest).unlink()
+        self.run_tasks(self.reader("a.2"))
+        self.assert_reads_good_content("a.2")
+
+    def test_a_poisoned_entry_is_repaired(self):  # D10
+        for number, poison in enumerate((b"poison", b"", self.CONTENT[:-1] + b"X")):
+            self.run_tasks(self.reader(f"a.{number}"))
+            times = self.entry.stat()
+            self.entry.chmod(0o644)
+            self.entry.write_bytes(poison)
+            os.utime(self.entry, ns=(times.st_atime_ns, times.st_mtime_ns))
+            self.run_tasks(self.reader(f"b.{number}"))
+            self.assert_reads_good_content(f"b.{number}")
+            self.assertEqual(self.entry.read_bytes(), self.CONTENT)
+
+    def test_a_symlinked_input_that_a_task_changed_is_dropped(self):  # D11
+        self.run_tasks(
+            self.reader("a.1", "chmod u+w x; echo poison >> x", symlink_safe=True),
+            self.reader("a.2", symlink_safe=True), self.reader("a.3"))
+        self.assert_reads_good_content("a.2")
+        self.assert_reads_good_content("a.3")
+        self.assertEqual(self.lab.stored("a.1")["x"], self.CONTENT + b"poison\n")
+        self.assertNotIn("x", self.lab.stored("a.2"))
+
+    def test_executable_never_changes_the_cached_file(self):  # D11
+        self.run_tasks(self.reader("a.1", "test -x x", executable=True, symlink_safe=True),
+                       self.reader("a.2", "test -x x && exit 9; true"))
+        self.assert_complete("a.1")
+        self.assert_complete("a.2")
+        self.assertEqual(self.entry.stat().st_mode & 0o111, 0)
+
+
+class Signals(FaultTest):
+    def start_task(self, command, *flags):
+        """Starts a worker on one task; returns it once the command has made the file `ready`."""
+        ready = self.lab.folder / "ready"
+        self.lab.write_tasks([self.lab.task("a.1", command.replace("READY", str(ready))),
+                              self.lab.task("a.2", "true")])
+        worker = self.lab.start_consume(*flags)
+        wait_until(ready.exists, "the command runs")
+        ready.unlink()
+        return worker
+
+    def test_a_signal_hands_the_task_back_and_tells_the_command(self):  # D36
+        told = self.lab.folder / "told"
+        for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            worker = self.start_task(
+                f"trap 'echo told >> {told}; exit 7' TERM; echo early; touch READY; "
+                "while :; do sleep 0.01; done")
+            worker.signal(number)
+            self.assertEqual(worker.wait(20).exit_code, exit_code, worker.stderr)
+            self.assert_handed_back("a.1", signal.Signals(number).name)
+            self.assertNotIn("a.2", self.lab.states())
+            self.assertTrue(told.exists())
+            told.unlink()
+            self.assertIn("early\n", self.lab.log("a.1"))  # best effort, and here nothing hinders
+            self.assertEqual(self.lab.processes(), [])
+            self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+            self.lab.state_file.unlink()
+
+    def test_a_command_that_ignores_it_is_killed_after_the_grace(self):
+        worker = self.start_task(
+            "trap '' TERM INT HUP; (trap '' TERM; touch READY; while :; do sleep 0.05; done) & "
+            "while :; do sleep 0.05; done", "--grace", "1")
+        started = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20).exit_code, 143)
+        elapsed = time.monotonic() - started
+        self.assertGreater(elapsed, 0.9)
+        self.assertLess(elapsed, 6 * SLOWNESS)
+        self.assertEqual(self.lab.processes(), [])
+        self.assert_handed_back("a.1")
+
+    def test_the_next_run_completes_what_was_handed_back(self):
+        worker = self.start_task(
+            "test $SPARKLES_ATTEMPT -gt 1 && exit 0; touch READY; exec sleep 1000")
+        worker.signal(signal.SIGTERM)
+        worker.wait(20)
+        self.assertEqual(self.lab.consume().exit_code, 0)
+        self.assert_complete("a.1")
+        self.assert_complete("a.2")
+
+    def test_a_second_signal_does_not_tear_the_end(self):
+        worker = self.start_task("trap '' TERM INT; touch READY; while :; do sleep 0.05; done",
+                                 "--grace", "1")
+        for _ in range(5):
+            worker.signal(signal.SIGTERM)
+            time.sleep(0.05)
+        self.assertEqual(worker.wait(20).exit_code, 143)
+        self.assert_handed_back("a.1")
+
+    def test_a_signal_during_a_script(self):
+        ready = self.lab.folder / "ready"
+        self.lab.write_tasks([self.lab.task("a.1", "true", **{
+            "pre-download-script": f"touch {ready}; exec sleep 1000"})])
+        worker = self.lab.start_consume()
+        wait_until(ready.exists, "the script runs")
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20).exit_code, 143, worker.stderr)
+        self.assert_handed_back("a.1")
+
+    def test_terminal_signals_of_a_stopped_command_do_not_hang(self):
+        worker = self.start_task("touch READY; kill -STOP $$")
+        stat = pathlib.Path("/proc")
+        wait_until(lambda: any(") T " in (stat / str(pid) / "stat").read_text()
+                               for pid in self.lab.processes()), "the command is stopped")
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(30).exit_code, 143)
+        self.assertEqual(self.lab.processes(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+"""kill -9 of the worker at each step of a task and at random: nothing is lost, doubled, untrue."""
+import os
+import random
+import re
+import signal
+import time
+import unittest
+
+from harness import SLOWNESS, LabTest, wait_until
+
+
+class Kill(LabTest):
+    TASKS = 8
+
+    def setUp(self):
+        super().setUp()
+        self.marks = self.lab.folder / "marks"
+        self.marks.mkdir()
+        shared = self.lab.put_cas(os.urandom(1_500_000))
+        own = self.lab.put("own", os.urandom(500_000))
+        command = (f"touch {self.marks}/$SPARKLES_TASK_ID; mkdir out; i=0; "
+                   "while [ $i -lt 60 ]; do echo $SPARKLES_TASK_ID $i > out/$i; i=$((i+1)); done; "
+                   "cat shared own | head -c 700000 > big.bin; sleep 0.05; echo done")
+        self.tasks = [
+            self.lab.task(f"k.{n}", command, downloads=[
+                self.lab.download(shared, "shared", is_cas_key=True, symlink_safe=n % 2 == 0),
+                self.lab.download(own, "own")])
+            for n in range(1, self.TASKS + 1)]
+        self.lab.write_tasks(self.tasks)
+
+    def kill(self, worker):
+        """kill -9; the command and its launcher must follow without help."""
+        worker.signal(signal.SIGKILL)
+        worker.wait(10)
+        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
+        self.assert_no_false_claims()
+
+    def kill_when(self, condition, what):
+        worker = self.lab.start_consume()
+        wait_until(lambda: condition() or worker.exit_code is not None, what)
+        self.kill(worker)
+
+    def assert_no_false_claims(self):
+        for name, state in self.lab.states().items():
+            if state.status == "complete":
+                self.assert_delivered(name)
+
+    def assert_all_is_done_and_clean(self):
+        self.assertEqual(self.lab.consume(seconds=60).exit_code, 0)
+        states = self.lab.states()
+        self.assertEqual(sorted(states), sorted(task["task_id"] for task in self.tasks))
+        for name, state in states.items():
+            self.assertEqual((state.status, state.exit_code), ("complete", "0"), state.lines)
+            self.assertEqual(state.count("complete"), 1, state.lines)
+            versions = [line["version"] for line in state.lines]
+            self.assertEqual(versions, sorted(set(versions)), "each change has its own version")
+            self.assert_delivered(name)  # no file in the store but those of result.json
+            self.assertEqual(len(self.lab.outputs(name)), 61)
+            self.assertTrue(self.lab.log(name).endswith("done\n"))
+        for path in self.lab.cache_dir.iterdir():
+            self.assertRegex(path.name, re.compile(r"^[0-9a-f]{64}(\.ok)?$"))
+        self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+        self.assertEqual(self.lab.processes(), [])
+
+    def test_while_inputs_are_staged(self):
+        self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work")), "a task has begun")
+        self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work/shared")),
+                       "an input is there")
+        self.assert_all_is_done_and_clean()
+
+    def test_while_the_command_runs(self):
+        for number in (1, 2, 3):
+            self.kill_when((self.marks / f"k.{number}").exists, "the command runs")
+        self.assert_all_is_done_and_clean()
+
+    def test_while_outputs_are_delivered(self):
+        self.kill_when((self.lab.store / "k.1").exists, "the first output is there")
+        self.kill_when((self.lab.store / "k.2" / "out").exists, "more outputs are there")
+        self.kill_when((self.lab.store / "k.3" / "stdout.txt").exists, "the log is there")
+        self.kill_when((self.lab.store / "k.4" / "result.json").exists, "the result is there")
+        self.assert_all_is_done_and_clean()
+
+    def test_at_random_moments(self):
+        seed = random.randrange(1_000_000)
+        chance = random.Random(seed)
+        with self.subTest(seed=seed):
+            for _ in range(15):
+                worker = self.lab.start_consume()
+                time.sleep(chance.uniform(0, 0.4) * SLOWNESS)
+                self.kill(worker)
+            self.assert_all_is_done_and_clean()
+
+    def test_one_of_two_workers(self):
+        survivor = self.lab.start_consume()
+        victim = self.lab.start_consume()
+        wait_until(lambda: len(list(self.marks.iterdir())) >= 2, "both work")
+        victim.signal(signal.SIGKILL)
+        self.assertEqual(survivor.wait().exit_code, 0, survivor.stderr)
+        self.assert_all_is_done_and_clean()
+
+    def test_a_task_that_kills_its_worker_is_given_up_after_ten_claims(self):
+        kill_worker = f"kill -9 $(cat {self.lab.folder}/pid)"
+        self.lab.write_tasks([self.lab.task("evil.1", kill_worker),
+                              self.lab.task("good.1", "true")])
+        for _ in range(12):
+            worker = self.lab.start_consume(preexec_fn=self.write_pid)
+            if worker.wait(20).exit_code == 0:
+                break
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("evil.1", "10")
+        self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
+        self.assert_complete("good.1")
+
+    def write_pid(self):
+        (self.lab.folder / "pid").write_text(str(os.getpid()))
+
+
+if __name__ == "__main__":
+    unittest.main()

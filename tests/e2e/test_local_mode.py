@@ -1,0 +1,232 @@
+"""Local mode: a tasks file, its state beside it, and any number of workers."""
+import json
+import os
+import pathlib
+import re
+import signal
+import time
+import unittest
+
+from harness import LOG_LINE, LabTest, wait_until
+
+
+class TasksFile(LabTest):
+    def assert_unusable(self, *words):
+        worker = self.lab.consume()
+        self.assertEqual(worker.exit_code, 4, worker.stderr)
+        for word in words:
+            self.assertIn(word, worker.stderr)
+        self.assertNotIn("terminate", worker.stderr)
+
+    def test_missing(self):
+        self.assert_unusable("tasks.json", "No such file")
+
+    def test_not_json(self):
+        self.lab.tasks_file.write_text('[\n  {"task_id": "a.1",\n   oops')
+        self.assert_unusable("tasks.json", "line 3")
+
+    def test_not_an_array(self):
+        for text in ('{"task_id": "a.1", "args": {}}', '"x"', "17", "null"):
+            self.lab.tasks_file.write_text(text)
+            self.assert_unusable("tasks.json", "array")
+
+    def test_empty_file_and_folder(self):
+        self.lab.tasks_file.write_text("")
+        self.assert_unusable("tasks.json")
+        self.lab.tasks_file.unlink()
+        self.lab.tasks_file.mkdir()
+        self.assert_unusable("tasks.json")
+
+    def test_an_empty_array_is_done_at_once(self):
+        self.run_tasks()
+        self.assertEqual(self.lab.states(), {})
+
+    def test_unusable_elements_are_named_and_the_other_tasks_run(self):
+        good = [self.lab.task(f"good.{n}", "true") for n in (1, 2)]
+        tasks = [good[0], 17, {"args": good[0]["args"]}, {"task_id": "noargs.1"},
+                 {**good[0]}, {"task_id": 5, "args": good[0]["args"]},
+                 {"task_id": "", "args": good[0]["args"]}, good[1]]
+        worker = self.run_tasks(*tasks, exit_code=4)
+        for index in (1, 2, 3, 4, 5, 6):
+            self.assertRegex(worker.stderr, rf"tasks\[{index}\]")
+        self.assertIn("noargs.1", worker.stderr)
+        for word in ("task_id", "args", "good.1"):
+            self.assertIn(word, worker.stderr)
+        self.assert_complete("good.1")
+        self.assert_complete("good.2")
+        self.assertEqual(self.lab.states()["good.1"].count("complete"), 1)
+
+    def test_the_old_form(self):
+        def entity(index, args):
+            return {"task_id": f"job.{index}", "task_index": index, "job_id": "job",
+                    "status": "claimed", "owner": "localhost", "args": json.dumps(args),
+                    "history": [{"timestamp": 1.5, "status": "pending"}], "cluster": "c",
+                    "monitor_address": "", "exit_code": None, "failure_reason": None,
+                    "version": 1}
+
+        command = "echo $SPARKLES_TASK_ID $SPARKLES_JOB_ID $SPARKLES_TASK_INDEX"
+        self.run_tasks(*[entity(n, self.lab.spec(f"job.{n}", command)) for n in (1, 2)])
+        self.assert_complete("job.1")
+        self.assertEqual(self.lab.log("job.2"), "job.2 job 2\n")
+
+    def test_args_may_be_the_url_of_the_spec(self):
+        spec = json.dumps(self.lab.spec("a.1", "echo from far")).encode()
+        self.run_tasks({"task_id": "a.1", "args": self.lab.put("specs/1.json", spec)},
+                       {"task_id": "a.2", "args": self.lab.url("specs/missing.json")})
+        self.assertEqual(self.lab.log("a.1"), "from far\n")
+        self.assert_failed("a.2", "missing.json")
+
+
+class State(LabTest):
+    def tasks(self, count):
+        """Tasks that tell in store/ran that they ran."""
+        ran = self.lab.store / "ran"
+        return [self.lab.task(f"t.{n}", f"echo t.{n} >> {ran}") for n in range(1, count + 1)]
+
+    def ran(self):
+        path = self.lab.store / "ran"
+        return path.read_text().split() if path.exists() else []
+
+    def test_a_second_run_does_nothing_again(self):
+        self.run_tasks(*self.tasks(3))
+        state = self.lab.state_file.read_bytes()
+        self.run_tasks(*self.tasks(3))
+        self.assertEqual(sorted(self.ran()), ["t.1", "t.2", "t.3"])
+        self.assertEqual(self.lab.state_file.read_bytes(), state)
+
+    def test_added_tasks_are_run_by_the_next_run(self):
+        self.run_tasks(*self.tasks(2))
+        self.run_tasks(*self.tasks(4))
+        self.assertEqual(self.ran(), ["t.1", "t.2", "t.3", "t.4"])
+
+    def test_deleting_the_state_starts_over(self):
+        self.run_tasks(*self.tasks(2))
+        self.lab.state_file.unlink()
+        self.run_tasks(*self.tasks(2))
+        self.assertEqual(self.ran(), ["t.1", "t.2"] * 2)
+
+    def test_a_torn_last_line_is_dropped(self):
+        self.run_tasks(*self.tasks(1))
+        with open(self.lab.state_file, "a", encoding="utf-8") as file:
+            file.write('{"task_id": "t.2", "sta')
+        self.run_tasks(*self.tasks(2))
+        self.assertEqual(self.ran(), ["t.1", "t.2"])
+        self.assert_complete("t.2")
+
+    def test_a_broken_line_in_the_middle_is_refused_by_name(self):
+        self.run_tasks(*self.tasks(2))
+        lines = self.lab.state_file.read_text().splitlines()
+        lines[2] = "garbage"
+        self.lab.state_file.write_text("\n".join(lines) + "\n")
+        worker = self.run_tasks(*self.tasks(3), exit_code=4)
+        self.assertIn("tasks.json.state", worker.stderr)
+        self.assertIn("line 3", worker.stderr)
+
+    def test_four_workers_run_each_of_100_tasks_once(self):
+        self.lab.write_tasks(self.tasks(100))
+        workers = [self.lab.start_consume() for _ in range(4)]
+        for worker in workers:
+            self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
+        self.assertEqual(sorted(self.ran()), sorted(f"t.{n}" for n in range(1, 101)))
+        states = self.lab.states()
+        self.assertEqual({state.count("claimed") for state in states.values()}, {1})
+        self.assertEqual({state.count("complete") for state in states.values()}, {1})
+        self.assertEqual(len(states), 100)
+
+    def test_a_finished_task_leaves_no_folder_and_keep_tasks_keeps_it(self):  # D46
+        self.run_tasks(*self.tasks(1))
+        self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+        self.run_tasks(*self.tasks(2), flags=("--keepTasks",))
+        folder, = self.lab.tasks_dir.glob("task-*")
+        self.assertTrue((folder / "work" / "stdout.txt").is_file())
+
+
+class Voice(LabTest):
+    """What is printed, and where."""
+
+    def test_text_log_is_lines_on_stderr_and_stdout_is_empty(self):
+        worker = self.run_tasks(
+            self.lab.task("a.1", "echo out; echo err >&2",
+                          **{"pre-download-script": "echo script; exit 3"}),
+            self.lab.task("a.2", "true", working_dir="no\nwhere"), flags=("--logLevel", "debug"))
+        self.assertEqual(worker.stdout, "")
+        for line in worker.stderr.splitlines():
+            self.assertRegex(line, LOG_LINE)
+        self.assertRegex(worker.stderr, r"(?m)^.*\[?a\.1\b")
+        self.assertIn("script", worker.stderr)  # output of scripts goes to the worker's log
+        self.assertNotIn("\r", worker.stderr)
+
+    def test_json_log(self):
+        worker = self.run_tasks(self.lab.task("a.1", "true"), self.lab.task("a.2", ""),
+                                flags=("--logFormat", "json"))
+        self.assertEqual(worker.stdout, "")
+        lines = [json.loads(line) for line in worker.stderr.splitlines()]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertIn(line["severity"], ("DEBUG", "INFO", "WARNING", "ERROR"))
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$")
+            self.assertIsInstance(line["message"], str)
+        self.assertIn("a.1", {line.get("task_id") for line in lines})
+
+    def test_log_level_error_is_silent_when_all_is_well(self):
+        worker = self.run_tasks(self.lab.task("a.1", "true"), flags=("--logLevel=error",))
+        self.assertEqual(worker.stderr, "")
+
+    def test_a_closed_stderr_does_not_stop_the_work(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.consume(stderr=write_end)
+        os.close(write_end)
+        self.assertEqual(worker.exit_code, 0)
+        self.assert_complete("a.1")
+
+    def long_transfer(self, **options):
+        """Runs a task whose upload lasts seconds, as the worker is stopped in its midst."""
+        size = 300_000_000
+        self.lab.write_tasks([self.lab.task("big.1", f"head -c {size} /dev/zero > big.bin")])
+        worker = self.lab.start_consume(**options)
+
+        def uploading():
+            for link in pathlib.Path(f"/proc/{worker.pid}/fd").iterdir():
+                try:
+                    target = os.readlink(link)
+                except OSError:
+                    continue
+                if target.startswith(str(self.lab.store / "big.1")) or "/big.bin" in target:
+                    return True
+            return worker.exit_code is not None
+
+        wait_until(uploading, "the upload has begun")
+        for _ in range(3):
+            worker.signal(signal.SIGSTOP)
+            time.sleep(0.8)
+            worker.signal(signal.SIGCONT)
+            time.sleep(0.03)
+        return worker
+
+    def test_no_progress_line_without_a_terminal(self):
+        worker = self.long_transfer().wait()
+        self.assertEqual(worker.exit_code, 0)
+        self.assertNotRegex(worker.stderr, "[\r\x1b]")
+
+    def test_a_long_transfer_shows_progress_on_a_terminal(self):
+        main, terminal = os.openpty()
+        self.addCleanup(os.close, main)
+        worker = self.long_transfer(stderr=terminal).wait()
+        os.close(terminal)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(main, 65536)
+            except OSError:  # EIO: all that was written has been read
+                break
+        self.assertEqual(worker.exit_code, 0)
+        text = shown.decode()
+        self.assertRegex(text, r"\r[^\n]*\d ?[kMG]?B")
+        last = re.split(r"[\r\n]+", text.rstrip("\r\n\x1b[K"))[-1]
+        self.assertRegex(last, LOG_LINE)  # what remains on the screen is a log line
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,53 @@
+// Runs a fuzz target over the files of a folder, so that the tests replay its corpus on any
+// compiler: TARGET FOLDER.
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/status.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace sparkles {
+namespace {
+
+constexpr size_t kMaxInputBytes = 1 << 20;
+
+absl::StatusOr<int> Replay(const std::string& folder) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  int count = 0;
+  absl::Status failed;
+  RETURN_IF_ERROR(ForEachEntry(fd.get(), folder, [&](const char* entry, unsigned char) {
+    const auto input = ReadFile(folder + "/" + entry, kMaxInputBytes);
+    failed.Update(input.status());
+    if (!input.ok()) return;
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input->data()), input->size());
+    ++count;
+  }));
+  RETURN_IF_ERROR(failed);
+  if (count == 0) return absl::NotFoundError(folder + ": no inputs");
+  return count;
+}
+
+}  // namespace
+}  // namespace sparkles
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+    return 2;
+  }
+  const absl::StatusOr<int> count = sparkles::Replay(argv[1]);
+  if (!count.ok()) {
+    fprintf(stderr, "%s\n", std::string(count.status().message()).c_str());
+    return 1;
+  }
+  printf("%d inputs replayed\n", *count);
+  return 0;
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Runs every test of one build folder and ends with one line that says how it went.
+
+A job is one program: a GoogleTest binary, the replay of a fuzz corpus, or one end-to-end test. Each
+job has a time limit, a temp folder of its own, and is removed with all its processes at its end.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from dataclasses import dataclass, field
+
+TESTS = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS / "e2e"))
+import harness  # noqa: E402  (needs the path above)
+
+PROGRAM_SECONDS = 300
+E2E_SECONDS = 120
+SANITIZER_SLOWNESS = 4
+GTEST_PROGRAMS = ("unit_tests", "contract_tests")
+E2E_AT_ONCE = 2
+
+
+@dataclass
+class Outcome:
+    """What came of one job."""
+
+    name: str
+    passed: int = 0
+    skipped: list = field(default_factory=list)  # names
+    failures: list = field(default_factory=list)  # (name, text)
+    seconds: float = 0.0
+
+
+def sanitizer_environment(lane):
+    """Options under which a sanitizer's report ends the program, with an exit code of its own."""
+    symbolizer = shutil.which("llvm-symbolizer-19")
+    common = "halt_on_error=1:exitcode=99:print_stacktrace=1"
+    if symbolizer:
+        common += f":external_symbolizer_path={symbolizer}"
+    if lane == "asan":
+        return {"ASAN_OPTIONS": common + ":detect_leaks=1", "UBSAN_OPTIONS": common}
+    if lane == "tsan":
+        return {"TSAN_OPTIONS": common + ":second_deadlock_stack=1"}
+    return {}
+
+
+class Runner:
+    def __init__(self, build, pattern):
+        self.build = pathlib.Path(build).resolve()
+        self.lane = self.build.name
+        self.pattern = f"*{pattern}*" if pattern else "*"
+        self.slowness = SANITIZER_SLOWNESS if self.lane in ("asan", "tsan", "fuzz") else 1
+        self.environment = {
+            **os.environ,
+            **sanitizer_environment(self.lane),
+            "SPARKLES_LANE": self.lane,
+            "SPARKLES_BINARY": str(self.build / "sparklesworker"),
+            "PYTHONPATH": str(TESTS / "e2e"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(self, command, seconds, folder):
+        """Returns (exit code or None when out of time, all output)."""
+        environment = {**self.environment, "TMPDIR": folder, harness.MARK: folder}
+        # Output goes to a file: a pipe would stay open as long as anything that was left behind.
+        with open(os.path.join(folder, "output.log"), "w+b") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=subprocess.STDOUT, cwd=TESTS.parent, env=environment,
+                                       start_new_session=True)
+            try:
+                code = process.wait(seconds * self.slowness)
+            except subprocess.TimeoutExpired:
+                code = None
+            harness.kill_processes_of(folder)
+            process.wait()
+            output.seek(0)
+            return code, output.read().decode("utf-8", "replace")
+
+    def job(self, name, body):
+        """Runs `body(folder)` in a temp folder of its own."""
+        started = time.monotonic()
+        folder = tempfile.mkdtemp(prefix="sparkles-test-")
+        os.chmod(folder, 0o755)  # some tests become another user
+        try:
+            outcome = body(folder)
+        except Exception as error:  # a broken job must not hide the others
+            outcome = Outcome(name, failures=[(name, f"could not be run: {error}")])
+        finally:
+            harness.kill_processes_of(folder)
+            harness.remove_tree(folder)
+        outcome.seconds = time.monotonic() - started
+        return outcome
+
+    def ending(self, code, seconds):
+        if code is None:
+            return f"out of time after {seconds * self.slowness} s"
+        if code < 0:
+            return f"ended by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def run_gtest(self, program, folder):
+        report = os.path.join(folder, "report.json")
+        code, output = self.run(
+            [self.build / program, f"--gtest_filter={self.pattern}", "--gtest_color=no",
+             f"--gtest_output=json:{report}"], PROGRAM_SECONDS, folder)
+        outcome = Outcome(program)
+        if os.path.exists(report):
+            with open(report, encoding="utf-8") as file:
+                self.read_gtest_report(json.load(file), outcome)
+        if code != 0 and not outcome.failures:  # it died, or could not even start
+            ending = self.ending(code, PROGRAM_SECONDS)
+            outcome.failures.append((program, f"{ending}\n{output[-8000:]}"))
+        elif harness.sanitizer_report(output):
+            outcome.failures.append((program, output[-8000:]))
+        return outcome
+
+    @staticmethod
+    def read_gtest_report(report, outcome):
+        for suite in report["testsuites"]:
+            for test in suite["testsuite"]:
+                name = f"{suite['name']}.{test['name']}"
+                if "failures" in test:
+                    text = "\n".join(failure["failure"] for failure in test["failures"])
+                    outcome.failures.append((name, text))
+                elif test["result"] == "SKIPPED":
+                    outcome.skipped.append(name)
+                elif test["status"] == "RUN":
+                    outcome.passed += 1
+
+    def run_replay(self, program, folder):
+        corpus = TESTS / "fuzz" / "corpus" / program.removesuffix("_fuzz_replay")
+        code, output = self.run([self.build / program, corpus], PROGRAM_SECONDS, folder)
+        if code == 0 and not harness.sanitizer_report(output):
+            return Outcome(program, passed=1)
+        text = f"{self.ending(code, PROGRAM_SECONDS)}\n{output[-8000:]}"
+        return Outcome(program, failures=[(program, text)])
+
+    def run_e2e(self, test, folder):
+        code, output = self.run([sys.executable, "-m", "unittest", test], E2E_SECONDS, folder)
+        if code == 0 and "(skipped=" in output.rstrip().rpartition("\n")[2]:
+            return Outcome(test, skipped=[test])
+        if code == 0 and not harness.sanitizer_report(output):
+            return Outcome(test, passed=1)
+        text = f"{self.ending(code, E2E_SECONDS)}\n{output}"
+        return Outcome(test, failures=[(test, text)])
+
+    def matches(self, name):
+        return fnmatch.fnmatchcase(name, self.pattern)
+
+    def jobs(self):
+        """(name, body) of all that is to run, the long ones first."""
+        for program in GTEST_PROGRAMS:
+            yield program, lambda folder, p=program: self.run_gtest(p, folder)
+        for program in sorted(path.name for path in self.build.glob("*_fuzz_replay")):
+            if self.matches(program):
+                yield program, lambda folder, p=program: self.run_replay(p, folder)
+        for test in e2e_test_names():
+            if self.matches(test):
+                yield test, lambda folder, t=test: self.run_e2e(t, folder)
+
+
+def e2e_test_names():
+    """"module.Class.test" of all end-to-end tests."""
+
+    def names(suite):
+        for item in suite:
+            if isinstance(item, unittest.TestSuite):
+                yield from names(item)
+            else:
+                yield item.id()
+
+    return sorted(names(unittest.TestLoader().discover(str(TESTS / "e2e"), "test_*.py")))
+
+
+def report(outcomes, seconds):
+    for outcome in outcomes:
+        for name, text in outcome.failures:
+            print(f"\n===== FAILED {name}\n{text.rstrip()}")
+    skipped = [name for outcome in outcomes for name in outcome.skipped]
+    if skipped:
+        print(f"\nskipped: {', '.join(skipped)}")
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(len(outcome.failures) for outcome in outcomes)
+    if passed + failed + len(skipped) == 0:
+        print("no test has such a name")
+    print(f"tests: {passed} passed, {failed} failed, {len(skipped)} skipped in {seconds:.1f} s")
+    return 0 if failed == 0 and passed > 0 else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", required=True, help="build folder, such as build/native")
+    parser.add_argument("--only", default="", help="only tests whose name has this glob in it")
+    options = parser.parse_args()
+    started = time.monotonic()
+    runner = Runner(options.build, options.only)
+    outcomes = []
+    with concurrent.futures.ThreadPoolExecutor(E2E_AT_ONCE) as pool:
+        running = [pool.submit(runner.job, name, body) for name, body in runner.jobs()]
+        for future in concurrent.futures.as_completed(running):
+            outcome = future.result()
+            outcomes.append(outcome)
+            if outcome.passed or outcome.skipped or outcome.failures:
+                word = "FAIL" if outcome.failures else "ok" if outcome.passed else "skip"
+                count = f" ({outcome.passed} tests)" if outcome.passed > 1 else ""
+                print(f"  {word:4}  {outcome.name}{count}  {outcome.seconds:.1f} s", flush=True)
+    return report(outcomes, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+#include "tests/support/mem_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/copy.h"
+#include "base/crc32c.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+absl::Status CheckUrl(absl::string_view url) {
+  const size_t scheme_end = url.find("://");
+  if (scheme_end != absl::string_view::npos && !absl::EndsWith(url, "/")) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(url, ": not the URL of an object"));
+}
+
+absl::StatusOr<std::string> ReadAll(int fd, const TransferOptions& options) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return ErrnoError(errno, "stat");
+  if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError("not a regular file");
+  std::string content;
+  const auto add_piece = [&](absl::string_view piece) {
+    content.append(piece.data(), piece.size());
+    return options.Report(piece.size());
+  };
+  RETURN_IF_ERROR(options.Report(0));
+  RETURN_IF_ERROR(ReadPieces(fd, static_cast<uint64_t>(info.st_size), add_piece));
+  return content;
+}
+
+}  // namespace
+
+void MemStore::Put(const std::string& url, absl::string_view content) {
+  absl::MutexLock lock(&mutex_);
+  Object& object = objects_[url];
+  object.content = std::string(content);
+  ++object.generation;
+}
+
+std::optional<std::string> MemStore::Get(const std::string& url) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = objects_.find(url);
+  if (found == objects_.end()) return std::nullopt;
+  return found->second.content;
+}
+
+std::vector<std::string> MemStore::Urls() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> urls;
+  for (const auto& [url, object] : objects_) urls.push_back(url);
+  return urls;
+}
+
+int MemStore::downloads() const {
+  absl::MutexLock lock(&mutex_);
+  return downloads_;
+}
+
+absl::StatusOr<ObjectInfo> MemStore::Download(const std::string& url, int fd,
+                                              const TransferOptions& options) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  Object object;
+  {
+    absl::MutexLock lock(&mutex_);
+    ++downloads_;
+    const auto found = objects_.find(url);
+    if (found == objects_.end()) return absl::NotFoundError(absl::StrCat(url, ": not found"));
+    object = found->second;
+  }
+  const std::string& content = object.content;
+  RETURN_IF_ERROR(Annotate(options.Report(0), url));
+  for (size_t offset = 0; offset < content.size();) {
+    const size_t wanted = std::min<size_t>(content.size() - offset, 64 * 1024);
+    const ssize_t put = pwrite(fd, content.data() + offset, wanted, static_cast<off_t>(offset));
+    if (put < 0) return ErrnoError(errno, url);
+    offset += static_cast<size_t>(put);
+    RETURN_IF_ERROR(Annotate(options.Report(static_cast<uint64_t>(put)), url));
+  }
+  return ObjectInfo{content.size(), Crc32c(content), object.generation};
+}
+
+absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
+                                            const TransferOptions& options) {
+  const auto content = ReadAll(fd, options);
+  if (!content.ok()) return Annotate(content.status(), url);
+  return UploadBytes(*content, url);
+}
+
+absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  absl::MutexLock lock(&mutex_);
+  Object& object = objects_[url];
+  object.content = std::string(bytes);
+  return ObjectInfo{bytes.size(), Crc32c(bytes), ++object.generation};
+}
+
+absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
+                                                               size_t max_bytes) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  std::optional<std::string> content = Get(url);
+  if (content.has_value() && content->size() > max_bytes) {
+    return absl::FailedPreconditionError(absl::StrCat(url, ": longer than ", max_bytes, " bytes"));
+  }
+  return content;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,45 @@
+// A store in memory, for any URL that has a path: "scheme://bucket/name".
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+// Thread-safe. Generations count from 1 for each URL.
+class MemStore : public ObjectStore {
+ public:
+  // What a test looks at or prepares.
+  void Put(const std::string& url, absl::string_view content);
+  std::optional<std::string> Get(const std::string& url) const;
+  // In the order of their names.
+  std::vector<std::string> Urls() const;
+  int downloads() const;
+
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                    const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
+                                                       size_t max_bytes) override;
+  absl::Status Flush() override { return absl::OkStatus(); }
+
+ private:
+  struct Object {
+    std::string content;
+    int64_t generation = 0;
+  };
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Object> objects_ ABSL_GUARDED_BY(mutex_);
+  int downloads_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,24 @@
+// A folder of its own for one test, removed with everything in it.
+#pragma once
+
+#include <string>
+
+namespace sparkles {
+
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+
+  // Absolute, without a trailing slash.
+  const std::string& path() const { return path_; }
+  // path() + "/" + name.
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace sparkles

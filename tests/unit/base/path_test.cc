@@ -1,0 +1,107 @@
+#include "base/path.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+std::string Cleaned(absl::string_view path) {
+  const absl::StatusOr<std::string> clean = CleanRelativePath(path);
+  return clean.ok() ? *clean : "(refused)";
+}
+
+TEST(CleanRelativePath, ResolvesDotsAndSlashesAsText) {
+  EXPECT_EQ(Cleaned("a/b"), "a/b");
+  EXPECT_EQ(Cleaned("./a//b/"), "a/b");
+  EXPECT_EQ(Cleaned("a/./b//../c"), "a/c");
+  EXPECT_EQ(Cleaned("a/b/../.."), ".");
+  EXPECT_EQ(Cleaned(""), ".");
+  EXPECT_EQ(Cleaned("./"), ".");
+}
+
+TEST(CleanRelativePath, LeavesNamesThatOnlyLookSpecial) {
+  EXPECT_EQ(Cleaned("..."), "...");
+  EXPECT_EQ(Cleaned("..a/.b"), "..a/.b");
+  EXPECT_EQ(Cleaned(" /\xff\n"), " /\xff\n");
+}
+
+TEST(CleanRelativePath, RefusesWhatLeadsOutside) {  // D08
+  for (const absl::string_view path : {"/", "/etc/passwd", "//a", "..", "../a", "a/../..",
+                                       "a/../../b", "./..", "a/b/../../../c"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CleanRelativePath(path).status())) << path;
+  }
+}
+
+TEST(CleanRelativePath, RefusesANul) {
+  EXPECT_TRUE(absl::IsInvalidArgument(CleanRelativePath(absl::string_view("a\0b", 3)).status()));
+}
+
+class CheckInsideTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(MakeFolders(root_).ok());
+    ASSERT_TRUE(MakeFolders(root_ + "/real").ok());
+    ASSERT_TRUE(MakeFolders(temp_ / "outside").ok());
+    // A sibling whose name starts like the root's is outside too.
+    ASSERT_TRUE(MakeFolders(root_ + "-other").ok());
+  }
+  void Link(const std::string& target, const std::string& name) {
+    ASSERT_EQ(symlink(target.c_str(), (root_ + "/" + name).c_str()), 0);
+  }
+  bool Inside(const std::string& name) const { return CheckInside(root_, root_ + "/" + name).ok(); }
+
+  const TempFolder temp_;
+  const std::string root_ = temp_ / "root";
+};
+
+TEST_F(CheckInsideTest, TheFolderItselfAndWhatIsBelowAreInside) {
+  EXPECT_TRUE(CheckInside(root_, root_).ok());
+  EXPECT_TRUE(Inside("."));
+  EXPECT_TRUE(Inside("real"));
+}
+
+TEST_F(CheckInsideTest, PartsThatDoNotExistYetAreAllowed) {
+  EXPECT_TRUE(Inside("new"));
+  EXPECT_TRUE(Inside("real/new/er/file.txt"));
+}
+
+TEST_F(CheckInsideTest, LinksThatStayInsideAreAllowed) {
+  Link("real", "near");
+  Link(".", "self");
+  EXPECT_TRUE(Inside("near/new"));
+  EXPECT_TRUE(Inside("self/self/near"));
+}
+
+TEST_F(CheckInsideTest, LinksThatLeadOutsideAreRefused) {  // D08
+  Link("../outside", "relative");
+  Link(temp_ / "outside", "absolute");
+  Link("../root-other", "sibling");
+  Link("/", "slash");
+  for (const char* name : {"relative", "absolute", "absolute/new/file", "sibling", "slash/tmp"}) {
+    const absl::Status status = CheckInside(root_, root_ + "/" + name);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << name << ": " << status;
+  }
+}
+
+TEST_F(CheckInsideTest, ADanglingLinkIsRefusedEvenBelow) {
+  // Making the file would follow the link, wherever that leads.
+  Link(temp_ / "outside/not-there-yet", "dangling");
+  EXPECT_FALSE(Inside("dangling"));
+  EXPECT_FALSE(Inside("dangling/file"));
+  Link("loop", "loop");
+  EXPECT_FALSE(Inside("loop"));
+}
+
+TEST_F(CheckInsideTest, WorksWhenTheRootIsReachedThroughALink) {
+  ASSERT_EQ(symlink("root", (temp_ / "alias").c_str()), 0);
+  EXPECT_TRUE(CheckInside(temp_ / "alias", temp_ / "alias/real/new").ok());
+  EXPECT_FALSE(CheckInside(temp_ / "alias", temp_ / "outside").ok());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,134 @@
+// The cache as several processes see it: one at a time fills an entry, and one may be killed at it.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/hash.h"
+#include "executor/content_cache.h"
+#include "tests/support/mem_store.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+// Ends a child that waits for ever, so that the test fails instead.
+constexpr unsigned kChildSeconds = 30;
+
+// A pipe between the processes of a test, whose bytes are events.
+class Events {
+ public:
+  Events() {
+    if (pipe(ends_.data()) != 0) abort();
+  }
+  ~Events() {
+    for (const int end : ends_) close(end);
+  }
+  void Send() const { (void)!write(ends_[1], "!", 1); }
+  void Await() const {
+    char byte;
+    (void)!read(ends_[0], &byte, 1);
+  }
+
+ private:
+  std::array<int, 2> ends_;
+};
+
+// Tells when its user begins to wait.
+class WaitTellingClock : public SystemClock {
+ public:
+  explicit WaitTellingClock(const Events& waiting) : waiting_(waiting) {}
+  bool Sleep(absl::Duration, const CancelToken& cancel) override {
+    waiting_.Send();
+    return SystemClock::Sleep(absl::Milliseconds(1), cancel);
+  }
+
+ private:
+  const Events& waiting_;
+};
+
+// Does something between the first byte and the last one of a download.
+class InterruptedStore : public MemStore {
+ public:
+  explicit InterruptedStore(std::function<void()> interruption)
+      : interruption_(std::move(interruption)) {}
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override {
+    if (pwrite(fd, "half", 4, 0) != 4) return absl::InternalError("write");
+    interruption_();
+    return MemStore::Download(url, fd, options);
+  }
+
+ private:
+  const std::function<void()> interruption_;
+};
+
+class ContentCacheProcesses : public testing::Test {
+ protected:
+  // Runs `work` in a process of its own, whose exit status it becomes.
+  template <typename Work>
+  static pid_t Fork(const Work& work) {
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    alarm(kChildSeconds);
+    _exit(work());
+  }
+  static int WaitStatusOf(pid_t pid) {
+    int status = -1;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    return status;
+  }
+
+  const std::string content_ = std::string(100'000, 'c');
+  const std::string url_ = "gs://bucket/" + HexHash(HashKind::kSha256, content_);
+  TempFolder folder_;
+};
+
+TEST_F(ContentCacheProcesses, OfTwoOneFetchesWhileTheOtherWaits) {  // D51
+  const Events waiting;
+  const auto worker = [&](const std::string& name) {
+    // The download ends only once the other process waits for it.
+    InterruptedStore store([&] { waiting.Await(); });
+    store.Put(url_, content_);
+    WaitTellingClock clock(waiting);
+    ContentCache cache(folder_ / "cache", store, clock);
+    const bool copied = cache.Copy(url_, folder_ / name, 0666, {}).ok();
+    return copied ? 10 + store.downloads() : 1;
+  };
+  const pid_t first = Fork([&] { return worker("first"); });
+  const pid_t second = Fork([&] { return worker("second"); });
+  const int first_status = WaitStatusOf(first);
+  const int second_status = WaitStatusOf(second);
+  ASSERT_TRUE(WIFEXITED(first_status) && WIFEXITED(second_status));
+  EXPECT_EQ(WEXITSTATUS(first_status) + WEXITSTATUS(second_status), 10 + 11);
+  EXPECT_TRUE(*ReadFile(folder_ / "first", 200'000) == content_);
+  EXPECT_TRUE(*ReadFile(folder_ / "second", 200'000) == content_);
+}
+
+TEST_F(ContentCacheProcesses, AWorkerKilledWhileItFetchesHoldsUpNobody) {
+  const pid_t killed = Fork([&] {
+    InterruptedStore store([] { raise(SIGKILL); });
+    store.Put(url_, content_);
+    SystemClock clock;
+    ContentCache cache(folder_ / "cache", store, clock);
+    return cache.Fetch(url_, {}).ok() ? 0 : 1;
+  });
+  const int status = WaitStatusOf(killed);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  MemStore store;
+  store.Put(url_, content_);
+  SystemClock clock;
+  ContentCache cache(folder_ / "cache", store, clock);
+  ASSERT_TRUE(cache.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  EXPECT_TRUE(*ReadFile(folder_ / "copy", 200'000) == content_);
+  EXPECT_EQ(store.downloads(), 1);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,325 @@
+#include "executor/content_cache.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "tests/support/failing_store.h"
+#include "tests/support/mem_store.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+// Far enough in the future for every time stamp on the disk to be old.
+class LateClock : public Clock {
+ public:
+  absl::Time Now() override { return absl::Now() + lead; }
+  bool Sleep(absl::Duration, const CancelToken&) override { return true; }
+  absl::Duration lead = absl::Minutes(1);
+};
+
+class ContentCacheTest : public testing::Test {
+ protected:
+  const std::string content_ = "what the task wants to read\n";
+  const std::string hash_ = HexHash(HashKind::kSha256, content_);
+  const std::string url_ = "gs://bucket/cas/" + hash_;
+
+  void SetUp() override { memory_.Put(url_, content_); }
+
+  // As a worker that starts now sees it.
+  ContentCache Cache() { return ContentCache(Folder(), store_, clock_, boot_id_path_); }
+  std::string Folder() const { return folder_ / "cache"; }
+  std::string EntryPath() const { return Folder() + "/" + hash_; }
+  std::string RecordPath() const { return EntryPath() + ".ok"; }
+
+  std::string Copied(ContentCache& cache, const std::string& url) {
+    const std::string dst = folder_ / "copy";
+    const absl::Status status = cache.Copy(url, dst, 0666, {});
+    if (!status.ok()) return status.ToString();
+    return *ReadFile(dst, 1000);
+  }
+  std::string Copied(ContentCache& cache) { return Copied(cache, url_); }
+
+  // A cache that has the entry, checked and recorded.
+  ContentCache FilledCache() {
+    ContentCache cache = Cache();
+    EXPECT_EQ(Copied(cache), content_);
+    EXPECT_EQ(Copied(cache), content_);
+    EXPECT_TRUE(std::filesystem::exists(RecordPath()));
+    return cache;
+  }
+
+  // Whether the next use reads the content of the entry to check it.
+  bool ChecksContent(ContentCache& cache) {
+    bool checked = false;
+    TransferOptions options;
+    options.on_bytes = [&](uint64_t) { checked = true; };
+    EXPECT_TRUE(cache.Fetch(url_, options).ok());
+    return checked;
+  }
+
+  // What a root process can do through a symlink: other bytes, same size, same mtime.
+  void EditKeepingTheMtime() {
+    struct stat before;
+    struct stat after;
+    ASSERT_EQ(stat(EntryPath().c_str(), &before), 0);
+    ASSERT_EQ(chmod(EntryPath().c_str(), 0644), 0);
+    // Again until the kernel's clock has ticked; in real life a record is never that young.
+    do {
+      const auto fd = OpenFile(EntryPath(), O_WRONLY);
+      ASSERT_TRUE(fd.ok());
+      ASSERT_EQ(pwrite(fd->get(), "W", 1, 0), 1);
+      const timespec times[2] = {before.st_atim, before.st_mtim};
+      ASSERT_EQ(futimens(fd->get(), times), 0);
+      ASSERT_EQ(stat(EntryPath().c_str(), &after), 0);
+    } while (after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+    ASSERT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    ASSERT_EQ(after.st_size, before.st_size);
+  }
+
+  std::vector<std::string> FilesInFolder() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
+      names.push_back(entry.path().filename());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  TempFolder folder_;
+  MemStore memory_;
+  FailingStore store_{memory_};
+  LateClock clock_;
+  std::string boot_id_path_ = "/proc/sys/kernel/random/boot_id";
+};
+
+TEST_F(ContentCacheTest, FetchesAnObjectOnce) {
+  ContentCache cache = Cache();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
+  ContentCache next_worker = Cache();
+  EXPECT_EQ(Copied(next_worker), content_);
+  EXPECT_EQ(memory_.downloads(), 1);
+  EXPECT_EQ(FilesInFolder(), (std::vector<std::string>{hash_, hash_ + ".ok"}));
+}
+
+TEST_F(ContentCacheTest, ARecordedEntryIsNotReadAgain) {
+  ContentCache cache = FilledCache();
+  EXPECT_FALSE(ChecksContent(cache));
+}
+
+TEST_F(ContentCacheTest, TheEntryIsReadOnlyAndTheCopyIsTheTasksOwn) {  // D11, D50
+  ContentCache cache = Cache();
+  const mode_t old_umask = umask(077);
+  const absl::Status copied = cache.Copy(url_, folder_ / "program", 0777, {});
+  umask(old_umask);
+  ASSERT_TRUE(copied.ok()) << copied;
+  struct stat entry;
+  struct stat copy;
+  ASSERT_EQ(stat(EntryPath().c_str(), &entry), 0);
+  ASSERT_EQ(stat((folder_ / "program").c_str(), &copy), 0);
+  EXPECT_EQ(entry.st_mode & 07777, 0444U);
+  EXPECT_EQ(copy.st_mode & 07777, 0700U);
+  EXPECT_NE(entry.st_ino, copy.st_ino);
+}
+
+TEST_F(ContentCacheTest, TheHashCountsNotTheBucketOrTheCase) {
+  const std::string other = "gs://other/" + absl::AsciiStrToUpper(hash_);
+  memory_.Put(other, content_);
+  ContentCache cache = Cache();
+  EXPECT_EQ(Copied(cache, other), content_);
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(memory_.downloads(), 1);
+}
+
+TEST_F(ContentCacheTest, WrongContentIsNeitherStoredNorServed) {  // D10
+  memory_.Put(url_, "something else");
+  ContentCache cache = Cache();
+  const absl::Status status = cache.Fetch(url_, {}).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_FALSE(IsMachineFault(status));
+  EXPECT_THAT(std::string(status.message()), testing::StartsWith(url_ + ": "));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(HexHash(HashKind::kSha256, "something else")));
+  EXPECT_EQ(memory_.downloads(), 2);
+  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+}
+
+TEST_F(ContentCacheTest, AShortDownloadIsTriedOnceMore) {
+  store_.Add({.method = StoreMethod::kDownload, .times = 1, .cut_to_bytes = 5});
+  ContentCache cache = Cache();
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(memory_.downloads(), 2);
+}
+
+TEST_F(ContentCacheTest, AMissingObjectIsNotFoundAndLeavesNothing) {  // D50
+  ContentCache cache = Cache();
+  const std::string absent = "gs://bucket/" + std::string(64, 'a');
+  const absl::Status status = cache.Copy(absent, folder_ / "copy", 0666, {});
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
+  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+}
+
+TEST_F(ContentCacheTest, ABrokenDownloadLeavesNothing) {  // D50
+  store_.Add({.status = absl::UnavailableError("gone"), .cut_to_bytes = 5});
+  ContentCache cache = Cache();
+  EXPECT_TRUE(absl::IsUnavailable(cache.Fetch(url_, {}).status()));
+  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+}
+
+TEST_F(ContentCacheTest, ATruncatedEntryIsReplaced) {  // D10
+  ContentCache cache = FilledCache();
+  ASSERT_EQ(truncate(EntryPath().c_str(), 3), 0);
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(memory_.downloads(), 2);
+}
+
+TEST_F(ContentCacheTest, AnEditThatKeepsSizeAndMtimeIsNoticed) {  // D11, D12
+  ContentCache cache = FilledCache();
+  EditKeepingTheMtime();
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(memory_.downloads(), 2);
+}
+
+TEST_F(ContentCacheTest, AnEntryThatIsNoFileIsReplaced) {
+  ContentCache cache = Cache();
+  ASSERT_TRUE(MakeFolders(EntryPath() + "/folder").ok());
+  EXPECT_EQ(Copied(cache), content_);
+  ASSERT_TRUE(RemoveTree(EntryPath()).ok());
+  ASSERT_EQ(symlink("/etc/passwd", EntryPath().c_str()), 0);
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(memory_.downloads(), 2);
+}
+
+TEST_F(ContentCacheTest, ARightFileWithoutARecordIsUsedAfterACheck) {
+  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  ASSERT_TRUE(WriteFileAtomically(EntryPath(), content_, false).ok());
+  ContentCache cache = Cache();
+  EXPECT_TRUE(ChecksContent(cache));
+  EXPECT_FALSE(ChecksContent(cache));
+  EXPECT_EQ(memory_.downloads(), 0);
+}
+
+TEST_F(ContentCacheTest, AfterARebootEverythingIsCheckedOnce) {
+  FilledCache();
+  boot_id_path_ = folder_ / "boot_id";
+  ASSERT_TRUE(WriteFileAtomically(boot_id_path_, "another\n", false).ok());
+  ContentCache rebooted = Cache();
+  EXPECT_TRUE(ChecksContent(rebooted));
+  EXPECT_FALSE(ChecksContent(rebooted));
+}
+
+TEST_F(ContentCacheTest, WhereTheBootIsUnknownEveryUseIsChecked) {
+  boot_id_path_ = folder_ / "absent";
+  ContentCache cache = Cache();
+  EXPECT_EQ(Copied(cache), content_);
+  EXPECT_TRUE(ChecksContent(cache));
+  EXPECT_TRUE(ChecksContent(cache));
+}
+
+TEST_F(ContentCacheTest, NoRecordIsMadeOfAFileTooYoungForItsTimeStampToProveAnything) {
+  clock_.lead = -absl::Minutes(1);
+  ContentCache cache = Cache();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
+  EXPECT_FALSE(std::filesystem::exists(RecordPath()));
+}
+
+TEST_F(ContentCacheTest, DropsAnEntryThatATaskChangedAndNoOther) {  // D11
+  ContentCache cache = FilledCache();
+  EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), false);
+  ASSERT_EQ(chmod(EntryPath().c_str(), 0777), 0);
+  EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), false);
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+  EditKeepingTheMtime();
+  EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), true);
+  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+}
+
+TEST_F(ContentCacheTest, ACopyIsNotTakenFromAnEntryThatChangesMeanwhile) {
+  ContentCache cache = FilledCache();
+  TransferOptions options;
+  int edits = 1;
+  options.on_bytes = [&](uint64_t bytes) {
+    // A piece of the copy, not of a check: the entry has been verified already.
+    if (bytes > 0 && edits-- > 0) EditKeepingTheMtime();
+  };
+  ASSERT_TRUE(cache.Copy(url_, folder_ / "copy", 0666, options).ok());
+  EXPECT_EQ(*ReadFile(folder_ / "copy", 1000), content_);
+  EXPECT_EQ(memory_.downloads(), 2);
+}
+
+TEST_F(ContentCacheTest, ACacheFolderThatCannotBeIsTheMachinesFault) {
+  ASSERT_TRUE(WriteFileAtomically(Folder(), "a file", false).ok());
+  ContentCache cache = Cache();
+  const absl::Status status = cache.Fetch(url_, {}).status();
+  EXPECT_TRUE(IsMachineFault(status)) << status;
+}
+
+TEST_F(ContentCacheTest, WhatDeadWorkersLeftIsRemovedAndNothingElse) {  // D50
+  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  const std::string in_use = absl::StrCat(kTempFilePrefix, "in-use.tmp");
+  for (const std::string& name :
+       {hash_, hash_ + ".ok", hash_ + ".lock", absl::StrCat(kTempFilePrefix, "1-0.tmp"), in_use}) {
+    ASSERT_TRUE(WriteFileAtomically(Folder() + "/" + name, content_, false).ok());
+  }
+  const auto owner = OpenFile(Folder() + "/" + in_use, O_RDWR);
+  ASSERT_TRUE(owner.ok());
+  MarkInUse(owner->get());
+  Cache();
+  EXPECT_EQ(FilesInFolder().size(), 5U) << "a minute old: may be in use";
+  clock_.lead = absl::Hours(2);
+  Cache();
+  EXPECT_EQ(FilesInFolder(), (std::vector<std::string>{in_use, hash_, hash_ + ".ok"}));
+}
+
+TEST_F(ContentCacheTest, WhoWaitsForAnotherWorkerCanBeCancelled) {
+  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  const auto held = EntryLock::Take(EntryPath(), clock_, {});
+  ASSERT_TRUE(held.ok());
+  CancelToken cancel;
+  TransferOptions options;
+  options.cancel = &cancel;
+  int signs_of_life = 0;
+  options.on_bytes = [&](uint64_t) {
+    if (++signs_of_life == 3) cancel.Cancel(CancelKind::kHandBack, "preempted");
+  };
+  ContentCache cache = Cache();
+  const absl::Status status = cache.Fetch(url_, options).status();
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_FALSE(IsMachineFault(status));
+  EXPECT_EQ(memory_.downloads(), 0);
+}
+
+TEST_F(ContentCacheTest, ThreadsThatWantTheSameObjectFetchItOnce) {  // D51
+  ContentCache cache = Cache();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      const std::string dst = folder_ / std::to_string(i);
+      EXPECT_TRUE(cache.Copy(url_, dst, 0666, {}).ok());
+      EXPECT_EQ(*ReadFile(dst, 1000), content_);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(memory_.downloads(), 1);
+}
+
+}  // namespace
+}  // namespace sparkles

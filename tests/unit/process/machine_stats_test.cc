@@ -1,0 +1,167 @@
+#include "process/machine_stats.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kMemory[] =
+    "MemTotal:       24684084 kB\n"
+    "MemFree:        21000000 kB\n"
+    "MemAvailable:   24000000 kB\n"
+    "Buffers:            1000 kB\n";
+
+constexpr char kCpu[] =
+    "cpu  100 20 30 800 40 5 5 0 60 0\n"
+    "cpu0 50 10 15 400 20 2 3 0 30 0\n"
+    "cpu1 50 10 15 400 20 3 2 0 30 0\n"
+    "intr 12345 0 0\n";
+
+TEST(ParseMemoryInfo, GivesBytes) {
+  const std::optional<MemoryInfo> info = ParseMemoryInfo(kMemory);
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->total_bytes, 24684084LL * 1024);
+  EXPECT_EQ(info->available_bytes, 24000000LL * 1024);
+}
+
+TEST(ParseMemoryInfo, GarbageIsNothing) {
+  for (const char* text :
+       {"", "MemTotal:", "MemTotal: 5 kB\n", "MemTotal: x kB\nMemAvailable: 1 kB",
+        "MemTotal: 9223372036854775807 kB\nMemAvailable: 1 kB\n",
+        "MemTotal: -1 kB\nMemAvailable: 1 kB\n"}) {
+    EXPECT_FALSE(ParseMemoryInfo(text).has_value()) << text;
+  }
+}
+
+TEST(ParseCpuTicks, UserHoldsNiceAndGuestTimeCountsOnce) {
+  const std::optional<CpuTicks> ticks = ParseCpuTicks(kCpu);
+  ASSERT_TRUE(ticks.has_value());
+  EXPECT_EQ(ticks->user, 120);
+  EXPECT_EQ(ticks->total, 1000);
+  EXPECT_EQ(ticks->processors, 2);
+}
+
+TEST(ParseCpuTicks, GarbageIsNothing) {
+  for (const char* text : {"", "cpu", "cpu ", "cpu  1 2 3", "cpu  1 2 x 4 5", "cpu  -1 2 3 4 5",
+                           "cpu  9223372036854775807 2 3 4 5", "cpu0 1 2 3 4 5"}) {
+    EXPECT_FALSE(ParseCpuTicks(text).has_value()) << text;
+  }
+}
+
+TEST(SampleSeries, PercentilesInterpolateLinearly) {
+  SampleSeries series;
+  for (const double value : {40.0, 10.0, 30.0, 20.0}) series.Add(value);
+  EXPECT_DOUBLE_EQ(series.Percentile(0), 10);
+  EXPECT_DOUBLE_EQ(series.Percentile(0.5), 25);
+  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 38.5);
+  EXPECT_DOUBLE_EQ(series.Percentile(1), 40);
+  EXPECT_DOUBLE_EQ(series.max(), 40);
+}
+
+TEST(SampleSeries, OfNothingOrOneValueHasPercentilesToo) {
+  SampleSeries series;
+  EXPECT_TRUE(series.empty());
+  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 0);
+  EXPECT_DOUBLE_EQ(series.max(), 0);
+  series.Add(7);
+  EXPECT_FALSE(series.empty());
+  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 7);
+  EXPECT_DOUBLE_EQ(series.Percentile(0.5), 7);
+}
+
+TEST(SampleSeries, AWeekOfSecondsKeepsItsShapeAndItsPeak) {
+  constexpr int kWeek = 7 * 24 * 3600;
+  SampleSeries series(64);
+  for (int i = 0; i < kWeek; ++i) series.Add(i == 12345 ? 1e9 : i);
+  EXPECT_DOUBLE_EQ(series.max(), 1e9);
+  SampleSeries ramp(64);
+  for (int i = 0; i < kWeek; ++i) ramp.Add(i);
+  EXPECT_NEAR(ramp.Percentile(0.5), kWeek * 0.5, kWeek * 0.05);
+  EXPECT_NEAR(ramp.Percentile(0.95), kWeek * 0.95, kWeek * 0.05);
+}
+
+TEST(SampleSeries, MergesNeighboursToTheirMean) {
+  SampleSeries series(4);
+  for (const double value : {1.0, 3.0, 5.0, 7.0}) series.Add(value);
+  EXPECT_DOUBLE_EQ(series.Percentile(0), 2);
+  EXPECT_DOUBLE_EQ(series.Percentile(1), 6);
+  EXPECT_DOUBLE_EQ(series.max(), 7);
+}
+
+class MachineSamplerTest : public testing::Test {
+ protected:
+  void Write(const std::string& name, absl::string_view text) {
+    ASSERT_TRUE(WriteFileAtomically(proc_ / name, text, false).ok());
+  }
+  TempFolder proc_;
+};
+
+TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
+  Write("meminfo", kMemory);
+  Write("stat", kCpu);
+  MachineSampler sampler(proc_.path());
+  Write("meminfo", "MemTotal: 24684084 kB\nMemAvailable: 23000000 kB\n");
+  Write("stat", "cpu  400 20 30 1500 40 5 5 0 360 0\ncpu0 1\ncpu1 1\n");  // 300 of 1000 ticks
+  const MachineStats stats = sampler.Stop();
+  EXPECT_EQ(stats.memory_total, 24684084LL * 1024);
+  EXPECT_EQ(stats.max_memory_in_use, 1684084LL * 1024);
+  EXPECT_GT(stats.median_memory_in_use, 684084LL * 1024);
+  EXPECT_LE(stats.median_memory_in_use, stats.p95_memory_in_use);
+  EXPECT_LE(stats.p95_memory_in_use, stats.max_memory_in_use);
+  EXPECT_EQ(stats.number_of_cpus, 2);
+  EXPECT_DOUBLE_EQ(stats.max_user_cpu_percent_usage, 30);
+  EXPECT_DOUBLE_EQ(stats.p95_user_cpu_percent_usage, 30);
+  EXPECT_DOUBLE_EQ(stats.median_user_cpu_percent_usage, 30);
+  EXPECT_EQ(stats.machine_type, "");
+}
+
+TEST_F(MachineSamplerTest, WithoutProcAllIsZero) {
+  MachineSampler sampler(proc_.path() + "/absent");
+  const MachineStats stats = sampler.Stop();
+  EXPECT_EQ(stats.memory_total, 0);
+  EXPECT_EQ(stats.max_memory_in_use, 0);
+  EXPECT_EQ(stats.number_of_cpus, 0);
+  EXPECT_DOUBLE_EQ(stats.max_user_cpu_percent_usage, 0);
+}
+
+TEST_F(MachineSamplerTest, GarbageInProcIsZero) {
+  Write("meminfo", std::string("\0\xff garbage", 11));
+  Write("stat", "cpu cpu cpu\n");
+  MachineSampler sampler(proc_.path());
+  const MachineStats stats = sampler.Stop();
+  EXPECT_EQ(stats.memory_total, 0);
+  EXPECT_EQ(stats.number_of_cpus, 0);
+}
+
+TEST_F(MachineSamplerTest, ClocksThatRunBackwardsAreNoUsage) {
+  Write("stat", kCpu);
+  MachineSampler sampler(proc_.path());
+  Write("stat", "cpu  1 1 1 1 1\ncpu0 1\n");
+  EXPECT_DOUBLE_EQ(sampler.Stop().max_user_cpu_percent_usage, 0);
+}
+
+TEST_F(MachineSamplerTest, StopDoesNotWaitForTheNextSecond) {
+  const absl::Time start = absl::Now();
+  for (int i = 0; i < 5; ++i) MachineSampler(proc_.path()).Stop();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+}
+
+TEST_F(MachineSamplerTest, MayBeDestroyedWithoutStop) { MachineSampler sampler(proc_.path()); }
+
+TEST(MachineSampler, TellsSomethingOfThisMachine) {
+  MachineSampler sampler;
+  const MachineStats stats = sampler.Stop();
+  EXPECT_GT(stats.memory_total, 0);
+  EXPECT_GT(stats.max_memory_in_use, 0);
+  EXPECT_LT(stats.max_memory_in_use, stats.memory_total);
+  EXPECT_GT(stats.number_of_cpus, 0);
+  EXPECT_GE(stats.max_user_cpu_percent_usage, 0);
+  EXPECT_LE(stats.max_user_cpu_percent_usage, 100);
+}
+
+}  // namespace
+}  // namespace sparkles

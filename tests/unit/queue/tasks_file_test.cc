@@ -1,0 +1,141 @@
+#include "queue/tasks_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TasksFile Parsed(const std::string& text) {
+  auto file = ParseTasksFile(text);
+  EXPECT_TRUE(file.ok()) << file.status();
+  return file.ok() ? *std::move(file) : TasksFile();
+}
+
+// The problems of the array with only this entry.
+std::vector<std::string> ProblemsOf(const std::string& entry) {
+  return Parsed("[" + entry + "]").problems;
+}
+
+TEST(TasksFileTest, IdAndArgsAreEnough) {
+  const TasksFile file = Parsed(R"([{"task_id": "job.7", "args": "{\"command\": \"true\"}"}])");
+  EXPECT_THAT(file.problems, IsEmpty());
+  ASSERT_EQ(file.tasks.size(), 1u);
+  const Task& task = file.tasks[0].task;
+  EXPECT_EQ(task.id, "job.7");
+  EXPECT_EQ(task.job_id, "job");
+  EXPECT_EQ(task.index, "7");
+  EXPECT_EQ(task.args, R"({"command": "true"})");
+}
+
+TEST(TasksFileTest, ArgsMayBeAnObjectTextOverLinesOrTheUrlOfASpec) {
+  const TasksFile file = Parsed(R"([{"task_id": "a", "args": {"command": "true"}},
+                                    {"task_id": "b", "args": "gs://b/spec.json"},
+                                    {"task_id": "c", "args": "{\n}"}])");
+  EXPECT_THAT(file.problems, IsEmpty());
+  EXPECT_EQ(file.tasks[0].task.args, R"({"command":"true"})");
+  EXPECT_EQ(file.tasks[1].task.args, "gs://b/spec.json");
+  EXPECT_EQ(file.tasks[2].task.args, "{\n}");
+}
+
+TEST(TasksFileTest, TaskAsTheClientWritesItIsTaken) {
+  const TasksFile file = Parsed(R"([{"task_id": "j.1", "task_index": 1, "job_id": "other",
+    "status": "claimed", "owner": null, "monitor_address": "", "args": "{}", "history": [{}],
+    "command_result_url": "gs://b/r", "failure_reason": null, "version": 1, "exit_code": null,
+    "cluster": "c", "log_url": "gs://b/l", "last_updated": 1.5}])");
+  EXPECT_THAT(file.problems, IsEmpty());
+  const Task& task = file.tasks[0].task;
+  EXPECT_EQ(task.job_id, "other");
+  EXPECT_EQ(task.index, "1");
+  EXPECT_EQ(task.command_result_url, "gs://b/r");
+  EXPECT_EQ(task.log_url, "gs://b/l");
+}
+
+TEST(TasksFileTest, JobAndIndexAreTakenFromTheIdOrThePosition) {
+  const TasksFile file = Parsed(R"([{"task_id": "a.b.12", "args": {}}, {"task_id": "x", "args": {}},
+    {"task_id": "x.y", "args": {}}, {"task_id": ".5", "args": {}}, {"task_id": "x.", "args": {}},
+    {"task_id": "q.1", "args": {}, "task_index": "09"}])");
+  std::vector<std::string> jobs;
+  std::vector<std::string> indices;
+  for (const FileTask& task : file.tasks) {
+    jobs.push_back(task.task.job_id);
+    indices.push_back(task.task.index);
+  }
+  EXPECT_THAT(jobs, ElementsAre("a.b", "x", "x.y", ".5", "x.", "q"));
+  EXPECT_THAT(indices, ElementsAre("12", "2", "3", "4", "5", "09"));
+}
+
+TEST(TasksFileTest, EntryWithoutAUsableIdIsOnlyAProblem) {
+  EXPECT_THAT(ProblemsOf("7"), ElementsAre("tasks[0]: must be a JSON object"));
+  EXPECT_THAT(ProblemsOf("null"), ElementsAre("tasks[0]: must be a JSON object"));
+  EXPECT_THAT(ProblemsOf("{}"), ElementsAre("tasks[0]: task_id: is missing or empty"));
+  EXPECT_THAT(ProblemsOf(R"({"task_id": ""})"),
+              ElementsAre("tasks[0]: task_id: is missing or empty"));
+  EXPECT_THAT(ProblemsOf(R"({"task_id": 5})"), ElementsAre("tasks[0]: task_id: must be a string"));
+  EXPECT_THAT(ProblemsOf(R"({"task_id": "a\nb"})"),
+              ElementsAre("tasks[0]: task_id: holds a control character"));
+  EXPECT_THAT(ProblemsOf("{\"task_id\": \"" + std::string(1501, 'x') + "\"}"),
+              ElementsAre("tasks[0]: task_id: is longer than 1500 bytes"));
+  EXPECT_THAT(Parsed(R"([{"args": {}}])").tasks, IsEmpty());
+}
+
+TEST(TasksFileTest, TaskWithUnusableArgsIsKeptToBeFailed) {
+  const std::string id = R"({"task_id": "x.3", )";
+  const auto problem = [&](const std::string& rest) {
+    const TasksFile file = Parsed("[" + id + rest + "}]");
+    EXPECT_EQ(file.tasks.size(), 1u);
+    EXPECT_THAT(file.problems, ElementsAre("tasks[0] (task_id \"x.3\"): " + file.tasks[0].problem));
+    return file.tasks[0].problem;
+  };
+  EXPECT_EQ(problem(R"("args": null)"), "args: is missing or empty");
+  EXPECT_EQ(problem(R"("args": "")"), "args: is missing or empty");
+  EXPECT_EQ(problem(R"("args": [])"), "args: must be a JSON object or a string");
+  EXPECT_EQ(problem(R"("args": {}, "job_id": 5)"), "job_id: must be a string");
+  EXPECT_EQ(problem(R"("args": {}, "job_id": "\u0000")"), "job_id: holds a control character");
+  EXPECT_EQ(problem(R"("args": {}, "log_url": {})"), "log_url: must be a string");
+  for (const std::string index : {"-1", "1.5", "\"x\"", "\"\"", "true"}) {
+    EXPECT_EQ(problem(R"("args": {}, "task_index": )" + index),
+              "task_index: must be a number that is not negative");
+  }
+}
+
+TEST(TasksFileTest, IdThatIsUsedTwiceIsToldAndTheOthersStay) {
+  const TasksFile file = Parsed(R"([{"task_id": "a", "args": {}}, {"task_id": "b", "args": {}},
+                                    {"task_id": "a", "args": {"command": "true"}},
+                                    {"task_id": "c", "args": {}}])");
+  EXPECT_THAT(file.problems,
+              ElementsAre("tasks[2] (task_id \"a\"): task_id: is already used by tasks[0]"));
+  ASSERT_EQ(file.tasks.size(), 3u);
+  EXPECT_EQ(file.tasks[0].task.args, "{}");
+  EXPECT_EQ(file.tasks[2].task.id, "c");
+}
+
+TEST(TasksFileTest, EmptyListIsNoError) { EXPECT_THAT(Parsed("[]").tasks, IsEmpty()); }
+
+TEST(TasksFileTest, FileThatCannotBeUsedIsNamedWithTheReason) {
+  const TempFolder folder;
+  const std::string path = folder / "tasks.json";
+  const auto error = [&] { return std::string(ReadTasksFile(path).status().message()); };
+  EXPECT_EQ(error(), path + ": No such file or directory");
+  EXPECT_TRUE(absl::IsNotFound(ReadTasksFile(path).status()));
+  const std::pair<std::string, std::string> cases[] = {
+      {"", "is empty, not JSON"},
+      {"[{\"task_id\": \"a\",\n}]", "is not valid JSON at line 2, column 1"},
+      {"{\"tasks\": []}", "must be a JSON array of tasks"},
+      {"null", "must be a JSON array of tasks"}};
+  for (const auto& [text, reason] : cases) {
+    ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());
+    EXPECT_EQ(error(), path + ": " + reason);
+  }
+  EXPECT_EQ(ReadTasksFile(folder.path()).status().message(),
+            folder.path() + ": not a regular file");
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,34 @@
+#include "storage/file_url.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace sparkles {
+namespace {
+
+TEST(FileUrl, IsThePathByteForByte) {
+  for (const std::string path : {"/a", "/a/b c", "/a%20b", "/\xFF", "/a//b", "/a/...", "/.b#c?d"}) {
+    const auto parsed = ParseFileUrl("file://" + path);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(*parsed, path);
+    EXPECT_EQ(MakeFileUrl(path), "file://" + path);
+  }
+}
+
+TEST(FileUrl, RefusesWhatNamesNoFileOfThisMachineAndSaysWhich) {
+  const std::string with_nul = std::string("file:///a") + '\0' + "b";
+  for (const std::string& url :
+       {std::string(""), std::string("/a"), std::string("gs://b/o"), std::string("FILE:///a"),
+        std::string("file:/a"), std::string("file://"), std::string("file:///"),
+        std::string("file://host/a"), std::string("file://a"), std::string("file:///a/"),
+        std::string("file:///../a"), std::string("file:///a/../b"), std::string("file:///a/.."),
+        with_nul}) {
+    const absl::Status status = ParseFileUrl(url).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << url << " " << status;
+    EXPECT_EQ(status.message().substr(0, url.size() + 2), url + ": ");
+  }
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,141 @@
+#include "storage/local_store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "base/status.h"
+#include "storage/file_url.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class LocalStoreTest : public testing::Test {
+ protected:
+  std::string Url(const std::string& name) const { return MakeFileUrl(folder_ / name); }
+  UniqueFd SourceWith(const std::string& content, mode_t mode = 0644) {
+    const std::string path = sources_ / "source";
+    EXPECT_TRUE(WriteFileAtomically(path, content, false).ok());
+    EXPECT_EQ(chmod(path.c_str(), mode), 0);
+    return *OpenFile(path, O_RDWR);
+  }
+  mode_t ModeOf(const std::string& name) const {
+    struct stat info{};
+    EXPECT_EQ(stat((folder_ / name).c_str(), &info), 0);
+    return info.st_mode & 0777;
+  }
+  size_t EntryCount() const {
+    const std::filesystem::directory_iterator listing(folder_.path());
+    return static_cast<size_t>(std::distance(begin(listing), end(listing)));
+  }
+
+  TempFolder folder_;
+  TempFolder sources_;
+  LocalStore store_;
+};
+
+TEST_F(LocalStoreTest, MakesFoldersAgainThatSomebodyRemoved) {
+  ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x")).ok());
+  ASSERT_TRUE(RemoveTree(folder_ / "a").ok());
+  ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y")).ok());
+  EXPECT_EQ(*ReadFile(folder_ / "a/b/c/y", 10), "2");
+  EXPECT_TRUE(store_.Flush().ok());
+}
+
+TEST_F(LocalStoreTest, KeepsExecuteBitsAndHeedsTheUmask) {
+  const mode_t old_umask = umask(027);
+  const bool stored = store_.Upload(SourceWith("#!", 0700).get(), Url("program"), {}).ok() &&
+                      store_.Upload(SourceWith("x", 0400).get(), Url("data"), {}).ok();
+  umask(old_umask);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(ModeOf("program"), 0740U);
+  EXPECT_EQ(ModeOf("data"), 0640U);
+}
+
+TEST_F(LocalStoreTest, AFolderInTheWayIsNamedOnceAndSurvives) {
+  ASSERT_TRUE(MakeFolders(folder_ / "a/b").ok());
+  const absl::Status status = store_.Upload(SourceWith("x").get(), Url("a"), {}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message(), Url("a") + ": Is a directory");
+  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b"));
+  EXPECT_EQ(EntryCount(), 1U);
+}
+
+TEST_F(LocalStoreTest, AFileWhereAFolderMustBeIsAnErrorNotAMissingObject) {
+  ASSERT_TRUE(store_.UploadBytes("x", Url("file")).ok());
+  const absl::Status status = store_.UploadBytes("y", Url("file/b/c")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), testing::StartsWith(Url("file/b/c") + ": "));
+}
+
+TEST_F(LocalStoreTest, DoesNotReadFromFoldersOrPipes) {
+  ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
+  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  for (const std::string name : {"folder", "pipe"}) {
+    const absl::Status status = store_.Download(Url(name), SourceWith("").get(), {}).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_EQ(status.message(), Url(name) + ": not a regular file");
+  }
+}
+
+TEST_F(LocalStoreTest, AFileThatGrowsOrShrinksWhileItIsReadIsNotStored) {
+  for (const off_t new_size : {500'000, 10}) {
+    const UniqueFd source = SourceWith(std::string(200'000, 'x'));
+    TransferOptions options;
+    options.on_bytes = [&](uint64_t) { ASSERT_EQ(ftruncate(source.get(), new_size), 0); };
+    const absl::Status status = store_.Upload(source.get(), Url("a"), options).status();
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+    EXPECT_EQ(status.message(), Url("a") + ": changed while it was read");
+    EXPECT_EQ(EntryCount(), 0U);
+  }
+}
+
+TEST_F(LocalStoreTest, AFileRewrittenInPlaceWhileItIsReadIsNotStored) {
+  const UniqueFd source = SourceWith(std::string(200'000, 'x'));
+  // An old file: its time stamp cannot be that of the change by chance.
+  const timespec old_times[2] = {{1'000'000, 0}, {1'000'000, 0}};
+  ASSERT_EQ(futimens(source.get(), old_times), 0);
+  TransferOptions options;
+  options.on_bytes = [&](uint64_t) { ASSERT_EQ(pwrite(source.get(), "y", 1, 0), 1); };
+  const absl::Status status = store_.Upload(source.get(), Url("a"), options).status();
+  EXPECT_TRUE(absl::IsAborted(status)) << status;
+}
+
+TEST_F(LocalStoreTest, AFullDiskIsTheMachinesFault) {
+  ASSERT_TRUE(store_.UploadBytes("content", Url("a")).ok());
+  const auto full = OpenFile("/dev/full", O_RDWR);
+  ASSERT_TRUE(full.ok());
+  const absl::Status status = store_.Download(Url("a"), full->get(), {}).status();
+  EXPECT_TRUE(IsMachineFault(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("No space left"));
+}
+
+TEST_F(LocalStoreTest, ReplacesASymlinkAndNotWhatItLeadsTo) {
+  ASSERT_TRUE(store_.UploadBytes("target", Url("target")).ok());
+  ASSERT_EQ(symlink("target", (folder_ / "link").c_str()), 0);
+  ASSERT_TRUE(store_.UploadBytes("new", Url("link")).ok());
+  EXPECT_EQ(*ReadFile(folder_ / "target", 10), "target");
+  EXPECT_EQ(*ReadFile(folder_ / "link", 10), "new");
+}
+
+TEST_F(LocalStoreTest, FlushCopesWithFilesThatWentAway) {
+  for (const int count : {3, 40}) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i))).ok());
+    }
+    ASSERT_TRUE(RemoveTree(folder_ / "d").ok());
+    EXPECT_TRUE(store_.Flush().ok());
+    EXPECT_TRUE(store_.Flush().ok());
+  }
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,99 @@
+#include "task/task_result.h"
+
+#include <gtest/gtest.h>
+
+namespace sparkles {
+namespace {
+
+CommandRun SomeRun() {
+  CommandRun run;
+  run.return_code = "0";
+  run.usage.user_cpu = absl::Seconds(1) + absl::Microseconds(5);
+  run.usage.system_cpu = absl::Microseconds(7);
+  run.usage.max_rss_kb = 10240;
+  run.usage.block_input_ops = 3;
+  run.usage.block_output_ops = 4;
+  run.start = absl::FromUnixMillis(1'770'000'000'100);
+  run.end = absl::FromUnixMillis(1'770'000'009'900);
+  run.machine.machine_type = "n1-standard-1";
+  run.machine.memory_total = 8;
+  run.machine.number_of_cpus = 2;
+  run.machine.max_memory_in_use = 6;
+  run.machine.p95_memory_in_use = 5;
+  run.machine.median_memory_in_use = 4;
+  run.machine.max_user_cpu_percent_usage = 99.5;
+  run.machine.p95_user_cpu_percent_usage = 50;
+  run.machine.median_user_cpu_percent_usage = 0.25;
+  return run;
+}
+
+TEST(TaskResultTest, EverythingIsWrittenInTheOldOrder) {
+  TaskResult result;
+  result.command = "sort < in > out.csv";
+  result.parameters = {{"index", "1"}};
+  result.run = SomeRun();
+  result.files = {{"out.csv", "gs://b/job/1/out.csv", 12, 0xE3069283, 17}};
+  EXPECT_EQ(
+      FormatTaskResult(result),
+      R"({"command":"sort < in > out.csv","parameters":{"index":"1"},"return_code":"0",)"
+      R"("files":[{"src":"out.csv","dst_url":"gs://b/job/1/out.csv","size":12,)"
+      R"("crc32c":3808858755,"generation":17}],)"
+      R"("resource_usage":{"user_cpu_time":{"Sec":1,"Usec":5},"system_cpu_time":)"
+      R"({"Sec":0,"Usec":7},"max_memory_size":10240,"shared_memory_size":0,)"
+      R"("unshared_memory_size":0,"block_input_ops":3,"block_output_ops":4,)"
+      R"("start_time":1770000000.1,"end_time":1770000009.9,"elapsed_time":9.8},)"
+      R"("machine_stats":{"machine_type":"n1-standard-1","memory_total":8,"number_of_cpus":2,)"
+      R"("max_memory_in_use":6,"p95_memory_in_use":5,"median_memory_in_use":4,)"
+      R"("max_user_cpu_percent_usage":99.5,"p95_user_cpu_percent_usage":50.0,)"
+      R"("median_user_cpu_percent_usage":0.25}})");
+}
+
+// D27: the old worker left nothing behind when it could not run the command.
+TEST(TaskResultTest, CommandThatNeverRanClaimsNothingAboutItsRun) {
+  TaskResult result;
+  result.command = "true";
+  result.failure_reason = "gs://b/x: no such object";
+  EXPECT_EQ(FormatTaskResult(result),
+            R"({"command":"true","files":[],"failure_reason":"gs://b/x: no such object"})");
+}
+
+TEST(TaskResultTest, SkippedFilesAreToldWithTheirReasons) {
+  TaskResult result;
+  result.command = "true";
+  result.skipped = {{"dead", "dangling symlink"}, {"pipe", "not a regular file"}};
+  EXPECT_EQ(FormatTaskResult(result),
+            R"({"command":"true","files":[],"skipped":[{"src":"dead","reason":"dangling symlink"},)"
+            R"({"src":"pipe","reason":"not a regular file"}]})");
+}
+
+TEST(TaskResultTest, EmptyParametersAreLeftOutAsTheOldWorkerDid) {
+  TaskResult result;
+  result.command = "true";
+  result.parameters = Json::object();
+  EXPECT_EQ(FormatTaskResult(result), R"({"command":"true","files":[]})");
+}
+
+TEST(TaskResultTest, ParametersKeepWhateverJsonTheyHold) {
+  TaskResult result;
+  result.command = "true";
+  result.parameters =
+      *ParseJson(R"({"a": [1, 2.5, null, {"b": false}], "n": 18446744073709551615})");
+  EXPECT_EQ(FormatTaskResult(result),
+            R"({"command":"true","parameters":{"a":[1,2.5,null,{"b":false}],)"
+            R"("n":18446744073709551615},"files":[]})");
+}
+
+TEST(TaskResultTest, TextOfAnyKindGivesOneLineOfJson) {
+  TaskResult result;
+  result.command = "echo '\"\\\n\t\x01'";
+  result.failure_reason = "\xff\xfe";
+  const std::string text = FormatTaskResult(result);
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  const auto json = ParseJson(text);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ((*json)["command"], result.command);
+  EXPECT_EQ((*json)["failure_reason"], "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+}  // namespace
+}  // namespace sparkles

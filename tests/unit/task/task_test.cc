@@ -1,0 +1,78 @@
+#include "task/task.h"
+
+#include <gtest/gtest.h>
+
+namespace sparkles {
+namespace {
+
+HistoryEntry Entry(const std::string& status, const std::string& reason = "") {
+  return {absl::UnixEpoch(), status, "", reason};
+}
+
+TEST(TaskStatusTest, WireNamesAreThoseOfTheClient) {
+  EXPECT_EQ(WireName(TaskStatus::kPending), "pending");
+  EXPECT_EQ(WireName(TaskStatus::kClaimed), "claimed");
+  EXPECT_EQ(WireName(TaskStatus::kComplete), "complete");
+  EXPECT_EQ(WireName(TaskStatus::kFailed), "failed");
+  EXPECT_EQ(WireName(TaskStatus::kKilled), "killed");
+}
+
+TEST(TaskStatusTest, EveryWireNameIsParsedBack) {
+  for (const auto status : {TaskStatus::kPending, TaskStatus::kClaimed, TaskStatus::kComplete,
+                            TaskStatus::kFailed, TaskStatus::kKilled}) {
+    EXPECT_EQ(ParseTaskStatus(WireName(status)), status);
+  }
+  for (const absl::string_view name : {"", "reset", "Pending", "pending ", "done"}) {
+    EXPECT_FALSE(ParseTaskStatus(name)) << name;
+  }
+}
+
+TEST(TaskStatusTest, OnlyThreeStatusesAreFinal) {
+  EXPECT_FALSE(IsFinal(TaskStatus::kPending));
+  EXPECT_FALSE(IsFinal(TaskStatus::kClaimed));
+  EXPECT_TRUE(IsFinal(TaskStatus::kComplete));
+  EXPECT_TRUE(IsFinal(TaskStatus::kFailed));
+  EXPECT_TRUE(IsFinal(TaskStatus::kKilled));
+}
+
+TEST(ClaimsTest, EveryClaimCountsHoweverItEnded) {
+  EXPECT_EQ(CountClaims({}), 0);
+  EXPECT_EQ(CountClaims({Entry("pending"), Entry("claimed"), Entry("reset", "preempted"),
+                         Entry("claimed"), Entry("complete")}),
+            2);
+}
+
+TEST(DisorderlyClaimsTest, NothingClaimedIsNothingDisorderly) {
+  EXPECT_EQ(CountDisorderlyClaims({}), 0);
+  EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("reset")}), 0);
+}
+
+TEST(DisorderlyClaimsTest, ClaimWithAFinalStatusIsOrderly) {
+  for (const auto* status : {"complete", "failed", "killed"}) {
+    EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("claimed"), Entry(status)}), 0);
+  }
+}
+
+TEST(DisorderlyClaimsTest, HandBackWithAReasonIsOrderly) {
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "preempted")}), 0);
+}
+
+TEST(DisorderlyClaimsTest, ResetsWithoutAReasonOrAfterAVanishedWorkerAreDisorderly) {
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset")}), 1);
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "abandoned: it died")}), 1);
+}
+
+TEST(DisorderlyClaimsTest, ClaimOnTopOfAClaimIsDisorderlyAndSoIsTheLastOne) {
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed")}), 1);
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("claimed"), Entry("complete")}), 1);
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("pending"), Entry("claimed")}), 2);
+}
+
+TEST(DisorderlyClaimsTest, UserResetAfterAFinishDoesNotCountAgainstTheClaim) {
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
+                                   Entry("claimed"), Entry("failed")}),
+            0);
+}
+
+}  // namespace
+}  // namespace sparkles
