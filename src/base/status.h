@@ -32,10 +32,10 @@ bool IsMachineFault(const absl::Status& status);
 #define RETURN_IF_ERROR(expression) \
   RETURN_IF_ERROR_INNER(SPARKLES_CONCAT(sparkles_status_, __LINE__), expression)
 
-#define RETURN_IF_ERROR_INNER(status, expression)  \
-  do {                                             \
-    absl::Status status = (expression);            \
-    if (!(status).ok()) return status;             \
+#define RETURN_IF_ERROR_INNER(status, expression) \
+  do {                                            \
+    absl::Status status = (expression);           \
+    if (!(status).ok()) return status;            \
   } while (false)
 
 #define ASSIGN_OR_RETURN(declaration, expression) \

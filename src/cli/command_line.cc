@@ -1,0 +1,202 @@
+// The one hard idea: Go's flag package takes "-name value", "--name value", "-name=value" and
+// "--name=value" alike. Arguments are brought to the last form before CLI11 sees them, which also
+// lets a value begin with a dash.
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+#include "worker/exit_code.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kExitCodes[] =
+    "Exit codes:\n"
+    "  0    done; a task that failed is recorded as failed, it is no error of the worker\n"
+    "  1    the command could not do its work (copyexe, fetch, summary), or an unexpected error\n"
+    "  2    wrong use of the command line\n"
+    "  3    this is not the version that --expectedVersion asks for\n"
+    "  4    the tasks file or its state cannot be used, or a part of it (other tasks were run)\n"
+    "  5    this machine is unfit: its folders cannot be used, or 5 machine faults in a row\n"
+    "  130  stopped by SIGINT; the task in work was handed back\n"
+    "  143  stopped by SIGTERM; the task in work was handed back\n";
+
+// Declares all commands, with the options that their flags fill in.
+class CommandLine {
+ public:
+  CommandLine() : app_("Runs tasks: fetches inputs, runs a command, delivers outputs.") {
+    app_.name("sparklesworker");
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", VersionLine());
+    app_.footer(kExitCodes);
+    DeclareConsume();
+    DeclareOthers();
+  }
+
+  int Run(int argc, char** argv) {
+    try {
+      std::vector<std::string> arguments = Canonical(argc, argv);
+      app_.parse(std::move(arguments));     // takes them in reverse order
+    } catch (const CLI::Success& wanted) {  // --help, --version
+      app_.exit(wanted, std::cout, std::cerr);
+      return kExitDone;
+    } catch (const CLI::ParseError& error) {
+      const CLI::App* command = Chosen();
+      const std::string name =
+          command == nullptr ? "sparklesworker" : "sparklesworker " + command->get_name();
+      std::cerr << name << ": " << error.what() << "\nTry '" << name << " --help'.\n";
+      return kExitUsage;
+    }
+    return Dispatch();
+  }
+
+ private:
+  void DeclareConsume();
+  void DeclareConsumeCloud();
+  void DeclareOthers();
+
+  int Dispatch() {
+    if (app_.got_subcommand("consume")) return RunConsume(consume_);
+    if (app_.got_subcommand("copyexe")) return RunCopyexe(copyexe_);
+    if (app_.got_subcommand("fetch")) return RunFetch(fetch_);
+    if (app_.got_subcommand("summary")) return RunSummary(summary_);
+    std::cout << VersionLine() << "\n";
+    return kExitDone;
+  }
+
+  CLI::App* Chosen() {
+    const auto chosen = app_.get_subcommands();
+    return chosen.empty() ? nullptr : chosen.front();
+  }
+
+  // Null if there is no such command.
+  CLI::App* Named(const std::string& name) {
+    for (CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+      if (command->get_name() == name) return command;
+    }
+    return nullptr;
+  }
+
+  // All arguments after the program's name, flags as "--name=value", last one first.
+  std::vector<std::string> Canonical(int argc, char** argv) {
+    std::vector<std::string> all;
+    CLI::App* command = nullptr;
+    for (int i = 1; i < argc; ++i) {
+      std::string argument = argv[i];
+      if (command == nullptr) command = Named(argument);
+      if (argument.size() > 2 && argument[0] == '-' && argument[1] != '-') argument.insert(0, "-");
+      const CLI::Option* option =
+          command == nullptr ? nullptr : command->get_option_no_throw(argument);
+      // A flag that takes a value has the next argument as its value, whatever that looks like.
+      const bool takes_value = option != nullptr && option->get_items_expected_min() > 0;
+      if (takes_value && i + 1 < argc) argument += std::string("=") + argv[++i];
+      all.push_back(std::move(argument));
+    }
+    return {all.rbegin(), all.rend()};
+  }
+
+  CLI::App app_;
+  ConsumeOptions consume_;
+  CopyexeOptions copyexe_;
+  FetchOptions fetch_;
+  SummaryOptions summary_;
+};
+
+void CommandLine::DeclareConsume() {
+  CLI::App* command = app_.add_subcommand("consume", "Run tasks until none is left.");
+  command->footer(kExitCodes);
+  command->add_option("--tasksFile", consume_.tasks_file,
+                      "take tasks from this JSON file; their state is kept in FILE.state, which "
+                      "several workers may share");
+  command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
+      ->required();
+  command->add_option("--cacheDir", consume_.cache_dir, "folder that keeps inputs between tasks")
+      ->required();
+  command
+      ->add_option("--shutdownAfter", consume_.shutdown_after_seconds,
+                   "seconds to wait for more once the queue is empty")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--ftShutdownAfter", consume_.ft_shutdown_after_seconds,
+                   "the same for the worker with BATCH_TASK_INDEX=0 in its environment")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--expectedVersion", consume_.expected_version,
+                      "refuse to run (exit 3) if this worker has another version");
+  command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
+  command
+      ->add_flag("--durable,!--no-durable", consume_.durable,
+                 "have results survive a power cut, by fsync; --durable=false is quicker")
+      ->capture_default_str();
+  command
+      ->add_option("--grace", consume_.grace_seconds,
+                   "seconds between TERM and KILL of a command that is to stop")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--transfers", consume_.transfers, "files transferred at a time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command
+      ->add_option("--logFormat", consume_.log_format, "log for people (text) or programs (json)")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  command->add_option("--logLevel", consume_.log_level, "least severity that is logged")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  DeclareConsumeCloud();
+}
+
+void CommandLine::DeclareConsumeCloud() {
+  CLI::App* command = app_.get_subcommand("consume");
+  const std::string group = "Google Cloud (accepted, but not in this version yet)";
+  command->add_option("--projectId", consume_.project_id, "project of the Datastore queue")
+      ->group(group);
+  command->add_option("--cluster", consume_.cluster, "only tasks of this cluster")->group(group);
+  command->add_option("--port", consume_.port, "serve the Monitor on this port")
+      ->check(CLI::Range(0, 65535))
+      ->group(group);
+  command->add_option("--timeout", consume_.watchdog_minutes, "watchdog period in minutes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  command->add_flag("--localhost", consume_.localhost, "do not ask the metadata server")
+      ->group(group);
+  command->callback([this] {
+    if (!consume_.tasks_file.empty()) return;
+    if (consume_.project_id.empty()) throw CLI::RequiredError("--projectId (or --tasksFile)");
+    if (consume_.cluster.empty()) throw CLI::RequiredError("--cluster (or --tasksFile)");
+  });
+}
+
+void CommandLine::DeclareOthers() {
+  CLI::App* copyexe = app_.add_subcommand("copyexe", "Copy this executable somewhere else.");
+  copyexe->add_option("--dst", copyexe_.dst, "path of the copy; missing folders are made")
+      ->required();
+  CLI::App* fetch = app_.add_subcommand("fetch", "Fetch one object into a file.");
+  fetch->add_option("--src", fetch_.src, "file:// URL of the object (gs:// in a later version)")
+      ->required();
+  fetch->add_option("--dst", fetch_.dst, "path of the file")->required();
+  const auto is_md5 = [](const std::string& text) {
+    const bool ok =
+        text.empty() || (text.size() == 32 &&
+                         text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos);
+    return ok ? "" : "'" + text + "' is not an MD5 in hex (32 digits)";
+  };
+  fetch->add_option("--expectMD5", fetch_.expect_md5, "hex MD5 that the content must have")
+      ->check(is_md5);
+  CLI::App* summary = app_.add_subcommand("summary", "Show what became of the tasks of a file.");
+  summary->add_option("--tasksFile", summary_.tasks_file, "the tasks file")->required();
+  app_.add_subcommand("version", "Print version, commit and lane.");
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) { return CommandLine().Run(argc, argv); }
+
+}  // namespace sparkles

@@ -1,0 +1,48 @@
+// One function a command, each with the options that its flags fill in.
+#pragma once
+
+#include <string>
+
+namespace sparkles {
+
+struct ConsumeOptions {
+  std::string project_id;
+  std::string cluster;
+  std::string cache_dir;
+  std::string tasks_dir;
+  std::string tasks_file;
+  int port = 0;  // 0: no Monitor
+  int watchdog_minutes = 5;
+  int shutdown_after_seconds = 0;
+  int ft_shutdown_after_seconds = 30;
+  bool localhost = false;
+  std::string expected_version;
+  bool keep_tasks = false;
+  bool durable = true;
+  int grace_seconds = 10;
+  int transfers = 16;
+  std::string log_format = "text";
+  std::string log_level = "info";
+};
+
+struct CopyexeOptions {
+  std::string dst;
+};
+
+struct FetchOptions {
+  std::string src;
+  std::string dst;
+  std::string expect_md5;  // hex, any case; empty: not checked
+};
+
+struct SummaryOptions {
+  std::string tasks_file;
+};
+
+// All return the process's exit status (worker/exit_code.h) and say on stderr what went wrong.
+int RunConsume(const ConsumeOptions& options);
+int RunCopyexe(const CopyexeOptions& options);
+int RunFetch(const FetchOptions& options);
+int RunSummary(const SummaryOptions& options);
+
+}  // namespace sparkles

@@ -1,0 +1,45 @@
+// fetch: one object into one file, whole and checked, or nothing.
+#include <iostream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "cli/commands.h"
+#include "storage/local_store.h"
+#include "storage/store_router.h"
+#include "worker/exit_code.h"
+
+namespace sparkles {
+namespace {
+
+absl::Status CheckMd5(const FetchOptions& options, int fd) {
+  if (options.expect_md5.empty()) return absl::OkStatus();
+  const std::string expected = absl::AsciiStrToLower(options.expect_md5);
+  ASSIGN_OR_RETURN(const std::string actual, HashFile(HashKind::kMd5, fd, options.dst));
+  if (actual == expected) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(options.src, ": expected MD5 ", expected, ", but the content has ", actual));
+}
+
+absl::Status Fetch(const FetchOptions& options) {
+  LocalStore local;
+  StoreRouter store(local, nullptr);
+  RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(options.dst));
+  RETURN_IF_ERROR(store.Download(options.src, file.fd(), {}).status());
+  RETURN_IF_ERROR(CheckMd5(options, file.fd()));
+  return file.Commit(/*durable=*/true);
+}
+
+}  // namespace
+
+int RunFetch(const FetchOptions& options) {
+  const absl::Status fetched = Fetch(options);
+  if (fetched.ok()) return kExitDone;
+  std::cerr << "sparklesworker fetch: " << fetched.message() << "\n";
+  return kExitFailed;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,18 @@
+// The only object that the commit is compiled into; the Makefile gives it the three names.
+#include "cli/version.h"
+
+#ifndef SPARKLES_VERSION  // for tools that read this file without the Makefile
+#define SPARKLES_VERSION "unknown"
+#define SPARKLES_COMMIT "unknown"
+#define SPARKLES_LANE "unknown"
+#endif
+
+namespace sparkles {
+
+std::string WorkerVersion() { return SPARKLES_VERSION; }
+
+std::string VersionLine() {
+  return "sparklesworker " SPARKLES_VERSION " (commit " SPARKLES_COMMIT ", " SPARKLES_LANE " lane)";
+}
+
+}  // namespace sparkles

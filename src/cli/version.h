@@ -1,0 +1,13 @@
+// Which worker this is.
+#pragma once
+
+#include <string>
+
+namespace sparkles {
+
+// "0.1.0"; what --expectedVersion is compared with.
+std::string WorkerVersion();
+// "sparklesworker 0.1.0 (commit 0123456789ab, native lane)".
+std::string VersionLine();
+
+}  // namespace sparkles

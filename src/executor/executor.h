@@ -1,0 +1,48 @@
+// Runs one claimed task from its spec to its outcome: stage, run, deliver.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "executor/content_cache.h"
+#include "process/process_runner.h"
+#include "storage/object_store.h"
+#include "task/outcome.h"
+#include "task/task.h"
+
+namespace sparkles {
+
+struct ExecutorOptions {
+  std::string tasks_dir;
+  bool keep_tasks = false;               // leave task folders where they are
+  int transfers = 16;                    // files in flight at a time
+  absl::Duration grace;                  // between TERM and KILL of a command that is to stop
+  std::vector<std::string> environment;  // "NAME=value", what every command gets
+  std::string machine_type;              // for result.json; may be empty
+};
+
+class Executor {
+ public:
+  // Borrows everything but the options. Used by one thread.
+  Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner, ObjectStore& store,
+           ContentCache& cache, Log log);
+
+  // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
+  // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
+  // gone. kComplete means that everything listed in result.json was acknowledged by the store.
+  Outcome Execute(const Task& task, int attempt, const CancelToken& cancel);
+
+ private:
+  const ExecutorOptions options_;
+  Clock& clock_;
+  ProcessRunner& runner_;
+  ObjectStore& store_;
+  ContentCache& cache_;
+  const Log log_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,154 @@
+#include "executor/stager.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/copy.h"
+#include "base/crc32c.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "executor/progress.h"
+
+namespace sparkles {
+namespace {
+
+bool SameFile(const struct stat& a, const struct stat& b) {
+  // ctime cannot be set back, so an edit that restores mtime still shows.
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size) {
+  uint32_t crc = 0;
+  RETURN_IF_ERROR(ReadPieces(fd, size, [&crc](absl::string_view piece) {
+    crc = ExtendCrc32c(crc, piece);
+    return absl::OkStatus();
+  }));
+  return crc;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Download>& downloads,
+                                                       const std::string& work_folder,
+                                                       const CancelToken& cancel, const Log& log) {
+  Progress progress(clock_, log.sink(), "downloading", downloads.size());
+  TransferOptions options;
+  options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
+  options.cancel = &cancel;
+  std::vector<std::optional<StagedInput>> staged(downloads.size());
+  RETURN_IF_ERROR(ParallelFor(downloads.size(), transfers_, [&](size_t i) {
+    const Download& download = downloads[i];
+    auto one = StageOne(download, work_folder, options);
+    if (!one.ok()) return Annotate(one.status(), absl::StrCat("downloads: ", download.dst));
+    if (!one->has_value()) log.Info(download.dst, " is there already: not downloaded");
+    staged[i] = *std::move(one);
+    progress.AddFile();
+    return absl::OkStatus();
+  }));
+  std::vector<StagedInput> inputs;
+  for (auto& one : staged) {
+    if (one.has_value()) inputs.push_back(*std::move(one));
+  }
+  return inputs;
+}
+
+absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& download,
+                                                            const std::string& work_folder,
+                                                            const TransferOptions& options) {
+  RETURN_IF_ERROR(options.Report(0));
+  const std::string path = absl::StrCat(work_folder, "/", download.dst);
+  const std::string folder = FolderOf(path);
+  RETURN_IF_ERROR(CheckInside(work_folder, folder));
+  struct stat info;
+  if (lstat(path.c_str(), &info) == 0) return std::optional<StagedInput>();
+  RETURN_IF_ERROR(MakeFolders(folder));
+  StagedInput staged;
+  staged.download = download;
+  // A link would give the cache's own, read-only file the name; only a copy can be executable.
+  staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable;
+  RETURN_IF_ERROR(Put(download, path, staged, options));
+  if (stat(path.c_str(), &staged.seen) != 0) return ErrnoError(errno, path);
+  return std::optional<StagedInput>(std::move(staged));
+}
+
+absl::Status Stager::Put(const Download& download, const std::string& path, StagedInput& staged,
+                         const TransferOptions& options) {
+  const mode_t mode = download.executable ? 0777 : 0666;
+  if (staged.symlink) {
+    ASSIGN_OR_RETURN(const std::string entry, cache_.Fetch(download.src_url, options));
+    if (symlink(entry.c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
+    return absl::OkStatus();
+  }
+  if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path, mode));
+  ASSIGN_OR_RETURN(const ObjectInfo info, store_.Download(download.src_url, file.fd(), options));
+  staged.crc32c = info.crc32c;
+  return file.Commit(/*durable=*/false);
+}
+
+absl::StatusOr<std::vector<std::string>> Stager::Settle(const std::vector<StagedInput>& inputs,
+                                                        const std::string& work_folder,
+                                                        const Log& log) {
+  std::vector<std::string> unchanged;
+  for (const StagedInput& input : inputs) {
+    const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
+    ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path));
+    if (same) {
+      unchanged.push_back(input.download.dst);
+    } else if (input.symlink) {
+      RETURN_IF_ERROR(Detach(input, path, log));
+    }
+  }
+  std::sort(unchanged.begin(), unchanged.end());
+  return unchanged;
+}
+
+absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path) {
+  struct stat now;
+  if (stat(path.c_str(), &now) != 0) return false;
+  if (SameFile(now, input.seen)) return true;
+  if (!S_ISREG(now.st_mode) || now.st_size != input.seen.st_size) return false;
+  // Touched, but perhaps with the same content (chmod, copied over itself): the content decides.
+  const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
+  if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
+  if (input.download.is_cas_key) {
+    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path));
+    return hash == absl::AsciiStrToLower(BaseName(input.download.src_url));
+  }
+  ASSIGN_OR_RETURN(const uint32_t crc, Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size)));
+  return crc == input.crc32c;
+}
+
+absl::Status Stager::Detach(const StagedInput& input, const std::string& path, const Log& log) {
+  struct stat now;
+  const bool linked = lstat(path.c_str(), &now) == 0 && S_ISLNK(now.st_mode);
+  if (linked && stat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode)) {
+    ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
+    ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
+    auto copied =
+        CopyContent(from.get(), copy.fd(), nullptr, [](uint64_t) { return absl::OkStatus(); });
+    if (!copied.ok()) return Annotate(copied.status(), path);
+    RETURN_IF_ERROR(copy.Commit(/*durable=*/false));
+  }
+  ASSIGN_OR_RETURN(const bool dropped, cache_.DropIfChanged(input.download.src_url, {}));
+  if (dropped) {
+    log.Warning(input.download.dst,
+                " is shared with other tasks (symlink_safe) and was changed by this one: dropped "
+                "from the cache");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,61 @@
+// Brings a task's inputs into its work folder, and tells afterwards which of them it changed.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "executor/content_cache.h"
+#include "storage/object_store.h"
+#include "task/task_spec.h"
+
+namespace sparkles {
+
+// An input that was put into the work folder (not one that a script had made there before).
+struct StagedInput {
+  Download download;
+  struct stat seen;      // of the content (symlinks followed), when it was staged
+  uint32_t crc32c = 0;   // of the content, unless the download is content-addressed
+  bool symlink = false;  // a link into the cache
+};
+
+class Stager {
+ public:
+  // Borrows all. `transfers` is how many inputs are fetched at a time.
+  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
+      : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
+
+  // All inputs, in place and checked. The first error stops the rest; its message names the field
+  // (`downloads: DST: ...`). A `dst` that exists already is kept.
+  absl::StatusOr<std::vector<StagedInput>> Stage(const std::vector<Download>& downloads,
+                                                 const std::string& work_folder,
+                                                 const CancelToken& cancel, const Log& log);
+
+  // For after the command: gives changed symlinked inputs a private copy of what they hold now and
+  // drops their cache entries, so that no later task sees them. Then the sorted paths of inputs
+  // that still have the content they were staged with.
+  absl::StatusOr<std::vector<std::string>> Settle(const std::vector<StagedInput>& inputs,
+                                                  const std::string& work_folder, const Log& log);
+
+ private:
+  absl::StatusOr<std::optional<StagedInput>> StageOne(const Download& download,
+                                                      const std::string& work_folder,
+                                                      const TransferOptions& options);
+  absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
+                   const TransferOptions& options);
+  absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path);
+  absl::Status Detach(const StagedInput& input, const std::string& path, const Log& log);
+
+  ObjectStore& store_;
+  ContentCache& cache_;
+  Clock& clock_;
+  const int transfers_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,36 @@
+// stdout.txt of one task: what the command prints, and a few lines of ours.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/fd.h"
+
+namespace sparkles {
+
+// The name of the log in the work folder and in result.json.
+inline constexpr char kTaskLogName[] = "stdout.txt";
+
+class TaskLog {
+ public:
+  // Makes the file in `work_folder`. Errors are machine faults.
+  static absl::StatusOr<TaskLog> Create(const std::string& work_folder);
+
+  // Open for appending; the command writes to it directly.
+  int fd() const { return fd_.get(); }
+  // Appends "sparkles: TEXT" as a line of its own, even if the command's last line has no end.
+  absl::Status AddLine(absl::string_view text);
+  // What is to be uploaded: the file that has the log's name now (a command may have rewritten it),
+  // or, if that is gone or no regular file, what the command printed. Errors are machine faults.
+  absl::StatusOr<UniqueFd> OpenForUpload() const;
+
+ private:
+  TaskLog(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  std::string path_;
+  UniqueFd fd_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,298 @@
+#include "executor/task_run.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "base/glob.h"
+#include "base/path.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "executor/output_finder.h"
+#include "process/machine_stats.h"
+#include "process/wait_status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kShell[] = "/bin/sh";
+// A spec is at most one Datastore entity (1 MiB) or an object of that kind; this is far above.
+constexpr size_t kMaxSpecBytes = 16 << 20;
+// Scripts that print more fill the worker's log; the rest is only counted.
+constexpr size_t kMaxScriptLogBytes = 64 << 10;
+
+std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, const Task& task,
+                                        int attempt) {
+  std::vector<std::string> environment;
+  for (const std::string& variable : base) {
+    // Ours replace what a worker inside another worker's task would inherit.
+    if (!absl::StartsWith(variable, "SPARKLES_TASK_") &&
+        !absl::StartsWith(variable, "SPARKLES_JOB_ID=") &&
+        !absl::StartsWith(variable, "SPARKLES_ATTEMPT=")) {
+      environment.push_back(variable);
+    }
+  }
+  environment.push_back(absl::StrCat("SPARKLES_TASK_ID=", task.id));
+  environment.push_back(absl::StrCat("SPARKLES_JOB_ID=", task.job_id));
+  environment.push_back(absl::StrCat("SPARKLES_TASK_INDEX=", task.index));
+  environment.push_back(absl::StrCat("SPARKLES_ATTEMPT=", attempt));
+  return environment;
+}
+
+absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
+  std::vector<Glob> globs;
+  for (const std::string& pattern : patterns) {
+    ASSIGN_OR_RETURN(Glob glob, Glob::Parse(pattern));
+    globs.push_back(std::move(glob));
+  }
+  return globs;
+}
+
+}  // namespace
+
+TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
+                 const CancelToken& cancel)
+    : context_(context),
+      task_(task),
+      cancel_(cancel),
+      stager_(context.store, context.cache, context.clock, context.options.transfers),
+      uploader_(context.store, context.clock, context.options.transfers),
+      environment_(EnvironmentFor(context.options.environment, task, attempt)) {}
+
+Outcome TaskRun::Run() {
+  // What a broken spec cannot tell, the queue may know.
+  spec_.command_result_url = task_.command_result_url;
+  spec_.stdout_url = task_.log_url;
+  absl::Status status = MakeFolder();
+  if (status.ok()) status = ReadSpec();
+  if (status.ok()) status = Prepare();
+  if (status.ok()) status = RunCommand();
+  if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
+  if (status.ok()) status = DeliverOutputs();
+  if (status.ok()) status = DeliverLog();
+  if (status.ok()) status = DeliverResult();
+  const bool undelivered = !status.ok() && result_.run.has_value() && !cancel_.cancelled();
+  Outcome outcome = status.ok() ? Complete() : EndEarly(status);
+  if (folder_ &&
+      (context_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
+    context_.log.Info("the task folder is kept: ", folder_->path());
+    folder_->Keep();
+  }
+  return outcome;
+}
+
+absl::Status TaskRun::MakeFolder() {
+  ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir));
+  folder_.emplace(std::move(folder));
+  ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
+  log_.emplace(std::move(log));
+  return absl::OkStatus();
+}
+
+absl::Status TaskRun::ReadSpec() {
+  std::string text = task_.args;
+  const absl::string_view start = absl::StripLeadingAsciiWhitespace(text);
+  if (start.empty()) return absl::InvalidArgumentError("args: missing");
+  if (absl::StartsWith(start, "gs://") || absl::StartsWith(start, "file://")) {
+    auto content = context_.store.ReadBytes(text, kMaxSpecBytes);
+    if (!content.ok()) return Annotate(content.status(), "args");
+    if (!content->has_value()) {
+      return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));
+    }
+    text = **std::move(content);
+  }
+  ASSIGN_OR_RETURN(TaskSpec spec, ParseTaskSpec(text));
+  if (spec.command_result_url.empty()) spec.command_result_url = spec_.command_result_url;
+  if (spec.stdout_url.empty()) spec.stdout_url = spec_.stdout_url;
+  spec_ = std::move(spec);
+  result_.command = spec_.command;
+  result_.parameters = spec_.parameters;
+  return absl::OkStatus();
+}
+
+absl::Status TaskRun::Prepare() {
+  RETURN_IF_ERROR(RunScript("pre-download-script", spec_.pre_download_script));
+  RETURN_IF_ERROR(StageInputs());
+  RETURN_IF_ERROR(RunScript("post-download-script", spec_.post_download_script));
+  return RunScript("pre-exec-script", spec_.pre_exec_script);
+}
+
+absl::Status TaskRun::StageInputs() {
+  if (spec_.downloads.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(log_->AddLine(absl::StrCat("Downloading ", spec_.downloads.size(), " files...")));
+  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, context_.log));
+  return log_->AddLine("download complete.");
+}
+
+absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
+                                              int output_fd) {
+  const Command command{
+      {kShell, "-c", script}, environment_, folder, output_fd, context_.options.grace};
+  auto exit = context_.runner.Run(command, cancel_);
+  if (exit.ok()) return exit;
+  // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
+  // long as the folder and the words are fine.
+  if (absl::IsFailedPrecondition(exit.status()) || absl::IsInvalidArgument(exit.status())) {
+    return exit;
+  }
+  return MachineFault(exit.status());
+}
+
+absl::Status TaskRun::RunScript(absl::string_view name, const std::string& script) {
+  RETURN_IF_ERROR(CheckCancelled());
+  if (script.empty()) return absl::OkStatus();
+  const std::string path = absl::StrCat(folder_->log(), "/", name, ".txt");
+  auto output = OpenFile(path, O_CREAT | O_RDWR | O_APPEND);
+  if (!output.ok()) return MachineFault(output.status());
+  auto exit = RunShell(script, folder_->work(), output->get());
+  if (!exit.ok()) return Annotate(exit.status(), name);
+  LogScriptOutput(name, path);
+  const std::string code = ReturnCodeText(exit->wait_status);
+  if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
+  return CheckCancelled();
+}
+
+void TaskRun::LogScriptOutput(absl::string_view name, const std::string& path) {
+  auto output = OpenFile(path, O_RDONLY);
+  if (!output.ok()) return;
+  std::string text(kMaxScriptLogBytes, '\0');
+  const ssize_t got = pread(output->get(), text.data(), text.size(), 0);
+  text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    context_.log.Info(name, ": ", line);
+  }
+  struct stat info;
+  if (fstat(output->get(), &info) == 0 && static_cast<size_t>(info.st_size) > text.size()) {
+    context_.log.Info(name, ": ... ", static_cast<size_t>(info.st_size) - text.size(),
+                      " more bytes are not shown");
+  }
+}
+
+absl::Status TaskRun::RunCommand() {
+  RETURN_IF_ERROR(CheckCancelled());
+  const std::string folder = absl::StrCat(folder_->work(), "/", spec_.working_dir);
+  struct stat info;
+  if (stat(folder.c_str(), &info) != 0) {
+    return Annotate(ErrnoError(errno, spec_.working_dir), "working_dir");
+  }
+  absl::Status inside = CheckInside(folder_->work(), folder);
+  if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
+  context_.log.Info("running: ", CutText(spec_.command, 300));
+  MachineSampler sampler;
+  auto exit = RunShell(spec_.command, folder, log_->fd());
+  MachineStats machine = sampler.Stop();
+  if (!exit.ok()) return Annotate(exit.status(), "command");
+  machine.machine_type = context_.options.machine_type;
+  result_.run = CommandRun{ReturnCodeText(exit->wait_status), exit->usage, exit->start, exit->end,
+                           std::move(machine)};
+  exit_code_ = ExitCodeText(exit->wait_status);
+  if (exit->leftovers > 0) {
+    context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
+  }
+  return CheckCancelled();
+}
+
+absl::Status TaskRun::DeliverOutputs() {
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), context_.log);
+  RETURN_IF_ERROR(unchanged.status());
+  if (spec_.include_patterns.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
+  ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude));
+  std::erase_if(outputs.files, [&](const std::string& path) {
+    return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
+  });
+  result_.skipped = std::move(outputs.skipped);
+  absl::Status uploaded = uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
+                                           cancel_, context_.log, result_);
+  for (const SkippedFile& skipped : result_.skipped) {
+    context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
+  }
+  return uploaded;
+}
+
+absl::Status TaskRun::DeliverLog() {
+  if (spec_.stdout_url.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const UniqueFd fd, log_->OpenForUpload());
+  ASSIGN_OR_RETURN(const ObjectInfo info, context_.store.Upload(fd.get(), spec_.stdout_url, {}));
+  result_.files.push_back(
+      {kTaskLogName, spec_.stdout_url, info.size, info.crc32c, info.generation});
+  return absl::OkStatus();
+}
+
+absl::Status TaskRun::DeliverResult() {
+  if (spec_.command_result_url.empty()) return absl::OkStatus();
+  std::sort(result_.files.begin(), result_.files.end(),
+            [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
+  // The outputs must be on disk before the list of them is, and the list before the state.
+  RETURN_IF_ERROR(context_.store.Flush());
+  auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url);
+  if (!info.ok()) return Annotate(info.status(), "result.json");
+  return context_.store.Flush();
+}
+
+absl::Status TaskRun::CheckCancelled() const {
+  if (!cancel_.cancelled()) return absl::OkStatus();
+  return absl::CancelledError(cancel_.reason());
+}
+
+Outcome TaskRun::Complete() {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kComplete;
+  outcome.exit_code = exit_code_;
+  return outcome;
+}
+
+Outcome TaskRun::EndEarly(const absl::Status& status) {
+  std::string reason =
+      CutText(cancel_.cancelled() ? cancel_.reason() : std::string(status.message()),
+              kMaxFailureReasonBytes);
+  Outcome outcome;
+  outcome.failure_reason = reason;
+  outcome.machine_fault = IsMachineFault(status) && !cancel_.cancelled();
+  if (cancel_.kind() == CancelKind::kClaimLost) {
+    outcome.kind = Outcome::Kind::kClaimLost;
+    return outcome;
+  }
+  if (cancel_.kind() == CancelKind::kHandBack || outcome.machine_fault) {
+    outcome.kind = Outcome::Kind::kHandBack;
+  } else if (cancel_.kind() == CancelKind::kKilled) {
+    outcome.kind = Outcome::Kind::kKilled;
+  } else {
+    return Fail(reason);
+  }
+  // Best effort: the reason for the early end counts, not what befalls the log.
+  if (log_ && log_->AddLine(reason).ok()) (void)DeliverLog();
+  return outcome;
+}
+
+Outcome TaskRun::Fail(const std::string& reason) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kFailed;
+  outcome.failure_reason = reason;
+  result_.failure_reason = reason;
+  std::erase_if(result_.files, [](const DeliveredFile& file) { return file.src == kTaskLogName; });
+  absl::Status delivered = log_->AddLine(absl::StrCat("failed: ", reason));
+  if (delivered.ok()) delivered = DeliverLog();
+  if (delivered.ok() || !IsMachineFault(delivered)) delivered.Update(DeliverResult());
+  if (delivered.ok()) return outcome;
+  if (IsMachineFault(delivered)) {
+    outcome.kind = Outcome::Kind::kHandBack;
+    outcome.machine_fault = true;
+    outcome.failure_reason = std::string(delivered.message());
+  } else {
+    context_.log.Warning("the failure could not be written down in full: ", delivered.message());
+  }
+  return outcome;
+}
+
+}  // namespace sparkles

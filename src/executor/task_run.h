@@ -1,0 +1,70 @@
+// One run of one task: the steps of contract.md section 4, in their order.
+// The one hard idea: a run ends in one of three ways (delivered, failed, to be handed back), and
+// whichever it is, the log goes out before the outcome does, and result.json last of all files.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "executor/executor.h"
+#include "executor/stager.h"
+#include "executor/task_folder.h"
+#include "executor/task_log.h"
+#include "executor/uploader.h"
+#include "task/task_result.h"
+#include "task/task_spec.h"
+
+namespace sparkles {
+
+// What a run works with; all borrowed.
+struct RunContext {
+  const ExecutorOptions& options;
+  Clock& clock;
+  ProcessRunner& runner;
+  ObjectStore& store;
+  ContentCache& cache;
+  const Log& log;  // of this task
+};
+
+class TaskRun {
+ public:
+  TaskRun(const RunContext& context, const Task& task, int attempt, const CancelToken& cancel);
+
+  // Call once.
+  Outcome Run();
+
+ private:
+  absl::Status ReadSpec();
+  absl::Status MakeFolder();
+  absl::Status Prepare();
+  absl::Status StageInputs();
+  absl::Status RunScript(absl::string_view name, const std::string& script);
+  absl::Status RunCommand();
+  absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
+                                       int output_fd);
+  absl::Status DeliverOutputs();
+  absl::Status DeliverLog();
+  absl::Status DeliverResult();
+  absl::Status CheckCancelled() const;
+
+  Outcome Complete();
+  Outcome EndEarly(const absl::Status& status);
+  Outcome Fail(const std::string& reason);
+  void LogScriptOutput(absl::string_view name, const std::string& path);
+
+  const RunContext context_;
+  const Task& task_;
+  const CancelToken& cancel_;
+  Stager stager_;
+  Uploader uploader_;
+  std::vector<std::string> environment_;
+  TaskSpec spec_;
+  TaskResult result_;
+  std::optional<TaskFolder> folder_;
+  std::optional<TaskLog> log_;
+  std::vector<StagedInput> inputs_;
+  std::string exit_code_;
+};
+
+}  // namespace sparkles

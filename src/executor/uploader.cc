@@ -1,0 +1,77 @@
+#include "executor/uploader.h"
+
+#include <fcntl.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "executor/progress.h"
+
+namespace sparkles {
+namespace {
+
+bool CanBeAnObjectName(const std::string& path) {
+  return IsUtf8(path) && path.find_first_of("\r\n") == std::string::npos;
+}
+
+absl::Status BadNames(const std::vector<std::string>& paths) {
+  std::string first;
+  size_t count = 0;
+  for (const std::string& path : paths) {
+    if (CanBeAnObjectName(path)) continue;
+    if (count++ == 0) first = PrintableText(path);
+  }
+  if (count == 0) return absl::OkStatus();
+  const std::string others = count > 1 ? absl::StrCat(" (and ", count - 1, " more)") : "";
+  return absl::InvalidArgumentError(
+      absl::StrCat("output ", first, others,
+                   ": the name is not valid UTF-8 or holds a line end; no store can keep it"));
+}
+
+}  // namespace
+
+absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<std::string>& paths,
+                              const std::string& folder_url, const CancelToken& cancel,
+                              const Log& log, TaskResult& result) {
+  auto folder = OpenFile(work_folder, O_RDONLY | O_DIRECTORY);
+  if (!folder.ok()) return MachineFault(folder.status());
+  Progress progress(clock_, log.sink(), "uploading", paths.size());
+  TransferOptions options;
+  options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
+  options.cancel = &cancel;
+
+  struct Ended {
+    std::optional<DeliveredFile> delivered;
+    std::string skipped;  // the reason
+  };
+  std::vector<Ended> ended(paths.size());
+  absl::Status status = ParallelFor(paths.size(), transfers_, [&](size_t i) {
+    const std::string& path = paths[i];
+    if (!CanBeAnObjectName(path)) return absl::OkStatus();
+    const auto fd = OpenBelow(folder->get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (absl::IsPermissionDenied(fd.status())) {
+      ended[i].skipped = std::string(fd.status().message());
+      return absl::OkStatus();
+    }
+    if (!fd.ok()) return Annotate(fd.status(), "output");
+    const std::string url = absl::StrCat(folder_url, "/", path);
+    ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options));
+    ended[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
+    progress.AddFile();
+    return absl::OkStatus();
+  });
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (ended[i].delivered) result.files.push_back(*std::move(ended[i].delivered));
+    if (!ended[i].skipped.empty()) result.skipped.push_back({paths[i], ended[i].skipped});
+  }
+  status.Update(BadNames(paths));
+  return status;
+}
+
+}  // namespace sparkles

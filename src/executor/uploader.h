@@ -1,0 +1,36 @@
+// Delivers a task's outputs to their store.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "storage/object_store.h"
+#include "task/task_result.h"
+
+namespace sparkles {
+
+class Uploader {
+ public:
+  // Borrows both. `transfers` is how many files are uploaded at a time.
+  Uploader(ObjectStore& store, Clock& clock, int transfers)
+      : store_(store), clock_(clock), transfers_(transfers) {}
+
+  // Uploads `paths` (relative to `work_folder`) to `folder_url`/path. What arrived is appended to
+  // `result.files` in the order of `paths`, also after an error; what cannot be opened for lack of
+  // permission goes to `result.skipped`. A name that no store can hold (malformed UTF-8, a line
+  // end) is an error too, but only after all other files were delivered.
+  absl::Status Upload(const std::string& work_folder, const std::vector<std::string>& paths,
+                      const std::string& folder_url, const CancelToken& cancel, const Log& log,
+                      TaskResult& result);
+
+ private:
+  ObjectStore& store_;
+  Clock& clock_;
+  const int transfers_;
+};
+
+}  // namespace sparkles

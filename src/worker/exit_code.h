@@ -1,0 +1,17 @@
+// What the process's exit status means. README and --help show this table.
+#pragma once
+
+namespace sparkles {
+
+enum ExitCode : int {
+  kExitDone = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitVersion = 3,
+  kExitTasksFile = 4,
+  kExitMachineUnfit = 5,
+  kExitInterrupted = 130,
+  kExitTerminated = 143,
+};
+
+}  // namespace sparkles
