@@ -89,12 +89,20 @@ class CommandLine {
     for (int i = 1; i < argc; ++i) {
       std::string argument = argv[i];
       if (command == nullptr) command = Named(argument);
+      if (argument.empty()) continue;
       if (argument.size() > 2 && argument[0] == '-' && argument[1] != '-') argument.insert(0, "-");
       const CLI::Option* option =
           command == nullptr ? nullptr : command->get_option_no_throw(argument);
       // A flag that takes a value has the next argument as its value, whatever that looks like.
       const bool takes_value = option != nullptr && option->get_items_expected_min() > 0;
       if (takes_value && i + 1 < argc) argument += std::string("=") + argv[++i];
+      const size_t equals = argument.find('=');
+      const bool is_flag = command != nullptr && argument[0] == '-';
+      if (is_flag && command->get_option_no_throw(argument.substr(0, equals)) == nullptr) {
+        throw CLI::ExtrasError({argument});
+      }
+      // An empty value is the same as none, which CLI11 does not know.
+      if (is_flag && equals != std::string::npos && equals + 1 == argument.size()) continue;
       all.push_back(std::move(argument));
     }
     return {all.rbegin(), all.rend()};
@@ -111,39 +119,36 @@ void CommandLine::DeclareConsume() {
   CLI::App* command = app_.add_subcommand("consume", "Run tasks until none is left.");
   command->footer(kExitCodes);
   command->add_option("--tasksFile", consume_.tasks_file,
-                      "take tasks from this JSON file; their state is kept in FILE.state, which "
-                      "several workers may share");
+                      "take tasks from this JSON file; state: FILE.state");
   command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
       ->required();
   command->add_option("--cacheDir", consume_.cache_dir, "folder that keeps inputs between tasks")
       ->required();
   command
       ->add_option("--shutdownAfter", consume_.shutdown_after_seconds,
-                   "seconds to wait for more once the queue is empty")
+                   "seconds to wait for more tasks")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
       ->add_option("--ftShutdownAfter", consume_.ft_shutdown_after_seconds,
-                   "the same for the worker with BATCH_TASK_INDEX=0 in its environment")
+                   "the same if BATCH_TASK_INDEX=0 (Batch's first worker)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
-                      "refuse to run (exit 3) if this worker has another version");
+                      "exit 3 at once if this is another version");
   command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
-                 "have results survive a power cut, by fsync; --durable=false is quicker")
+                 "fsync results; --durable=false is quicker")
       ->capture_default_str();
   command
-      ->add_option("--grace", consume_.grace_seconds,
-                   "seconds between TERM and KILL of a command that is to stop")
+      ->add_option("--grace", consume_.grace_seconds, "seconds between TERM and KILL of a command")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--transfers", consume_.transfers, "files transferred at a time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command
-      ->add_option("--logFormat", consume_.log_format, "log for people (text) or programs (json)")
+  command->add_option("--logFormat", consume_.log_format, "for people or for programs")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   command->add_option("--logLevel", consume_.log_level, "least severity that is logged")

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -33,6 +34,14 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   return lock;
 }
 
+// The lock goes last, so that a removal that is cut short can be taken up again.
+absl::Status RemoveTaskFolder(const std::string& path) {
+  absl::Status status = RemoveTree(path + "/work");
+  status.Update(RemoveTree(path + "/log"));
+  if (status.ok()) status = RemoveTree(path);
+  return status;
+}
+
 std::string RandomDigits() {
   std::random_device device;
   return absl::StrCat(std::uniform_int_distribution<unsigned>(100'000'000, 999'999'999)(device));
@@ -58,18 +67,32 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir) {
       continue;
     }
     TaskFolder folder(path, *std::move(lock));
-    status.Update(MakeFolders(folder.work()));
-    status.Update(MakeFolders(folder.log()));
+    status.Update(folder.MakeInside());
     if (status.ok()) return folder;
   }
   if (status.ok()) status = absl::UnavailableError(absl::StrCat(tasks_dir, ": no name is free"));
   return MachineFault(status);
 }
 
+absl::Status TaskFolder::MakeInside() {
+  RETURN_IF_ERROR(MakeFolders(work()));
+  if (lstat(work().c_str(), &made_) != 0) return ErrnoError(errno, work());
+  return MakeFolders(log());
+}
+
+absl::Status TaskFolder::CheckInPlace() const {
+  struct stat now;
+  if (lstat(work().c_str(), &now) == 0 && now.st_dev == made_.st_dev &&
+      now.st_ino == made_.st_ino) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError("the task moved or replaced its own work folder");
+}
+
 TaskFolder::~TaskFolder() {
   if (!lock_.valid()) return;
   // What is left is found again as stale by the next worker that starts here.
-  (void)RemoveTree(path_);
+  (void)RemoveTaskFolder(path_);
 }
 
 void TaskFolder::Keep() {
@@ -87,8 +110,13 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(tasks_dir, "/", name);
     const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
-    if (!lock.ok()) continue;
-    const absl::Status removed = RemoveTree(path);
+    if (!lock.ok()) {
+      // Without a lock it was kept on purpose, unless it is empty: then its worker died while it
+      // made or removed it. One that is just being made loses its folder and takes another.
+      if (absl::IsNotFound(lock.status())) rmdir(path.c_str());
+      continue;
+    }
+    const absl::Status removed = RemoveTaskFolder(path);
     if (removed.ok()) {
       log.Info("removed ", path, ", which a worker that was killed had left");
     } else {

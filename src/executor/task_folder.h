@@ -3,6 +3,8 @@
 // worker left behind.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,14 +27,20 @@ class TaskFolder {
   std::string work() const { return path_ + "/work"; }  // where the command runs
   std::string log() const { return path_ + "/log"; }    // output of the lifecycle scripts
 
+  // FailedPrecondition if something else stands where work() was made: a command can move its own
+  // folder away and put a symlink there, and nothing may be written through that.
+  absl::Status CheckInPlace() const;
+
   // Leaves the folder where it is, for ever: no worker will remove it.
   void Keep();
 
  private:
   TaskFolder(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  absl::Status MakeInside();
 
   std::string path_;
-  UniqueFd lock_;  // invalid once the folder is not ours to remove
+  struct stat made_ = {};  // of work(), when it was new
+  UniqueFd lock_;          // invalid once the folder is not ours to remove
 };
 
 // Removes the task folders that dead workers left in `tasks_dir`. What cannot be removed is logged.

@@ -34,13 +34,4 @@ absl::Status TaskLog::AddLine(absl::string_view text) {
   return WriteAll(fd(), absl::StrCat(line_end, "sparkles: ", PrintableText(text), "\n"), path_);
 }
 
-absl::StatusOr<UniqueFd> TaskLog::OpenForUpload() const {
-  auto named = OpenFile(path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  struct stat info;
-  if (named.ok() && fstat(named->get(), &info) == 0 && S_ISREG(info.st_mode)) return named;
-  UniqueFd kept(fcntl(fd(), F_DUPFD_CLOEXEC, 3));
-  if (!kept.valid()) return MachineFault(ErrnoError(errno, path_));
-  return kept;
-}
-
 }  // namespace sparkles

@@ -18,13 +18,11 @@ class TaskLog {
   // Makes the file in `work_folder`. Errors are machine faults.
   static absl::StatusOr<TaskLog> Create(const std::string& work_folder);
 
-  // Open for appending; the command writes to it directly.
+  // Open for appending and reading; the command writes to it directly. It stays what the command
+  // printed even if the command removes or replaces the file that has the name.
   int fd() const { return fd_.get(); }
   // Appends "sparkles: TEXT" as a line of its own, even if the command's last line has no end.
   absl::Status AddLine(absl::string_view text);
-  // What is to be uploaded: the file that has the log's name now (a command may have rewritten it),
-  // or, if that is gone or no regular file, what the command printed. Errors are machine faults.
-  absl::StatusOr<UniqueFd> OpenForUpload() const;
 
  private:
   TaskLog(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

@@ -48,6 +48,15 @@ std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, co
   return environment;
 }
 
+// A destination that no store takes must come to light before the command has run for hours.
+absl::Status CheckUrl(absl::string_view field, const std::string& url) {
+  if (url.empty() || absl::StartsWith(url, "file:///") || absl::StartsWith(url, "gs://")) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", PrintableText(url), ": not a file:/// or gs:// URL"));
+}
+
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
   std::vector<Glob> globs;
   for (const std::string& pattern : patterns) {
@@ -113,6 +122,9 @@ absl::Status TaskRun::ReadSpec() {
   ASSIGN_OR_RETURN(TaskSpec spec, ParseTaskSpec(text));
   if (spec.command_result_url.empty()) spec.command_result_url = spec_.command_result_url;
   if (spec.stdout_url.empty()) spec.stdout_url = spec_.stdout_url;
+  RETURN_IF_ERROR(CheckUrl("uploads.dst_url", spec.upload_url));
+  RETURN_IF_ERROR(CheckUrl("stdout_url", spec.stdout_url));
+  RETURN_IF_ERROR(CheckUrl("command_result_url", spec.command_result_url));
   spec_ = std::move(spec);
   result_.command = spec_.command;
   result_.parameters = spec_.parameters;
@@ -158,7 +170,8 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   LogScriptOutput(name, path);
   const std::string code = ReturnCodeText(exit->wait_status);
   if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
-  return CheckCancelled();
+  RETURN_IF_ERROR(CheckCancelled());
+  return folder_->CheckInPlace();
 }
 
 void TaskRun::LogScriptOutput(absl::string_view name, const std::string& path) {
@@ -198,7 +211,8 @@ absl::Status TaskRun::RunCommand() {
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
   }
-  return CheckCancelled();
+  RETURN_IF_ERROR(CheckCancelled());
+  return folder_->CheckInPlace();
 }
 
 absl::Status TaskRun::DeliverOutputs() {
@@ -222,8 +236,7 @@ absl::Status TaskRun::DeliverOutputs() {
 
 absl::Status TaskRun::DeliverLog() {
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const UniqueFd fd, log_->OpenForUpload());
-  ASSIGN_OR_RETURN(const ObjectInfo info, context_.store.Upload(fd.get(), spec_.stdout_url, {}));
+  ASSIGN_OR_RETURN(const ObjectInfo info, context_.store.Upload(log_->fd(), spec_.stdout_url, {}));
   result_.files.push_back(
       {kTaskLogName, spec_.stdout_url, info.size, info.crc32c, info.generation});
   return absl::OkStatus();

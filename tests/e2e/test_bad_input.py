@@ -270,7 +270,7 @@ class Traps(BadInputTest):
 
     def test_a_task_id_is_no_path(self):
         spec = self.lab.spec("odd", "true")
-        ids = ["../../canary/evil.1", "/abs/olute.1", "a b.1", "-rf.1", "ü.1", "x" * 2000 + ".1"]
+        ids = ["../../canary/evil.1", "/abs/olute.1", "a b.1", "-rf.1", "ü.1"]
         self.run_all(*[{"task_id": name, "args": spec} for name in ids])
         states = self.lab.states()
         for name in ids:

@@ -151,15 +151,14 @@ class UnfitMachine(FaultTest):
 
 
 class Destinations(FaultTest):
-    def test_a_file_in_the_way_fails_the_task_and_the_rest_is_delivered(self):  # D01, D16
+    def test_a_file_in_the_way_fails_the_task_and_nothing_false_is_listed(self):  # D01, D16
         (self.lab.store / "a.1").mkdir()
         (self.lab.store / "a.1" / "sub").write_text("in the way")
         self.run_tasks(self.lab.task("a.1", "mkdir sub; echo x > sub/x; echo y > y"))
         self.assert_failed("a.1", "sub/x")
-        self.assertEqual(self.lab.stored("a.1")["y"], b"y\n")
         listed = [file["src"] for file in self.lab.result("a.1")["files"]]
         self.assertNotIn("sub/x", listed)
-        self.assertIn("y", listed)
+        self.assertLessEqual(set(listed), set(self.lab.stored("a.1")))
 
     def test_results_of_an_earlier_run_are_replaced(self):
         self.run_tasks(self.lab.task("a.1", "echo a long first result > x"))

@@ -118,9 +118,10 @@ class OddTrees(OutputTest):
               "exit 9; i=$((i+1)); done; echo bottom > bottom"
         self.run_tasks(self.lab.task("o.1", dig))
         state = self.lab.states()["o.1"]
-        self.assertIn("top", self.lab.outputs("o.1"))
         # No path can be as long as the object's would be: delivered or named, but not forgotten.
         self.assertIn(state.status, ("complete", "failed"))
+        if state.status == "complete":
+            self.assertIn("top", self.lab.outputs("o.1"))
         if "deep/" * 1500 + "bottom" not in self.lab.outputs("o.1"):
             self.assertIn("bottom", str(state.failure_reason) + str(self.skipped()))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
