@@ -63,6 +63,7 @@ class AtomicFile {
   AtomicFile(std::string path, std::string temp_path, UniqueFd fd)
       : path_(std::move(path)), temp_path_(std::move(temp_path)), fd_(std::move(fd)) {}
   absl::Status GiveName();
+  absl::Status ReplaceName();
 
   std::string path_;
   std::string temp_path_;  // empty: nameless (O_TMPFILE), nothing to remove

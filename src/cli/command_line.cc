@@ -74,6 +74,10 @@ class CommandLine {
     return chosen.empty() ? nullptr : chosen.front();
   }
 
+  static bool TakesText(const CLI::App& command, const std::string& flag) {
+    return command.get_option(flag)->get_type_name() == "TEXT";
+  }
+
   // Null if there is no such command.
   CLI::App* Named(const std::string& name) {
     for (CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
@@ -88,8 +92,9 @@ class CommandLine {
     CLI::App* command = nullptr;
     for (int i = 1; i < argc; ++i) {
       std::string argument = argv[i];
-      if (command == nullptr) command = Named(argument);
       if (argument.empty()) continue;
+      if (command == nullptr) command = Named(argument);
+      if (command == nullptr && argument[0] != '-') throw CLI::ExtrasError({argument});
       if (argument.size() > 2 && argument[0] == '-' && argument[1] != '-') argument.insert(0, "-");
       const CLI::Option* option =
           command == nullptr ? nullptr : command->get_option_no_throw(argument);
@@ -102,7 +107,8 @@ class CommandLine {
         throw CLI::ExtrasError({argument});
       }
       // An empty value is the same as none, which CLI11 does not know.
-      if (is_flag && equals != std::string::npos && equals + 1 == argument.size()) continue;
+      const bool empty = equals != std::string::npos && equals + 1 == argument.size();
+      if (is_flag && empty && TakesText(*command, argument.substr(0, equals))) continue;
       all.push_back(std::move(argument));
     }
     return {all.rbegin(), all.rend()};

@@ -154,7 +154,9 @@ TEST_F(PosixProcessRunnerTest, PeakMemoryDoesNotBeginWithOurs) {
   const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_GT(exit->usage.max_rss_kb, 0);
-  EXPECT_LT(exit->usage.max_rss_kb, 4 * 1024);
+  // Far below the ballast. What this test program itself had grown to is the floor here; the 4 MB
+  // of the shipped binary are for test_exit_status.py to show.
+  EXPECT_LT(exit->usage.max_rss_kb, 32 * 1024);
   EXPECT_EQ(ballast[ballast.size() / 2], 'x');
 }
 
