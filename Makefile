@@ -70,7 +70,8 @@ help:
 	@echo 'make              build build/native/sparklesworker (asks for sudo once if packages are missing)'
 	@echo 'make demo         run the example job and show what came of it'
 	@echo "make test         all tests; T='Retry*' only those with such names"
-	@echo 'make check        formatting, include directions, clang-tidy'
+	@echo 'make check        formatting and include directions'
+	@echo 'make tidy         clang-tidy over src/ (minutes)'
 	@echo 'make asan, tsan   all tests under the sanitizers'
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
 	@echo 'make bench        measure; never part of the tests'
