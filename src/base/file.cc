@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -139,34 +138,14 @@ absl::Status AtomicFile::GiveName() {
   if (temp_path_.empty()) {
     if (LinkNameless(fd(), path_) == 0) return absl::OkStatus();
     if (errno != EEXIST) return ErrnoError(errno, path_);
-    return ReplaceName();
+    // The name is taken: only a rename replaces atomically, and that needs a name of our own.
+    std::string temp_path = TempNameBeside(path_);
+    if (LinkNameless(fd(), temp_path) != 0) return ErrnoError(errno, path_);
+    temp_path_ = std::move(temp_path);
   }
   if (rename(temp_path_.c_str(), path_.c_str()) != 0) return ErrnoError(errno, path_);
   temp_path_.clear();
   return absl::OkStatus();
-}
-
-absl::Status AtomicFile::ReplaceName() {
-  // Only a rename replaces atomically, and that needs a name of our own. It follows from the final
-  // name, so that whoever writes that file again removes what a killed writer left.
-  const std::string name =
-      absl::StrCat(FolderOf(path_), "/", kTempFilePrefix,
-                   absl::Hex(std::hash<std::string>()(path_), absl::kZeroPad16), ".tmp");
-  // Another writer of the same file may take the name away or put his own file there, which is as
-  // whole as ours: try again.
-  for (int tries = 0; tries < 100; ++tries) {
-    if (LinkNameless(fd(), name) != 0) {
-      if (errno != EEXIST) return ErrnoError(errno, path_);
-      unlink(name.c_str());
-      continue;
-    }
-    if (rename(name.c_str(), path_.c_str()) == 0) return absl::OkStatus();
-    if (errno == ENOENT) continue;
-    const absl::Status status = ErrnoError(errno, path_);
-    unlink(name.c_str());
-    return status;
-  }
-  return absl::AbortedError(absl::StrCat(path_, ": others keep replacing it"));
 }
 
 absl::Status AtomicFile::Commit(bool durable) {

@@ -55,7 +55,8 @@ class AtomicFile {
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   absl::Status Write(absl::string_view data) { return WriteAll(fd(), data, path_); }
-  // Gives the file its name, replacing what had it. With `durable` the content and the name are on
+  // Gives the file its name, replacing what had it (for that instant it has a temporary name, which
+  // kill -9 can leave). With `durable` the content and the name are on
   // disk when this returns. After an error the file is gone; the old content of `path` is intact.
   absl::Status Commit(bool durable);
 
@@ -63,7 +64,6 @@ class AtomicFile {
   AtomicFile(std::string path, std::string temp_path, UniqueFd fd)
       : path_(std::move(path)), temp_path_(std::move(temp_path)), fd_(std::move(fd)) {}
   absl::Status GiveName();
-  absl::Status ReplaceName();
 
   std::string path_;
   std::string temp_path_;  // empty: nameless (O_TMPFILE), nothing to remove

@@ -31,7 +31,7 @@ class CommandLine {
  public:
   CommandLine() : app_("Runs tasks: fetches inputs, runs a command, delivers outputs.") {
     app_.name("sparklesworker");
-    app_.require_subcommand(1);
+    app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", VersionLine());
     app_.footer(kExitCodes);
     DeclareConsume();
@@ -41,7 +41,10 @@ class CommandLine {
   int Run(int argc, char** argv) {
     try {
       std::vector<std::string> arguments = Canonical(argc, argv);
-      app_.parse(std::move(arguments));     // takes them in reverse order
+      app_.parse(std::move(arguments));  // takes them in reverse order
+      if (Chosen() == nullptr) {
+        throw CLI::RequiredError("A command (consume, copyexe, fetch, summary or version)");
+      }
     } catch (const CLI::Success& wanted) {  // --help, --version
       app_.exit(wanted, std::cout, std::cerr);
       return kExitDone;
@@ -102,13 +105,14 @@ class CommandLine {
       const bool takes_value = option != nullptr && option->get_items_expected_min() > 0;
       if (takes_value && i + 1 < argc) argument += std::string("=") + argv[++i];
       const size_t equals = argument.find('=');
-      const bool is_flag = command != nullptr && argument[0] == '-';
-      if (is_flag && command->get_option_no_throw(argument.substr(0, equals)) == nullptr) {
+      const bool is_flag = argument[0] == '-';
+      CLI::App& owner = command == nullptr ? app_ : *command;
+      if (is_flag && owner.get_option_no_throw(argument.substr(0, equals)) == nullptr) {
         throw CLI::ExtrasError({argument});
       }
       // An empty value is the same as none, which CLI11 does not know.
       const bool empty = equals != std::string::npos && equals + 1 == argument.size();
-      if (is_flag && empty && TakesText(*command, argument.substr(0, equals))) continue;
+      if (is_flag && empty && TakesText(owner, argument.substr(0, equals))) continue;
       all.push_back(std::move(argument));
     }
     return {all.rbegin(), all.rend()};

@@ -126,7 +126,7 @@ class OddTrees(OutputTest):
             self.assertIn("top", self.lab.outputs("o.1"))
             found = self.lab.outputs("o.1") + list(self.skipped())
             self.assertIn("deep/" * 1500 + "bottom", found)
-        self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
+            self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
     def test_a_tree_of_mode_000_is_removed(self):
         self.deliver("mkdir -p a/b; echo x > a/b/x; chmod 000 a/b/x a/b a", include=[])
