@@ -56,8 +56,8 @@ class AtomicFile {
   const std::string& path() const { return path_; }
   absl::Status Write(absl::string_view data) { return WriteAll(fd(), data, path_); }
   // Gives the file its name, replacing what had it (for that instant it has a temporary name, which
-  // kill -9 can leave). With `durable` the content and the name are on
-  // disk when this returns. After an error the file is gone; the old content of `path` is intact.
+  // kill -9 can leave). With `durable` the content and the name are on disk when this returns.
+  // After an error the file is gone; the old content of `path` is intact.
   absl::Status Commit(bool durable);
 
  private:

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -60,11 +62,15 @@ UniqueFd OpenEmptyInput() {
   return UniqueFd(ends[0]);
 }
 
-// The signals that only the kernel may handle, and those of the C library, refuse: let them.
 void SetDefaultDispositions() {
-  struct sigaction action{};
-  action.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) sigaction(number, &action, nullptr);
+  // By system call: the library refuses the first real-time signals, which it keeps to itself, but
+  // whoever started us may have left those ignored too. All zero is SIG_DFL without flags or mask.
+  constexpr size_t kKernelSetBytes = 8;  // what the kernel calls sizeof(sigset_t), everywhere
+  const std::array<uint64_t, 4> default_action{};  // at least as long as any kernel's sigaction
+  for (int number = 1; number <= 64; ++number) {
+    // KILL and STOP refuse; they need nothing.
+    syscall(SYS_rt_sigaction, number, default_action.data(), nullptr, kKernelSetBytes);
+  }
 }
 
 UniqueFd ReceiveSignalsByDescriptor() {

@@ -152,6 +152,7 @@ class Lab:
         self.tasks_file = self.folder / "tasks.json"
         self.state_file = self.folder / "tasks.json.state"
         self.store.mkdir()
+        self.worker_was_killed = False
         self._workers = []
 
     # --- what a task is made of
@@ -245,7 +246,12 @@ class Lab:
         """{relative path: content} of what was uploaded below store/NAME/."""
         top = self.store / name
         return {str(path.relative_to(top)): path.read_bytes()
-                for path in sorted(top.rglob("*")) if path.is_file()}
+                for path in sorted(top.rglob("*"))
+                if path.is_file() and not self._may_stay(path)}
+
+    def _may_stay(self, path):
+        """A kill -9 in the instant in which an object is replaced may leave a temporary name."""
+        return self.worker_was_killed and path.name.startswith(".sparkles-")
 
     def outputs(self, name):
         """Relative paths of what was uploaded, without the task's log and result.json."""

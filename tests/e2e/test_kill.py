@@ -30,6 +30,7 @@ class Kill(LabTest):
 
     def kill(self, worker):
         """kill -9; the command and its launcher must follow without help."""
+        self.lab.worker_was_killed = True
         worker.signal(signal.SIGKILL)
         worker.wait(10)
         wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
