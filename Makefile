@@ -33,12 +33,12 @@ WARNINGS += -Wthread-safety
 endif
 
 ABSEIL := absl_status absl_statusor absl_strings \
-          absl_str_format absl_synchronization absl_time
+          absl_str_format absl_time
 CPPFLAGS := -Isrc -I.
 CXXFLAGS := -std=c++20 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -fstack-protector-strong -pthread \
             -ffunction-sections -fdata-sections
 LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now
-LIBS = $(shell pkg-config --libs $(ABSEIL)) -lcrypto
+LIBS = $(shell pkg-config --libs $(ABSEIL) libcurl libssl libcrypto)
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
@@ -111,7 +111,20 @@ $(VERSION_STAMP): FORCE
 	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
 FORCE:
 
-$(LIB): $(call OBJ,$(LIB_SRC))
+# The CA roots for images that have none, from Debian's package.
+CA_BUNDLE := /etc/ssl/certs/ca-certificates.crt
+CA_BUNDLE_SRC := $(BUILD)/gen/ca_bundle.cc
+$(CA_BUNDLE): | $(LANE_DEPS) ;
+$(CA_BUNDLE_SRC): $(CA_BUNDLE)
+	@mkdir -p $(@D)
+	@{ echo '#include "http/ca_roots.h"'; \
+	   echo 'const char sparkles::kBuiltInCaRoots[] = R"pem('; cat $<; echo ')pem";'; } > $@
+$(BUILD)/obj/gen/ca_bundle.o: $(CA_BUNDLE_SRC) src/http/ca_roots.h
+	@mkdir -p $(@D)
+	@echo '  CXX  $<'
+	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+$(LIB): $(call OBJ,$(LIB_SRC)) $(BUILD)/obj/gen/ca_bundle.o
 	@rm -f $@ && ar rcs $@ $^
 
 define LINK

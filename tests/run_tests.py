@@ -6,6 +6,7 @@ job has a time limit, a temp folder of its own, and is removed with all its proc
 """
 import argparse
 import concurrent.futures
+import contextlib
 import fnmatch
 import json
 import os
@@ -20,14 +21,16 @@ import unittest
 from dataclasses import dataclass, field
 
 TESTS = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(TESTS / "e2e"))
+sys.path[:0] = [str(TESTS / "e2e"), str(TESTS)]
 import harness  # noqa: E402  (needs the path above)
+from gcloud import emulator  # noqa: E402
 
 PROGRAM_SECONDS = 300
 E2E_SECONDS = 120
 SANITIZER_SLOWNESS = 4
 GTEST_PROGRAMS = ("unit_tests", "contract_tests")
 E2E_AT_ONCE = 2
+CLOUD_TEST = "test_cloud_"  # modules whose tests share one Datastore emulator
 
 
 @dataclass
@@ -50,7 +53,8 @@ def sanitizer_environment(lane):
     if lane == "asan":
         return {"ASAN_OPTIONS": common + ":detect_leaks=1", "UBSAN_OPTIONS": common}
     if lane == "tsan":
-        return {"TSAN_OPTIONS": common + ":second_deadlock_stack=1"}
+        suppressions = TESTS / "tsan.supp"
+        return {"TSAN_OPTIONS": f"{common}:second_deadlock_stack=1:suppressions={suppressions}"}
     return {}
 
 
@@ -65,7 +69,7 @@ class Runner:
             **sanitizer_environment(self.lane),
             "SPARKLES_LANE": self.lane,
             "SPARKLES_BINARY": str(self.build / "sparklesworker"),
-            "PYTHONPATH": str(TESTS / "e2e"),
+            "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
@@ -169,6 +173,26 @@ class Runner:
                 yield test, lambda folder, t=test: self.run_e2e(t, folder)
 
 
+@contextlib.contextmanager
+def datastore_for(runner):
+    """One emulator for all tests of this run that need one; it boots while other tests run."""
+    wanted = any(name.startswith(CLOUD_TEST) for name, _ in runner.jobs())
+    if not wanted or emulator.why_not():
+        if wanted and os.environ.get("CI"):
+            sys.exit(f"tests: {emulator.why_not()}, and CI must not skip them")
+        if wanted:
+            print(f"  note  {emulator.why_not()}: tests that need it are skipped")
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="sparkles-emulator-") as folder:
+        started = emulator.Emulator(folder, wait=False)
+        runner.environment["SPARKLES_TEST_DATASTORE"] = started.address
+        try:
+            yield
+        finally:
+            started.stop()
+
+
 def e2e_test_names():
     """"module.Class.test" of all end-to-end tests."""
 
@@ -205,7 +229,7 @@ def main():
     started = time.monotonic()
     runner = Runner(options.build, options.only)
     outcomes = []
-    with concurrent.futures.ThreadPoolExecutor(E2E_AT_ONCE) as pool:
+    with datastore_for(runner), concurrent.futures.ThreadPoolExecutor(E2E_AT_ONCE) as pool:
         running = [pool.submit(runner.job, name, body) for name, body in runner.jobs()]
         for future in concurrent.futures.as_completed(running):
             outcome = future.result()

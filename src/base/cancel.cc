@@ -14,7 +14,7 @@ CancelToken::CancelToken(CancelToken* parent)
   CancelKind kind;
   std::string reason;
   {
-    absl::MutexLock lock(&parent_->mutex_);
+    MutexLock lock(parent_->mutex_);
     parent_->children_.push_back(this);
     kind = parent_->kind_;
     reason = parent_->reason_;
@@ -24,12 +24,12 @@ CancelToken::CancelToken(CancelToken* parent)
 
 CancelToken::~CancelToken() {
   if (parent_ == nullptr) return;
-  absl::MutexLock lock(&parent_->mutex_);
+  MutexLock lock(parent_->mutex_);
   std::erase(parent_->children_, this);
 }
 
 void CancelToken::Cancel(CancelKind kind, absl::string_view reason) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (kind_ != CancelKind::kNone || kind == CancelKind::kNone) return;
   kind_ = kind;
   reason_ = std::string(reason);
@@ -41,12 +41,12 @@ void CancelToken::Cancel(CancelKind kind, absl::string_view reason) {
 }
 
 CancelKind CancelToken::kind() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   return kind_;
 }
 
 std::string CancelToken::reason() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   return reason_;
 }
 

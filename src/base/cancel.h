@@ -6,8 +6,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 
@@ -41,7 +41,7 @@ class CancelToken {
  private:
   CancelToken* const parent_;
   const UniqueFd event_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   CancelKind kind_ ABSL_GUARDED_BY(mutex_) = CancelKind::kNone;
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   std::vector<CancelToken*> children_ ABSL_GUARDED_BY(mutex_);

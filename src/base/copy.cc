@@ -31,17 +31,6 @@ absl::StatusOr<struct stat> StatOf(int fd) {
   return info;
 }
 
-absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data) {
-  while (!data.empty()) {
-    const ssize_t written = pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoError(errno, "write");
-    data.remove_prefix(static_cast<size_t>(written));
-    offset += static_cast<uint64_t>(written);
-  }
-  return absl::OkStatus();
-}
-
 // Lets the kernel copy what it will and returns how much that was. Its errors are not looked at:
 // it refuses for many harmless reasons, and reading and writing the rest shows the serious ones.
 absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size,
@@ -76,6 +65,17 @@ absl::Status VisitPieces(int fd, uint64_t offset, uint64_t size,
 }
 
 }  // namespace
+
+absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data) {
+  while (!data.empty()) {
+    const ssize_t written = pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoError(errno, "write");
+    data.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return absl::OkStatus();
+}
 
 absl::Status ReadPieces(int fd, uint64_t size,
                         absl::FunctionRef<absl::Status(absl::string_view piece)> visit) {

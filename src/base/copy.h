@@ -17,6 +17,9 @@ namespace sparkles {
 absl::Status ReadPieces(int fd, uint64_t size,
                         absl::FunctionRef<absl::Status(absl::string_view piece)> visit);
 
+// Writes all of `data` at `offset`, whatever the position of the file. The message names no file.
+absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data);
+
 // Copies the whole content of the regular file `from` to the empty regular file `to`, both by
 // offset, and returns its size in bytes. `to` must be readable as well. If `crc32c` is not null it
 // receives the checksum of the very bytes that are in `to`.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <vector>
 
@@ -40,7 +41,7 @@ std::string HexHash(HashKind kind, absl::string_view data) {
 
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name) {
   Hasher hasher(kind);
-  std::vector<char> buffer(256 * 1024);
+  std::vector<char> buffer(size_t{256} * 1024);
   off_t offset = 0;
   while (true) {
     const ssize_t got = pread(fd, buffer.data(), buffer.size(), offset);

@@ -66,7 +66,7 @@ LogSink::LogSink(Clock& clock, int fd, LogFormat format, Severity threshold)
 void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_view message) {
   if (severity < threshold_) return;
   std::string line = FormatLogLine(format_, severity, clock_.Now(), task_id, message);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (progress_shown_) line = absl::StrCat(kClearLine, line);
   progress_shown_ = false;
   WriteOrDrop(fd_, line);
@@ -74,7 +74,7 @@ void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_v
 
 void LogSink::ShowProgress(absl::string_view line) {
   if (!on_terminal_) return;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (line.empty() && !progress_shown_) return;
   progress_shown_ = !line.empty();
   winsize size{};

@@ -7,8 +7,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 
@@ -41,7 +41,7 @@ class LogSink {
   const LogFormat format_;
   const Severity threshold_;
   const bool on_terminal_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 namespace {
@@ -24,26 +24,26 @@ class Batch {
   }
 
   absl::Status status() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return status_;
   }
 
  private:
   bool Take(size_t& index) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!status_.ok() || next_ == count_) return false;
     index = next_++;
     return true;
   }
 
   void Fail(absl::Status status) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     status_.Update(std::move(status));
   }
 
   const size_t count_;
   const absl::FunctionRef<absl::Status(size_t)> work_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };

@@ -169,14 +169,20 @@ void CommandLine::DeclareConsume() {
 
 void CommandLine::DeclareConsumeCloud() {
   CLI::App* command = app_.get_subcommand("consume");
-  const std::string group = "Google Cloud (accepted, but not in this version yet)";
-  command->add_option("--projectId", consume_.project_id, "project of the Datastore queue")
+  const std::string group = "Tasks from Google Datastore";
+  command
+      ->add_option("--projectId", consume_.project_id,
+                   "project of the queue; default: that of the credentials or VM")
       ->group(group);
   command->add_option("--cluster", consume_.cluster, "only tasks of this cluster")->group(group);
-  command->add_option("--port", consume_.port, "serve the Monitor on this port")
+  command
+      ->add_option("--port", consume_.port,
+                   "serve the Monitor on this port (not in this version yet)")
       ->check(CLI::Range(0, 65535))
       ->group(group);
-  command->add_option("--timeout", consume_.watchdog_minutes, "watchdog period in minutes")
+  command
+      ->add_option("--timeout", consume_.watchdog_minutes,
+                   "watchdog period in minutes (not in this version yet)")
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(group);
@@ -184,7 +190,6 @@ void CommandLine::DeclareConsumeCloud() {
       ->group(group);
   command->callback([this] {
     if (!consume_.tasks_file.empty()) return;
-    if (consume_.project_id.empty()) throw CLI::RequiredError("--projectId (or --tasksFile)");
     if (consume_.cluster.empty()) throw CLI::RequiredError("--cluster (or --tasksFile)");
   });
 }
@@ -194,8 +199,7 @@ void CommandLine::DeclareOthers() {
   copyexe->add_option("--dst", copyexe_.dst, "path of the copy; missing folders are made")
       ->required();
   CLI::App* fetch = app_.add_subcommand("fetch", "Fetch one object into a file.");
-  fetch->add_option("--src", fetch_.src, "file:// URL of the object (gs:// in a later version)")
-      ->required();
+  fetch->add_option("--src", fetch_.src, "gs:// or file:// URL of the object")->required();
   fetch->add_option("--dst", fetch_.dst, "path of the file")->required();
   const auto is_md5 = [](const std::string& text) {
     const bool ok =

@@ -40,7 +40,7 @@ struct SummaryOptions {
 };
 
 // All return the process's exit status (worker/exit_code.h) and say on stderr what went wrong.
-int RunConsume(const ConsumeOptions& options);
+int RunConsume(ConsumeOptions options);
 int RunCopyexe(const CopyexeOptions& options);
 int RunFetch(const FetchOptions& options);
 int RunSummary(const SummaryOptions& options);

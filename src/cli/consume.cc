@@ -6,17 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/google_cloud.h"
 #include "cli/version.h"
 #include "executor/content_cache.h"
 #include "executor/executor.h"
 #include "executor/task_folder.h"
+#include "gcp/datastore_client.h"
 #include "process/posix_process_runner.h"
+#include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
 #include "storage/local_store.h"
 #include "storage/store_router.h"
@@ -28,6 +32,11 @@ extern char** environ;
 
 namespace sparkles {
 namespace {
+
+// contract.md section 3: a killed job or a lost claim is noticed within 20 s.
+constexpr absl::Duration kClaimWatchPeriod = absl::Seconds(15);
+// An outage of Datastore must not cost a result that took hours.
+constexpr absl::Duration kRecordPatience = absl::Hours(6);
 
 Severity SeverityOf(const std::string& level) {
   if (level == "debug") return Severity::kDebug;
@@ -49,13 +58,14 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options) {
+ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
   executor.keep_tasks = options.keep_tasks;
   executor.transfers = options.transfers;
   executor.grace = absl::Seconds(options.grace_seconds);
+  executor.machine_type = machine_type;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     executor.environment.emplace_back(*variable);
   }
@@ -79,53 +89,105 @@ int ExitCodeOf(Consumer::End end, int signal) {
   return kExitDone;
 }
 
-int ConsumeTasksFile(ConsumeOptions options, PosixProcessRunner& runner, Clock& clock,
-                     const Log& log) {
-  absl::StatusOr<TasksFile> file = ReadTasksFile(options.tasks_file);
-  if (!file.ok()) {
-    log.Error(file.status().message());
-    return kExitTasksFile;
+// What both kinds of queue need besides the queue itself.
+class Worker {
+ public:
+  // Borrows all.
+  Worker(const ConsumeOptions& options, PosixProcessRunner& runner, GoogleCloud& cloud,
+         Clock& clock, const Log& log)
+      : options_(options),
+        runner_(runner),
+        clock_(clock),
+        log_(log),
+        local_(options.durable),
+        store_(local_, &cloud.store()),
+        cache_(options.cache_dir, store_, clock) {}
+
+  // `hold` is called before each task, for what must outlive this process until the task's command
+  // is dead too.
+  int Run(Queue& queue, const ConsumerOptions& consumer_options, const std::string& machine_type,
+          absl::FunctionRef<void()> hold) {
+    CancelToken stop;
+    const StopSignals signals(stop);
+    RemoveStaleTaskFolders(options_.tasks_dir, log_);
+    Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
+                      log_);
+    Consumer consumer(consumer_options, clock_, queue, stop, log_);
+    const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel) {
+      hold();
+      return executor.Execute(claim.task, claim.attempt, cancel);
+    });
+    if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
+    return ExitCodeOf(end, signals.received());
   }
-  for (const std::string& problem : file->problems) log.Error(options.tasks_file, ": ", problem);
-  for (std::string* folder : {&options.tasks_dir, &options.cache_dir}) {
-    const absl::Status made = MakeAbsoluteFolder(*folder);
-    if (made.ok()) continue;
-    log.Error(folder == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
-    return kExitMachineUnfit;
-  }
-  auto queue = FileQueue::Open(options.tasks_file, std::move(file->tasks), LocalOwner(),
+
+ private:
+  const ConsumeOptions& options_;
+  PosixProcessRunner& runner_;
+  Clock& clock_;
+  const Log& log_;
+  LocalStore local_;
+  StoreRouter store_;
+  ContentCache cache_;
+};
+
+int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
+                     PosixProcessRunner& runner, Clock& clock, const Log& log) {
+  auto queue = FileQueue::Open(options.tasks_file, std::move(file.tasks), LocalOwner(),
                                options.durable, clock);
   if (!queue.ok()) {
     log.Error(queue.status().message());
     return kExitTasksFile;
   }
-
-  CancelToken stop;
-  const StopSignals signals(stop);
-  LocalStore local(options.durable);
-  StoreRouter store(local, nullptr);
-  RemoveStaleTaskFolders(options.tasks_dir, log);
-  ContentCache cache(options.cache_dir, store, clock);
-  Executor executor(ExecutorOptionsOf(options), clock, runner, store, cache, log);
-  Consumer consumer({LingerOf(options)}, clock, **queue, stop, log);
   int held = -1;
-  const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel) {
-    // The claim must outlive this process until its command is dead too.
-    if ((*queue)->lock_fd() != held) {
-      held = (*queue)->lock_fd();
-      const absl::Status holding = runner.HoldInLauncher(held);
-      if (!holding.ok()) log.Warning("launcher: ", holding.message());
-    }
-    return executor.Execute(claim.task, claim.attempt, cancel);
-  });
-  if (end == Consumer::End::kQueueEmpty) log.Info("no task is left");
-  const int code = ExitCodeOf(end, signals.received());
-  return code == kExitDone && !file->problems.empty() ? kExitTasksFile : code;
+  const auto hold_claim = [&] {
+    if ((*queue)->lock_fd() == held) return;
+    held = (*queue)->lock_fd();
+    const absl::Status holding = runner.HoldInLauncher(held);
+    if (!holding.ok()) log.Warning("launcher: ", holding.message());
+  };
+  const int code = worker.Run(**queue, {.linger = LingerOf(options)}, "", hold_claim);
+  return code == kExitDone && !file.problems.empty() ? kExitTasksFile : code;
+}
+
+// Who we are to others.
+absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleCloud& cloud) {
+  if (options.localhost) return VmIdentity{"localhost", "localhost", ""};
+  const CancelToken never;
+  auto identity = cloud.metadata().Identity(never);
+  if (identity.ok()) return identity;
+  return Annotate(identity.status(),
+                  "cannot tell which VM this is (use --localhost where there is none)");
+}
+
+int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud& cloud,
+                     Clock& clock, const Log& log) {
+  const CancelToken never;
+  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), never);
+  if (!project.ok()) {
+    log.Error("--projectId: ", project.status().message());
+    return kExitUsage;
+  }
+  const auto identity = FindIdentity(options, cloud);
+  if (!identity.ok()) {
+    log.Error(identity.status().message());
+    return kExitFailed;
+  }
+  log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
+  DatastoreClient client(cloud.datastore_api(), *project);
+  DatastoreQueue queue(
+      {.cluster = options.cluster, .owner = identity->owner, .monitor_address = ""}, client, clock,
+      log);
+  return worker.Run(queue,
+                    {.linger = LingerOf(options),
+                     .watch_period = kClaimWatchPeriod,
+                     .record_patience = kRecordPatience},
+                    identity->machine_type, [] {});
 }
 
 }  // namespace
 
-int RunConsume(const ConsumeOptions& options) {
+int RunConsume(ConsumeOptions options) {
   BlockSignals();
   // First of all: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start();
@@ -143,12 +205,28 @@ int RunConsume(const ConsumeOptions& options) {
     log.Error("cannot start processes: ", runner.status().message());
     return kExitMachineUnfit;
   }
-  if (options.tasks_file.empty()) {
-    log.Error("tasks from Datastore are not in this version yet; use --tasksFile");
-    return kExitFailed;
+  TasksFile file;
+  if (!options.tasks_file.empty()) {
+    auto read = ReadTasksFile(options.tasks_file);
+    if (!read.ok()) {
+      log.Error(read.status().message());
+      return kExitTasksFile;
+    }
+    file = *std::move(read);
+    for (const std::string& problem : file.problems) log.Error(options.tasks_file, ": ", problem);
+  }
+  for (std::string* folder : {&options.tasks_dir, &options.cache_dir}) {
+    const absl::Status made = MakeAbsoluteFolder(*folder);
+    if (made.ok()) continue;
+    log.Error(folder == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
+    return kExitMachineUnfit;
   }
   if (options.port != 0) log.Warning("--port: the Monitor is not in this version yet");
-  return ConsumeTasksFile(options, **runner, clock, log);
+  GoogleCloud cloud(ProcessEnvironment, clock);
+  Worker worker(options, **runner, cloud, clock, log);
+  return options.tasks_file.empty()
+             ? ConsumeDatastore(options, worker, cloud, clock, log)
+             : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);
 }
 
 }  // namespace sparkles

@@ -1,12 +1,16 @@
 // fetch: one object into one file, whole and checked, or nothing.
+#include <signal.h>
+
 #include <iostream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "cli/commands.h"
+#include "cli/google_cloud.h"
 #include "storage/local_store.h"
 #include "storage/store_router.h"
 #include "worker/exit_code.h"
@@ -25,7 +29,9 @@ absl::Status CheckMd5(const FetchOptions& options, int fd) {
 
 absl::Status Fetch(const FetchOptions& options) {
   LocalStore local;
-  StoreRouter store(local, nullptr);
+  SystemClock clock;
+  GoogleCloud cloud(ProcessEnvironment, clock);
+  StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(options.dst));
   RETURN_IF_ERROR(store.Download(options.src, file.fd(), {}).status());
@@ -36,6 +42,8 @@ absl::Status Fetch(const FetchOptions& options) {
 }  // namespace
 
 int RunFetch(const FetchOptions& options) {
+  // A server that closes its connection must be an error of that connection only.
+  (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): no thread exists yet
   const absl::Status fetched = Fetch(options);
   if (fetched.ok()) return kExitDone;
   std::cerr << "sparklesworker fetch: " << fetched.message() << "\n";

@@ -34,7 +34,7 @@ Json ResultOf(const Task& task, ObjectStore& store) {
   const auto spec = ParseTaskSpec(task.args);
   if (spec.ok() && !spec->command_result_url.empty()) url = spec->command_result_url;
   if (url.empty()) return nullptr;
-  const auto bytes = store.ReadBytes(url, kMaxResultBytes);
+  const auto bytes = store.ReadBytes(url, kMaxResultBytes, {});
   if (!bytes.ok() || !bytes->has_value()) return nullptr;
   auto json = ParseJson(**bytes);
   return json.ok() && json->is_object() ? *std::move(json) : Json(nullptr);

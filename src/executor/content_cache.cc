@@ -18,9 +18,6 @@
 namespace sparkles {
 namespace {
 
-// A change within the same tick of the kernel's clock (at most 10 ms, HZ=100) leaves the same
-// ctime. A file must have been left alone for longer before its ctime proves anything.
-constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 constexpr mode_t kEntryMode = 0444;
 constexpr size_t kMaxRecordBytes = 1000;
 

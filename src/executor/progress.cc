@@ -19,14 +19,14 @@ Progress::~Progress() { sink_.ShowProgress(""); }
 
 void Progress::AddBytes(uint64_t bytes) {
   if (!sink_.on_terminal()) return;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   bytes_ += bytes;
   Show();
 }
 
 void Progress::AddFile() {
   if (!sink_.on_terminal()) return;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   ++files_done_;
   Show();
 }

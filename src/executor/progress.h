@@ -6,10 +6,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 
@@ -34,7 +34,7 @@ class Progress {
   const std::string what_;
   const size_t files_;
   const absl::Time start_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::Time next_show_ ABSL_GUARDED_BY(mutex_);
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t files_done_ ABSL_GUARDED_BY(mutex_) = 0;

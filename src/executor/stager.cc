@@ -10,7 +10,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
 #include "base/file.h"
@@ -57,9 +56,12 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
     progress.AddFile();
     return absl::OkStatus();
   }));
+  const absl::Time end = clock_.Now();
   std::vector<StagedInput> inputs;
   for (auto& one : staged) {
-    if (one.has_value()) inputs.push_back(*std::move(one));
+    if (!one.has_value()) continue;
+    one->aged = end - absl::TimeFromTimespec(one->seen.st_ctim) > kTimestampTick;
+    inputs.push_back(*std::move(one));
   }
   return inputs;
 }
@@ -118,9 +120,9 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(const std::vector<Staged
 absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path) {
   struct stat now;
   if (stat(path.c_str(), &now) != 0) return false;
-  if (SameFile(now, input.seen)) return true;
+  if (input.aged && SameFile(now, input.seen)) return true;
   if (!S_ISREG(now.st_mode) || now.st_size != input.seen.st_size) return false;
-  // Touched, but perhaps with the same content (chmod, copied over itself): the content decides.
+  // Perhaps touched, perhaps with the same content (chmod, copied over itself): that decides.
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
   if (input.download.is_cas_key) {

@@ -21,6 +21,7 @@ namespace sparkles {
 struct StagedInput {
   Download download;
   struct stat seen;      // of the content (symlinks followed), when it was staged
+  bool aged = false;     // an edit after the staging cannot leave `seen` as it is
   uint32_t crc32c = 0;   // of the content, unless the download is content-addressed
   bool symlink = false;  // a link into the cache
 };

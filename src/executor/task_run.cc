@@ -29,6 +29,9 @@ constexpr char kShell[] = "/bin/sh";
 constexpr size_t kMaxSpecBytes = 16 << 20;
 // Scripts that print more fill the worker's log; the rest is only counted.
 constexpr size_t kMaxScriptLogBytes = 64 << 10;
+// How long the log and result.json may take once the task is to stop: they are worth a try, but
+// 20 s from the signal everything must be over (contract.md section 3).
+constexpr absl::Duration kLateGrace = absl::Seconds(5);
 
 std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, const Task& task,
                                         int attempt) {
@@ -112,7 +115,8 @@ absl::Status TaskRun::ReadSpec() {
   const absl::string_view start = absl::StripLeadingAsciiWhitespace(text);
   if (start.empty()) return absl::InvalidArgumentError("args: missing");
   if (absl::StartsWith(start, "gs://") || absl::StartsWith(start, "file://")) {
-    auto content = context_.store.ReadBytes(text, kMaxSpecBytes);
+    auto content =
+        context_.store.ReadBytes(text, kMaxSpecBytes, {.on_bytes = {}, .cancel = &cancel_});
     if (!content.ok()) return Annotate(content.status(), "args");
     if (!content->has_value()) {
       return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));
@@ -235,27 +239,42 @@ absl::Status TaskRun::DeliverOutputs() {
 }
 
 absl::Status TaskRun::DeliverLog() {
+  RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const ObjectInfo info, context_.store.Upload(log_->fd(), spec_.stdout_url, {}));
+  ASSIGN_OR_RETURN(const ObjectInfo info,
+                   context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions()));
   result_.files.push_back(
       {kTaskLogName, spec_.stdout_url, info.size, info.crc32c, info.generation});
   return absl::OkStatus();
 }
 
 absl::Status TaskRun::DeliverResult() {
+  RETURN_IF_ERROR(CheckClaim());
   if (spec_.command_result_url.empty()) return absl::OkStatus();
   std::sort(result_.files.begin(), result_.files.end(),
             [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
   // The outputs must be on disk before the list of them is, and the list before the state.
   RETURN_IF_ERROR(context_.store.Flush());
-  auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url);
+  auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
+                                         LateOptions());
   if (!info.ok()) return Annotate(info.status(), "result.json");
   return context_.store.Flush();
+}
+
+TransferOptions TaskRun::LateOptions() {
+  if (!late_) late_.emplace(cancel_, kLateGrace);
+  return {.on_bytes = {}, .cancel = &late_->token()};
 }
 
 absl::Status TaskRun::CheckCancelled() const {
   if (!cancel_.cancelled()) return absl::OkStatus();
   return absl::CancelledError(cancel_.reason());
+}
+
+absl::Status TaskRun::CheckClaim() const {
+  // Other reasons to stop come too late for two small objects; but those of a task that is not ours
+  // any more would replace its new owner's.
+  return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();
 }
 
 Outcome TaskRun::Complete() {

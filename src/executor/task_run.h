@@ -3,10 +3,12 @@
 // whichever it is, the log goes out before the outcome does, and result.json last of all files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/cancel.h"
+#include "base/late_cancel.h"
 #include "executor/executor.h"
 #include "executor/stager.h"
 #include "executor/task_folder.h"
@@ -46,7 +48,10 @@ class TaskRun {
   absl::Status DeliverOutputs();
   absl::Status DeliverLog();
   absl::Status DeliverResult();
+  // For what is delivered even when the task is to stop.
+  TransferOptions LateOptions();
   absl::Status CheckCancelled() const;
+  absl::Status CheckClaim() const;
 
   Outcome Complete();
   Outcome EndEarly(const absl::Status& status);
@@ -65,6 +70,7 @@ class TaskRun {
   std::optional<TaskLog> log_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
+  std::optional<LateCancel> late_;
 };
 
 }  // namespace sparkles

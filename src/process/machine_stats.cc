@@ -6,12 +6,13 @@
 #include <system_error>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "base/file.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 namespace {
@@ -110,7 +111,7 @@ class MachineSampler::Sampling {
     Sample();
     try {
       thread_ = std::thread([this] {
-        while (!stop_.WaitForNotificationWithTimeout(kPeriod)) Sample();
+        while (!WaitForStop(kPeriod)) Sample();
       });
     } catch (const std::system_error&) {
       thread_ = std::thread();  // none to be had: the first and the last sample must do
@@ -137,8 +138,19 @@ class MachineSampler::Sampling {
  private:
   void Join() {
     if (!thread_.joinable()) return;
-    stop_.Notify();
+    {
+      MutexLock lock(mutex_);
+      stopped_ = true;
+    }
+    stop_.NotifyAll();
     thread_.join();
+  }
+
+  // True once it is to stop. It may return early, which costs one sample more.
+  bool WaitForStop(absl::Duration longest) {
+    MutexLock lock(mutex_);
+    if (!stopped_) stop_.WaitFor(mutex_, longest);
+    return stopped_;
   }
 
   void Sample() {
@@ -174,7 +186,9 @@ class MachineSampler::Sampling {
   SampleSeries memory_;
   SampleSeries user_percent_;
   std::optional<CpuTicks> last_ticks_;
-  absl::Notification stop_;
+  Mutex mutex_;
+  CondVar stop_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -24,14 +24,6 @@ std::optional<TaskStatus> FinalStatusOf(Outcome::Kind kind) {
   return std::nullopt;
 }
 
-// Why the task must not be run; empty if it may.
-std::string ObjectionTo(const FileTask& task, const TaskRecord& record) {
-  if (!task.problem.empty()) return task.problem;
-  if (CountDisorderlyClaims(record.history) < kMaxDisorderlyClaims) return "";
-  return absl::StrCat("given up: claimed ", kMaxDisorderlyClaims,
-                      " times without an orderly end; does it end its worker?");
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileQueue>> FileQueue::Open(const std::string& tasks_path,
@@ -52,7 +44,9 @@ absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& canc
     ASSIGN_OR_RETURN(const StateLog::AppendRight right, log_.Lock(table_));
     ASSIGN_OR_RETURN(const std::optional<size_t> position, LockCandidate());
     if (!position) break;
-    const std::string objection = ObjectionTo(table_.task(*position), table_.record(*position));
+    const std::string& problem = table_.task(*position).problem;
+    const std::string objection =
+        problem.empty() ? ObjectionTo(table_.record(*position).history) : problem;
     if (objection.empty()) return RecordClaim(*position);
     RETURN_IF_ERROR(RecordFailure(*position, objection));
   }

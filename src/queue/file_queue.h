@@ -35,6 +35,10 @@ class FileQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  // A file knows no kills, and a claim is ours as long as its lock is.
+  absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
+    return ClaimState::kOurs;
+  }
   bool MoreMayCome() const override { return false; }
 
   // Claims last as long as any duplicate of this descriptor is open: a process that outlives the

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/cancel.h"
 #include "task/outcome.h"
 #include "task/task.h"
@@ -17,24 +18,41 @@ namespace sparkles {
 struct Claim {
   Task task;
   int attempt = 1;  // 1 for the first claim ever of this task
-  int version = 0;  // what our claim wrote: the fence that Finish and HandBack check
+  // What our claim wrote: the fence that Finish and HandBack check. A queue whose tasks can be made
+  // anew under the same id, with versions that start over, has the time as well.
+  int version = 0;
+  absl::Time claimed_at;
 };
 
-// Used by one thread. Errors of Claim are worth another try later; the caller waits and repeats.
+enum class ClaimState {
+  kOurs,
+  kKilled,  // the task or its job was killed
+  kLost,    // somebody else has the task, or it is gone
+};
+
+// Used by one thread, Check aside. All errors but those that are said to be final are worth another
+// try later; the caller waits and repeats.
 class Queue {
  public:
   virtual ~Queue() = default;
 
   // Takes one pending task; nullopt if there is none now. No two claimers get the same task. Tasks
   // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
+  // Aborted: there are pending tasks, but this round got none (others were faster): look again
+  // soon.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
-  // Records the end of a claim (complete, failed, killed). Aborted if the claim is no longer ours:
-  // then nothing was recorded and the result is to be dropped.
+  // Records the end of a claim (complete, failed, killed). Repeat it after an error: an end that
+  // was recorded in spite of the error is recognised. Final errors: Aborted if the claim is no
+  // longer ours (nothing was recorded, the result is to be dropped); InvalidArgument if such an end
+  // cannot be recorded.
   virtual absl::Status Finish(const Claim& claim, const Outcome& outcome) = 0;
 
   // Makes the task pending again, with the reason in its history. Aborted as above.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
+
+  // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
+  virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;
 
   // Whether a task may still appear although ClaimOne found none (a cloud queue) or the list is
   // fixed (a file).

@@ -71,8 +71,8 @@ absl::StatusOr<ObjectInfo> LocalStore::Upload(int fd, const std::string& url,
   return info;
 }
 
-absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes,
-                                                   const std::string& url) {
+absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes, const std::string& url,
+                                                   const TransferOptions&) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   auto file = Begin(path, 0666);
   absl::Status status = file.status();
@@ -83,7 +83,8 @@ absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes,
 }
 
 absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::string& url,
-                                                                 size_t max_bytes) {
+                                                                 size_t max_bytes,
+                                                                 const TransferOptions&) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   auto content = ReadFile(path, max_bytes);
   if (absl::IsNotFound(content.status())) return std::nullopt;

@@ -21,9 +21,10 @@ class LocalStore : public ObjectStore {
                                       const TransferOptions& options) override;
   absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
                                     const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
-  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
-                                                       size_t max_bytes) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                         const TransferOptions& options) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
+                                                       const TransferOptions& options) override;
   absl::Status Flush() override;
 
  private:

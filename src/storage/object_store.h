@@ -37,8 +37,8 @@ struct TransferOptions {
 
 // All methods are thread-safe and blocking. Errors, for all: NotFound (no such object, or bucket or
 // folder to read from), PermissionDenied, InvalidArgument (the URL cannot be one of this store),
-// Cancelled, machine fault (the local disk is full ...), anything else: the store failed for good,
-// retries included. Messages begin with the URL.
+// Cancelled, machine fault (the local disk is full, the store cannot be reached although retried
+// for long ...), anything else: the store failed for good. Messages begin with the URL.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -56,13 +56,14 @@ class ObjectStore {
                                             const TransferOptions& options) = 0;
 
   // The same for a few bytes.
-  virtual absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes,
-                                                 const std::string& url) = 0;
+  virtual absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                                 const TransferOptions& options) = 0;
 
   // The content of a small object; nullopt if there is none. FailedPrecondition if it is longer
   // than `max_bytes`.
   virtual absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
-                                                               size_t max_bytes) = 0;
+                                                               size_t max_bytes,
+                                                               const TransferOptions& options) = 0;
 
   // Returns when everything that was uploaded so far survives a power cut. After an error that is
   // unknown for all of it, and only another upload can cure that: a second Flush does not try the

@@ -30,16 +30,17 @@ absl::StatusOr<ObjectInfo> StoreRouter::Upload(int fd, const std::string& url,
   return store->Upload(fd, url, options);
 }
 
-absl::StatusOr<ObjectInfo> StoreRouter::UploadBytes(absl::string_view bytes,
-                                                    const std::string& url) {
+absl::StatusOr<ObjectInfo> StoreRouter::UploadBytes(absl::string_view bytes, const std::string& url,
+                                                    const TransferOptions& options) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->UploadBytes(bytes, url);
+  return store->UploadBytes(bytes, url, options);
 }
 
 absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::string& url,
-                                                                  size_t max_bytes) {
+                                                                  size_t max_bytes,
+                                                                  const TransferOptions& options) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->ReadBytes(url, max_bytes);
+  return store->ReadBytes(url, max_bytes, options);
 }
 
 absl::Status StoreRouter::Flush() {

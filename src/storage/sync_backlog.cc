@@ -28,7 +28,7 @@ absl::Status SyncOne(const std::string& path) {
 }  // namespace
 
 absl::Status SyncBacklog::Reach(dev_t device, const std::string& folder) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (file_systems_.contains(device)) return absl::OkStatus();
   ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
   file_systems_.emplace(device, std::move(fd));
@@ -36,7 +36,7 @@ absl::Status SyncBacklog::Reach(dev_t device, const std::string& folder) {
 }
 
 void SyncBacklog::AddFile(const std::string& path, dev_t device) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   work_.file_systems.insert(file_systems_.at(device).get());
   if (work_.whole_file_systems) return;
   work_.files.push_back(path);
@@ -48,15 +48,15 @@ void SyncBacklog::AddFile(const std::string& path, dev_t device) {
 }
 
 void SyncBacklog::AddFolder(const std::string& path) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (!work_.whole_file_systems) work_.folders.insert(path);
 }
 
 absl::Status SyncBacklog::SyncAll() {
-  absl::MutexLock syncing(&syncing_);
+  MutexLock syncing(syncing_);
   Work work;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     work = std::exchange(work_, Work());
   }
   return Sync(work);

@@ -12,8 +12,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 
 namespace sparkles {
 
@@ -42,8 +42,8 @@ class SyncBacklog {
   };
   static absl::Status Sync(const Work& work);
 
-  absl::Mutex syncing_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while the disk works
-  absl::Mutex mutex_;
+  Mutex syncing_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while the disk works
+  Mutex mutex_;
   Work work_ ABSL_GUARDED_BY(mutex_);
   std::map<dev_t, UniqueFd> file_systems_ ABSL_GUARDED_BY(mutex_);  // entries never change
 };

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace sparkles {
 namespace {
@@ -60,6 +61,12 @@ int CountDisorderlyClaims(const std::vector<HistoryEntry>& history) {
     if (!orderly) ++count;
   }
   return count;
+}
+
+std::string ObjectionTo(const std::vector<HistoryEntry>& history) {
+  if (CountDisorderlyClaims(history) < kMaxDisorderlyClaims) return "";
+  return absl::StrCat("given up: claimed ", kMaxDisorderlyClaims,
+                      " times without an orderly end; does it end its worker?");
 }
 
 }  // namespace sparkles

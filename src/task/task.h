@@ -53,6 +53,9 @@ inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxDisorderlyClaims = 10;
 
+// Why a task with this history is to be claimed no more; empty if it may be.
+std::string ObjectionTo(const std::vector<HistoryEntry>& history);
+
 // A longer failure reason is cut: it is read by people, and one may quote a whole task spec. The
 // number is Datastore's limit for an indexed string, which a client may make of it.
 inline constexpr size_t kMaxFailureReasonBytes = 1500;

@@ -1,5 +1,7 @@
 #include "task/task_result.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace sparkles {
 namespace {
 
@@ -36,16 +38,18 @@ OrderedJson StatsOf(const MachineStats& machine) {
           {"median_user_cpu_percent_usage", machine.median_user_cpu_percent_usage}};
 }
 
-OrderedJson FilesOf(const std::vector<DeliveredFile>& files) {
-  OrderedJson list = OrderedJson::array();
+// Text, one file after the other: as JSON values ten thousand files take many megabytes.
+std::string FilesText(const std::vector<DeliveredFile>& files) {
+  std::string text = "[";
   for (const DeliveredFile& file : files) {
-    list.push_back({{"src", file.src},
-                    {"dst_url", file.dst_url},
-                    {"size", file.size},
-                    {"crc32c", file.crc32c},
-                    {"generation", file.generation}});
+    if (text.size() > 1) text += ',';
+    text += DumpJson(OrderedJson{{"src", file.src},
+                                 {"dst_url", file.dst_url},
+                                 {"size", file.size},
+                                 {"crc32c", file.crc32c},
+                                 {"generation", file.generation}});
   }
-  return list;
+  return text + "]";
 }
 
 OrderedJson SkippedOf(const std::vector<SkippedFile>& files) {
@@ -59,18 +63,21 @@ OrderedJson SkippedOf(const std::vector<SkippedFile>& files) {
 }  // namespace
 
 std::string FormatTaskResult(const TaskResult& result) {
-  OrderedJson json = OrderedJson::object();
-  json["command"] = result.command;
-  if (!result.parameters.empty()) json["parameters"] = result.parameters;
-  if (result.run) json["return_code"] = result.run->return_code;
-  json["files"] = FilesOf(result.files);
+  OrderedJson before_files = {{"command", result.command}};
+  if (!result.parameters.empty()) before_files["parameters"] = result.parameters;
+  if (result.run) before_files["return_code"] = result.run->return_code;
+  OrderedJson after_files = OrderedJson::object();
   if (result.run) {
-    json["resource_usage"] = UsageOf(*result.run);
-    json["machine_stats"] = StatsOf(result.run->machine);
+    after_files["resource_usage"] = UsageOf(*result.run);
+    after_files["machine_stats"] = StatsOf(result.run->machine);
   }
-  if (!result.failure_reason.empty()) json["failure_reason"] = result.failure_reason;
-  if (!result.skipped.empty()) json["skipped"] = SkippedOf(result.skipped);
-  return DumpJson(json);
+  if (!result.failure_reason.empty()) after_files["failure_reason"] = result.failure_reason;
+  if (!result.skipped.empty()) after_files["skipped"] = SkippedOf(result.skipped);
+  std::string text = DumpJson(before_files);
+  text.pop_back();  // the brace: the object goes on
+  absl::StrAppend(&text, ",\"files\":", FilesText(result.files), after_files.empty() ? "}" : ",");
+  if (!after_files.empty()) text += DumpJson(after_files).substr(1);
+  return text;
 }
 
 }  // namespace sparkles

@@ -5,17 +5,22 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "worker/claim_watch.h"
 
 namespace sparkles {
 namespace {
 
 constexpr absl::Duration kPollInterval = absl::Seconds(1);
+// A cloud queue that stays empty is looked at ever less often, down to this.
+constexpr absl::Duration kLongestPollInterval = absl::Seconds(5);
 // A fresh task may show up late in a cloud queue: an empty first look is repeated once.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
-// With the waits above, these are some minutes; after that the claim is left for others to recover.
-constexpr int kRecordTries = 15;
+// An end that the queue calls invalid may only be so for a confused server or proxy.
+constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
+// What is left of the 20 s after SIGTERM (contract.md section 3) when the command has ended.
+constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(8);
 
 }  // namespace
 
@@ -26,38 +31,67 @@ Consumer::End Consumer::Run(Execute execute) {
   while (!stop_.cancelled()) {
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
+    if (step == Step::kTrouble) {
+      clock_.Sleep(Jitter(retry, 0.5), stop_);
+      retry = std::min(retry * 2, kLongestRetry);
+      idle_since = clock_.Now();
+      continue;  // an outage at the start does not use up the second first look
+    }
+    retry = kFirstRetry;
     if (step == Step::kWorked) {
       // From the end of the task, not from its claim: a long one must not use up the lingering.
       idle_since = clock_.Now();
-      retry = kFirstRetry;
-    } else if (step == Step::kTrouble) {
-      clock_.Sleep(retry, stop_);
-      retry = std::min(retry * 2, kLongestRetry);
+    } else if (step == Step::kContended) {
       idle_since = clock_.Now();
+      clock_.Sleep(Jitter(kPollInterval, 0), stop_);
+    } else if (stop_.cancelled()) {
+      break;  // the queue was not looked at to its end: that it is empty is not known
     } else if (first_look && queue_.MoreMayCome()) {
       clock_.Sleep(kFirstLookAgain, stop_);
     } else if (clock_.Now() - idle_since >= options_.linger) {
       return End::kQueueEmpty;
     } else {
-      clock_.Sleep(std::min(kPollInterval, options_.linger - (clock_.Now() - idle_since)), stop_);
+      clock_.Sleep(IdleWait(clock_.Now() - idle_since), stop_);
     }
     first_look = false;
   }
   return End::kStopped;
 }
 
+absl::Duration Consumer::IdleWait(absl::Duration idle) {
+  absl::Duration wait = kPollInterval;
+  if (queue_.MoreMayCome()) {
+    wait = Jitter(std::clamp(idle / 20, kPollInterval, kLongestPollInterval), 0.5);
+  }
+  return std::min(wait, options_.linger - idle);
+}
+
+// A random part of `wait`, at least `least` of it: a fleet must not knock all at once.
+absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
+  return wait * std::uniform_real_distribution<>(least, 1)(random_);
+}
+
 Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(stop_);
+  if (absl::IsAborted(claimed.status())) {
+    log_.Debug(claimed.status().message());
+    return Step::kContended;
+  }
   if (!claimed.ok()) {
-    log_.Warning("cannot claim a task now: ", claimed.status().message());
+    if (!stop_.cancelled()) {
+      log_.Warning("cannot claim a task now: ", claimed.status().message());
+    }
     return Step::kTrouble;
   }
   if (!claimed->has_value()) return Step::kIdle;
   const Claim& claim = **claimed;
   const Log log = log_.WithTask(claim.task.id);
   log.Info("claimed (attempt ", claim.attempt, ")");
-  CancelToken cancel(&stop_);
-  const Outcome outcome = execute(claim, cancel);
+  const Outcome outcome = [&] {
+    CancelToken cancel(&stop_);
+    const ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
+    return execute(claim, cancel);
+  }();
   Record(claim, outcome);
   CountFault(outcome);
   return Step::kWorked;
@@ -83,21 +117,14 @@ void Consumer::Record(const Claim& claim, const Outcome& outcome) {
     log.Warning("dropped: ", outcome.failure_reason);
     return;
   }
-  const bool hand_back = outcome.kind == Outcome::Kind::kHandBack;
-  CancelToken never;  // a stop must not keep us from recording
-  absl::Duration retry = kFirstRetry;
-  for (int tries = 1;; ++tries) {
-    const absl::Status status =
-        hand_back ? queue_.HandBack(claim, outcome.failure_reason) : queue_.Finish(claim, outcome);
-    if (status.ok()) break;
-    if (absl::IsAborted(status)) {
-      log.Warning("the result is dropped: the claim is no longer ours: ", status.message());
-      return;
-    }
-    log.Warning("cannot record the end of the task (try ", tries, "): ", status.message());
-    if (tries == kRecordTries) return;
-    clock_.Sleep(retry, never);
-    retry = std::min(retry * 2, kLongestRetry);
+  const absl::Status status = RecordPatiently(claim, outcome, log);
+  if (absl::IsAborted(status)) {
+    log.Warning("the result is dropped: the claim is no longer ours: ", status.message());
+    return;
+  }
+  if (!status.ok()) {
+    log.Error("the end of the task is given up, it stays claimed: ", status.message());
+    return;
   }
   switch (outcome.kind) {
     case Outcome::Kind::kComplete:
@@ -107,6 +134,33 @@ void Consumer::Record(const Claim& claim, const Outcome& outcome) {
     default:
       return log.Error(outcome.kind == Outcome::Kind::kKilled ? "killed: " : "failed: ",
                        outcome.failure_reason);
+  }
+}
+
+absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log) {
+  const CancelToken never;  // a stop must not keep us from recording, only shorten the patience
+  const absl::Time started = clock_.Now();
+  absl::Time patient_until = started + options_.record_patience;
+  absl::Duration retry = kFirstRetry;
+  bool stopping = false;
+  for (int tries = 1;; ++tries) {
+    const absl::Status status = outcome.kind == Outcome::Kind::kHandBack
+                                    ? queue_.HandBack(claim, outcome.failure_reason)
+                                    : queue_.Finish(claim, outcome);
+    if (status.ok() || absl::IsAborted(status)) return status;
+    if (absl::IsInvalidArgument(status)) {
+      patient_until = std::min(patient_until, started + kPatienceWithRefusal);
+    }
+    if (stop_.cancelled() && !stopping) {
+      stopping = true;
+      patient_until = std::min(patient_until, clock_.Now() + kPatienceWhenStopping);
+      retry = kFirstRetry;
+    }
+    const absl::Duration wait = Jitter(retry, 0.5);
+    if (clock_.Now() + wait > patient_until) return status;
+    log.Warning("cannot record the end of the task (try ", tries, "): ", status.message());
+    clock_.Sleep(wait, stopping ? never : stop_);
+    retry = std::min(retry * 2, kLongestRetry);
   }
 }
 

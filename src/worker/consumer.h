@@ -1,6 +1,8 @@
 // The main loop: claim a task, have it run, record its end, until nothing is left to do.
 #pragma once
 
+#include <random>
+
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
@@ -13,6 +15,10 @@ namespace sparkles {
 
 struct ConsumerOptions {
   absl::Duration linger;  // how long an empty queue is watched before the worker is done
+  // How often the claim is looked after while its task runs; infinite: never.
+  absl::Duration watch_period = absl::InfiniteDuration();
+  // How long the end of a task is written again and again before it is given up.
+  absl::Duration record_patience = absl::Minutes(5);
 };
 
 // Machine faults in a row after which a worker claims no more (contract.md section 3): one bad
@@ -29,14 +35,19 @@ class Consumer {
       : options_(options), clock_(clock), queue_(queue), stop_(stop), log_(std::move(log)) {}
 
   // Blocks until the end. Every claim is finished or handed back before this returns; where the
-  // queue refuses even that after many tries, it stays recoverable as an abandoned claim.
+  // queue takes neither within record_patience (a few seconds once `stop` is cancelled), it stays
+  // recoverable as an abandoned claim.
   End Run(Execute execute);
 
  private:
-  enum class Step { kWorked, kIdle, kTrouble };
+  enum class Step { kWorked, kIdle, kContended, kTrouble };
   Step ClaimAndRun(Execute execute);
   void Record(const Claim& claim, const Outcome& outcome);
+  // Tries until it succeeds; otherwise the last error.
+  absl::Status RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log);
   void CountFault(const Outcome& outcome);
+  absl::Duration IdleWait(absl::Duration idle);
+  absl::Duration Jitter(absl::Duration wait, double least);
 
   const ConsumerOptions options_;
   Clock& clock_;
@@ -44,6 +55,7 @@ class Consumer {
   CancelToken& stop_;
   const Log log_;
   int faults_in_a_row_ = 0;
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace sparkles

@@ -69,7 +69,7 @@ TEST_P(ObjectStoreContract, GivesBackWhatItWasGiven) {
 }
 
 TEST_P(ObjectStoreContract, UploadReplacesTheWholeObject) {
-  ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a")).ok());
+  ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}).ok());
   const UniqueFd source = FileWith("short");
   ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}).ok());
   EXPECT_EQ(Downloaded(Url("a")), "short");
@@ -86,7 +86,7 @@ TEST_P(ObjectStoreContract, NamesWithSlashesAndOddBytesAreKeptApart) {
   const std::vector<std::string> names = {"d/e/f",    "d/e/g", "sp ace", "per%20cent",
                                           "\xC3\xA4", "-",     "h#a?s",  "..."};
   for (const std::string& name : names) {
-    ASSERT_TRUE(store().UploadBytes(name, Url(name)).ok()) << name;
+    ASSERT_TRUE(store().UploadBytes(name, Url(name), {}).ok()) << name;
   }
   for (const std::string& name : names) EXPECT_EQ(Downloaded(Url(name)), name);
 }
@@ -101,20 +101,20 @@ TEST_P(ObjectStoreContract, AnAbsentObjectIsNotFoundByItsUrl) {
 }
 
 TEST_P(ObjectStoreContract, ReadBytesTellsAbsentFromEmptyAndFromTooLong) {
-  ASSERT_TRUE(store().UploadBytes("", Url("empty")).ok());
-  ASSERT_TRUE(store().UploadBytes("12345", Url("five")).ok());
-  const auto absent = store().ReadBytes(Url("absent"), 5);
+  ASSERT_TRUE(store().UploadBytes("", Url("empty"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes("12345", Url("five"), {}).ok());
+  const auto absent = store().ReadBytes(Url("absent"), 5, {});
   ASSERT_TRUE(absent.ok()) << absent.status();
   EXPECT_EQ(*absent, std::nullopt);
-  EXPECT_EQ(store().ReadBytes(Url("empty"), 5)->value(), "");
-  EXPECT_EQ(store().ReadBytes(Url("five"), 5)->value(), "12345");
-  const absl::Status too_long = store().ReadBytes(Url("five"), 4).status();
+  EXPECT_EQ(store().ReadBytes(Url("empty"), 5, {})->value(), "");
+  EXPECT_EQ(store().ReadBytes(Url("five"), 5, {})->value(), "12345");
+  const absl::Status too_long = store().ReadBytes(Url("five"), 4, {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(too_long)) << too_long;
   EXPECT_THAT(std::string(too_long.message()), StartsWith(Url("five") + ": "));
 }
 
 TEST_P(ObjectStoreContract, UploadBytesReportsSizeAndChecksum) {
-  const auto info = store().UploadBytes("123456789", Url("a"));
+  const auto info = store().UploadBytes("123456789", Url("a"), {});
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->size, 9U);
   EXPECT_EQ(info->crc32c, 0xE3069283U);
@@ -134,7 +134,7 @@ TEST_P(ObjectStoreContract, ReportsEveryByteThatMoves) {
 }
 
 TEST_P(ObjectStoreContract, ACancelledUploadLeavesTheOldObject) {
-  ASSERT_TRUE(store().UploadBytes("old", Url("a")).ok());
+  ASSERT_TRUE(store().UploadBytes("old", Url("a"), {}).ok());
   for (const size_t size : {3U, 3'000'000U}) {
     CancelToken cancel;
     TransferOptions options;
@@ -151,7 +151,7 @@ TEST_P(ObjectStoreContract, ACancelledUploadLeavesTheOldObject) {
 }
 
 TEST_P(ObjectStoreContract, ACancelledDownloadSaysSo) {
-  ASSERT_TRUE(store().UploadBytes(Pattern(200'000), Url("a")).ok());
+  ASSERT_TRUE(store().UploadBytes(Pattern(200'000), Url("a"), {}).ok());
   CancelToken cancel;
   TransferOptions options;
   options.cancel = &cancel;
@@ -168,7 +168,7 @@ TEST_P(ObjectStoreContract, WhatIsNoRegularFileIsNotUploaded) {
   const absl::Status status = store().Upload(source->get(), Url("a"), {}).status();
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), StartsWith(Url("a") + ": "));
-  EXPECT_EQ(*store().ReadBytes(Url("a"), 10), std::nullopt);
+  EXPECT_EQ(*store().ReadBytes(Url("a"), 10, {}), std::nullopt);
 }
 
 TEST_P(ObjectStoreContract, WhatIsNoUrlOfItsOwnIsInvalid) {
@@ -176,8 +176,8 @@ TEST_P(ObjectStoreContract, WhatIsNoUrlOfItsOwnIsInvalid) {
   for (const std::string& url : {std::string(""), std::string("/a/b"), Url("folder/")}) {
     EXPECT_TRUE(absl::IsInvalidArgument(store().Upload(file.get(), url, {}).status())) << url;
     EXPECT_TRUE(absl::IsInvalidArgument(store().Download(url, file.get(), {}).status())) << url;
-    EXPECT_TRUE(absl::IsInvalidArgument(store().UploadBytes("x", url).status())) << url;
-    EXPECT_TRUE(absl::IsInvalidArgument(store().ReadBytes(url, 10).status())) << url;
+    EXPECT_TRUE(absl::IsInvalidArgument(store().UploadBytes("x", url, {}).status())) << url;
+    EXPECT_TRUE(absl::IsInvalidArgument(store().ReadBytes(url, 10, {}).status())) << url;
   }
 }
 
@@ -190,7 +190,7 @@ TEST_P(ObjectStoreContract, ManyThreadsNeitherMixNorLoseObjects) {
     threads.emplace_back([&, i] {
       EXPECT_TRUE(store().Upload(sources[i % 2].get(), Url("shared"), {}).ok());
       const std::string own = Url("new/folder/of/all/" + std::to_string(i));
-      EXPECT_TRUE(store().UploadBytes(std::to_string(i), own).ok());
+      EXPECT_TRUE(store().UploadBytes(std::to_string(i), own, {}).ok());
     });
   }
   for (std::thread& thread : threads) thread.join();

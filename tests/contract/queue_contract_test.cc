@@ -8,7 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "queue/file_queue.h"
+#include "queue/task_entity.h"
 #include "queue/task_states.h"
+#include "tests/support/datastore_lab.h"
+#include "tests/support/emulator.h"
 #include "tests/support/mem_queue.h"
 #include "tests/support/temp_folder.h"
 
@@ -91,15 +94,48 @@ class FileWorld : public World {
   int resets_ = 0;
 };
 
+// On the emulator.
+class DatastoreWorld : public World {
+ public:
+  explicit DatastoreWorld(const std::vector<Task>& tasks) {
+    for (const Task& task : tasks) lab_.Put(DatastoreLab::PendingTask(task));
+  }
+  std::unique_ptr<Queue> MakeQueue(const std::string& owner) override {
+    return lab_.MakeQueue(owner);
+  }
+  Recorded Look(const std::string& task_id) override {
+    const auto entity =
+        Entity::Parse({{"key", Json::object()}, {"properties", lab_.Properties(task_id)}});
+    EXPECT_TRUE(entity.ok()) << entity.status();
+    Recorded recorded;
+    recorded.status = ParseTaskStatus(*AsString(entity->Find("status"))).value();
+    recorded.exit_code = AsString(entity->Find("exit_code")).value_or("");
+    // A reason that is not one of a failure is in the history alone.
+    recorded.failure_reason = TaskEntity(task_id, *entity).History().back().failure_reason;
+    return recorded;
+  }
+  void Reset(const std::string& task_id) override { lab_.Reset(task_id); }
+
+ private:
+  DatastoreLab lab_;
+};
+
 struct Kind {
   std::string name;
   std::function<std::unique_ptr<World>(const std::vector<Task>&)> make_world;
+  bool needs_emulator = false;
 };
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 class QueueContract : public testing::TestWithParam<Kind> {
  protected:
+  void SetUp() override {
+    if (GetParam().needs_emulator && DatastoreEmulator::Shared() == nullptr) {
+      GTEST_SKIP() << kNoEmulator;
+    }
+  }
+
   std::unique_ptr<World> MakeWorld(int count) {
     std::vector<Task> tasks;
     for (int i = 1; i <= count; ++i) {
@@ -113,8 +149,10 @@ class QueueContract : public testing::TestWithParam<Kind> {
     return GetParam().make_world(tasks);
   }
 
+  // As the consumer does: a round that got nothing is no reason to stop.
   std::optional<Claim> ClaimOne(Queue& queue) {
     auto claim = queue.ClaimOne(cancel_);
+    while (absl::IsAborted(claim.status())) claim = queue.ClaimOne(cancel_);
     EXPECT_TRUE(claim.ok()) << claim.status();
     return claim.ok() ? *claim : std::nullopt;
   }
@@ -259,6 +297,14 @@ TEST_P(QueueContract, ClaimThatWasTakenAwayEndsNothing) {
   EXPECT_EQ(world->Look("job.1").exit_code, "2");
 }
 
+TEST_P(QueueContract, CheckSeesWhetherTheClaimStillStands) {
+  const auto world = MakeWorld(1);
+  const auto queue = world->MakeQueue("a");
+  const auto claim = ClaimOne(*queue);
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(queue->Check(*claim, cancel_).value(), ClaimState::kOurs);
+}
+
 TEST_P(QueueContract, OlderClaimOfTheSameWorkerEndsNothing) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
@@ -273,19 +319,16 @@ TEST_P(QueueContract, OlderClaimOfTheSameWorkerEndsNothing) {
 
 // D30: a task that ends its workers must not be fed to one worker after another.
 TEST_P(QueueContract, TaskWithoutOrderlyEndIsFailedAfterTenClaims) {
-  const auto world = MakeWorld(2);
+  const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   for (int i = 0; i < kMaxDisorderlyClaims; ++i) {
     const auto claim = ClaimOne(*queue);
     ASSERT_TRUE(claim);
-    ASSERT_EQ(claim->task.id, "job.1");
     EXPECT_EQ(claim->attempt, i + 1);
     world->Reset("job.1");
     ASSERT_TRUE(absl::IsAborted(queue->Finish(*claim, Complete("0"))));
   }
-  const auto next = ClaimOne(*queue);
-  ASSERT_TRUE(next);
-  EXPECT_EQ(next->task.id, "job.2");
+  EXPECT_FALSE(ClaimOne(*queue));
   EXPECT_EQ(world->Look("job.1").status, TaskStatus::kFailed);
   EXPECT_NE(world->Look("job.1").failure_reason, "");
 }
@@ -306,8 +349,8 @@ std::unique_ptr<World> Make(const std::vector<Task>& tasks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Queues, QueueContract,
-                         testing::Values(Kind{"Mem", Make<MemWorld>},
-                                         Kind{"File", Make<FileWorld>}),
+                         testing::Values(Kind{"Mem", Make<MemWorld>}, Kind{"File", Make<FileWorld>},
+                                         Kind{"Datastore", Make<DatastoreWorld>, true}),
                          [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
 
 }  // namespace

@@ -236,6 +236,9 @@ class Lab:
                 states.setdefault(line["task_id"], TaskState()).lines.append(line)
         return states
 
+    def read(self, url):
+        return pathlib.Path(url.removeprefix("file://")).read_bytes()
+
     def result(self, name):
         return json.loads((self.store / name / "result.json").read_text(encoding="utf-8"))
 

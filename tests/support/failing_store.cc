@@ -12,18 +12,18 @@
 namespace sparkles {
 
 void FailingStore::Add(StoreFault fault) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   faults_.push_back(std::move(fault));
 }
 
 void FailingStore::RemoveFaults() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   faults_.clear();
   quota_.reset();
 }
 
 void FailingStore::SetQuota(uint64_t bytes) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   quota_ = bytes;
 }
 
@@ -48,16 +48,18 @@ absl::StatusOr<ObjectInfo> FailingStore::Upload(int fd, const std::string& url,
 }
 
 absl::StatusOr<ObjectInfo> FailingStore::UploadBytes(absl::string_view bytes,
-                                                     const std::string& url) {
+                                                     const std::string& url,
+                                                     const TransferOptions& options) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kUploadBytes, url));
   RETURN_IF_ERROR(TakeQuota(bytes.size(), url));
-  return store_.UploadBytes(bytes, url);
+  return store_.UploadBytes(bytes, url, options);
 }
 
 absl::StatusOr<std::optional<std::string>> FailingStore::ReadBytes(const std::string& url,
-                                                                   size_t max_bytes) {
+                                                                   size_t max_bytes,
+                                                                   const TransferOptions& options) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kReadBytes, url));
-  return store_.ReadBytes(url, max_bytes);
+  return store_.ReadBytes(url, max_bytes, options);
 }
 
 absl::Status FailingStore::Flush() {
@@ -66,7 +68,7 @@ absl::Status FailingStore::Flush() {
 }
 
 std::optional<StoreFault> FailingStore::NextFault(StoreMethod method, const std::string& url) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   for (StoreFault& fault : faults_) {
     if (fault.method != method || !absl::StrContains(url, fault.url_part)) continue;
     if (fault.skip > 0) {
@@ -85,7 +87,7 @@ absl::Status FailingStore::StatusOfNextFault(StoreMethod method, const std::stri
 }
 
 absl::Status FailingStore::TakeQuota(uint64_t bytes, const std::string& url) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (!quota_.has_value()) return absl::OkStatus();
   if (bytes > *quota_) return ErrnoError(ENOSPC, url);
   *quota_ -= bytes;

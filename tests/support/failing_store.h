@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "storage/object_store.h"
 
 namespace sparkles {
@@ -41,9 +41,10 @@ class FailingStore : public ObjectStore {
                                       const TransferOptions& options) override;
   absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
                                     const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
-  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
-                                                       size_t max_bytes) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                         const TransferOptions& options) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
+                                                       const TransferOptions& options) override;
   absl::Status Flush() override;
 
  private:
@@ -53,7 +54,7 @@ class FailingStore : public ObjectStore {
   absl::Status TakeQuota(uint64_t bytes, const std::string& url);
 
   ObjectStore& store_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<StoreFault> faults_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> quota_ ABSL_GUARDED_BY(mutex_);
 };

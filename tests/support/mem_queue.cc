@@ -30,7 +30,7 @@ MemTasks::MemTasks(const std::vector<Task>& tasks, Clock& clock) : clock_(clock)
 }
 
 MemTasks::Entry MemTasks::Find(const std::string& task_id) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   for (const Entry& entry : entries_) {
     if (entry.task.id == task_id) return entry;
   }
@@ -38,7 +38,7 @@ MemTasks::Entry MemTasks::Find(const std::string& task_id) const {
 }
 
 void MemTasks::Reset(const std::string& task_id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   for (Entry& entry : entries_) {
     if (entry.task.id == task_id) Change(entry, TaskStatus::kPending, "", "");
   }
@@ -58,7 +58,7 @@ void MemTasks::Change(Entry& entry, TaskStatus status, const std::string& owner,
 absl::StatusOr<std::optional<Claim>> MemQueue::ClaimOne(const CancelToken& cancel) {
   if (absl::Status error = TakeError(claim_errors); !error.ok()) return error;
   if (cancel.cancelled()) return std::nullopt;
-  absl::MutexLock lock(&tasks_.mutex_);
+  MutexLock lock(tasks_.mutex_);
   for (MemTasks::Entry& entry : tasks_.entries_) {
     if (entry.status != TaskStatus::kPending) continue;
     if (CountDisorderlyClaims(entry.history) >= kMaxDisorderlyClaims) {
@@ -85,6 +85,17 @@ MemTasks::Entry* MemQueue::FindClaimed(const Claim& claim) {
   return nullptr;
 }
 
+absl::StatusOr<ClaimState> MemQueue::Check(const Claim& claim, const CancelToken&) {
+  MutexLock lock(tasks_.mutex_);
+  if (FindClaimed(claim) != nullptr) return ClaimState::kOurs;
+  for (const MemTasks::Entry& entry : tasks_.entries_) {
+    if (entry.task.id == claim.task.id && entry.status == TaskStatus::kKilled) {
+      return ClaimState::kKilled;
+    }
+  }
+  return ClaimState::kLost;
+}
+
 absl::Status MemQueue::Finish(const Claim& claim, const Outcome& outcome) {
   if (absl::Status error = TakeError(finish_errors); !error.ok()) return error;
   TaskStatus status = TaskStatus::kComplete;
@@ -93,7 +104,7 @@ absl::Status MemQueue::Finish(const Claim& claim, const Outcome& outcome) {
   if (status == TaskStatus::kComplete && outcome.kind != Outcome::Kind::kComplete) {
     return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
   }
-  absl::MutexLock lock(&tasks_.mutex_);
+  MutexLock lock(tasks_.mutex_);
   MemTasks::Entry* entry = FindClaimed(claim);
   if (entry == nullptr) return ClaimLost(claim);
   tasks_.Change(*entry, status, owner_, outcome.failure_reason);
@@ -102,7 +113,8 @@ absl::Status MemQueue::Finish(const Claim& claim, const Outcome& outcome) {
 }
 
 absl::Status MemQueue::HandBack(const Claim& claim, const std::string& reason) {
-  absl::MutexLock lock(&tasks_.mutex_);
+  if (absl::Status error = TakeError(hand_back_errors); !error.ok()) return error;
+  MutexLock lock(tasks_.mutex_);
   MemTasks::Entry* entry = FindClaimed(claim);
   if (entry == nullptr) return ClaimLost(claim);
   tasks_.Change(*entry, TaskStatus::kPending, "", reason);

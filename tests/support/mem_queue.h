@@ -10,8 +10,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "queue/queue.h"
 #include "task/task.h"
 
@@ -43,7 +43,7 @@ class MemTasks {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock& clock_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -56,12 +56,14 @@ class MemQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   bool MoreMayCome() const override { return more_may_come; }
 
   bool more_may_come = false;
-  // The next calls of ClaimOne and of Finish give these instead of doing anything, first one first.
+  // The next calls of each give these instead of doing anything, first one first.
   std::vector<absl::Status> claim_errors;
   std::vector<absl::Status> finish_errors;
+  std::vector<absl::Status> hand_back_errors;
 
  private:
   // Null if the claim is no longer ours.

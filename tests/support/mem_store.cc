@@ -38,28 +38,28 @@ absl::StatusOr<std::string> ReadAll(int fd, const TransferOptions& options) {
 }  // namespace
 
 void MemStore::Put(const std::string& url, absl::string_view content) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Object& object = objects_[url];
   object.content = std::string(content);
   ++object.generation;
 }
 
 std::optional<std::string> MemStore::Get(const std::string& url) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   const auto found = objects_.find(url);
   if (found == objects_.end()) return std::nullopt;
   return found->second.content;
 }
 
 std::vector<std::string> MemStore::Urls() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   std::vector<std::string> urls;
   for (const auto& [url, object] : objects_) urls.push_back(url);
   return urls;
 }
 
 int MemStore::downloads() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   return downloads_;
 }
 
@@ -68,7 +68,7 @@ absl::StatusOr<ObjectInfo> MemStore::Download(const std::string& url, int fd,
   RETURN_IF_ERROR(CheckUrl(url));
   Object object;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     ++downloads_;
     const auto found = objects_.find(url);
     if (found == objects_.end()) return absl::NotFoundError(absl::StrCat(url, ": not found"));
@@ -90,19 +90,21 @@ absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
                                             const TransferOptions& options) {
   const auto content = ReadAll(fd, options);
   if (!content.ok()) return Annotate(content.status(), url);
-  return UploadBytes(*content, url);
+  return UploadBytes(*content, url, options);
 }
 
-absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url) {
+absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url,
+                                                 const TransferOptions&) {
   RETURN_IF_ERROR(CheckUrl(url));
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Object& object = objects_[url];
   object.content = std::string(bytes);
   return ObjectInfo{bytes.size(), Crc32c(bytes), ++object.generation};
 }
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
-                                                               size_t max_bytes) {
+                                                               size_t max_bytes,
+                                                               const TransferOptions&) {
   RETURN_IF_ERROR(CheckUrl(url));
   std::optional<std::string> content = Get(url);
   if (content.has_value() && content->size() > max_bytes) {

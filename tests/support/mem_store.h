@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "storage/object_store.h"
 
 namespace sparkles {
@@ -26,9 +26,10 @@ class MemStore : public ObjectStore {
                                       const TransferOptions& options) override;
   absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
                                     const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url) override;
-  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
-                                                       size_t max_bytes) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                         const TransferOptions& options) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
+                                                       const TransferOptions& options) override;
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:
@@ -37,7 +38,7 @@ class MemStore : public ObjectStore {
     int64_t generation = 0;
   };
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, Object> objects_ ABSL_GUARDED_BY(mutex_);
   int downloads_ ABSL_GUARDED_BY(mutex_) = 0;
 };

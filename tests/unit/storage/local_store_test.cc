@@ -43,9 +43,9 @@ class LocalStoreTest : public testing::Test {
 };
 
 TEST_F(LocalStoreTest, MakesFoldersAgainThatSomebodyRemoved) {
-  ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x")).ok());
+  ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x"), {}).ok());
   ASSERT_TRUE(RemoveTree(folder_ / "a").ok());
-  ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y")).ok());
+  ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y"), {}).ok());
   EXPECT_EQ(*ReadFile(folder_ / "a/b/c/y", 10), "2");
   EXPECT_TRUE(store_.Flush().ok());
 }
@@ -70,8 +70,8 @@ TEST_F(LocalStoreTest, AFolderInTheWayIsNamedOnceAndSurvives) {
 }
 
 TEST_F(LocalStoreTest, AFileWhereAFolderMustBeIsAnErrorNotAMissingObject) {
-  ASSERT_TRUE(store_.UploadBytes("x", Url("file")).ok());
-  const absl::Status status = store_.UploadBytes("y", Url("file/b/c")).status();
+  ASSERT_TRUE(store_.UploadBytes("x", Url("file"), {}).ok());
+  const absl::Status status = store_.UploadBytes("y", Url("file/b/c"), {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), testing::StartsWith(Url("file/b/c") + ": "));
 }
@@ -110,7 +110,7 @@ TEST_F(LocalStoreTest, AFileRewrittenInPlaceWhileItIsReadIsNotStored) {
 }
 
 TEST_F(LocalStoreTest, AFullDiskIsTheMachinesFault) {
-  ASSERT_TRUE(store_.UploadBytes("content", Url("a")).ok());
+  ASSERT_TRUE(store_.UploadBytes("content", Url("a"), {}).ok());
   const auto full = OpenFile("/dev/full", O_RDWR);
   ASSERT_TRUE(full.ok());
   const absl::Status status = store_.Download(Url("a"), full->get(), {}).status();
@@ -119,9 +119,9 @@ TEST_F(LocalStoreTest, AFullDiskIsTheMachinesFault) {
 }
 
 TEST_F(LocalStoreTest, ReplacesASymlinkAndNotWhatItLeadsTo) {
-  ASSERT_TRUE(store_.UploadBytes("target", Url("target")).ok());
+  ASSERT_TRUE(store_.UploadBytes("target", Url("target"), {}).ok());
   ASSERT_EQ(symlink("target", (folder_ / "link").c_str()), 0);
-  ASSERT_TRUE(store_.UploadBytes("new", Url("link")).ok());
+  ASSERT_TRUE(store_.UploadBytes("new", Url("link"), {}).ok());
   EXPECT_EQ(*ReadFile(folder_ / "target", 10), "target");
   EXPECT_EQ(*ReadFile(folder_ / "link", 10), "new");
 }
@@ -129,7 +129,7 @@ TEST_F(LocalStoreTest, ReplacesASymlinkAndNotWhatItLeadsTo) {
 TEST_F(LocalStoreTest, FlushCopesWithFilesThatWentAway) {
   for (const int count : {3, 40}) {
     for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i))).ok());
+      ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i)), {}).ok());
     }
     ASSERT_TRUE(RemoveTree(folder_ / "d").ok());
     EXPECT_TRUE(store_.Flush().ok());

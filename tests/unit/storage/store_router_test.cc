@@ -14,8 +14,8 @@ TEST(StoreRouter, PicksTheStoreByScheme) {
   MemStore files;
   MemStore cloud;
   StoreRouter router(files, &cloud);
-  ASSERT_TRUE(router.UploadBytes("f", "file:///a").ok());
-  ASSERT_TRUE(router.UploadBytes("g", "gs://b/a").ok());
+  ASSERT_TRUE(router.UploadBytes("f", "file:///a", {}).ok());
+  ASSERT_TRUE(router.UploadBytes("g", "gs://b/a", {}).ok());
   EXPECT_EQ(files.Urls(), std::vector<std::string>{"file:///a"});
   EXPECT_EQ(cloud.Urls(), std::vector<std::string>{"gs://b/a"});
 }
@@ -23,7 +23,7 @@ TEST(StoreRouter, PicksTheStoreByScheme) {
 TEST(StoreRouter, SaysThatCloudStorageIsMissing) {
   MemStore files;
   StoreRouter router(files, nullptr);
-  const absl::Status status = router.UploadBytes("g", "gs://b/a").status();
+  const absl::Status status = router.UploadBytes("g", "gs://b/a", {}).status();
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
   EXPECT_EQ(status.message(), "gs://b/a: Cloud Storage is not in this build yet");
 }
@@ -32,7 +32,7 @@ TEST(StoreRouter, RefusesOtherSchemesByName) {
   MemStore files;
   StoreRouter router(files, &files);
   for (const std::string url : {"s3://b/o", "/a/b", "", "gs:/b/o", "http://h/gs://b/o"}) {
-    const absl::Status status = router.ReadBytes(url, 10).status();
+    const absl::Status status = router.ReadBytes(url, 10, {}).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_EQ(status.message(), url + ": not a file:// or gs:// URL");
   }

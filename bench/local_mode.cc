@@ -1,0 +1,385 @@
+// Measures the shipped worker in local mode, each figure against a baseline that is measured in
+// turns with it: fork+exec+wait for the overhead of a task, cp for the delivery of its outputs.
+// The one hard idea: what a delivery takes is read from the times that the worker itself leaves
+// (end of the command in result.json, end of the task in the state), so that making the outputs
+// does not count, nor does starting the worker.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace sparkles {
+namespace {
+
+constexpr int kTasks = 200;
+constexpr int kDurableTasks = 50;
+constexpr char kManyFiles[] =
+    "for d in 0 1 2 3 4 5 6 7 8 9; do mkdir d$d && "
+    "head -c 1024000 /dev/urandom | split -b 1024 -a 3 -d - d$d/file; done && sync -f .";
+constexpr char kQuick[] = "--durable=false";
+constexpr double kMaxOverhead = 3;          // times fork+exec+wait
+constexpr double kMaxManyFiles = 2;         // times cp -r
+constexpr double kMaxOneFile = 1.3;         // times cp
+constexpr double kMaxStart = 0.020;         // seconds
+constexpr int64_t kMaxMemory = 16'000'000;  // bytes
+
+struct Settings {
+  std::string binary;
+  int rounds = 3;
+  uint64_t megabytes = 2000;  // of the one big output
+};
+
+[[noreturn]] void GiveUp(absl::string_view why) {
+  fprintf(stderr, "bench: %s\n", std::string(why).c_str());
+  exit(1);
+}
+
+template <typename T>
+T OrGiveUp(absl::StatusOr<T> value) {
+  if (!value.ok()) GiveUp(value.status().message());
+  return *std::move(value);
+}
+
+void OrGiveUp(const absl::Status& status) {
+  if (!status.ok()) GiveUp(status.message());
+}
+
+double Seconds() { return absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()); }
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Ended {
+  double start = 0;    // seconds since 1970
+  double seconds = 0;  // until it was waited for
+  int64_t memory = 0;  // bytes; the largest of the process and all that it waited for
+};
+
+// Runs a program to its end, which must be a good one. Its stderr is dropped.
+Ended RunProgram(std::vector<std::string> arguments) {
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  Ended ended;
+  ended.start = Seconds();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0) dup2(null, STDERR_FILENO);
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = -1;
+  rusage usage{};
+  if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status != 0) {
+    GiveUp(absl::StrCat(arguments[0], " ", arguments[1], ": ended with wait status ", status));
+  }
+  ended.seconds = Seconds() - ended.start;
+  ended.memory = int64_t{usage.ru_maxrss} * 1024;
+  return ended;
+}
+
+void Shell(const std::string& command) { RunProgram({"/bin/sh", "-c", command}); }
+
+std::string MakeFreshFolder(const std::string& parent) {
+  std::string path = parent + "/sparkles-bench-XXXXXX";
+  if (mkdtemp(path.data()) == nullptr) GiveUp(path + ": cannot be made");
+  return path;
+}
+
+// Where the folders of several runs go, all removed at the end: ext4 without a journal is slow to
+// make files for minutes after many were removed.
+class Ground {
+ public:
+  explicit Ground(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
+  ~Ground() { OrGiveUp(RemoveTree(path_)); }
+  Ground(const Ground&) = delete;
+  Ground& operator=(const Ground&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// One run of the worker on tasks of its own.
+class WorkerRun {
+ public:
+  WorkerRun(const Settings& settings, const std::string& parent)
+      : settings_(settings), path_(MakeFreshFolder(parent)), results_(path_ + "/results") {}
+
+  // `count` tasks that run `command`; they deliver only if `delivers`.
+  void AddTasks(int count, const std::string& command, bool delivers) {
+    const std::string url = "file://" + results_;
+    for (int i = 0; i < count; ++i) {
+      Json args = {{"command", command}};
+      if (delivers) {
+        args["uploads"] = {{"include_patterns", Json::array({"**"})}, {"dst_url", url}};
+        args["stdout_url"] = url + "/stdout.txt";
+        args["command_result_url"] = url + "/result.json";
+      }
+      tasks_.push_back({{"task_id", absl::StrCat("task.", i)}, {"args", args}});
+    }
+  }
+
+  // `flags` are added to the worker's command line, `prefix` is put before it.
+  Ended Run(const std::vector<std::string>& flags, std::vector<std::string> prefix = {}) {
+    OrGiveUp(WriteFileAtomically(TasksPath(), DumpJson(tasks_), /*durable=*/false));
+    std::vector<std::string> line = std::move(prefix);
+    line.insert(line.end(), {settings_.binary, "consume", "--tasksFile=" + TasksPath(),
+                             "--tasksDir=" + path_ + "/tasks", "--cacheDir=" + path_ + "/cache"});
+    line.insert(line.end(), flags.begin(), flags.end());
+    return RunProgram(std::move(line));
+  }
+
+  // Of the one task: seconds since 1970.
+  double CommandStart() const { return UsageTime("start_time"); }
+  // From the end of its command to the end of the task.
+  double DeliverySeconds() const {
+    const std::string state = OrGiveUp(ReadFile(TasksPath() + ".state", 1 << 20));
+    for (const absl::string_view line : absl::StrSplit(state, '\n', absl::SkipEmpty())) {
+      const Json change = OrGiveUp(ParseJson(line));
+      if (change.value("status", "") != "complete") continue;
+      return change.at("timestamp").get<double>() - UsageTime("end_time");
+    }
+    GiveUp("the task did not complete");
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string TasksPath() const { return path_ + "/tasks.json"; }
+  double UsageTime(const char* field) const {
+    const Json result = OrGiveUp(ParseJson(OrGiveUp(ReadFile(results_ + "/result.json", 1 << 24))));
+    return result.at("resource_usage").at(field).get<double>();
+  }
+
+  const Settings& settings_;
+  const std::string path_;
+  const std::string results_;
+  Json tasks_ = Json::array();
+};
+
+void PrintLine(const std::string& what, const std::string& figure, const std::string& baseline,
+               const std::string& goal, bool met) {
+  absl::PrintF("%-52s %10s  %-36s %-8s %s\n", what, figure, baseline, goal,
+               goal.empty() ? "" : (met ? "met" : "MISSED"));
+  (void)fflush(stdout);
+}
+
+std::string Milliseconds(double seconds) { return absl::StrFormat("%.2f ms", seconds * 1000); }
+
+// `goal` 0: there is none.
+void PrintRatio(const std::string& what, double ours, double baseline, const std::string& name,
+                double goal) {
+  PrintLine(what, Milliseconds(ours),
+            absl::StrFormat("%.2f x %s (%s)", ours / baseline, name, Milliseconds(baseline)),
+            goal > 0 ? absl::StrCat("<= ", goal, " x") : "", ours <= goal * baseline);
+}
+
+double TaskSeconds(const Settings& settings, const std::string& parent, int count,
+                   const std::vector<std::string>& flags) {
+  WorkerRun run(settings, parent);
+  run.AddTasks(count, "true", /*delivers=*/false);
+  return run.Run(flags).seconds / count;
+}
+
+// Returns what fork+exec+wait takes, in seconds.
+double MeasureOverhead(const Settings& settings, const std::string& parent) {
+  std::vector<double> bare;
+  std::vector<double> quick;
+  std::vector<double> durable;
+  for (int round = 0; round < settings.rounds; ++round) {
+    const double start = Seconds();
+    for (int i = 0; i < kTasks; ++i) Shell("true");
+    bare.push_back((Seconds() - start) / kTasks);
+    quick.push_back(TaskSeconds(settings, parent, kTasks, {kQuick}));
+    durable.push_back(TaskSeconds(settings, parent, kDurableTasks, {}));
+  }
+  PrintRatio("a task `true`", Median(quick), Median(bare), "fork+exec+wait", kMaxOverhead);
+  PrintRatio("the same, durable", Median(durable), Median(bare), "fork+exec+wait", 0);
+  return Median(bare);
+}
+
+// By strace's listing of a run of `count` tasks.
+int CountSyncs(const Settings& settings, const std::string& parent, int count, bool delivers) {
+  WorkerRun run(settings, parent);
+  run.AddTasks(count, "true", delivers);
+  const std::string listing = run.path() + "/strace";
+  run.Run({}, {"strace", "-f", "-qq", "-e", "trace=fsync,fdatasync,syncfs", "-e", "signal=none",
+               "-o", listing});
+  int syncs = 0;
+  for (absl::string_view line : absl::StrSplit(OrGiveUp(ReadFile(listing, 1 << 20)), '\n')) {
+    if (absl::StrContains(line, "sync(") || absl::StrContains(line, "syncfs(")) ++syncs;
+  }
+  return syncs;
+}
+
+void PrintSyncs(const Settings& settings, const std::string& parent) {
+  if (access("/usr/bin/strace", X_OK) != 0) {
+    absl::PrintF("syncs of a durable task: not counted, strace is not installed\n");
+    return;
+  }
+  for (const bool delivers : {false, true}) {
+    const int more = CountSyncs(settings, parent, 11, delivers);
+    const int syncs = (more - CountSyncs(settings, parent, 1, delivers)) / 10;
+    absl::PrintF("%-52s %10d  %s\n",
+                 delivers ? "syncs of a durable task that delivers" : "syncs of a durable task",
+                 syncs,
+                 delivers ? "stdout.txt and its folder, result.json and its folder, the state"
+                          : "the state, so that the task does not run again");
+  }
+}
+
+// `bare`: what fork+exec+wait takes, which shows how busy the machine is.
+void MeasureStart(const Settings& settings, const std::string& parent, double bare) {
+  std::vector<double> starts;
+  for (int round = 0; round < 4 * settings.rounds; ++round) {
+    WorkerRun run(settings, parent);
+    run.AddTasks(1, "true", /*delivers=*/true);
+    const Ended ended = run.Run({kQuick});
+    starts.push_back(run.CommandStart() - ended.start);
+  }
+  const double start = Median(starts);
+  PrintLine("from fork of the worker to its first command", Milliseconds(start),
+            absl::StrFormat("%.2f x fork+exec+wait", start / bare),
+            absl::StrFormat("< %.0f ms", kMaxStart * 1000), start < kMaxStart);
+}
+
+// How an output is delivered, and what a copy must do to be comparable.
+struct Manner {
+  std::string name;
+  std::vector<std::string> flags;
+  std::string copy;  // "a" to "b"
+  bool has_goal = false;
+};
+
+double CopySeconds(const std::string& parent, const std::string& command, const Manner& manner) {
+  const std::string path = MakeFreshFolder(parent);
+  Shell(absl::StrCat("mkdir ", path, "/a && cd ", path, "/a && ", command));
+  const double start = Seconds();
+  Shell(absl::StrCat("cd ", path, " && ", manner.copy));
+  return Seconds() - start;
+}
+
+int64_t MeasureDelivery(const Settings& settings, const std::string& parent,
+                        const std::string& what, const std::string& command, double goal,
+                        bool removes_late) {
+  // The first leaves the task's folder alone: cp does not remove what it has copied either.
+  const Manner manners[] = {
+      {"", {kQuick, "--keepTasks"}, "cp -r a b", true},
+      {", durable", {"--keepTasks"}, "cp -r a b && sync -f b"},
+      {", task folder removed", {kQuick}, "cp -r a b && rm -r a"},
+  };
+  int64_t memory = 0;
+  for (const Manner& manner : manners) {
+    std::vector<double> copies;
+    std::vector<double> deliveries;
+    for (int round = 0; round < settings.rounds; ++round) {
+      std::optional<Ground> own;  // of one big file there is no room for many
+      if (!removes_late) own.emplace(parent);
+      const std::string& ground = own ? own->path() : parent;
+      copies.push_back(CopySeconds(ground, command, manner));
+      WorkerRun run(settings, ground);
+      run.AddTasks(1, command, /*delivers=*/true);
+      memory = std::max(memory, run.Run(manner.flags).memory);
+      deliveries.push_back(run.DeliverySeconds());
+    }
+    PrintRatio(what + manner.name, Median(deliveries), Median(copies), manner.copy,
+               manner.has_goal ? goal : 0);
+  }
+  return memory;
+}
+
+bool CanShareBlocks(const std::string& parent) {
+  const Ground ground(parent);
+  OrGiveUp(WriteFileAtomically(ground.path() + "/a", std::string(1 << 20, 'a'), true));
+  const UniqueFd from = OrGiveUp(OpenFile(ground.path() + "/a", O_RDONLY));
+  const UniqueFd to = OrGiveUp(OpenFile(ground.path() + "/b", O_RDWR | O_CREAT));
+  return ioctl(to.get(), FICLONE, from.get()) == 0;
+}
+
+void MeasureIn(const Settings& settings, const std::string& parent) {
+  absl::PrintF("\nin %s (blocks can%s be shared between files)\n", parent,
+               CanShareBlocks(parent) ? "" : "not");
+  const Ground ground(parent);
+  MeasureStart(settings, ground.path(), MeasureOverhead(settings, ground.path()));
+  int64_t memory = MeasureDelivery(settings, ground.path(), "delivery of 10,000 outputs of 1 KB",
+                                   kManyFiles, kMaxManyFiles, /*removes_late=*/true);
+  const uint64_t bytes = settings.megabytes * 1'000'000;
+  struct statvfs disk;
+  if (statvfs(parent.c_str(), &disk) != 0) GiveUp(parent + ": statvfs fails");
+  const std::string size = HumanBytes(static_cast<double>(bytes));
+  if (disk.f_bavail * disk.f_frsize < 4 * bytes) {
+    absl::PrintF("delivery of one output of %s: no room for it\n", size);
+  } else {
+    const std::string command = absl::StrCat("yes 'ACGTTGCAACGTTGCAACGTTGCAACGTTGCA' | head -c ",
+                                             bytes, " > big && sync -f .");
+    memory = std::max(memory, MeasureDelivery(settings, parent, "delivery of one output of " + size,
+                                              command, kMaxOneFile, /*removes_late=*/false));
+  }
+  PrintLine("peak memory of the worker, at most", HumanBytes(static_cast<double>(memory)),
+            "its commands included", "< " + HumanBytes(static_cast<double>(kMaxMemory)),
+            memory < kMaxMemory);
+}
+
+int Run(int argc, char** argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    bool ok = true;
+    if (absl::ConsumePrefix(&argument, "--rounds=")) {
+      ok = absl::SimpleAtoi(argument, &settings.rounds) && settings.rounds > 0;
+    } else if (absl::ConsumePrefix(&argument, "--megabytes=")) {
+      ok = absl::SimpleAtoi(argument, &settings.megabytes);
+    } else {
+      settings.binary = std::string(argument);
+    }
+    if (!ok) settings.binary.clear();
+  }
+  if (settings.binary.empty())
+    GiveUp("usage: bench_local_mode BINARY [--rounds=N] [--megabytes=N]");
+  double load = 0;
+  (void)getloadavg(&load, 1);
+  absl::PrintF(
+      "medians of %d rounds, each with its baseline in turn; without fsync unless durable\n"
+      "%.1f processes want to run on %d processors now: with other work the figures are noise\n",
+      settings.rounds, load, sysconf(_SC_NPROCESSORS_ONLN));
+  const char* const temp = getenv("TMPDIR");
+  const std::string disk = temp != nullptr ? temp : "/tmp";
+  MeasureIn(settings, disk);
+  {
+    const Ground ground(disk);
+    PrintSyncs(settings, ground.path());
+  }
+  if (disk != "/dev/shm" && access("/dev/shm", W_OK) == 0) MeasureIn(settings, "/dev/shm");
+  return 0;
+}
+
+}  // namespace
+}  // namespace sparkles
+
+int main(int argc, char** argv) { return sparkles::Run(argc, argv); }

@@ -1,0 +1,25 @@
+#include "cli/google_cloud.h"
+
+namespace sparkles {
+namespace {
+
+// An outage of Cloud Storage must not cost the outputs of a task that took hours.
+constexpr RetryPolicy kStoragePolicy = {.patience = absl::Minutes(30)};
+
+}  // namespace
+
+GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock)
+    : transport_(FindCaRoots(environment)),
+      metadata_(FindMetadataAddress(environment), transport_, clock),
+      credentials_(environment, metadata_, transport_, clock),
+      tokens_(credentials_, clock),
+      datastore_api_(EndpointOf("https://datastore.googleapis.com",
+                                environment("DATASTORE_EMULATOR_HOST"), tokens_),
+                     transport_, clock),
+      storage_api_(EndpointOf("https://storage.googleapis.com",
+                              environment("STORAGE_EMULATOR_HOST"), tokens_),
+                   transport_, clock),
+      gcs_(storage_api_, clock, kStoragePolicy),
+      store_(gcs_) {}
+
+}  // namespace sparkles

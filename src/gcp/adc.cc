@@ -1,0 +1,91 @@
+#include "gcp/adc.h"
+
+#include <optional>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "gcp/credentials_file.h"
+#include "gcp/json_text.h"
+#include "gcp/metadata_token.h"
+#include "http/transient.h"
+
+namespace sparkles {
+
+absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
+  Found found;
+  found.quota_project = environment_("GOOGLE_CLOUD_QUOTA_PROJECT");
+  ASSIGN_OR_RETURN(const std::optional<CredentialsFile> file, FindCredentialsFile(environment_));
+  if (!file) {
+    found.source = std::make_unique<MetadataTokenSource>(metadata_, clock_);
+    found.from_metadata = true;
+    return found;
+  }
+  auto source = MakeTokenSource(file->fields, transport_, clock_);
+  if (!source.ok()) return Annotate(source.status(), file->path);
+  found.source = *std::move(source);
+  if (found.quota_project.empty()) {
+    found.quota_project = JsonText(file->fields, "quota_project_id");
+  }
+  return found;
+}
+
+absl::StatusOr<const DefaultTokenSource::Found*> DefaultTokenSource::Find() {
+  MutexLock lock(mutex_);
+  if (!found_) {
+    ASSIGN_OR_RETURN(Found found, FindAnew());
+    found_ = std::make_unique<const Found>(std::move(found));
+  }
+  return found_.get();
+}
+
+absl::Status DefaultTokenSource::NoCredentials(const absl::Status& metadata_error) const {
+  const std::string path = WellKnownCredentialsPath(environment_);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no credentials for Google Cloud: GOOGLE_APPLICATION_CREDENTIALS is not set; ",
+      path.empty() ? "HOME is not set, so that there is no file of gcloud's"
+                   : absl::StrCat("there is no file ", path),
+      "; ", metadata_error.message(),
+      ". Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, or run gcloud "
+      "auth application-default login"));
+}
+
+absl::StatusOr<AccessToken> DefaultTokenSource::Get(const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const Found* found, Find());
+  absl::StatusOr<AccessToken> token = found->source->Get(cancel);
+  if (!token.ok()) {
+    const bool none = found->from_metadata && absl::IsFailedPrecondition(token.status());
+    return none ? NoCredentials(token.status()) : token.status();
+  }
+  token->quota_project = found->quota_project;
+  return token;
+}
+
+absl::StatusOr<std::string> FindProjectId(absl::string_view flag, const Environment& environment,
+                                          MetadataServer& metadata, const CancelToken& cancel) {
+  if (!flag.empty()) return std::string(flag);
+  std::vector<const char*> variables = {"GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"};
+  if (!environment("DATASTORE_EMULATOR_HOST").empty()) {
+    variables.insert(variables.begin(), {"DATASTORE_PROJECT_ID", "DATASTORE_DATASET"});
+  }
+  for (const char* variable : variables) {
+    std::string value = environment(variable);
+    if (!value.empty()) return value;
+  }
+  ASSIGN_OR_RETURN(const std::optional<CredentialsFile> file, FindCredentialsFile(environment));
+  if (file) {
+    for (const char* field : {"project_id", "quota_project_id"}) {
+      std::string value = JsonText(file->fields, field);
+      if (!value.empty()) return value;
+    }
+  }
+  absl::StatusOr<std::string> id = metadata.Get("project/project-id", cancel);
+  if (id.ok() && !id->empty()) return id;
+  if (IsTransient(id.status()) || cancel.cancelled()) return id.status();
+  return absl::FailedPreconditionError(
+      absl::StrCat("which project? Give --projectId or set GOOGLE_CLOUD_PROJECT (the credentials "
+                   "name none; ",
+                   id.ok() ? "nor does the metadata server" : id.status().message(), ")"));
+}
+
+}  // namespace sparkles

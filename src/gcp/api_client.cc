@@ -1,0 +1,124 @@
+#include "gcp/api_client.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "base/status.h"
+#include "gcp/api_error.h"
+#include "gcp/google_url.h"
+#include "gcp/random_id.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// Trouble with the credentials may pass, but then the request itself was never sent.
+absl::Status NeverApplied(const absl::Status& status) {
+  if (!IsTransient(status)) return status;
+  return Transient(status, /*maybe_applied=*/false, RetryAfter(status));
+}
+
+}  // namespace
+
+std::string EmulatorUrl(absl::string_view value) {
+  while (absl::ConsumeSuffix(&value, "/")) {
+  }
+  return absl::StrContains(value, "://") ? std::string(value) : absl::StrCat("http://", value);
+}
+
+ApiEndpoint EndpointOf(absl::string_view url, absl::string_view emulator, TokenSource& tokens) {
+  if (!emulator.empty()) return {EmulatorUrl(emulator), nullptr};
+  return {std::string(url), &tokens};
+}
+
+struct ApiClient::Call {
+  const std::function<HttpRequest()>& make_request;
+  const CancelToken& cancel;
+  const std::initializer_list<int> also_good;
+  const std::string id = RandomUuid();
+  int sendings = 0;
+};
+
+ApiClient::ApiClient(ApiEndpoint endpoint, HttpTransport& transport, Clock& clock)
+    : endpoint_(std::move(endpoint)),
+      host_(UrlAuthority(endpoint_.base_url)),
+      transport_(transport),
+      clock_(clock) {}
+
+absl::StatusOr<HttpResponse> ApiClient::SendOnce(const std::function<HttpRequest()>& make_request,
+                                                 const CancelToken& cancel,
+                                                 std::initializer_list<int> also_good) {
+  Call call{make_request, cancel, also_good};
+  return SendAttempt(call);
+}
+
+absl::StatusOr<HttpResponse> ApiClient::Send(const std::function<HttpRequest()>& make_request,
+                                             const RetryPolicy& policy, Idempotency idempotency,
+                                             const CancelToken& cancel,
+                                             std::initializer_list<int> also_good) {
+  Call call{make_request, cancel, also_good};
+  absl::StatusOr<HttpResponse> response;
+  RETURN_IF_ERROR(RetryLoop(policy, idempotency, clock_, cancel, [&] {
+    response = SendAttempt(call);
+    return Attempt{response.status()};
+  }));
+  return response;
+}
+
+absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
+  if (endpoint_.tokens == nullptr) {
+    ASSIGN_OR_RETURN(HttpResponse response, SendWith(nullptr, call));
+    return response;
+  }
+  // The token may have been withdrawn before its time: the first refusal is not the last word.
+  for (bool fresh = false;; fresh = true) {
+    absl::StatusOr<AccessToken> token = endpoint_.tokens->Get(call.cancel);
+    if (!token.ok()) return NeverApplied(token.status());
+    absl::StatusOr<HttpResponse> response = SendWith(&*token, call);
+    if (!absl::IsUnauthenticated(response.status())) return response;
+    endpoint_.tokens->Drop(*token);
+    if (fresh) return response;
+  }
+}
+
+// `token` may be null: none is sent.
+absl::StatusOr<HttpResponse> ApiClient::SendWith(const AccessToken* token, Call& call) {
+  HttpRequest request = call.make_request();
+  if (request.cancel == nullptr) request.cancel = &call.cancel;
+  // The form in which Google's own clients tell the sendings of one call apart.
+  request.headers.Add("x-goog-api-client",
+                      absl::StrCat("gl-cpp/20 sparklesworker gccl-invocation-id/", call.id,
+                                   " gccl-attempt-count/", ++call.sendings));
+  if (token != nullptr && absl::StartsWith(request.url, endpoint_.base_url + "/")) {
+    request.headers.Add("Authorization", "Bearer " + token->value);
+    if (!token->quota_project.empty()) {
+      request.headers.Add("X-Goog-User-Project", token->quota_project);
+    }
+  }
+  ASSIGN_OR_RETURN(HttpResponse response, transport_.Send(request));
+  const bool good = response.status >= 200 && response.status < 300;
+  if (good || std::find(call.also_good.begin(), call.also_good.end(), response.status) !=
+                  call.also_good.end()) {
+    return response;
+  }
+  return ErrorOf(std::move(response), token);
+}
+
+absl::Status ApiClient::ErrorOf(HttpResponse response, const AccessToken* token) const {
+  // A server or proxy may quote what it was sent.
+  if (token != nullptr && !token->value.empty()) {
+    absl::StrReplaceAll({{token->value, "[token]"}}, &response.body);
+  }
+  absl::Status error = MakeApiError(response, host_);
+  const bool refused = response.status == 401 || response.status == 403;
+  if (!refused || token == nullptr || token->owner.empty()) return error;
+  return absl::Status(error.code(),
+                      absl::StrCat(error.message(), " [asked as ", token->owner, "]"));
+}
+
+}  // namespace sparkles

@@ -1,0 +1,171 @@
+#include "gcp/api_error.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "gcp/http_date.h"
+#include "gcp/json_text.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// Enough for the longest that Google says (API disabled: with project, link and advice).
+constexpr size_t kMaxMessageBytes = 600;
+
+// What Google says about an error; what it does not say is empty.
+struct ApiErrorBody {
+  std::string message;
+  std::string status;   // "ABORTED"
+  std::string reasons;  // all machine-readable reasons, separated by spaces
+  std::string service;  // "datastore.googleapis.com"
+};
+
+// The reasons stand in "errors" (Cloud Storage) or in "details" (all others).
+void ReadReasons(const Json& error, ApiErrorBody& body) {
+  for (const char* list : {"errors", "details"}) {
+    const Json* entries = JsonField(error, list);
+    if (entries == nullptr || !entries->is_array()) continue;
+    for (const Json& entry : *entries) {
+      absl::StrAppend(&body.reasons, JsonText(entry, "reason"), " ");
+      const Json* metadata = JsonField(entry, "metadata");
+      if (metadata != nullptr && body.service.empty()) {
+        body.service = JsonText(*metadata, "service");
+      }
+    }
+  }
+}
+
+ApiErrorBody ParseBody(absl::string_view text) {
+  ApiErrorBody body;
+  const absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) {
+    // Plain text comes with media downloads and from proxies; a page of HTML helps nobody.
+    if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "<")) {
+      body.message = std::string(text);
+    }
+    return body;
+  }
+  const Json* error = JsonField(*json, "error");
+  if (error == nullptr) return body;
+  body.message = JsonText(*error, "message");
+  body.status = JsonText(*error, "status");
+  ReadReasons(*error, body);
+  return body;
+}
+
+absl::StatusCode CodeOfHttp(int status) {
+  switch (status) {
+    case 400:
+      return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kNotFound;
+    case 409:
+      return absl::StatusCode::kAborted;
+    case 412:
+      return absl::StatusCode::kFailedPrecondition;
+    case 416:
+      return absl::StatusCode::kOutOfRange;
+    case 429:
+      return absl::StatusCode::kResourceExhausted;
+    case 500:
+      return absl::StatusCode::kInternal;
+    case 501:
+      return absl::StatusCode::kUnimplemented;
+    case 502:
+    case 503:
+      return absl::StatusCode::kUnavailable;
+    case 408:
+    case 504:
+      return absl::StatusCode::kDeadlineExceeded;
+    default:
+      return absl::StatusCode::kUnknown;
+  }
+}
+
+// Google's names are those of absl::StatusCode. CANCELLED is not taken over: within the worker that
+// means that we were told to stop, and a server that stopped is something else.
+absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
+  if (google_status == "CANCELLED") return absl::StatusCode::kUnknown;
+  for (int i = 1; i <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++i) {
+    const auto code = static_cast<absl::StatusCode>(i);
+    if (absl::StatusCodeToString(code) == google_status) return code;
+  }
+  return CodeOfHttp(http_status);
+}
+
+bool LacksScope(const HttpResponse& response, const ApiErrorBody& body) {
+  const std::string* challenge = response.headers.Find("WWW-Authenticate");
+  return absl::StrContains(body.reasons, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
+         absl::StrContains(body.message, "insufficient authentication scopes") ||
+         (challenge != nullptr && absl::StrContains(*challenge, "insufficient_scope"));
+}
+
+// How people can mend it; empty if there is nothing to say.
+std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
+                      absl::string_view roles) {
+  if (LacksScope(response, body)) {
+    return "the credentials lack the scope https://www.googleapis.com/auth/cloud-platform; a VM "
+           "gets its scopes when it is made: make it with --scopes=cloud-platform";
+  }
+  if (absl::StrContains(body.reasons, "SERVICE_DISABLED") ||
+      absl::StrContains(body.reasons, "accessNotConfigured")) {
+    return absl::StrCat("enable the API: gcloud services enable ",
+                        body.service.empty() ? "SERVICE" : PrintableText(body.service));
+  }
+  if (absl::StrContains(body.reasons, "BILLING_DISABLED") ||
+      absl::StrContains(body.reasons, "accountDisabled") ||
+      absl::StrContains(absl::AsciiStrToLower(body.message), "billing")) {
+    return "look at the billing account of the project";
+  }
+  if (response.status == 403) {
+    return absl::StrCat("the account needs ", roles);
+  }
+  if (response.status == 401) return "the server does not accept the credentials";
+  return "";
+}
+
+bool IsTransientError(int status, const ApiErrorBody& body) {
+  switch (status) {
+    case 429:
+      // The Datastore emulator's answer to what is too large: it is so for ever.
+      return !absl::StrContains(body.message, "exceeds maximum size");
+    case 408:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
+                          absl::string_view roles) {
+  const ApiErrorBody body = ParseBody(response.body);
+  std::string message = absl::StrCat(what, ": HTTP ", response.status);
+  const std::string said =
+      PrintableText(CutText(absl::StripAsciiWhitespace(body.message), kMaxMessageBytes));
+  if (!said.empty()) absl::StrAppend(&message, ": ", said);
+  const std::string advice = AdviceFor(response, body, roles);
+  if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
+  absl::Status error(CodeOf(response.status, body.status), message);
+  if (!IsTransientError(response.status, body)) return error;
+  return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
+                   ParseRetryAfter(response));
+}
+
+}  // namespace sparkles

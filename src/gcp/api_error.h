@@ -1,0 +1,21 @@
+// Google's HTTP errors become absl::Status: the one translator.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "http/transport.h"
+
+namespace sparkles {
+
+// The status of a response that is not 2xx. The code comes from Google's `error.status` where the
+// body has one (409 is ABORTED or ALREADY_EXISTS), else from the HTTP status; the message is
+// "what: HTTP status: Google's message", shortened, control characters escaped, with advice where
+// people can mend it (scope, API disabled, clock skew, billing). Marked transient
+// (http/transient.h): 408, 429, 500, 502, 503, 504, with Retry-After; maybe applied: all of those
+// but 429. Never transient: 409 (who can redo the whole transaction does), 412. `roles` is the
+// advice where an account simply lacks the right.
+absl::Status MakeApiError(
+    const HttpResponse& response, absl::string_view what,
+    absl::string_view roles = "roles/datastore.user and roles/storage.objectUser");
+
+}  // namespace sparkles

@@ -1,0 +1,184 @@
+#include "gcp/datastore_client.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "gcp/json_text.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// Datastore answers within a fraction of a second; who waits longer waits for a lost packet. Short
+// enough that a request and its repetition fit into the 20 s after SIGTERM.
+constexpr absl::Duration kTimeout = absl::Seconds(10);
+constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
+// Sent again that often, a query that finds nothing and yet is not at its end is given up.
+constexpr int kMaxPages = 20;
+constexpr int kMaxLookups = 20;
+
+absl::Status Garbled(absl::string_view method) {
+  return Transient(absl::InternalError(absl::StrCat("Datastore ", method, ": garbled answer")),
+                   /*maybe_applied=*/true);
+}
+
+HttpRequest MakePost(const std::string& url, const std::string& body) {
+  HttpRequest request;
+  request.method = "POST";
+  request.url = url;
+  request.headers.Add("Content-Type", "application/json");
+  request.body = body;
+  request.timeout = kTimeout;
+  request.accept_compressed = true;
+  return request;
+}
+
+Json FilterOf(const EqualityFilter& filter) {
+  Json filters = Json::array();
+  for (const auto& [property, value] : filter) {
+    filters.push_back({{"propertyFilter",
+                        {{"property", {{"name", property}}}, {"op", "EQUAL"}, {"value", value}}}});
+  }
+  return {{"compositeFilter", {{"op", "AND"}, {"filters", std::move(filters)}}}};
+}
+
+// Stores the entities of one answer at the places of their keys. False if that is no such answer.
+bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, LookupResult& result) {
+  const Json* found = JsonField(answer, "found");
+  if (found == nullptr) return true;
+  if (!found->is_array()) return false;
+  for (const Json& item : *found) {
+    const Json* json = JsonField(item, "entity");
+    if (json == nullptr) return false;
+    absl::StatusOr<Entity> entity = Entity::Parse(*json);
+    if (!entity.ok()) return false;
+    const std::optional<EntityKey> key = ParseEntityKey(entity->key());
+    const auto place = key ? std::find(keys.begin(), keys.end(), *key) : keys.end();
+    if (place == keys.end()) return false;
+    result.entities[static_cast<size_t>(place - keys.begin())] = *std::move(entity);
+  }
+  return true;
+}
+
+}  // namespace
+
+DatastoreClient::DatastoreClient(ApiClient& api, std::string project_id)
+    : api_(api), base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")) {}
+
+absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json& body,
+                                           Idempotency idempotency, const CancelToken& cancel) {
+  const std::string url = absl::StrCat(base_url_, method);
+  const std::string text = DumpJson(body);
+  const auto make_request = [&] { return MakePost(url, text); };
+  auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
+  if (!response.ok()) {
+    absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
+    // A read that met somebody's lock says nothing about what is there.
+    if (absl::IsAborted(error) && idempotency == Idempotency::kIdempotent) {
+      error = Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/false);
+    }
+    return error;
+  }
+  absl::StatusOr<Json> json = ParseJson(response->body);
+  if (!json.ok() || !json->is_object()) return Garbled(method);
+  return json;
+}
+
+absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey>& keys,
+                                                     const CancelToken& cancel) {
+  return LookupAll(keys, {{"readConsistency", "STRONG"}}, cancel);
+}
+
+absl::StatusOr<LookupResult> DatastoreClient::LookupInTransaction(
+    const std::vector<EntityKey>& keys, const CancelToken& cancel) {
+  const Json options = {{"newTransaction", {{"readWrite", Json::object()}}}};
+  ASSIGN_OR_RETURN(LookupResult result, LookupAll(keys, options, cancel));
+  if (result.transaction.empty()) return Garbled("lookup");
+  return result;
+}
+
+absl::StatusOr<LookupResult> DatastoreClient::LookupAll(const std::vector<EntityKey>& keys,
+                                                        Json options, const CancelToken& cancel) {
+  LookupResult result;
+  result.entities.resize(keys.size());
+  Json wanted = Json::array();
+  for (const EntityKey& key : keys) wanted.push_back(ToJson(key));
+  // A server that is short of time leaves keys for another request.
+  for (int lookups = 0; lookups < kMaxLookups; ++lookups) {
+    ASSIGN_OR_RETURN(const Json answer, Call("lookup", {{"keys", wanted}, {"readOptions", options}},
+                                             Idempotency::kIdempotent, cancel));
+    if (!TakeFound(answer, keys, result)) return Garbled("lookup");
+    if (const std::string transaction = JsonText(answer, "transaction"); !transaction.empty()) {
+      result.transaction = transaction;
+      options = {{"transaction", transaction}};
+    }
+    const Json* deferred = JsonField(answer, "deferred");
+    if (deferred == nullptr || deferred->empty()) return result;
+    wanted = *deferred;
+  }
+  return Transient(absl::UnavailableError("Datastore lookup: put off again and again"), false);
+}
+
+absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& kind,
+                                                            const EqualityFilter& filter, int limit,
+                                                            const CancelToken& cancel) {
+  Json query = {{"kind", Json::array({{{"name", kind}}})},
+                {"projection", Json::array({{{"property", {{"name", "__key__"}}}}})},
+                {"filter", FilterOf(filter)},
+                {"limit", limit}};
+  std::vector<Json> keys;
+  for (int page = 0; page < kMaxPages; ++page) {
+    ASSIGN_OR_RETURN(const Json answer,
+                     Call("runQuery", {{"query", query}}, Idempotency::kIdempotent, cancel));
+    const Json* batch = JsonField(answer, "batch");
+    if (batch == nullptr) return Garbled("runQuery");
+    const Json* results = JsonField(*batch, "entityResults");
+    if (results != nullptr && !results->is_array()) return Garbled("runQuery");
+    for (const Json& result : results == nullptr ? Json::array() : *results) {
+      const Json* entity = JsonField(result, "entity");
+      const Json* key = entity == nullptr ? nullptr : JsonField(*entity, "key");
+      if (key == nullptr) return Garbled("runQuery");
+      keys.push_back(*key);
+    }
+    const std::string cursor = JsonText(*batch, "endCursor");
+    // The emulator never says that it is at the end; it only says when it is not.
+    if (!keys.empty() || JsonText(*batch, "moreResults") != "NOT_FINISHED" || cursor.empty()) break;
+    query["startCursor"] = cursor;
+  }
+  return keys;
+}
+
+absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction,
+                                                  const Entity& entity) {
+  const CancelToken never;
+  const Json body = {{"mode", "TRANSACTIONAL"},
+                     {"transaction", transaction},
+                     {"mutations", Json::array({{{"update", entity.json()}}})}};
+  const absl::StatusOr<Json> answer = Call("commit", body, Idempotency::kNotIdempotent, never);
+  if (answer.ok()) {
+    return JsonField(*answer, "mutationResults") != nullptr ? CommitEnd::kApplied
+                                                            : CommitEnd::kUnknown;
+  }
+  const absl::Status& error = answer.status();
+  if (absl::IsAborted(error)) return CommitEnd::kContention;
+  if (MaybeApplied(error)) return CommitEnd::kUnknown;
+  // "transaction has expired or is invalid", "transaction closed": also what a commit gets that was
+  // applied before, by a sending whose answer was lost.
+  if (absl::IsInvalidArgument(error) && absl::StrContains(error.message(), "transaction")) {
+    return CommitEnd::kUnknown;
+  }
+  return error;
+}
+
+void DatastoreClient::Rollback(const std::string& transaction) {
+  const CancelToken never;
+  const std::string url = absl::StrCat(base_url_, "rollback");
+  const Json body = {{"transaction", transaction}};
+  (void)api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never);
+}
+
+}  // namespace sparkles

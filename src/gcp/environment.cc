@@ -1,0 +1,12 @@
+#include "gcp/environment.h"
+
+#include <cstdlib>
+
+namespace sparkles {
+
+std::string ProcessEnvironment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace sparkles

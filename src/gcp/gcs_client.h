@@ -1,0 +1,76 @@
+// Requests of the Cloud Storage JSON API, each sent once; and the loop in which transfers repeat
+// them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "gcp/api_client.h"
+#include "gcp/gcs_object.h"
+#include "http/retry.h"
+#include "http/transport.h"
+
+namespace sparkles {
+
+// What all requests of one transfer share.
+struct GcsCall {
+  const CancelToken& cancel;
+  // Told of the new bytes that have moved, and with 0 about every second. An error ends the
+  // transfer and is returned.
+  std::function<absl::Status(uint64_t bytes)> report;
+};
+
+// Where Cloud Storage is: `emulator_host` is the value of STORAGE_EMULATOR_HOST, which may be null
+// or empty; an emulator gets no token.
+ApiEndpoint GcsEndpoint(const char* emulator_host, TokenSource* tokens);
+
+// Thread-safe.
+class GcsClient {
+ public:
+  // Borrows both.
+  GcsClient(ApiClient& api, Clock& clock, const RetryPolicy& policy = {})
+      : api_(api), clock_(clock), policy_(policy) {}
+
+  // ".../storage/v1/b/BUCKET/o/OBJECT", to which a query may be added.
+  std::string ObjectUrl(const GcsName& name) const;
+  // ".../upload/storage/v1/b/BUCKET/o?uploadType=TYPE&name=OBJECT&ifGenerationMatch=N", for the
+  // object to be written if its generation is `expected`; 0: if there is none.
+  std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
+  bool encrypted() const;  // by TLS
+
+  // As ApiClient::SendOnce, with signs of life to `call`.
+  absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
+                                    const GcsCall& call, std::initializer_list<int> also_good = {});
+  // The same for a request without much of a body, which has a minute.
+  absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
+                                         std::initializer_list<int> also_good = {});
+
+  // The object's newest version; nullopt if there is none (or no such bucket).
+  absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name, const GcsCall& call);
+  // Removes the object if its generation is still that one.
+  absl::Status Delete(const GcsName& name, int64_t generation, const GcsCall& call);
+
+  // The retry loop for what can be repeated: every transfer can.
+  absl::Status Retry(const GcsCall& call, absl::FunctionRef<Attempt()> attempt);
+
+ private:
+  ApiClient& api_;
+  Clock& clock_;
+  const RetryPolicy policy_;
+};
+
+// Trouble that another attempt may cure.
+absl::Status TryAgain(absl::Status status);
+
+// So much must have moved for an attempt to count as progress: less is no better than nothing.
+inline constexpr uint64_t kGcsProgressBytes = uint64_t{64} << 10;
+
+}  // namespace sparkles

@@ -1,0 +1,193 @@
+#include "gcp/gcs_reader.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
+#include "base/status.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// A server that is wrong three times in a row will not be right the fourth time.
+constexpr int kMaxStartsOver = 2;
+
+bool IsGzip(const std::string* encoding) { return encoding != nullptr && *encoding == "gzip"; }
+
+// Bytes that are not those that are stored have another length and another checksum.
+absl::Status CheckEncoding(const HttpHeaders& headers) {
+  const std::string* const stored = headers.Find("X-Goog-Stored-Content-Encoding");
+  if (stored == nullptr) return absl::OkStatus();
+  const bool arrives_gzip = IsGzip(headers.Find("Content-Encoding"));
+  if (IsGzip(stored) == arrives_gzip) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the server ", arrives_gzip ? "compresses" : "decompresses",
+                   " the object on its way, so that it cannot be verified"));
+}
+
+GcsVersion VersionOf(const HttpHeaders& headers) {
+  GcsVersion version;
+  version.size = FindNumber(headers, "X-Goog-Stored-Content-Length");
+  if (!version.size.has_value()) version.size = FindNumber(headers, "Content-Length");
+  version.generation = static_cast<int64_t>(FindNumber(headers, "X-Goog-Generation").value_or(0));
+  version.crc32c = FindCrc32c(headers);
+  version.encoded = headers.Find("Content-Encoding") != nullptr;
+  return version;
+}
+
+}  // namespace
+
+absl::StatusOr<GcsObject> GcsReader::ReadWhole(
+    const std::function<absl::Status(const GcsVersion&)>& on_version) {
+  on_version_ = on_version;
+  RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+  return GcsObject{position_, version_->generation, crc_, version_->encoded};
+}
+
+absl::StatusOr<uint32_t> GcsReader::ReadRange(const GcsVersion& version, uint64_t first,
+                                              uint64_t end) {
+  version_ = version;
+  whole_ = false;
+  first_ = position_ = farthest_ = progress_from_ = first;
+  end_ = end;
+  RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+  return crc_;
+}
+
+Attempt GcsReader::Try() {
+  const absl::Status status = ReadOn();
+  const bool progress = farthest_ >= progress_from_ + kGcsProgressBytes;
+  if (progress) progress_from_ = farthest_;
+  return {status, progress};
+}
+
+absl::Status GcsReader::ReadOn() {
+  if (complete()) return CheckWhole();
+  absl::Status wrong;  // what the server sends cannot be used, and what is wrong with it
+  const auto make_request = [&] {
+    HttpRequest request = MakeRequest();
+    request.on_body = [&](const HttpResponse& response, absl::string_view piece) {
+      const absl::Status taken = Take(response, piece);
+      if (absl::IsDataLoss(taken)) wrong = taken;
+      return taken;
+    };
+    return request;
+  };
+  auto response = client_.Send(make_request, call_, {416});
+  if (response.ok() && response->status == 416) {
+    wrong = absl::DataLossError("the server has no bytes where the object should go on");
+  } else if (response.ok() && !begun_) {
+    wrong = Begin(*response);
+    if (!wrong.ok() && !absl::IsDataLoss(wrong)) return wrong;
+  }
+  if (!wrong.ok()) return StartOver(wrong);
+  // Replaced by somebody while we read: the newer object is as good.
+  if (absl::IsNotFound(response.status()) && version_.has_value() && whole_) {
+    return StartOver(response.status());
+  }
+  // A connection that breaks after the last byte has done its work.
+  if (!complete() || !IsTransient(response.status())) RETURN_IF_ERROR(response.status());
+  if (!complete()) {
+    if (end_.has_value()) {
+      return TryAgain(absl::UnavailableError(
+          absl::StrCat("broke off after ", position_, " of ", *end_, " bytes")));
+    }
+    end_ = position_;
+  }
+  return CheckWhole();
+}
+
+HttpRequest GcsReader::MakeRequest() {
+  begun_ = false;
+  HttpRequest request;
+  request.url = client_.ObjectUrl(name_) + "?alt=media";
+  // Without this the server would decompress what is stored as gzip.
+  request.headers.Add("Accept-Encoding", "gzip");
+  if (version_.has_value() && version_->generation != 0) {
+    absl::StrAppend(&request.url, "&generation=", version_->generation);
+  }
+  if (!whole_) {
+    request.headers.Add("Range", absl::StrCat("bytes=", position_, "-", *end_ - 1));
+  } else if (position_ > 0) {
+    request.headers.Add("Range", absl::StrCat("bytes=", position_, "-"));
+  }
+  return request;
+}
+
+// Looks at the headers of a response. DataLoss if they do not fit what was asked for.
+absl::Status GcsReader::Begin(const HttpResponse& response) {
+  begun_ = true;
+  RETURN_IF_ERROR(CheckEncoding(response.headers));
+  if (version_.has_value() && (position_ > 0 || !whole_)) return BeginRest(response);
+  if (response.status != 200) {
+    return absl::DataLossError(absl::StrCat("HTTP ", response.status, " where 200 was due"));
+  }
+  version_ = VersionOf(response.headers);
+  end_ = version_->size;
+  return on_version_ ? on_version_(*version_) : absl::OkStatus();
+}
+
+absl::Status GcsReader::BeginRest(const HttpResponse& response) {
+  const auto generation = FindNumber(response.headers, "X-Goog-Generation");
+  if (generation.has_value() && version_->generation != 0 &&
+      *generation != static_cast<uint64_t>(version_->generation)) {
+    return absl::DataLossError("the server sends another generation than was asked for");
+  }
+  if (response.status == 200 && whole_) {
+    // The whole once more, from a server that does not know of ranges.
+    position_ = 0;
+    crc_ = 0;
+    return absl::OkStatus();
+  }
+  if (response.status != 206) return absl::DataLossError("the server ignores the range asked for");
+  const std::string* const text = response.headers.Find("Content-Range");
+  const auto range = text != nullptr ? ParseContentRange(*text) : std::nullopt;
+  const bool fits = range.has_value() && range->first == position_ &&
+                    (!range->total || !version_->size || *range->total == *version_->size);
+  return fits ? absl::OkStatus()
+              : absl::DataLossError("the server sends another range than was asked for");
+}
+
+absl::Status GcsReader::Take(const HttpResponse& response, absl::string_view piece) {
+  if (!begun_) RETURN_IF_ERROR(Begin(response));
+  if (end_.has_value() && piece.size() > *end_ - position_) {
+    return absl::DataLossError("the server sends more bytes than the object has");
+  }
+  RETURN_IF_ERROR(sink_(position_, piece));
+  crc_ = ExtendCrc32c(crc_, piece);
+  position_ += piece.size();
+  const uint64_t fresh = position_ - std::min(position_, farthest_);
+  farthest_ = std::max(farthest_, position_);
+  return call_.report(fresh);
+}
+
+absl::Status GcsReader::CheckWhole() {
+  if (!whole_) return absl::OkStatus();
+  if (!version_->crc32c.has_value()) {
+    ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, call_));
+    const bool same = object.has_value() && object->size == position_ &&
+                      (version_->generation == 0 || object->generation == version_->generation);
+    if (!same) return StartOver(absl::DataLossError("replaced while it was read"));
+    version_->crc32c = object->crc32c;
+    version_->generation = object->generation;
+  }
+  if (crc_ == *version_->crc32c) return absl::OkStatus();
+  return StartOver(absl::DataLossError(absl::StrCat("what arrived has the crc32c ",
+                                                    FormatCrc32c(crc_), " and not the object's, ",
+                                                    FormatCrc32c(*version_->crc32c))));
+}
+
+// Of a range the caller knows better what to do.
+absl::Status GcsReader::StartOver(const absl::Status& why) {
+  if (!whole_ || ++starts_over_ > kMaxStartsOver) return why;
+  version_.reset();
+  end_.reset();
+  position_ = 0;
+  crc_ = 0;
+  return TryAgain(why);
+}
+
+}  // namespace sparkles

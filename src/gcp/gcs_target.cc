@@ -1,0 +1,54 @@
+#include "gcp/gcs_target.h"
+
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+// A server that is wrong so often will not be right the next time.
+constexpr int kMaxWrong = 3;
+
+}  // namespace
+
+absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
+  ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, call_));
+  expected_ = object.has_value() ? object->generation : 0;
+  if (!object.has_value() || object->encoded || object->size != source.size()) return false;
+  ASSIGN_OR_RETURN(const uint32_t crc, source.Crc());
+  if (object->crc32c != crc) return false;
+  stored_ = *object;
+  return true;
+}
+
+absl::Status GcsTarget::Accept(absl::string_view json, GcsSource& source) {
+  const absl::StatusOr<GcsObject> object = ParseGcsObject(json);
+  if (!object.ok()) return Wrong(absl::UnavailableError(object.status().message()));
+  ASSIGN_OR_RETURN(const uint32_t crc, source.Crc());
+  if (object->size == source.size() && object->crc32c == crc) {
+    stored_ = *object;
+    return absl::OkStatus();
+  }
+  const absl::Status removed = client_.Delete(name_, object->generation, call_);
+  expected_ = removed.ok() ? 0 : object->generation;
+  return Wrong(absl::DataLossError(absl::StrCat(
+      "the server stored ", object->size, " bytes with the crc32c ", FormatCrc32c(object->crc32c),
+      ", but ", source.size(), " bytes with ", FormatCrc32c(crc), " were sent; that object was ",
+      removed.ok() ? "removed again" : "not removed: do not use it")));
+}
+
+absl::Status GcsTarget::Judge(const absl::Status& error) {
+  const bool checksum = absl::IsInvalidArgument(error) &&
+                        absl::StrContains(absl::AsciiStrToLower(error.message()), "crc32c");
+  return checksum ? Wrong(absl::DataLossError(error.message())) : error;
+}
+
+absl::Status GcsTarget::Wrong(const absl::Status& why) {
+  return ++wrong_ < kMaxWrong ? TryAgain(why) : why;
+}
+
+}  // namespace sparkles

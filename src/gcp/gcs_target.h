@@ -1,0 +1,52 @@
+// The object that an upload makes or replaces.
+// The one hard idea: every attempt says which generation it replaces, so that the server does it
+// once at most; whoever finds it done looks whether it was his own work, by size and checksum.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "gcp/gcs_client.h"
+#include "gcp/gcs_object.h"
+#include "gcp/gcs_source.h"
+
+namespace sparkles {
+
+// Not thread-safe; for one upload.
+class GcsTarget {
+ public:
+  // Borrows all.
+  GcsTarget(GcsClient& client, const GcsName& name, const GcsCall& call)
+      : client_(client), name_(name), call_(call) {}
+
+  // What the next attempt replaces; 0: there must be nothing. So far as we know.
+  int64_t expected() const { return expected_; }
+  // The object in its place; valid once Holds said true or Accept was ok.
+  const GcsObject& stored() const { return stored_; }
+
+  // Looks at what is there now: that is what we replace from here on. True if it is the content of
+  // `source` already, and the upload thus done.
+  absl::StatusOr<bool> Holds(GcsSource& source);
+
+  // The server says that the upload is done; `json` describes the object. Errors, all worth
+  // another try unless they repeat: Unavailable if that is not readable (it may be done all the
+  // same), DataLoss if the object is not what was sent; it is then removed again, if possible.
+  absl::Status Accept(absl::string_view json, GcsSource& source);
+
+  // The error of an attempt, made worth another try if the server found the checksum wrong.
+  absl::Status Judge(const absl::Status& error);
+
+ private:
+  absl::Status Wrong(const absl::Status& why);
+
+  GcsClient& client_;
+  const GcsName& name_;
+  const GcsCall& call_;
+  int64_t expected_ = 0;
+  GcsObject stored_;
+  int wrong_ = 0;
+};
+
+}  // namespace sparkles

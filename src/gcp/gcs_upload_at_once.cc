@@ -1,0 +1,148 @@
+// UploadAtOnce of gcp/gcs_upload.h: the multipart form of insertion.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "gcp/gcs_target.h"
+#include "gcp/gcs_upload.h"
+#include "gcp/random_id.h"
+
+namespace sparkles {
+namespace {
+
+// What is no longer than that is read once and held in memory; there may be dozens at a time.
+constexpr uint64_t kInlineBytes = uint64_t{64} << 10;
+// How often others may come between our looking and our writing.
+constexpr int kMaxConflicts = 10;
+
+// The body: `head`, the content, `tail`.
+struct Frame {
+  std::string boundary;
+  std::string head;
+  std::string tail;
+};
+
+Frame MakeFrame(const GcsName& name, const std::string& id, uint32_t crc) {
+  const std::string boundary = "sparkles-" + id;
+  const Json metadata = {{"name", name.object},
+                         {"contentType", "application/octet-stream"},
+                         {"crc32c", FormatCrc32c(crc)}};
+  return {boundary,
+          absl::StrCat("--", boundary, "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n",
+                       DumpJson(metadata), "\r\n--", boundary,
+                       "\r\nContent-Type: application/octet-stream\r\n\r\n"),
+          absl::StrCat("\r\n--", boundary, "--\r\n")};
+}
+
+class AtOnce {
+ public:
+  AtOnce(GcsClient& client, const GcsName& name, const GcsContent& content, const GcsCall& call)
+      : client_(client),
+        name_(name),
+        call_(call),
+        source_(content, call),
+        target_(client, name, call) {}
+
+  absl::StatusOr<GcsObject> Run() {
+    RETURN_IF_ERROR(Prepare());
+    RETURN_IF_ERROR(client_.Retry(call_, [this] { return Attempt{Try()}; }));
+    return target_.stored();
+  }
+
+ private:
+  absl::Status Prepare();
+  absl::Status Try();
+  HttpRequest MakeRequest();
+  absl::StatusOr<size_t> Read(char* buffer, size_t capacity);
+
+  GcsClient& client_;
+  const GcsName& name_;
+  const GcsCall& call_;
+  GcsSource source_;
+  GcsTarget target_;
+  const std::string id_ = RandomUuid();
+  Frame frame_;
+  bool inline_ = false;  // content_ holds all of it
+  std::string content_;
+  size_t frame_sent_ = 0;    // bytes of head and tail of this sending
+  bool look_first_ = false;  // there is, or may be, something
+  int conflicts_ = 0;
+};
+
+absl::Status AtOnce::Prepare() {
+  inline_ = source_.size() <= kInlineBytes;
+  if (inline_) {
+    content_.resize(source_.size());
+    while (source_.position() < source_.size()) {
+      const uint64_t at = source_.position();
+      RETURN_IF_ERROR(source_.Read(content_.data() + at, content_.size() - at).status());
+    }
+  }
+  ASSIGN_OR_RETURN(const uint32_t crc, source_.Crc());
+  frame_ = MakeFrame(name_, id_, crc);
+  return absl::OkStatus();
+}
+
+absl::Status AtOnce::Try() {
+  while (true) {
+    if (look_first_) {
+      ASSIGN_OR_RETURN(const bool done, target_.Holds(source_));
+      if (done) return absl::OkStatus();
+      look_first_ = false;
+    }
+    const auto response = client_.Send([this] { return MakeRequest(); }, call_, {412});
+    if (!response.ok()) return target_.Judge(response.status());
+    look_first_ = true;
+    if (response->status != 412) return target_.Accept(response->body, source_);
+    // The first time that is an object to be replaced, or our own work whose answer was lost.
+    if (++conflicts_ == 1) continue;
+    const absl::Status busy = absl::UnavailableError("others write this object all the time");
+    return conflicts_ < kMaxConflicts ? TryAgain(busy) : busy;
+  }
+}
+
+HttpRequest AtOnce::MakeRequest() {
+  HttpRequest request;
+  request.method = "POST";
+  request.url = client_.UploadUrl(name_, "multipart", target_.expected());
+  request.headers.Add("Content-Type", "multipart/related; boundary=" + frame_.boundary);
+  request.headers.Add("x-goog-gcs-idempotency-token", id_);
+  if (inline_) {
+    request.body = absl::StrCat(frame_.head, content_, frame_.tail);
+    return request;
+  }
+  frame_sent_ = 0;
+  request.body_bytes = frame_.head.size() + source_.size() + frame_.tail.size();
+  request.body_source = [this](char* buffer, size_t capacity) { return Read(buffer, capacity); };
+  return request;
+}
+
+absl::StatusOr<size_t> AtOnce::Read(char* buffer, size_t capacity) {
+  if (frame_sent_ == frame_.head.size()) {
+    ASSIGN_OR_RETURN(const size_t got, source_.Read(buffer, capacity));
+    if (got > 0) return got;
+  } else if (frame_sent_ == 0) {
+    RETURN_IF_ERROR(source_.Seek(0));
+  }
+  const bool in_head = frame_sent_ < frame_.head.size();
+  const std::string& text = in_head ? frame_.head : frame_.tail;
+  const size_t from = in_head ? frame_sent_ : frame_sent_ - frame_.head.size();
+  const size_t count = std::min(capacity, text.size() - from);
+  memcpy(buffer, text.data() + from, count);
+  frame_sent_ += count;
+  return count;
+}
+
+}  // namespace
+
+absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
+                                       const GcsContent& content, const GcsCall& call) {
+  return AtOnce(client, name, content, call).Run();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,246 @@
+// UploadResumably of gcp/gcs_upload.h: upload sessions.
+// The one hard idea: only the server knows what it has kept. After every break it is asked, and
+// what it says is checked against what was sent and what it said before.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "gcp/gcs_target.h"
+#include "gcp/gcs_upload.h"
+#include "gcp/random_id.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// The first and three more, whatever became of those before.
+constexpr int kMaxSessions = 4;
+// How often in a row we may send and the server keep nothing new.
+constexpr int kMaxFruitless = 5;
+
+// All the answers of a session that are not errors of ours or passing trouble.
+constexpr auto kAnswers = {308, 404, 410, 412, 499};
+
+class Session {
+ public:
+  Session(GcsClient& client, const GcsName& name, const GcsContent& content, const GcsCall& call,
+          uint64_t hash_first_bytes)
+      : client_(client),
+        name_(name),
+        call_(call),
+        source_(content, call),
+        target_(client, name, call),
+        hash_first_(content.size <= hash_first_bytes) {}
+
+  absl::StatusOr<GcsObject> Run() {
+    RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+    return target_.stored();
+  }
+
+ private:
+  Attempt Try();
+  absl::Status Step();
+  absl::StatusOr<bool> LookFirst();
+  absl::Status Start();
+  absl::StatusOr<bool> AskWhatIsKept();
+  absl::Status SendRest();
+  absl::StatusOr<bool> Digest(const absl::StatusOr<HttpResponse>& response);
+  absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
+  absl::Status Abandon(const absl::Status& why);
+  absl::Status WithoutUri(const absl::Status& status) const;
+
+  GcsClient& client_;
+  const GcsName& name_;
+  const GcsCall& call_;
+  GcsSource source_;
+  GcsTarget target_;
+  const bool hash_first_;
+  const std::string id_ = RandomUuid();
+
+  bool look_first_ = true;  // what is in the object's place now?
+  bool looked_ = false;     // that was answered once
+  std::string uri_;         // of the session; a secret: who has it can write. Empty: none
+  int sessions_ = 0;
+  bool ask_first_ = false;  // how much has the session kept?
+  uint64_t kept_ = 0;       // bytes, as the server said last
+  uint64_t sent_ = 0;       // bytes that this session may have at most
+  uint64_t attempt_sent_ = 0;
+  int fruitless_ = 0;
+};
+
+Attempt Session::Try() {
+  attempt_sent_ = 0;
+  const absl::Status status = Step();
+  return {status, attempt_sent_ >= kGcsProgressBytes && fruitless_ < kMaxFruitless};
+}
+
+absl::Status Session::Step() {
+  if (look_first_) {
+    ASSIGN_OR_RETURN(const bool done, LookFirst());
+    if (done) return absl::OkStatus();
+  }
+  if (uri_.empty()) {
+    RETURN_IF_ERROR(Start());
+  } else if (ask_first_) {
+    ASSIGN_OR_RETURN(const bool done, AskWhatIsKept());
+    if (done) return absl::OkStatus();
+  }
+  return SendRest();
+}
+
+absl::StatusOr<bool> Session::LookFirst() {
+  const absl::StatusOr<bool> done = target_.Holds(source_);
+  // Who may write but not read can still make what is not there yet.
+  const bool blind = absl::IsPermissionDenied(done.status()) && !looked_;
+  if (!done.ok() && !blind) return done;
+  looked_ = true;
+  look_first_ = false;
+  return done.value_or(false);
+}
+
+absl::Status Session::Start() {
+  ++sessions_;
+  Json metadata = {{"name", name_.object}, {"contentType", "application/octet-stream"}};
+  if (hash_first_) {
+    ASSIGN_OR_RETURN(const uint32_t crc, source_.Crc());
+    metadata["crc32c"] = FormatCrc32c(crc);
+  }
+  HttpRequest request;
+  request.method = "POST";
+  request.url = client_.UploadUrl(name_, "resumable", target_.expected());
+  request.headers.Add("Content-Type", "application/json; charset=UTF-8");
+  request.headers.Add("X-Upload-Content-Type", "application/octet-stream");
+  request.headers.Add("X-Upload-Content-Length", absl::StrCat(source_.size()));
+  request.headers.Add("x-goog-gcs-idempotency-token", id_);
+  request.body = DumpJson(metadata);
+  const auto response = client_.SendShort(request, call_, {412});
+  if (!response.ok()) {
+    --sessions_;  // there is none: patience is the bound here
+    return response.status();
+  }
+  if (response->status == 412) {
+    look_first_ = true;
+    return Abandon(absl::UnavailableError("others write this object all the time"));
+  }
+  const std::string* const location = response->headers.Find("Location");
+  if (location == nullptr || (client_.encrypted() && !absl::StartsWith(*location, "https://"))) {
+    return Abandon(absl::UnavailableError("the server opens no upload session"));
+  }
+  uri_ = *location;
+  ask_first_ = false;
+  kept_ = sent_ = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Session::AskWhatIsKept() {
+  HttpRequest request;
+  request.method = "PUT";
+  request.url = uri_;
+  request.headers.Add("Content-Range", absl::StrCat("bytes */", source_.size()));
+  request.headers.Add("Content-Type", "application/octet-stream");
+  const uint64_t before = kept_;
+  ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
+  if (done) return true;
+  fruitless_ = kept_ > before ? 0 : fruitless_ + 1;
+  if (kept_ < source_.size()) return false;
+  return Abandon(absl::UnavailableError("the server has all bytes, but makes no object of them"));
+}
+
+absl::Status Session::SendRest() {
+  const auto make_request = [this] {
+    HttpRequest request;
+    request.method = "PUT";
+    request.url = uri_;
+    request.headers.Add("Content-Range", absl::StrCat("bytes ", kept_, "-", source_.size() - 1, "/",
+                                                      source_.size()));
+    request.headers.Add("Content-Type", "application/octet-stream");
+    request.body_bytes = source_.size() - kept_;
+    request.body_source = [this, first = true](char* buffer,
+                                               size_t capacity) mutable -> absl::StatusOr<size_t> {
+      if (std::exchange(first, false)) RETURN_IF_ERROR(source_.Seek(kept_));
+      ASSIGN_OR_RETURN(const size_t got, source_.Read(buffer, capacity));
+      sent_ = std::max(sent_, source_.position());
+      attempt_sent_ += got;
+      return got;
+    };
+    return request;
+  };
+  ask_first_ = true;  // unless all goes well
+  ASSIGN_OR_RETURN(const bool done, Digest(client_.Send(make_request, call_, kAnswers)));
+  if (done) return absl::OkStatus();
+  return TryAgain(absl::UnavailableError(
+      absl::StrCat("the server kept ", kept_, " of ", source_.size(), " bytes")));
+}
+
+// True if the object is there; false if kept_ tells what the session has.
+absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& response) {
+  if (!response.ok()) {
+    const absl::Status error = target_.Judge(WithoutUri(response.status()));
+    // Not trouble with the network, but the server's verdict on the bytes: they must all go again.
+    if (absl::IsDataLoss(error) && IsTransient(error)) return Abandon(error);
+    return error;
+  }
+  switch (response->status) {
+    case 308:
+      return DigestKept(response->headers);
+    case 404:
+    case 410:
+    case 499:
+      return Abandon(absl::UnavailableError(
+          absl::StrCat("the upload session has ended (HTTP ", response->status, ")")));
+    case 412:
+      look_first_ = true;
+      return Abandon(absl::UnavailableError("others write this object all the time"));
+    default:
+      break;
+  }
+  const absl::Status accepted = target_.Accept(response->body, source_);
+  if (accepted.ok()) return true;
+  // With an answer that is not readable the session can be asked again.
+  return absl::IsDataLoss(accepted) && IsTransient(accepted) ? Abandon(accepted) : accepted;
+}
+
+absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
+  const std::optional<uint64_t> kept = ParseKeptBytes(headers);
+  if (!kept.has_value() || *kept > sent_ || *kept < kept_) {
+    return Abandon(absl::DataLossError("the server does not know what it has kept"));
+  }
+  kept_ = *kept;
+  ask_first_ = false;
+  return false;
+}
+
+// Forgets the session; the next attempt begins a new one, from the first byte.
+absl::Status Session::Abandon(const absl::Status& why) {
+  uri_.clear();
+  if (sessions_ < kMaxSessions) return TryAgain(why);
+  return absl::Status(why.code(),
+                      absl::StrCat(why.message(), " (", sessions_, " upload sessions)"));
+}
+
+// The server may quote what it was asked for.
+absl::Status Session::WithoutUri(const absl::Status& status) const {
+  const std::string query = uri_.substr(std::min(uri_.find('?'), uri_.size() - 1) + 1);
+  const std::string& secret = query.empty() ? uri_ : query;
+  if (!absl::StrContains(status.message(), secret)) return status;
+  absl::Status clean(status.code(), absl::StrReplaceAll(status.message(), {{secret, "[session]"}}));
+  status.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { clean.SetPayload(type, payload); });
+  return clean;
+}
+
+}  // namespace
+
+absl::StatusOr<GcsObject> UploadResumably(GcsClient& client, const GcsName& name,
+                                          const GcsContent& content, const GcsCall& call,
+                                          uint64_t hash_first_bytes) {
+  return Session(client, name, content, call, hash_first_bytes).Run();
+}
+
+}  // namespace sparkles

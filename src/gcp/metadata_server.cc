@@ -1,0 +1,186 @@
+#include "gcp/metadata_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "gcp/api_error.h"
+#include "http/retry.h"
+#include "http/transient.h"
+#include "http/url.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::string_view kWellKnownHost = "169.254.169.254";
+constexpr absl::string_view kFlavorHeader = "Metadata-Flavor";
+constexpr absl::string_view kFlavor = "Google";
+constexpr absl::Duration kConnectTimeout = absl::Seconds(2);
+// Tokens of a busy node can take seconds.
+constexpr absl::Duration kTimeout = absl::Seconds(10);
+constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
+// In the first seconds of a VM or a pod connections may be refused.
+constexpr absl::Duration kPatience = absl::Seconds(30);
+// A long poll may answer so much later than it was asked to.
+constexpr absl::Duration kPollMargin = absl::Seconds(10);
+// The server's own limit for one value is 256 KiB.
+constexpr size_t kMaxBytes = size_t{512} << 10;
+
+absl::Status NotOnGoogle(absl::string_view host) {
+  return absl::FailedPreconditionError(
+      host.empty() ? "the metadata server is switched off (NO_GCE_CHECK)"
+                   : absl::StrCat("no metadata server answers at ", host,
+                                  ": this is no VM of Google Compute Engine"));
+}
+
+bool HasFlavor(const HttpResponse& response) {
+  const std::string* flavor = response.headers.Find(kFlavorHeader);
+  return flavor != nullptr && *flavor == kFlavor;
+}
+
+}  // namespace
+
+MetadataAddress FindMetadataAddress(const Environment& environment,
+                                    const std::string& product_name_file) {
+  for (const char* variable : {"GCE_METADATA_HOST", "GCE_METADATA_ROOT"}) {
+    const std::string value = environment(variable);
+    absl::string_view host = value;
+    absl::ConsumePrefix(&host, "http://");
+    absl::ConsumeSuffix(&host, "/");
+    if (!host.empty()) return {std::string(host), true};
+  }
+  if (absl::AsciiStrToLower(environment("NO_GCE_CHECK")) == "true") return {};
+  MetadataAddress address{environment("GCE_METADATA_IP"), false};
+  if (address.host.empty()) address.host = std::string(kWellKnownHost);
+  // "Google" or "Google Compute Engine".
+  const absl::StatusOr<std::string> product = ReadFile(product_name_file, 4096);
+  address.expected = product.ok() && absl::StartsWith(*product, "Google");
+  return address;
+}
+
+MetadataServer::Presence MetadataServer::presence() {
+  MutexLock lock(mutex_);
+  return presence_;
+}
+
+void MetadataServer::SetPresence(Presence presence) {
+  MutexLock lock(mutex_);
+  presence_ = presence;
+}
+
+absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_query,
+                                                    absl::Duration timeout,
+                                                    const CancelToken& cancel) {
+  HttpRequest request;
+  request.url = absl::StrCat("http://", address_.host, "/computeMetadata/v1/", path_and_query);
+  request.headers.Add(kFlavorHeader, kFlavor);
+  request.connect_timeout = std::min(kConnectTimeout, timeout);
+  request.timeout = timeout;
+  request.stall_timeout = timeout;
+  request.max_body_bytes = kMaxBytes;
+  request.bypass_proxy = true;
+  request.cancel = &cancel;
+  ASSIGN_OR_RETURN(const HttpResponse response, transport_.Send(request));
+  const std::string what = absl::StrCat("metadata server ", address_.host);
+  const absl::Status error =
+      response.status == 200 ? absl::OkStatus() : MakeApiError(response, what);
+  if (HasFlavor(response)) SetPresence(Presence::kThere);
+  if (IsTransient(error)) return error;
+  // Some networks answer everything themselves.
+  if (!HasFlavor(response)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(what, ": what answers there is not the metadata server"));
+  }
+  RETURN_IF_ERROR(error);
+  const std::string* etag = response.headers.Find("ETag");
+  return MetadataValue{std::string(absl::StripAsciiWhitespace(response.body)),
+                       etag == nullptr ? "" : *etag};
+}
+
+absl::StatusOr<MetadataValue> MetadataServer::FetchPatiently(absl::string_view path,
+                                                             const CancelToken& cancel) {
+  RetryPolicy policy;
+  policy.first = absl::Milliseconds(500);
+  policy.longest = absl::Seconds(4);
+  policy.patience = kPatience;
+  absl::StatusOr<MetadataValue> value;
+  RETURN_IF_ERROR(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel, [&] {
+    value = Fetch(path, kTimeout, cancel);
+    return Attempt{value.status()};
+  }));
+  return value;
+}
+
+absl::StatusOr<MetadataValue> MetadataServer::FetchOrProbe(absl::string_view path,
+                                                           const CancelToken& cancel) {
+  if (address_.host.empty() || presence() == Presence::kAbsent) return NotOnGoogle(address_.host);
+  if (!address_.expected && presence() == Presence::kUnknown) {
+    absl::StatusOr<MetadataValue> value = Fetch(path, kProbeTimeout, cancel);
+    if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
+    if (presence() != Presence::kThere) {
+      SetPresence(Presence::kAbsent);
+      return NotOnGoogle(address_.host);
+    }
+    if (!IsTransient(value.status())) return value;
+  }
+  return FetchPatiently(path, cancel);
+}
+
+absl::StatusOr<std::string> MetadataServer::Get(absl::string_view path, const CancelToken& cancel) {
+  absl::StatusOr<MetadataValue> value = FetchOrProbe(path, cancel);
+  if (!value.ok()) return Annotate(value.status(), path);
+  return std::move(value->text);
+}
+
+absl::StatusOr<MetadataValue> MetadataServer::Peek(absl::string_view path,
+                                                   const CancelToken& cancel) {
+  if (address_.host.empty() || presence() == Presence::kAbsent) return NotOnGoogle(address_.host);
+  return Fetch(path, kTimeout, cancel);
+}
+
+absl::StatusOr<MetadataValue> MetadataServer::WaitForChange(absl::string_view path,
+                                                            absl::string_view etag,
+                                                            absl::Duration timeout,
+                                                            const CancelToken& cancel) {
+  if (address_.host.empty() || presence() == Presence::kAbsent) return NotOnGoogle(address_.host);
+  const std::string query =
+      MakeQuery({{"wait_for_change", "true"},
+                 {"last_etag", std::string(etag)},
+                 {"timeout_sec", absl::StrCat(absl::ToInt64Seconds(timeout))}});
+  return Fetch(absl::StrCat(path, "?", query), timeout + kPollMargin, cancel);
+}
+
+absl::StatusOr<std::optional<std::string>> MetadataServer::Find(absl::string_view path,
+                                                                const CancelToken& cancel) {
+  absl::StatusOr<std::string> text = Get(path, cancel);
+  if (absl::IsNotFound(text.status()) || (text.ok() && text->empty())) return std::nullopt;
+  RETURN_IF_ERROR(text.status());
+  return *std::move(text);
+}
+
+absl::StatusOr<VmIdentity> MetadataServer::Identity(const CancelToken& cancel) {
+  VmIdentity identity;
+  ASSIGN_OR_RETURN(const std::string zone, Get("instance/zone", cancel));
+  ASSIGN_OR_RETURN(const std::string name, Get("instance/name", cancel));
+  identity.owner = absl::StrCat(zone, "/", name);
+  if (zone.empty() || name.empty() || HasControlCharacter(identity.owner)) {
+    return absl::FailedPreconditionError("the metadata server does not name this VM");
+  }
+  ASSIGN_OR_RETURN(std::optional<std::string> address,
+                   Find("instance/network-interfaces/0/access-configs/0/external-ip", cancel));
+  if (!address) {
+    ASSIGN_OR_RETURN(address, Find("instance/network-interfaces/0/ip", cancel));
+  }
+  identity.address = address.value_or("");
+  ASSIGN_OR_RETURN(const std::optional<std::string> type, Find("instance/machine-type", cancel));
+  if (type) identity.machine_type = type->substr(type->rfind('/') + 1);
+  return identity;
+}
+
+}  // namespace sparkles

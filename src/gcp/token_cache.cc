@@ -1,0 +1,82 @@
+#include "gcp/token_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+// So long before its end a token is renewed; Google's own clients do the same. The metadata server
+// gives out a new one only four minutes before the end of the old one.
+constexpr absl::Duration kRenewBefore = absl::Seconds(225);
+constexpr absl::Duration kFirstRenewalWait = absl::Seconds(10);
+constexpr absl::Duration kLongestRenewalWait = absl::Seconds(80);
+// How soon a waiting thread sees that it is cancelled.
+constexpr absl::Duration kCancelPoll = absl::Milliseconds(50);
+
+bool IsStale(const AccessToken& token, absl::Time now) {
+  return now >= token.expiry - kRenewBefore;
+}
+
+}  // namespace
+
+absl::StatusOr<AccessToken> TokenCache::Get(const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(std::optional<AccessToken> found, FindOrWait(cancel));
+  if (found) return *std::move(found);
+  return EndFetch(source_.Get(cancel));
+}
+
+absl::StatusOr<std::optional<AccessToken>> TokenCache::FindOrWait(const CancelToken& cancel) {
+  MutexLock lock(mutex_);
+  while (true) {
+    if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
+    if (std::optional<AccessToken> usable = FindUsable()) return usable;
+    if (!fetching_) {
+      fetching_ = true;
+      return std::nullopt;
+    }
+    const uint64_t fetches = fetches_;
+    while (fetches_ == fetches && !cancel.cancelled()) {
+      fetch_ended_.WaitFor(mutex_, kCancelPoll);
+    }
+    // That the thread which fetched was cancelled says nothing about the credentials.
+    const bool failed = fetches_ != fetches && !last_error_.ok();
+    if (failed && !absl::IsCancelled(last_error_)) return last_error_;
+  }
+}
+
+std::optional<AccessToken> TokenCache::FindUsable() const {
+  const absl::Time now = clock_.Now();
+  if (!token_ || now >= token_->expiry) return std::nullopt;
+  const bool renew = IsStale(*token_, now) && now >= next_renewal_ && !fetching_;
+  return renew ? std::nullopt : token_;
+}
+
+absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fetched) {
+  MutexLock lock(mutex_);
+  const absl::Time now = clock_.Now();
+  fetching_ = false;
+  ++fetches_;
+  last_error_ = fetched.status();
+  fetch_ended_.NotifyAll();
+  if (fetched.ok()) token_ = *fetched;
+  if (fetched.ok() && !IsStale(*fetched, now)) {
+    next_renewal_ = absl::InfinitePast();
+    renewal_wait_ = absl::ZeroDuration();
+    return fetched;
+  }
+  // It failed, or the server gave out the same token again.
+  renewal_wait_ = std::clamp(2 * renewal_wait_, kFirstRenewalWait, kLongestRenewalWait);
+  next_renewal_ = now + renewal_wait_;
+  if (!fetched.ok() && token_ && now < token_->expiry) return *token_;
+  return fetched;
+}
+
+void TokenCache::Drop(const AccessToken& token) {
+  MutexLock lock(mutex_);
+  if (token_ && token_->value == token.value) token_.reset();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,51 @@
+// Keeps a token while it is good and renews it before it ends.
+// The one hard idea: there is no thread for it. Who meets a token in its last minutes renews it
+// while all others go on with the old one; only at the very end do they wait, all for one request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "gcp/token_source.h"
+
+namespace sparkles {
+
+// Thread-safe.
+class TokenCache : public TokenSource {
+ public:
+  // Borrows both.
+  TokenCache(TokenSource& source, Clock& clock) : source_(source), clock_(clock) {}
+
+  // Waits end at once when `cancel` is cancelled. If renewing fails, the old token is given out
+  // until its end, and the next try to renew comes later each time.
+  absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
+  void Drop(const AccessToken& token) override;
+
+ private:
+  // A token that may be used now; none if it is the caller's turn to fetch one (fetching_ is then
+  // set); an error if the fetch that the caller waited for failed.
+  absl::StatusOr<std::optional<AccessToken>> FindOrWait(const CancelToken& cancel);
+  std::optional<AccessToken> FindUsable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<AccessToken> EndFetch(absl::StatusOr<AccessToken> fetched);
+
+  TokenSource& source_;
+  Clock& clock_;
+  mutable Mutex mutex_;
+  CondVar fetch_ended_;
+  std::optional<AccessToken> token_ ABSL_GUARDED_BY(mutex_);
+  bool fetching_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;     // ended so far
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // of the last of them
+  // A good token is not renewed before this.
+  absl::Time next_renewal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Duration renewal_wait_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sparkles

@@ -1,0 +1,353 @@
+#include "http/curl_exchange.h"
+
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/status.h"
+#include "http/curl_error.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+// Measured: larger ones gain nothing and cost memory in each of many parallel streams.
+constexpr long kStreamBuffer = 256 << 10;
+constexpr long kAnswerBuffer = 64 << 10;
+// Of what a source gives; libcurl takes no less than 16 KiB.
+constexpr uint64_t kLeastUploadBuffer = 16 << 10;
+constexpr uint64_t kMostUploadBuffer = 256 << 10;
+// No server of ours sends as much; it bounds what a mad one can make us hold.
+constexpr size_t kMaxHeaderBytes = 256 << 10;
+constexpr std::chrono::milliseconds kProgressInterval{1000};
+
+long Milliseconds(absl::Duration duration) {
+  if (duration == absl::InfiniteDuration()) return 0;  // libcurl's "no limit"
+  return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 1 << 30));
+}
+
+// Collects the first error, so that no option is forgotten in silence.
+class Options {
+ public:
+  explicit Options(CURL* easy) : easy_(easy) {}
+  void Number(CURLoption option, long value) { Keep(curl_easy_setopt(easy_, option, value)); }
+  template <typename Value>
+  void Pointer(CURLoption option, Value* value) {
+    Keep(curl_easy_setopt(easy_, option, value));
+  }
+  CURLcode code() const { return code_; }
+
+ private:
+  void Keep(CURLcode code) {
+    if (code_ == CURLE_OK) code_ = code;
+  }
+  CURL* const easy_;
+  CURLcode code_ = CURLE_OK;
+};
+
+curl_socket_t OpenSocket(void*, curlsocktype, curl_sockaddr* address) {
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+void SetConnection(const HttpRequest& request, Options& options) {
+  options.Pointer(CURLOPT_PROTOCOLS_STR, "http,https");
+  options.Number(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
+  options.Number(CURLOPT_FOLLOWLOCATION, 0);
+  options.Number(CURLOPT_PATH_AS_IS, 1);
+  options.Number(CURLOPT_NOSIGNAL, 1);
+  options.Number(CURLOPT_TCP_NODELAY, 1);
+  options.Number(CURLOPT_TCP_KEEPALIVE, 1);
+  // Else giving up waits for a name server that does not answer.
+  options.Number(CURLOPT_QUICK_EXIT, 1);
+  options.Pointer(CURLOPT_OPENSOCKETFUNCTION, &OpenSocket);
+  options.Number(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout));
+  options.Number(CURLOPT_TIMEOUT_MS, Milliseconds(request.timeout));
+  options.Number(CURLOPT_BUFFERSIZE, request.on_body ? kStreamBuffer : kAnswerBuffer);
+  options.Number(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
+  if (request.accept_compressed) options.Pointer(CURLOPT_ACCEPT_ENCODING, "gzip");
+  if (request.bypass_proxy) options.Pointer(CURLOPT_NOPROXY, "*");
+
+  options.Number(CURLOPT_SSL_VERIFYPEER, 1);
+  options.Number(CURLOPT_SSL_VERIFYHOST, 2);
+  options.Number(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  // Else libcurl reads its own default file anew for each connection; ours are put in by Trust.
+  options.Pointer<const char>(CURLOPT_CAINFO, nullptr);
+  options.Pointer<const char>(CURLOPT_CAPATH, nullptr);
+}
+
+}  // namespace
+
+CurlExchange::CurlExchange(const HttpRequest& request, const HttpTarget& target,
+                           const TrustedRoots& roots)
+    : request_(request),
+      target_(target),
+      roots_(roots),
+      body_bytes_(BodyBytes(request)),
+      last_move_(Steady::now()),
+      last_progress_(last_move_) {}
+
+absl::Status CurlExchange::SetOptions() {
+  headers_ = MakeHeaderList(request_);
+  if (headers_ == nullptr) return absl::ResourceExhaustedError("out of memory");
+  Options options(easy_);
+  SetConnection(request_, options);
+  options.Pointer(CURLOPT_URL, request_.url.c_str());
+  options.Pointer(CURLOPT_HTTPHEADER, headers_.get());
+  options.Pointer(CURLOPT_ERRORBUFFER, detail_.data());
+
+  if (request_.method == "HEAD") {
+    options.Number(CURLOPT_NOBODY, 1);
+  } else if (request_.method != "GET") {
+    options.Number(CURLOPT_POST, 1);
+    options.Pointer(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+    options.Number(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<long>(body_bytes_));
+    options.Number(
+        CURLOPT_UPLOAD_BUFFERSIZE,
+        static_cast<long>(std::clamp(body_bytes_, kLeastUploadBuffer, kMostUploadBuffer)));
+  }
+
+  void* const self = this;
+  options.Pointer(CURLOPT_PREREQDATA, self);
+  options.Pointer(
+      CURLOPT_PREREQFUNCTION, +[](void* exchange, char*, char*, int, int) -> int {
+        return static_cast<CurlExchange*>(exchange)->MayBegin() ? CURL_PREREQFUNC_OK
+                                                                : CURL_PREREQFUNC_ABORT;
+      });
+  options.Pointer(CURLOPT_SSL_CTX_DATA, self);
+  options.Pointer(
+      CURLOPT_SSL_CTX_FUNCTION, +[](CURL*, void* context, void* exchange) -> CURLcode {
+        return static_cast<CurlExchange*>(exchange)->Trust(static_cast<SSL_CTX*>(context))
+                   ? CURLE_OK
+                   : CURLE_ABORTED_BY_CALLBACK;
+      });
+  options.Pointer(CURLOPT_HEADERDATA, self);
+  options.Pointer(
+      CURLOPT_HEADERFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
+        static_cast<CurlExchange*>(exchange)->SeeHeadLine({data, size});
+        return size;
+      });
+  options.Pointer(CURLOPT_WRITEDATA, self);
+  options.Pointer(
+      CURLOPT_WRITEFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
+        auto& taker = *static_cast<CurlExchange*>(exchange);
+        if (size == 0) return 0;
+        return taker.TakeBody(absl::string_view(data, size)) ? size : 0;
+      });
+  options.Pointer(CURLOPT_READDATA, self);
+  options.Pointer(
+      CURLOPT_READFUNCTION, +[](char* buffer, size_t size, size_t count, void* exchange) -> size_t {
+        size_t given = 0;
+        auto& giver = *static_cast<CurlExchange*>(exchange);
+        return giver.GiveBody(buffer, size * count, given) ? given : CURL_READFUNC_ABORT;
+      });
+  if (options.code() == CURLE_OK) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("libcurl: ", curl_easy_strerror(options.code())));
+}
+
+absl::StatusOr<HttpResponse> CurlExchange::Run(CURLM* multi, CURL* easy) {
+  easy_ = easy;
+  RETURN_IF_ERROR(SetOptions());
+  if (const CURLMcode code = curl_multi_add_handle(multi, easy); code != CURLM_OK) {
+    return absl::InternalError(absl::StrCat("libcurl: ", curl_multi_strerror(code)));
+  }
+  const absl::StatusOr<CURLcode> code = Drive(multi);
+  // A connection in the middle of something is closed by this, others stay open.
+  absl::StatusOr<HttpResponse> response =
+      code.ok() ? Finish(*code) : absl::StatusOr<HttpResponse>(code.status());
+  (void)curl_multi_remove_handle(multi, easy);
+  curl_easy_reset(easy);  // it must not keep pointers to us
+  return response;
+}
+
+absl::StatusOr<CURLcode> CurlExchange::Drive(CURLM* multi) {
+  while (true) {
+    int running = 0;
+    CURLMcode code = curl_multi_perform(multi, &running);
+    if (code == CURLM_OK && running == 0) {
+      int left = 0;
+      const CURLMsg* message = curl_multi_info_read(multi, &left);
+      if (message != nullptr && message->msg == CURLMSG_DONE) return message->data.result;
+      return absl::InternalError("libcurl: no outcome of an exchange");
+    }
+    if (code == CURLM_OK) {
+      RETURN_IF_ERROR(LookAround());
+      code = Wait(multi);
+    }
+    if (code != CURLM_OK) {
+      return Transient(absl::UnavailableError(
+                           absl::StrCat(target_.host, ": libcurl: ", curl_multi_strerror(code))),
+                       MaybeApplied());
+    }
+  }
+}
+
+absl::Status CurlExchange::LookAround() {
+  if (request_.cancel != nullptr && request_.cancel->cancelled()) return Cancelled();
+  const Time now = Steady::now();
+  if (const curl_off_t moved = BytesMoved(); moved != bytes_moved_) {
+    bytes_moved_ = moved;
+    last_move_ = now;
+  } else if (absl::FromChrono(now - last_move_) >= request_.stall_timeout) {
+    return Transient(
+        absl::DeadlineExceededError(absl::StrCat(target_.host, ": not a byte moved for ",
+                                                 absl::FormatDuration(request_.stall_timeout))),
+        MaybeApplied());
+  }
+  if (now - last_progress_ < kProgressInterval) return absl::OkStatus();
+  last_progress_ = now;
+  return request_.on_progress ? request_.on_progress() : absl::OkStatus();
+}
+
+CURLMcode CurlExchange::Wait(CURLM* multi) const {
+  const Time now = Steady::now();
+  absl::Duration wait = absl::FromChrono(last_progress_ + kProgressInterval - now);
+  wait = std::min(wait, request_.stall_timeout - absl::FromChrono(now - last_move_));
+  curl_waitfd cancelled{-1, CURL_WAIT_POLLIN, 0};
+  if (request_.cancel != nullptr) {
+    cancelled.fd = request_.cancel->fd();
+    // Without a descriptor to wait for look again ten times a second.
+    if (cancelled.fd < 0) wait = std::min(wait, absl::Milliseconds(100));
+  }
+  const int64_t milliseconds = absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)));
+  return curl_multi_poll(multi, &cancelled, cancelled.fd >= 0 ? 1 : 0,
+                         static_cast<int>(std::max<int64_t>(milliseconds, 0)), nullptr);
+}
+
+absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
+  if (!error_.ok()) return error_;
+  if (code == CURLE_OK) {
+    if (!whole_head_) return Broken();
+    if (!has_head_ && !TakeHead()) return error_;
+    return std::move(response_);
+  }
+  CurlFailure failure;
+  failure.code = code;
+  failure.tls_detail = detail_.data();
+  (void)curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &failure.os_error);
+  (void)curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &failure.connect_code);
+  failure.sent = SentSomething();
+  failure.maybe_applied = MaybeApplied();
+  return MakeCurlError(request_, target_.host, roots_.origin, failure);
+}
+
+bool CurlExchange::MayBegin() {
+  if (!head_before_) head_before_ = HeadBytesSent();
+  if (!SentSomething() || IsSafeMethod(request_.method)) return true;
+  return Fail(Broken());
+}
+
+void CurlExchange::SeeHeadLine(absl::string_view line) {
+  // libcurl takes a head that breaks off for a whole one.
+  if (absl::StartsWith(line, "HTTP/")) whole_head_ = false;
+  if (line == "\r\n" || line == "\n") whole_head_ = true;
+}
+
+bool CurlExchange::Trust(SSL_CTX* context) {
+  const absl::StatusOr<X509_STORE*> store = roots_.store();
+  if (!store.ok()) return Fail(Annotate(store.status(), target_.host));
+  SSL_CTX_set1_cert_store(context, *store);
+  return true;
+}
+
+bool CurlExchange::TakeHead() {
+  has_head_ = true;
+  long status = 0;
+  (void)curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  response_.status = static_cast<int>(status);
+  size_t bytes = 0;
+  const curl_header* header = nullptr;
+  while ((header = curl_easy_nextheader(easy_, CURLH_HEADER, -1,
+                                        const_cast<curl_header*>(header))) != nullptr) {
+    bytes += std::strlen(header->name) + std::strlen(header->value);
+    if (bytes > kMaxHeaderBytes) {
+      return Fail(absl::ResourceExhaustedError(
+          absl::StrCat(target_.host, ": more than ", kMaxHeaderBytes, " bytes of headers")));
+    }
+    response_.headers.Add(header->name, header->value);
+  }
+  return true;
+}
+
+bool CurlExchange::TakeBody(absl::string_view piece) {
+  // A fast stream keeps libcurl from returning to our loop.
+  if (request_.cancel != nullptr && request_.cancel->cancelled()) return Fail(Cancelled());
+  if (!has_head_ && !TakeHead()) return false;
+  if (request_.on_body && response_.status >= 200 && response_.status < 300) {
+    return Fail(request_.on_body(response_, piece));
+  }
+  if (piece.size() > request_.max_body_bytes - response_.body.size()) {
+    return Fail(absl::ResourceExhaustedError(absl::StrCat(
+        target_.host, ": a response of more than ", request_.max_body_bytes, " bytes")));
+  }
+  response_.body.append(piece.data(), piece.size());
+  return true;
+}
+
+bool CurlExchange::GiveBody(char* buffer, size_t capacity, size_t& count) {
+  if (request_.cancel != nullptr && request_.cancel->cancelled()) return Fail(Cancelled());
+  const auto wanted = size_t{std::min<uint64_t>(capacity, body_bytes_ - handed_out_)};
+  count = wanted;
+  if (wanted == 0) return true;
+  if (!request_.body_source) {
+    std::memcpy(buffer, request_.body.data() + handed_out_, wanted);
+  } else {
+    const absl::StatusOr<size_t> got = request_.body_source(buffer, wanted);
+    if (!got.ok()) return Fail(got.status());
+    if (*got == 0) {
+      return Fail(absl::AbortedError(absl::StrCat(target_.host, ": only ", handed_out_, " of ",
+                                                  body_bytes_, " bytes to send were there")));
+    }
+    count = *got;
+  }
+  handed_out_ += count;
+  return true;
+}
+
+bool CurlExchange::Fail(absl::Status error) {
+  if (error_.ok()) error_ = std::move(error);
+  return error_.ok();
+}
+
+absl::Status CurlExchange::Cancelled() const {
+  return absl::CancelledError(absl::StrCat(target_.host, ": ", request_.cancel->reason()));
+}
+
+absl::Status CurlExchange::Broken() const {
+  return Transient(absl::UnavailableError(absl::StrCat(
+                       target_.host, ": the connection broke before there was an answer")),
+                   MaybeApplied());
+}
+
+curl_off_t CurlExchange::BytesMoved() const {
+  curl_off_t up = 0;
+  curl_off_t down = 0;
+  long head_up = 0;
+  long head_down = 0;
+  (void)curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &up);
+  (void)curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &down);
+  (void)curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &head_up);
+  (void)curl_easy_getinfo(easy_, CURLINFO_HEADER_SIZE, &head_down);
+  return up + down + head_up + head_down;
+}
+
+long CurlExchange::HeadBytesSent() const {
+  long head = 0;
+  (void)curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &head);
+  return head;
+}
+
+// What made a proxy connect (CONNECT) is none of the server's.
+bool CurlExchange::SentSomething() const {
+  return head_before_ && (HeadBytesSent() > *head_before_ || handed_out_ > 0);
+}
+
+bool CurlExchange::MaybeApplied() const { return SentSomething() && handed_out_ == body_bytes_; }
+
+}  // namespace sparkles

@@ -1,0 +1,38 @@
+// HTTP through libcurl. Only the files curl_* of this folder know it.
+#pragma once
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "http/ca_roots.h"
+#include "http/curl_exchange.h"
+#include "http/curl_pool.h"
+#include "http/transport.h"
+
+namespace sparkles {
+
+// HTTP/1.1 over connections that stay open between exchanges. Proxies are those of the environment
+// (http_proxy, https_proxy, all_proxy, no_proxy), as curl takes them.
+//
+// The process must ignore SIGPIPE: OpenSSL writes to connections that the other side has closed.
+class CurlTransport : public HttpTransport {
+ public:
+  explicit CurlTransport(CaRoots ca_roots);
+  CurlTransport(const CurlTransport&) = delete;
+  CurlTransport& operator=(const CurlTransport&) = delete;
+
+  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
+
+ private:
+  // Valid as long as this object is. Read at the first connection with TLS, and again only while
+  // that fails.
+  absl::StatusOr<X509_STORE*> Roots();
+
+  const CaRoots ca_roots_;
+  const TrustedRoots trusted_;
+  CurlPool pool_;
+  Mutex mutex_;
+  X509Store store_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sparkles

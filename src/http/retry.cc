@@ -1,0 +1,76 @@
+#include "http/retry.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+// Longer than that nobody waits because a server says so: it may be mistaken.
+constexpr absl::Duration kLongestRetryAfter = absl::Minutes(2);
+
+absl::Status CancelledBy(const CancelToken& cancel) {
+  return absl::CancelledError(cancel.reason());
+}
+
+bool MayRepeat(const absl::Status& status, Idempotency idempotency) {
+  if (!IsTransient(status)) return false;
+  return idempotency == Idempotency::kIdempotent || !MaybeApplied(status);
+}
+
+absl::Status WithCount(const absl::Status& status, int attempts) {
+  if (attempts <= 1) return status;
+  absl::Status counted(status.code(), absl::StrCat(status.message(), " (", attempts, " attempts)"));
+  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
+    counted.SetPayload(type, payload);
+  });
+  return counted;
+}
+
+// The waits between the attempts of one call.
+class Backoff {
+ public:
+  explicit Backoff(const RetryPolicy& policy) : policy_(policy), ceiling_(policy.first) {}
+
+  void Reset() { ceiling_ = policy_.first; }
+
+  absl::Duration Next(const absl::Status& status) {
+    const absl::Duration jittered = ceiling_ * std::uniform_real_distribution<>(0, 1)(random_);
+    ceiling_ = std::min(2 * ceiling_, policy_.longest);
+    const absl::Duration asked = RetryAfter(status).value_or(absl::ZeroDuration());
+    return std::max(jittered, std::min(asked, kLongestRetryAfter));
+  }
+
+ private:
+  const RetryPolicy policy_;
+  absl::Duration ceiling_;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace
+
+absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock& clock,
+                       const CancelToken& cancel, absl::FunctionRef<Attempt()> attempt) {
+  Backoff backoff(policy);
+  absl::Time patient_until = clock.Now() + policy.patience;
+  for (int attempts = 1;; ++attempts) {
+    if (cancel.cancelled()) return CancelledBy(cancel);
+    const Attempt outcome = attempt();
+    if (outcome.status.ok()) return outcome.status;
+    if (!MayRepeat(outcome.status, idempotency)) return WithCount(outcome.status, attempts);
+    if (outcome.progress) {
+      backoff.Reset();
+      patient_until = clock.Now() + policy.patience;
+    }
+    const absl::Duration wait = backoff.Next(outcome.status);
+    if (clock.Now() + wait > patient_until) return WithCount(outcome.status, attempts);
+    if (!clock.Sleep(wait, cancel)) return CancelledBy(cancel);
+  }
+}
+
+}  // namespace sparkles

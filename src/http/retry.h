@@ -1,0 +1,40 @@
+// The one retry loop.
+#pragma once
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+
+namespace sparkles {
+
+enum class Idempotency {
+  kIdempotent,     // may be sent again whatever became of the first
+  kNotIdempotent,  // only if it is certain that the server did nothing
+};
+
+// Waits are exponential with full jitter: a random part of `first`, then of twice that, up to
+// `longest`; never less than the server's Retry-After (which counts up to two minutes).
+struct RetryPolicy {
+  absl::Duration first = absl::Seconds(1);
+  absl::Duration longest = absl::Seconds(30);
+  // No attempt starts later than this after the first, or after the last progress.
+  absl::Duration patience = absl::Minutes(5);
+};
+
+// What an attempt returned, and whether it moved things on: progress starts the patience and the
+// waits over (a download of a day may meet many short outages).
+struct Attempt {
+  absl::Status status;
+  bool progress = false;
+};
+
+// Calls `attempt` until it succeeds, fails with something not transient (or maybe applied, for what
+// is not idempotent), patience is at its end, or `cancel` is cancelled (then Cancelled with its
+// reason). Returns the last error, with the number of attempts in its message if there were
+// several. Thread-safe; each call has its own jitter.
+absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock& clock,
+                       const CancelToken& cancel, absl::FunctionRef<Attempt()> attempt);
+
+}  // namespace sparkles

@@ -1,0 +1,255 @@
+#include "queue/datastore_queue.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+// How many candidates a query asks for. Where many workers go for the same few, most of them lose;
+// a larger sample spreads them. One query costs the same whatever it finds.
+constexpr std::array<int, 3> kSamples = {20, 100, 300};
+// After so many candidates lost the list is too old to go on with.
+constexpr int kMaxLosses = 3;
+// How often a transaction is repeated before the caller has to; a conflict is over in no time.
+constexpr int kTransactionTries = 5;
+constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
+
+}  // namespace
+
+DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock,
+                               Log log)
+    : options_(std::move(options)), client_(client), clock_(clock), log_(std::move(log)) {}
+
+absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken& cancel) {
+  std::optional<Claim> claim;
+  if (unsettled_claim_) {
+    const std::string id = unsettled_claim_->task_id;
+    RETURN_IF_ERROR(TryClaim(id, cancel, claim).status());
+    if (claim) return claim;
+  }
+  if (cancel.cancelled()) return std::nullopt;
+  ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
+  if (candidates.empty()) return std::nullopt;
+  int losses = 0;
+  for (const std::string& id : candidates) {
+    if (cancel.cancelled()) return std::nullopt;
+    ASSIGN_OR_RETURN(const Try result, TryClaim(id, cancel, claim));
+    if (result == Try::kClaimed) {
+      sample_ = 0;
+      return claim;
+    }
+    if (result == Try::kLost && ++losses == kMaxLosses) break;
+  }
+  sample_ = std::min(sample_ + 1, kSamples.size() - 1);
+  return absl::AbortedError(
+      absl::StrCat("no task of this round was left to us; ", losses, " were taken by others"));
+}
+
+absl::StatusOr<std::vector<std::string>> DatastoreQueue::FindCandidates(const CancelToken& cancel) {
+  const EqualityFilter filter = {
+      {"cluster", StringValue(options_.cluster)},
+      {"status", StringValue(WireName(TaskStatus::kPending))},
+  };
+  for (;; ++sample_) {
+    const int limit = kSamples[sample_];
+    ASSIGN_OR_RETURN(const std::vector<Json> keys,
+                     client_.FindKeys(kTaskKind, filter, limit, cancel));
+    std::vector<std::string> candidates;
+    for (const Json& json : keys) {
+      const std::optional<EntityKey> key = ParseEntityKey(json);
+      if (!key) {
+        Skip(DumpJson(json), "its key has no name, or not just one");
+      } else if (!skipped_.contains(key->name)) {
+        candidates.push_back(key->name);
+      }
+    }
+    const bool hidden = candidates.empty() && keys.size() >= static_cast<size_t>(limit);
+    if (hidden && sample_ + 1 < kSamples.size()) continue;  // others may be behind those we skip
+    std::shuffle(candidates.begin(), candidates.end(), random_);
+    return candidates;
+  }
+}
+
+absl::StatusOr<DatastoreQueue::Try> DatastoreQueue::TryClaim(const std::string& id,
+                                                             const CancelToken& cancel,
+                                                             std::optional<Claim>& claim) {
+  for (int tries = 0; tries < kTransactionTries; ++tries) {
+    if (tries > 0) WaitBeforeRepeat(tries);
+    ASSIGN_OR_RETURN(const std::optional<Try> result, TryOnce(id, cancel, claim));
+    if (result) return *result;
+  }
+  return absl::UnavailableError(absl::StrCat(id, ": nobody knows whether the claim was written"));
+}
+
+absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
+    const std::string& id, const CancelToken& cancel, std::optional<Claim>& claim) {
+  // A claim that may stand has to be settled even if we are to stop.
+  const CancelToken never;
+  const bool unsettled = unsettled_claim_.has_value();
+  absl::StatusOr<LookupResult> read = client_.LookupInTransaction(
+      {{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, unsettled ? never : cancel);
+  if (absl::IsInvalidArgument(read.status())) {  // no job can have such a name
+    Skip(id, read.status().message());
+    return Try::kEnded;
+  }
+  RETURN_IF_ERROR(read.status());
+  if (!read->entities[0] || (cancel.cancelled() && !unsettled)) return Lost(read->transaction);
+  const absl::Time now = unsettled ? unsettled_claim_->timestamp : StampOf(clock_.Now());
+  TaskEntity task(id, *std::move(read->entities[0]));
+  if (unsettled && task.IsClaimOf(options_.owner, task.version(), now)) {
+    (void)Lost(read->transaction);
+    claim = ClaimFrom(task, now);
+    return Try::kClaimed;
+  }
+  if (!task.MayBePendingIn(options_.cluster)) return Lost(read->transaction);
+  const Try change = Change(task, IsKilledJob(read->entities[1]), now);
+  ASSIGN_OR_RETURN(const std::optional<Try> result,
+                   CommitTry(read->transaction, task, change, now));
+  if (result == Try::kClaimed) claim = ClaimFrom(task, now);
+  return result;
+}
+
+// The end of a transaction that writes nothing.
+DatastoreQueue::Try DatastoreQueue::Lost(const std::string& transaction) {
+  client_.Rollback(transaction);
+  unsettled_claim_.reset();
+  return Try::kLost;
+}
+
+DatastoreQueue::Try DatastoreQueue::Change(TaskEntity& task, bool job_killed,
+                                           absl::Time now) const {
+  std::string objection = task.Problem();
+  if (objection.empty() && job_killed) {
+    task.Kill("the job was killed", now);
+    return Try::kEnded;
+  }
+  if (objection.empty()) objection = ObjectionTo(task.History());
+  if (!objection.empty()) {
+    log_.WithTask(task.id()).Warning("failed: ", objection);
+    task.Fail(objection, now);
+    return Try::kEnded;
+  }
+  task.Claim(options_.owner, options_.monitor_address, now);
+  return Try::kClaimed;
+}
+
+absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
+    const std::string& transaction, const TaskEntity& task, Try change, absl::Time now) {
+  const absl::StatusOr<CommitEnd> end = client_.Commit(transaction, task.entity());
+  if (absl::IsNotFound(end.status())) return Lost(transaction);  // deleted meanwhile
+  if (absl::IsInvalidArgument(end.status())) {
+    (void)Lost(transaction);
+    Skip(task.id(), end.status().message());
+    return Try::kEnded;
+  }
+  RETURN_IF_ERROR(end.status());
+  if (*end == CommitEnd::kApplied) {
+    unsettled_claim_.reset();
+    return change;
+  }
+  if (*end == CommitEnd::kUnknown && change == Try::kClaimed) {
+    unsettled_claim_ = {task.id(), now, now};
+  }
+  if (*end == CommitEnd::kContention && !unsettled_claim_) return Try::kLost;
+  return std::nullopt;
+}
+
+Claim DatastoreQueue::ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const {
+  Claim claim;
+  claim.task = task.ToTask();
+  claim.attempt = CountClaims(task.History());
+  claim.version = task.version();
+  claim.claimed_at = claimed_at;
+  return claim;
+}
+
+absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) {
+  switch (outcome.kind) {
+    case Outcome::Kind::kComplete:
+      return EndClaim(
+          claim, WireName(TaskStatus::kComplete),
+          [&](TaskEntity& task, absl::Time now) { task.Complete(outcome.exit_code, now); });
+    case Outcome::Kind::kFailed:
+      return EndClaim(claim, WireName(TaskStatus::kFailed), [&](TaskEntity& task, absl::Time now) {
+        task.Fail(outcome.failure_reason, now);
+      });
+    case Outcome::Kind::kKilled:
+      return EndClaim(claim, WireName(TaskStatus::kKilled), [&](TaskEntity& task, absl::Time now) {
+        task.Kill(outcome.failure_reason, now);
+      });
+    case Outcome::Kind::kHandBack:
+    case Outcome::Kind::kClaimLost:
+      break;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
+}
+
+absl::Status DatastoreQueue::HandBack(const Claim& claim, const std::string& reason) {
+  return EndClaim(claim, kResetEntry,
+                  [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
+}
+
+absl::Status DatastoreQueue::EndClaim(
+    const Claim& claim, absl::string_view entry,
+    absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change) {
+  const CancelToken never;
+  const std::string& id = claim.task.id;
+  if (unsettled_end_ &&
+      (unsettled_end_->task_id != id || unsettled_end_->claimed_at != claim.claimed_at)) {
+    unsettled_end_.reset();  // of a claim that was given up
+  }
+  const absl::Time now = unsettled_end_ ? unsettled_end_->timestamp : StampOf(clock_.Now());
+  for (int tries = 0; tries < kTransactionTries; ++tries) {
+    if (tries > 0) WaitBeforeRepeat(tries);
+    ASSIGN_OR_RETURN(LookupResult read, client_.LookupInTransaction({{kTaskKind, id}}, never));
+    std::optional<TaskEntity> task;
+    if (read.entities[0]) task.emplace(id, *std::move(read.entities[0]));
+    const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
+    if (ended || !task || !Holds(claim, *task)) {
+      client_.Rollback(read.transaction);
+      unsettled_end_.reset();
+      if (ended) return absl::OkStatus();
+      return absl::AbortedError(
+          absl::StrCat(id, task ? ": somebody else changed it" : ": deleted"));
+    }
+    change(*task, now);
+    ASSIGN_OR_RETURN(const CommitEnd end, client_.Commit(read.transaction, task->entity()));
+    if (end == CommitEnd::kApplied) {
+      unsettled_end_.reset();
+      return absl::OkStatus();
+    }
+    if (end == CommitEnd::kUnknown) unsettled_end_ = {id, claim.claimed_at, now};
+  }
+  return absl::UnavailableError(absl::StrCat(id, ": its end could not be written yet"));
+}
+
+bool DatastoreQueue::Holds(const Claim& claim, const TaskEntity& task) const {
+  return task.IsClaimOf(options_.owner, claim.version, claim.claimed_at);
+}
+
+absl::StatusOr<ClaimState> DatastoreQueue::Check(const Claim& claim, const CancelToken& cancel) {
+  const std::string& id = claim.task.id;
+  ASSIGN_OR_RETURN(LookupResult read,
+                   client_.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel));
+  if (IsKilledJob(read.entities[1])) return ClaimState::kKilled;
+  if (!read.entities[0]) return ClaimState::kLost;
+  const TaskEntity task(id, *std::move(read.entities[0]));
+  if (task.IsKilled()) return ClaimState::kKilled;
+  return Holds(claim, task) ? ClaimState::kOurs : ClaimState::kLost;
+}
+
+void DatastoreQueue::WaitBeforeRepeat(int tries) {
+  const CancelToken never;
+  clock_.Sleep(kRepeatWait * tries * std::uniform_real_distribution<>(0, 1)(random_), never);
+}
+
+void DatastoreQueue::Skip(const std::string& id, absl::string_view reason) {
+  if (skipped_.insert(id).second) log_.WithTask(id).Warning("left alone: ", reason);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,87 @@
+// The queue of a Sparklespray cluster: tasks in Datastore, shared with the client and with any
+// number of workers.
+// The one hard idea: a commit whose answer was lost is never guessed about. The same change, with
+// the same timestamp, is tried again in a new transaction, which first sees whether it is there.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gcp/datastore_client.h"
+#include "queue/queue.h"
+#include "queue/task_entity.h"
+
+namespace sparkles {
+
+struct DatastoreQueueOptions {
+  std::string cluster;
+  std::string owner;            // what claims say about us; need not be unique
+  std::string monitor_address;  // "host:port"; empty: none
+};
+
+// From claim to finish a task costs five requests: query; lookup and commit, twice.
+class DatastoreQueue : public Queue {
+ public:
+  // Borrows all but the options.
+  DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock, Log log);
+
+  // A pending task is taken at random. Those of killed jobs are marked as killed on the way, those
+  // that nobody can run (a property has the wrong type) as failed.
+  absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
+  absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
+  absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
+  bool MoreMayCome() const override { return true; }
+
+ private:
+  // A commit that may have been applied: of a claim, or of the end of one.
+  struct Unsettled {
+    std::string task_id;
+    absl::Time claimed_at;
+    absl::Time timestamp;  // of the entry that it adds to the history
+  };
+  // What became of one candidate. kEnded: it was failed, killed or found unusable.
+  enum class Try { kClaimed, kEnded, kLost };
+
+  absl::StatusOr<std::vector<std::string>> FindCandidates(const CancelToken& cancel);
+  // Stores the claim if the result is kClaimed.
+  absl::StatusOr<Try> TryClaim(const std::string& id, const CancelToken& cancel,
+                               std::optional<Claim>& claim);
+  // One transaction; nullopt if it has to be repeated.
+  absl::StatusOr<std::optional<Try>> TryOnce(const std::string& id, const CancelToken& cancel,
+                                             std::optional<Claim>& claim);
+  Try Change(TaskEntity& task, bool job_killed, absl::Time now) const;
+  absl::StatusOr<std::optional<Try>> CommitTry(const std::string& transaction,
+                                               const TaskEntity& task, Try change, absl::Time now);
+  Try Lost(const std::string& transaction);
+  Claim ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const;
+  bool Holds(const Claim& claim, const TaskEntity& task) const;
+  // `change` ends the claim and adds `entry` to the history.
+  absl::Status EndClaim(const Claim& claim, absl::string_view entry,
+                        absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change);
+  void WaitBeforeRepeat(int tries);
+  // Never to be looked at again by this worker.
+  void Skip(const std::string& id, absl::string_view reason);
+
+  const DatastoreQueueOptions options_;
+  DatastoreClient& client_;
+  Clock& clock_;
+  const Log log_;
+  std::minstd_rand random_{std::random_device{}()};
+  size_t sample_ = 0;  // index of how many candidates the next query asks for
+  std::set<std::string> skipped_;
+  std::optional<Unsettled> unsettled_claim_;
+  std::optional<Unsettled> unsettled_end_;
+};
+
+}  // namespace sparkles

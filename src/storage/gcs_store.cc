@@ -1,0 +1,186 @@
+#include "storage/gcs_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/copy.h"
+#include "base/status.h"
+#include "gcp/gcs_upload.h"
+#include "storage/sliced_download.h"
+
+namespace sparkles {
+namespace {
+
+ObjectInfo InfoOf(const GcsObject& object) {
+  return {.size = object.size, .crc32c = object.crc32c, .generation = object.generation};
+}
+
+bool SameContent(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+// The regular file `fd`, which must stay open.
+absl::StatusOr<GcsContent> ContentOf(int fd) {
+  struct stat before;
+  if (fstat(fd, &before) != 0) return ErrnoError(errno, "stat");
+  if (!S_ISREG(before.st_mode)) return absl::FailedPreconditionError("not a regular file");
+  const auto size = static_cast<uint64_t>(before.st_size);
+  const auto read = [fd, size, before](uint64_t offset, char* buffer,
+                                       size_t capacity) -> absl::StatusOr<size_t> {
+    ssize_t got;
+    do {
+      got = pread(fd, buffer, capacity, static_cast<off_t>(offset));
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return ErrnoError(errno, "read");
+    struct stat now = before;
+    // Before the last byte goes out, because with it the object would come into being.
+    if (offset + static_cast<uint64_t>(got) == size && fstat(fd, &now) != 0) {
+      return ErrnoError(errno, "stat");
+    }
+    if (got == 0 || !SameContent(before, now)) {
+      return absl::AbortedError("changed while it was read");
+    }
+    return static_cast<size_t>(got);
+  };
+  return GcsContent{size, read};
+}
+
+}  // namespace
+
+GcsStore::GcsStore(GcsClient& client, const GcsStoreOptions& options)
+    : client_(client), options_(options), slots_(options.connections) {}
+
+absl::StatusOr<ObjectInfo> GcsStore::Download(const std::string& url, int fd,
+                                              const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const GcsCall call = CallFor(options);
+  const auto slot = slots_.Take([&call] { return call.report(0); });
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const absl::StatusOr<GcsObject> object = DownloadTo(fd, name, call);
+  if (!object.ok()) return Annotate(object.status(), url);
+  return InfoOf(*object);
+}
+
+absl::StatusOr<ObjectInfo> GcsStore::Upload(int fd, const std::string& url,
+                                            const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const GcsCall call = CallFor(options);
+  const auto slot = slots_.Take([&call] { return call.report(0); });
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const absl::StatusOr<GcsContent> content = ContentOf(fd);
+  if (!content.ok()) return Annotate(content.status(), url);
+  const auto object = content->size <= options_.upload_at_once_bytes
+                          ? UploadAtOnce(client_, name, *content, call)
+                          : UploadResumably(client_, name, *content, call);
+  if (!object.ok()) return Annotate(object.status(), url);
+  return InfoOf(*object);
+}
+
+absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const std::string& url,
+                                                 const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const GcsCall call = CallFor(options);
+  const auto slot = slots_.Take([&call] { return call.report(0); });
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const auto read = [bytes](uint64_t offset, char* buffer,
+                            size_t capacity) -> absl::StatusOr<size_t> {
+    return bytes.copy(buffer, capacity, offset);
+  };
+  const auto object = UploadAtOnce(client_, name, {bytes.size(), read}, call);
+  if (!object.ok()) return Annotate(object.status(), url);
+  return InfoOf(*object);
+}
+
+absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string& url,
+                                                               size_t max_bytes,
+                                                               const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const GcsCall call = CallFor(options);
+  const auto slot = slots_.Take([&call] { return call.report(0); });
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const auto check_size = [max_bytes](uint64_t size) {
+    if (size <= max_bytes) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat("longer than ", max_bytes, " bytes"));
+  };
+  std::string content;
+  GcsReader reader(client_, name, call, [&](uint64_t offset, absl::string_view piece) {
+    RETURN_IF_ERROR(check_size(offset + piece.size()));
+    content.resize(offset);
+    content.append(piece.data(), piece.size());
+    return absl::OkStatus();
+  });
+  const auto object = reader.ReadWhole(
+      [&](const GcsVersion& version) { return check_size(version.size.value_or(0)); });
+  if (absl::IsNotFound(object.status())) return std::nullopt;
+  if (!object.ok()) return Annotate(object.status(), url);
+  content.resize(object->size);
+  return content;
+}
+
+GcsCall GcsStore::CallFor(const TransferOptions& options) const {
+  return {options.cancel != nullptr ? *options.cancel : never_,
+          [options](uint64_t bytes) { return options.Report(bytes); }};
+}
+
+// Nothing if one connection is better, or all there is.
+std::optional<GcsStore::SlicePlan> GcsStore::PlanSlices(const GcsVersion& version) {
+  const uint64_t size = version.size.value_or(0);
+  const bool can = version.crc32c.has_value() && version.generation != 0 && !version.encoded;
+  if (!can || size <= options_.slice_from_bytes) return std::nullopt;
+  const auto slices = std::min<uint64_t>(size / options_.min_slice_bytes,
+                                         static_cast<uint64_t>(options_.max_slices));
+  if (slices < 2) return std::nullopt;
+  SlicePlan plan{version, slots_.TakeFree(static_cast<int>(slices) - 1)};
+  if (plan.more.count() == 0) return std::nullopt;
+  return plan;
+}
+
+absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, const GcsCall& call) {
+  std::optional<SlicePlan> plan;
+  bool may_slice = true;
+  uint64_t written = 0;
+  const auto read_whole = [&] {
+    GcsReader reader(client_, name, call, [&](uint64_t offset, absl::string_view piece) {
+      written = std::max(written, offset + piece.size());
+      return WriteAt(fd, offset, piece);
+    });
+    return reader.ReadWhole([&](const GcsVersion& version) {
+      if (may_slice) plan = PlanSlices(version);
+      if (!plan.has_value()) return absl::OkStatus();
+      return absl::CancelledError("it is large: downloaded in slices instead");
+    });
+  };
+  absl::StatusOr<GcsObject> object = read_whole();
+  if (plan.has_value()) {
+    written = *plan->version.size;
+    object = DownloadSliced(fd, name, *plan, call);
+    plan.reset();
+    may_slice = false;
+    // Replaced meanwhile, no ranges from this server, or not the right bytes: the patient way can
+    // still succeed, and has the better explanation if it does not.
+    const bool hopeful = absl::IsNotFound(object.status()) || absl::IsDataLoss(object.status());
+    if (hopeful) object = read_whole();
+  }
+  RETURN_IF_ERROR(object.status());
+  // Bytes of a longer version that was replaced while we read.
+  if (written > object->size && ftruncate(fd, static_cast<off_t>(object->size)) != 0) {
+    return ErrnoError(errno, "truncate");
+  }
+  return object;
+}
+
+absl::StatusOr<GcsObject> GcsStore::DownloadSliced(int fd, const GcsName& name,
+                                                   const SlicePlan& plan, const GcsCall& call) {
+  SlicedDownload download(client_, name, plan.version, call, fd);
+  ASSIGN_OR_RETURN(const uint32_t crc, download.Run(plan.more.count() + 1));
+  if (crc != *plan.version.crc32c) return absl::DataLossError("the slices have another checksum");
+  return GcsObject{*plan.version.size, plan.version.generation, crc, false};
+}
+
+}  // namespace sparkles

@@ -1,0 +1,64 @@
+// The store behind gs:// URLs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/cancel.h"
+#include "gcp/gcs_client.h"
+#include "gcp/gcs_reader.h"
+#include "storage/object_store.h"
+#include "storage/transfer_slots.h"
+
+namespace sparkles {
+
+// The sizes are those at which Google's own tools change their ways as well, or near to them.
+struct GcsStoreOptions {
+  int connections = 32;  // of all transfers together
+  // Longer content is uploaded in a session, which costs three requests more.
+  uint64_t upload_at_once_bytes = uint64_t{8} << 20;
+  // Longer objects are downloaded in slices, as long as there are connections to spare.
+  uint64_t slice_from_bytes = uint64_t{64} << 20;
+  uint64_t min_slice_bytes = uint64_t{8} << 20;
+  int max_slices = 8;
+};
+
+// Thread-safe. Objects are stored and read as they are: never compressed or decompressed on their
+// way. Memory does not grow with their size.
+class GcsStore : public ObjectStore {
+ public:
+  // Borrows `client`.
+  explicit GcsStore(GcsClient& client, const GcsStoreOptions& options = {});
+
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                    const TransferOptions& options) override;
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                         const TransferOptions& options) override;
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
+                                                       const TransferOptions& options) override;
+  // Does nothing: what Cloud Storage has acknowledged is safe.
+  absl::Status Flush() override { return absl::OkStatus(); }
+
+ private:
+  // What a download in slices needs: the version, and the slots for the slices but the first.
+  struct SlicePlan {
+    GcsVersion version;
+    TransferSlots::Lease more;
+  };
+
+  GcsCall CallFor(const TransferOptions& options) const;
+  std::optional<SlicePlan> PlanSlices(const GcsVersion& version);
+  absl::StatusOr<GcsObject> DownloadTo(int fd, const GcsName& name, const GcsCall& call);
+  absl::StatusOr<GcsObject> DownloadSliced(int fd, const GcsName& name, const SlicePlan& plan,
+                                           const GcsCall& call);
+
+  GcsClient& client_;
+  const GcsStoreOptions options_;
+  const CancelToken never_;  // for transfers that nobody can cancel
+  TransferSlots slots_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,46 @@
+// One large object over several connections into one file.
+// The one hard idea: each slice is written where it belongs and has its own checksum; those of all
+// slices combine to that of the object, so that nothing is read twice.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "gcp/gcs_client.h"
+#include "gcp/gcs_reader.h"
+
+namespace sparkles {
+
+// For one download.
+class SlicedDownload {
+ public:
+  // Borrows all; `version` has a size, which is not 0, and a generation. call.report is never
+  // called by two threads at a time.
+  SlicedDownload(GcsClient& client, const GcsName& name, const GcsVersion& version,
+                 const GcsCall& call, int fd)
+      : client_(client), name_(name), version_(version), call_(call), fd_(fd) {}
+
+  // The checksum of all that was written. After the first error the other slices stop as well.
+  absl::StatusOr<uint32_t> Run(int slices);
+
+ private:
+  absl::StatusOr<uint32_t> ReadSlice(uint64_t first, uint64_t end);
+  absl::Status Report(uint64_t bytes);
+  void Fail(const absl::Status& status);
+
+  GcsClient& client_;
+  const GcsName& name_;
+  const GcsVersion& version_;
+  const GcsCall& call_;
+  const int fd_;
+
+  Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);  // the first error
+};
+
+}  // namespace sparkles

@@ -1,0 +1,343 @@
+// The libcurl transport against servers that break, stall or talk nonsense: nothing is sent twice,
+// every error says whether the server may have acted, and none gives a secret away.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "http/curl_transport.h"
+#include "http/transient.h"
+#include "tests/support/loopback_server.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+constexpr char kToken[] = "ya29.secret";
+
+HttpRequest Request(const std::string& method, const LoopbackServer& server) {
+  HttpRequest request;
+  request.method = method;
+  request.url = server.url() + "/session-secret?upload_id=secret";
+  request.headers.Add("Authorization", absl::StrCat("Bearer ", kToken));
+  return request;
+}
+
+// What every failure of a request to `server` must be.
+absl::Status Failure(CurlTransport& transport, const HttpRequest& request,
+                     const LoopbackServer& server) {
+  const absl::Status status = transport.Send(request).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), StartsWith(server.host() + ": "));
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+  return status;
+}
+
+void ExpectTransient(const absl::Status& status, bool maybe_applied) {
+  EXPECT_TRUE(IsTransient(status)) << status;
+  EXPECT_EQ(MaybeApplied(status), maybe_applied) << status;
+}
+
+// The first request of the first connection is answered; the second one is read and then the
+// connection is reset. Other connections answer all.
+void DieWhenUsedAgain(LoopbackConnection& connection) {
+  for (int i = 1; connection.ReadRequest(); ++i) {
+    if (connection.number() == 1 && i == 2) return connection.Reset();
+    connection.Answer(200, absl::StrCat(connection.number()));
+  }
+}
+
+class WriteOnDeadConnection : public testing::TestWithParam<const char*> {};
+
+TEST_P(WriteOnDeadConnection, IsNeverSentTwice) {
+  for (const absl::string_view body : {"", "the body"}) {
+    LoopbackServer server(DieWhenUsedAgain);
+    CurlTransport transport{CaRoots{}};
+    ASSERT_TRUE(transport.Send(Request("GET", server)).ok());
+    HttpRequest request = Request(GetParam(), server);
+    request.body = std::string(body);
+    ExpectTransient(Failure(transport, request, server), /*maybe_applied=*/true);
+    EXPECT_THAT(server.requests(), SizeIs(2));
+    // The slot with the dead connection is still good.
+    EXPECT_TRUE(transport.Send(request).ok());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, WriteOnDeadConnection,
+                         testing::Values("POST", "PUT", "DELETE", "PATCH"),
+                         [](const auto& method) { return std::string(method.param); });
+
+TEST(CurlTransportFault, ReadOnADeadConnectionGoesToANewOne) {
+  LoopbackServer server(DieWhenUsedAgain);
+  CurlTransport transport{CaRoots{}};
+  ASSERT_TRUE(transport.Send(Request("GET", server)).ok());
+  const auto response = transport.Send(Request("GET", server));
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->body, "2");
+}
+
+TEST(CurlTransportFault, BodyThatWasNotAllSentIsNotApplied) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    if (connection.number() > 1) return AlwaysAnswer("")(connection);
+    (void)connection.ReadRequest();
+    connection.Answer(200);
+    (void)connection.ReadHead();
+    connection.Reset();
+  });
+  CurlTransport transport{CaRoots{}};
+  ASSERT_TRUE(transport.Send(Request("GET", server)).ok());
+  HttpRequest request = Request("POST", server);
+  request.body = std::string(32 << 20, 'x');
+  ExpectTransient(Failure(transport, request, server), /*maybe_applied=*/false);
+  EXPECT_THAT(server.requests(), SizeIs(1));
+}
+
+TEST(CurlTransportFault, ConnectionThatEndedWhileIdleIsReplacedBeforeAWrite) {
+  std::promise<void> answered;
+  std::promise<void> ended;
+  LoopbackServer server([&](LoopbackConnection& connection) {
+    if (connection.number() > 1) return AlwaysAnswer("2")(connection);
+    (void)connection.ReadRequest();
+    connection.Answer(200, "1");
+    answered.get_future().wait();
+    connection.Reset();
+    ended.set_value();
+  });
+  CurlTransport transport{CaRoots{}};
+  ASSERT_TRUE(transport.Send(Request("GET", server)).ok());
+  answered.set_value();
+  ended.get_future().wait();
+  EXPECT_EQ(transport.Send(Request("POST", server))->body, "2");
+}
+
+TEST(CurlTransportFault, RefusedConnectionIsNotApplied) {
+  auto server = std::make_unique<LoopbackServer>(AlwaysAnswer(""));
+  const HttpRequest request = Request("POST", *server);
+  server.reset();
+  CurlTransport transport{CaRoots{}};
+  const absl::Status status = transport.Send(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("Connection refused"));
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+  ExpectTransient(status, /*maybe_applied=*/false);
+}
+
+struct Nonsense {
+  std::string name;
+  std::string answer;
+};
+
+class NonsenseAnswer : public testing::TestWithParam<Nonsense> {};
+
+TEST_P(NonsenseAnswer, IsATransientErrorOfARequestThatMayBeApplied) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Write(GetParam().answer);
+  });
+  CurlTransport transport{CaRoots{}};
+  const absl::Status status = Failure(transport, Request("POST", server), server);
+  ExpectTransient(status, /*maybe_applied=*/true);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers, NonsenseAnswer,
+    testing::Values(
+        Nonsense{"nothing", ""}, Nonsense{"garbage", "SSH-2.0-OpenSSH_9.2\r\n\r\nsecret\r\n"},
+        Nonsense{"half_a_head", "HTTP/1.1 200 OK\r\nContent-Le"},
+        Nonsense{"cut_body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"},
+        Nonsense{"bad_chunk",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret!\r\nhello"},
+        Nonsense{"cut_chunks",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+        Nonsense{"bad_length", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"},
+        Nonsense{"endless_header", "HTTP/1.1 200 OK\r\nX-A: " + std::string(2 << 20, 'a')}),
+    [](const auto& nonsense) { return nonsense.param.name; });
+
+TEST(CurlTransportFault, EndlessHeadersAreCutOff) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    std::string lines = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+    for (int i = 0; i < 290; ++i) absl::StrAppend(&lines, "X-A: ", std::string(1000, 'a'), "\r\n");
+    connection.Write(lines + "\r\n");
+  });
+  CurlTransport transport{CaRoots{}};
+  const absl::Status status = Failure(transport, Request("GET", server), server);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+}
+
+TEST(CurlTransportFault, LongerBodyThanAllowedIsRefused) {
+  LoopbackServer server(AlwaysAnswer("12345678901"));
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("GET", server);
+  request.max_body_bytes = 11;
+  EXPECT_TRUE(transport.Send(request).ok());
+  request.max_body_bytes = 10;
+  const absl::Status status = Failure(transport, request, server);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(IsTransient(status));
+}
+
+TEST(CurlTransportFault, CompressedBodyCountsAsWhatItUnpacksTo) {
+  // 100 times "a".
+  const std::string packed(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\x4c\xa4\x3d\x00\x00\x64\x7a\x70\xaf"
+      "\x64\x00\x00\x00",
+      24);
+  LoopbackServer server([&](LoopbackConnection& connection) {
+    while (connection.ReadRequest()) connection.Answer(200, packed, "Content-Encoding: gzip\r\n");
+  });
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("GET", server);
+  request.accept_compressed = true;
+  request.max_body_bytes = 100;
+  EXPECT_TRUE(transport.Send(request).ok());
+  request.max_body_bytes = 99;
+  EXPECT_EQ(Failure(transport, request, server).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(CurlTransportFault, ErrorResponsesGoToTheBodyInsteadOfTheSink) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    while (connection.ReadRequest()) connection.Answer(404, "No such object");
+  });
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("GET", server);
+  request.on_body = [](const HttpResponse&, absl::string_view) {
+    return absl::InternalError("must not be called");
+  };
+  const auto response = transport.Send(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->status, 404);
+  EXPECT_EQ(response->body, "No such object");
+}
+
+TEST(CurlTransportFault, AnswerBeforeTheBodyWasReadComesBack) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    (void)connection.ReadHead();
+    connection.Answer(412, "generation mismatch", "Connection: close\r\n");
+    connection.WaitForEnd();
+  });
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("POST", server);
+  request.body = std::string(32 << 20, 'x');
+  const auto response = transport.Send(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->status, 412);
+  EXPECT_EQ(response->body, "generation mismatch");
+}
+
+TEST(CurlTransportFault, ErrorsOfSourcesAndSinksComeBackUnchanged) {
+  LoopbackServer server(AlwaysAnswer("hello"));
+  CurlTransport transport{CaRoots{}};
+  const absl::Status error = absl::DataLossError("disk: gone");
+  HttpRequest source = Request("POST", server);
+  source.body_source = [&](char*, size_t) { return error; };
+  source.body_bytes = 10;
+  EXPECT_EQ(transport.Send(source).status(), error);
+  HttpRequest sink = Request("GET", server);
+  sink.on_body = [&](const HttpResponse&, absl::string_view) { return error; };
+  EXPECT_EQ(transport.Send(sink).status(), error);
+  EXPECT_EQ(transport.Send(Request("GET", server))->body, "hello");
+}
+
+TEST(CurlTransportFault, SourceThatEndsEarlyIsAborted) {
+  LoopbackServer server(AlwaysAnswer(""));
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("POST", server);
+  request.body_source = [](char*, size_t) { return 0; };
+  request.body_bytes = 10;
+  EXPECT_EQ(Failure(transport, request, server).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(server.requests(), SizeIs(0));
+}
+
+// How far an answer gets before it stalls: not at all, and into its body.
+const char* const kStalledAnswers[] = {"", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"};
+
+LoopbackServer::Handler StallAfter(std::string answer) {
+  return [answer = std::move(answer)](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Write(answer);
+    connection.WaitForEnd();
+  };
+}
+
+TEST(CurlTransportFault, CancellationEndsAStalledExchangeAtOnce) {
+  for (const char* answer : kStalledAnswers) {
+    std::promise<void> stalled;
+    LoopbackServer server([&](LoopbackConnection& connection) {
+      (void)connection.ReadRequest();
+      connection.Write(answer);
+      stalled.set_value();
+      connection.WaitForEnd();
+    });
+    CurlTransport transport{CaRoots{}};
+    CancelToken cancel;
+    std::chrono::steady_clock::time_point cancelled;
+    std::thread canceller([&] {
+      stalled.get_future().wait();
+      cancelled = std::chrono::steady_clock::now();
+      cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+    });
+    HttpRequest request = Request("GET", server);
+    request.cancel = &cancel;
+    const absl::Status status = Failure(transport, request, server);
+    const auto ended = std::chrono::steady_clock::now();
+    canceller.join();
+    EXPECT_EQ(status, absl::CancelledError(server.host() + ": SIGTERM"));
+    EXPECT_LT(ended - cancelled, std::chrono::milliseconds(200));
+  }
+}
+
+TEST(CurlTransportFault, NothingIsSentAfterCancellation) {
+  LoopbackServer server(AlwaysAnswer(""));
+  CurlTransport transport{CaRoots{}};
+  CancelToken cancel;
+  cancel.Cancel(CancelKind::kKilled, "killed");
+  HttpRequest request = Request("GET", server);
+  request.cancel = &cancel;
+  EXPECT_EQ(Failure(transport, request, server).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
+  for (const char* answer : kStalledAnswers) {
+    LoopbackServer server(StallAfter(answer));
+    CurlTransport transport{CaRoots{}};
+    HttpRequest request = Request("POST", server);
+    request.stall_timeout = absl::Milliseconds(50);
+    const absl::Status status = Failure(transport, request, server);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("not a byte moved for 50ms"));
+    ExpectTransient(status, /*maybe_applied=*/true);
+  }
+}
+
+TEST(CurlTransportFault, WholeExchangeHasItsTimeToo) {
+  LoopbackServer server(StallAfter(kStalledAnswers[1]));
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("POST", server);
+  request.timeout = absl::Milliseconds(50);
+  const absl::Status status = Failure(transport, request, server);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  ExpectTransient(status, /*maybe_applied=*/true);
+}
+
+TEST(CurlTransportFault, ProgressIsAskedForWhileNothingMoves) {
+  LoopbackServer server(StallAfter(""));
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("POST", server);
+  request.on_progress = [] { return absl::AbortedError("enough"); };
+  EXPECT_EQ(transport.Send(request).status(), absl::AbortedError("enough"));
+}
+
+}  // namespace
+}  // namespace sparkles

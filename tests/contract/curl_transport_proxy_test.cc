@@ -1,0 +1,85 @@
+// The libcurl transport and the proxies that the environment names.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "http/curl_transport.h"
+#include "http/transient.h"
+#include "tests/support/loopback_server.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class CurlTransportProxy : public testing::Test {
+ protected:
+  ~CurlTransportProxy() override {
+    for (const char* name : {"http_proxy", "https_proxy", "no_proxy"}) (void)unsetenv(name);
+  }
+  void UseProxy(const char* name, const LoopbackServer& proxy) {
+    (void)setenv(name, absl::StrCat("http://user:secret@", proxy.host()).c_str(), 1);
+  }
+  static HttpRequest Get(std::string url) {
+    HttpRequest request;
+    request.url = std::move(url);
+    return request;
+  }
+
+  CurlTransport transport_{CaRoots{}};
+};
+
+TEST_F(CurlTransportProxy, RequestsGoThroughTheProxyOfTheEnvironment) {
+  LoopbackServer proxy(AlwaysAnswer("from the proxy"));
+  UseProxy("http_proxy", proxy);
+  const auto response = transport_.Send(Get("http://nowhere.invalid/a/../b?c"));
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->body, "from the proxy");
+  EXPECT_THAT(proxy.requests().at(0), StartsWith("GET http://nowhere.invalid/a/../b?c HTTP/1.1"));
+}
+
+TEST_F(CurlTransportProxy, TheMetadataServerIsNeverAskedThroughOne) {
+  LoopbackServer proxy(AlwaysAnswer("from the proxy"));
+  LoopbackServer server(AlwaysAnswer("from the server"));
+  UseProxy("http_proxy", proxy);
+  HttpRequest request = Get(server.url());
+  request.bypass_proxy = true;
+  EXPECT_EQ(transport_.Send(request)->body, "from the server");
+  request.bypass_proxy = false;
+  EXPECT_EQ(transport_.Send(request)->body, "from the proxy");
+  (void)setenv("no_proxy", "127.0.0.1", 1);
+  EXPECT_EQ(transport_.Send(request)->body, "from the server");
+}
+
+TEST_F(CurlTransportProxy, RefusalIsNotRepeatedAndGivesNoSecretAway) {
+  LoopbackServer proxy([](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Answer(407);
+  });
+  UseProxy("https_proxy", proxy);
+  const absl::Status status = transport_.Send(Get("https://nowhere.invalid/secret")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("HTTP 407"));
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+}
+
+TEST_F(CurlTransportProxy, ProxyThatIsNotThereIsATransientError) {
+  {
+    LoopbackServer proxy(AlwaysAnswer(""));
+    UseProxy("http_proxy", proxy);
+  }
+  HttpRequest request = Get("http://nowhere.invalid/");
+  request.method = "POST";
+  const absl::Status status = transport_.Send(request).status();
+  EXPECT_TRUE(IsTransient(status)) << status;
+  EXPECT_FALSE(MaybeApplied(status)) << status;
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,62 @@
+// The input is a credentials file as somebody may have mangled it. Whatever is in it, making a
+// token source of it must end in a source or in an error that quotes no secret.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "base/clock.h"
+#include "gcp/credentials_file.h"
+#include "gcp/json_text.h"
+#include "http/transport.h"
+#include "tests/fuzz/require.h"
+
+namespace sparkles {
+namespace {
+
+// Making a source sends nothing.
+class NoTransport : public HttpTransport {
+ public:
+  absl::StatusOr<HttpResponse> Send(const HttpRequest&) override {
+    Require(false, "nothing is sent before a token is asked for");
+    return absl::InternalError("");
+  }
+};
+
+void CheckNoSecret(const Json& fields, absl::string_view message) {
+  // What is shorter stands in any message by chance.
+  constexpr size_t kLeastBytes = 12;
+  for (const char* field : {"private_key", "refresh_token", "client_secret"}) {
+    const std::string secret = JsonText(fields, field);
+    // One value may stand in two fields, and a type is quoted.
+    if (secret.size() < kLeastBytes || absl::StrContains(JsonText(fields, "type"), secret))
+      continue;
+    if (secret.find_first_of(" .:;,'") != std::string::npos) continue;
+    Require(!absl::StrContains(message, secret), "no error quotes a secret");
+  }
+}
+
+void Check(absl::string_view input) {
+  const absl::StatusOr<Json> fields = ParseJson(input);
+  if (!fields.ok()) return;
+  NoTransport transport;
+  SystemClock clock;
+  const auto source = MakeTokenSource(*fields, transport, clock);
+  if (source.ok()) {
+    Require(*source != nullptr, "a source is a source");
+    return;
+  }
+  Require(absl::IsInvalidArgument(source.status()), "a bad file is InvalidArgument");
+  Require(absl::StrContains(source.status().message(), ": "), "an error names its field");
+  CheckNoSecret(*fields, source.status().message());
+}
+
+}  // namespace
+}  // namespace sparkles
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  sparkles::Check({reinterpret_cast<const char*>(data), size});
+  return 0;
+}

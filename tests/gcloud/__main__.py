@@ -1,0 +1,61 @@
+"""Runs a small Google Cloud on this machine, for trying the worker and for its tests:
+
+    python3 tests/gcloud --port 9000 --emulator --bucket lab
+
+It prints the variables that send the worker (and Google's own clients) to it, and runs until
+Ctrl-C. Faults are added with curl; see faults.py for what a rule may say:
+
+    curl localhost:9000/_faults -d '{"kind": "upload.*", "action": "status", "code": 503}'
+    curl -X DELETE localhost:9000/_faults          no more faults
+    curl localhost:9000/_requests                  what was asked so far
+    curl localhost:9000/_down -d '{"seconds": 5}'  gone for a while
+    curl localhost:9000/_metadata -d '{"instance/preempted": "TRUE"}'
+"""
+import argparse
+import pathlib
+import signal
+import sys
+import tempfile
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
+from gcloud import emulator, server  # noqa: E402  (needs the path above)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/gcloud", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--bucket", action="append", default=[], help="make this bucket (repeat)")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS",
+                        help="added to each response")
+    parser.add_argument("--emulator", action="store_true",
+                        help="start the Datastore emulator of the Cloud SDK too")
+    parser.add_argument("--datastore", metavar="HOST:PORT", help="an emulator that runs already")
+    options = parser.parse_args()
+    if options.emulator and emulator.why_not():
+        sys.exit(emulator.why_not())
+    # Both end it in the same way; a script's shell lets its background jobs ignore the first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with tempfile.TemporaryDirectory() as folder:
+        datastore = emulator.Emulator(folder) if options.emulator else None
+        try:
+            address = datastore.address if datastore else options.datastore
+            cloud = server.Server(options.port, address, latency=options.latency)
+            for bucket in options.bucket:
+                cloud.storage.make_bucket(bucket)
+            print(f"export STORAGE_EMULATOR_HOST=http://{cloud.address}")
+            print(f"export GCE_METADATA_HOST={cloud.address}")
+            if address:
+                print(f"export DATASTORE_EMULATOR_HOST={cloud.address}")
+            sys.stdout.flush()
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            if datastore:
+                datastore.stop()
+
+
+if __name__ == "__main__":
+    main()

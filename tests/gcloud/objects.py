@@ -1,0 +1,185 @@
+"""Buckets, objects and upload sessions: what Cloud Storage remembers. Knows nothing of HTTP."""
+import base64
+import copy
+import hashlib
+import secrets
+import threading
+import time
+
+from .checksum import crc32c, crc32c_text
+
+GRANULE = 256 * 1024  # upload sessions persist whole granules until the last byte has come
+METADATA_KEYS = ("contentType", "contentEncoding", "cacheControl", "contentDisposition", "metadata")
+
+
+class StorageError(Exception):
+    """A refusal: HTTP status, Google's reason, message."""
+
+    def __init__(self, code, reason, message):
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class Object:
+    def __init__(self, name, data, generation, metadata):
+        self.name = name
+        self.data = data  # as it is stored; never changed
+        self.generation = generation
+        self.metadata = {key: metadata[key] for key in METADATA_KEYS if metadata.get(key)}
+        self.crc32c = crc32c_text(crc32c(data))
+        self.md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
+        self.created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+    @property
+    def encoding(self):
+        return self.metadata.get("contentEncoding", "")
+
+
+class Session:
+    """A resumable upload. `data` is what has been persisted."""
+
+    def __init__(self, bucket, name, metadata, conditions, length):
+        self.id = "AHmUCY" + secrets.token_urlsafe(48)
+        self.bucket = bucket
+        self.name = name
+        self.metadata = metadata
+        self.conditions = conditions
+        self.length = length  # what X-Upload-Content-Length said, or None
+        self.data = bytearray()
+        self.object = None  # once it is complete
+        self.lock = threading.Lock()
+
+    def add(self, piece):
+        self.data += piece
+
+    def keep_whole_granules(self, before):
+        """The connection broke: what was persisted earlier stays, of the rest whole granules."""
+        del self.data[max(before, len(self.data) // GRANULE * GRANULE):]
+
+
+class Storage:
+    """All buckets. Thread-safe."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._buckets = {}
+        self._sessions = {}
+        self._generation = int(time.time() * 1_000_000)
+        self.session_ids = []  # all ever given out: they are secrets
+
+    def make_bucket(self, bucket):
+        with self._lock:
+            self._buckets.setdefault(bucket, {})
+
+    def copy(self, bucket, name, new_name):
+        """Another object of the same content (for tests)."""
+        with self._lock:
+            made = copy.copy(self._objects(bucket)[name])
+            self._generation += 1
+            made.name, made.generation = new_name, self._generation
+            self._objects(bucket)[new_name] = made
+
+    def has_bucket(self, bucket):
+        with self._lock:
+            return bucket in self._buckets
+
+    def _objects(self, bucket):
+        if bucket not in self._buckets:
+            raise StorageError(404, "notFound", "The specified bucket does not exist.")
+        return self._buckets[bucket]
+
+    def put(self, bucket, name, data, **metadata):
+        """Stores an object without any condition (for tests)."""
+        self.make_bucket(bucket)
+        return self.insert(bucket, name, data, metadata, {})
+
+    def data(self, bucket, name):
+        """The content of an object, or None (for tests)."""
+        with self._lock:
+            found = self._buckets.get(bucket, {}).get(name)
+            return None if found is None else bytes(found.data)
+
+    def objects(self, bucket, prefix=""):
+        """{name: Object} of a bucket."""
+        with self._lock:
+            return {name: found for name, found in sorted(
+                self._objects(bucket).items(), key=lambda item: item[0].encode())
+                    if name.startswith(prefix)}
+
+    def find(self, bucket, name, generation=None):
+        with self._lock:
+            found = self._objects(bucket).get(name)
+        if found is None or generation not in (None, str(found.generation)):
+            raise StorageError(404, "notFound", f"No such object: {bucket}/{name}")
+        return found
+
+    def insert(self, bucket, name, data, metadata, conditions):
+        """Makes a new generation if what the client said of the content is true."""
+        if not name or len(name.encode()) > 1024 or "\r" in name or "\n" in name:
+            raise StorageError(400, "invalid", "Invalid object name.")
+        made = Object(name, data, 0, metadata)
+        self._check_hash("CRC32C", metadata.get("crc32c"), made.crc32c)
+        self._check_hash("MD5", metadata.get("md5Hash"), made.md5)
+        with self._lock:
+            objects = self._objects(bucket)
+            check_conditions(conditions, objects.get(name))
+            self._generation += 1
+            made.generation = self._generation
+            objects[name] = made
+        return made
+
+    @staticmethod
+    def _check_hash(kind, said, real):
+        if said and said != real:
+            raise StorageError(400, "invalid", f'Provided {kind} hash "{said}" doesn\'t match '
+                                               f'calculated {kind} hash "{real}".')
+
+    def delete(self, bucket, name, generation, conditions):
+        with self._lock:
+            objects = self._objects(bucket)
+            found = objects.get(name)
+            if found is None or generation not in (None, str(found.generation)):
+                raise StorageError(404, "notFound", f"No such object: {bucket}/{name}")
+            check_conditions(conditions, found)
+            del objects[name]
+
+    def start_session(self, *arguments):
+        session = Session(*arguments)
+        with self._lock:
+            self._objects(session.bucket)
+            self._sessions[session.id] = session
+            self.session_ids.append(session.id)
+        return session
+
+    def session(self, session_id):
+        with self._lock:
+            return self._sessions.get(session_id)
+
+    def end_session(self, session_id):
+        with self._lock:
+            self._sessions.pop(session_id, None)
+
+    def finish_session(self, session):
+        """All bytes are there: the object appears, or the session ends with an error."""
+        try:
+            session.object = self.insert(session.bucket, session.name, session.data,
+                                         session.metadata, session.conditions)
+        except StorageError:
+            self.end_session(session.id)
+            raise
+
+
+def check_conditions(conditions, found):
+    """`conditions` are the if... parameters; `found` is the live object or None."""
+    generation = str(found.generation) if found else "0"
+    metageneration = "1" if found else "0"
+    for key, live in (("ifGenerationMatch", generation),
+                      ("ifMetagenerationMatch", metageneration)):
+        if key in conditions and conditions[key] != live:
+            raise StorageError(412, "conditionNotMet", "At least one of the pre-conditions you "
+                                                       "specified did not hold.")
+    for key, live in (("ifGenerationNotMatch", generation),
+                      ("ifMetagenerationNotMatch", metageneration)):
+        if key in conditions and conditions[key] == live:
+            raise StorageError(304, "notModified", "Not Modified")

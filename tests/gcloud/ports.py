@@ -1,0 +1,32 @@
+"""Ports to listen on.
+
+The one hard idea: a port that the kernel picks is one that it may also give to a client a moment
+later, while our server boots or is down for a test. These are outside of the range that it picks
+from.
+"""
+import pathlib
+import random
+import socket
+
+LOWEST = 10_000
+
+
+def ephemeral_start():
+    try:
+        text = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+        return max(int(text.split()[0]), LOWEST + 1000)
+    except OSError:
+        return 32_768
+
+
+def free_port():
+    """A port of the loopback on which nobody listens."""
+    chance = random.SystemRandom()  # many test processes choose at the same time
+    while True:
+        port = chance.randrange(LOWEST, ephemeral_start())
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

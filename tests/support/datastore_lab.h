@@ -1,0 +1,80 @@
+// A project of its own on the Datastore emulator, with everything between it and a queue, and a
+// client's hands: what a test puts, resets and looks at goes past the queue under test.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "gcp/api_client.h"
+#include "gcp/datastore_client.h"
+#include "http/curl_transport.h"
+#include "queue/datastore_queue.h"
+#include "task/task.h"
+#include "tests/support/recorded_log.h"
+
+namespace sparkles {
+
+// Passes requests on to the emulator, counts them by method ("lookup", "commit", ...), and lets a
+// test come between. Thread-safe.
+class MeddlingTransport : public HttpTransport {
+ public:
+  using Meddle = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
+                                                            const HttpRequest& request)>;
+
+  // Set it while nobody sends; empty: all requests go through.
+  void SetMeddle(Meddle meddle) { meddle_ = std::move(meddle); }
+  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
+  // Past the meddling.
+  absl::StatusOr<HttpResponse> PassOn(const HttpRequest& request) { return curl_.Send(request); }
+  // The methods asked for so far.
+  std::vector<std::string> methods() const;
+
+ private:
+  CurlTransport curl_{CaRoots{}};
+  Meddle meddle_;
+  mutable Mutex mutex_;
+  std::vector<std::string> methods_ ABSL_GUARDED_BY(mutex_);
+};
+
+class DatastoreLab {
+ public:
+  static constexpr char kCluster[] = "cluster";
+
+  // DatastoreEmulator::Shared() must not be null.
+  DatastoreLab();
+
+  std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner);
+  MeddlingTransport& transport() { return transport_; }
+  DatastoreClient& client() { return client_; }
+  std::string LogText() const { return log_.Text(); }
+
+  // A pending task as the client writes it.
+  static Json PendingTask(const Task& task);
+  static Json JobOf(const std::string& job_id, const std::string& status);
+  // Plain puts, as the client's; the second many at once.
+  void Put(const Json& entity) { PutAll({entity}); }
+  void PutAll(const std::vector<Json>& entities);
+  void Delete(const EntityKey& key);
+  // The properties of a task; null if there is none.
+  Json Properties(const std::string& task_id);
+  // Makes the task pending again, as the client does.
+  void Reset(const std::string& task_id);
+
+ private:
+  void CommitMutations(const Json& mutations);
+
+  SystemClock clock_;
+  RecordedLog log_;
+  const std::string project_;
+  MeddlingTransport transport_;
+  ApiClient api_;
+  DatastoreClient client_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,34 @@
+// Credentials files for tests, with a private key that is made on the spot: none is ever in git.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/json.h"
+#include "gcp/environment.h"
+
+struct evp_pkey_st;  // OpenSSL's EVP_PKEY
+
+namespace sparkles {
+
+// One RSA key for all tests of this program. Lives as long as the program.
+evp_pkey_st* TestKey();
+// As PKCS#8 in PEM form.
+std::string TestKeyPem();
+// True if `jwt` is signed by TestKey with RS256.
+bool HasTestSignature(absl::string_view jwt);
+// One of the three parts of a JWT, decoded: 0 the header, 1 the claims.
+Json JwtPart(absl::string_view jwt, size_t part);
+
+// The fields of a credentials file of each type, complete and right.
+Json ServiceAccountFields();
+Json AuthorizedUserFields();
+// The subject token is in `subject_file`.
+Json ExternalAccountFields(const std::string& subject_file);
+Json ImpersonatedFields(const Json& source);
+
+// Variables of a test; all others are unset.
+Environment EnvironmentOf(std::map<std::string, std::string> variables);
+
+}  // namespace sparkles

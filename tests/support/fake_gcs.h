@@ -1,0 +1,58 @@
+// A Cloud Storage in memory, behind the HTTP seam: as much of its JSON API as the worker uses.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "http/transport.h"
+
+namespace sparkles {
+
+// Thread-safe. Every bucket exists. Knows neither tokens nor faults: script those.
+class FakeGcs : public HttpTransport {
+ public:
+  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
+
+  // By "bucket/object", encoded as in URLs.
+  std::optional<std::string> Get(const std::string& key) const;
+  // "GET", "POST multipart", "POST resumable", "PUT", ... oldest first.
+  std::vector<std::string> requests() const;
+
+ private:
+  struct Object {
+    std::string content;
+    int64_t generation = 0;
+  };
+  struct Session {
+    std::string key;
+    int64_t expected = 0;
+    std::string content;
+  };
+
+  HttpResponse Handle(const HttpRequest& request, absl::string_view body)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Read(const HttpRequest& request, const std::string& key, absl::string_view query)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Media(const HttpRequest& request, const Object& object)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Insert(const HttpRequest& request, absl::string_view body, const std::string& bucket,
+                      absl::string_view query) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Continue(const HttpRequest& request, absl::string_view body, Session& session)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Store(const std::string& key, int64_t expected, absl::string_view content)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable Mutex mutex_;
+  std::map<std::string, Object> objects_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);  // by URL
+  int64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 1'000;
+  std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sparkles

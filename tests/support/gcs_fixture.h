@@ -1,0 +1,79 @@
+// A GcsClient over scripted responses, and the responses of Cloud Storage that tests write most.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/cancel.h"
+#include "base/crc32c.h"
+#include "gcp/api_client.h"
+#include "gcp/gcs_client.h"
+#include "gcp/gcs_object.h"
+#include "http/transient.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/scripted_transport.h"
+
+namespace sparkles {
+
+class GcsFixture : public testing::Test {
+ protected:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+
+  // The resource of an object with this content.
+  static HttpResponse Resource(absl::string_view content, int64_t generation) {
+    return MakeResponse(
+        200, absl::StrCat(R"({"size":")", content.size(), R"(","generation":")", generation,
+                          R"(","crc32c":")", FormatCrc32c(Crc32c(content)), R"("})"));
+  }
+
+  // A download of `whole`, of which `part` comes.
+  static HttpResponse Media(int status, absl::string_view whole, absl::string_view part,
+                            int64_t generation = 7, const Headers& more = {}) {
+    HttpResponse response = MakeResponse(status, part, more);
+    response.headers.Add("X-Goog-Hash", "crc32c=" + FormatCrc32c(Crc32c(whole)));
+    response.headers.Add("X-Goog-Generation", absl::StrCat(generation));
+    response.headers.Add("X-Goog-Stored-Content-Length", absl::StrCat(whole.size()));
+    return response;
+  }
+
+  // The rest of `whole` from `first` on.
+  static HttpResponse Rest(absl::string_view whole, size_t first, int64_t generation = 7) {
+    return Media(206, whole, whole.substr(first), generation,
+                 {{"Content-Range",
+                   absl::StrCat("bytes ", first, "-", whole.size() - 1, "/", whole.size())}});
+  }
+
+  static absl::Status Broken() {
+    return Transient(absl::UnavailableError("connection reset"), /*maybe_applied=*/true);
+  }
+
+  static std::string Header(const HttpRequest& request, absl::string_view name) {
+    const std::string* const value = request.headers.Find(name);
+    return value != nullptr ? *value : "";
+  }
+
+  static std::string Text(size_t size) {
+    std::string text(size, '\0');
+    for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i * 7 + i / 251) % 26);
+    return text;
+  }
+
+  ScriptedTransport server_;
+  FakeClock clock_;
+  CancelToken cancel_;
+  uint64_t moved_ = 0;
+  ApiClient api_{{"http://gcs", nullptr}, server_, clock_};
+  GcsClient client_{api_, clock_};
+  const GcsName name_{"b", "d/o"};
+  const GcsCall call_{cancel_, [this](uint64_t bytes) {
+                        moved_ += bytes;
+                        return absl::OkStatus();
+                      }};
+};
+
+}  // namespace sparkles

@@ -1,0 +1,29 @@
+// A worker's log whose lines a test can read.
+#pragma once
+
+#include <string>
+
+#include "base/log.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+
+// As text, with every severity and the time of a clock that stands still.
+class RecordedLog {
+ public:
+  RecordedLog();
+
+  LogSink& sink() { return sink_; }
+  Log log() { return Log(sink_); }
+  // All lines so far.
+  std::string Text() const;
+
+ private:
+  TempFolder folder_;
+  FakeClock clock_;
+  UniqueFd fd_;
+  LogSink sink_;
+};
+
+}  // namespace sparkles

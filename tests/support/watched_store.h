@@ -1,0 +1,51 @@
+// A store that tells of every call when it is over, so that a test can look and act in between.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+// Thread-safe if the watcher is.
+class WatchedStore : public ObjectStore {
+ public:
+  // Called after each call with "download URL", "upload URL" (also for bytes), "read URL" or
+  // "flush", whether it succeeded or not.
+  using Watcher = std::function<void(const std::string& call)>;
+
+  // Borrows `store`.
+  WatchedStore(ObjectStore& store, Watcher watcher) : store_(store), watcher_(std::move(watcher)) {}
+
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override {
+    return Told("download " + url, store_.Download(url, fd, options));
+  }
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
+                                    const TransferOptions& options) override {
+    return Told("upload " + url, store_.Upload(fd, url, options));
+  }
+  absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
+                                         const TransferOptions& options) override {
+    return Told("upload " + url, store_.UploadBytes(bytes, url, options));
+  }
+  absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
+                                                       const TransferOptions& options) override {
+    return Told("read " + url, store_.ReadBytes(url, max_bytes, options));
+  }
+  absl::Status Flush() override { return Told("flush", store_.Flush()); }
+
+ private:
+  template <typename Result>
+  Result Told(const std::string& call, Result result) {
+    watcher_(call);
+    return result;
+  }
+
+  ObjectStore& store_;
+  const Watcher watcher_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,176 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/unprivileged.h"
+
+namespace sparkles {
+namespace {
+
+class FileTest : public testing::Test {
+ protected:
+  size_t FilesInFolder() const {
+    const auto entries = std::filesystem::directory_iterator(folder_.path());
+    return static_cast<size_t>(std::distance(begin(entries), end(entries)));
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(FileTest, OpenedFilesAreNotForCommands) {
+  const auto fd = OpenFile(folder_ / "f", O_CREAT | O_RDWR);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  EXPECT_EQ(fcntl(fd->get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+}
+
+TEST_F(FileTest, WhatCannotBeOpenedIsNamed) {
+  const auto fd = OpenFile(folder_ / "f", O_RDONLY);
+  EXPECT_TRUE(absl::IsNotFound(fd.status()));
+  EXPECT_EQ(fd.status().message(), folder_ / "f" + ": No such file or directory");
+}
+
+TEST_F(FileTest, ReadsWholeFilesUpToTheLimit) {
+  const std::string content(200'000, 'x');
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, false).ok());
+  EXPECT_EQ(ReadFile(folder_ / "f", 200'000).value(), content);
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "f", 199'999).status()));
+}
+
+TEST_F(FileTest, AbsentIsNotEmpty) {
+  EXPECT_TRUE(absl::IsNotFound(ReadFile(folder_ / "f", 10).status()));
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
+  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "");
+}
+
+TEST_F(FileTest, AFifoIsRefusedInsteadOfWaitedFor) {
+  ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0666), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "fifo", 10).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_.path(), 10).status()));
+}
+
+TEST_F(FileTest, AFullDiskIsTheMachinesFaultAndNamesTheFile) {
+  const auto full = OpenFile("/dev/full", O_WRONLY);
+  ASSERT_TRUE(full.ok());
+  const absl::Status status = WriteAll(full->get(), "x", "out.csv");
+  EXPECT_TRUE(IsMachineFault(status));
+  EXPECT_EQ(status.message(), "out.csv: No space left on device");
+}
+
+TEST_F(FileTest, FoldersAreMadeWithTheirParentsAndMayExist) {
+  EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
+  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b/c"));
+  EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
+  EXPECT_TRUE(MakeFolders(folder_ / "a/d/").ok());
+  EXPECT_TRUE(MakeFolders("/").ok());
+}
+
+TEST_F(FileTest, AFileInTheWayOfAFolderIsNamed) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
+  const absl::Status status = MakeFolders(folder_ / "f");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_EQ(status.message(), folder_ / "f" + ": not a folder");
+  EXPECT_FALSE(MakeFolders(folder_ / "f/below").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(MakeFolders("")));
+}
+
+TEST_F(FileTest, FoldersOfOthersAreNotForUs) {
+  ASSERT_TRUE(MakeFolders(folder_ / "theirs").ok());
+  ASSERT_EQ(chmod((folder_ / "theirs").c_str(), 0555), 0);
+  const Unprivileged nobody(folder_.path());
+  EXPECT_TRUE(absl::IsPermissionDenied(MakeFolders(folder_ / "theirs/a/b")));
+}
+
+TEST(PathPartsTest, FolderOfIsWhatStandsBeforeTheLastSlash) {
+  EXPECT_EQ(FolderOf("/a/b/c"), "/a/b");
+  EXPECT_EQ(FolderOf("/c"), "/");
+  EXPECT_EQ(FolderOf("c"), ".");
+  EXPECT_EQ(FolderOf("a/c"), "a");
+}
+
+TEST(PathPartsTest, BaseNameIsWhatStandsAfterIt) {
+  EXPECT_EQ(BaseName("/a/b/c"), "c");
+  EXPECT_EQ(BaseName("c"), "c");
+  EXPECT_EQ(BaseName("a/"), "");
+}
+
+TEST_F(FileTest, AnAtomicFileIsNotThereBeforeItsCommit) {
+  auto file = AtomicFile::Create(folder_ / "f");
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE(file->Write("whole").ok());
+  EXPECT_TRUE(absl::IsNotFound(ReadFile(folder_ / "f", 10).status()));
+  EXPECT_TRUE(file->Commit(/*durable=*/true).ok());
+  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "whole");
+}
+
+TEST_F(FileTest, AnAbandonedAtomicFileLeavesNothing) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "old", false).ok());
+  {
+    auto file = AtomicFile::Create(folder_ / "f");
+    ASSERT_TRUE(file.ok() && file->Write("half").ok());
+  }
+  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "old");
+  EXPECT_EQ(FilesInFolder(), 1U);
+}
+
+TEST_F(FileTest, CommitReplacesWhatWasThere) {
+  for (const char* content : {"one", "two", "three"}) {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, true).ok());
+    EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), content);
+  }
+  EXPECT_EQ(FilesInFolder(), 1U);
+}
+
+TEST_F(FileTest, CommitReplacesALinkAndNotWhatItLeadsTo) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "target", "theirs", false).ok());
+  ASSERT_EQ(symlink((folder_ / "target").c_str(), (folder_ / "f").c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "ours", false).ok());
+  EXPECT_EQ(ReadFile(folder_ / "target", 10).value(), "theirs");
+  EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "f"));
+}
+
+TEST_F(FileTest, ACommitThatFailsLeavesTheOldAndNothingElse) {
+  ASSERT_TRUE(MakeFolders(folder_ / "f/inside").ok());
+  const absl::Status status = WriteFileAtomically(folder_ / "f", "new", false);
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(status.message(), folder_ / "f" + ": Is a directory");
+  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "f/inside"));
+  EXPECT_EQ(FilesInFolder(), 1U);
+}
+
+TEST_F(FileTest, AMovedAtomicFileIsCommittedOnce) {
+  auto created = AtomicFile::Create(folder_ / "f");
+  ASSERT_TRUE(created.ok());
+  {
+    AtomicFile moved = *std::move(created);
+    ASSERT_TRUE(moved.Write("x").ok() && moved.Commit(false).ok());
+  }
+  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "x");
+}
+
+TEST_F(FileTest, TheModeIsTheOneAskedForLessUmask) {
+  const mode_t old_umask = umask(027);
+  auto file = AtomicFile::Create(folder_ / "f", 0777);
+  umask(old_umask);
+  ASSERT_TRUE(file.ok() && file->Commit(false).ok());
+  struct stat info;
+  ASSERT_EQ(stat((folder_ / "f").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0750U);
+}
+
+TEST_F(FileTest, AMissingFolderIsToldByTheNameOfTheFile) {
+  const auto file = AtomicFile::Create(folder_ / "no/f");
+  EXPECT_TRUE(absl::IsNotFound(file.status()));
+  EXPECT_EQ(file.status().message().substr(0, (folder_ / "no/f").size()), folder_ / "no/f");
+}
+
+}  // namespace
+}  // namespace sparkles

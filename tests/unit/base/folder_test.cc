@@ -1,0 +1,76 @@
+#include "base/folder.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+#include <string>
+
+#include "base/file.h"
+#include "tests/support/deep_folder.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+class FolderTest : public testing::Test {
+ protected:
+  TempFolder folder_;
+  UniqueFd fd_{open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+};
+
+TEST_F(FolderTest, EveryEntryIsVisitedWithItsType) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_ / ".hidden", "", false).ok());
+  ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
+  ASSERT_EQ(symlink("nowhere", (folder_ / "link").c_str()), 0);
+  std::map<std::string, unsigned char> seen;
+  const absl::Status status = ForEachEntry(
+      fd_.get(), "x", [&](const char* entry, unsigned char type) { seen[entry] = type; });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(seen,
+            (std::map<std::string, unsigned char>{
+                {"file", DT_REG}, {".hidden", DT_REG}, {"folder", DT_DIR}, {"link", DT_LNK}}));
+}
+
+TEST_F(FolderTest, TheDescriptorStaysOpenAfterAVisit) {
+  ASSERT_TRUE(ForEachEntry(fd_.get(), "x", [](const char*, unsigned char) {}).ok());
+  EXPECT_EQ(fcntl(fd_.get(), F_GETFD), FD_CLOEXEC);
+}
+
+TEST_F(FolderTest, WhatIsNoFolderIsNamed) {
+  const UniqueFd file(open((folder_ / "f").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
+  const absl::Status status = ForEachEntry(file.get(), "f", [](const char*, unsigned char) {});
+  EXPECT_EQ(status.message(), "f: Not a directory");
+}
+
+TEST_F(FolderTest, OpensBelowTheFolderWhateverTheWorkingDirectory) {
+  ASSERT_TRUE(MakeFolders(folder_ / "a").ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "a/f", "", false).ok());
+  const auto fd = OpenBelow(fd_.get(), "a/f", O_RDONLY);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  EXPECT_EQ(fcntl(fd->get(), F_GETFD), FD_CLOEXEC);
+}
+
+TEST_F(FolderTest, WhatIsMissingBelowIsNamed) {
+  const auto fd = OpenBelow(fd_.get(), "a/f", O_RDONLY);
+  EXPECT_TRUE(absl::IsNotFound(fd.status()));
+  EXPECT_EQ(fd.status().message(), "a/f: No such file or directory");
+}
+
+TEST_F(FolderTest, PathsLongerThanTheKernelTakesAreOpened) {
+  const std::string name(250, 'd');
+  const UniqueFd innermost = MakeDeepFolder(folder_.path(), 40, name);
+  ASSERT_TRUE(innermost.valid());
+  const UniqueFd made(openat(innermost.get(), "f", O_CREAT | O_RDWR | O_CLOEXEC, 0666));
+  std::string path;
+  for (int i = 0; i < 40; ++i) path += name + "/";
+  ASSERT_GT(path.size(), 10'000U);
+  EXPECT_TRUE(OpenBelow(fd_.get(), path + "f", O_RDONLY).ok());
+  EXPECT_TRUE(absl::IsNotFound(OpenBelow(fd_.get(), path + "g", O_RDONLY).status()));
+}
+
+}  // namespace
+}  // namespace sparkles

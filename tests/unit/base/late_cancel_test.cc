@@ -1,0 +1,40 @@
+#include "base/late_cancel.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+namespace sparkles {
+namespace {
+
+TEST(LateCancelTest, FollowsTheFirstTokenWithItsReason) {
+  CancelToken first;
+  const LateCancel late(first, absl::Milliseconds(1));
+  EXPECT_FALSE(late.token().cancelled());
+  first.Cancel(CancelKind::kHandBack, "SIGTERM");
+  pollfd waited{late.token().fd(), POLLIN, 0};
+  ASSERT_EQ(poll(&waited, 1, 20'000), 1);
+  EXPECT_EQ(late.token().kind(), CancelKind::kHandBack);
+  EXPECT_EQ(late.token().reason(), "SIGTERM");
+}
+
+TEST(LateCancelTest, DoesNotComeBeforeTheGraceIsOver) {
+  CancelToken first;
+  const LateCancel late(first, absl::Hours(1));
+  first.Cancel(CancelKind::kHandBack, "SIGTERM");
+  pollfd waited{late.token().fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&waited, 1, 5), 0);
+}
+
+TEST(LateCancelTest, EndsAtOnceWhateverTheGrace) {
+  CancelToken first;
+  {
+    const LateCancel before(first, absl::Hours(1));
+  }
+  first.Cancel(CancelKind::kKilled, "killed");
+  {
+    const LateCancel after(first, absl::Hours(1));
+  }
+}
+
+}  // namespace
+}  // namespace sparkles

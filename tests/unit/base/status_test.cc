@@ -1,0 +1,64 @@
+#include "base/status.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+namespace sparkles {
+namespace {
+
+TEST(ErrnoErrorTest, NamesObjectAndReason) {
+  const absl::Status status = ErrnoError(ENOENT, "/no/such");
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_EQ(status.message(), "/no/such: No such file or directory");
+}
+
+TEST(ErrnoErrorTest, WhatOnlyAnotherMachineCanCureIsMarked) {  // D31
+  for (const int error : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO}) {
+    EXPECT_TRUE(IsMachineFault(ErrnoError(error, "x"))) << error;
+  }
+}
+
+TEST(ErrnoErrorTest, WhatATaskCanCauseIsNotMarked) {
+  for (const int error : {ENOENT, EACCES, EPERM, EEXIST, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG}) {
+    EXPECT_FALSE(IsMachineFault(ErrnoError(error, "x"))) << error;
+  }
+}
+
+TEST(AnnotateTest, KeepsCodeAndMark) {
+  const absl::Status plain = Annotate(absl::DataLossError("wrong hash"), "a.txt");
+  EXPECT_TRUE(absl::IsDataLoss(plain));
+  EXPECT_EQ(plain.message(), "a.txt: wrong hash");
+  EXPECT_FALSE(IsMachineFault(plain));
+  EXPECT_TRUE(IsMachineFault(Annotate(ErrnoError(ENOSPC, "disk"), "a.txt")));
+}
+
+TEST(AnnotateTest, LeavesSuccessAlone) { EXPECT_TRUE(Annotate(absl::OkStatus(), "a.txt").ok()); }
+
+TEST(MachineFaultTest, MarksErrorsOnly) {
+  EXPECT_TRUE(IsMachineFault(MachineFault(absl::NotFoundError("/bin/sh"))));
+  EXPECT_FALSE(IsMachineFault(MachineFault(absl::OkStatus())));
+  EXPECT_FALSE(IsMachineFault(absl::OkStatus()));
+}
+
+absl::StatusOr<std::unique_ptr<int>> Parsed(bool ok) {
+  if (!ok) return absl::InvalidArgumentError("no number");
+  return std::make_unique<int>(7);
+}
+
+absl::StatusOr<int> Doubled(bool first_ok, bool second_ok) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<int> number, Parsed(first_ok));
+  RETURN_IF_ERROR(Parsed(second_ok).status());
+  return *number * 2;
+}
+
+TEST(StatusMacrosTest, PassErrorsOnAndValuesThrough) {
+  EXPECT_EQ(Doubled(true, true).value(), 14);
+  EXPECT_EQ(Doubled(false, true).status().message(), "no number");
+  EXPECT_TRUE(absl::IsInvalidArgument(Doubled(true, false).status()));
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,196 @@
+// What a command line means. Commands that start processes are driven by the end-to-end tests;
+// `fetch` stands here for all, since its flags show in what it does.
+#include "cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "cli/version.h"
+#include "tests/support/temp_folder.h"
+#include "worker/exit_code.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// Catches what is written to `stream` as long as it lives.
+class Caught {
+ public:
+  explicit Caught(std::ostream& stream) : stream_(stream), old_(stream.rdbuf(text_.rdbuf())) {}
+  ~Caught() { stream_.rdbuf(old_); }
+  Caught(const Caught&) = delete;
+  Caught& operator=(const Caught&) = delete;
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::ostream& stream_;
+  std::streambuf* const old_;
+};
+
+class CommandLineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / "source", "content", false).ok());
+  }
+
+  int Run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "sparklesworker");
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    const Caught out(std::cout);
+    const Caught err(std::cerr);
+    const int code = RunCommandLine(static_cast<int>(arguments.size()), argv.data());
+    out_ = out.text();
+    err_ = err.text();
+    return code;
+  }
+
+  // A usage error is told on stderr, begins with `message`, and says where help is.
+  void ExpectUsageError(const std::vector<std::string>& arguments, const std::string& message) {
+    EXPECT_EQ(Run(arguments), kExitUsage);
+    EXPECT_THAT(err_, StartsWith(message));
+    EXPECT_THAT(err_, HasSubstr(" --help'.\n"));
+    EXPECT_THAT(out_, IsEmpty());
+  }
+
+  TempFolder folder_;
+  const std::string src_ = "file://" + (folder_ / "source");
+  const std::string dst_ = folder_ / "copy";
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(CommandLineTest, FlagsAreTakenInBothStylesWithOneDashOrTwo) {
+  const std::vector<std::vector<std::string>> styles = {
+      {"fetch", "--src", src_, "--dst", dst_},
+      {"fetch", "--src=" + src_, "--dst=" + dst_},
+      {"fetch", "-src", src_, "-dst", dst_},
+      {"fetch", "-src=" + src_, "-dst=" + dst_},
+  };
+  for (const auto& arguments : styles) {
+    EXPECT_EQ(Run(arguments), kExitDone) << arguments[1] << ": " << err_;
+    EXPECT_EQ(ReadFile(dst_, 100).value_or("(none)"), "content");
+    std::filesystem::remove(dst_);
+  }
+}
+
+TEST_F(CommandLineTest, AValueMayBeginWithADash) {
+  for (const std::vector<std::string>& flag :
+       {std::vector<std::string>{"--src", "-x"}, {"--src=-x"}, {"-src", "-x"}}) {
+    std::vector<std::string> arguments = {"fetch", "--dst", dst_};
+    arguments.insert(arguments.end(), flag.begin(), flag.end());
+    EXPECT_EQ(Run(arguments), kExitFailed);
+    EXPECT_THAT(err_, StartsWith("sparklesworker fetch: -x: "));
+  }
+}
+
+TEST_F(CommandLineTest, AValueMayHoldAnEqualsSign) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "a=b", "equal", false).ok());
+  EXPECT_EQ(Run({"fetch", "--src=file://" + (folder_ / "a=b"), "--dst", dst_}), kExitDone);
+  EXPECT_EQ(ReadFile(dst_, 100).value(), "equal");
+}
+
+TEST_F(CommandLineTest, AnEmptyMd5IsNotChecked) {  // D54
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", ""}), kExitDone);
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5="}), kExitDone);
+}
+
+TEST_F(CommandLineTest, AnMd5IsRightInAnyCase) {  // D54
+  const std::string md5 = HexHash(HashKind::kMd5, "content");
+  ASSERT_EQ(md5, "9a0364b9e99bb480dd25e1f0284c8555");
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", md5}), kExitDone);
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5",
+                 "9A0364B9E99BB480DD25E1F0284C8555"}),
+            kExitDone);
+}
+
+TEST_F(CommandLineTest, AWrongMd5NamesBothAndLeavesNothing) {  // D54
+  const std::string wrong(32, '0');
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", wrong}), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr(wrong));
+  EXPECT_THAT(err_, HasSubstr(HexHash(HashKind::kMd5, "content")));
+  EXPECT_FALSE(std::filesystem::exists(dst_));
+}
+
+TEST_F(CommandLineTest, WhatIsNoMd5IsAUsageError) {
+  EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", "123"}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("--expectMD5"));
+}
+
+TEST_F(CommandLineTest, UnknownFlagsAndCommandsAreNamed) {
+  ExpectUsageError({"consume", "--nosuch", "x"}, "sparklesworker");
+  EXPECT_THAT(err_, HasSubstr("--nosuch"));
+  ExpectUsageError({"consume", "-nosuch=x"}, "sparklesworker");
+  EXPECT_THAT(err_, HasSubstr("--nosuch"));
+  ExpectUsageError({"devour"}, "sparklesworker: ");
+  EXPECT_THAT(err_, HasSubstr("devour"));
+  ExpectUsageError({"fetch", "--src", src_, "--dst", dst_, "more"}, "sparklesworker");
+  EXPECT_THAT(err_, HasSubstr("more"));
+}
+
+TEST_F(CommandLineTest, MissingFlagsAreNamed) {
+  ExpectUsageError({"fetch", "--src", src_}, "sparklesworker fetch: ");
+  EXPECT_THAT(err_, HasSubstr("--dst"));
+  ExpectUsageError({"fetch", "--dst", dst_, "--src="}, "sparklesworker fetch: ");
+  EXPECT_THAT(err_, HasSubstr("--src"));
+  ExpectUsageError({"copyexe"}, "sparklesworker copyexe: ");
+  EXPECT_THAT(err_, HasSubstr("--dst"));
+  ExpectUsageError({"consume", "--tasksFile", "x", "--cacheDir", "y"}, "sparklesworker consume: ");
+  EXPECT_THAT(err_, HasSubstr("--tasksDir"));
+  ExpectUsageError({"fetch", "--src", src_, "--dst"}, "sparklesworker fetch: ");
+  EXPECT_THAT(err_, HasSubstr("--dst"));
+}
+
+TEST_F(CommandLineTest, ATasksFileOrACloudQueueIsNeeded) {
+  ExpectUsageError({"consume", "--tasksDir", "x", "--cacheDir", "y"}, "sparklesworker consume: ");
+  EXPECT_THAT(err_, HasSubstr("--tasksFile"));
+}
+
+TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
+  const std::vector<std::vector<std::string>> bad = {
+      {"--shutdownAfter", "-1"}, {"--shutdownAfter", "soon"}, {"--port", "65536"},
+      {"--timeout", "0"},        {"--transfers", "0"},        {"--grace", "-1"},
+      {"--logFormat", "xml"},    {"--logLevel", "loud"},      {"--ftShutdownAfter", "1x"}};
+  for (const auto& flag : bad) {
+    EXPECT_EQ(Run({"consume", "--tasksFile", "f", "--tasksDir", "x", "--cacheDir", "y", flag[0],
+                   flag[1]}),
+              kExitUsage)
+        << flag[0] << " " << flag[1];
+    EXPECT_THAT(err_, HasSubstr(flag[0]));
+  }
+}
+
+TEST_F(CommandLineTest, NoCommandIsAUsageError) { ExpectUsageError({}, "sparklesworker: "); }
+
+TEST_F(CommandLineTest, HelpGoesToStdoutAndIsNoError) {
+  EXPECT_EQ(Run({"--help"}), kExitDone);
+  EXPECT_THAT(out_, HasSubstr("Exit codes:"));
+  EXPECT_THAT(err_, IsEmpty());
+  EXPECT_EQ(Run({"consume", "--help"}), kExitDone);
+  EXPECT_THAT(out_, HasSubstr("--tasksFile"));
+  EXPECT_EQ(Run({"fetch", "-help"}), kExitDone);
+  EXPECT_THAT(out_, HasSubstr("--expectMD5"));
+}
+
+TEST_F(CommandLineTest, TheVersionIsACommandAndAFlag) {
+  EXPECT_EQ(Run({"version"}), kExitDone);
+  EXPECT_EQ(out_, VersionLine() + "\n");
+  EXPECT_EQ(Run({"--version"}), kExitDone);
+  EXPECT_EQ(out_, VersionLine() + "\n");
+}
+
+}  // namespace
+}  // namespace sparkles

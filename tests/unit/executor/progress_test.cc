@@ -1,0 +1,73 @@
+#include "executor/progress.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/terminal.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::string_view kClear = "\r\x1b[K";
+
+class ProgressTest : public testing::Test {
+ protected:
+  FakeClock clock_;
+  Terminal terminal_{80};
+  LogSink sink_{clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo};
+  std::optional<Progress> progress_{std::in_place, clock_, sink_, "uploading", 3};
+};
+
+TEST_F(ProgressTest, ShortTransfersShowNothing) {
+  clock_.Advance(absl::Milliseconds(999));
+  progress_->AddBytes(5000);
+  progress_->AddFile();
+  progress_.reset();
+  EXPECT_EQ(terminal_.TakeOutput(), "");
+}
+
+TEST_F(ProgressTest, LongOnesShowFilesBytesAndSpeed) {
+  progress_->AddFile();
+  progress_->AddBytes(1'000'000);
+  clock_.Advance(absl::Seconds(2));
+  progress_->AddBytes(2'000'000);
+  EXPECT_EQ(terminal_.TakeOutput(),
+            absl::StrCat(kClear, "uploading: 1 of 3 files, 3.0 MB, 1.5 MB/s"));
+}
+
+TEST_F(ProgressTest, IsShownFiveTimesASecondAtMost) {
+  clock_.Advance(absl::Seconds(1));
+  progress_->AddFile();
+  EXPECT_NE(terminal_.TakeOutput(), "");
+  clock_.Advance(absl::Milliseconds(199));
+  progress_->AddFile();
+  EXPECT_EQ(terminal_.TakeOutput(), "");
+  clock_.Advance(absl::Milliseconds(1));
+  progress_->AddFile();
+  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "uploading: 3 of 3 files, 0 B, 0 B/s"));
+}
+
+TEST_F(ProgressTest, IsClearedAtTheEnd) {
+  clock_.Advance(absl::Seconds(1));
+  progress_->AddFile();
+  terminal_.TakeOutput();
+  progress_.reset();
+  EXPECT_EQ(terminal_.TakeOutput(), kClear);
+}
+
+TEST(ProgressOffTerminalTest, ShowsNothing) {
+  RecordedLog recorded;
+  FakeClock clock;
+  Progress progress(clock, recorded.sink(), "uploading", 1);
+  clock.Advance(absl::Hours(1));
+  progress.AddFile();
+  progress.AddBytes(5);
+  EXPECT_EQ(recorded.Text(), "");
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,275 @@
+#include "executor/stager.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "tests/support/failing_store.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/mem_store.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Far enough in the future for every time stamp on the disk to be old.
+class LateClock : public SystemClock {
+ public:
+  absl::Time Now() override { return SystemClock::Now() + absl::Minutes(1); }
+};
+
+class StagerTest : public testing::Test {
+ protected:
+  const std::string content_ = "shared content\n";
+  const std::string cas_url_ = "gs://b/cas/" + HexHash(HashKind::kSha256, content_);
+
+  void SetUp() override {
+    memory_.Put("gs://b/plain", "plain content\n");
+    memory_.Put(cas_url_, content_);
+    ASSERT_TRUE(MakeFolders(Work()).ok());
+  }
+
+  std::string Work() const { return folder_ / "work"; }
+  std::string In(const std::string& name) const { return Work() + "/" + name; }
+
+  static Download Plain(const std::string& dst, const std::string& url = "gs://b/plain") {
+    Download download;
+    download.src_url = url;
+    download.dst = dst;
+    return download;
+  }
+  Download Cas(const std::string& dst, bool symlink_safe = false) const {
+    Download download = Plain(dst, cas_url_);
+    download.is_cas_key = true;
+    download.symlink_safe = symlink_safe;
+    return download;
+  }
+
+  absl::Status Stage(const std::vector<Download>& downloads) {
+    auto inputs = stager_.Stage(downloads, Work(), cancel_, recorded_.log());
+    if (inputs.ok()) inputs_ = *inputs;
+    return inputs.status();
+  }
+
+  // The inputs that count as unchanged after the command.
+  std::vector<std::string> Unchanged() {
+    return stager_.Settle(inputs_, Work(), recorded_.log()).value();
+  }
+
+  std::string Read(const std::string& name) const {
+    return ReadFile(In(name), 1000).value_or("(none)");
+  }
+  void Write(const std::string& name, const std::string& content) {
+    ASSERT_TRUE(WriteFileAtomically(In(name), content, false).ok());
+  }
+
+  TempFolder folder_;
+  MemStore memory_;
+  FailingStore store_{memory_};
+  FakeClock clock_;
+  CancelToken cancel_;
+  RecordedLog recorded_;
+  ContentCache cache_{folder_ / "cache", store_, clock_};
+  Stager stager_{store_, cache_, clock_, /*transfers=*/1};
+  std::vector<StagedInput> inputs_;
+};
+
+TEST_F(StagerTest, InputsOfAllKindsGetTheirNames) {
+  ASSERT_TRUE(Stage({Plain("plain"), Cas("sub/copy"), Cas("linked", true)}).ok());
+  EXPECT_EQ(Read("plain"), "plain content\n");
+  EXPECT_EQ(Read("sub/copy"), content_);
+  EXPECT_EQ(Read("linked"), content_);
+  EXPECT_FALSE(std::filesystem::is_symlink(In("sub/copy")));
+  EXPECT_TRUE(std::filesystem::is_symlink(In("linked")));
+}
+
+TEST_F(StagerTest, OneObjectWithTwoDestinationsIsFetchedOnce) {
+  ASSERT_TRUE(Stage({Cas("one"), Cas("two"), Cas("three", true)}).ok());
+  EXPECT_EQ(memory_.downloads(), 1);
+  EXPECT_EQ(Read("two"), content_);
+}
+
+TEST_F(StagerTest, ManyInputsAtATimeKeepTheirOrder) {
+  Stager parallel(store_, cache_, clock_, /*transfers=*/8);
+  std::vector<Download> downloads;
+  for (int i = 0; i < 100; ++i) downloads.push_back(Plain("f" + std::to_string(i)));
+  const auto inputs = parallel.Stage(downloads, Work(), cancel_, recorded_.log());
+  ASSERT_EQ(inputs.value().size(), 100U);
+  for (size_t i = 0; i < 100; ++i) EXPECT_EQ((*inputs)[i].download.dst, downloads[i].dst);
+}
+
+TEST_F(StagerTest, ExecutableInputsAreExecutableAndTheCacheIsNot) {  // D11
+  Download program = Cas("program", true);
+  program.executable = true;
+  Download plain = Plain("plain");
+  plain.executable = true;
+  const mode_t old_umask = umask(022);
+  ASSERT_TRUE(Stage({program, plain, Cas("data"), Cas("linked", true)}).ok());
+  umask(old_umask);
+  const auto mode = [this](const std::string& name) {
+    struct stat info;
+    return stat(In(name).c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+  };
+  EXPECT_EQ(mode("program"), 0755U);
+  EXPECT_EQ(mode("plain"), 0755U);
+  EXPECT_EQ(mode("data"), 0644U);
+  EXPECT_EQ(mode("linked"), 0444U);
+  EXPECT_FALSE(std::filesystem::is_symlink(In("program")));
+}
+
+TEST_F(StagerTest, WhatAScriptMadeIsKeptAndNotDownloaded) {  // D09
+  Write("plain", "made by a script");
+  ASSERT_EQ(symlink("/no/such", In("dangling").c_str()), 0);
+  ASSERT_TRUE(Stage({Plain("plain"), Plain("dangling")}).ok());
+  EXPECT_EQ(Read("plain"), "made by a script");
+  EXPECT_EQ(memory_.downloads(), 0);
+  EXPECT_THAT(inputs_, IsEmpty());
+  EXPECT_THAT(recorded_.Text(), HasSubstr("plain is there already: not downloaded"));
+  EXPECT_THAT(Unchanged(), IsEmpty());
+}
+
+TEST_F(StagerTest, TheFirstFailureStopsTheRestAndNamesTheField) {
+  const absl::Status status = Stage({Plain("a"), Plain("b", "gs://b/none"), Plain("c")});
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_EQ(status.message(), "downloads: b: gs://b/none: not found");
+  EXPECT_EQ(Read("a"), "plain content\n");
+  EXPECT_EQ(Read("c"), "(none)");
+}
+
+TEST_F(StagerTest, ATornDownloadLeavesNothingUnderItsName) {  // D50
+  store_.Add({.method = StoreMethod::kDownload,
+              .status = absl::UnavailableError("cut"),
+              .cut_to_bytes = 5});
+  EXPECT_FALSE(Stage({Plain("plain")}).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(Work()));
+}
+
+TEST_F(StagerTest, ContentThatIsNotWhatItsNameSaysIsRefused) {  // D10
+  memory_.Put(cas_url_, "something else");
+  EXPECT_TRUE(absl::IsDataLoss(Stage({Cas("input")})));
+  EXPECT_EQ(Read("input"), "(none)");
+}
+
+TEST_F(StagerTest, AFullDiskStaysTheMachinesFault) {
+  store_.Add({.method = StoreMethod::kDownload, .status = ErrnoError(ENOSPC, "gs://b/plain")});
+  EXPECT_TRUE(IsMachineFault(Stage({Plain("plain")})));
+}
+
+TEST_F(StagerTest, NoInputGoesThroughALinkThatLeadsOut) {  // D08
+  const TempFolder outside;
+  ASSERT_EQ(symlink(outside.path().c_str(), In("link").c_str()), 0);
+  const absl::Status status = Stage({Plain("link/sub/input")});
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_TRUE(std::filesystem::is_empty(outside.path()));
+}
+
+TEST_F(StagerTest, NothingIsFetchedOnceCancelled) {
+  cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  EXPECT_TRUE(absl::IsCancelled(Stage({Plain("plain"), Cas("copy")})));
+  EXPECT_EQ(memory_.downloads(), 0);
+}
+
+TEST_F(StagerTest, UntouchedInputsAreUnchangedAndSorted) {
+  ASSERT_TRUE(Stage({Cas("z"), Plain("plain"), Cas("linked", true)}).ok());
+  EXPECT_THAT(Unchanged(), ElementsAre("linked", "plain", "z"));
+}
+
+TEST_F(StagerTest, TheContentDecidesWhereAnInputWasTouched) {
+  ASSERT_TRUE(Stage({Cas("copy"), Plain("plain"), Cas("linked", true)}).ok());
+  Write("copy", content_);
+  Write("plain", "plain content\n");
+  Write("linked", content_);
+  EXPECT_THAT(Unchanged(), ElementsAre("copy", "linked", "plain"));
+}
+
+// Nothing is read again whose time stamp tells enough: an input may have many gigabytes.
+TEST_F(StagerTest, OldStampsAreBelieved) {
+  LateClock late;
+  Stager stager(store_, cache_, late, /*transfers=*/1);
+  inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
+  inputs_[0].crc32c ^= 1;  // what reading would find is not what was staged
+  EXPECT_THAT(Unchanged(), ElementsAre("plain"));
+}
+
+TEST_F(StagerTest, AnOldStampThatMovedIsNotBelieved) {  // D12
+  LateClock late;
+  Stager stager(store_, cache_, late, /*transfers=*/1);
+  inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
+  const struct stat& seen = inputs_[0].seen;
+  struct stat now;
+  do {  // until the file system's clock has ticked
+    const auto fd = OpenFile(In("plain"), O_WRONLY);
+    ASSERT_EQ(pwrite(fd->get(), "X", 1, 0), 1);
+    const timespec times[2] = {seen.st_atim, seen.st_mtim};
+    ASSERT_EQ(futimens(fd->get(), times), 0);
+    ASSERT_EQ(stat(In("plain").c_str(), &now), 0);
+  } while (now.st_ctim.tv_nsec == seen.st_ctim.tv_nsec);
+  EXPECT_THAT(Unchanged(), IsEmpty());
+}
+
+// In place, right after it was staged: the file system's clock may not have ticked since.
+TEST_F(StagerTest, EditsThatKeepSizeAndMtimeAreSeen) {  // D12
+  for (const char* name : {"copy", "plain"}) {
+    ASSERT_TRUE(Stage({std::string(name) == "copy" ? Cas(name) : Plain(name)}).ok());
+    const auto fd = OpenFile(In(name), O_WRONLY);
+    ASSERT_TRUE(fd.ok());
+    ASSERT_EQ(pwrite(fd->get(), "X", 1, 0), 1);
+    const timespec times[2] = {inputs_[0].seen.st_atim, inputs_[0].seen.st_mtim};
+    ASSERT_EQ(futimens(fd->get(), times), 0);
+    EXPECT_THAT(Unchanged(), IsEmpty()) << name;
+  }
+}
+
+TEST_F(StagerTest, AnInputThatIsGoneOrNoFileAnyMoreIsChanged) {
+  ASSERT_TRUE(Stage({Plain("gone"), Plain("folder"), Cas("linked", true)}).ok());
+  for (const char* name : {"gone", "folder", "linked"}) ASSERT_EQ(unlink(In(name).c_str()), 0);
+  ASSERT_TRUE(MakeFolders(In("folder")).ok());
+  EXPECT_THAT(Unchanged(), IsEmpty());
+  EXPECT_TRUE(Stage({Cas("again", true)}).ok());
+  EXPECT_EQ(memory_.downloads(), 3);
+}
+
+// D11: what one task writes through its link must reach no other.
+TEST_F(StagerTest, AChangedLinkedInputBecomesThisTasksOwn) {
+  ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+  const std::string entry = std::filesystem::read_symlink(In("linked"));
+  ASSERT_EQ(chmod(entry.c_str(), 0644), 0);
+  {
+    const auto fd = OpenFile(In("linked"), O_WRONLY | O_TRUNC);
+    ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), "poison", "linked").ok());
+  }
+  EXPECT_THAT(Unchanged(), IsEmpty());
+  EXPECT_FALSE(std::filesystem::is_symlink(In("linked")));
+  EXPECT_EQ(Read("linked"), "poison");
+  EXPECT_FALSE(std::filesystem::exists(entry));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("linked is shared with other tasks"));
+  ASSERT_TRUE(Stage({Cas("next")}).ok());
+  EXPECT_EQ(Read("next"), content_);
+}
+
+TEST_F(StagerTest, ALinkThatTheTaskReplacedLeavesTheCacheAlone) {
+  ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+  Write("linked", "the task's own version");
+  EXPECT_THAT(Unchanged(), IsEmpty());
+  EXPECT_EQ(Read("linked"), "the task's own version");
+  ASSERT_TRUE(Stage({Cas("next", true)}).ok());
+  EXPECT_EQ(memory_.downloads(), 1);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,161 @@
+#include "executor/task_folder.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class TaskFolderTest : public testing::Test {
+ protected:
+  // What a worker leaves that is killed while a task runs.
+  std::string MakeStale(const std::string& name) {
+    std::string path = tasks_dir_ + "/" + name;
+    EXPECT_TRUE(MakeFolders(path + "/work/deep").ok());
+    EXPECT_TRUE(MakeFolders(path + "/log").ok());
+    EXPECT_TRUE(WriteFileAtomically(path + "/work/deep/out.txt", "x", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(path + "/.lock", "", false).ok());
+    return path;
+  }
+  void RemoveStale() { RemoveStaleTaskFolders(tasks_dir_, recorded_.log()); }
+  static bool Exists(const std::string& path) { return std::filesystem::exists(path); }
+
+  TempFolder folder_;
+  RecordedLog recorded_;
+  const std::string tasks_dir_ = folder_ / "a/tasks";
+};
+
+TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
+  const auto made = TaskFolder::Make(tasks_dir_);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->path().rfind(tasks_dir_ + "/task-", 0), 0U);
+  EXPECT_TRUE(std::filesystem::is_empty(made->work()));
+  EXPECT_TRUE(std::filesystem::is_empty(made->log()));
+}
+
+TEST_F(TaskFolderTest, NoTwoAreTheSame) {
+  const auto one = TaskFolder::Make(tasks_dir_);
+  const auto two = TaskFolder::Make(tasks_dir_);
+  EXPECT_NE(one->path(), two->path());
+}
+
+TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
+  std::string path;
+  {
+    const auto made = TaskFolder::Make(tasks_dir_);
+    path = made->path();
+    ASSERT_TRUE(MakeFolders(made->work() + "/a/b").ok());
+    ASSERT_TRUE(WriteFileAtomically(made->work() + "/a/b/c", "x", false).ok());
+    ASSERT_TRUE(Exists(path));
+  }
+  EXPECT_FALSE(Exists(path));
+  EXPECT_TRUE(Exists(tasks_dir_));
+}
+
+TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
+  std::string path;
+  {
+    auto made = TaskFolder::Make(tasks_dir_);
+    path = made->path();
+    made->Keep();
+  }
+  RemoveStale();
+  EXPECT_TRUE(Exists(path + "/work"));
+}
+
+TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
+  auto made = TaskFolder::Make(tasks_dir_);
+  std::optional<TaskFolder> moved(*std::move(made));
+  made = absl::CancelledError();
+  EXPECT_TRUE(Exists(moved->work()));
+  const std::string path = moved->path();
+  moved.reset();
+  EXPECT_FALSE(Exists(path));
+}
+
+TEST_F(TaskFolderTest, WhatKeepsItFromBeingMadeIsTheMachinesFault) {  // D31
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "a", "in the way", false).ok());
+  const auto made = TaskFolder::Make(tasks_dir_);
+  EXPECT_TRUE(IsMachineFault(made.status()));
+  EXPECT_THAT(std::string(made.status().message()), HasSubstr("Not a directory"));
+}
+
+TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
+  const auto made = TaskFolder::Make(tasks_dir_);
+  EXPECT_TRUE(made->CheckInPlace().ok());
+  ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(made->CheckInPlace()));
+  ASSERT_EQ(symlink((made->path() + "/elsewhere").c_str(), made->work().c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(made->CheckInPlace()));
+}
+
+TEST_F(TaskFolderTest, AnotherFolderOfTheSameNameIsNotInPlace) {
+  const auto made = TaskFolder::Make(tasks_dir_);
+  ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
+  ASSERT_TRUE(MakeFolders(made->work()).ok());
+  EXPECT_FALSE(made->CheckInPlace().ok());
+}
+
+TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
+  const TempFolder outside;
+  ASSERT_TRUE(WriteFileAtomically(outside / "precious", "x", false).ok());
+  {
+    const auto made = TaskFolder::Make(tasks_dir_);
+    ASSERT_EQ(symlink(outside.path().c_str(), (made->work() + "/link").c_str()), 0);
+    ASSERT_EQ(rename(made->log().c_str(), (made->path() + "/elsewhere").c_str()), 0);
+    ASSERT_EQ(symlink(outside.path().c_str(), made->log().c_str()), 0);
+  }
+  EXPECT_TRUE(Exists(outside / "precious"));
+  EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
+}
+
+TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
+  const std::string stale = MakeStale("task-1");
+  RemoveStale();
+  EXPECT_FALSE(Exists(stale));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("removed " + stale));
+}
+
+TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
+  const auto made = TaskFolder::Make(tasks_dir_);
+  RemoveStale();
+  EXPECT_TRUE(Exists(made->work()));
+  EXPECT_TRUE(Exists(made->log()));
+}
+
+TEST_F(TaskFolderTest, AFolderWithoutALockIsSomebodysUnlessItIsEmpty) {
+  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-kept/work").ok());
+  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-empty").ok());
+  RemoveStale();
+  EXPECT_TRUE(Exists(tasks_dir_ + "/task-kept/work"));
+  EXPECT_FALSE(Exists(tasks_dir_ + "/task-empty"));
+}
+
+TEST_F(TaskFolderTest, OnlyTaskFoldersAreEverStale) {
+  const std::string other = MakeStale("other");
+  RemoveStale();
+  EXPECT_TRUE(Exists(other));
+}
+
+TEST_F(TaskFolderTest, NoTasksDirIsNothingToRemove) {
+  RemoveStale();
+  EXPECT_EQ(recorded_.Text(), "");
+}
+
+}  // namespace
+}  // namespace sparkles

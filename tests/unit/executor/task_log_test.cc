@@ -1,0 +1,62 @@
+#include "executor/task_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+class TaskLogTest : public testing::Test {
+ protected:
+  std::string Text() const { return ReadFile(folder_ / kTaskLogName, 1000).value(); }
+
+  TempFolder folder_;
+};
+
+TEST_F(TaskLogTest, LinesSayWhoWritesThem) {
+  auto log = TaskLog::Create(folder_.path());
+  ASSERT_TRUE(log.ok() && log->AddLine("one").ok() && log->AddLine("two").ok());
+  EXPECT_EQ(Text(), "sparkles: one\nsparkles: two\n");
+}
+
+TEST_F(TaskLogTest, ALineBeginsBehindACommandsUnfinishedOne) {  // D44
+  auto log = TaskLog::Create(folder_.path());
+  ASSERT_TRUE(WriteAll(log->fd(), "50%", "x").ok() && log->AddLine("killed").ok());
+  EXPECT_EQ(Text(), "50%\nsparkles: killed\n");
+}
+
+TEST_F(TaskLogTest, NoEmptyLineStandsBetween) {
+  auto log = TaskLog::Create(folder_.path());
+  ASSERT_TRUE(WriteAll(log->fd(), "done\n", "x").ok() && log->AddLine("killed").ok());
+  EXPECT_EQ(Text(), "done\nsparkles: killed\n");
+}
+
+TEST_F(TaskLogTest, OurLinesAreOneLineEach) {
+  auto log = TaskLog::Create(folder_.path());
+  ASSERT_TRUE(log->AddLine("a\nforged\xFF").ok());
+  EXPECT_EQ(Text(), "sparkles: a\\nforged\\xff\n");
+}
+
+TEST_F(TaskLogTest, WritesGoToTheEndWhereverTheCommandSeeks) {  // D43
+  auto log = TaskLog::Create(folder_.path());
+  ASSERT_TRUE(WriteAll(log->fd(), "long output\n", "x").ok());
+  ASSERT_EQ(lseek(log->fd(), 0, SEEK_SET), 0);
+  ASSERT_TRUE(WriteAll(log->fd(), "more\n", "x").ok());
+  EXPECT_EQ(Text(), "long output\nmore\n");
+}
+
+TEST_F(TaskLogTest, AFileOfThatNameIsTheMachinesFault) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / kTaskLogName, "old", false).ok());
+  EXPECT_TRUE(IsMachineFault(TaskLog::Create(folder_.path()).status()));
+  EXPECT_EQ(Text(), "old");
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,122 @@
+// What becomes of a task that is to stop, whenever that is asked for.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include "base/file.h"
+#include "tests/support/executor_fixture.h"
+
+namespace sparkles {
+namespace {
+
+using testing::EndsWith;
+using testing::IsEmpty;
+
+// Every step after which there is still something left to stop.
+constexpr const char* kSteps[] = {
+    "read gs://in/spec.json", "run pre-download", "download gs://in/input.txt",
+    "run post-download",      "run pre-exec",     "run command",
+    "run post-exec"};
+
+class TaskRunCancelTest : public ExecutorFixture, public testing::WithParamInterface<const char*> {
+ protected:
+  TaskRunCancelTest() {
+    memory_.Put("gs://in/spec.json", DumpJson(spec_));
+    task_.args = "gs://in/spec.json";
+    task_.log_url = kStdout;
+  }
+
+  Outcome RunCancelledAfter(const std::string& step, CancelKind kind) {
+    after_step_ = [=, this](const std::string& taken) {
+      if (taken == step) cancel_.Cancel(kind, "stopped for a test");
+    };
+    return Run();
+  }
+
+  // The last script or command that was run.
+  std::string LastRun() const {
+    return runner_.commands().empty() ? "" : "run " + runner_.commands().back().argv.back();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, TaskRunCancelTest, testing::ValuesIn(kSteps),
+                         [](const auto& step) { return "Step" + std::to_string(step.index); });
+
+TEST_P(TaskRunCancelTest, ALeavingWorkerHandsTheTaskBackWithItsLog) {
+  const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kHandBack);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(outcome.failure_reason, "stopped for a test");
+  EXPECT_FALSE(outcome.machine_fault);
+  EXPECT_THAT(Stdout(), EndsWith("sparkles: stopped for a test\n"));
+  EXPECT_TRUE(Result().is_null());
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+}
+
+TEST_P(TaskRunCancelTest, AKilledTaskIsKilledWithItsLog) {  // D29
+  const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kKilled);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kKilled);
+  EXPECT_EQ(outcome.failure_reason, "stopped for a test");
+  EXPECT_THAT(Stdout(), EndsWith("sparkles: stopped for a test\n"));
+  EXPECT_TRUE(Result().is_null());
+}
+
+TEST_P(TaskRunCancelTest, ALostClaimUploadsNothing) {  // D17
+  const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kClaimLost);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kClaimLost);
+  EXPECT_EQ(outcome.failure_reason, "stopped for a test");
+  EXPECT_EQ(Stdout(), "(none)");
+  EXPECT_TRUE(Result().is_null());
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+}
+
+TEST_P(TaskRunCancelTest, NoFurtherStepIsStarted) {
+  RunCancelledAfter(GetParam(), CancelKind::kClaimLost);
+  EXPECT_EQ(steps_.back(), GetParam());
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+TEST_F(TaskRunCancelTest, ARunningCommandIsEndedAndWhatItPrintedIsKept) {
+  scripts_["command"] = [this](const Command& command, const CancelToken& cancel) {
+    EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9", "stdout").ok());
+    cancel_.Cancel(CancelKind::kHandBack, "preempted");
+    EXPECT_TRUE(cancel.cancelled());
+    return DiedOf(SIGTERM);
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_THAT(Stdout(), EndsWith("epoch 1 of 9\nsparkles: preempted\n"));
+  EXPECT_EQ(LastRun(), "run command");
+}
+
+TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {
+  scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/z.txt", "later", false).ok());
+    return ExitedWith(0);
+  };
+  const Outcome outcome = RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
+  EXPECT_FALSE(memory_.Get("gs://out/1/z.txt").has_value());
+  EXPECT_TRUE(Result().is_null());
+}
+
+// Hours of work are delivered by then; two small objects more are quicker than doing it again.
+TEST_F(TaskRunCancelTest, AStopAfterTheLastOutputComesTooLate) {
+  EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack).kind,
+            Outcome::Kind::kComplete);
+  EXPECT_FALSE(Result().contains("failure_reason"));
+}
+
+// What lies under the URLs now is the next owner's.
+TEST_F(TaskRunCancelTest, AClaimLostAfterTheLastOutputUploadsNoLog) {
+  EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kClaimLost).kind,
+            Outcome::Kind::kClaimLost);
+  EXPECT_EQ(Stdout(), "(none)");
+  EXPECT_TRUE(Result().is_null());
+}
+
+TEST_F(TaskRunCancelTest, AClaimLostAfterTheLogUploadsNoResult) {
+  EXPECT_EQ(RunCancelledAfter("upload gs://out/1/stdout.txt", CancelKind::kClaimLost).kind,
+            Outcome::Kind::kClaimLost);
+  EXPECT_TRUE(Result().is_null());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,239 @@
+// What becomes of a task when one of its steps fails: whose fault it is decides.
+#include <gmock/gmock.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "tests/support/executor_fixture.h"
+
+namespace sparkles {
+namespace {
+
+using testing::AnyOf;
+using testing::Contains;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+FakeProcessRunner::Action Returns(const absl::Status& status) {
+  return [status](const Command&, const CancelToken&) { return status; };
+}
+
+class TaskRunFailureTest : public ExecutorFixture {
+ protected:
+  // The task failed for `reason`, and both log and result say so.
+  void ExpectFailedAndWrittenDown(const std::string& reason) {
+    const Outcome outcome = Run();
+    EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+    EXPECT_THAT(outcome.failure_reason, StartsWith(reason));
+    EXPECT_FALSE(outcome.machine_fault);
+    EXPECT_THAT(Stdout(), EndsWith("sparkles: failed: " + outcome.failure_reason + "\n"));
+    EXPECT_EQ(Result().value("failure_reason", "(none)"), outcome.failure_reason);
+  }
+
+  // The task goes back to the queue, and no result claims anything.
+  void ExpectHandedBack(const std::string& reason) {
+    const Outcome outcome = Run();
+    EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
+    EXPECT_TRUE(outcome.machine_fault);
+    EXPECT_THAT(outcome.failure_reason, HasSubstr(reason));
+    EXPECT_TRUE(Result().is_null());
+  }
+
+  void Fail(StoreMethod method, const std::string& url, const absl::Status& status,
+            int times = 1'000'000) {
+    failing_.Add({.method = method, .url_part = url, .times = times, .status = status});
+  }
+};
+
+TEST_F(TaskRunFailureTest, ASpecThatIsNoJsonFailsAndUsesTheUrlsOfTheQueue) {  // D27, D30
+  task_.args = "{";
+  task_.log_url = kStdout;
+  task_.command_result_url = kResult;
+  ExpectFailedAndWrittenDown("args: is not valid JSON");
+  EXPECT_THAT(runner_.commands(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, NoSpecAtAllFails) {  // D30
+  task_.args = " \n";
+  EXPECT_EQ(Run().failure_reason, "args: missing");
+  EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
+}
+
+TEST_F(TaskRunFailureTest, ASpecObjectThatIsMissingFails) {
+  task_.args = "gs://in/none.json";
+  EXPECT_EQ(Run().failure_reason, "args: gs://in/none.json: no such object");
+}
+
+TEST_F(TaskRunFailureTest, ADestinationThatNoStoreTakesFailsBeforeTheCommandRuns) {
+  for (const char* field : {"stdout_url", "command_result_url"}) {
+    Json broken = spec_;
+    broken[field] = "s3://bucket/x";
+    task_.args = DumpJson(broken);
+    EXPECT_THAT(Run().failure_reason, StartsWith(std::string(field) + ": s3://bucket/x: not a"));
+  }
+  spec_["uploads"]["dst_url"] = "/tmp";
+  task_.args = DumpJson(spec_);
+  EXPECT_THAT(Run().failure_reason, StartsWith("uploads.dst_url: /tmp: not a"));
+  EXPECT_THAT(runner_.commands(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09
+  spec_["downloads"].push_back({{"src_url", "gs://in/other"}, {"dst", "./input.txt"}});
+  EXPECT_THAT(Run().failure_reason, StartsWith("downloads[1].dst: is also that of downloads[0]"));
+}
+
+TEST_F(TaskRunFailureTest, AMissingInputFailsAndIsNamed) {
+  spec_["downloads"][0]["src_url"] = "gs://in/none";
+  ExpectFailedAndWrittenDown("downloads: input.txt: gs://in/none: not found");
+  EXPECT_FALSE(Result().contains("return_code"));
+  EXPECT_THAT(steps_, Not(Contains("run command")));
+}
+
+TEST_F(TaskRunFailureTest, AMissingWorkingDirFails) {  // D42
+  spec_["working_dir"] = "no/such";
+  ExpectFailedAndWrittenDown("working_dir: no/such: No such file or directory");
+}
+
+TEST_F(TaskRunFailureTest, AWorkingDirThatALinkLeadsOutFails) {  // D08
+  spec_["working_dir"] = "link";
+  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_EQ(symlink("/", (command.folder + "/link").c_str()), 0);
+    return ExitedWith(0);
+  };
+  ExpectFailedAndWrittenDown("working_dir: link: ");
+  EXPECT_THAT(steps_, Not(Contains("run command")));
+}
+
+TEST_F(TaskRunFailureTest, AWorkingDirThatIsAFileFails) {
+  spec_["working_dir"] = "input.txt";
+  ExpectFailedAndWrittenDown("command: chdir ");
+}
+
+TEST_F(TaskRunFailureTest, AMovedWorkFolderFails) {
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    const std::string work = command.folder.substr(0, command.folder.rfind("/work") + 5);
+    EXPECT_EQ(rename(work.c_str(), (work + "-moved").c_str()), 0);
+    EXPECT_EQ(symlink("/", work.c_str()), 0);
+    return ExitedWith(0);
+  };
+  ExpectFailedAndWrittenDown("the task moved or replaced its own work folder");
+}
+
+TEST_F(TaskRunFailureTest, AnOutputThatCannotBeDeliveredFailsAndIsNotListed) {  // D01
+  memory_.Put(kOutput, "of an earlier attempt");
+  Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("gs://out/1/out.txt: no"));
+  ExpectFailedAndWrittenDown("gs://out/1/out.txt: no");
+  ASSERT_THAT(Result().at("files"), SizeIs(1));
+  EXPECT_EQ(Result().at("files").at(0).at("src"), "stdout.txt");
+  EXPECT_EQ(Result().at("return_code"), "0");
+}
+
+TEST_F(TaskRunFailureTest, OutputsThatWereNotDeliveredAreKeptOnDisk) {  // D16
+  Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("no"));
+  Run();
+  ASSERT_THAT(TaskFolders(), SizeIs(1));
+  EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
+}
+
+TEST_F(TaskRunFailureTest, ATaskThatNeverRanKeepsNoFolder) {
+  spec_["downloads"][0]["src_url"] = "gs://in/none";
+  Run();
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, ALogThatCannotBeDeliveredFailsAndIsNotListed) {
+  Fail(StoreMethod::kUpload, kStdout, absl::PermissionDeniedError("gs://out/1/stdout.txt: no"));
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(Result().at("failure_reason"), "gs://out/1/stdout.txt: no");
+  ASSERT_THAT(Result().at("files"), SizeIs(1));
+  EXPECT_EQ(Result().at("files").at(0).at("src"), "out.txt");
+}
+
+TEST_F(TaskRunFailureTest, AResultThatCannotBeDeliveredFails) {  // D01
+  Fail(StoreMethod::kUploadBytes, kResult, absl::PermissionDeniedError("no"));
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(outcome.failure_reason, "result.json: no");
+  EXPECT_THAT(recorded_.Text(), HasSubstr("the failure could not be written down in full"));
+}
+
+TEST_F(TaskRunFailureTest, NoResultListsOutputsThatMayNotBeOnDisk) {
+  Fail(StoreMethod::kFlush, "", absl::UnknownError("fsync"));
+  EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
+  EXPECT_TRUE(Result().is_null());
+}
+
+TEST_F(TaskRunFailureTest, ALongReasonIsCut) {  // D22
+  Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError(std::string(5000, 'x')));
+  EXPECT_EQ(Run().failure_reason.size(), kMaxFailureReasonBytes);
+}
+
+TEST_F(TaskRunFailureTest, AnUnusableTasksDirIsTheMachines) {  // D31
+  options_.tasks_dir = folder_ / "file";
+  ASSERT_TRUE(WriteFileAtomically(options_.tasks_dir, "", false).ok());
+  ExpectHandedBack("not a folder");
+}
+
+TEST_F(TaskRunFailureTest, AFullDiskDuringADownloadIsTheMachines) {  // D14
+  Fail(StoreMethod::kDownload, kInput, ErrnoError(ENOSPC, kInput));
+  ExpectHandedBack("No space left on device");
+  EXPECT_THAT(Stdout(), HasSubstr("No space left on device"));
+}
+
+TEST_F(TaskRunFailureTest, AShellThatCannotRunIsTheMachines) {
+  scripts_["command"] = Returns(ErrnoError(ENOENT, "exec /bin/sh"));
+  ExpectHandedBack("command: exec /bin/sh: No such file or directory");
+}
+
+TEST_F(TaskRunFailureTest, AShellThatCannotRunAScriptIsTheMachines) {
+  scripts_["pre-exec"] = Returns(ErrnoError(EACCES, "exec /bin/sh"));
+  ExpectHandedBack("pre-exec-script: exec /bin/sh: Permission denied");
+}
+
+TEST_F(TaskRunFailureTest, ACommandThatNoKernelTakesIsTheTasks) {
+  scripts_["command"] = Returns(absl::InvalidArgumentError("exec /bin/sh: too long"));
+  ExpectFailedAndWrittenDown("command: exec /bin/sh: too long");
+}
+
+TEST_F(TaskRunFailureTest, AFullDiskUnderTheOutputsIsTheMachines) {
+  failing_.SetQuota(3);
+  ExpectHandedBack("No space left on device");
+}
+
+TEST_F(TaskRunFailureTest, AFullDiskUnderTheLogIsTheMachines) {
+  Fail(StoreMethod::kUpload, kStdout, ErrnoError(ENOSPC, kStdout));
+  ExpectHandedBack("No space left on device");
+}
+
+TEST_F(TaskRunFailureTest, AFullDiskUnderTheResultIsTheMachines) {
+  Fail(StoreMethod::kUploadBytes, kResult, ErrnoError(ENOSPC, kResult));
+  ExpectHandedBack("result.json: gs://out/1/result.json: No space left on device");
+}
+
+TEST_F(TaskRunFailureTest, ADiskThatLosesWhatWasWrittenIsTheMachines) {
+  Fail(StoreMethod::kFlush, "", ErrnoError(EIO, "fsync"));
+  ExpectHandedBack("Input/output error");
+}
+
+TEST_F(TaskRunFailureTest, AFailureThatAFullDiskKeepsFromBeingToldIsTheMachines) {
+  spec_["downloads"][0]["src_url"] = "gs://in/none";
+  Fail(StoreMethod::kUploadBytes, kResult, ErrnoError(ENOSPC, kResult));
+  ExpectHandedBack("No space left on device");
+}
+
+TEST_F(TaskRunFailureTest, AFolderOfAHandedBackTaskIsNotKept) {
+  failing_.SetQuota(3);
+  Run();
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,224 @@
+#include "executor/task_run.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/crc32c.h"
+#include "base/file.h"
+#include "tests/support/executor_fixture.h"
+
+namespace sparkles {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::IsSupersetOf;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class TaskRunTest : public ExecutorFixture {};
+
+TEST_F(TaskRunTest, StepsComeInTheirOrderWithTheResultLast) {  // D03, D40
+  memory_.Put("gs://in/spec.json", DumpJson(spec_));
+  task_.args = "gs://in/spec.json";
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(steps_, ElementsAre("read gs://in/spec.json", "run pre-download",
+                                  "download gs://in/input.txt", "run post-download", "run pre-exec",
+                                  "run command", "run post-exec", "upload gs://out/1/out.txt",
+                                  "upload gs://out/1/stdout.txt", "flush",
+                                  "upload gs://out/1/result.json", "flush"));
+}
+
+TEST_F(TaskRunTest, TheInputIsThereForEveryScriptAfterTheDownload) {
+  std::vector<std::string> with_input;
+  for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
+    scripts_[script] = [&with_input, script](const Command& command, const CancelToken&) {
+      if (std::filesystem::exists(command.folder + "/input.txt")) with_input.emplace_back(script);
+      return ExitedWith(0);
+    };
+  }
+  Run();
+  EXPECT_THAT(with_input, ElementsAre("post-download", "pre-exec", "post-exec"));
+}
+
+TEST_F(TaskRunTest, ACommandAloneIsATask) {
+  spec_ = {{"command", "command"}};
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
+  EXPECT_EQ(outcome.exit_code, "0");
+  EXPECT_THAT(steps_, ElementsAre("run command"));
+  EXPECT_THAT(memory_.Urls(), ElementsAre(kInput));
+}
+
+TEST_F(TaskRunTest, TheResultListsWhatTheStoreAcknowledged) {
+  Run();
+  const Json result = Result();
+  EXPECT_EQ(result.at("command"), "command");
+  EXPECT_EQ(result.at("parameters"), Json({{"index", "1"}}));
+  EXPECT_EQ(result.at("return_code"), "0");
+  EXPECT_FALSE(result.contains("failure_reason"));
+  ASSERT_THAT(result.at("files"), SizeIs(2));
+  const Json& output = result.at("files").at(0);
+  EXPECT_EQ(output.at("src"), "out.txt");
+  EXPECT_EQ(output.at("dst_url"), kOutput);
+  EXPECT_EQ(output.at("size"), 7);
+  EXPECT_EQ(output.at("crc32c"), Crc32c("output\n"));
+  EXPECT_EQ(output.at("generation"), 1);
+  EXPECT_EQ(result.at("files").at(1).at("src"), "stdout.txt");
+  EXPECT_EQ(result.at("files").at(1).at("dst_url"), kStdout);
+  EXPECT_EQ(memory_.Get(kOutput), "output\n");
+}
+
+TEST_F(TaskRunTest, TheLogBeginsWithTheDownloads) {
+  Run();
+  EXPECT_EQ(Stdout(), "sparkles: Downloading 1 files...\nsparkles: download complete.\nhello\n");
+}
+
+TEST_F(TaskRunTest, TheLogIsOnlyTheCommandsWhereNothingIsDownloaded) {
+  spec_.erase("downloads");
+  Run();
+  EXPECT_EQ(Stdout(), "hello\n");
+}
+
+TEST_F(TaskRunTest, InputsAreOutputsOnlyIfTheyWereChanged) {
+  spec_["post-exec-script"] = "";
+  Run();
+  EXPECT_FALSE(memory_.Get("gs://out/1/input.txt").has_value());
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/input.txt", "edited", false).ok());
+    return ExitedWith(0);
+  };
+  Run();
+  EXPECT_EQ(memory_.Get("gs://out/1/input.txt"), "edited");
+}
+
+TEST_F(TaskRunTest, ExcludedFilesStayPrivate) {
+  spec_["uploads"]["exclude_patterns"] = {"*.txt"};
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(memory_.Urls(), ElementsAre(kInput, kResult, kStdout));
+}
+
+TEST_F(TaskRunTest, ACommandThatFailsIsACompleteTask) {
+  scripts_["command"] = [](const Command&, const CancelToken&) { return ExitedWith(3); };
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
+  EXPECT_EQ(outcome.exit_code, "3");
+  EXPECT_EQ(outcome.failure_reason, "");
+  EXPECT_EQ(Result().at("return_code"), "3");
+}
+
+TEST_F(TaskRunTest, DeathBySignalIsANumberForClientsAndAWordInTheResult) {  // D25
+  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
+  EXPECT_EQ(Run().exit_code, "137");
+  EXPECT_EQ(Result().at("return_code"), "signaled(killed)");
+}
+
+TEST_F(TaskRunTest, AScriptThatFailsIsLoggedAndTheTaskGoesOn) {
+  for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
+    scripts_[script] = [](const Command&, const CancelToken&) { return ExitedWith(9); };
+  }
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] pre-download-script ended with 9"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] post-exec-script ended with 9"));
+}
+
+TEST_F(TaskRunTest, OutputOfScriptsGoesToTheWorkersLogOnly) {  // D41
+  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteAll(command.output_fd, "from the script\nand more\n", "log").ok());
+    return ExitedWith(0);
+  };
+  Run();
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] pre-exec-script: from the script\n"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] pre-exec-script: and more\n"));
+  EXPECT_THAT(Stdout(), Not(HasSubstr("from the script")));
+}
+
+TEST_F(TaskRunTest, AScriptCannotFloodTheWorkersLog) {
+  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteAll(command.output_fd, std::string((64 << 10) + 5, 'x'), "log").ok());
+    return ExitedWith(0);
+  };
+  Run();
+  EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: ... 5 more bytes are not shown"));
+}
+
+TEST_F(TaskRunTest, TheCommandRunsInItsWorkingDirAndScriptsInTheWorkFolder) {
+  spec_["working_dir"] = "sub";
+  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(MakeFolders(command.folder + "/sub").ok());
+    return ExitedWith(0);
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(CommandOf("command").folder, EndsWith("/work/sub"));
+  EXPECT_THAT(CommandOf("post-exec").folder, EndsWith("/work"));
+  EXPECT_EQ(memory_.Get("gs://out/1/sub/out.txt"), "output\n");
+}
+
+TEST_F(TaskRunTest, TheShellGetsTheCommandAndTheGrace) {
+  Run();
+  EXPECT_THAT(CommandOf("command").argv, ElementsAre("/bin/sh", "-c", "command"));
+  EXPECT_EQ(CommandOf("command").grace, absl::Seconds(7));
+}
+
+TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
+  options_.environment = {"PATH=/bin", "SPARKLES_TASK_ID=outer", "SPARKLES_ATTEMPT=9",
+                          "SPARKLES_JOB_ID=outer", "SPARKLES_HOME=/kept"};
+  Run();
+  EXPECT_THAT(CommandOf("command").environment,
+              ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "SPARKLES_TASK_ID=job.1",
+                          "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2"));
+  EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);
+}
+
+TEST_F(TaskRunTest, TheLogIsWhatTheCommandPrintedEvenIfItRemovedTheFile) {  // D43
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_EQ(unlink((command.folder + "/stdout.txt").c_str()), 0);
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
+    EXPECT_TRUE(WriteAll(command.output_fd, "truth\n", "stdout").ok());
+    return ExitedWith(0);
+  };
+  Run();
+  EXPECT_THAT(Stdout(), EndsWith("truth\n"));
+  EXPECT_THAT(Stdout(), Not(HasSubstr("forged")));
+}
+
+TEST_F(TaskRunTest, LeftoversOfTheCommandAreTold) {
+  scripts_["command"] = [](const Command&, const CancelToken&) {
+    CommandExit exit = ExitedWith(0);
+    exit.leftovers = 2;
+    return exit;
+  };
+  Run();
+  EXPECT_THAT(recorded_.Text(), HasSubstr("2 processes outlived the command"));
+}
+
+TEST_F(TaskRunTest, TheFolderIsGoneAfterwards) {  // D46
+  Run();
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+TEST_F(TaskRunTest, TheFolderStaysIfAskedFor) {
+  options_.keep_tasks = true;
+  Run();
+  ASSERT_THAT(TaskFolders(), SizeIs(1));
+  EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
+}
+
+TEST_F(TaskRunTest, TheSpecsUrlsWinOverTheQueues) {
+  task_.log_url = "gs://queue/stdout.txt";
+  task_.command_result_url = "gs://queue/result.json";
+  spec_.erase("stdout_url");
+  Run();
+  EXPECT_THAT(memory_.Urls(), IsSupersetOf({std::string(kResult), task_.log_url}));
+  EXPECT_THAT(memory_.Urls(), Not(Contains(StartsWith("gs://queue/result"))));
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,135 @@
+#include "gcp/adc.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "http/transient.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_credentials.h"
+#include "tests/support/scripted_transport.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kToken[] = R"({"access_token":"ya29.x","expires_in":3599})";
+
+class AdcTest : public testing::Test {
+ protected:
+  absl::StatusOr<AccessToken> Get(std::map<std::string, std::string> variables) {
+    DefaultTokenSource source(EnvironmentOf(std::move(variables)), metadata_, transport_, clock_);
+    return source.Get(cancel_);
+  }
+  absl::StatusOr<std::string> Project(std::map<std::string, std::string> variables,
+                                      absl::string_view flag = "") {
+    return FindProjectId(flag, EnvironmentOf(std::move(variables)), metadata_, cancel_);
+  }
+  std::string Write(const Json& fields) {
+    const std::string path = folder_ / "credentials.json";
+    EXPECT_TRUE(WriteFileAtomically(path, DumpJson(fields), false).ok());
+    return path;
+  }
+  void AnswerMetadata(absl::string_view path, absl::string_view text) {
+    transport_.Answer(path, MakeResponse(200, text, {{"Metadata-Flavor", "Google"}}));
+  }
+  void NoMetadataServer() {
+    transport_.Fail("169.254.169.254", Transient(absl::UnavailableError("no route"), false));
+  }
+
+  CancelToken cancel_;
+  FakeClock clock_;
+  ScriptedTransport transport_;
+  MetadataServer metadata_{{"169.254.169.254", false}, transport_, clock_};
+  TempFolder folder_;
+};
+
+TEST_F(AdcTest, TheNamedFileIsUsed) {
+  transport_.Answer("oauth2", MakeResponse(200, kToken));
+  const auto token = Get({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())}});
+  EXPECT_EQ(token->value, "ya29.x");
+  EXPECT_EQ(token->quota_project, "quota-project");
+}
+
+TEST_F(AdcTest, TheQuotaProjectOfTheEnvironmentWins) {
+  transport_.Answer("oauth2", MakeResponse(200, kToken));
+  EXPECT_EQ(Get({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())},
+                 {"GOOGLE_CLOUD_QUOTA_PROJECT", "other"}})
+                ->quota_project,
+            "other");
+}
+
+TEST_F(AdcTest, ABadFileIsAnErrorThatNamesItAndTheField) {
+  const std::string path = Write({{"type", "service_account"}});
+  const absl::Status error = Get({{"GOOGLE_APPLICATION_CREDENTIALS", path}}).status();
+  EXPECT_TRUE(absl::StartsWith(error.message(), absl::StrCat(path, ": private_key: "))) << error;
+}
+
+TEST_F(AdcTest, WithoutAFileTheVmsAccountIsUsed) {
+  AnswerMetadata("/token", kToken);
+  AnswerMetadata("/email", "vm@p");
+  AnswerMetadata("/scopes", "s");
+  EXPECT_EQ(Get({{"HOME", folder_.path()}})->value, "ya29.x");
+}
+
+TEST_F(AdcTest, WithoutAnyCredentialsAllThreePlacesAreNamed) {
+  NoMetadataServer();
+  const absl::Status error = Get({{"HOME", "/home/x"}}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(error));
+  EXPECT_FALSE(IsTransient(error));
+  for (const char* place : {"GOOGLE_APPLICATION_CREDENTIALS is not set",
+                            "no file /home/x/.config/gcloud/application_default_credentials.json",
+                            "no metadata server answers at 169.254.169.254"}) {
+    EXPECT_TRUE(absl::StrContains(error.message(), place)) << error;
+  }
+  EXPECT_TRUE(absl::StrContains(Get({}).status().message(), "HOME is not set"));
+}
+
+TEST_F(AdcTest, WhoWasMendedMeanwhileIsFound) {
+  const std::string path = folder_ / "credentials.json";
+  DefaultTokenSource source(EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", path}}), metadata_,
+                            transport_, clock_);
+  EXPECT_TRUE(absl::IsNotFound(source.Get(cancel_).status()));
+  Write(AuthorizedUserFields());
+  transport_.Answer("oauth2", MakeResponse(200, kToken));
+  EXPECT_TRUE(source.Get(cancel_).ok());
+}
+
+TEST_F(AdcTest, TheProjectIsLookedForInOrder) {
+  const std::string path = Write(ServiceAccountFields());
+  std::map<std::string, std::string> variables = {{"GOOGLE_APPLICATION_CREDENTIALS", path}};
+  EXPECT_EQ(Project(variables).value(), "file-project");
+  variables["GCLOUD_PROJECT"] = "g";
+  EXPECT_EQ(Project(variables).value(), "g");
+  variables["GOOGLE_CLOUD_PROJECT"] = "c";
+  EXPECT_EQ(Project(variables).value(), "c");
+  variables["DATASTORE_PROJECT_ID"] = "d";
+  EXPECT_EQ(Project(variables).value(), "c");
+  variables["DATASTORE_EMULATOR_HOST"] = "localhost:1";
+  EXPECT_EQ(Project(variables).value(), "d");
+  EXPECT_EQ(Project(variables, "flag").value(), "flag");
+}
+
+TEST_F(AdcTest, AUsersProjectIsTheOneThatPays) {
+  EXPECT_EQ(Project({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())}}).value(),
+            "quota-project");
+}
+
+TEST_F(AdcTest, AVmKnowsItsProject) {
+  AnswerMetadata("project/project-id", "vm-project");
+  EXPECT_EQ(Project({}).value(), "vm-project");
+}
+
+TEST_F(AdcTest, AnUnknownProjectIsAskedFor) {
+  NoMetadataServer();
+  const absl::Status error = Project({}).status();
+  EXPECT_TRUE(absl::StrContains(error.message(), "--projectId")) << error;
+  EXPECT_TRUE(absl::StrContains(error.message(), "no metadata server")) << error;
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,174 @@
+#include "gcp/api_client.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "http/transient.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/scripted_transport.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kBase[] = "https://storage.googleapis.com";
+
+// Gives out token-0, and after each Drop the next.
+class CountingTokens : public TokenSource {
+ public:
+  absl::StatusOr<AccessToken> Get(const CancelToken&) override {
+    if (!error.ok()) return error;
+    return AccessToken{absl::StrCat("token-", drops), absl::InfiniteFuture(), quota_project,
+                       "service account x@y"};
+  }
+  void Drop(const AccessToken& token) override {
+    EXPECT_EQ(token.value, absl::StrCat("token-", drops));
+    ++drops;
+  }
+
+  int drops = 0;
+  std::string quota_project;
+  absl::Status error;
+};
+
+class ApiClientTest : public testing::Test {
+ protected:
+  HttpRequest Get(const std::string& url) {
+    ++made_;
+    HttpRequest request;
+    request.url = url;
+    return request;
+  }
+  absl::StatusOr<HttpResponse> Once(std::initializer_list<int> also_good = {},
+                                    const std::string& url = absl::StrCat(kBase, "/o")) {
+    return client_.SendOnce([&] { return Get(url); }, cancel_, also_good);
+  }
+  absl::StatusOr<HttpResponse> Send(Idempotency idempotency) {
+    return client_.Send([&] { return Get(absl::StrCat(kBase, "/o")); }, {}, idempotency, cancel_);
+  }
+  std::string Header(size_t request, absl::string_view name) {
+    const HttpRequest sent = transport_.requests().at(request);
+    const std::string* value = sent.headers.Find(name);
+    return value == nullptr ? "" : *value;
+  }
+
+  int made_ = 0;
+  CancelToken cancel_;
+  FakeClock clock_;
+  CountingTokens tokens_;
+  ScriptedTransport transport_;
+  ApiClient client_{{kBase, &tokens_}, transport_, clock_};
+};
+
+TEST_F(ApiClientTest, SendsTheTokenAndTheQuotaProject) {
+  tokens_.quota_project = "q";
+  transport_.Answer("GET", MakeResponse(204));
+  EXPECT_EQ(Once()->status, 204);
+  EXPECT_EQ(Header(0, "Authorization"), "Bearer token-0");
+  EXPECT_EQ(Header(0, "X-Goog-User-Project"), "q");
+}
+
+TEST_F(ApiClientTest, AnEmulatorGetsNoToken) {
+  ApiClient client({EmulatorUrl("localhost:1"), nullptr}, transport_, clock_);
+  transport_.Answer("GET http://localhost:1/o", MakeResponse(200));
+  EXPECT_TRUE(client.SendOnce([&] { return Get("http://localhost:1/o"); }, cancel_).ok());
+  EXPECT_EQ(Header(0, "Authorization"), "");
+}
+
+TEST_F(ApiClientTest, AnotherHostGetsNoToken) {
+  for (const char* url : {"https://evil.com/o", "https://storage.googleapis.com.evil.com/o"}) {
+    transport_.Answer(url, MakeResponse(200));
+    EXPECT_TRUE(Once({}, url).ok());
+  }
+  EXPECT_EQ(Header(0, "Authorization"), "");
+  EXPECT_EQ(Header(1, "Authorization"), "");
+}
+
+TEST_F(ApiClientTest, ARefusedTokenIsReplacedOnceAndTheRequestMadeAnew) {
+  transport_.Answer("", MakeResponse(401));
+  transport_.Answer("", MakeResponse(200, "body"));
+  EXPECT_EQ(Once()->body, "body");
+  EXPECT_EQ(Header(1, "Authorization"), "Bearer token-1");
+  EXPECT_EQ(made_, 2);
+}
+
+TEST_F(ApiClientTest, ASecondRefusalIsTheAnswer) {
+  transport_.Answer("", MakeResponse(401));
+  transport_.Answer("", MakeResponse(401));
+  EXPECT_TRUE(absl::IsUnauthenticated(Once().status()));
+  EXPECT_EQ(tokens_.drops, 2);
+}
+
+TEST_F(ApiClientTest, AGoodStatusIsAResponse) {
+  transport_.Answer("", MakeResponse(404, "x"));
+  EXPECT_EQ(Once({412, 404})->body, "x");
+  transport_.Answer("", MakeResponse(308));
+  EXPECT_EQ(Once().status().code(), absl::StatusCode::kUnknown);
+}
+
+TEST_F(ApiClientTest, ARefusalSaysWhoAskedAndNoSecret) {
+  transport_.Answer("", MakeResponse(403, "Bearer token-0 may not do that"));
+  const absl::Status error = Once().status();
+  EXPECT_TRUE(absl::IsPermissionDenied(error));
+  EXPECT_TRUE(absl::StrContains(error.message(), "storage.googleapis.com: HTTP 403")) << error;
+  EXPECT_TRUE(absl::StrContains(error.message(), "[asked as service account x@y]")) << error;
+  EXPECT_FALSE(absl::StrContains(error.message(), "token-0")) << error;
+}
+
+TEST_F(ApiClientTest, TroubleWithCredentialsWasNeverApplied) {
+  tokens_.error = Transient(absl::UnavailableError("down"), /*maybe_applied=*/true);
+  const absl::Status error = Once().status();
+  EXPECT_TRUE(IsTransient(error));
+  EXPECT_FALSE(MaybeApplied(error));
+}
+
+TEST_F(ApiClientTest, WhatMayPassIsTriedAgain) {
+  transport_.Answer("", MakeResponse(503));
+  transport_.Fail("", Transient(absl::UnavailableError("reset"), true));
+  transport_.Answer("", MakeResponse(200));
+  EXPECT_TRUE(Send(Idempotency::kIdempotent).ok());
+}
+
+TEST_F(ApiClientTest, WhatIsNotIdempotentIsNeverSentTwiceBlindly) {
+  transport_.Answer("", MakeResponse(503));
+  EXPECT_TRUE(MaybeApplied(Send(Idempotency::kNotIdempotent).status()));
+  transport_.Answer("", MakeResponse(429));
+  transport_.Answer("", MakeResponse(200));
+  EXPECT_TRUE(Send(Idempotency::kNotIdempotent).ok());
+}
+
+TEST_F(ApiClientTest, SendingsOfOneCallAreCountedUnderOneId) {
+  transport_.Answer("", MakeResponse(503));
+  transport_.Answer("", MakeResponse(200));
+  transport_.Answer("", MakeResponse(200));
+  EXPECT_TRUE(Send(Idempotency::kIdempotent).ok());
+  EXPECT_TRUE(Send(Idempotency::kIdempotent).ok());
+  std::set<std::string> ids;
+  for (size_t i = 0; i < 3; ++i) {
+    const std::string header = Header(i, "x-goog-api-client");
+    EXPECT_TRUE(absl::EndsWith(header, i == 1 ? "count/2" : "count/1")) << header;
+    ids.insert(header.substr(0, header.rfind(' ')));
+  }
+  EXPECT_EQ(ids.size(), 2u);
+}
+
+TEST(EmulatorUrlTest, SchemeAndSlashAreOptional) {
+  EXPECT_EQ(EmulatorUrl("localhost:9000"), "http://localhost:9000");
+  EXPECT_EQ(EmulatorUrl("http://localhost:9000/"), "http://localhost:9000");
+  EXPECT_EQ(EmulatorUrl("https://h//"), "https://h");
+}
+
+TEST(EndpointTest, AnEmulatorNeedsNoCredentials) {
+  CountingTokens tokens;
+  EXPECT_EQ(EndpointOf("https://x", "", tokens).tokens, &tokens);
+  EXPECT_EQ(EndpointOf("https://x", "", tokens).base_url, "https://x");
+  EXPECT_EQ(EndpointOf("https://x", "h:1", tokens).tokens, nullptr);
+  EXPECT_EQ(EndpointOf("https://x", "h:1", tokens).base_url, "http://h:1");
+}
+
+}  // namespace
+}  // namespace sparkles

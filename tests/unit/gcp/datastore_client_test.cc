@@ -1,0 +1,181 @@
+#include "gcp/datastore_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "http/transient.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/scripted_transport.h"
+
+namespace sparkles {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+
+constexpr char kLookup[] = "POST http://emulator/v1/projects/p:lookup";
+constexpr char kQuery[] = "POST http://emulator/v1/projects/p:runQuery";
+constexpr char kCommit[] = "POST http://emulator/v1/projects/p:commit";
+constexpr char kExpired[] =
+    R"({"error": {"code": 400, "message": "transaction has expired or is invalid",
+                  "status": "INVALID_ARGUMENT"}})";
+
+class DatastoreClientTest : public testing::Test {
+ protected:
+  Json Sent(size_t index) { return ParseJson(transport_.requests()[index].body).value(); }
+
+  absl::StatusOr<CommitEnd> Commit() {
+    Json json = {{"key", ToJson({"K", "a"})}};
+    return client_.Commit("TX", Entity::Parse(json).value());
+  }
+
+  static std::string Found(const std::string& name) {
+    return R"({"entity": {"key": {"partitionId": {"projectId": "p"},
+               "path": [{"kind": "K", "name": ")" +
+           name + R"("}]}, "properties": {}}})";
+  }
+
+  FakeClock clock_;
+  ScriptedTransport transport_;
+  ApiClient api_{{"http://emulator", nullptr}, transport_, clock_};
+  DatastoreClient client_{api_, "p"};
+  CancelToken never_;
+};
+
+TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
+  transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("c") + "," + Found("a") +
+                                                   R"(], "missing": [{"entity": {}}]})"));
+  const auto result = client_.Lookup({{"K", "a"}, {"K", "b"}, {"K", "c"}}, never_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_THAT(result->entities, SizeIs(3));
+  EXPECT_EQ(ParseEntityKey(result->entities[0]->key())->name, "a");
+  EXPECT_FALSE(result->entities[1]);
+  EXPECT_EQ(ParseEntityKey(result->entities[2]->key())->name, "c");
+  EXPECT_EQ(*transport_.requests()[0].headers.Find("Content-Type"), "application/json");
+}
+
+// Databases with pessimistic locks answer so; Aborted means "not ours any more" to callers.
+TEST_F(DatastoreClientTest, AReadThatMeetsALockIsNoAnswer) {
+  transport_.Answer(kLookup, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
+  EXPECT_TRUE(absl::IsUnavailable(client_.LookupInTransaction({{"K", "a"}}, never_).status()));
+}
+
+TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {
+  transport_.Answer(kLookup, MakeResponse(200, R"({"transaction": "TX", "found": [)" + Found("a") +
+                                                   R"(], "deferred": [{"path": [{"kind": "K",
+                                                   "name": "b"}]}]})"));
+  transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("b") + "]}"));
+  const auto result = client_.LookupInTransaction({{"K", "a"}, {"K", "b"}}, never_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->entities[0] && result->entities[1]);
+  EXPECT_EQ(result->transaction, "TX");
+  EXPECT_EQ(DumpJson(Sent(0)["readOptions"]), R"({"newTransaction":{"readWrite":{}}})");
+  EXPECT_EQ(DumpJson(Sent(1)["readOptions"]), R"({"transaction":"TX"})");
+  EXPECT_THAT(Sent(1)["keys"], SizeIs(1));
+}
+
+TEST_F(DatastoreClientTest, ReadsAreSentAgainAfterTrouble) {
+  transport_.Fail(kLookup, Transient(absl::UnavailableError("reset"), true));
+  transport_.Answer(kLookup, MakeResponse(503));
+  transport_.Answer(kLookup, MakeResponse(200, "{}"));
+  EXPECT_TRUE(client_.Lookup({{"K", "a"}}, never_).ok());
+}
+
+TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
+  for (const char* body : {"<html>", "[]", R"({"found": 3})", R"({"found": [{}]})",
+                           R"({"found": [{"entity": {"key": {"path": []}}}]})"}) {
+    transport_.Answer(kLookup, MakeResponse(200, body));
+    EXPECT_FALSE(client_.Lookup({{"K", "a"}}, never_).ok()) << body;
+  }
+  for (const char* body : {"", "{}", R"({"batch": {"entityResults": 1}})",
+                           R"({"batch": {"entityResults": [{"entity": {}}]}})"}) {
+    transport_.Answer(kQuery, MakeResponse(200, body));
+    EXPECT_FALSE(client_.FindKeys("K", {}, 20, never_).ok()) << body;
+  }
+  transport_.Answer(kLookup, MakeResponse(200, "{}"));
+  EXPECT_FALSE(client_.LookupInTransaction({{"K", "a"}}, never_).ok());  // no transaction
+}
+
+TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
+      "endCursor": "C", "entityResults": [{"entity": {"key": {"path": [{"kind": "K",
+      "name": "a"}]}}}]}})"));
+  const auto keys = client_.FindKeys(
+      "K", {{"cluster", StringValue("c")}, {"status", StringValue("pending")}}, 20, never_);
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  EXPECT_THAT(*keys, SizeIs(1));
+  const Json query = Sent(0)["query"];
+  EXPECT_EQ(DumpJson(query["projection"]), R"([{"property":{"name":"__key__"}}])");
+  EXPECT_EQ(query["limit"], 20);
+  EXPECT_EQ(DumpJson(query["kind"]), R"([{"name":"K"}])");
+  EXPECT_EQ(DumpJson(query["filter"]["compositeFilter"]["filters"][1]),
+            R"({"propertyFilter":{"op":"EQUAL","property":{"name":"status"},)"
+            R"("value":{"stringValue":"pending"}}})");
+}
+
+TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
+                                                  "endCursor": "C"}})"));
+  // The emulator's way to say that there is nothing.
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"endCursor": "D",
+                                                  "moreResults": "MORE_RESULTS_AFTER_LIMIT"}})"));
+  EXPECT_THAT(client_.FindKeys("K", {}, 20, never_).value(), SizeIs(0));
+  EXPECT_EQ(Sent(1)["query"]["startCursor"], "C");
+}
+
+TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
+  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "2"}]})"));
+  EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
+  EXPECT_EQ(DumpJson(Sent(0)),
+            R"({"mode":"TRANSACTIONAL","mutations":[{"update":{"key":{"path":[{"kind":"K",)"
+            R"("name":"a"}]}}}],"transaction":"TX"})");
+}
+
+TEST_F(DatastoreClientTest, ContentionIsNoErrorOfACommit) {
+  transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
+  EXPECT_EQ(Commit().value(), CommitEnd::kContention);
+}
+
+// D20: whatever leaves open whether the commit was applied is sent only once.
+TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
+  transport_.Fail(kCommit, Transient(absl::UnavailableError("reset"), /*maybe_applied=*/true));
+  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
+  for (const int status : {500, 503, 504}) {
+    transport_.Answer(kCommit, MakeResponse(status));
+    EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << status;
+  }
+  transport_.Answer(kCommit, MakeResponse(400, kExpired));
+  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
+  for (const char* body : {"<html>", "{}"}) {
+    transport_.Answer(kCommit, MakeResponse(200, body));
+    EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << body;
+  }
+  EXPECT_THAT(transport_.requests(), SizeIs(7));
+}
+
+TEST_F(DatastoreClientTest, ACommitThatNeverLeftIsSentAgain) {
+  transport_.Fail(kCommit, Transient(absl::UnavailableError("refused"), /*maybe_applied=*/false));
+  transport_.Answer(kCommit, MakeResponse(429));
+  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{}]})"));
+  EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
+}
+
+TEST_F(DatastoreClientTest, ARefusedCommitIsAnErrorThatNamesTheCall) {
+  transport_.Answer(kCommit, MakeResponse(400, R"({"error": {"status": "INVALID_ARGUMENT",
+      "message": "The value of property \"s\" is longer than 1500 bytes."}})"));
+  const absl::Status status = Commit().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), StartsWith("Datastore commit: "));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 1500 bytes"));
+}
+
+TEST_F(DatastoreClientTest, ARollbackIsTriedOnceAndItsErrorIsNobodysConcern) {
+  transport_.Answer(":rollback", MakeResponse(503));
+  client_.Rollback("TX");
+  EXPECT_EQ(DumpJson(Sent(0)), R"({"transaction":"TX"})");
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,212 @@
+#include "gcp/gcs_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/status.h"
+#include "tests/support/gcs_fixture.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class GcsReaderTest : public GcsFixture {
+ protected:
+  absl::StatusOr<GcsObject> Read() {
+    GcsReader reader(client_, name_, call_, [this](uint64_t offset, absl::string_view piece) {
+      content_.resize(offset);
+      content_.append(piece.data(), piece.size());
+      return sink_status_;
+    });
+    return reader.ReadWhole([](const GcsVersion&) { return absl::OkStatus(); });
+  }
+
+  void ExpectRead(const std::string& content) {
+    const auto object = Read();
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_EQ(content_.substr(0, object->size), content);
+    EXPECT_EQ(object->size, content.size());
+    EXPECT_EQ(object->crc32c, Crc32c(content));
+  }
+
+  const std::string text_ = Text(200'000);
+  std::string content_;
+  absl::Status sink_status_;
+};
+
+TEST_F(GcsReaderTest, ASmallObjectIsOneRequestForTheStoredBytes) {
+  server_.Answer("GET http://gcs/storage/v1/b/b/o/d%2Fo?alt=media", Media(200, "hello", "hello"));
+  ExpectRead("hello");
+  EXPECT_EQ(Header(server_.requests()[0], "Accept-Encoding"), "gzip");
+  EXPECT_EQ(Header(server_.requests()[0], "Range"), "");
+  EXPECT_EQ(moved_, 5U);
+}
+
+TEST_F(GcsReaderTest, AnEmptyObjectIsAnObject) {
+  server_.Answer("", Media(200, "", ""));
+  ExpectRead("");
+}
+
+TEST_F(GcsReaderTest, WhatBreaksOffGoesOnInTheSameGeneration) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  server_.Answer("&generation=7", MakeResponse(503, "busy"));
+  server_.BreakOff("&generation=7",
+                   Media(206, text_, text_.substr(100'000, 50'000), 7,
+                         {{"Content-Range", "bytes 100000-199999/200000"}}),
+                   Broken());
+  server_.Answer("&generation=7", Rest(text_, 150'000));
+  ExpectRead(text_);
+  EXPECT_EQ(Header(server_.requests()[3], "Range"), "bytes=150000-");
+  EXPECT_EQ(moved_, 200'000U);
+}
+
+TEST_F(GcsReaderTest, AShortBodyThatLooksCompleteGoesOn) {
+  server_.Answer("", Media(200, "hello", "hel"));
+  server_.Answer("generation=7", Rest("hello", 3));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, AConnectionThatBreaksAfterTheLastByteCostsNothing) {
+  server_.BreakOff("", Media(200, "hello", "hello"), Broken());
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, AServerWithoutRangesSendsTheWholeOnceMore) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  server_.Answer("generation=7", Media(200, text_, text_));
+  ExpectRead(text_);
+  EXPECT_EQ(moved_, 200'000U);
+}
+
+TEST_F(GcsReaderTest, ReplacedWhileReadStartsOverWithTheNewVersion) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  server_.Answer("generation=7", MakeResponse(404, "No such object: b/d/o"));
+  server_.Answer("alt=media", Media(200, "new", "new", 8));
+  ExpectRead("new");
+}
+
+TEST_F(GcsReaderTest, TheRangeThatWasNotAskedForIsNotTaken) {
+  server_.BreakOff("", Media(200, "hello", "he"), Broken());
+  server_.Answer("generation=7", Rest("hello", 3));
+  server_.Answer("alt=media", Media(200, "hello", "hello"));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, AnotherGenerationThanAskedForIsNotTaken) {
+  server_.BreakOff("", Media(200, "hello", "he"), Broken());
+  server_.Answer("generation=7", Rest("HELLO", 2, 8));
+  server_.Answer("alt=media", Media(200, "HELLO", "HELLO", 8));
+  ExpectRead("HELLO");
+}
+
+TEST_F(GcsReaderTest, AFlippedBitStartsOver) {
+  server_.Answer("", Media(200, "hello", "hellO"));
+  server_.Answer("", Media(200, "hello", "hello"));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, AFlippedBitBeforeABreakIsFoundAfterIt) {
+  server_.BreakOff("", Media(200, "hello", "hE"), Broken());
+  server_.Answer("generation=7", Rest("hello", 2));
+  server_.Answer("", Media(200, "hello", "hello"));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, AChecksumThatIsAlwaysWrongIsDataLossAfterThreeReads) {
+  for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hellO"));
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("mnG7TA=="));
+}
+
+TEST_F(GcsReaderTest, ALongerBodyThanAnnouncedIsDataLossAfterThreeReads) {
+  for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hello, world"));
+  EXPECT_TRUE(absl::IsDataLoss(Read().status()));
+}
+
+TEST_F(GcsReaderTest, NothingWhereTheObjectShouldGoOnIsDataLossAfterThreeReads) {
+  for (int i = 0; i < 3; ++i) {
+    server_.BreakOff("alt=media", Media(200, "hello", "hel"), Broken());
+    server_.Answer("generation=7", MakeResponse(416));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Read().status()));
+}
+
+TEST_F(GcsReaderTest, WithoutAChecksumInTheHeadersTheMetadataHasIt) {
+  server_.Answer("alt=media", MakeResponse(200, "hello", {{"X-Goog-Generation", "7"}}));
+  server_.Answer("?fields=", Resource("hello", 7));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, GzipContentComesAsItIsStored) {
+  server_.Answer("",
+                 Media(200, "\x1F\x8B zip", "\x1F\x8B zip", 7,
+                       {{"X-Goog-Stored-Content-Encoding", "gzip"}, {"Content-Encoding", "gzip"}}));
+  ExpectRead("\x1F\x8B zip");
+}
+
+TEST_F(GcsReaderTest, WhatTheServerDecompressesIsRefusedAtOnce) {
+  server_.Answer("",
+                 Media(200, "zip", "unzipped", 7, {{"X-Goog-Stored-Content-Encoding", "gzip"}}));
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("decompresses"));
+}
+
+TEST_F(GcsReaderTest, AnAbsentObjectIsNotFoundAfterOneRequest) {
+  server_.Answer("", MakeResponse(404, "No such object: b/d/o"));
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("No such object: b/d/o"));
+}
+
+TEST_F(GcsReaderTest, WithoutPermissionThereIsOneRequest) {
+  server_.Answer("", MakeResponse(403, "no"));
+  EXPECT_TRUE(absl::IsPermissionDenied(Read().status()));
+}
+
+TEST_F(GcsReaderTest, AnErrorOfTheDiskEndsTheReadAndStaysWhatItIs) {
+  sink_status_ = ErrnoError(ENOSPC, "write");
+  server_.Answer("", Media(200, "hello", "hello"));
+  EXPECT_TRUE(IsMachineFault(Read().status()));
+}
+
+TEST_F(GcsReaderTest, PatienceEndsWithoutProgress) {
+  for (int i = 0; i < 200; ++i) server_.Answer("", MakeResponse(503, "down"));
+  EXPECT_TRUE(absl::IsUnavailable(Read().status()));
+  EXPECT_GT(clock_.sleeps().size(), 8U);
+  EXPECT_LT(server_.lines().size(), 200U);
+  while (server_.lines().size() < 200) (void)server_.Send({});
+}
+
+TEST_F(GcsReaderTest, ProgressStartsPatienceOver) {
+  const std::string text = Text(20 * 65'536);
+  for (size_t i = 0; i < 20; ++i) {
+    // Without progress that would be far beyond the patience of five minutes.
+    const auto part = absl::string_view(text).substr(i * 65'536, 65'536);
+    const std::string range =
+        absl::StrCat("bytes ", i * 65'536, "-", text.size() - 1, "/", text.size());
+    server_.Do("", [=, this](const HttpRequest&) {
+      clock_.Advance(absl::Minutes(1));
+      return Media(i == 0 ? 200 : 206, text, part, 7, {{"Content-Range", range}});
+    });
+  }
+  ExpectRead(text);
+}
+
+TEST_F(GcsReaderTest, ACancelledReadSaysWhy) {
+  server_.Do("", [this](const HttpRequest&) {
+    cancel_.Cancel(CancelKind::kHandBack, "preempted");
+    return Broken();
+  });
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_EQ(status.message(), "preempted");
+}
+
+}  // namespace
+}  // namespace sparkles

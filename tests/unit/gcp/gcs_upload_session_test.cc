@@ -1,0 +1,271 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "gcp/gcs_upload.h"
+#include "tests/support/gcs_fixture.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kSession[] = "http://gcs/upload?upload_id=secret";
+
+class GcsUploadSessionTest : public GcsFixture {
+ protected:
+  absl::StatusOr<GcsObject> Upload() {
+    const GcsContent content{text_.size(), [this](uint64_t offset, char* buffer, size_t capacity) {
+                               return absl::StatusOr<size_t>(text_.copy(buffer, capacity, offset));
+                             }};
+    return UploadResumably(client_, name_, content, call_, hash_first_bytes_);
+  }
+
+  void ExpectStored(int64_t generation) {
+    const auto object = Upload();
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_EQ(object->size, text_.size());
+    EXPECT_EQ(object->crc32c, Crc32c(text_));
+    EXPECT_EQ(object->generation, generation);
+  }
+
+  void ScriptStart(int64_t expected = 0) {
+    server_.Answer(absl::StrCat("uploadType=resumable&name=d%2Fo&ifGenerationMatch=", expected),
+                   MakeResponse(200, "", {{"Location", kSession}}));
+  }
+  void ScriptBegin() {
+    server_.Answer("?fields=", MakeResponse(404));
+    ScriptStart();
+  }
+  void ScriptKept(uint64_t bytes) {
+    const Headers range = {{"Range", absl::StrCat("bytes=0-", bytes - 1)}};
+    server_.Answer("PUT", MakeResponse(308, "", bytes > 0 ? range : Headers()));
+  }
+  HttpResponse Done(int64_t generation = 5) { return Resource(text_, generation); }
+
+  std::string text_ = Text(1'000'000);
+  uint64_t hash_first_bytes_ = 0;
+};
+
+TEST_F(GcsUploadSessionTest, AnUnbrokenUploadIsOnePutOfEverything) {
+  ScriptBegin();
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  ASSERT_EQ(server_.lines().size(), 3U);
+  EXPECT_EQ(server_.requests()[2].body, text_);
+  EXPECT_EQ(Header(server_.requests()[2], "Content-Range"), "bytes 0-999999/1000000");
+  EXPECT_EQ(moved_, text_.size());
+}
+
+TEST_F(GcsUploadSessionTest, ChecksumGoesAheadWhereThatIsCheap) {
+  hash_first_bytes_ = text_.size();
+  ScriptBegin();
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  EXPECT_THAT(server_.requests()[1].body, HasSubstr(FormatCrc32c(Crc32c(text_))));
+}
+
+TEST_F(GcsUploadSessionTest, AnOldObjectIsReplacedInItsGeneration) {
+  server_.Answer("?fields=", Resource("old", 3));
+  ScriptStart(3);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, WhatIsThereAlreadyIsOneRequest) {
+  server_.Answer("?fields=", Done(3));
+  ExpectStored(3);
+}
+
+TEST_F(GcsUploadSessionTest, WhoMayNotReadCanStillWriteWhatIsNew) {
+  server_.Answer("?fields=", MakeResponse(403));
+  ScriptStart();
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, ABreakGoesOnWhereTheServerSays) {
+  for (const uint64_t kept : {0U, 262'144U, 500'000U}) {
+    ScriptBegin();
+    server_.FailUpload(kSession, 500'000, Broken());
+    ScriptKept(kept);
+    server_.Answer(kSession, Done());
+    ExpectStored(5);
+    const auto requests = server_.requests();
+    const HttpRequest& question = requests[requests.size() - 2];
+    EXPECT_EQ(Header(question, "Content-Range"), "bytes */1000000");
+    EXPECT_EQ(requests.back().body, text_.substr(kept));
+    EXPECT_EQ(Header(requests.back(), "Content-Range"),
+              absl::StrCat("bytes ", kept, "-999999/1000000"));
+  }
+  EXPECT_EQ(moved_, 3 * text_.size());
+}
+
+TEST_F(GcsUploadSessionTest, AServerThatKeepsLessThanAllIsSentTheRest) {
+  ScriptBegin();
+  ScriptKept(262'144);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  EXPECT_EQ(server_.requests().back().body, text_.substr(262'144));
+}
+
+TEST_F(GcsUploadSessionTest, ADoneUploadWhoseAnswerWasLostIsDone) {
+  for (const int status : {500, 502, 503, 504, 408, 429}) {
+    ScriptBegin();
+    server_.Answer(kSession, MakeResponse(status));
+    server_.Answer(kSession, Done());
+    ExpectStored(5);
+    EXPECT_EQ(server_.requests().back().body, "");
+  }
+}
+
+TEST_F(GcsUploadSessionTest, AnAnswerThatIsNotReadableIsAskedForAgain) {
+  ScriptBegin();
+  server_.Answer(kSession, MakeResponse(200, R"({"size":"10)"));
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, TheQuestionItselfMayFail) {
+  ScriptBegin();
+  server_.FailUpload(kSession, 500'000, Broken());
+  server_.Answer(kSession, MakeResponse(503));
+  server_.Fail(kSession, Broken());
+  ScriptKept(262'144);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, ADeadSessionStartsFromTheFirstByte) {
+  for (const int status : {404, 410, 499}) {
+    ScriptBegin();
+    server_.FailUpload(kSession, 500'000, Broken());
+    server_.Answer(kSession, MakeResponse(status));
+    ScriptStart();
+    server_.Answer(kSession, Done());
+    ExpectStored(5);
+    EXPECT_EQ(server_.requests().back().body, text_);
+  }
+}
+
+TEST_F(GcsUploadSessionTest, FourDeadSessionsAreEnough) {
+  server_.Answer("?fields=", MakeResponse(404));
+  for (int i = 0; i < 4; ++i) {
+    ScriptStart();
+    server_.Answer(kSession, MakeResponse(410));
+  }
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("4 upload sessions"));
+}
+
+TEST_F(GcsUploadSessionTest, AServerThatLosesTrackStartsANewSession) {
+  // More than it was sent; less than it had; something else.
+  for (const char* second : {"bytes=0-999998", "bytes=0-9", "bytes=5-9"}) {
+    ScriptBegin();
+    server_.FailUpload(kSession, 500'000, Broken());
+    ScriptKept(262'144);
+    server_.FailUpload(kSession, 100'000, Broken());
+    server_.Answer(kSession, MakeResponse(308, "", {{"Range", second}}));
+    ScriptStart();
+    server_.Answer(kSession, Done());
+    ExpectStored(5);
+    EXPECT_EQ(server_.requests().back().body, text_);
+  }
+}
+
+TEST_F(GcsUploadSessionTest, LosingTheRaceAtTheEndLooksAndReplaces) {
+  ScriptBegin();
+  server_.Answer(kSession, MakeResponse(412));
+  server_.Answer("?fields=", Resource("theirs", 8));
+  ScriptStart(8);
+  server_.Answer(kSession, Done(9));
+  ExpectStored(9);
+}
+
+TEST_F(GcsUploadSessionTest, ARefusalAtTheEndMayMeanThatItWasDone) {
+  ScriptBegin();
+  server_.Answer(kSession, MakeResponse(412));
+  server_.Answer("?fields=", Done(8));
+  ExpectStored(8);
+}
+
+TEST_F(GcsUploadSessionTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
+  ScriptBegin();
+  server_.Answer(kSession, Resource("wrong", 5));
+  server_.Answer("DELETE", MakeResponse(204));
+  ScriptStart();
+  server_.Answer(kSession, Done(6));
+  ExpectStored(6);
+}
+
+TEST_F(GcsUploadSessionTest, AServerThatAlwaysStoresSomethingElseIsDataLoss) {
+  ScriptBegin();
+  for (int i = 0; i < 3; ++i) {
+    server_.Answer(kSession, Resource("wrong", 5));
+    server_.Answer("DELETE", MakeResponse(403));
+    if (i < 2) ScriptStart(5);
+  }
+  EXPECT_TRUE(absl::IsDataLoss(Upload().status()));
+}
+
+TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingEndsInTime) {
+  ScriptBegin();
+  for (int i = 0; i < 100; ++i) {
+    server_.FailUpload(kSession, 500'000, Broken());
+    ScriptKept(0);
+  }
+  EXPECT_TRUE(absl::IsUnavailable(Upload().status()));
+  EXPECT_LT(server_.lines().size(), 202U);
+  HttpRequest rest;  // what was scripted for a client that never gives up
+  rest.method = "PUT";
+  rest.url = kSession;
+  while (server_.lines().size() < 202) (void)server_.Send(rest);
+}
+
+TEST_F(GcsUploadSessionTest, ProgressStartsPatienceOver) {
+  ScriptBegin();
+  for (uint64_t at = 0; at < 900'000; at += 100'000) {
+    server_.Do(kSession, [this](const HttpRequest&) -> absl::StatusOr<HttpResponse> {
+      clock_.Advance(absl::Minutes(4));
+      return Broken();
+    });
+    ScriptKept(at + 100'000);
+  }
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, NoErrorNamesTheSession) {
+  ScriptBegin();
+  server_.Answer(kSession, MakeResponse(400, absl::StrCat("cannot PUT ", kSession)));
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+}
+
+TEST_F(GcsUploadSessionTest, AnUploadOverTlsTakesNoSessionWithoutIt) {
+  ApiClient api({"https://gcs", nullptr}, server_, clock_);
+  RetryPolicy policy;
+  policy.patience = absl::ZeroDuration();
+  GcsClient client(api, clock_, policy);
+  ScriptBegin();
+  const GcsContent content{5, nullptr};
+  EXPECT_FALSE(UploadResumably(client, name_, content, call_, 0).ok());
+}
+
+TEST_F(GcsUploadSessionTest, ACancelledUploadSaysWhy) {
+  ScriptBegin();
+  server_.Do(kSession, [this](const HttpRequest&) {
+    cancel_.Cancel(CancelKind::kKilled, "job killed");
+    return Broken();
+  });
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_EQ(status.message(), "job killed");
+}
+
+}  // namespace
+}  // namespace sparkles

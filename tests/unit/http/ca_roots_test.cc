@@ -1,0 +1,67 @@
+#include "http/ca_roots.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/file.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+
+CaRoots Find(const std::map<std::string, std::string>& variables,
+             const std::vector<std::string>& system_files = {}) {
+  return FindCaRoots(
+      [&](const std::string& name) {
+        const auto found = variables.find(name);
+        return found == variables.end() ? "" : found->second;
+      },
+      system_files);
+}
+
+TEST(CaRoots, TheEnvironmentGoesBeforeTheSystem) {
+  const CaRoots both = Find({{"SSL_CERT_FILE", "/a"}, {"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"});
+  EXPECT_EQ(both.file, "/a");
+  EXPECT_EQ(both.folder, "");
+  EXPECT_EQ(both.origin, "SSL_CERT_FILE (/a)");
+  EXPECT_EQ(Find({{"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"}).file, "/b");
+  const CaRoots folder = Find({{"CURL_CA_BUNDLE", "/b"}, {"SSL_CERT_DIR", "/d:/e"}});
+  EXPECT_EQ(folder.file, "/b");
+  EXPECT_EQ(folder.folder, "/d:/e");
+  EXPECT_EQ(folder.origin, "CURL_CA_BUNDLE (/b) and SSL_CERT_DIR (/d:/e)");
+}
+
+TEST(CaRoots, TheFirstReadableFileOfTheSystemIsTaken) {
+  EXPECT_EQ(Find({{"SSL_CERT_FILE", ""}}, {"/no/such/file", "/dev/null", "/dev/zero"}).file,
+            "/dev/null");
+}
+
+TEST(CaRoots, WithoutAnyTheBuiltInOnesAreUsed) {
+  const CaRoots roots = Find({}, {"/no/such/file"});
+  EXPECT_EQ(roots.file, "");
+  const auto store = LoadCaRoots(roots);
+  ASSERT_TRUE(store.ok()) << store.status();
+  // Debian's bundle has some 140.
+  EXPECT_GT(sk_X509_OBJECT_num(X509_STORE_get0_objects(store->get())), 50);
+}
+
+TEST(CaRoots, WhatCannotBeReadIsNamed) {
+  const TempFolder folder;
+  const std::string empty = folder.path() + "/empty.pem";
+  ASSERT_TRUE(WriteFileAtomically(empty, "not a certificate", /*durable=*/false).ok());
+  for (const std::string& path : {empty, folder.path() + "/absent.pem"}) {
+    const absl::Status status = LoadCaRoots(Find({{"SSL_CERT_FILE", path}})).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << path;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("SSL_CERT_FILE (" + path + ")"));
+  }
+  const absl::Status status = LoadCaRoots(Find({{"SSL_CERT_DIR", "/no/a:/no/b"}})).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(LoadCaRoots(Find({{"SSL_CERT_DIR", "/no/a:" + folder.path()}})).ok());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,87 @@
+// How the Datastore queue searches; that it is right is shown on the real server (tests/contract).
+#include "queue/datastore_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/scripted_transport.h"
+
+namespace sparkles {
+namespace {
+
+class DatastoreQueueSearch : public testing::Test {
+ protected:
+  // The answer to a query: `count` tasks seem to be pending.
+  void AnswerQuery(int count) {
+    std::string results;
+    for (int i = 0; i < count; ++i) {
+      absl::StrAppend(&results, i == 0 ? "" : ",",
+                      R"({"entity": {"key": {"path": [{"kind": "SparklesV5Task", "name": "job.)", i,
+                      R"("}]}}})");
+    }
+    transport_.Answer(":runQuery",
+                      MakeResponse(200, absl::StrCat(R"({"batch": {"entityResults": [)", results,
+                                                     R"(], "moreResults": "NO_MORE_RESULTS"}})")));
+  }
+
+  // The next candidate turns out to be gone.
+  void LoseCandidate() {
+    transport_.Answer(":lookup", MakeResponse(200, R"({"transaction": "TX"})"));
+    transport_.Answer(":rollback", MakeResponse(200, "{}"));
+  }
+
+  // How many tasks the last query asked for.
+  int LastSample() {
+    int limit = 0;
+    for (const HttpRequest& request : transport_.requests()) {
+      const Json body = ParseJson(request.body).value();
+      if (body.contains("query")) limit = body["query"]["limit"].get<int>();
+    }
+    return limit;
+  }
+
+  FakeClock clock_;
+  RecordedLog log_;
+  ScriptedTransport transport_;
+  ApiClient api_{{"http://emulator", nullptr}, transport_, clock_};
+  DatastoreClient client_{api_, "p"};
+  DatastoreQueue queue_{{"cluster", "vm", ""}, client_, clock_, log_.log()};
+  CancelToken never_;
+};
+
+TEST_F(DatastoreQueueSearch, WhoKeepsLosingLooksAtALargerSample) {  // D28
+  for (const int sample : {20, 100, 300, 300}) {
+    AnswerQuery(20);
+    for (int i = 0; i < 3; ++i) LoseCandidate();
+    EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
+    EXPECT_EQ(LastSample(), sample);
+  }
+}
+
+TEST_F(DatastoreQueueSearch, EverySearchThatLosesLeavesNoOpenTransaction) {
+  AnswerQuery(1);
+  LoseCandidate();  // the script wants its rollback
+  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
+}
+
+TEST_F(DatastoreQueueSearch, OutageIsAnErrorAndNoEmptyQueue) {  // D19
+  transport_.Answer(":runQuery", MakeResponse(403));
+  EXPECT_TRUE(absl::IsPermissionDenied(queue_.ClaimOne(never_).status()));
+}
+
+TEST_F(DatastoreQueueSearch, ACancelledClaimerAsksNothing) {
+  CancelToken cancel;
+  cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  const auto claim = queue_.ClaimOne(cancel);
+  ASSERT_TRUE(claim.ok());
+  EXPECT_FALSE(claim->has_value());
+  EXPECT_TRUE(transport_.requests().empty());
+}
+
+}  // namespace
+}  // namespace sparkles

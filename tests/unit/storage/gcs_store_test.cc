@@ -1,0 +1,218 @@
+#include "storage/gcs_store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <latch>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/file.h"
+#include "tests/support/gcs_fixture.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class GcsStoreTest : public GcsFixture {
+ protected:
+  GcsStoreTest() {
+    options_.upload_at_once_bytes = 400'000;
+    options_.slice_from_bytes = 400'000;
+    options_.min_slice_bytes = 100'000;
+    options_.max_slices = 4;
+  }
+
+  UniqueFd File(const std::string& content = "") {
+    auto fd = OpenFile(folder_ / absl::StrCat(files_++), O_RDWR | O_CREAT | O_EXCL);
+    EXPECT_TRUE(fd.ok() && WriteAll(fd->get(), content, "file").ok());
+    return *std::move(fd);
+  }
+
+  std::string ContentOf(int fd) {
+    std::string content(static_cast<size_t>(lseek(fd, 0, SEEK_END)), '\0');
+    EXPECT_EQ(pread(fd, content.data(), content.size(), 0), static_cast<ssize_t>(content.size()));
+    return content;
+  }
+
+  // Answers `times` requests for ranges of `text_`, each with what it asks for.
+  void ScriptRanges(int times) {
+    for (int i = 0; i < times; ++i) {
+      server_.Do("generation=7", [this](const HttpRequest& request) { return Range(request); });
+    }
+  }
+  // Two slices, of which none is answered before the other was asked for.
+  void ScriptBothSlices(const ScriptedTransport::Exchange& exchange) {
+    options_.max_slices = 2;
+    for (int i = 0; i < 2; ++i) {
+      server_.Do("generation=7", [this, exchange](const HttpRequest& request) {
+        both_asked_.arrive_and_wait();
+        return exchange(request);
+      });
+    }
+  }
+  HttpResponse Range(const HttpRequest& request) {
+    unsigned long first = 0;
+    unsigned long last = 0;
+    EXPECT_EQ(sscanf(Header(request, "Range").c_str(), "bytes=%lu-%lu", &first, &last), 2);
+    const std::string range = absl::StrCat("bytes ", first, "-", last, "/", text_.size());
+    return Media(206, text_, text_.substr(first, last - first + 1), 7, {{"Content-Range", range}});
+  }
+
+  void ExpectDownload(const std::string& content) {
+    GcsStore store(client_, options_);
+    const UniqueFd fd = File();
+    const auto info = store.Download("gs://b/d/o", fd.get(), transfer_);
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_TRUE(ContentOf(fd.get()) == content);
+    EXPECT_EQ(info->size, content.size());
+    EXPECT_EQ(info->crc32c, Crc32c(content));
+  }
+
+  const std::string text_ = Text(1'000'001);
+  GcsStoreOptions options_;
+  TransferOptions transfer_;
+  std::latch both_asked_{2};
+  TempFolder folder_;
+  int files_ = 0;
+};
+
+TEST_F(GcsStoreTest, ALargeObjectComesInSlicesOfOneGeneration) {
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ScriptRanges(4);
+  transfer_.on_bytes = [this](uint64_t bytes) { moved_ += bytes; };
+  ExpectDownload(text_);
+  EXPECT_EQ(moved_, text_.size());
+}
+
+TEST_F(GcsStoreTest, ABrokenSliceGoesOnAlone) {
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  server_.BreakOff("generation=7", Media(206, text_, "", 7), Broken());
+  ScriptRanges(4);
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, WhatIsReplacedBetweenSlicesIsReadAnew) {
+  const std::string newer = Text(500'000);
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ScriptBothSlices([](const HttpRequest&) { return MakeResponse(404); });
+  server_.Answer("?alt=media", Media(200, newer, newer, 8));
+  ExpectDownload(newer);
+}
+
+TEST_F(GcsStoreTest, AServerThatIgnoresRangesSendsTheWhole) {
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ScriptBothSlices([this](const HttpRequest&) { return Media(200, text_, text_); });
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, AFlippedBitInASliceReadsTheWholeAgain) {
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ScriptBothSlices([this](const HttpRequest& request) {
+    HttpResponse response = Range(request);
+    response.body[10] = '?';
+    return response;
+  });
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, OneConnectionMeansOneStream) {
+  options_.connections = 1;
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, GzipContentComesInOneStream) {
+  server_.Answer("?alt=media",
+                 Media(200, text_, text_, 7,
+                       {{"Content-Encoding", "gzip"}, {"X-Goog-Stored-Content-Encoding", "gzip"}}));
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, AShorterVersionLeavesNothingOfTheLongerOne) {
+  server_.BreakOff("", Media(200, Text(300'000), Text(200'000)), Broken());
+  server_.Answer("generation=7", MakeResponse(404));
+  server_.Answer("", Media(200, "short", "short", 8));
+  ExpectDownload("short");
+}
+
+TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {
+  for (const size_t size : {100'000U, 500'000U}) {
+    GcsStore store(client_, options_);
+    const UniqueFd fd = File(Text(size));
+    bool changed = false;
+    transfer_.on_bytes = [&](uint64_t bytes) {
+      if (bytes == 0 || std::exchange(changed, true)) return;
+      EXPECT_EQ(pwrite(fd.get(), "more", 4, static_cast<off_t>(size)), 4);
+    };
+    if (size > options_.upload_at_once_bytes) {
+      server_.Answer("?fields=", MakeResponse(404));
+      server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://gcs/session"}}));
+    }
+    server_.Answer("", MakeResponse(200));
+    const absl::Status status = store.Upload(fd.get(), "gs://b/o", transfer_).status();
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+    EXPECT_THAT(std::string(status.message()), StartsWith("gs://b/o: changed"));
+    EXPECT_LT(server_.requests().back().body.size(), size);
+  }
+}
+
+TEST_F(GcsStoreTest, ErrorsBeginWithTheUrl) {
+  GcsStore store(client_, options_);
+  server_.Answer("", MakeResponse(403));
+  const absl::Status status = store.ReadBytes("gs://b/d/o", 10, {}).status();
+  EXPECT_TRUE(absl::IsPermissionDenied(status));
+  EXPECT_THAT(std::string(status.message()), StartsWith("gs://b/d/o: "));
+}
+
+TEST_F(GcsStoreTest, TooLongToReadIsFoundBeforeItIsRead) {
+  GcsStore store(client_, options_);
+  server_.Answer("", Media(200, text_, text_));
+  const absl::Status status = store.ReadBytes("gs://b/d/o", 10, {}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 10 bytes"));
+}
+
+TEST(GcsEndpoint, AnEmulatorNeedsNoSchemeAndGetsNoToken) {
+  for (const char* host : {"localhost:9000", "http://localhost:9000", "http://localhost:9000/"}) {
+    EXPECT_EQ(GcsEndpoint(host, nullptr).base_url, "http://localhost:9000");
+  }
+  for (const char* host : {static_cast<const char*>(nullptr), ""}) {
+    EXPECT_EQ(GcsEndpoint(host, nullptr).base_url, "https://storage.googleapis.com");
+  }
+}
+
+TEST(TransferSlots, NeverMoreThanThereAre) {
+  TransferSlots slots(3);
+  auto first = slots.Take([] { return absl::OkStatus(); });
+  ASSERT_TRUE(first.ok());
+  {
+    const TransferSlots::Lease more = slots.TakeFree(5);
+    EXPECT_EQ(more.count(), 2);
+    EXPECT_EQ(slots.TakeFree(1).count(), 0);
+  }
+  EXPECT_EQ(slots.TakeFree(5).count(), 2);
+}
+
+TEST(TransferSlots, WhoWaitsGetsWhatIsFreed) {
+  TransferSlots slots(1);
+  std::thread waiting;
+  {
+    const auto taken = slots.Take([] { return absl::OkStatus(); });
+    ASSERT_TRUE(taken.ok());
+    waiting = std::thread([&] { EXPECT_TRUE(slots.Take([] { return absl::OkStatus(); }).ok()); });
+  }
+  waiting.join();
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,105 @@
+#include "worker/claim_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <deque>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/recorded_log.h"
+
+namespace sparkles {
+namespace {
+
+// Answers Check with what was prepared, then says that the claim is ours until told to stop.
+class AnsweringQueue : public Queue {
+ public:
+  explicit AnsweringQueue(std::deque<absl::StatusOr<ClaimState>> answers)
+      : answers_(std::move(answers)) {}
+
+  absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
+    ++checks;
+    if (answers_.empty()) return ClaimState::kOurs;
+    const auto answer = answers_.front();
+    answers_.pop_front();
+    return answer;
+  }
+  absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken&) override {
+    return std::nullopt;
+  }
+  absl::Status Finish(const Claim&, const Outcome&) override { return absl::OkStatus(); }
+  absl::Status HandBack(const Claim&, const std::string&) override { return absl::OkStatus(); }
+  bool MoreMayCome() const override { return true; }
+
+  std::atomic<int> checks = 0;
+
+ private:
+  std::deque<absl::StatusOr<ClaimState>> answers_;
+};
+
+class ClaimWatchTest : public testing::Test {
+ protected:
+  // Watches until the task is cancelled.
+  void WatchUntilCancelled(AnsweringQueue& queue) {
+    const ClaimWatch watch(absl::Seconds(15), clock_, queue, claim_, task_, recorded_.log());
+    while (!task_.cancelled()) std::this_thread::yield();
+  }
+
+  FakeClock clock_;
+  RecordedLog recorded_;
+  Claim claim_;
+  CancelToken task_;
+};
+
+TEST_F(ClaimWatchTest, AKilledJobCancelsTheTask) {
+  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kKilled});
+  WatchUntilCancelled(queue);
+  EXPECT_EQ(task_.kind(), CancelKind::kKilled);
+  EXPECT_EQ(queue.checks, 2);
+}
+
+TEST_F(ClaimWatchTest, ALostClaimCancelsTheTask) {
+  AnsweringQueue queue({ClaimState::kLost});
+  WatchUntilCancelled(queue);
+  EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
+}
+
+TEST_F(ClaimWatchTest, AnErrorIsNoAnswer) {  // D18
+  AnsweringQueue queue(
+      {absl::UnavailableError("503"), absl::InternalError("500"), ClaimState::kKilled});
+  WatchUntilCancelled(queue);
+  EXPECT_EQ(task_.kind(), CancelKind::kKilled);
+  EXPECT_EQ(queue.checks, 3);
+}
+
+TEST_F(ClaimWatchTest, ItAsksAboutEachPeriod) {
+  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kOurs, ClaimState::kLost});
+  WatchUntilCancelled(queue);
+  ASSERT_EQ(clock_.sleeps().size(), 3u);
+  for (const absl::Duration sleep : clock_.sleeps()) {
+    EXPECT_GE(sleep, absl::Seconds(11));
+    EXPECT_LE(sleep, absl::Seconds(19));
+  }
+}
+
+TEST_F(ClaimWatchTest, AnInfinitePeriodNeverAsks) {
+  AnsweringQueue queue({ClaimState::kLost});
+  {
+    const ClaimWatch watch(absl::InfiniteDuration(), clock_, queue, claim_, task_, recorded_.log());
+  }
+  EXPECT_EQ(queue.checks, 0);
+  EXPECT_FALSE(task_.cancelled());
+}
+
+TEST_F(ClaimWatchTest, ItsEndDoesNotCancelTheTask) {
+  AnsweringQueue queue({});
+  {
+    const ClaimWatch watch(absl::Seconds(15), clock_, queue, claim_, task_, recorded_.log());
+    while (queue.checks < 3) std::this_thread::yield();
+  }
+  EXPECT_FALSE(task_.cancelled());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,106 @@
+// The consumer with a queue that many workers share.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/mem_queue.h"
+#include "tests/support/recorded_log.h"
+#include "worker/consumer.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class ConsumerCloudTest : public testing::Test {
+ protected:
+  Consumer::End Run(MemQueue& queue, ConsumerOptions options) {
+    Consumer consumer(options, clock_, queue, stop_, recorded_.log());
+    return consumer.Run([this](const Claim&, const CancelToken& cancel) {
+      ++runs_;
+      Outcome outcome;
+      outcome.kind = Outcome::Kind::kComplete;
+      outcome.exit_code = "0";
+      while (wait_for_cancel_ && !cancel.cancelled()) std::this_thread::yield();
+      if (cancel.kind() == CancelKind::kClaimLost) outcome.kind = Outcome::Kind::kClaimLost;
+      if (wait_for_cancel_) stop_.Cancel(CancelKind::kHandBack, "that was the test");
+      return outcome;
+    });
+  }
+
+  static std::vector<Task> OneTask() {
+    Task task;
+    task.id = "job.1";
+    return {task};
+  }
+
+  FakeClock clock_;
+  RecordedLog recorded_;
+  CancelToken stop_;
+  int runs_ = 0;
+  bool wait_for_cancel_ = false;  // the task runs until it is cancelled, and is the last one
+};
+
+TEST_F(ConsumerCloudTest, ContentionIsNoTroubleAndNoIdleness) {  // D19
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.claim_errors.assign(50, absl::AbortedError("others were faster"));
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(runs_, 1);
+  EXPECT_THAT(recorded_.Text(), Not(HasSubstr("WARN")));
+  for (const absl::Duration sleep : clock_.sleeps()) EXPECT_LE(sleep, absl::Seconds(1));
+}
+
+TEST_F(ConsumerCloudTest, AnIdleWorkerAsksLessAndLessOften) {
+  MemTasks tasks({}, clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  EXPECT_EQ(Run(queue, {absl::Minutes(10)}), Consumer::End::kQueueEmpty);
+  const auto sleeps = clock_.sleeps();
+  EXPECT_EQ(sleeps[0], absl::Seconds(10));  // fresh tasks may be late
+  EXPECT_LE(sleeps[1], absl::Seconds(1));
+  EXPECT_GE(sleeps[sleeps.size() - 2], absl::Milliseconds(2500));
+  EXPECT_LE(sleeps[sleeps.size() - 2], absl::Seconds(5));
+}
+
+TEST_F(ConsumerCloudTest, AnOutageAtTheStartDoesNotUseUpTheSecondLook) {
+  MemTasks tasks({}, clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  queue.claim_errors = {absl::UnavailableError("503")};
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(clock_.sleeps().back(), absl::Seconds(10));
+}
+
+TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.finish_errors.assign(300, absl::UnavailableError("503"));
+  const absl::Time start = clock_.Now();
+  ConsumerOptions options{absl::ZeroDuration()};
+  options.record_patience = absl::Hours(24);
+  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
+  EXPECT_GT(clock_.Now() - start, absl::Hours(1));
+}
+
+TEST_F(ConsumerCloudTest, AClaimThatIsTakenAwayEndsTheTaskUnrecorded) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  wait_for_cancel_ = true;
+  clock_.OnSleep([&](size_t count) {
+    if (count == 1) tasks.Reset("job.1");
+  });
+  ConsumerOptions options{absl::ZeroDuration()};
+  options.watch_period = absl::Seconds(15);
+  EXPECT_EQ(Run(queue, options), Consumer::End::kStopped);
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("dropped"));
+}
+
+}  // namespace
+}  // namespace sparkles

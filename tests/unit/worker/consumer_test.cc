@@ -1,0 +1,368 @@
+#include "worker/consumer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/mem_queue.h"
+#include "tests/support/recorded_log.h"
+
+namespace sparkles {
+namespace {
+
+using testing::AllOf;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Le;
+using testing::SizeIs;
+
+Outcome Completed() {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kComplete;
+  outcome.exit_code = "0";
+  return outcome;
+}
+
+Outcome EndedAs(Outcome::Kind kind, bool machine_fault = false) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.failure_reason = "why";
+  outcome.machine_fault = machine_fault;
+  return outcome;
+}
+
+// What is repeated waits a random part of its time: half of it at least.
+MATCHER_P(AboutHalfTo, most, "") { return most / 2 <= arg && arg <= most; }
+
+class ConsumerTest : public testing::Test {
+ protected:
+  static std::vector<Task> Tasks(int count) {
+    std::vector<Task> tasks(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) tasks[static_cast<size_t>(i)].id = absl::StrCat("t", i + 1);
+    return tasks;
+  }
+
+  // Runs the loop over `count` tasks, each of which ends as `execute_` says.
+  Consumer::End Run(int count) {
+    tasks_.emplace(Tasks(count), clock_);
+    queue_.emplace(*tasks_, "us");
+    queue_->more_may_come = more_may_come_;
+    queue_->claim_errors = claim_errors_;
+    queue_->finish_errors = finish_errors_;
+    queue_->hand_back_errors = hand_back_errors_;
+    Consumer consumer({.linger = linger_}, clock_, *queue_, stop_, recorded_.log());
+    return consumer.Run([this](const Claim& claim, const CancelToken& cancel) {
+      executed_.push_back(claim.task.id);
+      return execute_(claim, cancel);
+    });
+  }
+
+  TaskStatus StatusOf(const std::string& id) const { return tasks_->Find(id).status; }
+
+  std::function<Outcome(const Claim&, const CancelToken&)> execute_ =
+      [](const Claim&, const CancelToken&) { return Completed(); };
+  absl::Duration linger_ = absl::ZeroDuration();
+  bool more_may_come_ = false;
+  std::vector<absl::Status> claim_errors_;
+  std::vector<absl::Status> finish_errors_;
+  std::vector<absl::Status> hand_back_errors_;
+
+  std::vector<std::string> executed_;
+  FakeClock clock_;
+  CancelToken stop_;
+  RecordedLog recorded_;
+  std::optional<MemTasks> tasks_;
+  std::optional<MemQueue> queue_;
+};
+
+TEST_F(ConsumerTest, EveryTaskIsClaimedRunAndFinished) {
+  EXPECT_EQ(Run(3), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, ElementsAre("t1", "t2", "t3"));
+  for (const std::string& id : executed_) {
+    EXPECT_EQ(StatusOf(id), TaskStatus::kComplete);
+    EXPECT_EQ(tasks_->Find(id).exit_code, "0");
+  }
+  EXPECT_THAT(clock_.sleeps(), IsEmpty());
+}
+
+TEST_F(ConsumerTest, FailedAndKilledTasksAreRecordedAsSuch) {
+  execute_ = [](const Claim& claim, const CancelToken&) {
+    return EndedAs(claim.task.id == "t1" ? Outcome::Kind::kFailed : Outcome::Kind::kKilled);
+  };
+  EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kFailed);
+  EXPECT_EQ(StatusOf("t2"), TaskStatus::kKilled);
+  EXPECT_EQ(tasks_->Find("t1").failure_reason, "why");
+}
+
+TEST_F(ConsumerTest, ATaskThatIsHandedBackIsPendingAndComesAgain) {
+  execute_ = [this](const Claim& claim, const CancelToken&) {
+    EXPECT_EQ(claim.attempt, static_cast<int>(executed_.size()));
+    return executed_.size() == 1 ? EndedAs(Outcome::Kind::kHandBack) : Completed();
+  };
+  Run(1);
+  EXPECT_THAT(executed_, SizeIs(2));
+  const auto entry = tasks_->Find("t1");
+  EXPECT_EQ(entry.status, TaskStatus::kComplete);
+  ASSERT_THAT(entry.history, SizeIs(4));
+  EXPECT_EQ(entry.history[1].status, "reset");
+  EXPECT_EQ(entry.history[1].failure_reason, "why");
+}
+
+TEST_F(ConsumerTest, ALostClaimIsNotRecorded) {
+  execute_ = [](const Claim&, const CancelToken&) { return EndedAs(Outcome::Kind::kClaimLost); };
+  Run(1);
+  EXPECT_EQ(tasks_->Find("t1").history.size(), 1U);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] dropped: why"));
+}
+
+TEST_F(ConsumerTest, AnEndThatCannotBeRecordedIsTriedAgainWithGrowingPatience) {  // D20
+  finish_errors_.assign(3, absl::UnavailableError("503"));
+  EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
+  EXPECT_EQ(StatusOf("t2"), TaskStatus::kComplete);
+  EXPECT_THAT(executed_, ElementsAre("t1", "t2"));
+  EXPECT_THAT(clock_.sleeps(), ElementsAre(AboutHalfTo(absl::Milliseconds(100)),
+                                           AboutHalfTo(absl::Milliseconds(200)),
+                                           AboutHalfTo(absl::Milliseconds(400))));
+}
+
+TEST_F(ConsumerTest, AHandBackThatCannotBeRecordedIsTriedAgain) {
+  hand_back_errors_.assign(3, absl::UnavailableError("503"));
+  execute_ = [this](const Claim&, const CancelToken&) {
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    return EndedAs(Outcome::Kind::kHandBack);
+  };
+  EXPECT_EQ(Run(1), Consumer::End::kStopped);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
+}
+
+TEST_F(ConsumerTest, AnEndThatIsNeverTakenIsGivenUpAndTheLoopGoesOn) {
+  finish_errors_.assign(1000, absl::UnavailableError("503"));
+  const absl::Time start = clock_.Now();
+  EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, ElementsAre("t1", "t2"));
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kClaimed);
+  EXPECT_THAT(clock_.Now() - start, AllOf(Ge(2 * absl::Minutes(4)), Le(2 * absl::Minutes(5))));
+  EXPECT_THAT(clock_.sleeps(), Each(Le(absl::Seconds(30))));
+}
+
+TEST_F(ConsumerTest, AStopLeavesSecondsToRecordAnEnd) {
+  finish_errors_.assign(1000, absl::UnavailableError("503"));
+  absl::Time stopped_at;
+  clock_.OnSleep([&](size_t count) {
+    if (count != 3) return;
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    stopped_at = clock_.Now();
+  });
+  EXPECT_EQ(Run(1), Consumer::End::kStopped);
+  EXPECT_THAT(clock_.Now() - stopped_at, AllOf(Ge(absl::Seconds(2)), Le(absl::Seconds(8))));
+}
+
+TEST_F(ConsumerTest, TheResultOfAClaimThatIsNoLongerOursIsDroppedAtOnce) {  // D17, D20
+  execute_ = [this](const Claim& claim, const CancelToken&) {
+    if (executed_.size() == 1) tasks_->Reset(claim.task.id);
+    return Completed();
+  };
+  EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, ElementsAre("t1", "t1"));
+  EXPECT_THAT(clock_.sleeps(), IsEmpty());
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] the result is dropped: the claim is no longer"));
+}
+
+TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
+  execute_ = [](const Claim&, const CancelToken&) {
+    return EndedAs(Outcome::Kind::kHandBack, /*machine_fault=*/true);
+  };
+  EXPECT_EQ(Run(9), Consumer::End::kMachineUnfit);
+  EXPECT_THAT(executed_, SizeIs(5));
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
+  EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Milliseconds(500), absl::Seconds(1),
+                                           absl::Seconds(2), absl::Seconds(4)));
+}
+
+TEST_F(ConsumerTest, OneGoodTaskForgetsTheFaults) {
+  execute_ = [this](const Claim&, const CancelToken&) {
+    return executed_.size() % 5 == 0 ? Completed() : EndedAs(Outcome::Kind::kHandBack, true);
+  };
+  EXPECT_EQ(Run(3), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, SizeIs(15));
+}
+
+TEST_F(ConsumerTest, AHandBackThatIsNotTheMachinesFaultIsNotCounted) {
+  execute_ = [this](const Claim&, const CancelToken&) {
+    return executed_.size() <= 6 ? EndedAs(Outcome::Kind::kHandBack) : Completed();
+  };
+  EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, SizeIs(7));
+}
+
+TEST_F(ConsumerTest, AnEmptyFirstLookIsRepeatedAfterTenSecondsWhereMoreMayCome) {  // D34
+  more_may_come_ = true;
+  EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Seconds(10)));
+}
+
+TEST_F(ConsumerTest, AnEmptyFirstLookIsTheLastWhereNoMoreCanCome) {
+  EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(clock_.sleeps(), IsEmpty());
+}
+
+TEST_F(ConsumerTest, OnlyTheFirstLookIsRepeated) {
+  more_may_come_ = true;
+  EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(clock_.sleeps(), IsEmpty());
+}
+
+TEST_F(ConsumerTest, ALookThatFailedIsNotTheFirst) {
+  more_may_come_ = true;
+  claim_errors_ = {absl::UnavailableError("503")};
+  EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(clock_.sleeps(),
+              ElementsAre(AboutHalfTo(absl::Milliseconds(100)), absl::Seconds(10)));
+}
+
+TEST_F(ConsumerTest, AnEmptyQueueIsWatchedForAsLongAsItLingers) {
+  linger_ = absl::Milliseconds(2500);
+  EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(clock_.sleeps(),
+              ElementsAre(absl::Seconds(1), absl::Seconds(1), absl::Milliseconds(500)));
+}
+
+TEST_F(ConsumerTest, LingeringCountsFromTheEndOfATask) {  // D05
+  linger_ = absl::Seconds(2);
+  execute_ = [this](const Claim&, const CancelToken&) {
+    clock_.Advance(absl::Hours(3));
+    return Completed();
+  };
+  Run(1);
+  EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Seconds(1), absl::Seconds(1)));
+}
+
+TEST_F(ConsumerTest, ATaskThatComesWhileLingeringIsRun) {
+  linger_ = absl::Seconds(2);
+  clock_.OnSleep([this](size_t count) {
+    if (count == 2) tasks_->Reset("t1");
+  });
+  Run(1);
+  EXPECT_THAT(executed_, ElementsAre("t1", "t1"));
+  EXPECT_THAT(clock_.sleeps(), SizeIs(4));
+}
+
+TEST_F(ConsumerTest, TroubleWithClaimingEndsNothing) {  // D18, D19
+  claim_errors_.assign(12, absl::UnavailableError("503"));
+  EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(executed_, ElementsAre("t1"));
+  EXPECT_THAT(clock_.sleeps(), SizeIs(12));
+  EXPECT_THAT(clock_.sleeps()[0], AboutHalfTo(absl::Milliseconds(100)));
+  EXPECT_THAT(clock_.sleeps()[1], AboutHalfTo(absl::Milliseconds(200)));
+  EXPECT_THAT(clock_.sleeps()[11], AboutHalfTo(absl::Seconds(30)));
+}
+
+TEST_F(ConsumerTest, TroubleIsNoEmptyQueue) {
+  linger_ = absl::Seconds(1);
+  claim_errors_.assign(12, absl::UnavailableError("503"));
+  Run(0);
+  EXPECT_EQ(clock_.sleeps().back(), absl::Seconds(1));
+}
+
+TEST_F(ConsumerTest, AStopBeforeTheFirstClaimClaimsNothing) {
+  stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  EXPECT_EQ(Run(1), Consumer::End::kStopped);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
+}
+
+TEST_F(ConsumerTest, AStopReachesTheTaskInWorkAndNothingMoreIsClaimed) {
+  execute_ = [this](const Claim&, const CancelToken& cancel) {
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    EXPECT_EQ(cancel.kind(), CancelKind::kHandBack);
+    EXPECT_EQ(cancel.reason(), "SIGTERM");
+    return EndedAs(Outcome::Kind::kHandBack);
+  };
+  EXPECT_EQ(Run(2), Consumer::End::kStopped);
+  EXPECT_THAT(executed_, ElementsAre("t1"));
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
+  EXPECT_EQ(tasks_->Find("t1").failure_reason, "why");
+}
+
+TEST_F(ConsumerTest, AStopDoesNotKeepAnEndFromBeingRecorded) {
+  finish_errors_.assign(3, absl::UnavailableError("503"));
+  execute_ = [this](const Claim&, const CancelToken&) {
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    return Completed();
+  };
+  EXPECT_EQ(Run(1), Consumer::End::kStopped);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
+}
+
+TEST_F(ConsumerTest, AStopEndsEverySleep) {
+  clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
+  more_may_come_ = true;  // the first look
+  EXPECT_EQ(Run(0), Consumer::End::kStopped);
+  EXPECT_THAT(clock_.sleeps(), SizeIs(1));
+}
+
+TEST_F(ConsumerTest, AStopEndsLingering) {
+  linger_ = absl::Hours(1);
+  clock_.OnSleep([this](size_t count) {
+    if (count == 3) stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
+  EXPECT_EQ(Run(0), Consumer::End::kStopped);
+  EXPECT_THAT(clock_.sleeps(), SizeIs(3));
+}
+
+TEST_F(ConsumerTest, AStopEndsTheWaitAfterTrouble) {
+  claim_errors_.assign(5, absl::UnavailableError("503"));
+  clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
+  EXPECT_EQ(Run(1), Consumer::End::kStopped);
+  EXPECT_THAT(executed_, IsEmpty());
+}
+
+TEST_F(ConsumerTest, AStopAmongMachineFaultsIsAStop) {
+  execute_ = [](const Claim&, const CancelToken&) {
+    return EndedAs(Outcome::Kind::kHandBack, true);
+  };
+  clock_.OnSleep([this](size_t count) {
+    if (count == 2) stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
+  EXPECT_EQ(Run(9), Consumer::End::kStopped);
+  EXPECT_THAT(executed_, SizeIs(2));
+}
+
+// A queue that sees the stop while it looks for a task.
+class StoppingQueue : public Queue {
+ public:
+  explicit StoppingQueue(CancelToken& stop) : stop_(stop) {}
+  absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken&) override {
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    return std::nullopt;
+  }
+  absl::Status Finish(const Claim&, const Outcome&) override { return absl::OkStatus(); }
+  absl::Status HandBack(const Claim&, const std::string&) override { return absl::OkStatus(); }
+  absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
+    return ClaimState::kOurs;
+  }
+  bool MoreMayCome() const override { return false; }
+
+ private:
+  CancelToken& stop_;
+};
+
+TEST_F(ConsumerTest, AStopWhileClaimingIsNoEmptyQueue) {
+  StoppingQueue queue(stop_);
+  Consumer consumer({.linger = absl::ZeroDuration()}, clock_, queue, stop_, recorded_.log());
+  EXPECT_EQ(consumer.Run([](const Claim&, const CancelToken&) { return Completed(); }),
+            Consumer::End::kStopped);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,121 @@
+#include "worker/signals.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "absl/time/clock.h"
+
+namespace sparkles {
+namespace {
+
+bool IsPending(int signal) {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, signal) == 1;
+}
+
+// Long, and only spent when something is broken.
+constexpr int kPatienceMilliseconds = 30'000;
+
+bool WaitForCancel(const CancelToken& token) {
+  pollfd waited{token.fd(), POLLIN, 0};
+  return poll(&waited, 1, kPatienceMilliseconds) == 1;
+}
+
+bool WaitUntilReceived(int signal) {
+  const absl::Time end = absl::Now() + absl::Milliseconds(kPatienceMilliseconds);
+  while (IsPending(signal) && absl::Now() < end) std::this_thread::yield();
+  return !IsPending(signal);
+}
+
+// Leaves the signals of the test program as they were.
+class StopSignalsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &old_mask_), 0);
+    ASSERT_EQ(sigaction(SIGPIPE, nullptr, &old_pipe_), 0);
+    BlockSignals();
+  }
+  void TearDown() override {
+    sigset_t all;
+    sigemptyset(&all);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&all, signal);
+    const timespec at_once = {};
+    while (sigtimedwait(&all, nullptr, &at_once) > 0) continue;
+    sigaction(SIGPIPE, &old_pipe_, nullptr);
+    pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
+  }
+
+  CancelToken stop_;
+
+ private:
+  sigset_t old_mask_;
+  struct sigaction old_pipe_;
+};
+
+TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
+  const StopSignals signals(stop_);
+  EXPECT_EQ(signals.received(), 0);
+  kill(getpid(), SIGTERM);
+  ASSERT_TRUE(WaitForCancel(stop_));
+  EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
+  EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGTERM");
+  EXPECT_EQ(signals.received(), SIGTERM);
+}
+
+TEST_F(StopSignalsTest, IntDoesTheSame) {
+  const StopSignals signals(stop_);
+  kill(getpid(), SIGINT);
+  ASSERT_TRUE(WaitForCancel(stop_));
+  EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGINT");
+  EXPECT_EQ(signals.received(), SIGINT);
+}
+
+TEST_F(StopSignalsTest, HangingUpStopsNothing) {
+  const StopSignals signals(stop_);
+  kill(getpid(), SIGHUP);
+  EXPECT_TRUE(WaitUntilReceived(SIGHUP));
+  EXPECT_FALSE(stop_.cancelled());
+  EXPECT_EQ(signals.received(), 0);
+}
+
+TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
+  const StopSignals signals(stop_);
+  kill(getpid(), SIGINT);
+  ASSERT_TRUE(WaitForCancel(stop_));
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(WaitUntilReceived(SIGTERM));
+  EXPECT_EQ(signals.received(), SIGINT);
+  EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGINT");
+}
+
+TEST_F(StopSignalsTest, ASignalFromBeforeIsNotLost) {
+  kill(getpid(), SIGTERM);
+  EXPECT_FALSE(stop_.cancelled());
+  const StopSignals signals(stop_);
+  EXPECT_TRUE(WaitForCancel(stop_));
+}
+
+TEST_F(StopSignalsTest, EndsWithoutAnySignal) {
+  {
+    const StopSignals signals(stop_);
+  }
+  EXPECT_FALSE(stop_.cancelled());
+}
+
+TEST_F(StopSignalsTest, AReaderWhoLeavesDoesNotKillTheWorker) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  EXPECT_EQ(write(ends[1], "x", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
+  close(ends[1]);
+}
+
+}  // namespace
+}  // namespace sparkles
