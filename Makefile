@@ -2,9 +2,13 @@
 # LANE chooses how things are built; each lane has its own folder below build/.
 #   native (default)  g++, Debian's libraries          clang  the same with clang 19
 #   asan, tsan, fuzz  clang 19 with sanitizers, for tests
+#   static            what ships: clang 19 and musl, libraries built by third_party/static;
+#                     TARGET=aarch64 for ARM
 
 LANE ?= native
-BUILD := build/$(LANE)
+TARGET ?= x86_64
+BUILD := build/$(LANE)$(if $(filter static,$(LANE)),$(if $(filter-out x86_64,$(TARGET)),-$(TARGET)))
+BINARY := $(BUILD)/sparklesworker
 VERSION := 0.1.0
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
@@ -14,9 +18,11 @@ CXX_clang := $(CLANG)
 CXX_asan := $(CLANG)
 CXX_tsan := $(CLANG)
 CXX_fuzz := $(CLANG)
+CXX_static = $(STATIC_TREE)/tools/c++
+include third_party/static/static.mk
 LANE_CXX := $(CXX_$(LANE))
 ifeq ($(LANE_CXX),)
-$(error LANE=$(LANE) is not one of native clang asan tsan fuzz)
+$(error LANE=$(LANE) is not one of native clang asan tsan fuzz static)
 endif
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -25,6 +31,7 @@ SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recov
 SANITIZE := $(SANITIZE_$(LANE))
 OPTIMIZE_native := -O2
 OPTIMIZE_clang := -O2
+OPTIMIZE_static := -O2
 OPTIMIZE := $(or $(OPTIMIZE_$(LANE)),-O1)
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
@@ -36,9 +43,10 @@ ABSEIL := absl_status absl_statusor absl_strings \
           absl_str_format absl_time
 CPPFLAGS := -Isrc -I.
 CXXFLAGS := -std=c++20 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -fstack-protector-strong -pthread \
-            -ffunction-sections -fdata-sections
-LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now
-LIBS = $(shell pkg-config --libs $(ABSEIL) libcurl libssl libcrypto)
+            -ffunction-sections -fdata-sections $(LANE_CXXFLAGS)
+LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now \
+           $(LANE_LDFLAGS)
+LIBS = $(shell $(LANE_PKG_CONFIG) --libs $(ABSEIL) libcurl libssl libcrypto)
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
@@ -50,17 +58,17 @@ BENCH_SRC := $(wildcard bench/*.cc)
 OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 LIB := $(BUILD)/libsparkles.a
-BINARY := $(BUILD)/sparklesworker
 UNIT_TESTS := $(BUILD)/unit_tests
 CONTRACT_TESTS := $(BUILD)/contract_tests
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZ_SRC))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%_replay,$(FUZZ_SRC))
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
 
+.DEFAULT_GOAL := all
 .PHONY: all help build deps deps-check test-programs
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
@@ -70,6 +78,8 @@ help:
 	@echo 'make              build build/native/sparklesworker (asks for sudo once if packages are missing)'
 	@echo 'make demo         run the example job and show what came of it'
 	@echo "make test         all tests; T='Retry*' only those with such names"
+	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
+	@echo 'make test-static  the end-to-end tests on that'
 	@echo 'make check        formatting and include directions'
 	@echo 'make tidy         clang-tidy over src/ (minutes)'
 	@echo 'make asan, tsan   all tests under the sanitizers'
@@ -89,6 +99,8 @@ deps-check: deps
 # Everything that compiles needs the packages of its lane.
 ifeq ($(LANE),native)
 LANE_DEPS := deps
+else ifeq ($(LANE),static)
+LANE_DEPS := static-libraries
 else
 LANE_DEPS := deps-check
 endif
@@ -111,17 +123,16 @@ $(VERSION_STAMP): FORCE
 	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
 FORCE:
 
-# The CA roots for images that have none, from Debian's package.
-CA_BUNDLE := /etc/ssl/certs/ca-certificates.crt
+# The CA roots for images that have none: those of Debian's package, not what this machine trusts.
+CA_PACKAGE := /var/lib/dpkg/info/ca-certificates.list
 CA_BUNDLE_SRC := $(BUILD)/gen/ca_bundle.cc
-$(CA_BUNDLE): | $(LANE_DEPS) ;
-$(CA_BUNDLE_SRC): $(CA_BUNDLE)
+$(CA_PACKAGE): | $(LANE_DEPS) ;
+$(CA_BUNDLE_SRC): $(CA_PACKAGE) third_party/ca_bundle.sh
 	@mkdir -p $(@D)
-	@{ echo '#include "http/ca_roots.h"'; \
-	   echo 'const char sparkles::kBuiltInCaRoots[] = R"pem('; cat $<; echo ')pem";'; } > $@
+	@third_party/ca_bundle.sh > $@
 $(BUILD)/obj/gen/ca_bundle.o: $(CA_BUNDLE_SRC) src/http/ca_roots.h
 	@mkdir -p $(@D)
-	@echo '  CXX  $<'
+	@echo '  CXX  gen/ca_bundle.cc'
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
 $(LIB): $(call OBJ,$(LIB_SRC)) $(BUILD)/obj/gen/ca_bundle.o

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs every test of one build folder and ends with one line that says how it went.
+"""Runs every test of one build folder, or the end-to-end tests on one binary, and ends with one
+line that says how it went.
 
 A job is one program: a GoogleTest binary, the replay of a fuzz corpus, or one end-to-end test. Each
 job has a time limit, a temp folder of its own, and is removed with all its processes at its end.
@@ -59,16 +60,18 @@ def sanitizer_environment(lane):
 
 
 class Runner:
-    def __init__(self, build, pattern):
-        self.build = pathlib.Path(build).resolve()
-        self.lane = self.build.name
+    def __init__(self, options):
+        self.build = pathlib.Path(options.build).resolve() if options.build else None
+        binary = self.build / "sparklesworker" if self.build else pathlib.Path(options.binary)
+        self.lane = self.build.name if self.build else "static"
+        pattern = options.only
         self.pattern = f"*{pattern}*" if pattern else "*"
         self.slowness = SANITIZER_SLOWNESS if self.lane in ("asan", "tsan", "fuzz") else 1
         self.environment = {
             **os.environ,
             **sanitizer_environment(self.lane),
             "SPARKLES_LANE": self.lane,
-            "SPARKLES_BINARY": str(self.build / "sparklesworker"),
+            "SPARKLES_BINARY": str(binary.resolve()),
             "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -161,13 +164,17 @@ class Runner:
     def matches(self, name):
         return fnmatch.fnmatchcase(name, self.pattern)
 
-    def jobs(self):
-        """(name, body) of all that is to run, the long ones first."""
+    def programs(self):
         for program in GTEST_PROGRAMS:
             yield program, lambda folder, p=program: self.run_gtest(p, folder)
         for program in sorted(path.name for path in self.build.glob("*_fuzz_replay")):
             if self.matches(program):
                 yield program, lambda folder, p=program: self.run_replay(p, folder)
+
+    def jobs(self):
+        """(name, body) of all that is to run, the long ones first."""
+        if self.build:
+            yield from self.programs()
         for test in e2e_test_names():
             if self.matches(test):
                 yield test, lambda folder, t=test: self.run_e2e(t, folder)
@@ -222,12 +229,14 @@ def report(outcomes, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", required=True, help="build folder, such as build/native")
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--build", help="build folder, such as build/native")
+    what.add_argument("--binary", help="the static binary; runs the end-to-end tests only")
     parser.add_argument("--only", default="", help="only tests whose name has this glob in it")
     options = parser.parse_args()
     started = time.monotonic()
-    runner = Runner(options.build, options.only)
+    runner = Runner(options)
     outcomes = []
     with datastore_for(runner), concurrent.futures.ThreadPoolExecutor(E2E_AT_ONCE) as pool:
         running = [pool.submit(runner.job, name, body) for name, body in runner.jobs()]

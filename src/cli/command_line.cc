@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/version.h"
 #include "worker/exit_code.h"
+#include "worker/signals.h"
 
 namespace sparkles {
 namespace {
@@ -68,7 +69,7 @@ class CommandLine {
     if (app_.got_subcommand("copyexe")) return RunCopyexe(copyexe_);
     if (app_.got_subcommand("fetch")) return RunFetch(fetch_);
     if (app_.got_subcommand("summary")) return RunSummary(summary_);
-    std::cout << VersionLine() << "\n";
+    std::cout << (verbose_version_ ? VersionDetails() : VersionLine()) << "\n";
     return kExitDone;
   }
 
@@ -123,6 +124,7 @@ class CommandLine {
   CopyexeOptions copyexe_;
   FetchOptions fetch_;
   SummaryOptions summary_;
+  bool verbose_version_ = false;
 };
 
 void CommandLine::DeclareConsume() {
@@ -211,11 +213,15 @@ void CommandLine::DeclareOthers() {
       ->check(is_md5);
   CLI::App* summary = app_.add_subcommand("summary", "Show what became of the tasks of a file.");
   summary->add_option("--tasksFile", summary_.tasks_file, "the tasks file")->required();
-  app_.add_subcommand("version", "Print version, commit and lane.");
+  CLI::App* version = app_.add_subcommand("version", "Print version, commit and lane.");
+  version->add_flag("--verbose", verbose_version_, "also libraries and built-in CA roots");
 }
 
 }  // namespace
 
-int RunCommandLine(int argc, char** argv) { return CommandLine().Run(argc, argv); }
+int RunCommandLine(int argc, char** argv) {
+  IgnoreWriteSignals();
+  return CommandLine().Run(argc, argv);
+}
 
 }  // namespace sparkles

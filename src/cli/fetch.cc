@@ -1,6 +1,4 @@
 // fetch: one object into one file, whole and checked, or nothing.
-#include <signal.h>
-
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -42,8 +40,6 @@ absl::Status Fetch(const FetchOptions& options) {
 }  // namespace
 
 int RunFetch(const FetchOptions& options) {
-  // A server that closes its connection must be an error of that connection only.
-  (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): no thread exists yet
   const absl::Status fetched = Fetch(options);
   if (fetched.ok()) return kExitDone;
   std::cerr << "sparklesworker fetch: " << fetched.message() << "\n";

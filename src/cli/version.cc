@@ -1,6 +1,9 @@
 // The only object that the commit is compiled into; the Makefile gives it the three names.
 #include "cli/version.h"
 
+#include "http/ca_roots.h"
+#include "http/curl_transport.h"
+
 #ifndef SPARKLES_VERSION  // for tools that read this file without the Makefile
 #define SPARKLES_VERSION "unknown"
 #define SPARKLES_COMMIT "unknown"
@@ -13,6 +16,11 @@ std::string WorkerVersion() { return SPARKLES_VERSION; }
 
 std::string VersionLine() {
   return "sparklesworker " SPARKLES_VERSION " (commit " SPARKLES_COMMIT ", " SPARKLES_LANE " lane)";
+}
+
+std::string VersionDetails() {
+  return VersionLine() + "\nlibraries: " + HttpLibraryVersions() +
+         "\nbuilt-in CA roots: " + kBuiltInCaRootsOrigin;
 }
 
 }  // namespace sparkles

@@ -13,8 +13,10 @@
 
 namespace sparkles {
 
-// The roots that were built into this program, in PEM; the build makes it (Makefile).
+// The roots that were built into this program, in PEM, and the package they are from, whose version
+// is a date: "ca-certificates 20230311". The build makes both (third_party/ca_bundle.sh).
 extern const char kBuiltInCaRoots[];
+extern const char kBuiltInCaRootsOrigin[];
 
 struct CaRoots {
   std::string file;    // PEM; empty: none

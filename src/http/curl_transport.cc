@@ -43,4 +43,6 @@ absl::StatusOr<X509_STORE*> CurlTransport::Roots() {
   return store_.get();
 }
 
+std::string HttpLibraryVersions() { return curl_version(); }
+
 }  // namespace sparkles

@@ -1,6 +1,8 @@
 // HTTP through libcurl. Only the files curl_* of this folder know it.
 #pragma once
 
+#include <string>
+
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
@@ -34,5 +36,8 @@ class CurlTransport : public HttpTransport {
   Mutex mutex_;
   X509Store store_ ABSL_GUARDED_BY(mutex_);
 };
+
+// What this program is linked with, as curl says it: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13".
+std::string HttpLibraryVersions();
 
 }  // namespace sparkles

@@ -18,12 +18,15 @@ sigset_t StopSet() {
 
 }  // namespace
 
+void IgnoreWriteSignals() {
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  for (const int signal : {SIGPIPE, SIGXFSZ}) sigaction(signal, &ignore, nullptr);
+}
+
 void BlockSignals() {
   const sigset_t set = StopSet();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  struct sigaction ignore = {};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, nullptr);
 }
 
 StopSignals::StopSignals(CancelToken& stop) : stop_(stop), thread_([this] { Receive(); }) {}

@@ -8,8 +8,12 @@
 
 namespace sparkles {
 
-// Blocks the signals that StopSignals receives, in this thread and all that it starts later, and
-// ignores SIGPIPE. Call before any thread exists.
+// Writing to what the other side has closed, or beyond the limit for a file's size, is an error of
+// that write only, not the end of the process (SIGPIPE, SIGXFSZ). Call before any thread exists.
+void IgnoreWriteSignals();
+
+// Blocks the signals that StopSignals receives, in this thread and all that it starts later. Call
+// before any thread exists.
 void BlockSignals();
 
 // From construction to destruction, SIGTERM and SIGINT cancel `stop` (kHandBack), with the signal's

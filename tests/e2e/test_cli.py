@@ -2,9 +2,11 @@
 import hashlib
 import os
 import pathlib
+import resource
 import shutil
 import stat
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -38,6 +40,12 @@ class Help(LabTest):
         for command in COMMANDS:
             for line in self.lab.run(command, "--help").stdout.splitlines():
                 self.assertLessEqual(len(line), 100, line)
+
+    def test_the_verbose_version_names_libraries_and_built_in_roots(self):
+        text = self.lab.run("version", "--verbose").stdout
+        self.assertTrue(text.startswith(self.lab.run("version").stdout))
+        self.assertRegex(text, r"(?m)^libraries: libcurl/7\.88\.1 OpenSSL/3\S+ zlib/")
+        self.assertRegex(text, r"(?m)^built-in CA roots: .*ca-certificates 20\d{6}\S*, \d+ roots$")
 
     def test_version_is_told_in_both_ways(self):
         first = self.lab.run("version")
@@ -142,7 +150,10 @@ class CopyExe(LabTest):
         for umask in (0o022, 0o077, 0):
             path = self.lab.folder / f"a{umask}/b/consume"
             done = self.copy(path, umask=umask)
-            self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            size = os.path.getsize(BINARY)
+            self.assertEqual(done.stdout, f"copied {size} bytes to {path}\n")
+            self.assertEqual(path.read_bytes(), pathlib.Path(BINARY).read_bytes())
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o777 & ~umask)
             self.assert_works(path)
 
@@ -161,6 +172,46 @@ class CopyExe(LabTest):
         self.copy(path)
         self.assertEqual(self.copy(path, program=path).returncode, 0)
         self.assert_works(path)
+
+    def test_onto_another_name_of_itself(self):
+        path = self.lab.folder / "consume"
+        self.copy(path)
+        (self.lab.folder / "link").symlink_to(path)
+        os.link(path, self.lab.folder / "name")
+        for other in ("link", "name"):
+            done = self.copy(self.lab.folder / other, program=path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assert_works(self.lab.folder / other)
+        self.assert_works(path)
+
+    def test_to_another_file_system(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            path = pathlib.Path(folder, "consume")
+            self.assertEqual(self.copy(path).returncode, 0)
+            self.assert_works(path)
+            back = self.lab.folder / "consume"
+            self.assertEqual(self.copy(back, program=path).returncode, 0)
+            self.assert_works(back)
+
+    def test_a_program_whose_file_is_gone_still_copies_itself(self):
+        path = self.lab.folder / "consume"
+        self.copy(path)
+        script = 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3 copyexe --dst "$2"'
+        done = subprocess.run(["/bin/sh", "-c", script, "sh", path, self.lab.folder / "copy"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_works(self.lab.folder / "copy")
+
+    def test_a_disk_that_fills_leaves_what_was_there(self):
+        path = self.lab.folder / "consume"
+        path.write_text("older")
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        done = subprocess.run([BINARY, "copyexe", "--dst", path], capture_output=True, text=True,
+                              preexec_fn=limit, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(str(path), done.stderr)
+        self.assertEqual(path.read_text(), "older")
+        self.assertEqual([name for name in os.listdir(self.lab.folder) if "sparkles-" in name], [])
 
     def test_a_failure_leaves_nothing_and_says_why(self):
         (self.lab.folder / "file").write_text("in the way")

@@ -38,7 +38,6 @@ class StopSignalsTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &old_mask_), 0);
-    ASSERT_EQ(sigaction(SIGPIPE, nullptr, &old_pipe_), 0);
     BlockSignals();
   }
   void TearDown() override {
@@ -47,7 +46,6 @@ class StopSignalsTest : public testing::Test {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&all, signal);
     const timespec at_once = {};
     while (sigtimedwait(&all, nullptr, &at_once) > 0) continue;
-    sigaction(SIGPIPE, &old_pipe_, nullptr);
     pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
   }
 
@@ -55,7 +53,6 @@ class StopSignalsTest : public testing::Test {
 
  private:
   sigset_t old_mask_;
-  struct sigaction old_pipe_;
 };
 
 TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36

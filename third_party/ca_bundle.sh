@@ -1,0 +1,18 @@
+#!/bin/sh
+# Writes the C++ source of the built-in CA roots (src/http/ca_roots.h) from Debian's package
+# ca-certificates, as the package has them: what this machine trusts besides is not for everyone.
+set -eu
+LC_ALL=C
+export LC_ALL
+folder=/usr/share/ca-certificates/mozilla
+count=$(ls "$folder" | wc -l)
+version=$(dpkg-query -W -f '${Version}' ca-certificates)
+cat <<SOURCE
+#include "http/ca_roots.h"
+namespace sparkles {
+const char kBuiltInCaRootsOrigin[] = "Debian's ca-certificates $version, $count roots";
+const char kBuiltInCaRoots[] = R"pem(
+SOURCE
+cat "$folder"/*.crt
+echo ')pem";'
+echo '}  // namespace sparkles'

@@ -1,0 +1,31 @@
+# What all steps of the static lane share; sourced. TARGET is x86_64 (default) or aarch64.
+# Everything that is fetched or built lies outside the source tree, below $CACHE; removing that
+# folder starts over.
+set -eu
+
+TARGET=${TARGET:-x86_64}
+case $TARGET in
+  x86_64 | aarch64) ;;
+  *) echo "TARGET=$TARGET is neither x86_64 nor aarch64" >&2; exit 2 ;;
+esac
+HERE=$(cd "$(dirname "$0")" && pwd)
+CACHE=${SPARKLES_STATIC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sparklesworker/static}
+SOURCES=$CACHE/sources         # the packages as Debian publishes them
+TREE=$CACHE/$TARGET            # all that is built for one target
+SYSROOT=$TREE/sysroot          # headers and archives, musl's and all libraries'
+RESOURCES=$TREE/resources      # clang's resource folder: its headers, our compiler-rt
+TOOLS=$TREE/tools              # compiler wrappers and the CMake toolchain file
+WORK=$TREE/work                # unpacked sources and build folders
+TRIPLE=$TARGET-unknown-linux-musl
+JOBS=${JOBS:-$(nproc)}
+
+# PIE throughout, sections that the linker can drop, hardening, and no path of this machine in what
+# is built. Line tables only: the debug file of the worker is for stack traces.
+LIB_FLAGS="-O2 -gline-tables-only -fPIE -ffunction-sections -fdata-sections \
+-fstack-protector-strong -ffile-prefix-map=$TREE=/build"
+
+# The version that fetch.sh got: the pinned one, unless the archive has it no longer.
+version_of() { awk -v package="$1" '$1 == package { print $2 }' "$CACHE/resolved.txt"; }
+
+say() { echo "static ($TARGET): $*"; }
+fail() { echo "static ($TARGET): $*" >&2; exit 1; }

@@ -1,0 +1,43 @@
+# Functions for recipes.
+
+dsc_of() { version=$(version_of "$1"); echo "$SOURCES/$1_${version#*:}.dsc"; }
+
+# Unpacks a source package, with Debian's patches, into $WORK/NAME.
+unpack() {
+  rm -rf "$WORK/$1"
+  dpkg-source --no-check -q -x "$(dsc_of "$1")" "$WORK/$1"
+}
+
+# Of LLVM's tarball only the folders that the runtimes need: 10% of it. Debian's patches to them
+# concern other systems and are left out.
+unpack_llvm() {
+  [ ! -d "$WORK/llvm" ] || return 0
+  version=$(version_of llvm-toolchain-19)
+  version=${version#*:}
+  top=llvm-toolchain-19_${version%-*}
+  rm -rf "$WORK/llvm.new"
+  mkdir -p "$WORK/llvm.new"
+  tar -C "$WORK/llvm.new" --strip-components=1 -xf "$SOURCES/$top.orig.tar.xz" \
+    "$top/cmake" "$top/compiler-rt" "$top/libcxx" "$top/libcxxabi" "$top/libunwind" \
+    "$top/runtimes" "$top/llvm/cmake"
+  mv "$WORK/llvm.new" "$WORK/llvm"
+}
+
+# While there is nothing to link with yet, CMake's probes can only compile.
+PROBE_BY_COMPILING=-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY
+
+# cmake_configure NAME SOURCE [OPTION...]: into $WORK/NAME.build.
+cmake_configure() {
+  name=$1 source=$2
+  shift 2
+  rm -rf "$WORK/$name.build"
+  cmake -S "$source" -B "$WORK/$name.build" -G Ninja -DCMAKE_BUILD_TYPE=None \
+    -DCMAKE_TOOLCHAIN_FILE="$TOOLS/toolchain.cmake" -DCMAKE_INSTALL_PREFIX="$SYSROOT" \
+    -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON "$@"
+}
+
+# The same, and builds all.
+cmake_build() {
+  cmake_configure "$@"
+  cmake --build "$WORK/$1.build" -j "$JOBS"
+}
