@@ -13,7 +13,7 @@ LateCancel::LateCancel(const CancelToken& first, absl::Duration grace)
   try {
     thread_ = std::thread([this] { Watch(); });
   } catch (const std::system_error&) {
-    // Without the thread nothing is cut off: rather late than not at all.
+    thread_ = {};  // then nothing is cut off: rather late than not at all
   }
 }
 

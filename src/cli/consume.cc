@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "executor/executor.h"
 #include "executor/task_folder.h"
 #include "gcp/datastore_client.h"
+#include "gcp/environment.h"
 #include "process/posix_process_runner.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
@@ -47,8 +47,7 @@ Severity SeverityOf(const std::string& level) {
 
 // Google Batch's first worker lingers for the next job.
 absl::Duration LingerOf(const ConsumeOptions& options) {
-  const char* index = getenv("BATCH_TASK_INDEX");
-  const bool first = index != nullptr && std::string(index) == "0";
+  const bool first = ProcessEnvironment("BATCH_TASK_INDEX") == "0";
   return absl::Seconds(first ? options.ft_shutdown_after_seconds : options.shutdown_after_seconds);
 }
 

@@ -19,7 +19,8 @@ absl::StatusOr<UniqueFd> OpenOwnExecutable() {
   absl::StatusOr<UniqueFd> self = OpenFile("/proc/self/exe", O_RDONLY);
   if (self.ok()) return self;
   // Images without /proc: the kernel has told us the name that we were started by.
-  const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  const auto* name =
+      reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // NOLINT(performance-no-int-to-ptr)
   return name == nullptr ? std::move(self) : OpenFile(name, O_RDONLY);
 }
 

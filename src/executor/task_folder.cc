@@ -1,6 +1,5 @@
 #include "executor/task_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -101,12 +101,13 @@ void TaskFolder::Keep() {
 }
 
 void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(tasks_dir.c_str()), &closedir);
-  if (!folder) return;
+  const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
+  if (!folder.ok()) return;
   std::vector<std::string> names;
-  while (const dirent* entry = readdir(folder.get())) {
-    if (absl::StartsWith(entry->d_name, kPrefix)) names.emplace_back(entry->d_name);
-  }
+  // What cannot be read now is left to the next worker.
+  (void)ForEachEntry(folder->get(), tasks_dir, [&names](const char* entry, unsigned char) {
+    if (absl::StartsWith(entry, kPrefix)) names.emplace_back(entry);
+  });
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(tasks_dir, "/", name);
     const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);

@@ -66,7 +66,7 @@ bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, LookupRes
 
 }  // namespace
 
-DatastoreClient::DatastoreClient(ApiClient& api, std::string project_id)
+DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id)
     : api_(api), base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")) {}
 
 absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json& body,

@@ -38,7 +38,7 @@ enum class CommitEnd {
 class DatastoreClient {
  public:
   // Borrows `api`.
-  DatastoreClient(ApiClient& api, std::string project_id);
+  DatastoreClient(ApiClient& api, absl::string_view project_id);
 
   // Reads what is current. At most 1,000 keys.
   absl::StatusOr<LookupResult> Lookup(const std::vector<EntityKey>& keys,

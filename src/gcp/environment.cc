@@ -5,7 +5,7 @@
 namespace sparkles {
 
 std::string ProcessEnvironment(const char* name) {
-  const char* value = getenv(name);
+  const char* value = getenv(name);  // NOLINT(concurrency-mt-unsafe): see the header
   return value == nullptr ? "" : value;
 }
 

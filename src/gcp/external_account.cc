@@ -17,9 +17,9 @@ constexpr absl::string_view kDefaultTokenUrl = "https://sts.googleapis.com/v1/to
 constexpr absl::string_view kExchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange";
 constexpr absl::string_view kAccessTokenType = "urn:ietf:params:oauth:token-type:access_token";
 constexpr size_t kMaxSubjectTokenBytes = size_t{256} << 10;
-// What generateAccessToken accepts.
+// What generateAccessToken accepts: ten minutes to twelve hours.
 constexpr int64_t kShortestLifeSeconds = 600;
-constexpr int64_t kLongestLifeSeconds = 12 * 3600;
+constexpr int64_t kLongestLifeSeconds = 43200;
 
 absl::Status FieldError(absl::string_view field, absl::string_view reason) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", reason));

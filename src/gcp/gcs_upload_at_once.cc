@@ -1,6 +1,4 @@
 // UploadAtOnce of gcp/gcs_upload.h: the multipart form of insertion.
-#include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -132,8 +130,7 @@ absl::StatusOr<size_t> AtOnce::Read(char* buffer, size_t capacity) {
   const bool in_head = frame_sent_ < frame_.head.size();
   const std::string& text = in_head ? frame_.head : frame_.tail;
   const size_t from = in_head ? frame_sent_ : frame_sent_ - frame_.head.size();
-  const size_t count = std::min(capacity, text.size() - from);
-  memcpy(buffer, text.data() + from, count);
+  const size_t count = text.copy(buffer, capacity, from);
   frame_sent_ += count;
   return count;
 }

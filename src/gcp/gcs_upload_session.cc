@@ -95,7 +95,7 @@ absl::Status Session::Step() {
 }
 
 absl::StatusOr<bool> Session::LookFirst() {
-  const absl::StatusOr<bool> done = target_.Holds(source_);
+  absl::StatusOr<bool> done = target_.Holds(source_);
   // Who may write but not read can still make what is not there yet.
   const bool blind = absl::IsPermissionDenied(done.status()) && !looked_;
   if (!done.ok() && !blind) return done;
@@ -181,7 +181,7 @@ absl::Status Session::SendRest() {
 // True if the object is there; false if kept_ tells what the session has.
 absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& response) {
   if (!response.ok()) {
-    const absl::Status error = target_.Judge(WithoutUri(response.status()));
+    absl::Status error = target_.Judge(WithoutUri(response.status()));
     // Not trouble with the network, but the server's verdict on the bytes: they must all go again.
     if (absl::IsDataLoss(error) && IsTransient(error)) return Abandon(error);
     return error;
