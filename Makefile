@@ -55,6 +55,7 @@ UNIT_SRC := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 CONTRACT_SRC := $(wildcard tests/contract/*.cc)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
 BENCH_SRC := $(wildcard bench/*.cc)
+BENCH_SUPPORT_SRC := $(wildcard bench/support/*.cc)
 OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 LIB := $(BUILD)/libsparkles.a
@@ -152,7 +153,7 @@ $(CONTRACT_TESTS): $(call OBJ,$(CONTRACT_SRC) $(SUPPORT_SRC)) $(LIB)
 $(FUZZ_REPLAYS): $(BUILD)/%_replay: $(BUILD)/obj/tests/fuzz/%.o \
                  $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
 	$(call LINK,)
-$(BENCHES): $(BUILD)/bench_%: $(BUILD)/obj/bench/%.o $(LIB)
+$(BENCHES): $(BUILD)/bench_%: $(BUILD)/obj/bench/%.o $(call OBJ,$(BENCH_SUPPORT_SRC)) $(LIB)
 	$(call LINK,)
 ifeq ($(LANE),fuzz)
 $(FUZZ_TARGETS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)

@@ -6,29 +6,23 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/text.h"
+#include "bench/support/bench.h"
 
 namespace sparkles {
 namespace {
@@ -44,161 +38,6 @@ constexpr double kMaxManyFiles = 2;         // times cp -r
 constexpr double kMaxOneFile = 1.3;         // times cp
 constexpr double kMaxStart = 0.020;         // seconds
 constexpr int64_t kMaxMemory = 16'000'000;  // bytes
-
-struct Settings {
-  std::string binary;
-  int rounds = 3;
-  uint64_t megabytes = 2000;  // of the one big output
-};
-
-[[noreturn]] void GiveUp(absl::string_view why) {
-  fprintf(stderr, "bench: %s\n", std::string(why).c_str());
-  exit(1);
-}
-
-template <typename T>
-T OrGiveUp(absl::StatusOr<T> value) {
-  if (!value.ok()) GiveUp(value.status().message());
-  return *std::move(value);
-}
-
-void OrGiveUp(const absl::Status& status) {
-  if (!status.ok()) GiveUp(status.message());
-}
-
-double Seconds() { return absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()); }
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-struct Ended {
-  double start = 0;    // seconds since 1970
-  double seconds = 0;  // until it was waited for
-  int64_t memory = 0;  // bytes; the largest of the process and all that it waited for
-};
-
-// Runs a program to its end, which must be a good one. Its stderr is dropped.
-Ended RunProgram(std::vector<std::string> arguments) {
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  Ended ended;
-  ended.start = Seconds();
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (null >= 0) dup2(null, STDERR_FILENO);
-    execvp(argv[0], argv.data());
-    _exit(127);
-  }
-  int status = -1;
-  rusage usage{};
-  if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status != 0) {
-    GiveUp(absl::StrCat(arguments[0], " ", arguments[1], ": ended with wait status ", status));
-  }
-  ended.seconds = Seconds() - ended.start;
-  ended.memory = int64_t{usage.ru_maxrss} * 1024;
-  return ended;
-}
-
-void Shell(const std::string& command) { RunProgram({"/bin/sh", "-c", command}); }
-
-std::string MakeFreshFolder(const std::string& parent) {
-  std::string path = parent + "/sparkles-bench-XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) GiveUp(path + ": cannot be made");
-  return path;
-}
-
-// Where the folders of several runs go, all removed at the end: ext4 without a journal is slow to
-// make files for minutes after many were removed.
-class Ground {
- public:
-  explicit Ground(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
-  ~Ground() { OrGiveUp(RemoveTree(path_)); }
-  Ground(const Ground&) = delete;
-  Ground& operator=(const Ground&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-};
-
-// One run of the worker on tasks of its own.
-class WorkerRun {
- public:
-  WorkerRun(const Settings& settings, const std::string& parent)
-      : settings_(settings), path_(MakeFreshFolder(parent)), results_(path_ + "/results") {}
-
-  // `count` tasks that run `command`; they deliver only if `delivers`.
-  void AddTasks(int count, const std::string& command, bool delivers) {
-    const std::string url = "file://" + results_;
-    for (int i = 0; i < count; ++i) {
-      Json args = {{"command", command}};
-      if (delivers) {
-        args["uploads"] = {{"include_patterns", Json::array({"**"})}, {"dst_url", url}};
-        args["stdout_url"] = url + "/stdout.txt";
-        args["command_result_url"] = url + "/result.json";
-      }
-      tasks_.push_back({{"task_id", absl::StrCat("task.", i)}, {"args", args}});
-    }
-  }
-
-  // `flags` are added to the worker's command line, `prefix` is put before it.
-  Ended Run(const std::vector<std::string>& flags, std::vector<std::string> prefix = {}) {
-    OrGiveUp(WriteFileAtomically(TasksPath(), DumpJson(tasks_), /*durable=*/false));
-    std::vector<std::string> line = std::move(prefix);
-    line.insert(line.end(), {settings_.binary, "consume", "--tasksFile=" + TasksPath(),
-                             "--tasksDir=" + path_ + "/tasks", "--cacheDir=" + path_ + "/cache"});
-    line.insert(line.end(), flags.begin(), flags.end());
-    return RunProgram(std::move(line));
-  }
-
-  // Of the one task: seconds since 1970.
-  double CommandStart() const { return UsageTime("start_time"); }
-  // From the end of its command to the end of the task.
-  double DeliverySeconds() const {
-    const std::string state = OrGiveUp(ReadFile(TasksPath() + ".state", 1 << 20));
-    for (const absl::string_view line : absl::StrSplit(state, '\n', absl::SkipEmpty())) {
-      const Json change = OrGiveUp(ParseJson(line));
-      if (change.value("status", "") != "complete") continue;
-      return change.at("timestamp").get<double>() - UsageTime("end_time");
-    }
-    GiveUp("the task did not complete");
-  }
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string TasksPath() const { return path_ + "/tasks.json"; }
-  double UsageTime(const char* field) const {
-    const Json result = OrGiveUp(ParseJson(OrGiveUp(ReadFile(results_ + "/result.json", 1 << 24))));
-    return result.at("resource_usage").at(field).get<double>();
-  }
-
-  const Settings& settings_;
-  const std::string path_;
-  const std::string results_;
-  Json tasks_ = Json::array();
-};
-
-void PrintLine(const std::string& what, const std::string& figure, const std::string& baseline,
-               const std::string& goal, bool met) {
-  absl::PrintF("%-52s %10s  %-36s %-8s %s\n", what, figure, baseline, goal,
-               goal.empty() ? "" : (met ? "met" : "MISSED"));
-  (void)fflush(stdout);
-}
-
-std::string Milliseconds(double seconds) { return absl::StrFormat("%.2f ms", seconds * 1000); }
-
-// `goal` 0: there is none.
-void PrintRatio(const std::string& what, double ours, double baseline, const std::string& name,
-                double goal) {
-  PrintLine(what, Milliseconds(ours),
-            absl::StrFormat("%.2f x %s (%s)", ours / baseline, name, Milliseconds(baseline)),
-            goal > 0 ? absl::StrCat("<= ", goal, " x") : "", ours <= goal * baseline);
-}
 
 double TaskSeconds(const Settings& settings, const std::string& parent, int count,
                    const std::vector<std::string>& flags) {
@@ -347,29 +186,12 @@ void MeasureIn(const Settings& settings, const std::string& parent) {
 }
 
 int Run(int argc, char** argv) {
-  Settings settings;
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view argument = argv[i];
-    bool ok = true;
-    if (absl::ConsumePrefix(&argument, "--rounds=")) {
-      ok = absl::SimpleAtoi(argument, &settings.rounds) && settings.rounds > 0;
-    } else if (absl::ConsumePrefix(&argument, "--megabytes=")) {
-      ok = absl::SimpleAtoi(argument, &settings.megabytes);
-    } else {
-      settings.binary = std::string(argument);
-    }
-    if (!ok) settings.binary.clear();
-  }
-  if (settings.binary.empty())
-    GiveUp("usage: bench_local_mode BINARY [--rounds=N] [--megabytes=N]");
-  double load = 0;
-  (void)getloadavg(&load, 1);
+  const Settings settings = ParseSettings(argc, argv);
   absl::PrintF(
-      "medians of %d rounds, each with its baseline in turn; without fsync unless durable\n"
-      "%.1f processes want to run on %d processors now: with other work the figures are noise\n",
-      settings.rounds, load, sysconf(_SC_NPROCESSORS_ONLN));
-  const char* const temp = getenv("TMPDIR");
-  const std::string disk = temp != nullptr ? temp : "/tmp";
+      "medians of %d rounds, each with its baseline in turn; without fsync unless durable\n",
+      settings.rounds);
+  PrintLoad();
+  const std::string disk = DiskFolder();
   MeasureIn(settings, disk);
   {
     const Ground ground(disk);

@@ -31,7 +31,8 @@ E2E_SECONDS = 120
 SANITIZER_SLOWNESS = 4
 GTEST_PROGRAMS = ("unit_tests", "contract_tests")
 E2E_AT_ONCE = 2
-CLOUD_TEST = "test_cloud_"  # modules whose tests share one Datastore emulator
+# Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
+CLOUD_JOBS = ("contract_tests", "test_cloud_")
 
 
 @dataclass
@@ -183,7 +184,7 @@ class Runner:
 @contextlib.contextmanager
 def datastore_for(runner):
     """One emulator for all tests of this run that need one; it boots while other tests run."""
-    wanted = any(name.startswith(CLOUD_TEST) for name, _ in runner.jobs())
+    wanted = any(name.startswith(CLOUD_JOBS) for name, _ in runner.jobs())
     if not wanted or emulator.why_not():
         if wanted and os.environ.get("CI"):
             sys.exit(f"tests: {emulator.why_not()}, and CI must not skip them")

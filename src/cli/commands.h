@@ -20,7 +20,7 @@ struct ConsumeOptions {
   bool keep_tasks = false;
   bool durable = true;
   int grace_seconds = 10;
-  int transfers = 16;
+  int transfers = 32;
   std::string log_format = "text";
   std::string log_level = "info";
 };

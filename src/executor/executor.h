@@ -19,7 +19,7 @@ namespace sparkles {
 struct ExecutorOptions {
   std::string tasks_dir;
   bool keep_tasks = false;               // leave task folders where they are
-  int transfers = 16;                    // files in flight at a time
+  int transfers = 32;                    // files in flight at a time
   absl::Duration grace;                  // between TERM and KILL of a command that is to stop
   std::vector<std::string> environment;  // "NAME=value", what every command gets
   std::string machine_type;              // for result.json; may be empty

@@ -88,8 +88,7 @@ absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_q
   request.cancel = &cancel;
   ASSIGN_OR_RETURN(const HttpResponse response, transport_.Send(request));
   const std::string what = absl::StrCat("metadata server ", address_.host);
-  const absl::Status error =
-      response.status == 200 ? absl::OkStatus() : MakeApiError(response, what);
+  absl::Status error = response.status == 200 ? absl::OkStatus() : MakeApiError(response, what);
   if (HasFlavor(response)) SetPresence(Presence::kThere);
   if (IsTransient(error)) return error;
   // Some networks answer everything themselves.

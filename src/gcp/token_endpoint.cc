@@ -24,7 +24,7 @@ constexpr int kAttempts = 3;
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr size_t kMaxResponseBytes = size_t{256} << 10;
 // No token that Google gives out lives longer than 12 hours.
-constexpr int64_t kLongestLifeSeconds = 24 * 3600;
+constexpr int64_t kLongestLifeSeconds = int64_t{24} * 3600;
 constexpr size_t kMaxTokenBytes = size_t{32} << 10;
 constexpr size_t kMaxMessageBytes = 600;
 // Google refuses assertions that are off by more than a few minutes.
@@ -69,7 +69,7 @@ bool IsTransientOAuthError(int http_status, absl::string_view error) {
 
 std::string AdviceFor(const TokenRequest& request, const HttpResponse& response,
                       absl::string_view error, absl::Time now) {
-  const std::string skew = SkewAdvice(response, now);
+  std::string skew = SkewAdvice(response, now);
   if (!skew.empty()) return skew;
   if (error == "invalid_grant" || error == "invalid_client" || error == "unauthorized_client") {
     return request.refused_advice;
@@ -166,7 +166,7 @@ absl::StatusOr<std::string> SendTokenRequest(const TokenRequest& request, HttpTr
   policy.patience = absl::InfiniteDuration();  // attempts are counted instead
   absl::StatusOr<std::string> body;
   int attempts = 0;
-  const absl::Status ended = RetryLoop(policy, Idempotency::kIdempotent, clock, cancel, [&] {
+  absl::Status ended = RetryLoop(policy, Idempotency::kIdempotent, clock, cancel, [&] {
     body = SendOnce(request, transport, clock, cancel);
     return Attempt{++attempts < kAttempts ? body.status() : Final(body.status())};
   });

@@ -42,8 +42,7 @@ bool IsFraming(absl::string_view name) {
 bool Append(CurlList& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) return false;
-  (void)list.release();  // it is the beginning of `longer`
-  list.reset(longer);
+  if (list.get() != longer) list.reset(longer);  // later ones are appended to the same list
   return true;
 }
 

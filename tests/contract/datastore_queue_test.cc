@@ -43,7 +43,7 @@ absl::Status LostAnswer() {
 class DatastoreQueueTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (DatastoreEmulator::Shared() == nullptr) GTEST_SKIP() << kNoEmulator;
+    if (EmulatorAddress().empty()) GTEST_SKIP() << kNoEmulator;
     lab_.emplace();
     queue_ = lab_->MakeQueue("worker");
   }

@@ -21,7 +21,7 @@ class DatastoreRace : public testing::TestWithParam<int> {
   static constexpr int kTasks = 300;
 
   void SetUp() override {
-    if (DatastoreEmulator::Shared() == nullptr) GTEST_SKIP() << kNoEmulator;
+    if (EmulatorAddress().empty()) GTEST_SKIP() << kNoEmulator;
     lab_.emplace();
     std::vector<Json> entities = {DatastoreLab::JobOf("job", "pending")};
     for (int i = 1; i <= kTasks; ++i) {

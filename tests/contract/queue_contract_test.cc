@@ -131,7 +131,7 @@ void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 class QueueContract : public testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
-    if (GetParam().needs_emulator && DatastoreEmulator::Shared() == nullptr) {
+    if (GetParam().needs_emulator && EmulatorAddress().empty()) {
       GTEST_SKIP() << kNoEmulator;
     }
   }

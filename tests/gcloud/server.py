@@ -91,7 +91,7 @@ class Server:
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            connection.close(fin=False)
+            connection.cut()
         if seconds is not None:
             threading.Timer(seconds, self.come_back).start()
 

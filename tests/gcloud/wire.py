@@ -126,7 +126,16 @@ class Connection:
         """From here on TLS, as the client of a proxy expects after CONNECT."""
         self.sock = context.wrap_socket(self.sock, server_side=True)
 
+    def cut(self):
+        """Ends it from any thread. Its descriptor stays: closed here, its number could already be
+        another file's when the serving thread, still in the midst of TLS, writes to it."""
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def close(self, fin=True):
+        """Only for the thread that serves it."""
         try:
             if not fin:
                 linger = struct.pack("ii", 1, 0)

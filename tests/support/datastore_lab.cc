@@ -34,7 +34,7 @@ std::vector<std::string> MeddlingTransport::methods() const {
 
 DatastoreLab::DatastoreLab()
     : project_(FreshProject()),
-      api_({EmulatorUrl(DatastoreEmulator::Shared()->host()), nullptr}, transport_, clock_),
+      api_({EmulatorUrl(EmulatorAddress()), nullptr}, transport_, clock_),
       client_(api_, project_) {}
 
 std::unique_ptr<DatastoreQueue> DatastoreLab::MakeQueue(const std::string& owner) {

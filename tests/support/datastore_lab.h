@@ -46,7 +46,7 @@ class DatastoreLab {
  public:
   static constexpr char kCluster[] = "cluster";
 
-  // DatastoreEmulator::Shared() must not be null.
+  // EmulatorAddress() must not be empty.
   DatastoreLab();
 
   std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner);

@@ -1,19 +1,14 @@
 #include "tests/support/emulator.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/fd.h"
@@ -21,24 +16,7 @@
 namespace sparkles {
 namespace {
 
-// Prints the path of the emulator's jar, wherever the Cloud SDK was installed; fails without Java.
-constexpr char kFindJar[] = R"sh(
-  command -v java >/dev/null || exit 1
-  dpkg -L google-cloud-cli-datastore-emulator 2>/dev/null | grep '/CloudDatastore\.jar$' && exit
-  sdk=$(dirname "$(dirname "$(readlink -f "$(command -v gcloud)")")")
-  ls "$sdk/platform/cloud-datastore-emulator/CloudDatastore.jar" 2>/dev/null)sh";
-
 constexpr absl::Duration kBootTime = absl::Seconds(60);
-
-std::string FindJar() {
-  FILE* pipe = popen(kFindJar, "r");
-  if (pipe == nullptr) return "";
-  std::string path;
-  char buffer[4096];
-  while (fgets(buffer, sizeof buffer, pipe) != nullptr) path += buffer;
-  pclose(pipe);
-  return std::string(absl::StripAsciiWhitespace(path.substr(0, path.find('\n'))));
-}
 
 sockaddr_in Loopback(int port) {
   sockaddr_in address = {};
@@ -46,17 +24,6 @@ sockaddr_in Loopback(int port) {
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
-}
-
-int FreePort() {
-  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  if (bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return 0;
-  }
-  return ntohs(address.sin_port);
 }
 
 // Whether the emulator answers its health check.
@@ -72,7 +39,7 @@ bool IsUp(int port) {
          read(socket_fd.get(), answer, sizeof answer) > 0;
 }
 
-// Whoever started it, it may still be booting.
+// It may still be booting.
 void AwaitBoot(int port) {
   for (const absl::Time end = absl::Now() + kBootTime; absl::Now() < end;) {
     if (IsUp(port)) return;
@@ -83,54 +50,16 @@ void AwaitBoot(int port) {
   std::abort();
 }
 
-// In the child: becomes the emulator, which dies with this program.
-[[noreturn]] void BecomeEmulator(pid_t parent, const std::string& jar, const std::string& port) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);
-  const int null = open("/dev/null", O_RDWR);
-  for (const int fd : {0, 1, 2}) dup2(null, fd);
-  // It leaves a folder WEB-INF where it runs.
-  char folder[] = "/tmp/sparkles-emulator-XXXXXX";
-  if (mkdtemp(folder) == nullptr || chdir(folder) != 0) _exit(1);
-  // Its data stays in memory, and what is written is found at once.
-  execlp("java", "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
-         jar.c_str(), "com.google.cloud.datastore.emulator.CloudDatastore", "start",
-         "--host=127.0.0.1", port.c_str(), "--store_on_disk=false", "--consistency=1.0", nullptr);
-  _exit(1);
-}
-
 }  // namespace
 
-DatastoreEmulator* DatastoreEmulator::Shared() {
-  static const std::unique_ptr<DatastoreEmulator> emulator = Start();
-  return emulator.get();
-}
-
-std::unique_ptr<DatastoreEmulator> DatastoreEmulator::Start() {
-  const char* running = getenv("SPARKLES_TEST_DATASTORE");
-  if (running != nullptr && *running != '\0') {
-    const std::string address = running;
-    AwaitBoot(std::atoi(address.substr(address.rfind(':') + 1).c_str()));
-    return std::unique_ptr<DatastoreEmulator>(new DatastoreEmulator(address, 0));
-  }
-  const std::string jar = FindJar();
-  const int port = FreePort();
-  if (jar.empty() || port == 0) return nullptr;
-  const std::string port_option = absl::StrCat("--port=", port);
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid < 0) return nullptr;
-  if (pid == 0) BecomeEmulator(parent, jar, port_option);
-  std::unique_ptr<DatastoreEmulator> emulator(
-      new DatastoreEmulator(absl::StrCat("127.0.0.1:", port), pid));
-  AwaitBoot(port);
-  return emulator;
-}
-
-DatastoreEmulator::~DatastoreEmulator() {
-  if (pid_ == 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+const std::string& EmulatorAddress() {
+  static const std::string address = [] {
+    const char* running = getenv("SPARKLES_TEST_DATASTORE");
+    std::string found = running == nullptr ? "" : running;
+    if (!found.empty()) AwaitBoot(std::atoi(found.substr(found.rfind(':') + 1).c_str()));
+    return found;
+  }();
+  return address;
 }
 
 std::string FreshProject() {
