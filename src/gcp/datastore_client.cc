@@ -64,6 +64,14 @@ bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, LookupRes
   return true;
 }
 
+// Of a read outside any transaction: somebody's lock in its way passes, and says nothing about what
+// is there.
+template <typename T>
+absl::StatusOr<T> NotAborted(absl::StatusOr<T> result) {
+  if (!absl::IsAborted(result.status())) return result;
+  return Transient(absl::UnavailableError(result.status().message()), /*maybe_applied=*/false);
+}
+
 }  // namespace
 
 DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id)
@@ -75,14 +83,7 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
   const std::string text = DumpJson(body);
   const auto make_request = [&] { return MakePost(url, text); };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
-  if (!response.ok()) {
-    absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
-    // A read that met somebody's lock says nothing about what is there.
-    if (absl::IsAborted(error) && idempotency == Idempotency::kIdempotent) {
-      error = Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/false);
-    }
-    return error;
-  }
+  if (!response.ok()) return Annotate(response.status(), absl::StrCat("Datastore ", method));
   absl::StatusOr<Json> json = ParseJson(response->body);
   if (!json.ok() || !json->is_object()) return Garbled(method);
   return json;
@@ -90,7 +91,7 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
 
 absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey>& keys,
                                                      const CancelToken& cancel) {
-  return LookupAll(keys, {{"readConsistency", "STRONG"}}, cancel);
+  return NotAborted(LookupAll(keys, {{"readConsistency", "STRONG"}}, cancel));
 }
 
 absl::StatusOr<LookupResult> DatastoreClient::LookupInTransaction(
@@ -132,8 +133,8 @@ absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& k
                 {"limit", limit}};
   std::vector<Json> keys;
   for (int page = 0; page < kMaxPages; ++page) {
-    ASSIGN_OR_RETURN(const Json answer,
-                     Call("runQuery", {{"query", query}}, Idempotency::kIdempotent, cancel));
+    ASSIGN_OR_RETURN(const Json answer, NotAborted(Call("runQuery", {{"query", query}},
+                                                        Idempotency::kIdempotent, cancel)));
     const Json* batch = JsonField(answer, "batch");
     if (batch == nullptr) return Garbled("runQuery");
     const Json* results = JsonField(*batch, "entityResults");

@@ -44,7 +44,8 @@ class DatastoreClient {
   absl::StatusOr<LookupResult> Lookup(const std::vector<EntityKey>& keys,
                                       const CancelToken& cancel);
 
-  // The same as the first step of a transaction: whoever does not commit it rolls it back.
+  // The same as the first step of a transaction: whoever does not commit it rolls it back. Aborted:
+  // contention, as kContention of a commit.
   absl::StatusOr<LookupResult> LookupInTransaction(const std::vector<EntityKey>& keys,
                                                    const CancelToken& cancel);
 

@@ -97,6 +97,9 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
     Skip(id, read.status().message());
     return Try::kEnded;
   }
+  if (absl::IsAborted(read.status())) {  // somebody else is about to claim it
+    return unsettled ? std::nullopt : std::optional(Try::kLost);
+  }
   RETURN_IF_ERROR(read.status());
   if (!read->entities[0] || (cancel.cancelled() && !unsettled)) return Lost(read->transaction);
   const absl::Time now = unsettled ? unsettled_claim_->timestamp : StampOf(clock_.Now());
@@ -206,19 +209,21 @@ absl::Status DatastoreQueue::EndClaim(
   const absl::Time now = unsettled_end_ ? unsettled_end_->timestamp : StampOf(clock_.Now());
   for (int tries = 0; tries < kTransactionTries; ++tries) {
     if (tries > 0) WaitBeforeRepeat(tries);
-    ASSIGN_OR_RETURN(LookupResult read, client_.LookupInTransaction({{kTaskKind, id}}, never));
+    absl::StatusOr<LookupResult> read = client_.LookupInTransaction({{kTaskKind, id}}, never);
+    if (absl::IsAborted(read.status())) continue;  // contention
+    RETURN_IF_ERROR(read.status());
     std::optional<TaskEntity> task;
-    if (read.entities[0]) task.emplace(id, *std::move(read.entities[0]));
+    if (read->entities[0]) task.emplace(id, *std::move(read->entities[0]));
     const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
     if (ended || !task || !Holds(claim, *task)) {
-      client_.Rollback(read.transaction);
+      client_.Rollback(read->transaction);
       unsettled_end_.reset();
       if (ended) return absl::OkStatus();
       return absl::AbortedError(
           absl::StrCat(id, task ? ": somebody else changed it" : ": deleted"));
     }
     change(*task, now);
-    ASSIGN_OR_RETURN(const CommitEnd end, client_.Commit(read.transaction, task->entity()));
+    ASSIGN_OR_RETURN(const CommitEnd end, client_.Commit(read->transaction, task->entity()));
     if (end == CommitEnd::kApplied) {
       unsettled_end_.reset();
       return absl::OkStatus();

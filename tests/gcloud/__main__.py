@@ -52,6 +52,8 @@ def main():
             signal.pause()
         except KeyboardInterrupt:
             pass
+        except OSError as problem:
+            sys.exit(f"tests/gcloud: port {options.port}: {problem.strerror}")
         finally:
             if datastore:
                 datastore.stop()

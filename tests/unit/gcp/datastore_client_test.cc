@@ -56,10 +56,15 @@ TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
   EXPECT_EQ(*transport_.requests()[0].headers.Find("Content-Type"), "application/json");
 }
 
-// Databases with pessimistic locks answer so; Aborted means "not ours any more" to callers.
-TEST_F(DatastoreClientTest, AReadThatMeetsALockIsNoAnswer) {
-  transport_.Answer(kLookup, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
-  EXPECT_TRUE(absl::IsUnavailable(client_.LookupInTransaction({{"K", "a"}}, never_).status()));
+// Databases with pessimistic locks answer so.
+TEST_F(DatastoreClientTest, AReadThatMeetsALockIsContentionOnlyInATransaction) {
+  for (int i = 0; i < 3; ++i) {
+    transport_.Answer(i < 2 ? kLookup : ":runQuery",
+                      MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
+  }
+  EXPECT_TRUE(absl::IsAborted(client_.LookupInTransaction({{"K", "a"}}, never_).status()));
+  EXPECT_TRUE(absl::IsUnavailable(client_.Lookup({{"K", "a"}}, never_).status()));
+  EXPECT_TRUE(absl::IsUnavailable(client_.FindKeys("K", {}, 20, never_).status()));
 }
 
 TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {

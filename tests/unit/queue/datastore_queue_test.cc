@@ -63,6 +63,18 @@ TEST_F(DatastoreQueueSearch, WhoKeepsLosingLooksAtALargerSample) {  // D28
   }
 }
 
+TEST_F(DatastoreQueueSearch, ACandidateThatSomebodyElseHasLockedIsLostAndNoOutage) {  // D28
+  AnswerQuery(1);
+  transport_.Answer(":lookup", MakeResponse(409));
+  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
+}
+
+TEST_F(DatastoreQueueSearch, ALockInTheWayOfAnEndIsNoLostClaim) {
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) transport_.Answer(":lookup", MakeResponse(409));
+  EXPECT_TRUE(absl::IsUnavailable(queue_.HandBack(Claim{}, "a test")));
+}
+
 TEST_F(DatastoreQueueSearch, EverySearchThatLosesLeavesNoOpenTransaction) {
   AnswerQuery(1);
   LoseCandidate();  // the script wants its rollback
