@@ -34,12 +34,15 @@ absl::Status ErrnoError(int error, absl::string_view object) {
 }
 
 absl::Status Annotate(const absl::Status& status, absl::string_view object) {
+  return WithMessage(status, absl::StrCat(object, ": ", status.message()));
+}
+
+absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
   if (status.ok()) return status;
-  absl::Status annotated(status.code(), absl::StrCat(object, ": ", status.message()));
-  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
-    annotated.SetPayload(type, payload);
-  });
-  return annotated;
+  absl::Status said(status.code(), message);
+  status.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { said.SetPayload(type, payload); });
+  return said;
 }
 
 absl::Status MachineFault(absl::Status status) {

@@ -16,8 +16,12 @@ namespace sparkles {
 // ENOMEM, EIO, EAGAIN of fork. Everything else keeps the code of absl::ErrnoToStatus.
 absl::Status ErrnoError(int error, absl::string_view object);
 
-// The same status with the message "object: message"; code and machine-fault mark are kept.
+// The same status with the message "object: message"; code and marks (machine fault, transient)
+// are kept.
 absl::Status Annotate(const absl::Status& status, absl::string_view object);
+
+// The same status, code and marks, with that message.
+absl::Status WithMessage(const absl::Status& status, absl::string_view message);
 
 // The same status, marked as the machine's fault.
 absl::Status MachineFault(absl::Status status);

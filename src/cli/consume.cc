@@ -100,24 +100,28 @@ class Worker {
         log_(log),
         local_(options.durable),
         store_(local_, &cloud.store()),
-        cache_(options.cache_dir, store_, clock) {}
+        cache_(options.cache_dir, store_, clock),
+        signals_(stop_) {}
+
+  // Cancelled by the signals that end a worker; `signal` is the first of them.
+  CancelToken& stop() { return stop_; }
+  int signal() const { return signals_.received(); }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
   // is dead too.
   int Run(Queue& queue, const ConsumerOptions& consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
-    CancelToken stop;
-    const StopSignals signals(stop);
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
     Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
                       log_);
-    Consumer consumer(consumer_options, clock_, queue, stop, log_);
-    const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel) {
+    Consumer consumer(consumer_options, clock_, queue, stop_, log_);
+    const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel,
+                                               absl::FunctionRef<void()> confirm_claim) {
       hold();
-      return executor.Execute(claim.task, claim.attempt, cancel);
+      return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
     });
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
-    return ExitCodeOf(end, signals.received());
+    return ExitCodeOf(end, signal());
   }
 
  private:
@@ -128,6 +132,8 @@ class Worker {
   LocalStore local_;
   StoreRouter store_;
   ContentCache cache_;
+  CancelToken stop_;
+  const StopSignals signals_;
 };
 
 int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
@@ -150,10 +156,10 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
 }
 
 // Who we are to others.
-absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleCloud& cloud) {
+absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleCloud& cloud,
+                                        const CancelToken& cancel) {
   if (options.localhost) return VmIdentity{"localhost", "localhost", ""};
-  const CancelToken never;
-  auto identity = cloud.metadata().Identity(never);
+  auto identity = cloud.metadata().Identity(cancel);
   if (identity.ok()) return identity;
   return Annotate(identity.status(),
                   "cannot tell which VM this is (use --localhost where there is none)");
@@ -161,13 +167,16 @@ absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleClo
 
 int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud& cloud,
                      Clock& clock, const Log& log) {
-  const CancelToken never;
-  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), never);
+  const CancelToken& stop = worker.stop();
+  const auto stopped = [&] { return ExitCodeOf(Consumer::End::kStopped, worker.signal()); };
+  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), stop);
+  if (stop.cancelled()) return stopped();
   if (!project.ok()) {
     log.Error("--projectId: ", project.status().message());
     return kExitUsage;
   }
-  const auto identity = FindIdentity(options, cloud);
+  const auto identity = FindIdentity(options, cloud, stop);
+  if (stop.cancelled()) return stopped();
   if (!identity.ok()) {
     log.Error(identity.status().message());
     return kExitFailed;

@@ -15,9 +15,12 @@ Executor::Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner,
       cache_(cache),
       log_(std::move(log)) {}
 
-Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel) {
+Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
+                          absl::FunctionRef<void()> confirm_claim) {
   const Log log = log_.WithTask(task.id);
-  return TaskRun({options_, clock_, runner_, store_, cache_, log}, task, attempt, cancel).Run();
+  return TaskRun({options_, clock_, runner_, store_, cache_, log, confirm_claim}, task, attempt,
+                 cancel)
+      .Run();
 }
 
 }  // namespace sparkles

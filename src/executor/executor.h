@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -34,7 +35,9 @@ class Executor {
   // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
   // gone. kComplete means that everything listed in result.json was acknowledged by the store.
-  Outcome Execute(const Task& task, int attempt, const CancelToken& cancel);
+  // `confirm_claim` is called before each kind of delivery; it may cancel `cancel`.
+  Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,
+                  absl::FunctionRef<void()> confirm_claim);
 
  private:
   const ExecutorOptions options_;

@@ -223,6 +223,8 @@ absl::Status TaskRun::DeliverOutputs() {
   auto unchanged = stager_.Settle(inputs_, folder_->work(), context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
+  context_.confirm_claim();
+  RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
   ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude));
@@ -272,6 +274,7 @@ absl::Status TaskRun::CheckCancelled() const {
 }
 
 absl::Status TaskRun::CheckClaim() const {
+  if (!cancel_.cancelled()) context_.confirm_claim();
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();

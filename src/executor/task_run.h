@@ -26,7 +26,8 @@ struct RunContext {
   ProcessRunner& runner;
   ObjectStore& store;
   ContentCache& cache;
-  const Log& log;  // of this task
+  const Log& log;                           // of this task
+  absl::FunctionRef<void()> confirm_claim;  // see Executor::Execute
 };
 
 class TaskRun {
@@ -51,6 +52,7 @@ class TaskRun {
   // For what is delivered even when the task is to stop.
   TransferOptions LateOptions();
   absl::Status CheckCancelled() const;
+  // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;
 
   Outcome Complete();

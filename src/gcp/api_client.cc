@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status.h"
 #include "gcp/api_error.h"
@@ -17,10 +17,23 @@
 namespace sparkles {
 namespace {
 
-// Trouble with the credentials may pass, but then the request itself was never sent.
-absl::Status NeverApplied(const absl::Status& status) {
-  if (!IsTransient(status)) return status;
-  return Transient(status, /*maybe_applied=*/false, RetryAfter(status));
+// Trouble with the credentials is this machine's, and never the service's answer: its code must not
+// pass for one. The request itself was not sent.
+absl::Status CredentialsError(const absl::Status& status) {
+  if (absl::IsCancelled(status)) return status;
+  absl::Status error = absl::UnavailableError(status.message());
+  if (!IsTransient(status)) return MachineFault(std::move(error));
+  return Transient(std::move(error), /*maybe_applied=*/false, RetryAfter(status));
+}
+
+// What must not be in a message: the token, and what tells an upload session, which whoever knows
+// it may write to.
+std::vector<std::string> SecretsOf(const HttpRequest& request, const AccessToken* token) {
+  std::vector<std::string> secrets;
+  if (token != nullptr) secrets.push_back(token->value);
+  const std::vector<std::string> session = absl::StrSplit(request.url, "upload_id=");
+  if (session.size() == 2) secrets.push_back(session[1].substr(0, session[1].find('&')));
+  return secrets;
 }
 
 }  // namespace
@@ -78,11 +91,11 @@ absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
   // The token may have been withdrawn before its time: the first refusal is not the last word.
   for (bool fresh = false;; fresh = true) {
     absl::StatusOr<AccessToken> token = endpoint_.tokens->Get(call.cancel);
-    if (!token.ok()) return NeverApplied(token.status());
+    if (!token.ok()) return CredentialsError(token.status());
     absl::StatusOr<HttpResponse> response = SendWith(&*token, call);
     if (!absl::IsUnauthenticated(response.status())) return response;
     endpoint_.tokens->Drop(*token);
-    if (fresh) return response;
+    if (fresh) return MachineFault(response.status());
   }
 }
 
@@ -106,19 +119,15 @@ absl::StatusOr<HttpResponse> ApiClient::SendWith(const AccessToken* token, Call&
                   call.also_good.end()) {
     return response;
   }
-  return ErrorOf(std::move(response), token);
+  return ErrorOf(request, response, token);
 }
 
-absl::Status ApiClient::ErrorOf(HttpResponse response, const AccessToken* token) const {
-  // A server or proxy may quote what it was sent.
-  if (token != nullptr && !token->value.empty()) {
-    absl::StrReplaceAll({{token->value, "[token]"}}, &response.body);
-  }
-  absl::Status error = MakeApiError(response, host_);
+absl::Status ApiClient::ErrorOf(const HttpRequest& request, const HttpResponse& response,
+                                const AccessToken* token) const {
+  absl::Status error = MakeApiError(response, host_, SecretsOf(request, token));
   const bool refused = response.status == 401 || response.status == 403;
   if (!refused || token == nullptr || token->owner.empty()) return error;
-  return absl::Status(error.code(),
-                      absl::StrCat(error.message(), " [asked as ", token->owner, "]"));
+  return WithMessage(error, absl::StrCat(error.message(), " [asked as ", token->owner, "]"));
 }
 
 }  // namespace sparkles

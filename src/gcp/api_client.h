@@ -40,8 +40,10 @@ class ApiClient {
   // One attempt: adds authorization, x-goog-api-client and (where the token has one) the quota
   // project; on 401 drops the token and tries once more with a fresh one. A 2xx or one of
   // `also_good` comes back as a response; any other status as the error that MakeApiError says,
-  // with the server's name, and whose token it was if that matters. `make_request` is called for
-  // each sending. A URL outside base_url (an upload session may be on another host) gets no token.
+  // with the server's name, and whose token it was if that matters. No token to be had is
+  // Unavailable, whatever the reason: a machine fault, or transient if it may pass. `make_request`
+  // is called for each sending. A URL outside base_url (an upload session may be on another host)
+  // gets no token.
   absl::StatusOr<HttpResponse> SendOnce(const std::function<HttpRequest()>& make_request,
                                         const CancelToken& cancel,
                                         std::initializer_list<int> also_good = {});
@@ -57,7 +59,8 @@ class ApiClient {
 
   absl::StatusOr<HttpResponse> SendAttempt(Call& call);
   absl::StatusOr<HttpResponse> SendWith(const AccessToken* token, Call& call);
-  absl::Status ErrorOf(HttpResponse response, const AccessToken* token) const;
+  absl::Status ErrorOf(const HttpRequest& request, const HttpResponse& response,
+                       const AccessToken* token) const;
 
   const ApiEndpoint endpoint_;
   const std::string host_;  // of base_url, for messages

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "gcp/http_date.h"
@@ -18,6 +20,8 @@ namespace {
 
 // Enough for the longest that Google says (API disabled: with project, link and advice).
 constexpr size_t kMaxMessageBytes = 600;
+// Payload of the status; Annotate (base/status.h) keeps it.
+constexpr char kGooglePayload[] = "sparkles/google";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
@@ -135,27 +139,38 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
   return "";
 }
 
-bool IsTransientError(int status, const ApiErrorBody& body) {
-  switch (status) {
+// A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
+// may be another one in a moment.
+bool IsOfMiddlebox(const HttpResponse& response) {
+  const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
+  return response.status < 400 || (page && response.status != 404 && response.status != 412);
+}
+
+bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {
+  switch (response.status) {
     case 429:
       // The Datastore emulator's answer to what is too large: it is so for ever.
       return !absl::StrContains(body.message, "exceeds maximum size");
     case 408:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
+    case 499:
       return true;
-    default:
+    case 501:
+    case 505:
       return false;
+    default:
+      return response.status >= 500 || IsOfMiddlebox(response);
   }
 }
 
 }  // namespace
 
 absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
-                          absl::string_view roles) {
-  const ApiErrorBody body = ParseBody(response.body);
+                          const std::vector<std::string>& secrets, absl::string_view roles) {
+  ApiErrorBody body = ParseBody(response.body);
+  // A server or proxy may quote what it was sent; here no escape hides it any more, nor a cut.
+  for (const std::string& secret : secrets) {
+    if (!secret.empty()) absl::StrReplaceAll({{secret, "[hidden]"}}, &body.message);
+  }
   std::string message = absl::StrCat(what, ": HTTP ", response.status);
   const std::string said =
       PrintableText(CutText(absl::StripAsciiWhitespace(body.message), kMaxMessageBytes));
@@ -163,9 +178,14 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   const std::string advice = AdviceFor(response, body, roles);
   if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
   absl::Status error(CodeOf(response.status, body.status), message);
-  if (!IsTransientError(response.status, body)) return error;
+  if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
+  if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
                    ParseRetryAfter(response));
+}
+
+bool IsGoogleError(const absl::Status& status) {
+  return status.GetPayload(kGooglePayload).has_value();
 }
 
 }  // namespace sparkles

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "gcp/api_error.h"
 #include "gcp/json_text.h"
 #include "http/transient.h"
 
@@ -46,12 +47,19 @@ Json FilterOf(const EqualityFilter& filter) {
   return {{"compositeFilter", {{"op", "AND"}, {"filters", std::move(filters)}}}};
 }
 
-// Stores the entities of one answer at the places of their keys. False if that is no such answer.
-bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, LookupResult& result) {
+// Stores the entities of one answer at the places of their keys. False if that is no such answer:
+// it has to speak of each key that it was asked for, or nobody could tell "deleted" from nonsense.
+bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, size_t asked,
+               LookupResult& result) {
+  size_t told = 0;
+  for (const char* list : {"found", "missing", "deferred"}) {
+    const Json* entries = JsonField(answer, list);
+    if (entries != nullptr && !entries->is_array()) return false;
+    told += entries == nullptr ? 0 : entries->size();
+  }
+  if (told != asked) return false;
   const Json* found = JsonField(answer, "found");
-  if (found == nullptr) return true;
-  if (!found->is_array()) return false;
-  for (const Json& item : *found) {
+  for (const Json& item : found == nullptr ? Json::array() : *found) {
     const Json* json = JsonField(item, "entity");
     if (json == nullptr) return false;
     absl::StatusOr<Entity> entity = Entity::Parse(*json);
@@ -83,7 +91,14 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
   const std::string text = DumpJson(body);
   const auto make_request = [&] { return MakePost(url, text); };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
-  if (!response.ok()) return Annotate(response.status(), absl::StrCat("Datastore ", method));
+  if (!response.ok()) {
+    const absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
+    // Datastore explains every refusal; without that somebody else has answered.
+    const bool known = IsGoogleError(error) || IsTransient(error) || IsMachineFault(error) ||
+                       absl::IsCancelled(error);
+    if (known) return error;
+    return Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/true);
+  }
   absl::StatusOr<Json> json = ParseJson(response->body);
   if (!json.ok() || !json->is_object()) return Garbled(method);
   return json;
@@ -112,7 +127,7 @@ absl::StatusOr<LookupResult> DatastoreClient::LookupAll(const std::vector<Entity
   for (int lookups = 0; lookups < kMaxLookups; ++lookups) {
     ASSIGN_OR_RETURN(const Json answer, Call("lookup", {{"keys", wanted}, {"readOptions", options}},
                                              Idempotency::kIdempotent, cancel));
-    if (!TakeFound(answer, keys, result)) return Garbled("lookup");
+    if (!TakeFound(answer, keys, wanted.size(), result)) return Garbled("lookup");
     if (const std::string transaction = JsonText(answer, "transaction"); !transaction.empty()) {
       result.transaction = transaction;
       options = {{"transaction", transaction}};
@@ -165,8 +180,10 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
                                                             : CommitEnd::kUnknown;
   }
   const absl::Status& error = answer.status();
+  const bool not_sent = IsTransient(error) ? !MaybeApplied(error) : IsMachineFault(error);
+  if (not_sent) return error;
+  if (IsTransient(error) || !IsGoogleError(error)) return CommitEnd::kUnknown;
   if (absl::IsAborted(error)) return CommitEnd::kContention;
-  if (MaybeApplied(error)) return CommitEnd::kUnknown;
   // "transaction has expired or is invalid", "transaction closed": also what a commit gets that was
   // applied before, by a sending whose answer was lost.
   if (absl::IsInvalidArgument(error) && absl::StrContains(error.message(), "transaction")) {

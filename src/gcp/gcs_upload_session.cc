@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "gcp/gcs_target.h"
@@ -53,7 +52,6 @@ class Session {
   absl::StatusOr<bool> Digest(const absl::StatusOr<HttpResponse>& response);
   absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
   absl::Status Abandon(const absl::Status& why);
-  absl::Status WithoutUri(const absl::Status& status) const;
 
   GcsClient& client_;
   const GcsName& name_;
@@ -71,7 +69,7 @@ class Session {
   uint64_t kept_ = 0;       // bytes, as the server said last
   uint64_t sent_ = 0;       // bytes that this session may have at most
   uint64_t attempt_sent_ = 0;
-  int fruitless_ = 0;
+  int fruitless_ = 0;  // answers in a row by which nothing more was kept
 };
 
 Attempt Session::Try() {
@@ -144,10 +142,8 @@ absl::StatusOr<bool> Session::AskWhatIsKept() {
   request.url = uri_;
   request.headers.Add("Content-Range", absl::StrCat("bytes */", source_.size()));
   request.headers.Add("Content-Type", "application/octet-stream");
-  const uint64_t before = kept_;
   ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
   if (done) return true;
-  fruitless_ = kept_ > before ? 0 : fruitless_ + 1;
   if (kept_ < source_.size()) return false;
   return Abandon(absl::UnavailableError("the server has all bytes, but makes no object of them"));
 }
@@ -181,7 +177,7 @@ absl::Status Session::SendRest() {
 // True if the object is there; false if kept_ tells what the session has.
 absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& response) {
   if (!response.ok()) {
-    absl::Status error = target_.Judge(WithoutUri(response.status()));
+    absl::Status error = target_.Judge(response.status());
     // Not trouble with the network, but the server's verdict on the bytes: they must all go again.
     if (absl::IsDataLoss(error) && IsTransient(error)) return Abandon(error);
     return error;
@@ -211,8 +207,9 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
   if (!kept.has_value() || *kept > sent_ || *kept < kept_) {
     return Abandon(absl::DataLossError("the server does not know what it has kept"));
   }
+  fruitless_ = *kept > kept_ ? 0 : fruitless_ + 1;
   kept_ = *kept;
-  ask_first_ = false;
+  ask_first_ = kept_ == source_.size();  // then there is nothing to send
   return false;
 }
 
@@ -222,17 +219,6 @@ absl::Status Session::Abandon(const absl::Status& why) {
   if (sessions_ < kMaxSessions) return TryAgain(why);
   return absl::Status(why.code(),
                       absl::StrCat(why.message(), " (", sessions_, " upload sessions)"));
-}
-
-// The server may quote what it was asked for.
-absl::Status Session::WithoutUri(const absl::Status& status) const {
-  const std::string query = uri_.substr(std::min(uri_.find('?'), uri_.size() - 1) + 1);
-  const std::string& secret = query.empty() ? uri_ : query;
-  if (!absl::StrContains(status.message(), secret)) return status;
-  absl::Status clean(status.code(), absl::StrReplaceAll(status.message(), {{secret, "[session]"}}));
-  status.ForEachPayload(
-      [&](absl::string_view type, const absl::Cord& payload) { clean.SetPayload(type, payload); });
-  return clean;
 }
 
 }  // namespace

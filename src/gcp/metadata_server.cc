@@ -90,7 +90,8 @@ absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_q
   const std::string what = absl::StrCat("metadata server ", address_.host);
   absl::Status error = response.status == 200 ? absl::OkStatus() : MakeApiError(response, what);
   if (HasFlavor(response)) SetPresence(Presence::kThere);
-  if (IsTransient(error)) return error;
+  const bool waking_up = response.status == 429 || response.status >= 500;
+  if (IsTransient(error) && (HasFlavor(response) || waking_up)) return error;
   // Some networks answer everything themselves.
   if (!HasFlavor(response)) {
     return absl::FailedPreconditionError(

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "http/transient.h"
 
 namespace sparkles {
 namespace {
@@ -59,6 +60,11 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
   const absl::Time now = clock_.Now();
   fetching_ = false;
   ++fetches_;
+  if (fetched.ok()) {
+    worked_ = true;
+  } else if (worked_ && !absl::IsCancelled(fetched.status())) {
+    fetched = Transient(fetched.status(), /*maybe_applied=*/false, RetryAfter(fetched.status()));
+  }
   last_error_ = fetched.status();
   fetch_ended_.NotifyAll();
   if (fetched.ok()) token_ = *fetched;

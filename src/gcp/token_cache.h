@@ -24,7 +24,8 @@ class TokenCache : public TokenSource {
   TokenCache(TokenSource& source, Clock& clock) : source_(source), clock_(clock) {}
 
   // Waits end at once when `cancel` is cancelled. If renewing fails, the old token is given out
-  // until its end, and the next try to renew comes later each time.
+  // until its end, and the next try to renew comes later each time. Errors of a source that has
+  // worked are transient: what it needs (a file, a server) is away for a moment.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken& token) override;
 
@@ -40,6 +41,7 @@ class TokenCache : public TokenSource {
   mutable Mutex mutex_;
   CondVar fetch_ended_;
   std::optional<AccessToken> token_ ABSL_GUARDED_BY(mutex_);
+  bool worked_ ABSL_GUARDED_BY(mutex_) = false;  // the source gave a token once
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;     // ended so far
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // of the last of them

@@ -83,7 +83,8 @@ absl::Status MakeTokenError(const TokenRequest& request, const HttpResponse& res
   const std::string what = ErrorPrefix(request);
   const absl::StatusOr<Json> json = ParseJson(response.body);
   const std::string error = json.ok() ? JsonText(*json, "error") : "";
-  if (error.empty()) return MakeApiError(response, what, request.roles);  // not OAuth's form
+  if (error.empty())
+    return MakeApiError(response, what, request.secrets, request.roles);  // not OAuth's form
   std::string message = absl::StrCat(what, ": HTTP ", response.status, ": ", error);
   const std::string description = JsonText(*json, "error_description");
   if (!description.empty()) absl::StrAppend(&message, ": ", description);

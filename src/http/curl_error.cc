@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "http/transient.h"
 
@@ -54,14 +55,14 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
     return absl::InvalidArgumentError(absl::StrCat(host, ": libcurl cannot use the URL"));
   }
   if (IsRefusedCertificate(failure.code)) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    return MachineFault(absl::FailedPreconditionError(absl::StrCat(
         host, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
         "; if this server, or a proxy before it, has roots of its own, name them in "
-        "SSL_CERT_FILE)"));
+        "SSL_CERT_FILE)")));
   }
   if (failure.connect_code >= 400 && failure.connect_code < 500) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(host, ": the proxy refuses with HTTP ", failure.connect_code));
+    return MachineFault(absl::FailedPreconditionError(
+        absl::StrCat(host, ": the proxy refuses with HTTP ", failure.connect_code)));
   }
   if (failure.code == CURLE_OPERATION_TIMEDOUT) {
     return Transient(

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "http/transient.h"
 
 namespace sparkles {
@@ -25,11 +26,7 @@ bool MayRepeat(const absl::Status& status, Idempotency idempotency) {
 
 absl::Status WithCount(const absl::Status& status, int attempts) {
   if (attempts <= 1) return status;
-  absl::Status counted(status.code(), absl::StrCat(status.message(), " (", attempts, " attempts)"));
-  status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
-    counted.SetPayload(type, payload);
-  });
-  return counted;
+  return WithMessage(status, absl::StrCat(status.message(), " (", attempts, " attempts)"));
 }
 
 // The waits between the attempts of one call.

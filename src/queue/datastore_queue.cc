@@ -17,6 +17,8 @@ constexpr std::array<int, 3> kSamples = {20, 100, 300};
 constexpr int kMaxLosses = 3;
 // How often a transaction is repeated before the caller has to; a conflict is over in no time.
 constexpr int kTransactionTries = 5;
+// An end that took longer is not repeated here: a worker that is to stop has no time for it.
+constexpr absl::Duration kPromptly = absl::Seconds(3);
 constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
 
 }  // namespace
@@ -90,10 +92,10 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
     const std::string& id, const CancelToken& cancel, std::optional<Claim>& claim) {
   // A claim that may stand has to be settled even if we are to stop.
   const CancelToken never;
-  const bool unsettled = unsettled_claim_.has_value();
+  const bool unsettled = unsettled_claim_ && unsettled_claim_->task_id == id;
   absl::StatusOr<LookupResult> read = client_.LookupInTransaction(
       {{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, unsettled ? never : cancel);
-  if (absl::IsInvalidArgument(read.status())) {  // no job can have such a name
+  if (absl::IsInvalidArgument(read.status()) && !unsettled) {  // no job can have such a name
     Skip(id, read.status().message());
     return Try::kEnded;
   }
@@ -101,7 +103,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
     return unsettled ? std::nullopt : std::optional(Try::kLost);
   }
   RETURN_IF_ERROR(read.status());
-  if (!read->entities[0] || (cancel.cancelled() && !unsettled)) return Lost(read->transaction);
+  if (!read->entities[0]) return Lost(read->transaction);
   const absl::Time now = unsettled ? unsettled_claim_->timestamp : StampOf(clock_.Now());
   TaskEntity task(id, *std::move(read->entities[0]));
   if (unsettled && task.IsClaimOf(options_.owner, task.version(), now)) {
@@ -109,7 +111,8 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
     claim = ClaimFrom(task, now);
     return Try::kClaimed;
   }
-  if (!task.MayBePendingIn(options_.cluster)) return Lost(read->transaction);
+  const bool free = task.MayBePendingIn(options_.cluster);
+  if (!free || cancel.cancelled()) return Lost(read->transaction);
   const Try change = Change(task, IsKilledJob(read->entities[1]), now);
   ASSIGN_OR_RETURN(const std::optional<Try> result,
                    CommitTry(read->transaction, task, change, now));
@@ -206,6 +209,7 @@ absl::Status DatastoreQueue::EndClaim(
       (unsettled_end_->task_id != id || unsettled_end_->claimed_at != claim.claimed_at)) {
     unsettled_end_.reset();  // of a claim that was given up
   }
+  const absl::Time started = clock_.Now();
   const absl::Time now = unsettled_end_ ? unsettled_end_->timestamp : StampOf(clock_.Now());
   for (int tries = 0; tries < kTransactionTries; ++tries) {
     if (tries > 0) WaitBeforeRepeat(tries);
@@ -228,7 +232,10 @@ absl::Status DatastoreQueue::EndClaim(
       unsettled_end_.reset();
       return absl::OkStatus();
     }
-    if (end == CommitEnd::kUnknown) unsettled_end_ = {id, claim.claimed_at, now};
+    if (end == CommitEnd::kUnknown) {
+      unsettled_end_ = {id, claim.claimed_at, now};
+      if (clock_.Now() - started > kPromptly) break;  // the caller knows whether there is more time
+    }
   }
   return absl::UnavailableError(absl::StrCat(id, ": its end could not be written yet"));
 }

@@ -20,7 +20,7 @@ struct Claim {
   int attempt = 1;  // 1 for the first claim ever of this task
   // What our claim wrote: the fence that Finish and HandBack check. A queue whose tasks can be made
   // anew under the same id, with versions that start over, has the time as well.
-  int version = 0;
+  int64_t version = 0;
   absl::Time claimed_at;
 };
 

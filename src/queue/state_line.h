@@ -16,13 +16,13 @@ struct StateChange {
   TaskStatus status = TaskStatus::kPending;  // kPending: a reset, by its worker or another
   std::string owner;                         // empty: none
   absl::Time timestamp;
-  int version = 0;        // the task's, after the change; an untouched task has kFirstVersion
+  int64_t version = 0;    // the task's, after the change; an untouched task has kFirstVersion
   std::string exit_code;  // kComplete only
   std::string failure_reason;
 };
 
 // What the client writes into a fresh task entity.
-inline constexpr int kFirstVersion = 1;
+inline constexpr int64_t kFirstVersion = 1;
 
 // One line of JSON, line end included. Values that are empty are left out.
 std::string FormatStateChange(const StateChange& change);

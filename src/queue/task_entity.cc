@@ -1,7 +1,6 @@
 #include "queue/task_entity.h"
 
 #include <cstdint>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -16,8 +15,13 @@ std::string TextOf(const Json& properties, const char* name) {
   return AsString(JsonField(properties, name)).value_or("");
 }
 
-// One step must fit on top.
-bool IsVersion(int64_t number) { return number >= 0 && number < std::numeric_limits<int>::max(); }
+// Steps must fit on top, and clients that know numbers only as doubles must count them too.
+bool IsVersion(int64_t number) { return number >= 0 && number < int64_t{1} << 53; }
+
+// A double is sent in as many digits as make the same double again.
+bool HasStamp(const Json& entry, absl::Time timestamp) {
+  return AsDouble(JsonField(entry, "timestamp")) == SecondsOf(timestamp);
+}
 
 }  // namespace
 
@@ -59,9 +63,9 @@ std::string TaskEntity::Problem() const {
 
 bool TaskEntity::IsKilled() const { return Text("status") == WireName(TaskStatus::kKilled); }
 
-int TaskEntity::version() const {
+int64_t TaskEntity::version() const {
   const std::optional<int64_t> number = AsInteger(entity_.Find("version"));
-  return number && IsVersion(*number) ? static_cast<int>(*number) : 0;
+  return number && IsVersion(*number) ? *number : 0;
 }
 
 std::vector<HistoryEntry> TaskEntity::History() const {
@@ -92,18 +96,28 @@ Task TaskEntity::ToTask() const {
   return task;
 }
 
-bool TaskEntity::IsClaimOf(absl::string_view owner, int claim_version,
+bool TaskEntity::IsClaimOf(absl::string_view owner, int64_t claim_version,
                            absl::Time claimed_at) const {
-  return Text("status") == WireName(TaskStatus::kClaimed) && Text("owner") == owner &&
-         version() == claim_version && HasEntry(WireName(TaskStatus::kClaimed), claimed_at);
+  if (Text("status") != WireName(TaskStatus::kClaimed) || Text("owner") != owner ||
+      version() != claim_version) {
+    return false;
+  }
+  // The last claim counts: after a reset another worker of this name may hold the task.
+  const Json* last = nullptr;
+  for (const Json* element : Elements(entity_.Find("history"))) {
+    const Json* properties = AsProperties(*element);
+    const bool claim =
+        properties != nullptr && TextOf(*properties, "status") == WireName(TaskStatus::kClaimed);
+    if (claim) last = properties;
+  }
+  return last != nullptr && HasStamp(*last, claimed_at);
 }
 
 bool TaskEntity::HasEntry(absl::string_view status, absl::Time timestamp) const {
   for (const Json* element : Elements(entity_.Find("history"))) {
     const Json* properties = AsProperties(*element);
     if (properties == nullptr || TextOf(*properties, "status") != status) continue;
-    // A double is sent in as many digits as make the same double again.
-    if (AsDouble(JsonField(*properties, "timestamp")) == SecondsOf(timestamp)) return true;
+    if (HasStamp(*properties, timestamp)) return true;
   }
   return false;
 }
@@ -121,7 +135,7 @@ void TaskEntity::Change(absl::string_view status, absl::Time now, absl::string_v
               StringValue(status == kResetEntry ? WireName(TaskStatus::kPending) : status));
   const Json* version_value = entity_.Find("version");
   if (IsNull(version_value) || AsInteger(version_value)) {
-    entity_.Set("version", IntegerValue(int64_t{version()} + 1));
+    entity_.Set("version", IntegerValue(version() + 1));
   }
   Replace("last_updated", DoubleValue(seconds));
   Replace("exit_code", NullValue());

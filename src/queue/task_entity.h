@@ -40,12 +40,12 @@ class TaskEntity {
   std::string Problem() const;
   bool IsKilled() const;
   // 0 if there is none.
-  int version() const;
+  int64_t version() const;
   std::vector<HistoryEntry> History() const;
   Task ToTask() const;
 
   // Whether it is claimed by the claim that wrote this.
-  bool IsClaimOf(absl::string_view owner, int version, absl::Time claimed_at) const;
+  bool IsClaimOf(absl::string_view owner, int64_t version, absl::Time claimed_at) const;
   // Whether its history has such an entry.
   bool HasEntry(absl::string_view status, absl::Time timestamp) const;
 

@@ -20,7 +20,7 @@ struct TaskRecord {
   std::string owner;
   std::string exit_code;
   std::string failure_reason;
-  int version = kFirstVersion;
+  int64_t version = kFirstVersion;
   std::vector<HistoryEntry> history;
 };
 

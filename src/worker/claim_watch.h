@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "queue/queue.h"
 
 namespace sparkles {
@@ -25,8 +26,15 @@ class ClaimWatch {
   ClaimWatch(const ClaimWatch&) = delete;
   ClaimWatch& operator=(const ClaimWatch&) = delete;
 
+  // To be called before what cannot be taken back, by one thread: where the last answer is older
+  // than it should be (this process or its machine was frozen, Datastore away), asks now, and
+  // cancels the task if the claim has ended. An error is no answer.
+  void Confirm();
+
  private:
   void Watch();
+  // False if the claim has ended.
+  bool Ask();
 
   const absl::Duration period_;
   Clock& clock_;
@@ -35,6 +43,8 @@ class ClaimWatch {
   CancelToken& task_;
   const Log log_;
   CancelToken done_;
+  Mutex mutex_;
+  absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -89,8 +89,8 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   log.Info("claimed (attempt ", claim.attempt, ")");
   const Outcome outcome = [&] {
     CancelToken cancel(&stop_);
-    const ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
-    return execute(claim, cancel);
+    ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
+    return execute(claim, cancel, [&watch] { watch.Confirm(); });
   }();
   Record(claim, outcome);
   CountFault(outcome);
@@ -144,6 +144,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcom
   absl::Duration retry = kFirstRetry;
   bool stopping = false;
   for (int tries = 1;; ++tries) {
+    const absl::Time tried = clock_.Now();
     const absl::Status status = outcome.kind == Outcome::Kind::kHandBack
                                     ? queue_.HandBack(claim, outcome.failure_reason)
                                     : queue_.Finish(claim, outcome);
@@ -153,7 +154,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcom
     }
     if (stop_.cancelled() && !stopping) {
       stopping = true;
-      patient_until = std::min(patient_until, clock_.Now() + kPatienceWhenStopping);
+      patient_until = std::min(patient_until, tried + kPatienceWhenStopping);
       retry = kFirstRetry;
     }
     const absl::Duration wait = Jitter(retry, 0.5);

@@ -28,7 +28,8 @@ inline constexpr int kMaxMachineFaults = 5;
 class Consumer {
  public:
   enum class End { kQueueEmpty, kStopped, kMachineUnfit };
-  using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel)>;
+  using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel,
+                                            absl::FunctionRef<void()> confirm_claim)>;
 
   // Borrows all. `stop` ends the loop: its reason goes into the hand-back of a task in work.
   Consumer(ConsumerOptions options, Clock& clock, Queue& queue, CancelToken& stop, Log log)

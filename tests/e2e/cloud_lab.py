@@ -188,6 +188,16 @@ class CloudLab(Lab):
         self.datastore.put(*(task if "key" in task else self.entity(task["task_id"], task["args"])
                              for task in tasks))
 
+    def reset_task(self, name):
+        """As the client does: a plain put of what it last saw, made pending."""
+        entity = self.datastore.get("SparklesV5Task", name)
+        properties = entity["properties"]
+        properties.update(status=value("pending"), owner=value(None),
+                          version=value(plain(properties["version"]) + 1))
+        properties["history"]["arrayValue"]["values"].append(
+            value({"timestamp": time.time(), "status": "reset"}))
+        self.datastore.put(entity)
+
     def kill_job(self, job):
         self.datastore.put({"key": self.datastore.key("Job", job),
                             "properties": {"status": value("killed")}})

@@ -4,7 +4,7 @@ import signal
 import time
 import unittest
 
-from cloud_lab import CloudLabTest, plain, value
+from cloud_lab import CloudLabTest
 from harness import SLOWNESS, wait_until
 
 PRICE = 5  # requests to Datastore for a task, from claim to finish
@@ -138,19 +138,9 @@ class Interference(CloudLabTest):
         self.assertEqual(self.lab.stored("k.1"), {})
         self.assert_complete("a.1")
 
-    def reset(self, name):
-        """As the client does: a plain put of what it last saw, made pending."""
-        entity = self.lab.datastore.get("SparklesV5Task", name)
-        properties = entity["properties"]
-        properties.update(status=value("pending"), owner=value(None),
-                          version=value(plain(properties["version"]) + 1))
-        properties["history"]["arrayValue"]["values"].append(
-            value({"timestamp": time.time(), "status": "reset"}))
-        self.lab.datastore.put(entity)
-
     def test_reset_task_is_not_finished_by_who_lost_it(self):  # D17
         worker = self.start_long_task()
-        self.reset("long.1")
+        self.lab.reset_task("long.1")
         # The command is ended, its result dropped, and the task claimed again by the same worker.
         wait_until(lambda: self.lab.states()["long.1"].count("claimed") == 2, "claimed again", 40)
         worker.signal(signal.SIGTERM)

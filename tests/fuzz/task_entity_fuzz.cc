@@ -44,7 +44,7 @@ void Check(absl::string_view input) {
   (void)task.MayBePendingIn("cluster");
   (void)task.ToTask();
   const size_t claims = static_cast<size_t>(CountClaims(task.History()));
-  const int version = task.version();
+  const int64_t version = task.version();
   const absl::Time now = absl::FromUnixMicros(1'795'457'170'118'003);
 
   task.Claim("vm", "host:1", now);

@@ -200,7 +200,10 @@ class Server:
     def _strike_before(self, rule, request):
         """A response instead of carrying the request out, or None."""
         marked = rule.get("request_bytes") is not None or rule.get("response_bytes") is not None
-        if rule.action in ("cut", "stall") and not marked:
+        if rule.action == "stall" and not marked:
+            request.read()  # it is carried out later
+            strike(rule)
+        if rule.action == "cut" and not marked:
             request.drain()
             strike(rule)
         if rule.action == "corrupt" and rule.get("side") == "request":

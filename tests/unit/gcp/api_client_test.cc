@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "http/transient.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scripted_transport.h"
@@ -99,7 +100,9 @@ TEST_F(ApiClientTest, ARefusedTokenIsReplacedOnceAndTheRequestMadeAnew) {
 TEST_F(ApiClientTest, ASecondRefusalIsTheAnswer) {
   transport_.Answer("", MakeResponse(401));
   transport_.Answer("", MakeResponse(401));
-  EXPECT_TRUE(absl::IsUnauthenticated(Once().status()));
+  const absl::Status error = Once().status();
+  EXPECT_TRUE(absl::IsUnauthenticated(error));
+  EXPECT_TRUE(IsMachineFault(error)) << error;  // no task's fault
   EXPECT_EQ(tokens_.drops, 2);
 }
 
@@ -107,7 +110,7 @@ TEST_F(ApiClientTest, AGoodStatusIsAResponse) {
   transport_.Answer("", MakeResponse(404, "x"));
   EXPECT_EQ(Once({412, 404})->body, "x");
   transport_.Answer("", MakeResponse(308));
-  EXPECT_EQ(Once().status().code(), absl::StatusCode::kUnknown);
+  EXPECT_FALSE(Once().ok());
 }
 
 TEST_F(ApiClientTest, ARefusalSaysWhoAskedAndNoSecret) {
@@ -124,6 +127,20 @@ TEST_F(ApiClientTest, TroubleWithCredentialsWasNeverApplied) {
   const absl::Status error = Once().status();
   EXPECT_TRUE(IsTransient(error));
   EXPECT_FALSE(MaybeApplied(error));
+}
+
+// "No such file" of a token file is no "no such object".
+TEST_F(ApiClientTest, TroubleWithCredentialsIsTheMachinesAndNoAnswerOfTheService) {
+  for (const absl::Status& error :
+       {absl::NotFoundError("key file"), absl::InvalidArgumentError("key file"),
+        absl::PermissionDeniedError("key file"), absl::AbortedError("key file")}) {
+    tokens_.error = error;
+    EXPECT_TRUE(absl::IsUnavailable(Once().status()));
+    EXPECT_TRUE(IsMachineFault(Once().status()));
+    EXPECT_TRUE(absl::StrContains(Once().status().message(), "key file"));
+  }
+  tokens_.error = absl::CancelledError("SIGTERM");
+  EXPECT_TRUE(absl::IsCancelled(Once().status()));
 }
 
 TEST_F(ApiClientTest, WhatMayPassIsTriedAgain) {

@@ -48,14 +48,41 @@ TEST(ApiErrorTest, AServersCancelledIsNotOurs) {
 }
 
 TEST(ApiErrorTest, OnlyWhatMayPassIsTransient) {
-  for (const int status : {408, 500, 502, 503, 504}) {
+  for (const int status : {301, 408, 499, 500, 502, 503, 504, 507, 520}) {
     EXPECT_TRUE(IsTransient(ErrorOf(status))) << status;
     EXPECT_TRUE(MaybeApplied(ErrorOf(status))) << status;
   }
   EXPECT_TRUE(IsTransient(ErrorOf(429)));
   EXPECT_FALSE(MaybeApplied(ErrorOf(429)));
-  for (const int status : {301, 400, 401, 403, 404, 409, 412, 416, 499, 501}) {
+  for (const int status : {400, 401, 403, 404, 409, 412, 416, 501, 505}) {
     EXPECT_FALSE(IsTransient(ErrorOf(status))) << status;
+  }
+}
+
+TEST(ApiErrorTest, APageForPeopleIsNoWordOfTheService) {
+  for (const int status : {400, 401, 403, 413}) {
+    EXPECT_TRUE(IsTransient(ErrorOf(status, " <html>log in to the hotel's network"))) << status;
+  }
+  EXPECT_FALSE(IsTransient(ErrorOf(404, "<html>")));
+}
+
+TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {
+  EXPECT_TRUE(IsGoogleError(ErrorOf(400, R"({"error":{"status":"INVALID_ARGUMENT"}})")));
+  for (const char* body : {"", "<html>", "{}", R"({"error":"invalid"})", R"({"error":{}})"}) {
+    EXPECT_FALSE(IsGoogleError(ErrorOf(400, body))) << body;
+  }
+}
+
+TEST(ApiErrorTest, NoSecretIsQuotedNotEvenEscapedOrInPart) {
+  const std::string secret = "ya29.long-token";
+  const std::string filler(592, 'x');
+  for (const std::string& said :
+       {secret, std::string(R"(\u0079a29.long-token)"), filler + secret}) {
+    const absl::Status error = MakeApiError(
+        MakeResponse(
+            400, absl::StrCat(R"({"error":{"message":")", said == secret ? said : said, "\"}}")),
+        "host", {secret});
+    EXPECT_FALSE(absl::StrContains(error.message(), "29.l")) << error;
   }
 }
 
@@ -105,7 +132,7 @@ TEST(ApiErrorTest, ADisabledApiIsNamed) {
 
 TEST(ApiErrorTest, APlainRefusalNamesTheRoles) {
   EXPECT_TRUE(Says(ErrorOf(403, "no"), "the account needs roles/datastore.user"));
-  EXPECT_TRUE(Says(MakeApiError(MakeResponse(403), "host", "roles/x"), "needs roles/x"));
+  EXPECT_TRUE(Says(MakeApiError(MakeResponse(403), "host", {}, "roles/x"), "needs roles/x"));
 }
 
 TEST(ApiErrorTest, BillingIsNamed) {

@@ -84,13 +84,23 @@ TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {
 TEST_F(DatastoreClientTest, ReadsAreSentAgainAfterTrouble) {
   transport_.Fail(kLookup, Transient(absl::UnavailableError("reset"), true));
   transport_.Answer(kLookup, MakeResponse(503));
-  transport_.Answer(kLookup, MakeResponse(200, "{}"));
+  transport_.Answer(kLookup, MakeResponse(200, R"({"missing": [{}]})"));
   EXPECT_TRUE(client_.Lookup({{"K", "a"}}, never_).ok());
 }
 
+// A proxy may say anything; that is an outage, not a verdict on the key.
+TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanRefuseARead) {
+  for (const int status : {400, 401, 403, 404, 409}) {
+    transport_.Answer(kLookup, MakeResponse(status));
+    const absl::Status error = client_.LookupInTransaction({{"K", "a"}}, never_).status();
+    EXPECT_TRUE(absl::IsUnavailable(error) && IsTransient(error)) << error;
+  }
+}
+
 TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
-  for (const char* body : {"<html>", "[]", R"({"found": 3})", R"({"found": [{}]})",
-                           R"({"found": [{"entity": {"key": {"path": []}}}]})"}) {
+  for (const char* body :
+       {"<html>", "[]", "{}", R"({"missing": []})", R"({"found": 3})", R"({"found": [{}]})",
+        R"({"found": [{"entity": {"key": {"path": []}}}]})"}) {
     transport_.Answer(kLookup, MakeResponse(200, body));
     EXPECT_FALSE(client_.Lookup({{"K", "a"}}, never_).ok()) << body;
   }
@@ -99,7 +109,7 @@ TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
     transport_.Answer(kQuery, MakeResponse(200, body));
     EXPECT_FALSE(client_.FindKeys("K", {}, 20, never_).ok()) << body;
   }
-  transport_.Answer(kLookup, MakeResponse(200, "{}"));
+  transport_.Answer(kLookup, MakeResponse(200, R"({"missing": [{}]})"));
   EXPECT_FALSE(client_.LookupInTransaction({{"K", "a"}}, never_).ok());  // no transaction
 }
 
@@ -147,8 +157,8 @@ TEST_F(DatastoreClientTest, ContentionIsNoErrorOfACommit) {
 TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("reset"), /*maybe_applied=*/true));
   EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
-  for (const int status : {500, 503, 504}) {
-    transport_.Answer(kCommit, MakeResponse(status));
+  for (const int status : {307, 400, 403, 409, 499, 500, 503, 504, 520}) {
+    transport_.Answer(kCommit, MakeResponse(status, "<html>"));
     EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << status;
   }
   transport_.Answer(kCommit, MakeResponse(400, kExpired));
@@ -157,7 +167,9 @@ TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
     transport_.Answer(kCommit, MakeResponse(200, body));
     EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << body;
   }
-  EXPECT_THAT(transport_.requests(), SizeIs(7));
+  transport_.Fail(kCommit, absl::ResourceExhaustedError("endless headers"));
+  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
+  EXPECT_THAT(transport_.requests(), SizeIs(14));
 }
 
 TEST_F(DatastoreClientTest, ACommitThatNeverLeftIsSentAgain) {

@@ -111,6 +111,24 @@ TEST_F(GcsUploadSessionTest, AServerThatKeepsLessThanAllIsSentTheRest) {
   EXPECT_EQ(server_.requests().back().body, text_.substr(262'144));
 }
 
+TEST_F(GcsUploadSessionTest, AServerThatKeepsAllButHasNotSaidSoIsAskedAndSentNothing) {
+  ScriptBegin();
+  ScriptKept(text_.size());
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  EXPECT_EQ(Header(server_.requests().back(), "Content-Range"), "bytes */1000000");
+}
+
+TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingWearsOutPatience) {
+  text_ = Text(2 * kGcsProgressBytes);
+  ScriptBegin();
+  for (int i = 0; i < 20; ++i) ScriptKept(0);
+  server_.Answer("PUT", MakeResponse(403));
+  const absl::Time start = clock_.Now();
+  EXPECT_TRUE(absl::IsPermissionDenied(Upload().status()));
+  EXPECT_GE(clock_.Now() - start, absl::Seconds(10));  // ever longer waits
+}
+
 TEST_F(GcsUploadSessionTest, ADoneUploadWhoseAnswerWasLostIsDone) {
   for (const int status : {500, 502, 503, 504, 408, 429}) {
     ScriptBegin();

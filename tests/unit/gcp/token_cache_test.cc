@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "http/transient.h"
 #include "tests/support/fake_clock.h"
 
 namespace sparkles {
@@ -94,6 +95,17 @@ TEST_F(TokenCacheTest, AFailedRenewalKeepsTheOldTokenAndIsRetriedEverLater) {
   EXPECT_EQ(Get(), "down");
   source_.on_get = nullptr;
   EXPECT_EQ(Get(), "token-8");
+}
+
+TEST_F(TokenCacheTest, WhatFailsAfterItHasWorkedMayPass) {
+  source_.on_get = [](int call, const CancelToken&) {
+    return call == 2 ? absl::OkStatus() : absl::NotFoundError("token file");
+  };
+  EXPECT_FALSE(IsTransient(cache_.Get(cancel_).status()));
+  EXPECT_EQ(Get(), "token-2");
+  clock_.Advance(absl::Hours(2));
+  const absl::Status error = cache_.Get(cancel_).status();
+  EXPECT_TRUE(absl::IsNotFound(error) && IsTransient(error)) << error;
 }
 
 TEST_F(TokenCacheTest, AServerThatGivesOutTheOldTokenAgainIsNotAskedAtEveryCall) {

@@ -14,6 +14,8 @@
 namespace sparkles {
 namespace {
 
+constexpr char kContention[] = R"({"error": {"status": "ABORTED"}})";
+
 class DatastoreQueueSearch : public testing::Test {
  protected:
   // The answer to a query: `count` tasks seem to be pending.
@@ -31,7 +33,8 @@ class DatastoreQueueSearch : public testing::Test {
 
   // The next candidate turns out to be gone.
   void LoseCandidate() {
-    transport_.Answer(":lookup", MakeResponse(200, R"({"transaction": "TX"})"));
+    transport_.Answer(":lookup",
+                      MakeResponse(200, R"({"transaction": "TX", "missing": [{}, {}]})"));
     transport_.Answer(":rollback", MakeResponse(200, "{}"));
   }
 
@@ -65,13 +68,23 @@ TEST_F(DatastoreQueueSearch, WhoKeepsLosingLooksAtALargerSample) {  // D28
 
 TEST_F(DatastoreQueueSearch, ACandidateThatSomebodyElseHasLockedIsLostAndNoOutage) {  // D28
   AnswerQuery(1);
-  transport_.Answer(":lookup", MakeResponse(409));
+  transport_.Answer(":lookup", MakeResponse(409, kContention));
+  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
+}
+
+TEST_F(DatastoreQueueSearch, AProxysRefusalHidesNoTask) {
+  AnswerQuery(1);
+  transport_.Answer(":lookup", MakeResponse(400, "<html>Bad Request"));
+  transport_.Answer(":lookup", MakeResponse(400, "what?"));
+  EXPECT_TRUE(absl::IsUnavailable(queue_.ClaimOne(never_).status()));
+  AnswerQuery(1);
+  LoseCandidate();  // it is looked at again
   EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
 }
 
 TEST_F(DatastoreQueueSearch, ALockInTheWayOfAnEndIsNoLostClaim) {
   constexpr int kTries = 5;
-  for (int i = 0; i < kTries; ++i) transport_.Answer(":lookup", MakeResponse(409));
+  for (int i = 0; i < kTries; ++i) transport_.Answer(":lookup", MakeResponse(409, kContention));
   EXPECT_TRUE(absl::IsUnavailable(queue_.HandBack(Claim{}, "a test")));
 }
 
@@ -82,7 +95,8 @@ TEST_F(DatastoreQueueSearch, EverySearchThatLosesLeavesNoOpenTransaction) {
 }
 
 TEST_F(DatastoreQueueSearch, OutageIsAnErrorAndNoEmptyQueue) {  // D19
-  transport_.Answer(":runQuery", MakeResponse(403));
+  transport_.Answer(":runQuery",
+                    MakeResponse(403, R"({"error": {"status": "PERMISSION_DENIED"}})"));
   EXPECT_TRUE(absl::IsPermissionDenied(queue_.ClaimOne(never_).status()));
 }
 

@@ -137,6 +137,21 @@ TEST(TaskEntity, AClaimIsKnownByOwnerVersionAndTime) {
   EXPECT_FALSE(task.IsClaimOf("vm", 3, kNow));
 }
 
+TEST(TaskEntity, AnOlderClaimOfTheSameNameIsNotTheClaim) {
+  TaskEntity task = TaskOf();
+  task.Claim("vm", "", kNow);
+  task.HandBack("reset", kNow + absl::Seconds(1));
+  task.Claim("vm", "", kNow + absl::Seconds(2));
+  EXPECT_FALSE(task.IsClaimOf("vm", task.version(), kNow));
+  EXPECT_TRUE(task.IsClaimOf("vm", task.version(), kNow + absl::Seconds(2)));
+}
+
+TEST(TaskEntity, VersionsCountBeyond32Bits) {
+  TaskEntity task = TaskOf(R"({"version": {"integerValue": "2147483647"}})");
+  task.Claim("vm", "", kNow);
+  EXPECT_EQ(task.version(), 2147483648);
+}
+
 TEST(TaskEntity, WrongTypesAreProblemsWithAName) {  // D30
   EXPECT_EQ(TaskOf().Problem(), "");
   EXPECT_EQ(TaskOf(R"({"version": {"nullValue": null}, "history": {"arrayValue": {}}})").Problem(),
@@ -144,7 +159,7 @@ TEST(TaskEntity, WrongTypesAreProblemsWithAName) {  // D30
   EXPECT_THAT(TaskOf(R"({"args": {"integerValue": "1"}})").Problem(), HasSubstr("args"));
   EXPECT_THAT(TaskOf(R"({"version": {"stringValue": "1"}})").Problem(), HasSubstr("version"));
   EXPECT_THAT(TaskOf(R"({"version": {"integerValue": "-1"}})").Problem(), HasSubstr("version"));
-  EXPECT_THAT(TaskOf(R"({"version": {"integerValue": "2147483647"}})").Problem(),
+  EXPECT_THAT(TaskOf(R"({"version": {"integerValue": "9007199254740993"}})").Problem(),
               HasSubstr("version"));
   EXPECT_THAT(TaskOf(R"({"history": {"stringValue": "x"}})").Problem(), HasSubstr("history"));
   EXPECT_THAT(TaskOf(R"({"status": {"arrayValue": {}}})").Problem(), HasSubstr("status"));

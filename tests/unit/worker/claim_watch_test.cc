@@ -38,6 +38,18 @@ class AnsweringQueue : public Queue {
   std::deque<absl::StatusOr<ClaimState>> answers_;
 };
 
+// Sleeps last until they are cancelled.
+class StoppedClock : public Clock {
+ public:
+  absl::Time Now() override { return now; }
+  bool Sleep(absl::Duration, const CancelToken& cancel) override {
+    while (!cancel.cancelled()) std::this_thread::yield();
+    return false;
+  }
+
+  absl::Time now = absl::UnixEpoch();
+};
+
 class ClaimWatchTest : public testing::Test {
  protected:
   // Watches until the task is cancelled.
@@ -51,6 +63,20 @@ class ClaimWatchTest : public testing::Test {
   Claim claim_;
   CancelToken task_;
 };
+
+TEST_F(ClaimWatchTest, WhoWasFrozenAsksBeforeItDelivers) {
+  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kLost});
+  StoppedClock clock;  // the watch's own thread sleeps on
+  ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
+  watch.Confirm();
+  EXPECT_EQ(queue.checks, 0);  // a short task pays nothing
+  for (const int checks : {1, 2}) {
+    clock.now += absl::Minutes(1);
+    watch.Confirm();
+    EXPECT_EQ(queue.checks, checks);
+  }
+  EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
+}
 
 TEST_F(ClaimWatchTest, AKilledJobCancelsTheTask) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kKilled});

@@ -20,7 +20,7 @@ class ConsumerCloudTest : public testing::Test {
  protected:
   Consumer::End Run(MemQueue& queue, ConsumerOptions options) {
     Consumer consumer(options, clock_, queue, stop_, recorded_.log());
-    return consumer.Run([this](const Claim&, const CancelToken& cancel) {
+    return consumer.Run([this](const Claim&, const CancelToken& cancel, auto) {
       ++runs_;
       Outcome outcome;
       outcome.kind = Outcome::Kind::kComplete;

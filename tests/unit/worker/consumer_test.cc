@@ -60,7 +60,7 @@ class ConsumerTest : public testing::Test {
     queue_->finish_errors = finish_errors_;
     queue_->hand_back_errors = hand_back_errors_;
     Consumer consumer({.linger = linger_}, clock_, *queue_, stop_, recorded_.log());
-    return consumer.Run([this](const Claim& claim, const CancelToken& cancel) {
+    return consumer.Run([this](const Claim& claim, const CancelToken& cancel, auto) {
       executed_.push_back(claim.task.id);
       return execute_(claim, cancel);
     });
@@ -360,7 +360,7 @@ class StoppingQueue : public Queue {
 TEST_F(ConsumerTest, AStopWhileClaimingIsNoEmptyQueue) {
   StoppingQueue queue(stop_);
   Consumer consumer({.linger = absl::ZeroDuration()}, clock_, queue, stop_, recorded_.log());
-  EXPECT_EQ(consumer.Run([](const Claim&, const CancelToken&) { return Completed(); }),
+  EXPECT_EQ(consumer.Run([](const Claim&, const CancelToken&, auto) { return Completed(); }),
             Consumer::End::kStopped);
 }
 

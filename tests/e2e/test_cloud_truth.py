@@ -1,0 +1,110 @@
+"""Answers that come from nobody knows whom, and workers that slept: nothing is lost, nothing lies."""
+import signal
+import time
+import unittest
+
+from cloud_lab import CloudLabTest
+from harness import SLOWNESS, LabTest, wait_until
+
+HTML = "<html>not the service</html>"
+
+
+class StrangeAnswers(CloudLabTest):
+    def test_a_commit_that_was_applied_and_answered_strangely_is_found_out(self):
+        codes = (520, 499, 307, 400, 403)
+        names = [f"a.{code}" for code in codes]
+        self.lab.write_tasks([self.lab.task(name, "true") for name in names])
+        for number, code in enumerate(codes):
+            self.fault(kind="datastore.commit", skip=number, action="status", code=code, body=HTML,
+                       apply=True)
+        worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=100)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once(names, worker)
+
+    def test_a_claim_is_settled_before_anything_else(self):
+        self.lab.write_tasks([self.lab.task(name, "true") for name in ("a.1", "a.2")])
+        self.fault(kind="datastore.commit", action="cut", apply=True)
+        self.fault(kind="datastore.lookup", skip=1, action="status", code=400, body=HTML)
+        worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=60)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once(["a.1", "a.2"], worker)
+
+    def test_refusals_of_a_proxy_hide_no_task(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        self.fault(kind="datastore.lookup", action="status", code=400, body=HTML, count=3)
+        worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=60)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once(["a.1"], worker)
+
+    def test_an_upload_outlives_strange_answers(self):
+        codes = (302, 400, 499, 507, 520)
+        self.lab.write_tasks([self.lab.task(f"a.{code}", "echo hi > out") for code in codes])
+        for code in codes:
+            self.fault(kind="upload.*", path=f"a.{code}", action="status", code=code, body=HTML)
+        worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=60)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once([f"a.{code}" for code in codes], worker)
+
+
+class Stops(CloudLabTest):
+    def test_while_commits_go_unanswered(self):
+        self.lab.write_tasks([self.lab.task("a.1", "exec sleep 600")])
+        worker = self.lab.start_consume("--localhost")
+        self.wait_for_status("a.1", "claimed")
+        self.fault(kind="datastore.commit", action="stall", seconds=60, count=0)
+        started = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(40).exit_code, 143, worker.stderr)
+        self.assertLess(time.monotonic() - started, 20 * SLOWNESS)
+
+    def test_while_the_metadata_server_is_silent(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        self.fault(kind="metadata.*", action="stall", seconds=60, count=0)
+        worker = self.lab.start_consume()
+        wait_until(lambda: self.cloud.requests(), "it has asked")
+        started = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20).exit_code, 143, worker.stderr)
+        self.assertLess(time.monotonic() - started, 5 * SLOWNESS)
+
+
+class Frozen(CloudLabTest):
+    def generations(self):
+        return {name: found.generation
+                for name, found in self.cloud.storage.objects("lab").items()}
+
+    def test_worker_never_writes_over_what_the_next_one_delivered(self):
+        go = self.lab.folder / "go"
+        self.lab.write_tasks([self.lab.task(
+            "a.1", f"echo $$ > out; while [ ! -e {go} ]; do sleep 0.1; done")])
+        frozen = self.lab.start_consume("--localhost")
+        self.wait_for_status("a.1", "claimed")
+        frozen.signal(signal.SIGSTOP)
+        self.addCleanup(frozen.signal, signal.SIGKILL)
+        time.sleep(24)  # its last look at the claim is too old to deliver by
+        self.lab.reset_task("a.1")
+        go.touch()
+        second = self.lab.consume("--localhost")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        delivered = self.generations()
+        frozen.signal(signal.SIGCONT)
+        wait_until(lambda: "dropped" in frozen.stderr, "it sees that it has lost the task")
+        self.assertEqual(frozen.wait(30).exit_code, 0, frozen.stderr)
+        self.assertEqual(self.generations(), delivered)
+        self.assertEqual(self.lab.states()["a.1"].status, "complete")
+
+
+class Credentials(LabTest):
+    def test_that_are_broken_fail_no_task(self):  # D31
+        names = [f"a.{number}" for number in range(1, 9)]
+        self.lab.write_tasks([self.lab.task(name, "true", downloads=[
+            self.lab.download("gs://lab/in", "in")]) for name in names])
+        worker = self.lab.consume(environment={
+            "GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent.json"})
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        self.assertIn("/nonexistent.json", worker.stderr)
+        self.assertEqual({state.status for state in self.lab.states().values()}, {"pending"})
+
+
+if __name__ == "__main__":
+    unittest.main()
