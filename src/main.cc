@@ -1,10 +1,28 @@
 // sparklesworker: see README.md, or run it with --help.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 
 #include "cli/command_line.h"
 
+namespace {
+
+// A descriptor 0-2 that is closed would be the first file that we open, and messages go there.
+void FillStandardDescriptors() {
+  while (true) {
+    int fd = open("/dev/null", O_RDWR);
+    if (fd < 0) fd = open("/", O_RDONLY);  // an image without /dev; writing is then an error
+    if (fd > STDERR_FILENO) (void)close(fd);
+    if (fd < 0 || fd >= STDERR_FILENO) return;
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  FillStandardDescriptors();
   try {
     return sparkles::RunCommandLine(argc, argv);
   } catch (const std::exception& error) {

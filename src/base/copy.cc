@@ -86,6 +86,10 @@ absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
                                      absl::FunctionRef<absl::Status(uint64_t bytes)> on_piece) {
   ASSIGN_OR_RETURN(const struct stat before, StatOf(from));
   const auto size = static_cast<uint64_t>(before.st_size);
+  char probe;
+  if (size == 0 && pread(from, &probe, 1, 0) > 0) {
+    return absl::FailedPreconditionError("has content, but no size (a file of /proc?)");
+  }
   uint32_t crc = 0;
   if (size >= kShareFromBytes && ioctl(to, FICLONE, from) == 0) {
     if (crc32c == nullptr) {

@@ -2,7 +2,9 @@
 // the way back up is "..", trusted only if it leads to the folder that we came from.
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -48,6 +50,7 @@ class TreeRemover {
 
   UniqueFd folder_;            // the innermost of `levels_`
   std::vector<Level> levels_;  // outermost first
+  std::string top_;            // the path of the outermost
   absl::Status first_error_;
 };
 
@@ -57,21 +60,57 @@ std::string TreeRemover::PathOf(const std::string& entry) const {
   return path + entry;
 }
 
+// The mount that `fd` is in, as the kernel names it; "" without /proc.
+std::string MountOf(int fd) {
+  constexpr absl::string_view kField = "mnt_id:";
+  const auto info = ReadFile(absl::StrCat("/proc/self/fdinfo/", fd), 4096);
+  if (!info.ok()) return "";
+  const size_t at = info->find(std::string(kField));
+  return at == std::string::npos ? "" : info->substr(at, info->find('\n', at) - at);
+}
+
+bool IsSameMount(int one, int other) {
+  struct stat first;
+  struct stat second;
+  return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         MountOf(one) == MountOf(other);
+}
+
+// Fails with EXDEV at a mount: what somebody mounted here (reference data, bound or from elsewhere)
+// is not ours to remove.
 UniqueFd OpenFolderAt(int parent_fd, const std::string& name) {
-  return UniqueFd(openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  open_how how = {};
+  how.flags = kFlags;
+  how.resolve = RESOLVE_NO_XDEV;
+  UniqueFd folder(
+      static_cast<int>(syscall(SYS_openat2, parent_fd, name.c_str(), &how, sizeof how)));
+  if (folder.valid() || (errno != ENOSYS && errno != EPERM)) return folder;
+  // Before Linux 5.6, or where a sandbox knows no newer calls.
+  folder.reset(openat(parent_fd, name.c_str(), kFlags));
+  if (!folder.valid() || IsSameMount(parent_fd, folder.get())) return folder;
+  folder.reset();
+  errno = EXDEV;
+  return folder;
 }
 
 // Opens the folder and lists it, unlinking what is no folder. If it cannot be entered, that is
 // noted, and the folder that was open stays open.
 void TreeRemover::Enter(int parent_fd, const std::string& name) {
+  const std::string& label = levels_.empty() ? top_ : name;
   UniqueFd folder = OpenFolderAt(parent_fd, name);
   if (!folder.valid() && errno == EACCES) {
     // Follows no link: EACCES comes after O_NOFOLLOW and O_DIRECTORY have had their say.
     if (fchmodat(parent_fd, name.c_str(), S_IRWXU, 0) == 0) folder = OpenFolderAt(parent_fd, name);
   }
   struct stat info;
+  if (!folder.valid() && errno == EXDEV) {
+    Note(absl::FailedPreconditionError(
+        absl::StrCat(PathOf(label), ": something is mounted there: left alone")));
+    return;
+  }
   if (!folder.valid() || fstat(folder.get(), &info) != 0) {
-    if (errno != ENOENT) NoteErrno(name);
+    if (errno != ENOENT) NoteErrno(label);
     return;
   }
   // A refusal shows at the first entry that cannot be removed.
@@ -79,14 +118,14 @@ void TreeRemover::Enter(int parent_fd, const std::string& name) {
   struct stat parent;
   const bool can_return = levels_.empty() || fstatat(folder.get(), "..", &parent, 0) == 0;
   if (!can_return) {
-    NoteErrno(name);
+    NoteErrno(label);
     return;
   }
   if (!levels_.empty() && IdentityOf(parent) != levels_.back().identity) {
     NoteMoved(name);
     return;
   }
-  levels_.push_back({name, IdentityOf(info), {}});
+  levels_.push_back({label, IdentityOf(info), {}});
   folder_ = std::move(folder);
   UnlinkEntries();
 }
@@ -122,7 +161,10 @@ void TreeRemover::Leave() {
 }
 
 absl::Status TreeRemover::Remove(const std::string& path) {
-  Enter(AT_FDCWD, path);
+  const UniqueFd parent(open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent.valid()) return ErrnoError(errno, path);
+  top_ = path;
+  Enter(parent.get(), std::string(BaseName(path)));
   while (!levels_.empty()) {
     std::vector<std::string>& subfolders = levels_.back().subfolders;
     if (!subfolders.empty()) {

@@ -85,6 +85,7 @@ absl::Status MakeAbsoluteFolder(std::string& path) {
 int ExitCodeOf(Consumer::End end, int signal) {
   if (end == Consumer::End::kMachineUnfit) return kExitMachineUnfit;
   if (end == Consumer::End::kStopped) return 128 + signal;
+  if (end == Consumer::End::kQueueBroken) return kExitTasksFile;
   return kExitDone;
 }
 

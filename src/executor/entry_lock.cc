@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/status.h"
@@ -19,6 +22,13 @@ namespace {
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
+
+// The name of an entry: a SHA-256.
+bool IsEntryName(absl::string_view name) {
+  return name.size() == 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isxdigit(static_cast<unsigned char>(c));
+         });
+}
 
 bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
 
@@ -66,7 +76,10 @@ void RemoveLeftovers(const std::string& folder, absl::Time now) {
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return;
   const auto remove = [&](absl::string_view name, unsigned char) {
-    if (absl::EndsWith(name, kLockSuffix) || absl::StartsWith(name, kTempFilePrefix)) {
+    // Locks of entries alone: the folder may hold a Cargo.lock or poetry.lock of its owner.
+    absl::string_view entry = name;
+    const bool lock = absl::ConsumeSuffix(&entry, kLockSuffix) && IsEntryName(entry);
+    if (lock || absl::StartsWith(name, kTempFilePrefix)) {
       RemoveIfLeftover(absl::StrCat(folder, "/", name), now);
     }
   };

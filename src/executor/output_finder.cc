@@ -246,9 +246,7 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude) {
-  absl::StatusOr<Outputs> outputs = OutputWalk(include, exclude).Run(work_folder);
-  if (!outputs.ok()) return MachineFault(outputs.status());
-  return outputs;
+  return OutputWalk(include, exclude).Run(work_folder);
 }
 
 }  // namespace sparkles

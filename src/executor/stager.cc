@@ -100,17 +100,17 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
   return file.Commit(/*durable=*/false);
 }
 
-absl::StatusOr<std::vector<std::string>> Stager::Settle(const std::vector<StagedInput>& inputs,
-                                                        const std::string& work_folder,
-                                                        const Log& log) {
+absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
+                                                        const std::string& work_folder) {
   std::vector<std::string> unchanged;
-  for (const StagedInput& input : inputs) {
+  for (StagedInput& input : inputs) {
     const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
     ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path));
+    input.changed = !same;
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      RETURN_IF_ERROR(Detach(input, path, log));
+      RETURN_IF_ERROR(Detach(path));
     }
   }
   std::sort(unchanged.begin(), unchanged.end());
@@ -133,24 +133,30 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   return crc == input.crc32c;
 }
 
-absl::Status Stager::Detach(const StagedInput& input, const std::string& path, const Log& log) {
+absl::Status Stager::Detach(const std::string& path) {
   struct stat now;
   const bool linked = lstat(path.c_str(), &now) == 0 && S_ISLNK(now.st_mode);
-  if (linked && stat(path.c_str(), &now) == 0 && S_ISREG(now.st_mode)) {
-    ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
-    ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
-    auto copied =
-        CopyContent(from.get(), copy.fd(), nullptr, [](uint64_t) { return absl::OkStatus(); });
-    if (!copied.ok()) return Annotate(copied.status(), path);
-    RETURN_IF_ERROR(copy.Commit(/*durable=*/false));
+  if (!linked || stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
+  ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
+  auto copied =
+      CopyContent(from.get(), copy.fd(), nullptr, [](uint64_t) { return absl::OkStatus(); });
+  if (!copied.ok()) return Annotate(copied.status(), path);
+  return copy.Commit(/*durable=*/false);
+}
+
+void Stager::DropChanged(const std::vector<StagedInput>& inputs, const Log& log) {
+  for (const StagedInput& input : inputs) {
+    if (!input.symlink || !input.changed) continue;
+    const auto dropped = cache_.DropIfChanged(input.download.src_url, {});
+    if (!dropped.ok()) {  // who uses it next finds out
+      log.Warning(input.download.dst, ": ", dropped.status().message());
+    } else if (*dropped) {
+      log.Warning(input.download.dst,
+                  " is shared with other tasks (symlink_safe) and was changed by this one: dropped "
+                  "from the cache");
+    }
   }
-  ASSIGN_OR_RETURN(const bool dropped, cache_.DropIfChanged(input.download.src_url, {}));
-  if (dropped) {
-    log.Warning(input.download.dst,
-                " is shared with other tasks (symlink_safe) and was changed by this one: dropped "
-                "from the cache");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace sparkles

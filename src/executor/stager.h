@@ -24,6 +24,7 @@ struct StagedInput {
   bool aged = false;     // an edit after the staging cannot leave `seen` as it is
   uint32_t crc32c = 0;   // of the content, unless the download is content-addressed
   bool symlink = false;  // a link into the cache
+  bool changed = false;  // known after Settle
 };
 
 class Stager {
@@ -38,11 +39,14 @@ class Stager {
                                                  const std::string& work_folder,
                                                  const CancelToken& cancel, const Log& log);
 
-  // For after the command: gives changed symlinked inputs a private copy of what they hold now and
-  // drops their cache entries, so that no later task sees them. Then the sorted paths of inputs
-  // that still have the content they were staged with.
-  absl::StatusOr<std::vector<std::string>> Settle(const std::vector<StagedInput>& inputs,
-                                                  const std::string& work_folder, const Log& log);
+  // For after the command: gives changed symlinked inputs a private copy of what they hold now.
+  // Then the sorted paths of inputs that still have the content they were staged with.
+  absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
+                                                  const std::string& work_folder);
+
+  // For after the uploads, which may read through a link that the task made or moved: drops the
+  // cache entries of changed symlinked inputs, so that no later task sees them.
+  void DropChanged(const std::vector<StagedInput>& inputs, const Log& log);
 
  private:
   absl::StatusOr<std::optional<StagedInput>> StageOne(const Download& download,
@@ -51,7 +55,7 @@ class Stager {
   absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
                    const TransferOptions& options);
   absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path);
-  absl::Status Detach(const StagedInput& input, const std::string& path, const Log& log);
+  static absl::Status Detach(const std::string& path);
 
   ObjectStore& store_;
   ContentCache& cache_;

@@ -5,13 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <random>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/status.h"
@@ -20,6 +22,7 @@ namespace sparkles {
 namespace {
 
 constexpr char kPrefix[] = "task-";
+constexpr size_t kDigits = 9;
 constexpr char kLockName[] = "/.lock";
 
 // The lock of a folder if nobody holds it and it is still there. A lock file that another worker
@@ -40,6 +43,13 @@ absl::Status RemoveTaskFolder(const std::string& path) {
   status.Update(RemoveTree(path + "/log"));
   if (status.ok()) status = RemoveTree(path);
   return status;
+}
+
+// A folder that Make made, by its name; "task-notes" is somebody else's.
+bool IsTaskFolderName(absl::string_view name) {
+  return absl::ConsumePrefix(&name, kPrefix) && name.size() == kDigits &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); });
 }
 
 std::string RandomDigits() {
@@ -106,7 +116,7 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
   std::vector<std::string> names;
   // What cannot be read now is left to the next worker.
   (void)ForEachEntry(folder->get(), tasks_dir, [&names](const char* entry, unsigned char) {
-    if (absl::StartsWith(entry, kPrefix)) names.emplace_back(entry);
+    if (IsTaskFolderName(entry)) names.emplace_back(entry);
   });
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(tasks_dir, "/", name);

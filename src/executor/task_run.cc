@@ -20,6 +20,7 @@
 #include "executor/output_finder.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
+#include "storage/file_url.h"
 
 namespace sparkles {
 namespace {
@@ -52,9 +53,10 @@ std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, co
 }
 
 // A destination that no store takes must come to light before the command has run for hours.
-absl::Status CheckUrl(absl::string_view field, const std::string& url) {
-  if (url.empty() || absl::StartsWith(url, "file:///") || absl::StartsWith(url, "gs://")) {
-    return absl::OkStatus();
+absl::Status CheckUrl(absl::string_view field, const std::string& url, bool is_folder = false) {
+  if (url.empty() || absl::StartsWith(url, "gs://")) return absl::OkStatus();
+  if (absl::StartsWith(url, "file:///")) {
+    return Annotate(ParseFileUrl(is_folder ? absl::StrCat(url, "/file") : url).status(), field);
   }
   return absl::InvalidArgumentError(
       absl::StrCat(field, ": ", PrintableText(url), ": not a file:/// or gs:// URL"));
@@ -90,6 +92,7 @@ Outcome TaskRun::Run() {
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
   if (status.ok()) status = DeliverOutputs();
+  stager_.DropChanged(inputs_, context_.log);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered = !status.ok() && result_.run.has_value() && !cancel_.cancelled();
@@ -126,7 +129,7 @@ absl::Status TaskRun::ReadSpec() {
   ASSIGN_OR_RETURN(TaskSpec spec, ParseTaskSpec(text));
   if (spec.command_result_url.empty()) spec.command_result_url = spec_.command_result_url;
   if (spec.stdout_url.empty()) spec.stdout_url = spec_.stdout_url;
-  RETURN_IF_ERROR(CheckUrl("uploads.dst_url", spec.upload_url));
+  RETURN_IF_ERROR(CheckUrl("uploads.dst_url", spec.upload_url, /*is_folder=*/true));
   RETURN_IF_ERROR(CheckUrl("stdout_url", spec.stdout_url));
   RETURN_IF_ERROR(CheckUrl("command_result_url", spec.command_result_url));
   spec_ = std::move(spec);
@@ -167,28 +170,28 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   RETURN_IF_ERROR(CheckCancelled());
   if (script.empty()) return absl::OkStatus();
   const std::string path = absl::StrCat(folder_->log(), "/", name, ".txt");
-  auto output = OpenFile(path, O_CREAT | O_RDWR | O_APPEND);
-  if (!output.ok()) return MachineFault(output.status());
+  // A script before this one may have done anything to the folder: it is the task's own.
+  auto output = OpenFile(path, O_CREAT | O_EXCL | O_RDWR | O_APPEND);
+  if (!output.ok()) return output.status();
   auto exit = RunShell(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
-  LogScriptOutput(name, path);
+  LogScriptOutput(name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
   if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
   RETURN_IF_ERROR(CheckCancelled());
   return folder_->CheckInPlace();
 }
 
-void TaskRun::LogScriptOutput(absl::string_view name, const std::string& path) {
-  auto output = OpenFile(path, O_RDONLY);
-  if (!output.ok()) return;
+// From the descriptor: whatever is at its path by now may be a FIFO of the script's.
+void TaskRun::LogScriptOutput(absl::string_view name, int output_fd) {
   std::string text(kMaxScriptLogBytes, '\0');
-  const ssize_t got = pread(output->get(), text.data(), text.size(), 0);
+  const ssize_t got = pread(output_fd, text.data(), text.size(), 0);
   text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     context_.log.Info(name, ": ", line);
   }
   struct stat info;
-  if (fstat(output->get(), &info) == 0 && static_cast<size_t>(info.st_size) > text.size()) {
+  if (fstat(output_fd, &info) == 0 && static_cast<size_t>(info.st_size) > text.size()) {
     context_.log.Info(name, ": ... ", static_cast<size_t>(info.st_size) - text.size(),
                       " more bytes are not shown");
   }
@@ -220,7 +223,7 @@ absl::Status TaskRun::RunCommand() {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), context_.log);
+  auto unchanged = stager_.Settle(inputs_, folder_->work());
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   context_.confirm_claim();
@@ -231,6 +234,7 @@ absl::Status TaskRun::DeliverOutputs() {
   std::erase_if(outputs.files, [&](const std::string& path) {
     return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });
+  for (const std::string& path : outputs.files) RETURN_IF_ERROR(CheckPlace(path));
   result_.skipped = std::move(outputs.skipped);
   absl::Status uploaded = uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
                                            cancel_, context_.log, result_);
@@ -238,6 +242,16 @@ absl::Status TaskRun::DeliverOutputs() {
     context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
   return uploaded;
+}
+
+// Two things cannot be in one place: the later one would replace the output unseen.
+absl::Status TaskRun::CheckPlace(const std::string& output) const {
+  const std::string url = absl::StrCat(spec_.upload_url, "/", output);
+  const bool taken = url == spec_.stdout_url || url == spec_.command_result_url;
+  if (!taken) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
+                   " is that of the task's own log or result.json"));
 }
 
 absl::Status TaskRun::DeliverLog() {

@@ -47,6 +47,7 @@ class TaskRun {
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
+  absl::Status CheckPlace(const std::string& output) const;
   absl::Status DeliverLog();
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
@@ -58,7 +59,7 @@ class TaskRun {
   Outcome Complete();
   Outcome EndEarly(const absl::Status& status);
   Outcome Fail(const std::string& reason);
-  void LogScriptOutput(absl::string_view name, const std::string& path);
+  void LogScriptOutput(absl::string_view name, int output_fd);
 
   const RunContext context_;
   const Task& task_;

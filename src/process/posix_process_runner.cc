@@ -128,6 +128,7 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   const absl::StatusOr<Frame> reply = Converse(command, cancel);
   if (reply.ok()) return ReadReply(command, *reply);
   DropLauncher();
+  if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
 }
 
@@ -180,7 +181,12 @@ absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
   RETURN_IF_ERROR(AwaitReply(socket_.get(), cancel, command.grace));
-  return ReceiveFrame(socket_.get());
+  absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
+  if (reply.ok()) return reply;
+  // It is small, and nobody else has reason to end it; a machine fault would try the task for ever.
+  return absl::FailedPreconditionError(
+      "the process that looks after the command was killed: by the command itself, or by somebody "
+      "on this machine");
 }
 
 }  // namespace sparkles

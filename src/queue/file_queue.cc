@@ -1,5 +1,6 @@
 #include "queue/file_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,14 +56,16 @@ absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& canc
 
 absl::StatusOr<std::optional<size_t>> FileQueue::LockCandidate() {
   for (const size_t position : table_.pending()) {
-    if (position == handed_back_) continue;
+    const auto last = handed_back_.end();
+    if (std::find(handed_back_.begin(), last, position) != last) continue;
     // Pending and yet locked: its worker died after handing it back, its command not quite yet.
     ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(table_.task(position).task.id));
     if (ours) return position;
   }
-  if (handed_back_ && table_.pending().contains(*handed_back_)) {
-    ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(table_.task(*handed_back_).task.id));
-    if (ours) return handed_back_;
+  for (const size_t position : handed_back_) {
+    if (!table_.pending().contains(position)) continue;
+    ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(table_.task(position).task.id));
+    if (ours) return position;
   }
   for (const size_t position : table_.claimed()) {
     ASSIGN_OR_RETURN(const bool ours, TakeOver(position));
@@ -138,7 +141,10 @@ absl::Status FileQueue::HandBack(const Claim& claim, const std::string& reason) 
   StateChange change;
   change.failure_reason = reason;
   RETURN_IF_ERROR(EndClaim(claim, change));
-  handed_back_ = table_.Find(claim.task.id);
+  if (const std::optional<size_t> position = table_.Find(claim.task.id)) {
+    std::erase(handed_back_, *position);
+    handed_back_.push_back(*position);
+  }
   return absl::OkStatus();
 }
 

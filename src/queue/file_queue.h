@@ -60,7 +60,7 @@ class FileQueue : public Queue {
   StateLog log_;
   const std::string owner_;
   Clock& clock_;
-  std::optional<size_t> handed_back_;  // the last one that this worker handed back
+  std::vector<size_t> handed_back_;  // by this worker: they come after all others, oldest first
 };
 
 }  // namespace sparkles

@@ -31,6 +31,7 @@ Consumer::End Consumer::Run(Execute execute) {
   while (!stop_.cancelled()) {
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
+    if (step == Step::kBroken) return End::kQueueBroken;
     if (step == Step::kTrouble) {
       clock_.Sleep(Jitter(retry, 0.5), stop_);
       retry = std::min(retry * 2, kLongestRetry);
@@ -77,6 +78,10 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     log_.Debug(claimed.status().message());
     return Step::kContended;
   }
+  if (IsBroken(claimed.status())) {
+    log_.Error(claimed.status().message());
+    return Step::kBroken;
+  }
   if (!claimed.ok()) {
     if (!stop_.cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
@@ -95,6 +100,11 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   Record(claim, outcome);
   CountFault(outcome);
   return Step::kWorked;
+}
+
+// A queue that only people can mend. One in the cloud may always come back.
+bool Consumer::IsBroken(const absl::Status& status) const {
+  return !queue_.MoreMayCome() && absl::IsFailedPrecondition(status);
 }
 
 void Consumer::CountFault(const Outcome& outcome) {
@@ -148,7 +158,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcom
     const absl::Status status = outcome.kind == Outcome::Kind::kHandBack
                                     ? queue_.HandBack(claim, outcome.failure_reason)
                                     : queue_.Finish(claim, outcome);
-    if (status.ok() || absl::IsAborted(status)) return status;
+    if (status.ok() || absl::IsAborted(status) || IsBroken(status)) return status;
     if (absl::IsInvalidArgument(status)) {
       patient_until = std::min(patient_until, started + kPatienceWithRefusal);
     }

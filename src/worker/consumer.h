@@ -27,7 +27,7 @@ inline constexpr int kMaxMachineFaults = 5;
 
 class Consumer {
  public:
-  enum class End { kQueueEmpty, kStopped, kMachineUnfit };
+  enum class End { kQueueEmpty, kStopped, kMachineUnfit, kQueueBroken };
   using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel,
                                             absl::FunctionRef<void()> confirm_claim)>;
 
@@ -35,14 +35,16 @@ class Consumer {
   Consumer(ConsumerOptions options, Clock& clock, Queue& queue, CancelToken& stop, Log log)
       : options_(options), clock_(clock), queue_(queue), stop_(stop), log_(std::move(log)) {}
 
+  // kQueueBroken: only people can mend the queue.
   // Blocks until the end. Every claim is finished or handed back before this returns; where the
   // queue takes neither within record_patience (a few seconds once `stop` is cancelled), it stays
   // recoverable as an abandoned claim.
   End Run(Execute execute);
 
  private:
-  enum class Step { kWorked, kIdle, kContended, kTrouble };
+  enum class Step { kWorked, kIdle, kContended, kTrouble, kBroken };
   Step ClaimAndRun(Execute execute);
+  bool IsBroken(const absl::Status& status) const;
   void Record(const Claim& claim, const Outcome& outcome);
   // Tries until it succeeds; otherwise the last error.
   absl::Status RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log);

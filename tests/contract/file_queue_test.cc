@@ -164,6 +164,17 @@ TEST_F(FileQueueTest, TasksAreClaimedInTheirOrderAndOneHandedBackComesLast) {
   EXPECT_THAT(order, testing::ElementsAre("job.2", "job.3", "job.1"));
 }
 
+TEST_F(FileQueueTest, HoweverManyAreHandedBackTheyComeAfterAllOthers) {
+  const auto queue = Open(3);
+  for (const char* id : {"job.1", "job.2"}) {
+    const auto claim = ClaimOne(*queue);
+    ASSERT_TRUE(claim && claim->task.id == id && queue->HandBack(*claim, "disk full").ok());
+  }
+  std::vector<std::string> order;
+  while (const auto claim = ClaimOne(*queue)) order.push_back(claim->task.id);
+  EXPECT_THAT(order, testing::ElementsAre("job.3", "job.1", "job.2"));
+}
+
 TEST_F(FileQueueTest, ClaimOfAKilledWorkerIsTakenOverByTheNext) {
   const pid_t pid = ForkClaimer(1);
   const auto queue = Open(1);

@@ -1,6 +1,7 @@
 """Nothing in a task spec is trusted: a bad one fails with the name of the field, and only that."""
 import hashlib
 import json
+import os
 import pathlib
 import unittest
 
@@ -256,6 +257,44 @@ class Traps(BadInputTest):
             "include_patterns": ["c/**", "c/file"], "dst_url": self.lab.url("trap.1")}))
         self.assert_complete("trap.1")
         self.assertEqual(self.lab.outputs("trap.1"), [])
+
+    def test_destination_that_is_a_device_stays_one(self):
+        place = self.lab.folder / "store" / "pipe"
+        place.parent.mkdir(exist_ok=True)
+        os.mkfifo(place)
+        self.run_all(self.trap("true", stdout_url=self.lab.url("pipe")))
+        self.assert_failed("trap.1", "pipe", "not a regular file")
+        self.assertTrue(place.is_fifo())
+
+    def test_output_in_the_place_of_the_result_or_the_log(self):
+        tasks = [self.lab.task(name, f"echo mine > {name}", uploads={
+            "include_patterns": ["**"], "dst_url": self.lab.url("same")},
+            command_result_url=self.lab.url("same/result.json"),
+            stdout_url=self.lab.url("same/log.txt")) for name in ("result.json", "log.txt")]
+        self.run_all(*tasks)
+        for task in tasks:
+            self.assert_failed(task["task_id"], task["task_id"], "place")
+
+    def test_destinations_that_cannot_be_are_found_before_the_command_runs(self):
+        ran = self.lab.folder / "ran"
+        changes = ({"uploads": {"include_patterns": ["*"], "dst_url": "file:///a/../b"}},
+                   {"stdout_url": "file:///a/"}, {"command_result_url": "file:///a/../b"})
+        self.run_all(*(self.lab.task(f"bad.{number}", f"touch {ran}", **change)
+                       for number, change in enumerate(changes)))
+        for number in range(3):
+            self.assert_failed(f"bad.{number}", "file:///a/")
+        self.assertFalse(ran.exists())
+
+    def test_script_whose_log_becomes_a_fifo(self):
+        self.run_all(self.trap("rm ../log/*; mkfifo ../log/pre-download-script.txt"))
+        self.assert_complete("trap.1")
+
+    def test_task_that_kills_what_looks_after_it_ends_itself_alone(self):
+        self.run_all(self.lab.task("trap.1", "kill -9 $PPID"),
+                     self.trap("rm -rf ../log", **{"post-exec-script": "true"}) | {
+                         "task_id": "trap.2"})
+        self.assert_failed("trap.1", "killed")
+        self.assert_failed("trap.2", "log")
 
     def test_removing_the_task_folder_follows_no_symlink(self):
         self.run_all(self.trap(f"ln -s {self.canary} c; mkdir d; ln -s {self.canary}/file d/f"))

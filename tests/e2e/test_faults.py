@@ -134,6 +134,52 @@ class AsAnotherUser(FaultTest):
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
 
 
+    def test_a_work_folder_closed_by_its_task_fails_that_task(self):
+        self.lab.store.chmod(0o777)
+        self.lab.write_tasks([self.lab.task("a.1", "echo x > x; chmod 0 ."),
+                              self.lab.task("a.2", "true")])
+        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assert_failed("a.1", "Permission denied")
+        self.assert_complete("a.2")
+
+
+class Mounts(FaultTest):
+    def test_that_a_task_leaves_behind_are_not_emptied(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs the right to mount")
+        precious = self.lab.folder / "precious"
+        (precious / "deep").mkdir(parents=True)
+        for path in (precious / "data", precious / "deep" / "data"):
+            path.write_text("reference genome")
+        binding = f"mount --bind {precious}"
+        self.lab.write_tasks([self.lab.task("a.1", f"mkdir ref; {binding} ref; cat ref/data"),
+                              self.lab.task("a.2", f"{binding} ."), self.lab.task("a.3", "true")])
+        worker = self.lab.consume(preexec_fn=private_mounts)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual(self.lab.log("a.1"), "reference genome")
+        for name in ("a.1", "a.3"):
+            self.assert_complete(name)
+        for path in (precious / "data", precious / "deep" / "data"):
+            self.assertEqual(path.read_text(), "reference genome")
+
+
+class ClosedDescriptors(FaultTest):
+    def test_messages_go_into_no_other_file(self):
+        self.lab.write_tasks([self.lab.task("a.1", "echo out > x")])
+        worker = self.lab.consume(preexec_fn=lambda: os.closerange(0, 3))
+        self.assertEqual(worker.exit_code, 0)
+        self.assert_complete("a.1")
+        self.assertEqual(self.lab.stored("a.1")["x"], b"out\n")
+
+
+class BrokenState(FaultTest):
+    def test_that_breaks_in_mid_run_ends_the_worker_with_its_code(self):
+        self.lab.write_tasks([self.lab.task("a.1", f"echo nonsense >> {self.lab.state_file}")])
+        worker = self.lab.consume(seconds=30)
+        self.assertEqual(worker.exit_code, 4, worker.stderr)
+        self.assertIn("delete", worker.stderr)
+
+
 class UnfitMachine(FaultTest):
     def test_a_tasks_folder_that_cannot_be_made(self):  # D31
         (self.lab.folder / "file").write_text("in the way")
@@ -224,6 +270,13 @@ class Inputs(FaultTest):
         self.assert_reads_good_content("a.3")
         self.assertEqual(self.lab.stored("a.1")["x"], self.CONTENT + b"poison\n")
         self.assertNotIn("x", self.lab.stored("a.2"))
+
+    def test_a_symlinked_input_that_a_task_renamed_is_delivered_as_it_is(self):
+        self.run_tasks(
+            self.reader("a.1", "mv x y; chmod u+w y; echo more >> y", symlink_safe=True),
+            self.reader("a.2", symlink_safe=True))
+        self.assertEqual(self.lab.stored("a.1")["y"], self.CONTENT + b"more\n")
+        self.assert_reads_good_content("a.2")
 
     def test_executable_never_changes_the_cached_file(self):  # D11
         self.run_tasks(self.reader("a.1", "test -x x", executable=True, symlink_safe=True),

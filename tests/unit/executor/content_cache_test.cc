@@ -275,18 +275,19 @@ TEST_F(ContentCacheTest, ACacheFolderThatCannotBeIsTheMachinesFault) {
 TEST_F(ContentCacheTest, WhatDeadWorkersLeftIsRemovedAndNothingElse) {  // D50
   ASSERT_TRUE(MakeFolders(Folder()).ok());
   const std::string in_use = absl::StrCat(kTempFilePrefix, "in-use.tmp");
-  for (const std::string& name :
-       {hash_, hash_ + ".ok", hash_ + ".lock", absl::StrCat(kTempFilePrefix, "1-0.tmp"), in_use}) {
+  for (const std::string& name : {hash_, hash_ + ".ok", hash_ + ".lock", std::string("Cargo.lock"),
+                                  absl::StrCat(kTempFilePrefix, "1-0.tmp"), in_use}) {
     ASSERT_TRUE(WriteFileAtomically(Folder() + "/" + name, content_, false).ok());
   }
   const auto owner = OpenFile(Folder() + "/" + in_use, O_RDWR);
   ASSERT_TRUE(owner.ok());
   MarkInUse(owner->get());
   Cache();
-  EXPECT_EQ(FilesInFolder().size(), 5U) << "a minute old: may be in use";
+  EXPECT_EQ(FilesInFolder().size(), 6U) << "a minute old: may be in use";
   clock_.lead = absl::Hours(2);
   Cache();
-  EXPECT_EQ(FilesInFolder(), (std::vector<std::string>{in_use, hash_, hash_ + ".ok"}));
+  EXPECT_EQ(FilesInFolder(),
+            (std::vector<std::string>{in_use, hash_, hash_ + ".ok", "Cargo.lock"}));
 }
 
 TEST_F(ContentCacheTest, WhoWaitsForAnotherWorkerCanBeCancelled) {

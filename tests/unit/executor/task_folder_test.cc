@@ -125,7 +125,7 @@ TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
 }
 
 TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
-  const std::string stale = MakeStale("task-1");
+  const std::string stale = MakeStale("task-123456789");
   RemoveStale();
   EXPECT_FALSE(Exists(stale));
   EXPECT_THAT(recorded_.Text(), HasSubstr("removed " + stale));
@@ -139,11 +139,13 @@ TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
 }
 
 TEST_F(TaskFolderTest, AFolderWithoutALockIsSomebodysUnlessItIsEmpty) {
-  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-kept/work").ok());
-  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-empty").ok());
+  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-123456789/work").ok());
+  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-123456780").ok());
+  ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-notes").ok());
   RemoveStale();
-  EXPECT_TRUE(Exists(tasks_dir_ + "/task-kept/work"));
-  EXPECT_FALSE(Exists(tasks_dir_ + "/task-empty"));
+  EXPECT_TRUE(Exists(tasks_dir_ + "/task-123456789/work"));
+  EXPECT_FALSE(Exists(tasks_dir_ + "/task-123456780"));
+  EXPECT_TRUE(Exists(tasks_dir_ + "/task-notes"));
 }
 
 TEST_F(TaskFolderTest, OnlyTaskFoldersAreEverStale) {
