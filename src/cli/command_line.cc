@@ -22,7 +22,7 @@ constexpr char kExitCodes[] =
     "  1    the command could not do its work (copyexe, fetch, summary), or an unexpected error\n"
     "  2    wrong use of the command line\n"
     "  3    this is not the version that --expectedVersion asks for\n"
-    "  4    the tasks file or its state cannot be used, or a part of it (other tasks were run)\n"
+    "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
     "  5    this machine is unfit: its folders cannot be used, or 5 machine faults in a row\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
     "  143  stopped by SIGTERM; the task in work was handed back\n";

@@ -1,4 +1,4 @@
-"""Answers that come from nobody knows whom, and workers that slept: nothing is lost, nothing lies."""
+"""Answers from nobody knows whom, and workers that slept: nothing is lost and nothing lies."""
 import signal
 import time
 import unittest
