@@ -231,7 +231,7 @@ int Run(int argc, char** argv) {
     CloudBench bench(settings, ground.path());
     absl::PrintF("\nfiles in %s\n", parent);
     bench.MeasureSmall();
-    if (parent == DiskFolder()) bench.MeasureLarge();
+    bench.MeasureLarge();
     memory = std::max(memory, bench.memory());
   }
   PrintLine("peak memory of the worker, at most", Human(static_cast<double>(memory)),
