@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "http/transient.h"
 
@@ -46,7 +47,7 @@ class Backoff {
  private:
   const RetryPolicy policy_;
   absl::Duration ceiling_;
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_{RandomSeed()};
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "gcp/datastore_client.h"
 #include "queue/queue.h"
 #include "queue/task_entity.h"
@@ -77,7 +78,7 @@ class DatastoreQueue : public Queue {
   DatastoreClient& client_;
   Clock& clock_;
   const Log log_;
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_{RandomSeed()};
   size_t sample_ = 0;  // index of how many candidates the next query asks for
   std::set<std::string> skipped_;
   std::optional<Unsettled> unsettled_claim_;
