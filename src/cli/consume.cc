@@ -116,11 +116,11 @@ class Worker {
     Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
                       log_);
     Consumer consumer(consumer_options, clock_, queue, stop_, log_);
-    const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel,
-                                               absl::FunctionRef<void()> confirm_claim) {
-      hold();
-      return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
-    });
+    const Consumer::End end = consumer.Run(
+        [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
+          hold();
+          return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+        });
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     return ExitCodeOf(end, signal());
   }

@@ -16,7 +16,7 @@ Executor::Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner,
       log_(std::move(log)) {}
 
 Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
-                          absl::FunctionRef<void()> confirm_claim) {
+                          ConfirmClaim confirm_claim) {
   const Log log = log_.WithTask(task.id);
   return TaskRun({options_, clock_, runner_, store_, cache_, log, confirm_claim}, task, attempt,
                  cancel)

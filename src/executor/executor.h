@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -12,6 +11,7 @@
 #include "executor/content_cache.h"
 #include "process/process_runner.h"
 #include "storage/object_store.h"
+#include "task/confirm_claim.h"
 #include "task/outcome.h"
 #include "task/task.h"
 
@@ -35,9 +35,10 @@ class Executor {
   // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
   // gone. kComplete means that everything listed in result.json was acknowledged by the store.
-  // `confirm_claim` is called before each kind of delivery; it may cancel `cancel`.
+  // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
+  // cancel `cancel`.
   Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,
-                  absl::FunctionRef<void()> confirm_claim);
+                  ConfirmClaim confirm_claim);
 
  private:
   const ExecutorOptions options_;

@@ -226,7 +226,7 @@ absl::Status TaskRun::DeliverOutputs() {
   auto unchanged = stager_.Settle(inputs_, folder_->work());
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
-  context_.confirm_claim();
+  (void)context_.confirm_claim(Freshness::kRecent);
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
@@ -236,8 +236,9 @@ absl::Status TaskRun::DeliverOutputs() {
   });
   for (const std::string& path : outputs.files) RETURN_IF_ERROR(CheckPlace(path));
   result_.skipped = std::move(outputs.skipped);
-  absl::Status uploaded = uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
-                                           cancel_, context_.log, result_);
+  absl::Status uploaded = uploader_.Upload(
+      folder_->work(), outputs.files, spec_.upload_url,
+      {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs()}, context_.log, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
@@ -279,7 +280,12 @@ absl::Status TaskRun::DeliverResult() {
 
 TransferOptions TaskRun::LateOptions() {
   if (!late_) late_.emplace(cancel_, kLateGrace);
-  return {.on_bytes = {}, .cancel = &late_->token()};
+  return {.on_bytes = {}, .cancel = &late_->token(), .before_replacing = StillOurs()};
+}
+
+// A worker that was frozen must not write over what another one has delivered meanwhile.
+std::function<absl::Status()> TaskRun::StillOurs() const {
+  return [this] { return context_.confirm_claim(Freshness::kNow); };
 }
 
 absl::Status TaskRun::CheckCancelled() const {
@@ -288,7 +294,7 @@ absl::Status TaskRun::CheckCancelled() const {
 }
 
 absl::Status TaskRun::CheckClaim() const {
-  if (!cancel_.cancelled()) context_.confirm_claim();
+  if (!cancel_.cancelled()) (void)context_.confirm_claim(Freshness::kRecent);
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();

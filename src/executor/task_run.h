@@ -3,6 +3,7 @@
 // whichever it is, the log goes out before the outcome does, and result.json last of all files.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,8 @@ struct RunContext {
   ProcessRunner& runner;
   ObjectStore& store;
   ContentCache& cache;
-  const Log& log;                           // of this task
-  absl::FunctionRef<void()> confirm_claim;  // see Executor::Execute
+  const Log& log;              // of this task
+  ConfirmClaim confirm_claim;  // see Executor::Execute
 };
 
 class TaskRun {
@@ -52,6 +53,8 @@ class TaskRun {
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
   TransferOptions LateOptions();
+  // For TransferOptions::before_replacing.
+  std::function<absl::Status()> StillOurs() const;
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;

@@ -37,14 +37,13 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
 }  // namespace
 
 absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<std::string>& paths,
-                              const std::string& folder_url, const CancelToken& cancel,
+                              const std::string& folder_url, const TransferOptions& transfer,
                               const Log& log, TaskResult& result) {
   auto folder = OpenFile(work_folder, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return MachineFault(folder.status());
   Progress progress(clock_, log.sink(), "uploading", paths.size());
-  TransferOptions options;
+  TransferOptions options = transfer;
   options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
-  options.cancel = &cancel;
 
   struct Ended {
     std::optional<DeliveredFile> delivered;

@@ -26,6 +26,9 @@ struct GcsCall {
   // Told of the new bytes that have moved, and with 0 about every second. An error ends the
   // transfer and is returned.
   std::function<absl::Status(uint64_t bytes)> report;
+  // May be empty. An upload calls it before it replaces what is there, whose generation it knows.
+  // Cancelled ends the upload; any other error is worth another try.
+  std::function<absl::Status()> before_replacing = nullptr;
 };
 
 // Where Cloud Storage is: `emulator_host` is the value of STORAGE_EMULATOR_HOST, which may be null

@@ -18,11 +18,23 @@ constexpr int kMaxWrong = 3;
 absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
   ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, call_));
   expected_ = object.has_value() ? object->generation : 0;
-  if (!object.has_value() || object->encoded || object->size != source.size()) return false;
+  if (!object.has_value()) return false;
   ASSIGN_OR_RETURN(const uint32_t crc, source.Crc());
-  if (object->crc32c != crc) return false;
-  stored_ = *object;
-  return true;
+  if (!object->encoded && object->size == source.size() && object->crc32c == crc) {
+    stored_ = *object;
+    return true;
+  }
+  RETURN_IF_ERROR(MayReplace());
+  return false;
+}
+
+// Asked after the generation is known: whoever replaces the object later makes our condition fail,
+// and whoever did so before is seen by the question.
+absl::Status GcsTarget::MayReplace() const {
+  if (!call_.before_replacing) return absl::OkStatus();
+  const absl::Status objection = call_.before_replacing();
+  if (objection.ok() || absl::IsCancelled(objection)) return objection;
+  return TryAgain(absl::UnavailableError(objection.message()));
 }
 
 absl::Status GcsTarget::Accept(absl::string_view json, GcsSource& source) {

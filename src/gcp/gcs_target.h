@@ -27,7 +27,7 @@ class GcsTarget {
   const GcsObject& stored() const { return stored_; }
 
   // Looks at what is there now: that is what we replace from here on. True if it is the content of
-  // `source` already, and the upload thus done.
+  // `source` already, and the upload thus done. An error if GcsCall::before_replacing objects.
   absl::StatusOr<bool> Holds(GcsSource& source);
 
   // The server says that the upload is done; `json` describes the object. Errors, all worth
@@ -40,6 +40,7 @@ class GcsTarget {
 
  private:
   absl::Status Wrong(const absl::Status& why);
+  absl::Status MayReplace() const;
 
   GcsClient& client_;
   const GcsName& name_;

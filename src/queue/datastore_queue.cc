@@ -248,11 +248,11 @@ absl::StatusOr<ClaimState> DatastoreQueue::Check(const Claim& claim, const Cance
   const std::string& id = claim.task.id;
   ASSIGN_OR_RETURN(LookupResult read,
                    client_.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel));
-  if (IsKilledJob(read.entities[1])) return ClaimState::kKilled;
   if (!read.entities[0]) return ClaimState::kLost;
   const TaskEntity task(id, *std::move(read.entities[0]));
   if (task.IsKilled()) return ClaimState::kKilled;
-  return Holds(claim, task) ? ClaimState::kOurs : ClaimState::kLost;
+  if (!Holds(claim, task)) return ClaimState::kLost;  // if its job was killed, others see to that
+  return IsKilledJob(read.entities[1]) ? ClaimState::kKilled : ClaimState::kOurs;
 }
 
 void DatastoreQueue::WaitBeforeRepeat(int tries) {

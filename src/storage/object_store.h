@@ -25,6 +25,11 @@ using OnBytes = std::function<void(uint64_t bytes)>;
 struct TransferOptions {
   OnBytes on_bytes;                     // may be empty
   const CancelToken* cancel = nullptr;  // may be null; a cancelled transfer ends with Cancelled
+  // May be empty. What an upload calls, on its thread, before it replaces an object, when it knows
+  // which version that is: nothing but this version will be replaced. An error keeps the object as
+  // it is: Cancelled ends the upload, any other is worth another try. Stores without versions
+  // (file://) do not call it.
+  std::function<absl::Status()> before_replacing = nullptr;
 
   // What a transfer calls for each piece that has moved; 0 is a sign of life. Cancelled, with the
   // token's reason, if it is to stop.

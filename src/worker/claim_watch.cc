@@ -1,14 +1,18 @@
 #include "worker/claim_watch.h"
 
+#include <algorithm>
 #include <random>
 #include <system_error>
 #include <utility>
+
+#include "base/random.h"
 
 namespace sparkles {
 namespace {
 
 // What is older, in periods, should have been followed by another answer.
 constexpr double kOldAnswer = 1.5;
+constexpr char kLost[] = "the claim is no longer ours";
 
 }  // namespace
 
@@ -35,42 +39,65 @@ ClaimWatch::~ClaimWatch() {
 }
 
 void ClaimWatch::Watch() {
-  std::minstd_rand random(std::random_device{}());
+  std::minstd_rand random(RandomSeed());
   std::uniform_real_distribution<> jitter(0.75, 1.25);
   while (clock_.Sleep(period_ * jitter(random), done_)) {
-    if (!Ask()) return;
+    const absl::StatusOr<ClaimState> state = Ask();
+    if (state.ok() && *state != ClaimState::kOurs) return;
   }
 }
 
-void ClaimWatch::Confirm() {
-  if (period_ == absl::InfiniteDuration()) return;
+absl::Status ClaimWatch::Confirm(Freshness freshness) {
+  if (period_ == absl::InfiniteDuration()) return absl::OkStatus();
+  if (freshness == Freshness::kNow) return ConfirmNow();
   {
     MutexLock lock(mutex_);
     const absl::Duration age = clock_.Now() - last_answer_;
     // A clock that was set back says nothing of how old the answer is.
-    if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return;
+    if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return absl::OkStatus();
   }
-  (void)Ask();
+  const absl::StatusOr<ClaimState> state = Ask();
+  return state.ok() && *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
 }
 
-bool ClaimWatch::Ask() {
+absl::Status ClaimWatch::ConfirmNow() {
+  int64_t begun;
+  {
+    MutexLock lock(mutex_);
+    begun = questions_;
+  }
+  MutexLock one(asking_);
+  {
+    MutexLock lock(mutex_);
+    if (last_ours_ > begun) return absl::OkStatus();  // asked while we waited
+  }
+  const absl::StatusOr<ClaimState> state = Ask();
+  if (!state.ok()) return state.status();
+  return *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
+}
+
+absl::StatusOr<ClaimState> ClaimWatch::Ask() {
   const absl::Time asked = clock_.Now();
+  int64_t question;
+  {
+    MutexLock lock(mutex_);
+    question = ++questions_;
+  }
   const absl::StatusOr<ClaimState> state = queue_.Check(claim_, done_);
   if (!state.ok()) {
     if (!done_.cancelled()) log_.Debug("cannot look after the claim: ", state.status().message());
-    return true;
+    return state;
   }
   if (*state == ClaimState::kOurs) {
     MutexLock lock(mutex_);
     last_answer_ = asked;
-    return true;
-  }
-  if (*state == ClaimState::kKilled) {
+    last_ours_ = std::max(last_ours_, question);
+  } else if (*state == ClaimState::kKilled) {
     task_.Cancel(CancelKind::kKilled, "the job was killed");
   } else {
-    task_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
+    task_.Cancel(CancelKind::kClaimLost, kLost);
   }
-  return false;
+  return state;
 }
 
 }  // namespace sparkles

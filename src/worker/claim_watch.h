@@ -2,14 +2,18 @@
 // now?
 #pragma once
 
+#include <cstdint>
 #include <thread>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "queue/queue.h"
+#include "task/confirm_claim.h"
 
 namespace sparkles {
 
@@ -26,15 +30,16 @@ class ClaimWatch {
   ClaimWatch(const ClaimWatch&) = delete;
   ClaimWatch& operator=(const ClaimWatch&) = delete;
 
-  // To be called before what cannot be taken back, by one thread: where the last answer is older
-  // than it should be (this process or its machine was frozen, Datastore away), asks now, and
-  // cancels the task if the claim has ended. An error is no answer.
-  void Confirm();
+  // The answer to ConfirmClaim; thread-safe. kRecent asks where the last answer is older than it
+  // should be (this process or its machine was frozen, Datastore away), and takes an error for no
+  // answer. kNow asks, unless another thread does so anyhow. If the claim has ended the task is
+  // cancelled; where it was killed, it still is nobody else's.
+  absl::Status Confirm(Freshness freshness);
 
  private:
   void Watch();
-  // False if the claim has ended.
-  bool Ask();
+  absl::StatusOr<ClaimState> Ask();
+  absl::Status ConfirmNow();
 
   const absl::Duration period_;
   Clock& clock_;
@@ -43,8 +48,11 @@ class ClaimWatch {
   CancelToken& task_;
   const Log log_;
   CancelToken done_;
+  Mutex asking_;  // held by the one thread that asks for kNow
   Mutex mutex_;
   absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
+  int64_t questions_ ABSL_GUARDED_BY(mutex_) = 0;  // begun so far
+  int64_t last_ours_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them that was answered with kOurs
   std::thread thread_;
 };
 

@@ -95,7 +95,8 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   const Outcome outcome = [&] {
     CancelToken cancel(&stop_);
     ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
-    return execute(claim, cancel, [&watch] { watch.Confirm(); });
+    return execute(claim, cancel,
+                   [&watch](Freshness freshness) { return watch.Confirm(freshness); });
   }();
   Record(claim, outcome);
   CountFault(outcome);

@@ -8,7 +8,9 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "queue/queue.h"
+#include "task/confirm_claim.h"
 #include "task/outcome.h"
 
 namespace sparkles {
@@ -29,7 +31,7 @@ class Consumer {
  public:
   enum class End { kQueueEmpty, kStopped, kMachineUnfit, kQueueBroken };
   using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel,
-                                            absl::FunctionRef<void()> confirm_claim)>;
+                                            ConfirmClaim confirm_claim)>;
 
   // Borrows all. `stop` ends the loop: its reason goes into the hand-back of a task in work.
   Consumer(ConsumerOptions options, Clock& clock, Queue& queue, CancelToken& stop, Log log)
@@ -58,7 +60,7 @@ class Consumer {
   CancelToken& stop_;
   const Log log_;
   int faults_in_a_row_ = 0;
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_{RandomSeed()};
 };
 
 }  // namespace sparkles

@@ -48,7 +48,8 @@ Outcome ExecutorFixture::Run() {
   }
   ContentCache cache(folder_ / "cache", store_, clock_);
   Executor executor(options_, clock_, runner_, store_, cache, recorded_.log());
-  return executor.Execute(task_, /*attempt=*/2, cancel_, [] {});
+  return executor.Execute(task_, /*attempt=*/2, cancel_,
+                          [this](Freshness freshness) { return confirm_claim_(freshness); });
 }
 
 void ExecutorFixture::Took(const std::string& step) {

@@ -52,6 +52,10 @@ class ExecutorFixture : public testing::Test {
   Json spec_;
   Task task_;
   CancelToken cancel_;
+  // What a run is told when it asks for its claim.
+  std::function<absl::Status(Freshness)> confirm_claim_ = [](Freshness) {
+    return absl::OkStatus();
+  };
   FakeClock clock_;
   RecordedLog recorded_;
   MemStore memory_;

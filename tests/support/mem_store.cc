@@ -94,8 +94,11 @@ absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
 }
 
 absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url,
-                                                 const TransferOptions&) {
+                                                 const TransferOptions& options) {
   RETURN_IF_ERROR(CheckUrl(url));
+  if (options.before_replacing && Get(url).has_value()) {
+    RETURN_IF_ERROR(Annotate(options.before_replacing(), url));
+  }
   MutexLock lock(mutex_);
   Object& object = objects_[url];
   object.content = std::string(bytes);

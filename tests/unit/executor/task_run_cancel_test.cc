@@ -38,6 +38,8 @@ class TaskRunCancelTest : public ExecutorFixture, public testing::WithParamInter
   }
 };
 
+using TaskRunLostTest = ExecutorFixture;
+
 INSTANTIATE_TEST_SUITE_P(EveryStep, TaskRunCancelTest, testing::ValuesIn(kSteps),
                          [](const auto& step) { return "Step" + std::to_string(step.index); });
 
@@ -116,6 +118,32 @@ TEST_F(TaskRunCancelTest, AClaimLostAfterTheLogUploadsNoResult) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/stdout.txt", CancelKind::kClaimLost).kind,
             Outcome::Kind::kClaimLost);
   EXPECT_TRUE(Result().is_null());
+}
+
+TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
+  for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
+  confirm_claim_ = [this](Freshness freshness) {
+    if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
+    cancel_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
+    return absl::CancelledError("the claim is no longer ours");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kClaimLost);
+  for (const char* url : {kOutput, kStdout, kResult}) {
+    EXPECT_EQ(memory_.Get(url), "the new owner's") << url;
+  }
+}
+
+TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
+  memory_.Put(kStdout, "the new owner's");
+  confirm_claim_ = [](Freshness freshness) {
+    if (freshness == Freshness::kRecent) return absl::OkStatus();
+    return absl::CancelledError("the claim is no longer ours");
+  };
+  after_step_ = [this](const std::string& step) {
+    if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(Stdout(), "the new owner's");
 }
 
 }  // namespace

@@ -16,13 +16,15 @@ using testing::StartsWith;
 
 class GcsUploadAtOnceTest : public GcsFixture {
  protected:
+  static GcsContent ContentOf(const std::string& text) {
+    return {text.size(),
+            [text](uint64_t offset, char* buffer, size_t capacity) -> absl::StatusOr<size_t> {
+              return text.copy(buffer, capacity, offset);
+            }};
+  }
+
   absl::StatusOr<GcsObject> Upload(const std::string& text) {
-    const GcsContent content{
-        text.size(),
-        [&text](uint64_t offset, char* buffer, size_t capacity) -> absl::StatusOr<size_t> {
-          return text.copy(buffer, capacity, offset);
-        }};
-    return UploadAtOnce(client_, name_, content, call_);
+    return UploadAtOnce(client_, name_, ContentOf(text), call_);
   }
 
   void ExpectStored(const std::string& text, int64_t generation) {
@@ -56,6 +58,29 @@ TEST_F(GcsUploadAtOnceTest, AnOldObjectIsReplacedInItsGeneration) {
   server_.Answer("ifGenerationMatch=3", Resource("new", 4));
   ExpectStored("new", 4);
   EXPECT_TRUE(clock_.sleeps().empty());
+}
+
+TEST_F(GcsUploadAtOnceTest, WhoHasLostTheTaskReplacesNothing) {
+  const GcsCall call{cancel_, call_.report,
+                     [] { return absl::CancelledError("the claim is no longer ours"); }};
+  server_.Answer("ifGenerationMatch=0", MakeResponse(412));
+  server_.Answer("GET", Resource("the winner's", 3));
+  const auto object = UploadAtOnce(client_, name_, ContentOf("the loser's"), call);
+  EXPECT_TRUE(absl::IsCancelled(object.status())) << object.status();
+}
+
+TEST_F(GcsUploadAtOnceTest, WhoCannotTellWhetherTheTaskIsHisWaitsBeforeHeReplaces) {
+  int asked = 0;
+  const GcsCall call{cancel_, call_.report, [&asked] {
+                       return ++asked == 1 ? absl::PermissionDeniedError("403") : absl::OkStatus();
+                     }};
+  server_.Answer("ifGenerationMatch=0", MakeResponse(412));
+  server_.Answer("GET", Resource("old", 3));
+  server_.Answer("GET", Resource("old", 4));
+  server_.Answer("ifGenerationMatch=4", Resource("new", 5));
+  const auto object = UploadAtOnce(client_, name_, ContentOf("new"), call);
+  EXPECT_TRUE(object.ok()) << object.status();
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_F(GcsUploadAtOnceTest, WhatIsThereAlreadyIsNotWrittenAgain) {

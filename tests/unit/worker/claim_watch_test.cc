@@ -5,6 +5,9 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
+#include <thread>
+#include <vector>
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/recorded_log.h"
@@ -20,6 +23,7 @@ class AnsweringQueue : public Queue {
 
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
     ++checks;
+    if (during_check) during_check();
     if (answers_.empty()) return ClaimState::kOurs;
     const auto answer = answers_.front();
     answers_.pop_front();
@@ -33,6 +37,7 @@ class AnsweringQueue : public Queue {
   bool MoreMayCome() const override { return true; }
 
   std::atomic<int> checks = 0;
+  std::function<void()> during_check;
 
  private:
   std::deque<absl::StatusOr<ClaimState>> answers_;
@@ -68,14 +73,50 @@ TEST_F(ClaimWatchTest, WhoWasFrozenAsksBeforeItDelivers) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kLost});
   StoppedClock clock;  // the watch's own thread sleeps on
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
-  watch.Confirm();
+  EXPECT_TRUE(watch.Confirm(Freshness::kRecent).ok());
   EXPECT_EQ(queue.checks, 0);  // a short task pays nothing
-  for (const int checks : {1, 2}) {
-    clock.now += absl::Minutes(1);
-    watch.Confirm();
-    EXPECT_EQ(queue.checks, checks);
-  }
+  clock.now += absl::Minutes(1);
+  EXPECT_TRUE(watch.Confirm(Freshness::kRecent).ok());
+  EXPECT_EQ(queue.checks, 1);
+  clock.now += absl::Minutes(1);
+  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kRecent)));
+  EXPECT_EQ(queue.checks, 2);
   EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
+}
+
+TEST_F(ClaimWatchTest, WhoIsAboutToReplaceSomethingAsksHoweverFreshTheLastAnswerIs) {
+  AnsweringQueue queue(
+      {ClaimState::kOurs, absl::UnavailableError("503"), ClaimState::kKilled, ClaimState::kLost});
+  StoppedClock clock;
+  ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
+  EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());
+  EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow)));  // nobody knows
+  EXPECT_FALSE(task_.cancelled());
+  EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());  // killed, but nobody else has it
+  EXPECT_EQ(task_.kind(), CancelKind::kKilled);
+  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kNow)));
+  EXPECT_EQ(queue.checks, 4);
+}
+
+TEST_F(ClaimWatchTest, ManyWhoAskAtOnceShareAQuestion) {
+  AnsweringQueue queue({});
+  StoppedClock clock;
+  ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
+  std::atomic<int> arrived = 0;
+  queue.during_check = [&] {
+    while (arrived < 8) std::this_thread::yield();
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      ++arrived;
+      EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  // The first one's answer is too old for those who came while it was asked for, but one more does
+  // for all of them that had come by then.
+  EXPECT_LT(queue.checks, 8);
 }
 
 TEST_F(ClaimWatchTest, AKilledJobCancelsTheTask) {
