@@ -53,6 +53,8 @@ LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
 SUPPORT_SRC := $(wildcard tests/support/*.cc)
 UNIT_SRC := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
 CONTRACT_SRC := $(wildcard tests/contract/*.cc)
+SIM_SRC := $(wildcard tests/sim/*.cc) \
+           $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner temp_folder)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
 BENCH_SRC := $(wildcard bench/*.cc)
 BENCH_SUPPORT_SRC := $(wildcard bench/support/*.cc)
@@ -61,6 +63,7 @@ OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libsparkles.a
 UNIT_TESTS := $(BUILD)/unit_tests
 CONTRACT_TESTS := $(BUILD)/contract_tests
+SIM_TESTS := $(BUILD)/sim_tests
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZ_SRC))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%_replay,$(FUZZ_SRC))
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
@@ -84,6 +87,8 @@ help:
 	@echo 'make check        formatting and include directions'
 	@echo 'make tidy         clang-tidy over src/ (minutes)'
 	@echo 'make asan, tsan   all tests under the sanitizers'
+	@echo 'make sim          simulate SEEDS=1000 clusters of workers; SEED=N only that one, in full'
+	@echo 'make chaos        kill, freeze and disturb real workers for CHAOS_SECONDS=120; SEED=N'
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
 	@echo 'make bench        measure; never part of the tests'
 	@echo 'make deps         install the Debian packages that building and testing need'
@@ -107,7 +112,7 @@ LANE_DEPS := deps-check
 endif
 
 build: $(BINARY)
-test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(FUZZ_REPLAYS)
+test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(SIM_TESTS) $(FUZZ_REPLAYS)
 
 $(BUILD)/obj/%.o: %.cc | $(LANE_DEPS)
 	@mkdir -p $(@D)
@@ -149,6 +154,8 @@ $(BINARY): $(BUILD)/obj/src/main.o $(LIB)
 $(UNIT_TESTS): $(call OBJ,$(UNIT_SRC) $(SUPPORT_SRC)) $(LIB)
 	$(call LINK,-lgtest_main $(TEST_LIBS))
 $(CONTRACT_TESTS): $(call OBJ,$(CONTRACT_SRC) $(SUPPORT_SRC)) $(LIB)
+	$(call LINK,-lgtest_main $(TEST_LIBS))
+$(SIM_TESTS): $(call OBJ,$(SIM_SRC)) $(LIB)
 	$(call LINK,-lgtest_main $(TEST_LIBS))
 $(FUZZ_REPLAYS): $(BUILD)/%_replay: $(BUILD)/obj/tests/fuzz/%.o \
                  $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)

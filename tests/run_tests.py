@@ -29,7 +29,7 @@ from gcloud import emulator  # noqa: E402
 PROGRAM_SECONDS = 300
 E2E_SECONDS = 120
 SANITIZER_SLOWNESS = 4
-GTEST_PROGRAMS = ("unit_tests", "contract_tests")
+GTEST_PROGRAMS = ("unit_tests", "contract_tests", "sim_tests")
 E2E_AT_ONCE = 2
 # Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
 CLOUD_JOBS = ("contract_tests", "test_cloud_")

@@ -1,6 +1,6 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test asan tsan fuzz fuzz-targets demo bench check format format-check includes-check tidy clean
+.PHONY: test asan tsan sim chaos fuzz fuzz-targets demo bench check format format-check includes-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
@@ -9,6 +9,17 @@ test: test-programs
 
 asan tsan:
 	@$(MAKE) --no-print-directory LANE=$@ test
+
+# One seed is printed step by step; SEEDS counts them from 1.
+SEEDS ?= 1000
+sim: $(SIM_TESTS)
+	@SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) $(SIM_TESTS) --gtest_brief=1 \
+	  --gtest_filter=Simulator.NoSeedBreaksAPromise
+
+CHAOS_SECONDS ?= 120
+chaos: build
+	@SPARKLES_BINARY=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 python3 tests/e2e/chaos.py \
+	  --seconds $(CHAOS_SECONDS) $(if $(SEED),--seed $(SEED))
 
 demo: build
 	@examples/run-demo.sh $(BINARY)

@@ -12,7 +12,9 @@
 #include "queue/task_states.h"
 #include "tests/support/datastore_lab.h"
 #include "tests/support/emulator.h"
+#include "tests/support/fake_datastore.h"
 #include "tests/support/mem_queue.h"
+#include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -94,6 +96,17 @@ class FileWorld : public World {
   int resets_ = 0;
 };
 
+Recorded RecordedIn(const std::string& task_id, const Json& json) {
+  const auto entity = Entity::Parse(json);
+  EXPECT_TRUE(entity.ok()) << entity.status();
+  Recorded recorded;
+  recorded.status = ParseTaskStatus(*AsString(entity->Find("status"))).value();
+  recorded.exit_code = AsString(entity->Find("exit_code")).value_or("");
+  // A reason that is not one of a failure is in the history alone.
+  recorded.failure_reason = TaskEntity(task_id, *entity).History().back().failure_reason;
+  return recorded;
+}
+
 // On the emulator.
 class DatastoreWorld : public World {
  public:
@@ -104,20 +117,41 @@ class DatastoreWorld : public World {
     return lab_.MakeQueue(owner);
   }
   Recorded Look(const std::string& task_id) override {
-    const auto entity =
-        Entity::Parse({{"key", Json::object()}, {"properties", lab_.Properties(task_id)}});
-    EXPECT_TRUE(entity.ok()) << entity.status();
-    Recorded recorded;
-    recorded.status = ParseTaskStatus(*AsString(entity->Find("status"))).value();
-    recorded.exit_code = AsString(entity->Find("exit_code")).value_or("");
-    // A reason that is not one of a failure is in the history alone.
-    recorded.failure_reason = TaskEntity(task_id, *entity).History().back().failure_reason;
-    return recorded;
+    return RecordedIn(task_id, {{"key", Json::object()}, {"properties", lab_.Properties(task_id)}});
   }
   void Reset(const std::string& task_id) override { lab_.Reset(task_id); }
 
  private:
   DatastoreLab lab_;
+};
+
+// On the fake that stands for it in simulations.
+class FakeDatastoreWorld : public World {
+ public:
+  explicit FakeDatastoreWorld(const std::vector<Task>& tasks) {
+    for (const Task& task : tasks) {
+      datastore_.Put({kTaskKind, task.id}, DatastoreLab::PendingTask(task));
+    }
+  }
+  std::unique_ptr<Queue> MakeQueue(const std::string& owner) override {
+    return std::make_unique<DatastoreQueue>(
+        DatastoreQueueOptions{DatastoreLab::kCluster, owner, ""}, client_, clock_, log_.log());
+  }
+  Recorded Look(const std::string& task_id) override {
+    return RecordedIn(task_id, datastore_.Get({kTaskKind, task_id}));
+  }
+  void Reset(const std::string& task_id) override {
+    Json task = datastore_.Get({kTaskKind, task_id});
+    DatastoreLab::ResetProperties(task["properties"]);
+    datastore_.Put({kTaskKind, task_id}, task);
+  }
+
+ private:
+  SystemClock clock_;
+  RecordedLog log_;
+  FakeDatastore datastore_{clock_};
+  ApiClient api_{{"http://datastore", nullptr}, datastore_, clock_};
+  DatastoreClient client_{api_, "project"};
 };
 
 struct Kind {
@@ -350,7 +384,8 @@ std::unique_ptr<World> Make(const std::vector<Task>& tasks) {
 
 INSTANTIATE_TEST_SUITE_P(Queues, QueueContract,
                          testing::Values(Kind{"Mem", Make<MemWorld>}, Kind{"File", Make<FileWorld>},
-                                         Kind{"Datastore", Make<DatastoreWorld>, true}),
+                                         Kind{"Datastore", Make<DatastoreWorld>, true},
+                                         Kind{"FakeDatastore", Make<FakeDatastoreWorld>}),
                          [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
 
 }  // namespace

@@ -111,13 +111,17 @@ Json DatastoreLab::Properties(const std::string& task_id) {
   return found.empty() ? Json() : found[0]["entity"]["properties"];
 }
 
-void DatastoreLab::Reset(const std::string& task_id) {
-  Json properties = Properties(task_id);
-  ASSERT_TRUE(properties.is_object());
+void DatastoreLab::ResetProperties(Json& properties) {
   properties["owner"] = NullValue();
   properties["status"] = StringValue("pending");
   properties["version"] = IntegerValue(AsInteger(&properties["version"]).value_or(0) + 1);
   properties["history"]["arrayValue"]["values"].push_back(Entry("reset", 1.796e9));
+}
+
+void DatastoreLab::Reset(const std::string& task_id) {
+  Json properties = Properties(task_id);
+  ASSERT_TRUE(properties.is_object());
+  ResetProperties(properties);
   Put({{"key", ToJson({kTaskKind, task_id})}, {"properties", properties}});
 }
 

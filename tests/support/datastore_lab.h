@@ -65,6 +65,7 @@ class DatastoreLab {
   Json Properties(const std::string& task_id);
   // Makes the task pending again, as the client does.
   void Reset(const std::string& task_id);
+  static void ResetProperties(Json& properties);
 
  private:
   void CommitMutations(const Json& mutations);

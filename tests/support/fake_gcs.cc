@@ -87,6 +87,17 @@ std::optional<std::string> FakeGcs::Get(const std::string& key) const {
   return found->second.content;
 }
 
+int64_t FakeGcs::GenerationOf(const std::string& key) const {
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(key);
+  return found == objects_.end() ? 0 : found->second.generation;
+}
+
+void FakeGcs::Put(const std::string& key, absl::string_view content) {
+  MutexLock lock(mutex_);
+  objects_[key] = {std::string(content), ++last_generation_};
+}
+
 std::vector<std::string> FakeGcs::requests() const {
   MutexLock lock(mutex_);
   return requests_;
@@ -149,7 +160,7 @@ HttpResponse FakeGcs::Insert(const HttpRequest& request, absl::string_view body,
   const int64_t expected = Number(Parameter(query, "ifGenerationMatch"));
   if (Parameter(query, "uploadType") == "resumable") {
     const std::string url = absl::StrCat("http://sessions/upload?upload_id=", ++last_generation_);
-    sessions_[url] = {key, expected, ""};
+    sessions_[url] = {key, expected, "", std::nullopt};
     HttpResponse response = Answer(200);
     response.headers.Add("Location", url);
     return response;
@@ -166,6 +177,7 @@ HttpResponse FakeGcs::Insert(const HttpRequest& request, absl::string_view body,
 
 HttpResponse FakeGcs::Continue(const HttpRequest& request, absl::string_view body,
                                Session& session) {
+  if (session.end) return *session.end;
   // "bytes 0-4/20" or, as a question, "bytes */20".
   const std::vector<std::string> parts =
       absl::StrSplit(*request.headers.Find("Content-Range"), absl::ByAnyChar(" -/"));
@@ -175,7 +187,8 @@ HttpResponse FakeGcs::Continue(const HttpRequest& request, absl::string_view bod
   absl::StrAppend(&session.content, body);
   const std::string total = parts.back();
   if (total == absl::StrCat(session.content.size())) {
-    return Store(session.key, session.expected, session.content);
+    session.end = Store(session.key, session.expected, session.content);
+    return *session.end;
   }
   HttpResponse response = Answer(308);
   if (!session.content.empty()) {
@@ -185,9 +198,11 @@ HttpResponse FakeGcs::Continue(const HttpRequest& request, absl::string_view bod
 }
 
 HttpResponse FakeGcs::Store(const std::string& key, int64_t expected, absl::string_view content) {
+  const auto found = objects_.find(key);
+  if ((found == objects_.end() ? 0 : found->second.generation) != expected) return Answer(412);
   Object& object = objects_[key];
-  if (object.generation != expected) return Answer(412);
   object = {std::string(content), ++last_generation_};
+  if (on_store_) on_store_(key, object.generation);
   return Describe(object.content, object.generation);
 }
 

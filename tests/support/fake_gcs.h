@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -19,8 +21,17 @@ class FakeGcs : public HttpTransport {
  public:
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
 
+  // Told of each object that a request has stored, with its new generation. Set it while nobody
+  // sends; called with a lock held.
+  using OnStore = std::function<void(const std::string& key, int64_t generation)>;
+  void SetOnStore(OnStore on_store) { on_store_ = std::move(on_store); }
+
   // By "bucket/object", encoded as in URLs.
   std::optional<std::string> Get(const std::string& key) const;
+  // 0 if there is none.
+  int64_t GenerationOf(const std::string& key) const;
+  // Past HTTP.
+  void Put(const std::string& key, absl::string_view content);
   // "GET", "POST multipart", "POST resumable", "PUT", ... oldest first.
   std::vector<std::string> requests() const;
 
@@ -33,6 +44,7 @@ class FakeGcs : public HttpTransport {
     std::string key;
     int64_t expected = 0;
     std::string content;
+    std::optional<HttpResponse> end;  // what it has been answered for its last byte
   };
 
   HttpResponse Handle(const HttpRequest& request, absl::string_view body)
@@ -48,6 +60,7 @@ class FakeGcs : public HttpTransport {
   HttpResponse Store(const std::string& key, int64_t expected, absl::string_view content)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  OnStore on_store_;
   mutable Mutex mutex_;
   std::map<std::string, Object> objects_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);  // by URL

@@ -1,0 +1,176 @@
+#include "tests/sim/client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/hash.h"
+#include "gcp/json_text.h"
+#include "queue/task_entity.h"
+#include "tests/sim/commands.h"
+
+namespace sparkles {
+namespace {
+
+// As long as nobody needs with all services up, however long the machines were frozen.
+constexpr absl::Duration kLongest = absl::Hours(12);
+
+double Seconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
+
+Json Entry(const char* status, absl::Time now) {
+  return EntityValue({{"timestamp", DoubleValue(Seconds(now))},
+                      {"status", StringValue(status)},
+                      {"owner", NullValue()},
+                      {"failure_reason", NullValue()}});
+}
+
+std::string StatusOf(const Json& task) {
+  return AsString(JsonField(task["properties"], "status")).value_or("");
+}
+
+bool IsFinalStatus(const std::string& status) {
+  return status == "complete" || status == "failed" || status == "killed";
+}
+
+}  // namespace
+
+void Client::Submit() {
+  world_.gcs.Put(InputKey(), InputText());
+  const int jobs = 1 + static_cast<int>(world_.scheduler.Random(2));
+  for (int i = 0; i < jobs; ++i) {
+    const int tasks = 1 + static_cast<int>(world_.scheduler.Random(4));
+    const std::string job = absl::StrCat("job", i);
+    world_.jobs[job] = tasks;
+    PutJob(job, tasks);
+  }
+}
+
+void Client::PutJob(const std::string& job, int tasks) {
+  const Json entity = {
+      {"key", ToJson({kJobKind, job})},
+      {"properties", {{"status", StringValue("running")}, {"cluster", StringValue("cluster")}}}};
+  world_.datastore.Put({kJobKind, job}, entity);
+  for (int i = 1; i <= tasks; ++i) {
+    const std::string id = absl::StrCat(job, ".", i);
+    world_.datastore.Put({kTaskKind, id}, TaskOf(job, i));
+  }
+}
+
+Json Client::TaskOf(const std::string& job, int index) {
+  const std::string id = absl::StrCat(job, ".", index);
+  std::string args = DumpJson(SpecOf(id));
+  if (world_.scheduler.Chance(0.3)) {
+    world_.gcs.Put(absl::StrCat(Judge::kBucket, "/specs%2F", id), args);
+    args = absl::StrCat("gs://", Judge::kBucket, "/specs/", id);
+  }
+  Json number = IntegerValue(index);
+  const absl::Time now = world_.scheduler.Now();
+  Json properties = {
+      {"task_index", number},
+      {"job_id", StringValue(job)},
+      {"cluster", StringValue(World::kCluster)},
+      {"args", Unindexed(StringValue(args))},
+      {"command_result_url", NullValue()},
+      {"log_url", NullValue()},
+      {"status", StringValue("pending")},
+      {"owner", NullValue()},
+      {"monitor_address", NullValue()},
+      {"failure_reason", NullValue()},
+      {"exit_code", NullValue()},
+      {"history", {{"arrayValue", {{"values", Json::array({Entry("pending", now)})}}}}},
+      {"version", IntegerValue(1)}};
+  if (world_.scheduler.Chance(0.5)) properties["last_updated"] = DoubleValue(Seconds(now));
+  if (world_.scheduler.Chance(0.3)) properties["of_the_future"] = Unindexed(StringValue("kept"));
+  return {{"key", ToJson({kTaskKind, id})}, {"properties", properties}};
+}
+
+std::string Client::RandomTask() {
+  auto job = world_.jobs.begin();
+  std::advance(job, world_.scheduler.Random(world_.jobs.size()));
+  const uint64_t index = world_.scheduler.Random(static_cast<uint64_t>(job->second));
+  return absl::StrCat(job->first, ".", index + 1);
+}
+
+// Reads and puts, with time between: whatever a worker does meanwhile is overwritten.
+void Client::Reset(const std::string& task_id) {
+  Json task = world_.datastore.Get({kTaskKind, task_id});
+  if (task.is_null()) return;
+  if (world_.scheduler.Chance(0.3)) {
+    world_.scheduler.Sleep(world_.scheduler.RandomDuration(absl::Seconds(5)), nullptr);
+  }
+  Json& properties = task["properties"];
+  properties["owner"] = NullValue();
+  properties["status"] = StringValue("pending");
+  properties["version"] = IntegerValue(AsInteger(&properties["version"]).value_or(0) + 1);
+  properties["history"]["arrayValue"]["values"].push_back(Entry("reset", world_.scheduler.Now()));
+  world_.scheduler.Note(absl::StrCat("client: resets ", task_id));
+  world_.datastore.Put({kTaskKind, task_id}, task);
+}
+
+void Client::Meddle() {
+  const std::string task = RandomTask();
+  const std::string job = JobIdOf(task);
+  const Json now = world_.datastore.Get({kTaskKind, task});
+  const bool claimed = !now.is_null() && StatusOf(now) == "claimed";
+  if (claimed && world_.Strikes(Fault::kReset)) Reset(task);
+  if (world_.Strikes(Fault::kKillJob)) {
+    world_.scheduler.Note(absl::StrCat("client: kills ", job));
+    world_.datastore.Put({kJobKind, job}, {{"key", ToJson({kJobKind, job})},
+                                           {"properties", {{"status", StringValue("killed")}}}});
+  }
+  if (world_.Strikes(Fault::kRecreate)) {
+    world_.scheduler.Note(absl::StrCat("client: makes ", job, " anew"));
+    for (int i = 1; i <= world_.jobs[job]; ++i) {
+      world_.datastore.Delete({kTaskKind, absl::StrCat(job, ".", i)});
+    }
+    world_.scheduler.Sleep(world_.scheduler.RandomDuration(absl::Seconds(20)), nullptr);
+    PutJob(job, world_.jobs[job]);
+  }
+}
+
+void Client::ResetAbandoned() {
+  for (const auto& [job, tasks] : world_.jobs) {
+    for (int i = 1; i <= tasks; ++i) {
+      const std::string id = absl::StrCat(job, ".", i);
+      const Author holder = world_.judge.HolderOf(id);
+      if (holder.vm == 0) continue;
+      const Machine& machine = *world_.machines[static_cast<size_t>(holder.vm - 1)];
+      const bool lives = machine.alive && machine.author() == holder;
+      const bool returns = kHandsBackAtStart && !machine.alive && !machine.vanished;
+      if (!lives && !returns) Reset(id);
+    }
+  }
+}
+
+bool Client::AllEnded() { return Unfinished().empty(); }
+
+std::string Client::Unfinished() {
+  std::string list;
+  for (const auto& [job, tasks] : world_.jobs) {
+    for (int i = 1; i <= tasks; ++i) {
+      const std::string id = absl::StrCat(job, ".", i);
+      const Json task = world_.datastore.Get({kTaskKind, id});
+      if (IsFinalStatus(StatusOf(task))) continue;
+      absl::StrAppend(&list, " ", id, " is ", StatusOf(task), " by ",
+                      ToString(world_.judge.HolderOf(id)), ";");
+    }
+  }
+  return list;
+}
+
+void Client::Run() {
+  while (!world_.calm()) {
+    world_.scheduler.Sleep(absl::Seconds(5) + world_.scheduler.RandomDuration(absl::Seconds(30)),
+                           nullptr);
+    if (!world_.calm()) Meddle();
+  }
+  const absl::Time late = world_.scheduler.Now() + kLongest;
+  while (!AllEnded()) {
+    world_.scheduler.Sleep(absl::Minutes(2), nullptr);
+    ResetAbandoned();
+    if (world_.scheduler.Now() < late) continue;
+    world_.judge.Break(absl::StrCat("not every task comes to its end:", Unfinished()));
+    return;
+  }
+}
+
+}  // namespace sparkles

@@ -1,0 +1,35 @@
+// The people and programs on the other side of the queue: they submit, reset, kill and make anew,
+// at any time, with plain puts.
+#pragma once
+
+#include <string>
+
+#include "tests/sim/world.h"
+
+namespace sparkles {
+
+class Client {
+ public:
+  // Borrows `world`.
+  explicit Client(World& world) : world_(world) {}
+
+  void Submit();
+  // Meddles until the weather is calm, then waits until every task has come to its end. If that
+  // takes for ever, a promise is broken.
+  void Run();
+
+ private:
+  void PutJob(const std::string& job, int tasks);
+  Json TaskOf(const std::string& job, int index);
+  void Meddle();
+  void Reset(const std::string& task_id);
+  // Puts back what a worker left behind that will never come back.
+  void ResetAbandoned();
+  bool AllEnded();
+  std::string Unfinished();
+  std::string RandomTask();
+
+  World& world_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,96 @@
+#include "tests/sim/commands.h"
+
+#include <signal.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "tests/support/fake_process_runner.h"
+
+namespace sparkles {
+namespace {
+
+std::string Url(const std::string& path) {
+  return absl::StrCat("gs://", Judge::kBucket, "/", path);
+}
+
+std::string HashOf(absl::string_view text) {
+  Hasher hasher(HashKind::kSha256);
+  hasher.Update(text);
+  return hasher.HexDigest();
+}
+
+std::string TaskOf(const Command& command) {
+  for (absl::string_view variable : command.environment) {
+    if (absl::ConsumePrefix(&variable, "SPARKLES_TASK_ID=")) return std::string(variable);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string InputText() { return "what all tasks read\n"; }
+
+std::string InputKey() { return absl::StrCat(Judge::kBucket, "/cas%2F", HashOf(InputText())); }
+
+Json SpecOf(const std::string& task_id) {
+  const std::string input = Url(absl::StrCat("cas/", HashOf(InputText())));
+  const std::string out = Url(absl::StrCat("out/", task_id));
+  return {
+      {"command", "work"},
+      {"downloads",
+       {{{"src_url", input}, {"dst", "cached.txt"}, {"is_cas_key", true}},
+        {{"src_url", input}, {"dst", "linked.txt"}, {"is_cas_key", true}, {"symlink_safe", true}},
+        {{"src_url", input}, {"dst", "plain.txt"}}}},
+      {"uploads", {{"include_patterns", {"**"}}, {"dst_url", out}}},
+      {"stdout_url", absl::StrCat(out, "/stdout.txt")},
+      {"command_result_url", absl::StrCat(out, "/result.json")}};
+}
+
+absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
+                                                  const CancelToken& cancel) {
+  if (!world_.Step(machine_, "runs a command")) return absl::CancelledError("dead");
+  if (world_.Strikes(Fault::kMachine)) {
+    return MachineFault(absl::ResourceExhaustedError("fork: out of processes"));
+  }
+  const std::string task = TaskOf(command);
+  for (const char* name : {"cached.txt", "linked.txt", "plain.txt"}) {
+    const auto input = ReadFile(absl::StrCat(command.folder, "/", name), 1000);
+    if (input.ok() && *input == InputText()) continue;
+    world_.judge.Break(absl::StrCat(task, ": its input ", name, " is not whole"));
+  }
+  const absl::Duration takes = world_.scheduler.RandomDuration(
+      world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
+  if (!world_.scheduler.Sleep(takes, &cancel)) {
+    const CancelToken never;
+    world_.scheduler.Sleep(world_.scheduler.RandomDuration(command.grace), &never);
+    if (!world_.Step(machine_, "its command was ended")) return absl::CancelledError("dead");
+    return DiedOf(SIGTERM);
+  }
+  const int code = world_.scheduler.Chance(0.3) ? 3 : 0;
+  auto files = WriteFiles(command, task);
+  world_.judge.CommandEnded(machine_.author(), task, std::move(files), absl::StrCat(code));
+  if (!world_.Step(machine_, "its command has ended")) return absl::CancelledError("dead");
+  return ExitedWith(code);
+}
+
+std::map<std::string, std::string> SimProcessRunner::WriteFiles(const Command& command,
+                                                                const std::string& task) {
+  const std::string line = absl::StrCat("run ", ++runs_, " of ", ToString(machine_.author()), "\n");
+  (void)WriteAll(command.output_fd, line, "stdout");
+  std::map<std::string, std::string> files;
+  files["out.txt"] = absl::StrCat(task, ": ", line);
+  files["sub/more.txt"] = absl::StrCat(line, std::string(world_.scheduler.Random(300), 'x'));
+  (void)MakeFolders(command.folder + "/sub");
+  for (const auto& [name, content] : files) {
+    const absl::Status written =
+        WriteFileAtomically(absl::StrCat(command.folder, "/", name), content, /*durable=*/false);
+    if (!written.ok()) world_.judge.Break(std::string(written.message()));
+  }
+  return files;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,143 @@
+#include "tests/sim/network.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "http/transient.h"
+
+namespace sparkles {
+namespace {
+
+absl::Status Trouble(const char* what, bool maybe_applied) {
+  return Transient(absl::UnavailableError(what), maybe_applied);
+}
+
+HttpResponse Refusal(int code, const char* status) {
+  HttpResponse response;
+  response.status = code;
+  const Json error = {{"code", code}, {"status", status}, {"message", "made to answer this"}};
+  response.body = DumpJson(Json{{"error", error}});
+  return response;
+}
+
+// "commit", "POST multipart", "GET", as the trace shows it.
+std::string NameOf(const HttpRequest& request, bool to_datastore) {
+  if (to_datastore) return request.url.substr(request.url.rfind(':') + 1);
+  const size_t query = request.url.find('?');
+  const std::string place = request.url.substr(0, query);
+  const bool media = absl::StrContains(request.url, "alt=media");
+  return absl::StrCat(request.method, media ? " media " : " ",
+                      place.substr(place.find_last_of('/') + 1));
+}
+
+}  // namespace
+
+absl::Status SimTransport::CheckAlive(const HttpRequest& request) {
+  if (world_.scheduler.Dismissed()) return absl::CancelledError("this worker is dead");
+  if (request.cancel != nullptr && request.cancel->cancelled()) {
+    return absl::CancelledError(request.cancel->reason());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
+  const bool to_datastore = absl::StartsWith(request.url, "http://datastore");
+  if (!world_.Step(machine_, NameOf(request, to_datastore))) {
+    return absl::CancelledError("this worker is dead");
+  }
+  RETURN_IF_ERROR(CheckAlive(request));
+  absl::StatusOr<HttpResponse> response = Travel(request, to_datastore);
+  // The worker may also die between what it asked for and the answer.
+  if (!world_.Step(machine_, response.ok() ? absl::StrCat("<- ", response->status) : "<- error")) {
+    return absl::CancelledError("this worker is dead");
+  }
+  return response;
+}
+
+absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bool to_datastore) {
+  if (world_.Strikes(Fault::kRefused)) return Trouble("connection refused", false);
+  if (world_.Strikes(Fault::kStatus)) {
+    constexpr int kCodes[] = {429, 500, 502, 503, 504};
+    const bool applied = world_.scheduler.Chance(0.3);
+    if (applied) (void)world_.Serve(author_, request);
+    return Refusal(kCodes[world_.scheduler.Random(std::size(kCodes))], "UNAVAILABLE");
+  }
+  if (world_.Strikes(Fault::kForbidden)) return Refusal(403, "PERMISSION_DENIED");
+  if (to_datastore && world_.Strikes(Fault::kContention)) return Refusal(409, "ABORTED");
+  if (world_.Strikes(Fault::kGarbage)) {
+    if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
+    HttpResponse page;
+    page.status = 200;
+    page.body = "<html>Welcome to the hotel's network</html>";
+    if (!request.on_body) return page;
+    const std::string body = std::exchange(page.body, "");
+    RETURN_IF_ERROR(request.on_body(page, body));
+    return page;
+  }
+  if (absl::EndsWith(request.url, ":runQuery") && world_.Strikes(Fault::kNotListed)) {
+    HttpResponse none;
+    none.status = 200;
+    none.body = R"({"batch": {"moreResults": "NO_MORE_RESULTS"}})";
+    return none;
+  }
+  if (world_.Strikes(Fault::kDelay)) return Delayed(request);
+  return Unknown(request);
+}
+
+absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
+  if (world_.Strikes(Fault::kLost)) return Trouble("connection reset", true);
+  // A body that is read from a file has gone when its connection has.
+  const bool whole = !request.body_source;
+  if (whole && world_.Strikes(Fault::kLate)) {
+    world_.ServeLater(author_, request, world_.scheduler.RandomDuration(absl::Minutes(2)));
+    return Trouble("connection timed out", true);
+  }
+  if (whole && world_.Strikes(Fault::kTwice)) {
+    HttpRequest first = request;
+    first.on_body = nullptr;
+    (void)world_.Serve(author_, first);
+  }
+  const bool answer_lost = world_.Strikes(Fault::kAnswerLost);
+  absl::StatusOr<HttpResponse> response = Disturbed(request);
+  if (answer_lost) return Trouble("connection reset", true);
+  return response;
+}
+
+absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
+  const absl::Duration delay = world_.scheduler.RandomDuration(absl::Seconds(40));
+  const bool before = world_.scheduler.Chance(0.5);
+  absl::StatusOr<HttpResponse> response = absl::UnknownError("");
+  if (!before) response = Unknown(request);
+  const CancelToken never;
+  const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
+  const absl::Duration patience = std::min(delay, std::min(request.timeout, request.stall_timeout));
+  world_.scheduler.Sleep(patience, cancel);
+  RETURN_IF_ERROR(CheckAlive(request));
+  if (before) response = Unknown(request);
+  if (delay > patience) return Trouble("timed out", true);
+  return response;
+}
+
+// A download may end early, or have a wrong byte.
+absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request) {
+  const bool cut = request.on_body && world_.Strikes(Fault::kCut);
+  const bool flip = request.on_body && world_.Strikes(Fault::kFlip);
+  if (!cut && !flip) return world_.Serve(author_, request);
+  const uint64_t place = world_.scheduler.Random(100'000);
+  HttpRequest disturbed = request;
+  disturbed.on_body = [&](const HttpResponse& response, absl::string_view piece) {
+    std::string bytes(piece);
+    if (flip && !bytes.empty()) bytes[place % bytes.size()] ^= 1;
+    if (cut) bytes.resize(place % (bytes.size() + 1));
+    RETURN_IF_ERROR(request.on_body(response, bytes));
+    return cut ? Trouble("connection reset", true) : absl::OkStatus();
+  };
+  return world_.Serve(author_, disturbed);
+}
+
+}  // namespace sparkles

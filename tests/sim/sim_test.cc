@@ -1,0 +1,95 @@
+// Whole workers, on simulated machines, in simulated weather. Every seed is another story; the same
+// seed is always the same one.
+//   SIM_SEEDS=N  how many (default 1,000);  SIM_SEED=X  only this one, with everything it does
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tests/sim/world.h"
+
+namespace sparkles {
+namespace {
+
+uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
+  const char* text = getenv(variable);
+  uint64_t number;
+  return text != nullptr && absl::SimpleAtoi(text, &number) ? number : otherwise;
+}
+
+class Totals {
+ public:
+  void Add(const World& world) {
+    for (size_t i = 0; i < faults_.size(); ++i) faults_[i] += world.faults[i];
+    for (const auto& [change, count] : world.judge.changes()) changes_[change] += count;
+  }
+
+  std::string Text() const {
+    std::string text = "faults:";
+    for (size_t i = 0; i < faults_.size(); ++i) {
+      absl::StrAppend(&text, " ", NameOf(static_cast<Fault>(i)), " ", faults_[i], ",");
+    }
+    absl::StrAppend(&text, "\nworkers wrote:");
+    for (const auto& [change, count] : changes_) absl::StrAppend(&text, " ", change, " ", count);
+    return text;
+  }
+
+  const FaultCounts& faults() const { return faults_; }
+  int changes(const std::string& change) const {
+    const auto found = changes_.find(change);
+    return found == changes_.end() ? 0 : found->second;
+  }
+
+ private:
+  FaultCounts faults_{};
+  std::map<std::string, int> changes_;
+};
+
+void RunSeed(uint64_t seed, bool verbose, Totals& totals) {
+  World world(seed, verbose);
+  world.Run();
+  totals.Add(world);
+  if (verbose)
+    fprintf(stderr, "trace hash: %016lx\n",
+            static_cast<unsigned long>(world.scheduler.trace_hash()));
+  if (world.broken().empty()) return;
+  ADD_FAILURE() << "seed " << seed << " breaks:\n  " << absl::StrJoin(world.broken(), "\n  ")
+                << "\nreplay: make sim SEED=" << seed;
+}
+
+TEST(Simulator, NoSeedBreaksAPromise) {
+  Totals totals;
+  if (const uint64_t seed = NumberFrom("SIM_SEED", 0); seed != 0) {
+    return RunSeed(seed, /*verbose=*/true, totals);
+  }
+  const uint64_t seeds = NumberFrom("SIM_SEEDS", 1'000);
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    RunSeed(seed, /*verbose=*/false, totals);
+    if (HasFailure() && getenv("SIM_GO_ON") == nullptr) break;
+  }
+  printf("%s\n", totals.Text().c_str());
+  if (HasFailure() || seeds < 100) return;
+  for (size_t i = 0; i < totals.faults().size(); ++i) {
+    EXPECT_GT(totals.faults()[i], 0) << "never tried: " << NameOf(static_cast<Fault>(i));
+  }
+  for (const char* change : {"claimed", "complete", "failed", "killed", "reset"}) {
+    EXPECT_GT(totals.changes(change), 0) << "never seen: " << change;
+  }
+}
+
+TEST(Simulator, TheSameSeedIsTheSameRun) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    World first(seed, /*verbose=*/false);
+    first.Run();
+    World second(seed, /*verbose=*/false);
+    second.Run();
+    EXPECT_EQ(first.scheduler.trace_hash(), second.scheduler.trace_hash()) << "seed " << seed;
+    EXPECT_EQ(first.faults, second.faults) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,86 @@
+// One life of a simulated worker: cli/consume.cc over other seams.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "executor/content_cache.h"
+#include "executor/executor.h"
+#include "executor/task_folder.h"
+#include "gcp/api_client.h"
+#include "gcp/datastore_client.h"
+#include "gcp/gcs_client.h"
+#include "queue/datastore_queue.h"
+#include "storage/gcs_store.h"
+#include "tests/sim/commands.h"
+#include "tests/sim/network.h"
+#include "tests/sim/world.h"
+#include "worker/consumer.h"
+
+namespace sparkles {
+namespace {
+
+// The threads that real code has started for a task end without any further effect when the task
+// does, also when it ends in a crash.
+class Dismissal {
+ public:
+  explicit Dismissal(Scheduler& scheduler) : scheduler_(scheduler) { scheduler_.AwaitJoiner(); }
+  ~Dismissal() { scheduler_.DismissJoiners(); }
+  Dismissal(const Dismissal&) = delete;
+  Dismissal& operator=(const Dismissal&) = delete;
+
+ private:
+  Scheduler& scheduler_;
+};
+
+// Either way of uploading is tried.
+GcsStoreOptions StoreOptions(Scheduler& scheduler) {
+  GcsStoreOptions options;
+  if (scheduler.Chance(0.3)) options.upload_at_once_bytes = 100;
+  return options;
+}
+
+ExecutorOptions OptionsOf(const Machine& machine) {
+  ExecutorOptions options;
+  options.tasks_dir = machine.folder + "/tasks";
+  options.transfers = 1;  // more would be threads that the scheduler does not know
+  options.grace = absl::Seconds(10);
+  return options;
+}
+
+}  // namespace
+
+void RunWorker(World& world, Machine& machine) {
+  CancelToken stop;
+  machine.stop = &stop;
+  SimClock clock(world.scheduler, machine.skew);
+  const auto nowhere = OpenFile("/dev/null", O_WRONLY);
+  LogSink sink(clock, world.verbose ? STDERR_FILENO : nowhere->get(), LogFormat::kText,
+               world.verbose ? Severity::kDebug : Severity::kError);
+  const Log log(sink, ToString(machine.author()));
+  SimTransport transport(world, machine);
+  ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
+  DatastoreClient client(datastore_api, "demo");
+  DatastoreQueue queue(
+      {.cluster = World::kCluster, .owner = Judge::OwnerOf(machine.number), .monitor_address = ""},
+      client, clock, log);
+  ApiClient storage_api({"http://storage", nullptr}, transport, clock);
+  GcsClient gcs(storage_api, clock, {.patience = absl::Minutes(30)});
+  GcsStore store(gcs, StoreOptions(world.scheduler));
+  const ExecutorOptions options = OptionsOf(machine);
+  (void)MakeFolders(options.tasks_dir);
+  RemoveStaleTaskFolders(options.tasks_dir, log);
+  ContentCache cache(machine.folder + "/cache", store, clock);
+  SimProcessRunner runner(world, machine);
+  Executor executor(options, clock, runner, store, cache, log);
+  Consumer consumer({.linger = absl::Seconds(world.scheduler.Random(120)),
+                     .watch_period = absl::Seconds(15),
+                     .record_patience = absl::Hours(6)},
+                    clock, queue, stop, log);
+  consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
+    const Dismissal dismissal(world.scheduler);
+    return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+  });
+}
+
+}  // namespace sparkles

@@ -1,0 +1,175 @@
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "tests/sim/client.h"
+
+namespace sparkles {
+namespace {
+
+// The group of what is no machine: clients, the weather, packets on their way.
+constexpr int kOutside = 0;
+
+constexpr absl::string_view kNames[] = {
+    "refused",    "lost",    "answer lost", "late",          "twice", "status",     "forbidden",
+    "contention", "garbage", "delay",       "cut",           "flip",  "not listed", "crash",
+    "vanish",     "pause",   "term",        "machine fault", "reset", "kill job",   "recreate"};
+static_assert(std::size(kNames) == static_cast<size_t>(Fault::kCount));
+
+bool IsOfMachine(Fault fault) {
+  return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
+         fault == Fault::kTerm;
+}
+
+}  // namespace
+
+absl::string_view NameOf(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
+
+World::World(uint64_t seed, bool is_verbose) : scheduler(seed, is_verbose), verbose(is_verbose) {
+  datastore.SetOnChange(
+      [this](const EntityKey& key, const Json& before, const Json& after, bool in_transaction) {
+        judge.Changed(key, before, after, in_transaction);
+      });
+  gcs.SetOnStore(
+      [this](const std::string& key, int64_t generation) { judge.Stored(key, generation); });
+}
+
+// Each seed has weather of its own: most kinds of fault are absent, and the others are of very
+// different frequency. Where everything goes wrong at once, little is ever reached.
+void World::ChooseRates() {
+  for (size_t i = 0; i < rates_.size(); ++i) {
+    const uint64_t dice = scheduler.Random(100);
+    if (dice < 55) continue;
+    const double most = IsOfMachine(static_cast<Fault>(i)) ? 0.03 : 0.3;
+    rates_[i] = most * std::pow(10, -static_cast<double>(scheduler.Random(200)) / 100);
+  }
+  rates_[static_cast<size_t>(Fault::kForbidden)] /= 10;
+  calm_from_ = scheduler.Now() + absl::Minutes(1 + scheduler.Random(20));
+}
+
+void World::MakeMachines() {
+  const uint64_t count = 1 + scheduler.Random(3);
+  const bool skewed = scheduler.Chance(0.3);
+  for (uint64_t i = 1; i <= count; ++i) {
+    auto machine = std::make_unique<Machine>();
+    machine->number = static_cast<int>(i);
+    machine->folder = folder_ / absl::StrCat("w", i);
+    if (skewed) machine->skew = scheduler.RandomDuration(absl::Minutes(10)) - absl::Minutes(5);
+    machines.push_back(std::move(machine));
+  }
+}
+
+void World::Run() {
+  // The first actor makes the others: what the seed says before Run would not be asked in order.
+  scheduler.Spawn(kOutside, [this] {
+    ChooseRates();
+    MakeMachines();
+    Client client(*this);
+    client.Submit();
+    for (const auto& machine : machines) {
+      scheduler.Spawn(machine->number, [this, &machine] { RunMachine(*machine); });
+    }
+    scheduler.Spawn(kOutside, [this] { RunWeather(); });
+    client.Run();
+    over_ = true;
+  });
+  scheduler.Run();
+  judge.CheckWhatIsComplete();
+}
+
+void World::RunWeather() {
+  scheduler.Sleep(calm_from_ - scheduler.Now(), nullptr);
+  calm_ = true;
+  scheduler.Note("calm");
+}
+
+void World::RunMachine(Machine& machine) {
+  while (!over_) {
+    scheduler.Sleep(scheduler.RandomDuration(absl::Minutes(2)), nullptr);
+    ++machine.life;
+    machine.alive = true;
+    scheduler.Revive();
+    scheduler.Note(absl::StrCat(ToString(machine.author()), " begins"));
+    try {
+      RunWorker(*this, machine);
+      scheduler.Yield();  // a crash that its other threads have decided on
+      scheduler.Note(absl::StrCat(ToString(machine.author()), " ends"));
+    } catch (const Crash&) {
+      scheduler.Revive();
+      RestoreFolders(machine);
+      scheduler.Note(absl::StrCat(ToString(machine.author()), " has crashed"));
+    }
+    machine.alive = false;
+    machine.stop = nullptr;
+    // The first machine is always replaced in time by one like it: somebody has to do the work.
+    if (machine.vanished && machine.number != 1) return;
+    machine.vanished = false;
+  }
+}
+
+bool World::Strikes(Fault fault) {
+  if (calm_) return false;
+  const auto index = static_cast<size_t>(fault);
+  if (rates_[index] == 0 || !scheduler.Chance(rates_[index])) return false;
+  ++faults[index];
+  scheduler.Note(absl::StrCat("fault: ", NameOf(fault)));
+  return true;
+}
+
+bool World::Step(Machine& machine, absl::string_view what) {
+  if (scheduler.Dismissed()) return false;
+  scheduler.Yield();
+  if (scheduler.Dismissed()) return false;
+  scheduler.Note(absl::StrCat(ToString(machine.author()), " ", what));
+  const bool vanishes = Strikes(Fault::kVanish);
+  if (vanishes || Strikes(Fault::kCrash)) {
+    machine.vanished = vanishes;
+    HideFolders(machine);
+    scheduler.CrashGroup();
+    return false;
+  }
+  if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
+    machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
+  }
+  if (Strikes(Fault::kPause)) {
+    const bool long_one = scheduler.Chance(0.5);
+    scheduler.Pause(scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40)));
+    scheduler.Yield();
+  }
+  return !scheduler.Dismissed();
+}
+
+void World::HideFolders(const Machine& machine) {
+  (void)rename(machine.folder.c_str(), absl::StrCat(machine.folder, ".hidden").c_str());
+}
+
+void World::RestoreFolders(const Machine& machine) {
+  (void)RemoveTree(machine.folder);
+  (void)rename(absl::StrCat(machine.folder, ".hidden").c_str(), machine.folder.c_str());
+}
+
+absl::StatusOr<HttpResponse> World::Serve(const Author& author, const HttpRequest& request) {
+  judge.SetAuthor(author);
+  if (absl::StartsWith(request.url, "http://datastore")) return datastore.Send(request);
+  return gcs.Send(request);
+}
+
+void World::ServeLater(const Author& author, const HttpRequest& request, absl::Duration delay) {
+  HttpRequest copy = request;
+  copy.cancel = nullptr;
+  copy.on_body = nullptr;
+  copy.on_progress = nullptr;
+  scheduler.Spawn(kOutside, [this, author, copy, delay] {
+    scheduler.Sleep(delay, nullptr);
+    scheduler.Note(absl::StrCat("late: a request of ", ToString(author)));
+    (void)Serve(author, copy);
+  });
+}
+
+}  // namespace sparkles

@@ -1,0 +1,125 @@
+// One simulated cluster: its servers, its machines, what goes wrong there, and its judge.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "http/transport.h"
+#include "tests/sim/judge.h"
+#include "tests/sim/scheduler.h"
+#include "tests/support/fake_datastore.h"
+#include "tests/support/fake_gcs.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+
+// Whether a worker gives back at its start what an earlier life of it held. Otherwise only the
+// client's reset brings that back.
+inline constexpr bool kHandsBackAtStart = false;
+
+// What can go wrong at a seam.
+enum class Fault {
+  // Requests.
+  kRefused,     // the server never had it
+  kLost,        // nobody knows, and it was not carried out
+  kAnswerLost,  // nobody knows, and it was carried out
+  kLate,        // nobody knows, and it is carried out later, when everybody has forgotten it
+  kTwice,       // carried out twice; the second answer comes
+  kStatus,      // 429 or 5xx, carried out or not
+  kForbidden,   // 403
+  kContention,  // 409 for no visible reason
+  kGarbage,     // a page of somebody who is not the server
+  kDelay,       // the answer takes its time, or more than we wait
+  kCut,         // a download ends early
+  kFlip,        // a download has a wrong byte
+  kNotListed,   // a query does not find what is there
+  // Machines.
+  kCrash,    // kill -9
+  kVanish,   // the machine is gone for good
+  kPause,    // SIGSTOP, or a frozen machine
+  kTerm,     // SIGTERM
+  kMachine,  // no process can be started
+  // Clients.
+  kReset,     // a claimed task is reset
+  kKillJob,   // a job is killed
+  kRecreate,  // a job is deleted and made again under the same id
+  kCount,
+};
+absl::string_view NameOf(Fault fault);
+using FaultCounts = std::array<int64_t, static_cast<size_t>(Fault::kCount)>;
+
+// A machine and the worker on it.
+struct Machine {
+  int number = 0;  // from 1; its group in the scheduler
+  int life = 0;    // of its worker
+  bool alive = false;
+  bool vanished = false;
+  absl::Duration skew;          // of its clock
+  std::string folder;           // holds tasks/ and cache/
+  CancelToken* stop = nullptr;  // of the worker that runs
+  Author author() const { return {number, life}; }
+};
+
+class World {
+ public:
+  static constexpr char kCluster[] = "cluster";
+
+  World(uint64_t seed, bool verbose);
+
+  // Runs it to its end. What was broken, with the judge.
+  void Run();
+  const std::vector<std::string>& broken() const { return judge.broken(); }
+
+  // --- For the parts of the world.
+  // Every step of a worker at a seam: others may go first, and the worker may crash, stop or freeze
+  // here. False if this thread must have no more effect.
+  bool Step(Machine& machine, absl::string_view what);
+  // Whether this fault happens now; counted.
+  bool Strikes(Fault fault);
+  // In calm weather nothing more goes wrong.
+  bool calm() const { return calm_; }
+  bool over() const { return over_; }
+  // Moves the folders of a worker that dies out of reach of its destructors, and back.
+  static void HideFolders(const Machine& machine);
+  static void RestoreFolders(const Machine& machine);
+  // The server carries out a request of `author`.
+  absl::StatusOr<HttpResponse> Serve(const Author& author, const HttpRequest& request);
+  // The same, but so much later.
+  void ServeLater(const Author& author, const HttpRequest& request, absl::Duration delay);
+
+  Scheduler scheduler;
+  SimClock server_clock{scheduler, absl::ZeroDuration()};
+  FakeDatastore datastore{server_clock};
+  FakeGcs gcs;
+  Judge judge{gcs};
+  FaultCounts faults{};
+  std::vector<std::unique_ptr<Machine>> machines;
+  std::map<std::string, int> jobs;  // name -> number of tasks
+  bool verbose;
+
+ private:
+  void ChooseRates();
+  void MakeMachines();
+  void RunMachine(Machine& machine);
+  void RunWeather();
+
+  TempFolder folder_;
+  std::array<double, static_cast<size_t>(Fault::kCount)> rates_{};
+  bool calm_ = false;
+  bool over_ = false;
+  absl::Time calm_from_;
+
+  friend class Client;
+};
+
+// One life of a worker: the objects of cli/consume.cc over this world's seams. Throws Crash.
+void RunWorker(World& world, Machine& machine);
+
+}  // namespace sparkles

@@ -1,0 +1,68 @@
+// A Datastore in memory, behind the HTTP seam: as much of its REST API as a queue uses, with
+// optimistic transactions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mutex.h"
+#include "gcp/entity.h"
+#include "http/transport.h"
+
+namespace sparkles {
+
+// Thread-safe. Knows neither tokens nor faults.
+class FakeDatastore : public HttpTransport {
+ public:
+  // Told of each change that was committed, by a client or in a transaction: what was there before
+  // and what is there now, null where there is nothing. Called with a lock held.
+  using OnChange = std::function<void(const EntityKey& key, const Json& before, const Json& after,
+                                      bool in_transaction)>;
+
+  // Borrows `clock`, by which transactions grow old.
+  explicit FakeDatastore(Clock& clock) : clock_(clock) {}
+
+  // Set it while nobody sends.
+  void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
+  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
+
+  // What a client does, past HTTP: plain puts, deletes and reads. Null: there is no such entity.
+  void Put(const EntityKey& key, const Json& entity);
+  void Delete(const EntityKey& key);
+  Json Get(const EntityKey& key) const;
+
+ private:
+  struct Stored {
+    Json entity;
+    int64_t version = 0;
+  };
+  struct Transaction {
+    absl::Time begun;
+    std::map<std::string, int64_t> read;  // key -> version; 0: there was none
+  };
+
+  HttpResponse Lookup(const Json& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse RunQuery(const Json& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Commit(const Json& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<HttpResponse> Conflict(const std::string& transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Change(const EntityKey& key, const Json& after, bool in_transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Clock& clock_;
+  OnChange on_change_;
+  mutable Mutex mutex_;
+  std::map<std::string, Stored> entities_ ABSL_GUARDED_BY(mutex_);  // by "KIND/NAME"
+  std::map<std::string, Transaction> transactions_ ABSL_GUARDED_BY(mutex_);
+  int64_t last_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t last_transaction_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace sparkles
