@@ -1,0 +1,73 @@
+// The input is what a Cloud Storage, or something in its place, answers to a download and two
+// uploads. Whatever it is: they end, success means that the checksums agreed, and no download is
+// longer than what was told.
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/crc32c.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "gcp/api_client.h"
+#include "gcp/gcs_client.h"
+#include "storage/gcs_store.h"
+#include "tests/fuzz/fuzz_server.h"
+#include "tests/fuzz/require.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::string_view kContent = "what is uploaded";
+constexpr RetryPolicy kPolicy = {absl::Seconds(1), absl::Seconds(5), absl::Seconds(20)};
+
+class Fuzzed {
+ public:
+  explicit Fuzzed(absl::string_view input) : server_(input) {}
+
+  void Download() {
+    const UniqueFd file(memfd_create("download", MFD_CLOEXEC));
+    const auto info = store_.Download("gs://b/o", file.get(), {});
+    if (!info.ok()) return;
+    struct stat now;
+    Require(fstat(file.get(), &now) == 0, "the file is there");
+    Require(static_cast<uint64_t>(now.st_size) == info->size, "it has the size");
+    std::string content(info->size, '\0');
+    Require(pread(file.get(), content.data(), content.size(), 0) == now.st_size, "it can be read");
+    Require(Crc32c(content) == info->crc32c, "it has the checksum");
+  }
+
+  void Upload() {
+    const UniqueFd file(memfd_create("upload", MFD_CLOEXEC));
+    Require(WriteAll(file.get(), kContent, "upload").ok(), "the file is writable");
+    CheckUploaded(store_.Upload(file.get(), "gs://b/o", {}));
+    CheckUploaded(store_.UploadBytes(kContent, "gs://b/o", {}));
+  }
+
+ private:
+  static void CheckUploaded(const absl::StatusOr<ObjectInfo>& info) {
+    if (!info.ok()) return;
+    Require(info->size == kContent.size() && info->crc32c == Crc32c(kContent),
+            "the server has acknowledged what was sent");
+    Require(info->generation > 0, "every object has a generation");
+  }
+
+  FuzzServer server_;
+  FuzzClock clock_;
+  ApiClient api_{{"http://gcs", nullptr}, server_, clock_};
+  GcsClient client_{api_, clock_, kPolicy};
+  GcsStore store_{client_, {.upload_at_once_bytes = 8}};
+};
+
+}  // namespace
+}  // namespace sparkles
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const absl::string_view input(reinterpret_cast<const char*>(data), size);
+  sparkles::Fuzzed(input).Download();
+  sparkles::Fuzzed(input).Upload();
+  return 0;
+}
