@@ -107,6 +107,7 @@ void Client::Reset(const std::string& task_id) {
 }
 
 void Client::Meddle() {
+  ResetFrozen();
   const std::string task = RandomTask();
   const std::string job = JobIdOf(task);
   const Json now = world_.datastore.Get({kTaskKind, task});
@@ -127,17 +128,29 @@ void Client::Meddle() {
   }
 }
 
-void Client::ResetAbandoned() {
+std::vector<std::string> Client::TaskIds() const {
+  std::vector<std::string> ids;
   for (const auto& [job, tasks] : world_.jobs) {
-    for (int i = 1; i <= tasks; ++i) {
-      const std::string id = absl::StrCat(job, ".", i);
-      const Author holder = world_.judge.HolderOf(id);
-      if (holder.vm == 0) continue;
-      const Machine& machine = *world_.machines[static_cast<size_t>(holder.vm - 1)];
-      const bool lives = machine.alive && machine.author() == holder;
-      const bool returns = kHandsBackAtStart && !machine.alive && !machine.vanished;
-      if (!lives && !returns) Reset(id);
-    }
+    for (int i = 1; i <= tasks; ++i) ids.push_back(absl::StrCat(job, ".", i));
+  }
+  return ids;
+}
+
+void Client::ResetFrozen() {
+  for (const std::string& id : TaskIds()) {
+    const int holder = world_.judge.HolderOf(id).vm;
+    if (holder != 0 && world_.scheduler.IsPaused(holder) && world_.scheduler.Chance(0.3)) Reset(id);
+  }
+}
+
+void Client::ResetAbandoned() {
+  for (const std::string& id : TaskIds()) {
+    const Author holder = world_.judge.HolderOf(id);
+    if (holder.vm == 0) continue;
+    const Machine& machine = *world_.machines[static_cast<size_t>(holder.vm - 1)];
+    const bool lives = machine.alive && machine.author() == holder;
+    const bool returns = kHandsBackAtStart && !machine.alive && !machine.vanished;
+    if (!lives && !returns) Reset(id);
   }
 }
 
@@ -145,22 +158,18 @@ bool Client::AllEnded() { return Unfinished().empty(); }
 
 std::string Client::Unfinished() {
   std::string list;
-  for (const auto& [job, tasks] : world_.jobs) {
-    for (int i = 1; i <= tasks; ++i) {
-      const std::string id = absl::StrCat(job, ".", i);
-      const Json task = world_.datastore.Get({kTaskKind, id});
-      if (IsFinalStatus(StatusOf(task))) continue;
-      absl::StrAppend(&list, " ", id, " is ", StatusOf(task), " by ",
-                      ToString(world_.judge.HolderOf(id)), ";");
-    }
+  for (const std::string& id : TaskIds()) {
+    const Json task = world_.datastore.Get({kTaskKind, id});
+    if (IsFinalStatus(StatusOf(task))) continue;
+    absl::StrAppend(&list, " ", id, " is ", StatusOf(task), " by ",
+                    ToString(world_.judge.HolderOf(id)), ";");
   }
   return list;
 }
 
 void Client::Run() {
   while (!world_.calm()) {
-    world_.scheduler.Sleep(absl::Seconds(5) + world_.scheduler.RandomDuration(absl::Seconds(30)),
-                           nullptr);
+    world_.scheduler.Sleep(world_.scheduler.RandomDuration(absl::Seconds(20)), nullptr);
     if (!world_.calm()) Meddle();
   }
   const absl::Time late = world_.scheduler.Now() + kLongest;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/sim/world.h"
 
@@ -23,11 +24,14 @@ class Client {
   Json TaskOf(const std::string& job, int index);
   void Meddle();
   void Reset(const std::string& task_id);
+  // As who takes a frozen machine for a dead one.
+  void ResetFrozen();
   // Puts back what a worker left behind that will never come back.
   void ResetAbandoned();
   bool AllEnded();
   std::string Unfinished();
   std::string RandomTask();
+  std::vector<std::string> TaskIds() const;
 
   World& world_;
 };

@@ -66,6 +66,12 @@ Author Judge::HolderOf(const std::string& task_id) const {
   return found == holders_.end() ? Author() : found->second;
 }
 
+void Judge::CheckHoldsNothing(const Author& author) {
+  for (const auto& [id, holder] : holders_) {
+    if (holder == author) Break(absl::StrCat(ToString(author), " ended and left ", id, " claimed"));
+  }
+}
+
 void Judge::Break(const std::string& promise) { broken_.push_back(promise); }
 
 void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,

@@ -43,6 +43,8 @@ class Judge {
 
   // Whose claim a task is under; vm 0: nobody's.
   Author HolderOf(const std::string& task_id) const;
+  // A life that has come to its end in peace must hold nothing any more.
+  void CheckHoldsNothing(const Author& author);
   // The name that the worker `vm` has in the queue.
   static std::string OwnerOf(int vm);
   static std::string KeyOf(const std::string& task_id, const std::string& path);

@@ -208,6 +208,11 @@ void Scheduler::Pause(absl::Duration duration) {
   groups_[Self(lock).group].paused_until = now_ + duration;
 }
 
+bool Scheduler::IsPaused(int group) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return groups_[group].paused_until > now_;
+}
+
 void Scheduler::CrashGroup() {
   std::unique_lock<std::mutex> lock(mutex_);
   Actor& self = Self(lock);

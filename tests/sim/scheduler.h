@@ -58,6 +58,7 @@ class Scheduler {
 
   // The whole group stands still for so long. Call Yield after it.
   void Pause(absl::Duration duration);
+  bool IsPaused(int group);
   // Crashes the group: throws on its main thread, at once or when that gets the baton.
   void CrashGroup();
   // The group begins a new life.

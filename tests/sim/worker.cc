@@ -50,7 +50,7 @@ ExecutorOptions OptionsOf(const Machine& machine) {
 
 }  // namespace
 
-void RunWorker(World& world, Machine& machine) {
+bool RunWorker(World& world, Machine& machine) {
   CancelToken stop;
   machine.stop = &stop;
   SimClock clock(world.scheduler, machine.skew);
@@ -77,10 +77,12 @@ void RunWorker(World& world, Machine& machine) {
                      .watch_period = absl::Seconds(15),
                      .record_patience = absl::Hours(6)},
                     clock, queue, stop, log);
-  consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
-    const Dismissal dismissal(world.scheduler);
-    return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
-  });
+  const Consumer::End end =
+      consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
+        const Dismissal dismissal(world.scheduler);
+        return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+      });
+  return end != Consumer::End::kStopped;
 }
 
 }  // namespace sparkles

@@ -119,7 +119,8 @@ class World {
   friend class Client;
 };
 
-// One life of a worker: the objects of cli/consume.cc over this world's seams. Throws Crash.
-void RunWorker(World& world, Machine& machine);
+// One life of a worker: the objects of cli/consume.cc over this world's seams. True if it has ended
+// by itself; false if it was told to stop. Throws Crash.
+bool RunWorker(World& world, Machine& machine);
 
 }  // namespace sparkles
