@@ -24,7 +24,7 @@ import cloud_lab  # noqa: E402
 FINAL = ("complete", "failed", "killed")
 COMMAND = """sleep 0.0{pause}; cat input.txt > copy.txt; mkdir -p sub
 echo "$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT" > sub/who.txt
-head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}"""
+head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}; sleep 0.{pause}"""
 # What a network may do; `count` is added.
 FAULTS = (
     {"action": "cut", "kind": "datastore.commit", "apply": True},
@@ -107,10 +107,10 @@ class Chaos:
 
     # --- the storm
 
-    def submit(self):
+    def submit(self, names):
         content = b"what all tasks read\n"
         url = self.lab.put(f"cas/{hashlib.sha256(content).hexdigest()}", content)
-        for name in self.names:
+        for name in names:
             size, letter = self.random.choice((10, 5000, 300000)), self.random.choice("abc")
             command = COMMAND.format(pause=self.random.randrange(10), size=size, letter=letter)
             self.expected[name] = {"copy.txt": content, "big.bin": letter.encode() * size}
@@ -143,16 +143,20 @@ class Chaos:
         self.done[action] += 1
 
     def storm(self):
-        end = time.monotonic() + self.seconds
+        start = now = time.monotonic()
         strike_at = 0.0
-        while time.monotonic() < end:
+        while now < start + self.seconds:
             now = time.monotonic()
+            # There is work for as long as it storms.
+            due = int(len(self.names) * min(1.0, (now - start) / self.seconds + 0.1))
+            self.submit(self.names[len(self.expected):due])
             for machine in self.machines:
                 machine.look(now, self.random.uniform(0.0, 1.0))
             if now >= strike_at:
                 self.strike()
                 strike_at = now + self.random.uniform(0.05, 0.5)
             time.sleep(0.02)
+        self.submit(self.names[len(self.expected):])
         self.lab.cloud.faults.clear()
         self.lab.cloud.come_back()
         for machine in self.machines:
@@ -267,7 +271,6 @@ class Chaos:
 
     def run(self, rest=90):
         try:
-            self.submit()
             self.storm()
             self.come_to_rest(rest)
             return self.problems()
