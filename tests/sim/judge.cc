@@ -72,7 +72,10 @@ void Judge::CheckHoldsNothing(const Author& author) {
   }
 }
 
-void Judge::Break(const std::string& promise) { broken_.push_back(promise); }
+void Judge::Break(const std::string& promise) {
+  broken_.push_back(promise);
+  note_("broken: " + promise);
+}
 
 void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
                     bool in_transaction) {
@@ -95,6 +98,12 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
   if (to == "claimed") {
     holders_[id] = author_;
     runs_.erase({author_, id});
+    // What earlier claims have delivered is nobody's now: only this one's results count.
+    const std::string prefix = KeyOf(id, "");
+    for (auto object = stored_.lower_bound(prefix);
+         object != stored_.end() && absl::StartsWith(object->first, prefix); ++object) {
+      object->second.author = {};
+    }
   } else {
     holders_.erase(id);
   }
@@ -130,6 +139,7 @@ void Judge::CheckShape(const std::string& id, const Json& before, const Json& af
 void Judge::CheckStep(const std::string& id, const std::string& from, const std::string& to,
                       const Json& after) {
   const std::string step = absl::StrCat(id, ": ", from, " -> ", to, " by ", ToString(author_));
+  note_("Datastore: " + step);
   const Author holder = HolderOf(id);
   const std::string entry = to == "pending" ? "reset" : to;
   if (LastEntry(after) != entry) Break(absl::StrCat(step, ": the history says something else"));
@@ -202,6 +212,7 @@ void Judge::CheckFile(const std::string& id, const Json& file, const Run& run, i
 }
 
 void Judge::Stored(const std::string& key, int64_t generation) {
+  note_(absl::StrCat("Cloud Storage: ", key, " by ", ToString(author_)));
   Delivered& object = stored_[key];
   const std::string start = absl::StrCat(kBucket, "/out%2F");
   if (!absl::StartsWith(key, start)) return Break(absl::StrCat(key, ": not a place for outputs"));

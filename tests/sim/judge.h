@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -28,7 +30,9 @@ class Judge {
   static constexpr char kBucket[] = "lab";
 
   // Borrows `gcs`.
-  explicit Judge(const FakeGcs& gcs) : gcs_(gcs) {}
+  // `note` is told of all that the servers do, and of what is broken.
+  Judge(const FakeGcs& gcs, std::function<void(const std::string&)> note)
+      : gcs_(gcs), note_(std::move(note)) {}
 
   // Whose request a server is about to carry out.
   void SetAuthor(const Author& author) { author_ = author; }
@@ -74,6 +78,7 @@ class Judge {
   void CheckFile(const std::string& id, const Json& file, const Run& run, int64_t result);
 
   const FakeGcs& gcs_;
+  const std::function<void(const std::string&)> note_;
   Author author_;
   std::map<std::string, Author> holders_;                           // of tasks
   std::map<std::pair<Author, std::string>, Run> runs_;              // by author and task

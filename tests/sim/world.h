@@ -98,7 +98,7 @@ class World {
   SimClock server_clock{scheduler, absl::ZeroDuration()};
   FakeDatastore datastore{server_clock};
   FakeGcs gcs;
-  Judge judge{gcs};
+  Judge judge{gcs, [this](const std::string& line) { scheduler.Note(line); }};
   FaultCounts faults{};
   std::vector<std::unique_ptr<Machine>> machines;
   std::map<std::string, int> jobs;  // name -> number of tasks
