@@ -1,8 +1,10 @@
 // Whole workers, on simulated machines, in simulated weather. Every seed is another story; the same
 // seed is always the same one.
-//   SIM_SEEDS=N  how many (default 1,000);  SIM_SEED=X  only this one, with everything it does
+//   SIM_SEEDS=N  how many (default 1,000; 100 under sanitizers);  SIM_SEED=X  only this one, with
+//   everything it does
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <string>
 
@@ -18,6 +20,12 @@ uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
   const char* text = getenv(variable);
   uint64_t number;
   return text != nullptr && absl::SimpleAtoi(text, &number) ? number : otherwise;
+}
+
+// Sanitizers make everything ten times slower.
+bool IsSanitized() {
+  const char* lane = getenv("SPARKLES_LANE");
+  return lane != nullptr && (strcmp(lane, "asan") == 0 || strcmp(lane, "tsan") == 0);
 }
 
 class Totals {
@@ -65,7 +73,7 @@ TEST(Simulator, NoSeedBreaksAPromise) {
   if (const uint64_t seed = NumberFrom("SIM_SEED", 0); seed != 0) {
     return RunSeed(seed, /*verbose=*/true, totals);
   }
-  const uint64_t seeds = NumberFrom("SIM_SEEDS", 1'000);
+  const uint64_t seeds = NumberFrom("SIM_SEEDS", IsSanitized() ? 100 : 1'000);
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     RunSeed(seed, /*verbose=*/false, totals);
     if (HasFailure() && getenv("SIM_GO_ON") == nullptr) break;
