@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -20,7 +20,7 @@ std::string TempNameBeside(const std::string& path) {
   static std::atomic<unsigned> counter{0};
   static const uint64_t nonce = [] {
     uint64_t value = 0;
-    (void)!getrandom(&value, sizeof value, GRND_NONBLOCK);
+    FillRandom(&value, sizeof value);
     return value;
   }();
   return absl::StrCat(FolderOf(path), "/", kTempFilePrefix, getpid(), "-", absl::Hex(nonce), "-",
@@ -58,7 +58,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
   }
   std::string content;
-  char buffer[64 * 1024];
+  char buffer[8 * 1024];  // stacks can be as small as 64 KiB
   while (true) {
     const ssize_t got = read(fd.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;

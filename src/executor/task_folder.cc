@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/random.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -53,8 +54,9 @@ bool IsTaskFolderName(absl::string_view name) {
 }
 
 std::string RandomDigits() {
-  std::random_device device;
-  return absl::StrCat(std::uniform_int_distribution<unsigned>(100'000'000, 999'999'999)(device));
+  uint32_t bits = 0;
+  FillRandom(&bits, sizeof bits);
+  return absl::StrCat(100'000'000 + bits % 900'000'000);
 }
 
 }  // namespace

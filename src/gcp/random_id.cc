@@ -1,20 +1,17 @@
 #include "gcp/random_id.h"
 
-#include <openssl/rand.h>
-
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 
 namespace sparkles {
 
 std::string RandomUuid() {
   std::array<uint8_t, 16> bytes;
-  // Fails only where the kernel gives no entropy; nothing secure could be done then.
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) std::abort();
+  FillRandom(bytes.data(), bytes.size());
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
   const std::string hex =

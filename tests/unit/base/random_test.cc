@@ -2,10 +2,25 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 namespace sparkles {
 namespace {
+
+TEST(FillRandom, EveryByteIsFilledAndNoneBeyond) {
+  // Each byte is zero by chance once in 256 times; in one of ten rounds it is not.
+  std::array<char, 1001> seen{};
+  for (int round = 0; round < 10; ++round) {
+    std::array<char, 1001> bytes{};
+    FillRandom(bytes.data(), bytes.size() - 1);
+    std::transform(bytes.begin(), bytes.end(), seen.begin(), seen.begin(),
+                   [](char a, char b) { return static_cast<char>(a | b); });
+  }
+  EXPECT_EQ(std::count(seen.begin(), seen.end() - 1, '\0'), 0);
+  EXPECT_EQ(seen.back(), '\0');
+}
 
 TEST(RandomSeed, IsAnotherEachTime) {
   std::set<uint32_t> seeds;
