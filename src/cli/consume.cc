@@ -8,6 +8,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -37,6 +38,8 @@ namespace {
 constexpr absl::Duration kClaimWatchPeriod = absl::Seconds(15);
 // An outage of Datastore must not cost a result that took hours.
 constexpr absl::Duration kRecordPatience = absl::Hours(6);
+// Of one file on its way, between two folders or to a bucket.
+constexpr int kTransferDescriptors = 6;
 
 Severity SeverityOf(const std::string& level) {
   if (level == "debug") return Severity::kDebug;
@@ -62,7 +65,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
   executor.keep_tasks = options.keep_tasks;
-  executor.transfers = options.transfers;
+  executor.transfers = CountWithinDescriptors(options.transfers, kTransferDescriptors);
   executor.grace = absl::Seconds(options.grace_seconds);
   executor.machine_type = machine_type;
   for (char** variable = environ; *variable != nullptr; ++variable) {

@@ -1,10 +1,21 @@
 #include "cli/google_cloud.h"
 
+#include "base/descriptors.h"
+
 namespace sparkles {
 namespace {
 
 // An outage of Cloud Storage must not cost the outputs of a task that took hours.
 constexpr RetryPolicy kStoragePolicy = {.patience = absl::Minutes(30)};
+
+// Of one transfer: its file, the connection, and what libcurl wakes its waits with.
+constexpr int kTransferDescriptors = 6;
+
+GcsStoreOptions StoreOptions() {
+  GcsStoreOptions options;
+  options.connections = CountWithinDescriptors(options.connections, kTransferDescriptors);
+  return options;
+}
 
 }  // namespace
 
@@ -20,6 +31,6 @@ GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock)
                               environment("STORAGE_EMULATOR_HOST"), tokens_),
                    transport_, clock),
       gcs_(storage_api_, clock, kStoragePolicy),
-      store_(gcs_) {}
+      store_(gcs_, StoreOptions()) {}
 
 }  // namespace sparkles

@@ -1,5 +1,7 @@
 #include "http/curl_error.h"
 
+#include <unistd.h>
+
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +26,13 @@ bool IsRefusedCertificate(CURLcode code) {
       return false;
   }
 }
+
+bool IsUnknownName(CURLcode code) {
+  return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
+// It names the servers to ask; a libc that finds none would ask this machine itself, in vain.
+constexpr char kResolverFile[] = "/etc/resolv.conf";
 
 std::string TimeoutText(const HttpRequest& request, bool sent) {
   if (!sent) {
@@ -59,6 +68,11 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
         host, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
         "; if this server, or a proxy before it, has roots of its own, name them in "
         "SSL_CERT_FILE)")));
+  }
+  if (IsUnknownName(failure.code) && access(kResolverFile, F_OK) != 0) {
+    return MachineFault(absl::FailedPreconditionError(
+        absl::StrCat(host, ": the name cannot be resolved: there is no ", kResolverFile,
+                     ", which names the servers to ask, and /etc/hosts does not have it")));
   }
   if (failure.connect_code >= 400 && failure.connect_code < 500) {
     return MachineFault(absl::FailedPreconditionError(

@@ -19,7 +19,7 @@ constexpr off_t kAppendByte = 0;
 constexpr off_t kFirstTaskByte = off_t{1} << 32;
 // Longer than any line that we write: an id and a reason have their limits.
 constexpr size_t kMaxLineBytes = 1 << 20;
-constexpr size_t kChunkBytes = size_t{64} * 1024;
+constexpr size_t kChunkBytes = size_t{8} * 1024;  // on the stack, which can be small
 
 // FNV-1a, 64 bits, of which 62 are used so that the sum stays a valid offset. Two tasks with the
 // same byte could merely not run at the same time.

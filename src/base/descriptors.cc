@@ -1,0 +1,24 @@
+#include "base/descriptors.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace sparkles {
+namespace {
+
+// Standard streams, launcher, locks, state, signals, folders that are walked, connections to other
+// services; 10 were seen.
+constexpr rlim_t kOthers = 20;
+
+}  // namespace
+
+int CountWithinDescriptors(int wanted, int each) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const rlim_t room = limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : 0;
+  const rlim_t count = room / static_cast<rlim_t>(each);
+  return static_cast<int>(std::clamp<rlim_t>(count, 1, static_cast<rlim_t>(wanted)));
+}
+
+}  // namespace sparkles

@@ -1,0 +1,39 @@
+#include "base/descriptors.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+namespace sparkles {
+namespace {
+
+// The soft limit on open files, which is what it was afterwards.
+class ScopedLimit {
+ public:
+  explicit ScopedLimit(rlim_t limit) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit changed{limit, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &changed);
+  }
+  ~ScopedLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+TEST(Descriptors, AnOrdinaryLimitBoundsNothing) {
+  const ScopedLimit limit(1024);
+  EXPECT_EQ(CountWithinDescriptors(32, 6), 32);
+}
+
+TEST(Descriptors, ALowLimitBounds) {
+  const ScopedLimit limit(64);
+  EXPECT_EQ(CountWithinDescriptors(32, 6), 7);
+}
+
+TEST(Descriptors, OneIsAlwaysTried) {
+  const ScopedLimit limit(8);
+  EXPECT_EQ(CountWithinDescriptors(32, 6), 1);
+}
+
+}  // namespace
+}  // namespace sparkles
