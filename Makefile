@@ -83,7 +83,9 @@ help:
 	@echo 'make demo         run the example job and show what came of it'
 	@echo "make test         all tests; T='Retry*' only those with such names"
 	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
-	@echo 'make test-static  the end-to-end tests on that'
+	@echo 'make dist, image  the same with SBOM, licences and checksums; as a container image'
+	@echo 'make test-static  the end-to-end tests and some of its own on that'
+	@echo 'make reproducible build it in another folder too and compare'
 	@echo 'make check        formatting and include directions'
 	@echo 'make tidy         clang-tidy over src/ (minutes)'
 	@echo 'make asan, tsan   all tests under the sanitizers'

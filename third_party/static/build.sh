@@ -1,31 +1,71 @@
 #!/bin/sh
 # Builds the toolchain and the libraries of the static lane, one recipe after the other. A recipe
-# runs again only if it, its source's version, these scripts or a recipe before it changed.
+# runs again only if it, the sources it unpacks, these scripts, the compiler or a recipe that it
+# builds on changed; an interrupted build goes on with the recipe it was at.
 . "$(dirname "$0")/settings.sh"
 
-RECIPES="toolchain musl compiler-rt libcxx headers zlib openssl abseil curl"
+# Each of the toolchain builds on those before it, each library on the toolchain and on those that
+# its recipe names ("builds on: ...").
+TOOLCHAIN="toolchain musl compiler-rt libcxx"
+LIBRARIES="headers zlib openssl abseil curl c-ares re2 protobuf grpc"
 
-for tool in clang-19 clang++-19 ld.lld-19 llvm-ar-19 llvm-config-19 cmake ninja dpkg-source perl; do
+for tool in clang-19 clang++-19 ld.lld-19 llvm-ar-19 llvm-ranlib-19 llvm-objcopy-19 llvm-config-19 \
+  cmake ninja dpkg-source perl python3 pkg-config flock protoc grpc_cpp_plugin; do
   command -v "$tool" > /dev/null ||
     fail "$tool is missing; 'make deps-static' (as root) installs what this lane needs"
 done
-[ "${1:-}" = --no-fetch ] || "$HERE/fetch.sh"
-mkdir -p "$TREE/done" "$WORK" "$TREE/logs"
+mkdir -p "$TREE/done" "$TREE/logs" "$LICENCES" 2> /dev/null && [ -w "$TREE" ] ||
+  fail "cannot write to $TREE; SPARKLES_STATIC_CACHE names another folder for what is built"
+
+# Two builds at once would unpack into one folder.
+lock() { # FILE
+  exec 9> "$1"
+  flock -n 9 && return
+  say "waiting for another build, which holds $1"
+  flock 9
+}
+lock "$CACHE/fetch.lock"
+wanted=$(cat "$HERE/sources.txt" "$HERE/fetch.sh" | sha256sum)
+[ "$(cat "$CACHE/fetched" 2> /dev/null)" = "$wanted" ] || "$HERE/fetch.sh"
+# Where the archive had another version than is pinned this is said, and tried, every time.
+if grep -v '^#' "$HERE/sources.txt" | cmp -s - "$CACHE/resolved.txt"; then
+  echo "$wanted" > "$CACHE/fetched"
+fi
+lock "$TREE/lock"
 
 . "$HERE/steps.sh"
 
-key=$(cat "$HERE/settings.sh" "$HERE/steps.sh" | sha256sum)
-for recipe in $RECIPES; do
-  key=$(printf '%s' "$key" | cat - "$HERE/recipes/$recipe.sh" "$CACHE/resolved.txt" | sha256sum)
-  key=${key%% *}
-  [ "$(cat "$TREE/done/$recipe" 2> /dev/null)" = "$key" ] && continue
-  say "building $recipe"
+key_of() { cut -d ' ' -f 1 "$TREE/done/$1" 2> /dev/null || true; }
+
+# What a recipe was made of, as one hash.
+inputs_of() { # RECIPE KEY-OF-WHAT-IT-BUILDS-ON
+  {
+    echo "$2"
+    cat "$HERE/recipes/$1.sh"
+    while read -r package version sum; do
+      grep -q "^unpack $package\$" "$HERE/recipes/$1.sh" && echo "$package $version $sum"
+    done < "$CACHE/resolved.txt"
+    for other in $(sed -n 's/^# builds on: //p' "$HERE/recipes/$1.sh"); do key_of "$other"; done
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+run_recipe() { # RECIPE KEY
+  [ "$(key_of "$1")" = "$2" ] && return
+  say "building $1"
   started=$(date +%s)
-  if ! (set -x; . "$HERE/recipes/$recipe.sh") > "$TREE/logs/$recipe.log" 2>&1; then
-    tail -30 "$TREE/logs/$recipe.log" >&2
-    fail "$recipe failed; the whole output is in $TREE/logs/$recipe.log"
+  rm -f "$TREE/done/$1"
+  if ! (set -x; . "$HERE/recipes/$1.sh") > "$TREE/logs/$1.log" 2>&1; then
+    tail -30 "$TREE/logs/$1.log" >&2
+    fail "$1 failed; the whole output is in $TREE/logs/$1.log"
   fi
-  echo "$key" > "$TREE/done/$recipe"
-  say "$recipe took $(($(date +%s) - started)) s"
+  echo "$2" > "$TREE/done/$1"
+  say "$1 took $(($(date +%s) - started)) s"
+}
+
+key=$({ cat "$HERE/settings.sh" "$HERE/steps.sh"; clang-19 --version; } | sha256sum)
+for recipe in $TOOLCHAIN; do
+  key=$(inputs_of "$recipe" "$key")
+  run_recipe "$recipe" "$key"
 done
+for recipe in $LIBRARIES; do run_recipe "$recipe" "$(inputs_of "$recipe" "$key")"; done
 rm -rf "$WORK"

@@ -16,13 +16,20 @@ SYSROOT=$TREE/sysroot          # headers and archives, musl's and all libraries'
 RESOURCES=$TREE/resources      # clang's resource folder: its headers, our compiler-rt
 TOOLS=$TREE/tools              # compiler wrappers and the CMake toolchain file
 WORK=$TREE/work                # unpacked sources and build folders
+LICENCES=$TREE/licences        # debian/copyright of every source package, by its name
 TRIPLE=$TARGET-unknown-linux-musl
 JOBS=${JOBS:-$(nproc)}
 
-# PIE throughout, sections that the linker can drop, hardening, and no path of this machine in what
-# is built. Line tables only: the debug file of the worker is for stack traces.
+# PIE throughout, sections that the linker can drop, hardening. Line tables only: the debug file of
+# the worker is for stack traces.
 LIB_FLAGS="-O2 -gline-tables-only -fPIE -ffunction-sections -fdata-sections \
--fstack-protector-strong -ffile-prefix-map=$TREE=/build"
+-fstack-protector-strong"
+
+# The same bytes from every build: dates that a library writes into itself are this one, and sorting
+# does not depend on who builds.
+export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C
+# What the one who builds, or our own Makefile, has set is not meant for libraries.
+unset CPPFLAGS CFLAGS CXXFLAGS LDFLAGS CPATH LIBRARY_PATH MAKEFLAGS MFLAGS MAKELEVEL
 
 # The version that fetch.sh got: the pinned one, unless the archive has it no longer.
 version_of() { awk -v package="$1" '$1 == package { print $2 }' "$CACHE/resolved.txt"; }

@@ -9,16 +9,20 @@ LANE_PKG_CONFIG := pkg-config
 ifeq ($(LANE),static)
 LANE_PKG_CONFIG := PKG_CONFIG_LIBDIR=$(STATIC_TREE)/sysroot/lib/pkgconfig pkg-config --static
 # Checks of the C++ library that cost next to nothing take the place of _FORTIFY_SOURCE, which musl
-# does not have. No path of this machine comes into the program.
+# does not have. No path of this machine comes into the program. Stacks can be as small as 64 KiB.
 LANE_CXXFLAGS := -gline-tables-only -fPIE -fstack-clash-protection \
   -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST \
-  -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(STATIC_TREE)=/build
+  -ffile-prefix-map=$(CURDIR)=. -Wframe-larger-than=20000
 # musl takes the stack size of threads from the program's header; its own default is 128 KiB.
 LANE_LDFLAGS := -static-pie -Wl,--icf=safe -Wl,--build-id=sha1 -Wl,-z,noexecstack \
   -Wl,-z,stack-size=1048576
+$(BINARY): private LDFLAGS += -Wl,-Map=$(BINARY).map
 endif
 
-.PHONY: static static-libraries deps-static test-static dist image
+# The commit's time stands for the build's, so that equal sources give equal files.
+EPOCH := $(or $(shell git log -1 --format=%ct 2> /dev/null),1700000000)
+
+.PHONY: static static-libraries static-sizes deps-static test-static reproducible dist dist-files image
 
 deps-static: deps
 	@third_party/native/install_packages.sh third_party/static/packages.txt
@@ -28,8 +32,14 @@ deps-static: deps
 static-libraries: deps-static
 	@TARGET=$(TARGET) SPARKLES_STATIC_CACHE='$(STATIC_CACHE)' third_party/static/build.sh
 
+IN_STATIC_LANE = +@$(MAKE) --no-print-directory LANE=static TARGET=$(TARGET)
+
 static:
-	@$(MAKE) --no-print-directory LANE=static TARGET=$(TARGET) $(DIST)/sparklesworker
+	$(IN_STATIC_LANE) $(DIST)/sparklesworker
+
+# Which library takes how many bytes of the program.
+static-sizes: static
+	@python3 third_party/static/linked.py build/static$(DIST:dist%=%)/sparklesworker.map
 
 ifeq ($(LANE),static)
 # Stripped, with the debug file beside it: gdb and llvm-symbolizer find that by the build-id.
@@ -39,7 +49,28 @@ $(DIST)/sparklesworker: $(BINARY)
 	@llvm-objcopy-19 --strip-all --add-gnu-debuglink=$@.debug $< $@.new
 	@mv $@.new $@
 	@echo "$@: $$(stat -c %s $@) bytes"
+
+dist-files: $(DIST)/sparklesworker
+	@python3 third_party/static/sbom.py --binary $< --map $(BINARY).map --source src \
+	  --resolved $(STATIC_CACHE)/resolved.txt --licences $(STATIC_TREE)/licences --out $(DIST) \
+	  --version $(VERSION) --commit $(COMMIT) \
+	  --epoch $(EPOCH)
+	@cd $(DIST) && find . -type f ! -name 'SHA256SUMS*' ! -path './aarch64/*' ! -name image.tar | \
+	  sed 's|^\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+	@echo "$(DIST)/: the binary, its debug file, SBOM, licences and checksums"
 endif
 
-test-static: static
-	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker $(if $(T),--only '$(T)')
+dist:
+	$(IN_STATIC_LANE) dist-files
+
+# Another architecture's binary runs under QEMU, which is no place for the whole suite.
+test-static: dist
+	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker --only '$(or $(T),$(CROSS_TESTS))'
+CROSS_TESTS := $(if $(filter-out $(shell uname -m),$(TARGET)),test_cross.)
+
+reproducible: static
+	@third_party/static/build_elsewhere.sh $(DIST)/sparklesworker '$(TARGET)' '$(COMMIT)'
+
+IMAGE ?= sparklesworker
+image:
+	@third_party/static/build_image.sh '$(IMAGE)' '$(VERSION)' '$(COMMIT)' '$(EPOCH)'

@@ -2,14 +2,17 @@
 
 dsc_of() { version=$(version_of "$1"); echo "$SOURCES/$1_${version#*:}.dsc"; }
 
-# Unpacks a source package, with Debian's patches, into $WORK/NAME.
+# Unpacks a source package, with Debian's patches, into $WORK/NAME, and keeps its licence.
 unpack() {
+  case $1 in llvm-toolchain-19) unpack_llvm; return ;; esac
   rm -rf "$WORK/$1"
+  mkdir -p "$WORK"
   dpkg-source --no-check -q -x "$(dsc_of "$1")" "$WORK/$1"
+  cp "$WORK/$1/debian/copyright" "$LICENCES/$1"
 }
 
 # Of LLVM's tarball only the folders that the runtimes need: 10% of it. Debian's patches to them
-# concern other systems and are left out.
+# concern other systems and are left out. Two recipes need it: it stays until the end.
 unpack_llvm() {
   [ ! -d "$WORK/llvm" ] || return 0
   version=$(version_of llvm-toolchain-19)
@@ -20,6 +23,8 @@ unpack_llvm() {
   tar -C "$WORK/llvm.new" --strip-components=1 -xf "$SOURCES/$top.orig.tar.xz" \
     "$top/cmake" "$top/compiler-rt" "$top/libcxx" "$top/libcxxabi" "$top/libunwind" \
     "$top/runtimes" "$top/llvm/cmake"
+  tar -xOf "$SOURCES/llvm-toolchain-19_$version.debian.tar.xz" debian/copyright \
+    > "$LICENCES/llvm-toolchain-19"
   mv "$WORK/llvm.new" "$WORK/llvm"
 }
 
@@ -40,4 +45,9 @@ cmake_configure() {
 cmake_build() {
   cmake_configure "$@"
   cmake --build "$WORK/$1.build" -j "$JOBS"
+}
+
+# CMake writes the absolute paths of archives into pkg-config's files; -lNAME is what we want.
+name_libraries() { # FILE...
+  sed -i "s|[^ ]*/lib\([a-zA-Z0-9_+-]*\)\.a|-l\1|g" "$@"
 }

@@ -1,5 +1,5 @@
 # What the compiler calls for arithmetic, and the files that begin and end a program.
-unpack_llvm
+unpack llvm-toolchain-19
 cmake_build compiler-rt "$WORK/llvm/compiler-rt/lib/builtins" \
   $PROBE_BY_COMPILING \
   -DCOMPILER_RT_DEFAULT_TARGET_ONLY=ON -DCMAKE_C_COMPILER_TARGET="$TRIPLE" \

@@ -1,3 +1,4 @@
+# builds on: zlib openssl
 unpack curl
 cmake_build curl "$WORK/curl" -DHTTP_ONLY=ON -DCURL_USE_OPENSSL=ON -DBUILD_CURL_EXE=OFF \
   -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF -DENABLE_MANUAL=OFF -DCURL_USE_LIBSSH2=OFF \
@@ -5,5 +6,4 @@ cmake_build curl "$WORK/curl" -DHTTP_ONLY=ON -DCURL_USE_OPENSSL=ON -DBUILD_CURL_
   -DCURL_ZSTD=OFF -DCURL_CA_BUNDLE=none -DCURL_CA_PATH=none -DENABLE_UNIX_SOCKETS=OFF \
   -DCURL_DISABLE_ALTSVC=ON -DCURL_DISABLE_HSTS=ON -DCURL_DISABLE_NETRC=ON
 cmake --install "$WORK/curl.build"
-# CMake writes the archives' absolute paths.
-sed -i "s|[^ ]*/lib\([a-z]*\)\.a|-l\1|g" "$SYSROOT/lib/pkgconfig/libcurl.pc"
+name_libraries "$SYSROOT/lib/pkgconfig/libcurl.pc"

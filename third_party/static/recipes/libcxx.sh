@@ -1,5 +1,5 @@
 # The C++ library with its ABI library within, and the unwinder.
-unpack_llvm
+unpack llvm-toolchain-19
 cmake_build libcxx "$WORK/llvm/runtimes" \
   $PROBE_BY_COMPILING \
   -DLLVM_ENABLE_RUNTIMES="libunwind;libcxxabi;libcxx" -DLLVM_INCLUDE_TESTS=OFF \

@@ -1,11 +1,17 @@
 # Only what TLS clients and servers need. no-module and no-dso: a static program loads nothing.
 unpack openssl
 cd "$WORK/openssl"
-CC="$TOOLS/cc" AR=llvm-ar-19 RANLIB=llvm-ranlib-19 perl ./Configure "linux-$TARGET" \
-  --prefix="$SYSROOT" --libdir=lib --openssldir=/etc/ssl \
+# It writes the compiler's name and its own folders into itself: no path of this machine may be
+# among them, and so it is built for /usr.
+PATH=$TOOLS:$PATH
+CC=cc AR=llvm-ar-19 RANLIB=llvm-ranlib-19 perl ./Configure "linux-$TARGET" \
+  --prefix=/usr --libdir=lib --openssldir=/etc/ssl \
   no-shared no-tests no-engine no-dso no-module no-legacy no-dtls no-comp no-async \
   no-afalgeng no-camellia no-seed no-idea no-bf no-cast no-rc2 no-rc4 no-mdc2 no-rmd160 \
   no-whirlpool no-sm2 no-sm3 no-sm4 no-aria no-srp no-psk no-gost no-ssl3 no-cms no-ts no-ocsp \
   no-blake2 no-scrypt no-siphash no-ct no-srtp no-nextprotoneg no-ui-console $LIB_FLAGS
 make -j"$JOBS" build_libs
-make install_dev
+make install_dev DESTDIR="$SYSROOT"
+for module in libcrypto libssl openssl; do
+  sed -i "s|^prefix=.*|prefix=$SYSROOT|" "$SYSROOT/lib/pkgconfig/$module.pc"
+done

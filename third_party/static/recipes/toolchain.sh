@@ -4,7 +4,9 @@ mkdir -p "$TOOLS" "$RESOURCES/lib/$TRIPLE" "$SYSROOT"
 ln -sfn . "$SYSROOT/usr"  # clang looks for C++ headers below usr only
 ln -sfn "$(clang-19 -print-resource-dir)/include" "$RESOURCES/include"
 
-config="--target=$TARGET-linux-musl --sysroot=$SYSROOT -resource-dir=$RESOURCES"
+# No path of this machine gets into what is built.
+config="--target=$TARGET-linux-musl --sysroot=$SYSROOT -resource-dir=$RESOURCES \
+-ffile-prefix-map=$TREE=/build"
 for name in cc:clang-19:'' c++:clang++-19:'-stdlib=libc++'; do
   wrapper=${name%%:*} rest=${name#*:}
   cat > "$TOOLS/$wrapper" <<WRAPPER
