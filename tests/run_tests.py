@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs every test of one build folder, or the end-to-end tests on one binary, and ends with one
-line that says how it went.
+"""Runs every test of one build folder, or the end-to-end tests and those of the static lane on one
+binary, and ends with one line that says how it went.
 
 A job is one program: a GoogleTest binary, the replay of a fuzz corpus, or one end-to-end test. Each
 job has a time limit, a temp folder of its own, and is removed with all its processes at its end.
@@ -22,7 +22,7 @@ import unittest
 from dataclasses import dataclass, field
 
 TESTS = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(TESTS / "e2e"), str(TESTS)]
+sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "static"), str(TESTS)]
 import harness  # noqa: E402  (needs the path above)
 from gcloud import emulator  # noqa: E402
 
@@ -73,7 +73,7 @@ class Runner:
             **sanitizer_environment(self.lane),
             "SPARKLES_LANE": self.lane,
             "SPARKLES_BINARY": str(binary.resolve()),
-            "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS}",
+            "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS / 'static'}:{TESTS}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
@@ -176,7 +176,7 @@ class Runner:
         """(name, body) of all that is to run, the long ones first."""
         if self.build:
             yield from self.programs()
-        for test in e2e_test_names():
+        for test in python_tests("e2e") + ([] if self.build else python_tests("static")):
             if self.matches(test):
                 yield test, lambda folder, t=test: self.run_e2e(t, folder)
 
@@ -201,8 +201,8 @@ def datastore_for(runner):
             started.stop()
 
 
-def e2e_test_names():
-    """"module.Class.test" of all end-to-end tests."""
+def python_tests(folder):
+    """"module.Class.test" of all tests in a folder of this one."""
 
     def names(suite):
         for item in suite:
@@ -211,7 +211,7 @@ def e2e_test_names():
             else:
                 yield item.id()
 
-    return sorted(names(unittest.TestLoader().discover(str(TESTS / "e2e"), "test_*.py")))
+    return sorted(names(unittest.TestLoader().discover(str(TESTS / folder), "test_*.py")))
 
 
 def report(outcomes, seconds):
@@ -233,7 +233,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--build", help="build folder, such as build/native")
-    what.add_argument("--binary", help="the static binary; runs the end-to-end tests only")
+    what.add_argument("--binary", help="a static binary")
     parser.add_argument("--only", default="", help="only tests whose name has this glob in it")
     options = parser.parse_args()
     started = time.monotonic()

@@ -1,0 +1,108 @@
+"""A root folder made on the spot, with the binary in it and little else, and its use."""
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from enter_root import SYSTEM_CALLS
+from harness import BINARY, MARK, Lab, LabTest, remove_tree
+
+ENTER = str(pathlib.Path(__file__).with_name("enter_root.py"))
+BUSYBOX = "/bin/busybox"
+TOOLS = ("cat", "cp", "tr", "wc", "ls", "true", "sleep", "id")
+# What Linux 4.14 lacks, and what a strict profile forbids.
+NEWER_CALLS = sorted(SYSTEM_CALLS)
+
+
+@functools.cache
+def why_not(needs_mounts):
+    """Why this machine cannot make such roots; "" if it can."""
+    wish = {"root": "/", "mounts": {"/tmp": "/tmp"} if needs_mounts else {}}
+    done = subprocess.run([sys.executable, ENTER, json.dumps(wish), "/bin/true"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return ""
+    reason = (done.stderr.strip().splitlines() or ["?"])[-1]
+    return f"{'mount' if needs_mounts else 'chroot'} is not allowed here ({reason})"
+
+
+class RootLab(Lab):
+    """A lab in the folder /w of a root of its own, whose only writable folder that may be.
+
+    `wish`: what enter_root.py is to do besides. The worker's paths begin with /w, ours do not.
+    """
+
+    def __init__(self, shell=True, **wish):
+        self.root = tempfile.mkdtemp(prefix="root-")
+        os.chmod(self.root, 0o755)
+        os.mkdir(f"{self.root}/w")
+        super().__init__(f"{self.root}/w")
+        self.wish = {"root": self.root, **wish}
+        self.environment = {"PATH": "/bin"}
+        self.add(BINARY, "/w/consume", 0o755)
+        if shell:
+            self.add(BUSYBOX, BUSYBOX, 0o755)
+            for tool in ("sh", *TOOLS):
+                os.symlink("busybox", f"{self.root}/bin/{tool}")
+
+    def add(self, source, path, mode=0o644):
+        """Copies a file of this machine into the root."""
+        target = pathlib.Path(self.root + path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+        target.chmod(mode)
+
+    def mount(self, path):
+        """Shows the worker a folder of this machine, under its own name."""
+        os.makedirs(self.root + path, exist_ok=True)
+        self.wish.setdefault("mounts", {})[path] = path
+
+    def inside(self, path):
+        """As the worker names it."""
+        return str(path).removeprefix(self.root)
+
+    def url(self, path):
+        return f"file:///w/store/{path}"
+
+    def read(self, url):
+        return super().read(url.replace("file://", f"file://{self.root}"))
+
+    def own_all(self):
+        """Gives all that is in /w to the user that the worker becomes."""
+        uid = self.wish.get("uid", 0)
+        for folder, folders, files in os.walk(self.folder):
+            for name in (".", *folders, *files):
+                os.lchown(os.path.join(folder, name), uid, uid)
+
+    def start(self, *arguments, program="/w/consume", environment=None, **popen):
+        wish = {**self.wish, "environment": {**self.environment, **(environment or {}),
+                                             MARK: str(self.folder)}}
+        if self.wish.get("uid"):
+            self.own_all()
+        return super().start(ENTER, json.dumps(wish), program, *map(self.inside, arguments),
+                             program=sys.executable, **popen)
+
+    def close(self):
+        super().close()
+        remove_tree(self.root)
+
+
+class RootTest(LabTest):
+    """A test in a root folder; `make` gives it one of its own."""
+
+    def setUp(self):
+        pass
+
+    def make(self, needs_mounts=False, **wish):
+        reason = why_not(needs_mounts or bool(wish.get("read_only")))
+        if reason:
+            self.skipTest(reason)
+        if wish.get("uid") and os.getuid() != 0:
+            self.skipTest("only root can become another user")
+        self.lab = RootLab(**wish)
+        self.addCleanup(self.lab.close)
+        return self.lab

@@ -1,0 +1,86 @@
+"""What ships is one file that needs no other and is hard to abuse; read from the file itself."""
+import os
+import pathlib
+import unittest
+
+import elf_file
+from elf_file import ElfFile
+
+BINARY = pathlib.Path(os.environ["SPARKLES_BINARY"])
+DEBUG = BINARY.with_name(BINARY.name + ".debug")
+LARGEST_BYTES = 9_000_000
+
+
+class Hardening(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.elf = ElfFile(BINARY)
+        cls.dynamic = list(cls.elf.dynamic())
+        cls.tags = {tag for tag, _ in cls.dynamic}
+
+    def flags(self, tag):
+        return next((value for name, value in self.dynamic if name == tag), 0)
+
+    def test_it_needs_no_loader_and_no_library(self):
+        self.assertEqual(self.elf.of_type(elf_file.PT_INTERP), [])
+        self.assertNotIn(elf_file.DT_NEEDED, self.tags)
+
+    def test_it_looks_for_libraries_nowhere(self):
+        self.assertFalse(self.tags & {elf_file.DT_RPATH, elf_file.DT_RUNPATH})
+
+    def test_it_runs_at_any_address(self):
+        self.assertEqual(self.elf.type, elf_file.ET_DYN)
+        self.assertTrue(self.flags(elf_file.DT_FLAGS_1) & elf_file.DF_1_PIE)
+        self.assertNotIn(elf_file.DT_TEXTREL, self.tags)
+
+    def test_what_is_relocated_is_read_only_afterwards(self):
+        self.assertEqual(len(self.elf.of_type(elf_file.PT_GNU_RELRO)), 1)
+        now = (elf_file.DT_BIND_NOW in self.tags
+               or self.flags(elf_file.DT_FLAGS) & elf_file.DF_BIND_NOW
+               or self.flags(elf_file.DT_FLAGS_1) & elf_file.DF_1_NOW)
+        self.assertTrue(now)
+
+    def test_nothing_is_writable_and_executable(self):
+        both = elf_file.PF_W | elf_file.PF_X
+        loaded = self.elf.of_type(elf_file.PT_LOAD)
+        self.assertTrue(loaded)
+        self.assertEqual([each for each in loaded if each.flags & both == both], [])
+        [stack] = self.elf.of_type(elf_file.PT_GNU_STACK)
+        self.assertFalse(stack.flags & elf_file.PF_X)
+
+    def test_threads_get_a_stack_of_a_mebibyte(self):
+        [stack] = self.elf.of_type(elf_file.PT_GNU_STACK)
+        self.assertEqual(stack.memory_bytes, 1 << 20)
+
+    def test_it_is_stripped_and_small(self):
+        self.assertEqual(self.elf.symbols(), set())
+        self.assertEqual([each.name for each in self.elf.sections
+                          if each.name.startswith(".debug")], [])
+        self.assertLess(BINARY.stat().st_size, LARGEST_BYTES)
+
+    def test_no_path_of_the_builder_is_in_it(self):
+        for path in (str(pathlib.Path.home()), os.getcwd(), "/sparklesworker/static"):
+            self.assertFalse(f"{path}/".encode() in self.elf.data, path)
+
+
+class DebugFile(unittest.TestCase):
+    def test_debugger_finds_it_by_name_and_build_id(self):
+        shipped = ElfFile(BINARY)
+        self.assertEqual(len(shipped.build_id()), 40)
+        self.assertEqual(ElfFile(DEBUG).build_id(), shipped.build_id())
+        link = shipped.section(".gnu_debuglink")
+        name = shipped.data[link.offset:link.offset + link.size].split(b"\0")[0]
+        self.assertEqual(name.decode(), DEBUG.name)
+
+    def test_stacks_are_protected(self):
+        """Only the symbols tell, and those are here."""
+        names = ElfFile(DEBUG).symbols()
+        self.assertIn("__stack_chk_fail", names)
+        self.assertIn("__stack_chk_guard", names)
+
+    def test_it_has_line_numbers(self):
+        self.assertIsNotNone(ElfFile(DEBUG).section(".debug_line"))
+
+
+if __name__ == "__main__":
+    unittest.main()

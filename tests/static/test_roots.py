@@ -1,0 +1,208 @@
+"""The binary as it is used: in images that have nothing, in strange ones, and in poor ones."""
+import os
+import pathlib
+import unittest
+
+from gcloud.server import Server
+from harness import BINARY
+from name_server import ADDRESS, NameServer
+from root_lab import NEWER_CALLS, RootTest
+
+CONTENT = os.urandom(3 << 20)
+
+
+class EmptyImage(RootTest):
+    """Nothing but the binary: no shell, no libc, no /proc, /dev, /tmp or /etc."""
+
+    def setUp(self):
+        self.make(shell=False)
+
+    def test_it_tells_its_version_and_explains_itself(self):
+        for arguments in (["version"], ["version", "--verbose"], ["--help"], ["consume", "--help"]):
+            worker = self.lab.run(*arguments)
+            self.assertEqual((worker.exit_code, worker.stderr), (0, ""), arguments)
+            self.assertTrue(worker.stdout)
+
+    def test_its_copy_is_itself_and_runs(self):
+        worker = self.lab.run("copyexe", "--dst", "/w/made/on the way/consume")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        copy = self.lab.folder / "made/on the way/consume"
+        self.assertEqual(copy.read_bytes(), pathlib.Path(BINARY).read_bytes())
+        second = self.lab.run("version", program="/w/made/on the way/consume")
+        self.assertEqual(second.stdout, self.lab.run("version").stdout)
+
+    def test_its_copy_can_replace_itself(self):
+        worker = self.lab.run("copyexe", "--dst", "/w/consume")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual(self.lab.run("version").exit_code, 0)
+
+    def test_it_fetches_from_a_bucket(self):
+        cloud = Server()
+        self.addCleanup(cloud.close)
+        cloud.storage.make_bucket("lab")
+        cloud.storage.put("lab", "a/b", CONTENT)
+        worker = self.lab.run("fetch", "--src", "gs://lab/a/b", "--dst", "/w/here/b",
+                              environment={"STORAGE_EMULATOR_HOST": f"http://{cloud.address}"})
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual((self.lab.folder / "here/b").read_bytes(), CONTENT)
+
+    def test_it_fetches_a_local_file(self):
+        worker = self.lab.run("fetch", "--src", self.lab.put("in", CONTENT), "--dst", "/w/out")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual((self.lab.folder / "out").read_bytes(), CONTENT)
+
+    def test_consume_says_that_the_shell_is_missing_and_hands_back(self):
+        worker = self.run_tasks(self.lab.task("a", "true"), exit_code=5)
+        self.assertIn("/bin/sh", worker.stderr)
+        self.assertEqual(self.lab.states()["a"].status, "pending")
+
+
+class Images(RootTest):
+    """A task with inputs of both kinds and outputs runs in each of these."""
+
+    def run_a_task(self):
+        lab = self.lab
+        task = lab.task(
+            "a", "cat plain cached > both; echo said; id; mkdir -p /w/more 2>/dev/null; true",
+            downloads=[lab.download(lab.put("plain", CONTENT), "plain"),
+                       lab.download(lab.put_cas(b"cached"), "cached", is_cas_key=True)])
+        worker = self.run_tasks(task)
+        self.assert_complete("a")
+        self.assert_delivered("a")
+        self.assertEqual(lab.outputs("a"), ["both"])
+        self.assertEqual(lab.stored("a")["both"], CONTENT + b"cached")
+        self.assertIn("said\n", lab.log("a"))
+        return worker
+
+    def run_a_cloud_task(self):
+        """The same from and to a bucket, with transfers at once."""
+        cloud = Server()
+        self.addCleanup(cloud.close)
+        cloud.storage.make_bucket("lab")
+        downloads = []
+        for i in range(20):
+            cloud.storage.put("lab", f"in/{i}", CONTENT)
+            downloads.append(self.lab.download(f"gs://lab/in/{i}", f"in{i}"))
+        task = self.lab.task(
+            "c", "for i in in*; do cp $i out-$i; done", downloads=downloads,
+            uploads={"include_patterns": ["**"], "dst_url": "gs://lab/c"},
+            command_result_url="gs://lab/c/result.json", stdout_url="gs://lab/c/stdout.txt")
+        self.lab.environment["STORAGE_EMULATOR_HOST"] = f"http://{cloud.address}"
+        self.run_tasks(task)
+        self.assert_complete("c")
+        for i in range(20):
+            self.assertEqual(cloud.storage.data("lab", f"c/out-in{i}"), CONTENT)
+
+    def run_all(self):
+        self.run_a_task()
+        self.lab.state_file.unlink()
+        self.run_a_cloud_task()
+        copied = self.lab.run("copyexe", "--dst", "/w/copy")
+        self.assertEqual(copied.exit_code, 0, copied.stderr)
+
+    def test_busybox_alone(self):
+        self.make()
+        self.run_all()
+
+    def test_busybox_with_proc_and_dev(self):
+        self.make(needs_mounts=True)
+        for folder in ("/proc", "/dev"):
+            self.lab.mount(folder)
+        self.run_all()
+
+    def test_debian(self):
+        self.make(needs_mounts=True, shell=False)
+        for folder in ("/usr", "/etc", "/proc", "/dev"):
+            self.lab.mount(folder)
+        for name in ("bin", "lib", "lib64", "sbin"):
+            if os.path.islink(f"/{name}"):
+                os.symlink(os.readlink(f"/{name}"), f"{self.lab.root}/{name}")
+        self.run_all()
+
+    def test_alpine_without_a_ca_bundle(self):
+        self.make(needs_mounts=True)
+        for folder in ("/proc", "/dev"):
+            self.lab.mount(folder)
+        etc = pathlib.Path(self.lab.root, "etc")
+        etc.mkdir()
+        (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/ash\n", encoding="ascii")
+        (etc / "hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")
+        (etc / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+        (etc / "os-release").write_text("ID=alpine\n", encoding="ascii")
+        self.run_all()
+
+    def test_read_only_root(self):
+        self.make(read_only=["/"], needs_mounts=True)
+        self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
+        self.run_all()
+
+    def test_user_without_a_passwd_entry(self):
+        self.make(uid=54321)
+        self.run_all()
+
+    def test_umask_of_077(self):
+        self.make(umask=0o077)
+        self.run_all()
+
+    def test_stack_of_64_kib(self):
+        self.make(limits={"STACK": 64 << 10})
+        self.run_all()
+
+    def test_64_descriptors(self):
+        self.make(limits={"NOFILE": 64})
+        self.run_all()
+
+    def test_old_kernel(self):
+        self.make(forbidden=NEWER_CALLS)
+        self.run_all()
+
+    def test_all_of_it_at_once(self):
+        self.make(needs_mounts=True, read_only=["/"], uid=54321, umask=0o077,
+                  limits={"STACK": 64 << 10, "NOFILE": 64}, forbidden=NEWER_CALLS)
+        self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
+        self.run_all()
+
+
+class Names(RootTest):
+    """Names are resolved by musl: /etc/hosts, then the servers of /etc/resolv.conf."""
+
+    def setUp(self):
+        self.make(shell=False)
+        self.etc = pathlib.Path(self.lab.root, "etc")
+        self.etc.mkdir()
+
+    def fetch(self, host, exit_code=0):
+        cloud = Server()
+        self.addCleanup(cloud.close)
+        cloud.storage.make_bucket("lab")
+        cloud.storage.put("lab", "a", CONTENT)
+        port = cloud.address.rpartition(":")[2]
+        worker = self.lab.run("fetch", "--src", "gs://lab/a", "--dst", "/w/a", seconds=30,
+                              environment={"STORAGE_EMULATOR_HOST": f"http://{host}:{port}"})
+        self.assertEqual(worker.exit_code, exit_code, worker.stderr)
+        return worker.stderr
+
+    def test_without_a_resolver_file_the_message_says_so_at_once(self):
+        said = self.fetch("cloud.test", exit_code=1)
+        self.assertIn("cloud.test", said)
+        self.assertIn("there is no /etc/resolv.conf", said)
+
+    def test_names_of_etc_hosts(self):
+        (self.etc / "hosts").write_text("127.0.0.1 cloud.test\n", encoding="ascii")
+        self.fetch("cloud.test")
+
+    def test_names_of_a_server_and_search_domains(self):
+        try:
+            server = NameServer(["whole.test", "part.search.test"])
+        except OSError as problem:
+            self.skipTest(f"no name server can be started here ({problem})")
+        self.addCleanup(server.close)
+        (self.etc / "resolv.conf").write_text(f"nameserver {ADDRESS}\nsearch search.test\n",
+                                              encoding="ascii")
+        self.fetch("whole.test")
+        self.fetch("part")
+        self.assertIn("part.search.test", server.asked)
+
+
+if __name__ == "__main__":
+    unittest.main()

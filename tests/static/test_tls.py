@@ -1,0 +1,61 @@
+"""TLS in an image that has nothing: the built-in roots count, and can be replaced."""
+import os
+import pathlib
+import re
+import unittest
+
+from cloud_lab import make_certificate
+from gcloud.server import Server
+from harness import BINARY
+from root_lab import RootTest
+
+CONTENT = os.urandom(1 << 20)
+
+
+class Tls(RootTest):
+    """The server has a certificate for Google's names that vouches for itself."""
+
+    def setUp(self):
+        self.make(shell=False)
+        self.certificate, key = make_certificate(str(self.lab.folder))
+        self.cloud = Server(certificate=(self.certificate, key))
+        self.addCleanup(self.cloud.close)
+        self.cloud.storage.make_bucket("lab")
+        self.cloud.storage.put("lab", "a", CONTENT)
+
+    def fetch(self, exit_code, **environment):
+        worker = self.lab.run(
+            "fetch", "--src", "gs://lab/a", "--dst", "/w/a",
+            environment={"HTTPS_PROXY": f"http://{self.cloud.address}",
+                         "GCE_METADATA_HOST": self.cloud.address, **environment})
+        self.assertEqual(worker.exit_code, exit_code, worker.stderr)
+        return worker.stderr
+
+    def assert_fetched(self):
+        self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
+
+    def test_the_built_in_roots_refuse_a_stranger(self):
+        """A complaint about the certificate, not about roots that cannot be found."""
+        said = self.fetch(exit_code=1)
+        self.assertIn("certificate", said)
+        self.assertIn("CA roots: this program", said)
+
+    def test_ssl_cert_file_replaces_them(self):
+        self.fetch(exit_code=0, SSL_CERT_FILE=self.lab.inside(self.certificate))
+        self.assert_fetched()
+
+    def test_the_roots_of_the_image_replace_them(self):
+        self.lab.add(self.certificate, "/etc/ssl/certs/ca-certificates.crt")
+        self.fetch(exit_code=0)
+        self.assert_fetched()
+
+    def test_all_roots_that_the_version_tells_of_are_in_the_program(self):
+        said = self.lab.run("version", "--verbose").stdout
+        count = int(re.search(r"ca-certificates 20\d{6}\S*, (\d+) roots", said)[1])
+        program = pathlib.Path(BINARY).read_bytes()
+        self.assertGreater(count, 100)
+        self.assertEqual(program.count(b"-----BEGIN CERTIFICATE-----\n"), count)
+
+
+if __name__ == "__main__":
+    unittest.main()
