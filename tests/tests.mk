@@ -1,6 +1,6 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test asan tsan sim chaos fuzz fuzz-targets demo bench check format format-check includes-check tidy clean
+.PHONY: test asan tsan sim chaos fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
@@ -39,8 +39,10 @@ OUR_CODE := $(wildcard src/*.cc src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h te
               tests/*/*/*.h bench/*.cc bench/*/*.cc bench/*/*.h)
 TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter src/%.cc,$(OUR_CODE)))
 
-check: format-check includes-check
-	@echo 'check: formatting and include directions are clean'
+check: format-check includes-check docs-check
+	@echo 'check: formatting, include directions and the tests that the docs name are clean'
+docs-check:
+	@python3 tests/check_docs.py
 format-check: deps-check
 	@$(CLANG_FORMAT) --dry-run --Werror $(OUR_CODE)
 includes-check: deps-check

@@ -1,5 +1,6 @@
 #include "base/cancel.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,13 +14,16 @@ CancelToken::CancelToken(CancelToken* parent)
   if (parent_ == nullptr) return;
   CancelKind kind;
   std::string reason;
+  bool hurried;
   {
     MutexLock lock(parent_->mutex_);
     parent_->children_.push_back(this);
     kind = parent_->kind_;
     reason = parent_->reason_;
+    hurried = parent_->hurried_;
   }
   if (kind != CancelKind::kNone) Cancel(kind, reason);
+  if (hurried) Hurry();
 }
 
 CancelToken::~CancelToken() {
@@ -40,6 +44,13 @@ void CancelToken::Cancel(CancelKind kind, absl::string_view reason) {
   for (CancelToken* child : children_) child->Cancel(kind, reason_);
 }
 
+void CancelToken::Hurry() {
+  MutexLock lock(mutex_);
+  if (kind_ == CancelKind::kNone) return;
+  hurried_ = true;
+  for (CancelToken* child : children_) child->Hurry();
+}
+
 CancelKind CancelToken::kind() const {
   MutexLock lock(mutex_);
   return kind_;
@@ -48,6 +59,23 @@ CancelKind CancelToken::kind() const {
 std::string CancelToken::reason() const {
   MutexLock lock(mutex_);
   return reason_;
+}
+
+bool CancelToken::hurried() const {
+  MutexLock lock(mutex_);
+  return hurried_;
+}
+
+bool AwaitCancel(const CancelToken& awaited, const CancelToken& given_up) {
+  constexpr int kLookAgainMilliseconds = 100;
+  while (!awaited.cancelled()) {
+    if (given_up.cancelled()) return false;
+    pollfd waited[] = {{awaited.fd(), POLLIN, 0}, {given_up.fd(), POLLIN, 0}};
+    // Without descriptors (fd -1 is ignored by poll) only looking helps.
+    const bool blind = awaited.fd() < 0 || given_up.fd() < 0;
+    (void)poll(waited, 2, blind ? kLookAgainMilliseconds : -1);
+  }
+  return true;
 }
 
 }  // namespace sparkles

@@ -30,9 +30,13 @@ class CancelToken {
   CancelToken& operator=(const CancelToken&) = delete;
 
   void Cancel(CancelKind kind, absl::string_view reason);
+  // For a token that is cancelled (otherwise nothing happens): no time is left for what is to stop
+  // to end by itself.
+  void Hurry();
   bool cancelled() const { return kind() != CancelKind::kNone; }
   CancelKind kind() const;
   std::string reason() const;
+  bool hurried() const;
 
   // Readable for poll(2) from the moment of cancellation on. Owned by the token; never read from.
   // -1 where the kernel refused a descriptor: waits then fall back on looking at cancelled().
@@ -44,7 +48,11 @@ class CancelToken {
   mutable Mutex mutex_;
   CancelKind kind_ ABSL_GUARDED_BY(mutex_) = CancelKind::kNone;
   std::string reason_ ABSL_GUARDED_BY(mutex_);
+  bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<CancelToken*> children_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Blocks until `awaited` is cancelled (true) or `given_up` is (false).
+bool AwaitCancel(const CancelToken& awaited, const CancelToken& given_up);
 
 }  // namespace sparkles

@@ -1,7 +1,5 @@
 #include "base/late_cancel.h"
 
-#include <poll.h>
-
 #include <system_error>
 
 #include "base/clock.h"
@@ -23,13 +21,7 @@ LateCancel::~LateCancel() {
 }
 
 void LateCancel::Watch() {
-  while (!first_.cancelled()) {
-    pollfd waited[] = {{first_.fd(), POLLIN, 0}, {done_.fd(), POLLIN, 0}};
-    // Without descriptors (fd -1 is ignored by poll) look ten times a second.
-    const bool blind = first_.fd() < 0 || done_.fd() < 0;
-    (void)poll(waited, 2, blind ? 100 : -1);
-    if (done_.cancelled()) return;
-  }
+  if (!AwaitCancel(first_, done_)) return;
   if (SystemClock().Sleep(grace_, done_)) token_.Cancel(first_.kind(), first_.reason());
 }
 

@@ -24,8 +24,15 @@ constexpr char kExitCodes[] =
     "  3    this is not the version that --expectedVersion asks for\n"
     "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
     "  5    this machine is unfit: its folders cannot be used, or 5 machine faults in a row\n"
+    "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
     "  143  stopped by SIGTERM; the task in work was handed back\n";
+constexpr char kSignals[] =
+    "Signals:\n"
+    "  SIGTERM, SIGINT   hand the task in work back and exit within 20 seconds; a second one "
+    "KILLs\n"
+    "                    the command at once, a third one ends the worker on the spot\n"
+    "  SIGUSR1, SIGQUIT  finish the task in work, then exit 0\n";
 
 // Declares all commands, with the options that their flags fill in.
 class CommandLine {
@@ -129,7 +136,7 @@ class CommandLine {
 
 void CommandLine::DeclareConsume() {
   CLI::App* command = app_.add_subcommand("consume", "Run tasks until none is left.");
-  command->footer(kExitCodes);
+  command->footer(std::string(kExitCodes) + "\n" + kSignals);
   command->add_option("--tasksFile", consume_.tasks_file,
                       "take tasks from this JSON file; state: FILE.state");
   command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
@@ -157,6 +164,27 @@ void CommandLine::DeclareConsume() {
       ->add_option("--grace", consume_.grace_seconds, "seconds between TERM and KILL of a command")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command
+      ->add_option("--minFreeSpace", consume_.min_free_bytes,
+                   "claim nothing while less is free for tasks or cache, e.g. 10G; default: 100M, "
+                   "or 1% of a small disk")
+      ->transform(CLI::AsSizeValue(false));
+  command
+      ->add_option("--cacheSize", consume_.cache_bytes,
+                   "keep the cache below this size, e.g. 200G; default: any size")
+      ->transform(CLI::AsSizeValue(false));
+  command
+      ->add_option("--taskTimeout", consume_.task_timeout_seconds,
+                   "seconds that a command may take before it is ended and the task failed; 0: any")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--passEnv", consume_.pass_env,
+                   "hand this variable to commands although it looks like a secret; repeat it or "
+                   "separate names by commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->envname("SPARKLES_PASS_ENV");
   command->add_option("--transfers", consume_.transfers, "files transferred at a time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -1,7 +1,10 @@
 // One function a command, each with the options that its flags fill in.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace sparkles {
 
@@ -20,6 +23,10 @@ struct ConsumeOptions {
   bool keep_tasks = false;
   bool durable = true;
   int grace_seconds = 10;
+  std::optional<uint64_t> min_free_bytes;  // nullopt: as executor/space_guard.h says
+  std::optional<uint64_t> cache_bytes;     // nullopt: no limit
+  int task_timeout_seconds = 0;            // 0: none
+  std::vector<std::string> pass_env;
   int transfers = 32;
   std::string log_format = "text";
   std::string log_level = "info";

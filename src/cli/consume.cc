@@ -2,11 +2,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/file.h"
@@ -15,11 +18,14 @@
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "cli/version.h"
+#include "executor/command_environment.h"
 #include "executor/content_cache.h"
 #include "executor/executor.h"
+#include "executor/space_guard.h"
 #include "executor/task_folder.h"
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
+#include "gcp/preemption_watch.h"
 #include "process/posix_process_runner.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
@@ -28,6 +34,7 @@
 #include "worker/consumer.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
+#include "worker/stop_deadline.h"
 
 extern char** environ;
 
@@ -60,16 +67,26 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type) {
+ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type,
+                                  const Log& log) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
   executor.keep_tasks = options.keep_tasks;
   executor.transfers = CountWithinDescriptors(options.transfers, kTransferDescriptors);
   executor.grace = absl::Seconds(options.grace_seconds);
+  if (options.task_timeout_seconds > 0) {
+    executor.time_limit = absl::Seconds(options.task_timeout_seconds);
+  }
   executor.machine_type = machine_type;
+  std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    executor.environment.emplace_back(*variable);
+    variables.emplace_back(*variable);
+  }
+  CommandEnvironment environment = MakeCommandEnvironment(variables, options.pass_env);
+  executor.environment = std::move(environment.variables);
+  if (!environment.withheld.empty()) {
+    log.Info("not handed to commands (see --passEnv): ", absl::StrJoin(environment.withheld, " "));
   }
   return executor;
 }
@@ -85,9 +102,12 @@ absl::Status MakeAbsoluteFolder(std::string& path) {
   return absl::OkStatus();
 }
 
+// `signal` is the one that stopped the worker; 0: it was preempted.
+int StoppedCode(int signal) { return signal == 0 ? kExitPreempted : 128 + signal; }
+
 int ExitCodeOf(Consumer::End end, int signal) {
   if (end == Consumer::End::kMachineUnfit) return kExitMachineUnfit;
-  if (end == Consumer::End::kStopped) return 128 + signal;
+  if (end == Consumer::End::kStopped) return StoppedCode(signal);
   if (end == Consumer::End::kQueueBroken) return kExitTasksFile;
   return kExitDone;
 }
@@ -105,19 +125,35 @@ class Worker {
         local_(options.durable),
         store_(local_, &cloud.store()),
         cache_(options.cache_dir, store_, clock),
-        signals_(stop_) {}
+        signals_(stop_, drain_),
+        deadline_(stop_, StopSteps(), [this] {
+          log_.Error("there is no more time: this ends now, whatever is unfinished");
+          _exit(StoppedCode(signal()));
+        }) {}
 
-  // Cancelled by the signals that end a worker; `signal` is the first of them.
+  // Cancelled when the worker must go; `signal` is what did it, 0 for a preemption.
   CancelToken& stop() { return stop_; }
   int signal() const { return signals_.received(); }
+  // Cancelled when nothing more is to be begun.
+  const CancelToken& drain() const { return drain_; }
+  int StoppedBeforeAnyClaim() const {
+    return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
+  }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
   // is dead too.
-  int Run(Queue& queue, const ConsumerOptions& consumer_options, const std::string& machine_type,
+  int Run(Queue& queue, ConsumerOptions consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
+    consumer_options.drain = &drain_;
+    SpaceGuard space({.tasks_dir = options_.tasks_dir,
+                      .cache_dir = options_.cache_dir,
+                      .min_free_bytes = options_.min_free_bytes,
+                      .cache_bytes = options_.cache_bytes},
+                     log_);
+    consumer_options.check_machine = [&space] { return space.Check(); };
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
-    Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
-                      log_);
+    Executor executor(ExecutorOptionsOf(options_, machine_type, log_), clock_, runner_, store_,
+                      cache_, log_);
     Consumer consumer(consumer_options, clock_, queue, stop_, log_);
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
@@ -125,6 +161,9 @@ class Worker {
           return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
         });
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
+    if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
+    // What there was no time for before the hand-back.
+    if (end == Consumer::End::kStopped) RemoveStaleTaskFolders(options_.tasks_dir, log_);
     return ExitCodeOf(end, signal());
   }
 
@@ -137,7 +176,9 @@ class Worker {
   StoreRouter store_;
   ContentCache cache_;
   CancelToken stop_;
+  CancelToken drain_{&stop_};
   const StopSignals signals_;
+  const StopDeadline deadline_;
 };
 
 int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
@@ -171,25 +212,33 @@ absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleClo
 
 int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud& cloud,
                      Clock& clock, const Log& log) {
-  const CancelToken& stop = worker.stop();
-  const auto stopped = [&] { return ExitCodeOf(Consumer::End::kStopped, worker.signal()); };
-  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), stop);
-  if (stop.cancelled()) return stopped();
+  const CancelToken& drain = worker.drain();
+  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), drain);
+  if (drain.cancelled()) return worker.StoppedBeforeAnyClaim();
   if (!project.ok()) {
     log.Error("--projectId: ", project.status().message());
     return kExitUsage;
   }
-  const auto identity = FindIdentity(options, cloud, stop);
-  if (stop.cancelled()) return stopped();
+  const auto identity = FindIdentity(options, cloud, drain);
+  if (drain.cancelled()) return worker.StoppedBeforeAnyClaim();
   if (!identity.ok()) {
     log.Error(identity.status().message());
     return kExitFailed;
   }
   log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
+  std::optional<PreemptionWatch> preemption;
+  if (!options.localhost) preemption.emplace(cloud.metadata(), clock, worker.stop(), log);
   DatastoreClient client(cloud.datastore_api(), *project);
-  DatastoreQueue queue(
-      {.cluster = options.cluster, .owner = identity->owner, .monitor_address = ""}, client, clock,
-      log);
+  const auto journal = ClaimJournal::Open(options.tasks_dir, options.durable);
+  if (!journal.ok()) {
+    log.Error("--tasksDir: ", journal.status().message());
+    return kExitMachineUnfit;
+  }
+  DatastoreQueue queue({.cluster = options.cluster,
+                        .owner = identity->owner,
+                        .monitor_address = "",
+                        .project = *project},
+                       client, clock, log, journal->get());
   return worker.Run(queue,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "executor/cache_eviction.h"
 
 namespace sparkles {
 namespace {
@@ -69,11 +70,16 @@ ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
                                 const TransferOptions& options) {
   // A task that can write to the entry may do so while we copy; then everything is looked at anew.
+  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
     ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
     ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
     const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
                                     [&](uint64_t bytes) { return options.Report(bytes); });
+    if (!made_room && MakeRoom(copied.status())) {
+      made_room = true;
+      continue;
+    }
     if (!copied.ok() && !absl::IsAborted(copied.status())) return Annotate(copied.status(), dst);
     ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
     if (copied.ok() && StampOf(info) == StampOf(entry.seen)) return file.Commit(/*durable=*/false);
@@ -81,8 +87,15 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
   return absl::AbortedError(absl::StrCat(url, ": its cached copy is being changed"));
 }
 
+absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
+  RETURN_IF_ERROR(MakeFolders(folder_));
+  return CacheUse::Open(folder_);
+}
+
 absl::StatusOr<std::string> ContentCache::Fetch(const std::string& url,
-                                                const TransferOptions& options) {
+                                                const TransferOptions& options, CacheUse* use) {
+  // First: what is found below must still be there when the task looks.
+  if (use != nullptr) RETURN_IF_ERROR(use->Hold(HashOf(url)));
   ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
   return entry.path;
 }
@@ -140,6 +153,8 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenTrusted(
   // A record that cannot be read is none: the content decides then.
   const auto record = ReadFile(RecordPathOf(hash), kMaxRecordBytes);
   if (!record.ok() || *record != RecordOf(*entry)) return std::nullopt;
+  // When it was used last, for who has to choose what is to go.
+  (void)utimensat(AT_FDCWD, RecordPathOf(hash).c_str(), nullptr, 0);
   return entry;
 }
 
@@ -177,17 +192,29 @@ absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
                                                        const std::string& hash,
                                                        const TransferOptions& options) {
   std::string found;
+  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
     auto file = AtomicFile::Create(PathOf(hash), kEntryMode);
     if (!file.ok()) return FolderFault(file.status());
     MarkInUse(file->fd());
-    RETURN_IF_ERROR(store_.Download(url, file->fd(), options).status());
+    const absl::Status downloaded = store_.Download(url, file->fd(), options).status();
+    if (!made_room && MakeRoom(downloaded)) {
+      made_room = true;
+      --tries;
+      continue;
+    }
+    RETURN_IF_ERROR(downloaded);
     ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), file->path()));
     ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, file->path(), options));
     if (found == hash) return Publish(*file);
   }
   return absl::DataLossError(
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
+}
+
+bool ContentCache::MakeRoom(const absl::Status& status) const {
+  if (!IsMachineFault(status) || !absl::IsResourceExhausted(status)) return false;
+  return EvictEntries(folder_, UINT64_MAX, 0).entries > 0;
 }
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {
@@ -207,7 +234,7 @@ std::string ContentCache::PathOf(const std::string& hash) const {
 }
 
 std::string ContentCache::RecordPathOf(const std::string& hash) const {
-  return absl::StrCat(PathOf(hash), ".ok");
+  return absl::StrCat(PathOf(hash), kRecordSuffix);
 }
 
 std::string ContentCache::RecordOf(const Entry& entry) const {

@@ -5,8 +5,9 @@
 // since (size, mtime, ctime, inode) and the machine has not been rebooted. So an entry that a task
 // edits, or a power cut tears, is found without a single fsync.
 //
-// Files, for content with the hash H: "H" the content, mode 0444; "H.ok" the record; "H.lock" held
-// (flock) by the one thread that fills or checks the entry, and gone otherwise.
+// Files, for content with the hash H: "H" the content, mode 0444; "H.ok" the record, touched at
+// each use; "H.lock" held (flock) by the one thread that fills or checks the entry, and gone
+// otherwise; "uses.lock" for what must stay (executor/cache_use.h).
 #pragma once
 
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "executor/cache_use.h"
 #include "executor/entry_lock.h"
 #include "storage/object_store.h"
 
@@ -45,9 +47,14 @@ class ContentCache {
   absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
                     const TransferOptions& options);
 
-  // The path of the entry, for a symlink to it. Its content was right a moment ago; who can write
-  // to it can change it, so call DropIfChanged when he is done.
-  absl::StatusOr<std::string> Fetch(const std::string& url, const TransferOptions& options);
+  // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
+  absl::StatusOr<CacheUse> OpenUse() const;
+
+  // The path of the entry, for a symlink to it. `use` (null: nobody) holds it from now on. Its
+  // content was right a moment ago; who can write to it can change it, so call DropIfChanged when
+  // he is done.
+  absl::StatusOr<std::string> Fetch(const std::string& url, const TransferOptions& options,
+                                    CacheUse* use = nullptr);
 
   // Drops the entry if it no longer has its content. True if it is gone.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
@@ -75,6 +82,9 @@ class ContentCache {
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
                              const TransferOptions& options);
+  // Makes all the room there is to be had, if `status` says that there is none. True if that may
+  // have helped.
+  bool MakeRoom(const absl::Status& status) const;
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   std::string PathOf(const std::string& hash) const;
   std::string RecordPathOf(const std::string& hash) const;

@@ -23,13 +23,6 @@ constexpr absl::Duration kPoll = absl::Milliseconds(50);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
 
-// The name of an entry: a SHA-256.
-bool IsEntryName(absl::string_view name) {
-  return name.size() == 64 && std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_isxdigit(static_cast<unsigned char>(c));
-         });
-}
-
 bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
 
 bool IsStillNamed(int fd, const std::string& path) {
@@ -48,6 +41,12 @@ void RemoveIfLeftover(const std::string& path, absl::Time now) {
 }
 
 }  // namespace
+
+bool IsEntryName(absl::string_view name) {
+  return name.size() == 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isxdigit(static_cast<unsigned char>(c));
+         });
+}
 
 absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
                                           const TransferOptions& options) {

@@ -16,6 +16,10 @@
 namespace sparkles {
 
 inline constexpr absl::string_view kLockSuffix = ".lock";
+inline constexpr absl::string_view kRecordSuffix = ".ok";
+
+// Whether `name` is that of an entry: a SHA-256 in hex.
+bool IsEntryName(absl::string_view name);
 
 // The right to work on one entry, among all threads and processes of the machine. The kernel takes
 // it from a holder that dies.

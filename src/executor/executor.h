@@ -19,11 +19,12 @@ namespace sparkles {
 
 struct ExecutorOptions {
   std::string tasks_dir;
-  bool keep_tasks = false;               // leave task folders where they are
-  int transfers = 32;                    // files in flight at a time
-  absl::Duration grace;                  // between TERM and KILL of a command that is to stop
-  std::vector<std::string> environment;  // "NAME=value", what every command gets
-  std::string machine_type;              // for result.json; may be empty
+  bool keep_tasks = false;  // leave task folders where they are
+  int transfers = 32;       // files in flight at a time
+  absl::Duration grace;     // between TERM and KILL of a command that is to stop
+  absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
+  std::vector<std::string> environment;                  // "NAME=value", what every command gets
+  std::string machine_type;                              // for result.json; may be empty
 };
 
 class Executor {

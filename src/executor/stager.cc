@@ -46,6 +46,8 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
   TransferOptions options;
   options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
   options.cancel = &cancel;
+  // Where nothing can keep an entry from being removed, everybody gets a copy.
+  if (auto use = cache_.OpenUse(); use.ok()) use_.emplace(*std::move(use));
   std::vector<std::optional<StagedInput>> staged(downloads.size());
   RETURN_IF_ERROR(ParallelFor(downloads.size(), transfers_, [&](size_t i) {
     const Download& download = downloads[i];
@@ -79,7 +81,7 @@ absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& down
   StagedInput staged;
   staged.download = download;
   // A link would give the cache's own, read-only file the name; only a copy can be executable.
-  staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable;
+  staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable && use_;
   RETURN_IF_ERROR(Put(download, path, staged, options));
   if (stat(path.c_str(), &staged.seen) != 0) return ErrnoError(errno, path);
   return std::optional<StagedInput>(std::move(staged));
@@ -89,7 +91,7 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
                          const TransferOptions& options) {
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
-    ASSIGN_OR_RETURN(const std::string entry, cache_.Fetch(download.src_url, options));
+    ASSIGN_OR_RETURN(const std::string entry, cache_.Fetch(download.src_url, options, &*use_));
     if (symlink(entry.c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
     return absl::OkStatus();
   }

@@ -33,7 +33,8 @@ class Stager {
   Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
       : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
 
-  // All inputs, in place and checked. The first error stops the rest; its message names the field
+  // All inputs, in place and checked; links into the cache are good as long as this object. The
+  // first error stops the rest; its message names the field
   // (`downloads: DST: ...`). A `dst` that exists already is kept.
   absl::StatusOr<std::vector<StagedInput>> Stage(const std::vector<Download>& downloads,
                                                  const std::string& work_folder,
@@ -61,6 +62,7 @@ class Stager {
   ContentCache& cache_;
   Clock& clock_;
   const int transfers_;
+  std::optional<CacheUse> use_;  // of the entries that links point to
 };
 
 }  // namespace sparkles

@@ -18,6 +18,7 @@
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "process/leftovers.h"
 
 namespace sparkles {
 namespace {
@@ -25,6 +26,8 @@ namespace {
 constexpr char kPrefix[] = "task-";
 constexpr size_t kDigits = 9;
 constexpr char kLockName[] = "/.lock";
+// Who does not die of KILL in that time waits for a dead disk.
+constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 
 // The lock of a folder if nobody holds it and it is still there. A lock file that another worker
 // removed between our open and our flock is no lock.
@@ -129,6 +132,9 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
       if (absl::IsNotFound(lock.status())) rmdir(path.c_str());
       continue;
     }
+    // Their launcher has ended them, unless it was killed as well.
+    const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path), kLeftoverLimit);
+    if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
     const absl::Status removed = RemoveTaskFolder(path);
     if (removed.ok()) {
       log.Info("removed ", path, ", which a worker that was killed had left");

@@ -14,6 +14,10 @@
 
 namespace sparkles {
 
+// The variable with a task folder's path that every process of the task gets. It is what tells the
+// processes of one run from all others.
+inline constexpr char kTaskDirVariable[] = "SPARKLES_TASK_DIR";
+
 class TaskFolder {
  public:
   // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
@@ -33,6 +37,8 @@ class TaskFolder {
 
   // Leaves the folder where it is, for ever: no worker will remove it.
   void Keep();
+  // Leaves its removal to RemoveStaleTaskFolders: there is no time for it now.
+  void LeaveBehind() { lock_.reset(); }
 
  private:
   TaskFolder(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
@@ -43,7 +49,8 @@ class TaskFolder {
   UniqueFd lock_;          // invalid once the folder is not ours to remove
 };
 
-// Removes the task folders that dead workers left in `tasks_dir`. What cannot be removed is logged.
+// Removes the task folders that dead workers left in `tasks_dir`, and ends what still runs there.
+// What cannot be removed is logged.
 void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log);
 
 }  // namespace sparkles

@@ -32,7 +32,7 @@ constexpr size_t kMaxSpecBytes = 16 << 20;
 constexpr size_t kMaxScriptLogBytes = 64 << 10;
 // How long the log and result.json may take once the task is to stop: they are worth a try, but
 // 20 s from the signal everything must be over (contract.md section 3).
-constexpr absl::Duration kLateGrace = absl::Seconds(5);
+constexpr absl::Duration kLateGrace = absl::Seconds(4);
 
 std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, const Task& task,
                                         int attempt) {
@@ -95,12 +95,16 @@ Outcome TaskRun::Run() {
   stager_.DropChanged(inputs_, context_.log);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
-  const bool undelivered = !status.ok() && result_.run.has_value() && !cancel_.cancelled();
+  const bool undelivered =
+      !status.ok() && result_.run.has_value() && !cancel_.cancelled() && !timed_out_;
   Outcome outcome = status.ok() ? Complete() : EndEarly(status);
   if (folder_ &&
       (context_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
     context_.log.Info("the task folder is kept: ", folder_->path());
     folder_->Keep();
+  } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
+    // A big folder may take longer than the worker still has; the claim comes first.
+    folder_->LeaveBehind();
   }
   return outcome;
 }
@@ -108,6 +112,7 @@ Outcome TaskRun::Run() {
 absl::Status TaskRun::MakeFolder() {
   ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir));
   folder_.emplace(std::move(folder));
+  environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   log_.emplace(std::move(log));
   return absl::OkStatus();
@@ -155,7 +160,8 @@ absl::Status TaskRun::StageInputs() {
 absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
                                               int output_fd) {
   const Command command{
-      {kShell, "-c", script}, environment_, folder, output_fd, context_.options.grace};
+      {kShell, "-c", script},     environment_, folder, output_fd, context_.options.grace,
+      context_.options.time_limit};
   auto exit = context_.runner.Run(command, cancel_);
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
@@ -177,6 +183,7 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (!exit.ok()) return Annotate(exit.status(), name);
   LogScriptOutput(name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
+  if (exit->timed_out) context_.log.Warning(name, ": ", TimeLimitReason());
   if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
   RETURN_IF_ERROR(CheckCancelled());
   return folder_->CheckInPlace();
@@ -219,7 +226,14 @@ absl::Status TaskRun::RunCommand() {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
   }
   RETURN_IF_ERROR(CheckCancelled());
+  timed_out_ = exit->timed_out;
+  if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
   return folder_->CheckInPlace();
+}
+
+std::string TaskRun::TimeLimitReason() const {
+  return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
+                      absl::FormatDuration(context_.options.time_limit), ") and was ended");
 }
 
 absl::Status TaskRun::DeliverOutputs() {

@@ -45,6 +45,7 @@ class TaskRun {
   absl::Status StageInputs();
   absl::Status RunScript(absl::string_view name, const std::string& script);
   absl::Status RunCommand();
+  std::string TimeLimitReason() const;
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
@@ -76,6 +77,7 @@ class TaskRun {
   std::optional<TaskLog> log_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
+  bool timed_out_ = false;  // the command, by its time limit
   std::optional<LateCancel> late_;
 };
 

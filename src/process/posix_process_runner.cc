@@ -63,26 +63,31 @@ absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply
 // Where we are on the way from a request to the end.
 enum class Pressure { kNone, kTerminated, kKilled };
 
-// Asks for the command's end as `cancel` wants, until the launcher has something to say.
-absl::Status AwaitReply(int socket, const CancelToken& cancel, absl::Duration grace) {
+// Asks for the command's end as `cancel` and the time limit want, until the launcher has something
+// to say. `timed_out`: it was the limit.
+absl::Status AwaitReply(int socket, const Command& command, const CancelToken& cancel,
+                        bool& timed_out) {
   Pressure pressure = Pressure::kNone;
-  absl::Duration deadline = absl::InfiniteDuration();
+  absl::Duration deadline = MonotonicNow() + command.time_limit;
   while (true) {
     const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
-    const bool must_look = pressure == Pressure::kNone && cancel_fd < 0;
+    // That there is no time left for the grace has no descriptor.
+    const bool must_look = pressure == Pressure::kTerminated || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
     const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kLongPoll);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
-    if (pressure == Pressure::kNone && cancel.cancelled()) {
+    const bool late = MonotonicNow() >= deadline;
+    if (pressure == Pressure::kNone && (late || cancel.cancelled())) {
+      timed_out = !cancel.cancelled();
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kTerminate, ""));
       pressure = Pressure::kTerminated;
-      deadline = MonotonicNow() + grace;
-    } else if (pressure == Pressure::kTerminated && MonotonicNow() >= deadline) {
+      deadline = MonotonicNow() + command.grace;
+    } else if (pressure == Pressure::kTerminated && (late || cancel.hurried())) {
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kKill, ""));
       pressure = Pressure::kKilled;
       deadline = MonotonicNow() + kKillPatience;
-    } else if (pressure == Pressure::kKilled && MonotonicNow() >= deadline) {
+    } else if (pressure == Pressure::kKilled && late) {
       return absl::DeadlineExceededError("the command does not die of SIGKILL");
     }
   }
@@ -125,8 +130,13 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   RETURN_IF_ERROR(CheckCommand(command));
   ReapStrangers(launcher_);
   RETURN_IF_ERROR(EnsureLauncher());
-  const absl::StatusOr<Frame> reply = Converse(command, cancel);
-  if (reply.ok()) return ReadReply(command, *reply);
+  bool timed_out = false;
+  const absl::StatusOr<Frame> reply = Converse(command, cancel, timed_out);
+  if (reply.ok()) {
+    absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
+    if (exit.ok()) exit->timed_out = timed_out;
+    return exit;
+  }
   DropLauncher();
   if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
@@ -177,10 +187,10 @@ void PosixProcessRunner::DropLauncher() {
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
-                                                   const CancelToken& cancel) {
+                                                   const CancelToken& cancel, bool& timed_out) {
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
-  RETURN_IF_ERROR(AwaitReply(socket_.get(), cancel, command.grace));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), command, cancel, timed_out));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
   // It is small, and nobody else has reason to end it; a machine fault would try the task for ever.

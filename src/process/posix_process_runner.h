@@ -48,7 +48,8 @@ class PosixProcessRunner : public ProcessRunner {
   absl::Status EnsureLauncher();
   // Ends the launcher and all that it may have left below this process.
   void DropLauncher();
-  absl::StatusOr<Frame> Converse(const Command& command, const CancelToken& cancel);
+  absl::StatusOr<Frame> Converse(const Command& command, const CancelToken& cancel,
+                                 bool& timed_out);
 
   const std::string proc_root_;
   UniqueFd socket_;

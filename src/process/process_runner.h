@@ -17,15 +17,17 @@ struct Command {
   std::vector<std::string> environment;      // "NAME=value"; the whole environment of the command
   std::string folder;                        // working directory
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
-  absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once cancelled
+  absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once it is to end
+  absl::Duration time_limit = absl::InfiniteDuration();  // it is to end when it has run so long
 };
 
 struct CommandExit {
-  int wait_status = 0;  // as of waitpid(2)
-  ResourceUsage usage;  // of the command, its descendants, and what was swept up after it
-  absl::Time start;     // wall clock, just before the fork
-  absl::Time end;       // wall clock, when the command was seen dead
-  int leftovers = 0;    // processes that outlived the command and were killed
+  int wait_status = 0;     // as of waitpid(2)
+  ResourceUsage usage;     // of the command, its descendants, and what was swept up after it
+  absl::Time start;        // wall clock, just before the fork
+  absl::Time end;          // wall clock, when the command was seen dead
+  int leftovers = 0;       // processes that outlived the command and were killed
+  bool timed_out = false;  // it was asked to end because of its time limit
 };
 
 // InvalidArgument for a command that no runner can run: no argv, a NUL inside a text, more text
@@ -41,8 +43,9 @@ class ProcessRunner {
   // descriptor but 0-2, and waits for its end, whoever still holds output_fd. Whatever it left
   // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
   // after that does Run return. What even SIGKILL does not end within seconds is left.
-  // A cancelled token sends TERM to the process group and after `grace` KILL; the exit is then what
-  // the command made of it. A token that is cancelled already ends the command when it has begun.
+  // A cancelled token sends TERM to the process group and after `grace`, or once the token is
+  // hurried, KILL; the exit is then what the command made of it. A token that is cancelled already
+  // ends the command when it has begun. The time limit does the same as a cancelled token.
   //
   // An error means that the command did not run or that its end is unknown:
   //   InvalidArgument: as CheckCommand says;

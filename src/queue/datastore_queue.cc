@@ -24,11 +24,16 @@ constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
 }  // namespace
 
 DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock,
-                               Log log)
-    : options_(std::move(options)), client_(client), clock_(clock), log_(std::move(log)) {}
+                               Log log, ClaimJournal* journal)
+    : options_(std::move(options)),
+      client_(client),
+      clock_(clock),
+      log_(std::move(log)),
+      journal_(journal) {}
 
 absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken& cancel) {
   std::optional<Claim> claim;
+  if (!looked_for_abandoned_) HandBackAbandoned();
   if (unsettled_claim_) {
     const std::string id = unsettled_claim_->task_id;
     RETURN_IF_ERROR(TryClaim(id, cancel, claim).status());
@@ -36,7 +41,10 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   }
   if (cancel.cancelled()) return std::nullopt;
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
-  if (candidates.empty()) return std::nullopt;
+  if (candidates.empty()) {
+    looked_for_abandoned_ = false;
+    return std::nullopt;
+  }
   int losses = 0;
   for (const std::string& id : candidates) {
     if (cancel.cancelled()) return std::nullopt;
@@ -50,6 +58,50 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   sample_ = std::min(sample_ + 1, kSamples.size() - 1);
   return absl::AbortedError(
       absl::StrCat("no task of this round was left to us; ", losses, " were taken by others"));
+}
+
+void DatastoreQueue::HandBackAbandoned() {
+  looked_for_abandoned_ = true;
+  if (journal_ == nullptr) return;
+  journal_->ForEachAbandoned([this](const JournalEntry& entry) {
+    if (entry.project != options_.project) return false;
+    Claim claim;
+    claim.task.id = entry.task_id;
+    claim.version = entry.version;
+    claim.claimed_at = entry.claimed_at;
+    const std::string reason =
+        absl::StrCat(kAbandonedPrefix, "its worker ended without finishing it");
+    const absl::Status status =
+        EndClaim(entry.owner, claim, kResetEntry,
+                 [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
+    const Log log = log_.WithTask(entry.task_id);
+    if (status.ok()) {
+      log.Warning("handed back: a worker of this machine had claimed it and is dead");
+    } else if (!absl::IsAborted(status) && !absl::IsInvalidArgument(status)) {
+      log.Warning("cannot look after what a dead worker claimed: ", status.message());
+      return false;
+    }
+    return true;
+  });
+}
+
+JournalEntry DatastoreQueue::EntryOf(const std::string& task_id, int64_t version,
+                                     absl::Time claimed_at) const {
+  return {options_.project, options_.cluster, task_id, options_.owner, version, claimed_at};
+}
+
+absl::Status DatastoreQueue::Announce(const TaskEntity& task, absl::Time now) {
+  if (journal_ == nullptr) return absl::OkStatus();
+  const JournalEntry entry = EntryOf(task.id(), task.version(), now);
+  if (announced_ != entry) Unannounce();
+  RETURN_IF_ERROR(journal_->Begin(entry));
+  announced_ = entry;
+  return absl::OkStatus();
+}
+
+void DatastoreQueue::Unannounce() {
+  if (announced_) journal_->End(*announced_);
+  announced_.reset();
 }
 
 absl::StatusOr<std::vector<std::string>> DatastoreQueue::FindCandidates(const CancelToken& cancel) {
@@ -107,6 +159,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
   const absl::Time now = unsettled ? unsettled_claim_->timestamp : StampOf(clock_.Now());
   TaskEntity task(id, *std::move(read->entities[0]));
   if (unsettled && task.IsClaimOf(options_.owner, task.version(), now)) {
+    announced_.reset();
     (void)Lost(read->transaction);
     claim = ClaimFrom(task, now);
     return Try::kClaimed;
@@ -114,9 +167,18 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
   const bool free = task.MayBePendingIn(options_.cluster);
   if (!free || cancel.cancelled()) return Lost(read->transaction);
   const Try change = Change(task, IsKilledJob(read->entities[1]), now);
-  ASSIGN_OR_RETURN(const std::optional<Try> result,
-                   CommitTry(read->transaction, task, change, now));
-  if (result == Try::kClaimed) claim = ClaimFrom(task, now);
+  if (change == Try::kClaimed) {
+    if (absl::Status announced = Announce(task, now); !announced.ok()) {
+      client_.Rollback(read->transaction);
+      return announced;
+    }
+  }
+  const absl::StatusOr<std::optional<Try>> result = CommitTry(read->transaction, task, change, now);
+  if (!result.ok()) {
+    if (!unsettled_claim_) Unannounce();
+    return result.status();
+  }
+  if (*result == Try::kClaimed) claim = ClaimFrom(task, now);
   return result;
 }
 
@@ -124,6 +186,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
 DatastoreQueue::Try DatastoreQueue::Lost(const std::string& transaction) {
   client_.Rollback(transaction);
   unsettled_claim_.reset();
+  Unannounce();
   return Try::kLost;
 }
 
@@ -156,12 +219,16 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
   RETURN_IF_ERROR(end.status());
   if (*end == CommitEnd::kApplied) {
     unsettled_claim_.reset();
+    announced_.reset();
     return change;
   }
   if (*end == CommitEnd::kUnknown && change == Try::kClaimed) {
     unsettled_claim_ = {task.id(), now, now};
   }
-  if (*end == CommitEnd::kContention && !unsettled_claim_) return Try::kLost;
+  if (*end == CommitEnd::kContention && !unsettled_claim_) {
+    Unannounce();
+    return Try::kLost;
+  }
   return std::nullopt;
 }
 
@@ -177,15 +244,15 @@ Claim DatastoreQueue::ClaimFrom(const TaskEntity& task, absl::Time claimed_at) c
 absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) {
   switch (outcome.kind) {
     case Outcome::Kind::kComplete:
-      return EndClaim(
-          claim, WireName(TaskStatus::kComplete),
-          [&](TaskEntity& task, absl::Time now) { task.Complete(outcome.exit_code, now); });
+      return EndOwn(claim, WireName(TaskStatus::kComplete), [&](TaskEntity& task, absl::Time now) {
+        task.Complete(outcome.exit_code, now);
+      });
     case Outcome::Kind::kFailed:
-      return EndClaim(claim, WireName(TaskStatus::kFailed), [&](TaskEntity& task, absl::Time now) {
+      return EndOwn(claim, WireName(TaskStatus::kFailed), [&](TaskEntity& task, absl::Time now) {
         task.Fail(outcome.failure_reason, now);
       });
     case Outcome::Kind::kKilled:
-      return EndClaim(claim, WireName(TaskStatus::kKilled), [&](TaskEntity& task, absl::Time now) {
+      return EndOwn(claim, WireName(TaskStatus::kKilled), [&](TaskEntity& task, absl::Time now) {
         task.Kill(outcome.failure_reason, now);
       });
     case Outcome::Kind::kHandBack:
@@ -196,12 +263,23 @@ absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) 
 }
 
 absl::Status DatastoreQueue::HandBack(const Claim& claim, const std::string& reason) {
-  return EndClaim(claim, kResetEntry,
-                  [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
+  return EndOwn(claim, kResetEntry,
+                [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
+}
+
+absl::Status DatastoreQueue::EndOwn(
+    const Claim& claim, absl::string_view entry,
+    absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change) {
+  absl::Status status = EndClaim(options_.owner, claim, entry, change);
+  const bool over = status.ok() || absl::IsAborted(status);
+  if (over && journal_ != nullptr) {
+    journal_->End(EntryOf(claim.task.id, claim.version, claim.claimed_at));
+  }
+  return status;
 }
 
 absl::Status DatastoreQueue::EndClaim(
-    const Claim& claim, absl::string_view entry,
+    const std::string& owner, const Claim& claim, absl::string_view entry,
     absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change) {
   const CancelToken never;
   const std::string& id = claim.task.id;
@@ -219,7 +297,7 @@ absl::Status DatastoreQueue::EndClaim(
     std::optional<TaskEntity> task;
     if (read->entities[0]) task.emplace(id, *std::move(read->entities[0]));
     const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
-    if (ended || !task || !Holds(claim, *task)) {
+    if (ended || !task || !task->IsClaimOf(owner, claim.version, claim.claimed_at)) {
       client_.Rollback(read->transaction);
       unsettled_end_.reset();
       if (ended) return absl::OkStatus();

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "gcp/datastore_client.h"
+#include "queue/claim_journal.h"
 #include "queue/queue.h"
 #include "queue/task_entity.h"
 
@@ -28,13 +29,16 @@ struct DatastoreQueueOptions {
   std::string cluster;
   std::string owner;            // what claims say about us; need not be unique
   std::string monitor_address;  // "host:port"; empty: none
+  std::string project = "";     // for the journal
 };
 
 // From claim to finish a task costs five requests: query; lookup and commit, twice.
 class DatastoreQueue : public Queue {
  public:
-  // Borrows all but the options.
-  DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock, Log log);
+  // Borrows all but the options. With a journal, what dead workers of this machine still hold is
+  // handed back before the first claim, and whenever there is nothing else to do.
+  DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock, Log log,
+                 ClaimJournal* journal = nullptr);
 
   // A pending task is taken at random. Those of killed jobs are marked as killed on the way, those
   // that nobody can run (a property has the wrong type) as failed.
@@ -54,6 +58,12 @@ class DatastoreQueue : public Queue {
   // What became of one candidate. kEnded: it was failed, killed or found unusable.
   enum class Try { kClaimed, kEnded, kLost };
 
+  void HandBackAbandoned();
+  // Ok only when it is written down that this claim is about to be made.
+  absl::Status Announce(const TaskEntity& task, absl::Time now);
+  // What was announced was not made.
+  void Unannounce();
+  JournalEntry EntryOf(const std::string& task_id, int64_t version, absl::Time claimed_at) const;
   absl::StatusOr<std::vector<std::string>> FindCandidates(const CancelToken& cancel);
   // Stores the claim if the result is kClaimed.
   absl::StatusOr<Try> TryClaim(const std::string& id, const CancelToken& cancel,
@@ -67,9 +77,12 @@ class DatastoreQueue : public Queue {
   Try Lost(const std::string& transaction);
   Claim ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const;
   bool Holds(const Claim& claim, const TaskEntity& task) const;
-  // `change` ends the claim and adds `entry` to the history.
-  absl::Status EndClaim(const Claim& claim, absl::string_view entry,
+  // `change` ends the claim of `owner` and adds `entry` to the history.
+  absl::Status EndClaim(const std::string& owner, const Claim& claim, absl::string_view entry,
                         absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change);
+  // The same for a claim of ours.
+  absl::Status EndOwn(const Claim& claim, absl::string_view entry,
+                      absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change);
   void WaitBeforeRepeat(int tries);
   // Never to be looked at again by this worker.
   void Skip(const std::string& id, absl::string_view reason);
@@ -83,6 +96,9 @@ class DatastoreQueue : public Queue {
   std::set<std::string> skipped_;
   std::optional<Unsettled> unsettled_claim_;
   std::optional<Unsettled> unsettled_end_;
+  ClaimJournal* const journal_;  // may be null
+  bool looked_for_abandoned_ = false;
+  std::optional<JournalEntry> announced_;  // not known to be made
 };
 
 }  // namespace sparkles

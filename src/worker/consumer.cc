@@ -15,6 +15,9 @@ constexpr absl::Duration kPollInterval = absl::Seconds(1);
 constexpr absl::Duration kLongestPollInterval = absl::Seconds(5);
 // A fresh task may show up late in a cloud queue: an empty first look is repeated once.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
+// What another worker's task fills now it may have freed soon; a machine that stays unfit must go.
+constexpr absl::Duration kUnfitPatience = absl::Minutes(5);
+constexpr absl::Duration kLookAtMachineAgain = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 // An end that the queue calls invalid may only be so for a confused server or proxy.
@@ -28,12 +31,14 @@ Consumer::End Consumer::Run(Execute execute) {
   absl::Time idle_since = clock_.Now();
   bool first_look = true;
   absl::Duration retry = kFirstRetry;
-  while (!stop_.cancelled()) {
+  while (!no_more().cancelled()) {
+    if (!WaitUntilFit()) return End::kMachineUnfit;
+    if (no_more().cancelled()) break;
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (step == Step::kBroken) return End::kQueueBroken;
     if (step == Step::kTrouble) {
-      clock_.Sleep(Jitter(retry, 0.5), stop_);
+      clock_.Sleep(Jitter(retry, 0.5), no_more());
       retry = std::min(retry * 2, kLongestRetry);
       idle_since = clock_.Now();
       continue;  // an outage at the start does not use up the second first look
@@ -44,19 +49,32 @@ Consumer::End Consumer::Run(Execute execute) {
       idle_since = clock_.Now();
     } else if (step == Step::kContended) {
       idle_since = clock_.Now();
-      clock_.Sleep(Jitter(kPollInterval, 0), stop_);
-    } else if (stop_.cancelled()) {
+      clock_.Sleep(Jitter(kPollInterval, 0), no_more());
+    } else if (no_more().cancelled()) {
       break;  // the queue was not looked at to its end: that it is empty is not known
     } else if (first_look && queue_.MoreMayCome()) {
-      clock_.Sleep(kFirstLookAgain, stop_);
+      clock_.Sleep(kFirstLookAgain, no_more());
     } else if (clock_.Now() - idle_since >= options_.linger) {
       return End::kQueueEmpty;
     } else {
-      clock_.Sleep(IdleWait(clock_.Now() - idle_since), stop_);
+      clock_.Sleep(IdleWait(clock_.Now() - idle_since), no_more());
     }
     first_look = false;
   }
-  return End::kStopped;
+  return stop_.cancelled() ? End::kStopped : End::kDrained;
+}
+
+bool Consumer::WaitUntilFit() {
+  if (!options_.check_machine) return true;
+  const absl::Time started = clock_.Now();
+  while (!no_more().cancelled()) {
+    const absl::Status fit = options_.check_machine();
+    if (fit.ok()) return true;
+    log_.Warning("nothing is claimed now: ", fit.message());
+    if (clock_.Now() - started >= kUnfitPatience) return false;
+    clock_.Sleep(kLookAtMachineAgain, no_more());
+  }
+  return true;
 }
 
 absl::Duration Consumer::IdleWait(absl::Duration idle) {
@@ -73,7 +91,7 @@ absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
 }
 
 Consumer::Step Consumer::ClaimAndRun(Execute execute) {
-  absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(stop_);
+  absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more());
   if (absl::IsAborted(claimed.status())) {
     log_.Debug(claimed.status().message());
     return Step::kContended;
@@ -83,7 +101,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     return Step::kBroken;
   }
   if (!claimed.ok()) {
-    if (!stop_.cancelled()) {
+    if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
     return Step::kTrouble;
@@ -99,7 +117,11 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
                    [&watch](Freshness freshness) { return watch.Confirm(freshness); });
   }();
   Record(claim, outcome);
-  CountFault(outcome);
+  if (outcome.machine_fault) {
+    CountFault(outcome.failure_reason);
+  } else {
+    faults_in_a_row_ = 0;
+  }
   return Step::kWorked;
 }
 
@@ -108,17 +130,13 @@ bool Consumer::IsBroken(const absl::Status& status) const {
   return !queue_.MoreMayCome() && absl::IsFailedPrecondition(status);
 }
 
-void Consumer::CountFault(const Outcome& outcome) {
-  if (!outcome.machine_fault) {
-    faults_in_a_row_ = 0;
-    return;
-  }
+void Consumer::CountFault(absl::string_view reason) {
   ++faults_in_a_row_;
   log_.Warning("machine fault ", faults_in_a_row_, " of ", kMaxMachineFaults,
-               " in a row: ", outcome.failure_reason);
+               " in a row: ", reason);
   // What is full or missing now may be better in a moment.
   if (faults_in_a_row_ < kMaxMachineFaults) {
-    clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), stop_);
+    clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more());
   }
 }
 

@@ -1,6 +1,7 @@
 // The main loop: claim a task, have it run, record its end, until nothing is left to do.
 #pragma once
 
+#include <functional>
 #include <random>
 
 #include "absl/functional/function_ref.h"
@@ -21,6 +22,12 @@ struct ConsumerOptions {
   absl::Duration watch_period = absl::InfiniteDuration();
   // How long the end of a task is written again and again before it is given up.
   absl::Duration record_patience = absl::Minutes(5);
+  // Asked before each claim; may be empty. While it returns an error nothing is claimed; one that
+  // lasts for minutes ends the worker as unfit.
+  std::function<absl::Status()> check_machine = nullptr;
+  // Cancelled: no more claims, but what is claimed is done. A child of `stop`; borrowed; may be
+  // null.
+  const CancelToken* drain = nullptr;
 };
 
 // Machine faults in a row after which a worker claims no more (contract.md section 3): one bad
@@ -29,7 +36,7 @@ inline constexpr int kMaxMachineFaults = 5;
 
 class Consumer {
  public:
-  enum class End { kQueueEmpty, kStopped, kMachineUnfit, kQueueBroken };
+  enum class End { kQueueEmpty, kStopped, kDrained, kMachineUnfit, kQueueBroken };
   using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel,
                                             ConfirmClaim confirm_claim)>;
 
@@ -44,13 +51,17 @@ class Consumer {
   End Run(Execute execute);
 
  private:
+  // Cancelled when nothing more is to be claimed.
+  const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
   enum class Step { kWorked, kIdle, kContended, kTrouble, kBroken };
+  // False if this machine stays unfit.
+  bool WaitUntilFit();
   Step ClaimAndRun(Execute execute);
   bool IsBroken(const absl::Status& status) const;
   void Record(const Claim& claim, const Outcome& outcome);
   // Tries until it succeeds; otherwise the last error.
   absl::Status RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log);
-  void CountFault(const Outcome& outcome);
+  void CountFault(absl::string_view reason);
   absl::Duration IdleWait(absl::Duration idle);
   absl::Duration Jitter(absl::Duration wait, double least);
 

@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/fd.h"
 
 namespace sparkles {
@@ -12,7 +15,7 @@ namespace {
 sigset_t StopSet() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT}) sigaddset(&set, signal);
   return set;
 }
 
@@ -29,7 +32,8 @@ void BlockSignals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-StopSignals::StopSignals(CancelToken& stop) : stop_(stop), thread_([this] { Receive(); }) {}
+StopSignals::StopSignals(CancelToken& stop, CancelToken& drain)
+    : stop_(stop), drain_(drain), thread_([this] { Receive(); }) {}
 
 StopSignals::~StopSignals() {
   done_.Cancel(CancelKind::kAbort, "");
@@ -45,10 +49,29 @@ void StopSignals::Receive() {
     signalfd_siginfo info;
     if (read(signals.get(), &info, sizeof info) != sizeof info) continue;
     const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGHUP) continue;
-    if (received_ == 0) received_ = signal;
-    stop_.Cancel(CancelKind::kHandBack, signal == SIGINT ? "the worker was stopped by SIGINT"
-                                                         : "the worker was stopped by SIGTERM");
+    if (signal == SIGTERM || signal == SIGINT) {
+      HandleStop(signal);
+    } else if (signal != SIGHUP) {
+      drain_.Cancel(CancelKind::kAbort, "the worker is to stop after this task");
+    }
+  }
+}
+
+void StopSignals::HandleStop(int signal) {
+  const absl::Time now = absl::Now();
+  if (requests_ > 0 && absl::AbsDuration(now - last_request_) < kSameRequest) return;
+  ++requests_;
+  last_request_ = now;
+  if (requests_ == 1) {
+    if (!stop_.cancelled()) received_ = signal;
+    stop_.Cancel(CancelKind::kHandBack, absl::StrCat("the worker was stopped by ",
+                                                     signal == SIGINT ? "SIGINT" : "SIGTERM"));
+  } else if (requests_ == 2) {
+    stop_.Hurry();
+  } else {
+    // Not exit: what is under way must not get in the way. The next worker hands back what this
+    // one holds.
+    _exit(128 + signal);
   }
 }
 

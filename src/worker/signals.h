@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/time/time.h"
 #include "base/cancel.h"
 
 namespace sparkles {
@@ -16,24 +17,33 @@ void IgnoreWriteSignals();
 // before any thread exists.
 void BlockSignals();
 
-// From construction to destruction, SIGTERM and SIGINT cancel `stop` (kHandBack), with the signal's
-// name as the reason. SIGHUP does no harm. Needs BlockSignals.
+// Signals that follow the first within this time are the same request: `timeout` and terminals
+// signal a process and then its group.
+inline constexpr absl::Duration kSameRequest = absl::Seconds(1);
+
+// From construction to destruction. SIGTERM and SIGINT cancel `stop` (kHandBack), with the signal's
+// name as the reason; one more hurries it, and one more again ends the process on the spot.
+// SIGUSR1 and SIGQUIT cancel `drain`. SIGHUP does no harm. Needs BlockSignals.
 class StopSignals {
  public:
-  explicit StopSignals(CancelToken& stop);
+  StopSignals(CancelToken& stop, CancelToken& drain);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // The first signal that asked to stop; 0 if none did.
+  // The signal that stopped the worker; 0 if none did, or something else was first.
   int received() const { return received_; }
 
  private:
   void Receive();
+  void HandleStop(int signal);
 
   CancelToken& stop_;
+  CancelToken& drain_;
   CancelToken done_;
   std::atomic<int> received_ = 0;
+  int requests_ = 0;  // to stop; of the thread below
+  absl::Time last_request_;
   std::thread thread_;
 };
 

@@ -140,6 +140,21 @@ TEST_F(PosixProcessRunnerEnd, ACommandThatIgnoresTermIsKilledAfterItsGrace) {
   EXPECT_FALSE(Runs(PidIn("daemon")));
 }
 
+TEST_F(PosixProcessRunnerEnd, AHurriedCommandIsKilledBeforeItsGraceIsOver) {
+  std::thread hurrier([this] {
+    EXPECT_GT(PidIn("pid"), 0);
+    const CancelToken never;
+    AwaitCancel(cancel_, never);
+    cancel_.Hurry();
+  });
+  const absl::StatusOr<CommandExit> exit =
+      RunAndCancel("trap '' TERM; echo $$ >pid; while :; do sleep 0.1; done", absl::Hours(1));
+  hurrier.join();
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
+}
+
 TEST_F(PosixProcessRunnerEnd, AStoppedCommandGetsItsTerm) {
   const absl::StatusOr<CommandExit> exit =
       RunAndCancel("echo $$ >pid; kill -STOP $$; exit 1", absl::Seconds(60));

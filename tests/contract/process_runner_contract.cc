@@ -121,6 +121,27 @@ TEST_P(ProcessRunnerContract, ATokenThatIsCancelledAlreadyEndsTheCommand) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
 }
 
+TEST_P(ProcessRunnerContract, ACommandBeyondItsTimeLimitIsEndedAndSaysSo) {  // D37
+  Command command = Shell("sleep 1000");
+  command.time_limit = absl::Milliseconds(50);
+  under_test_->NextWaitsForCancel();
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_TRUE(exit->timed_out);
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+}
+
+TEST_P(ProcessRunnerContract, ACommandWithinItsTimeLimitIsLeftAlone) {
+  Command command = Shell("exit 5");
+  command.time_limit = absl::Hours(1);
+  under_test_->NextPrints("", 5);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, cancel_);
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_FALSE(exit->timed_out);
+  EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
+}
+
 TEST_P(ProcessRunnerContract, AfterAnErrorTheNextCommandRuns) {
   Command broken = Shell("true");
   broken.folder = folder_ / "absent";

@@ -1,17 +1,30 @@
-"""The checker that `make check` relies on must be able to fail."""
+"""The checkers that `make check` relies on must be able to fail."""
 import pathlib
 import subprocess
 import sys
 import unittest
 
-CHECKER = pathlib.Path(__file__).resolve().parent.parent / "check_includes.py"
+TESTS = pathlib.Path(__file__).resolve().parent.parent
 
 
-class IncludeChecker(unittest.TestCase):
-    def test_each_rule_bites(self):
-        done = subprocess.run([sys.executable, CHECKER, "--self-test"], capture_output=True,
+class CheckerTest(unittest.TestCase):
+    def assert_passes(self, checker, *arguments):
+        done = subprocess.run([sys.executable, TESTS / checker, *arguments], capture_output=True,
                               text=True, check=False)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+class IncludeChecker(CheckerTest):
+    def test_each_rule_bites(self):
+        self.assert_passes("check_includes.py", "--self-test")
+
+
+class DocsChecker(CheckerTest):
+    def test_a_promise_without_its_test_is_found(self):
+        self.assert_passes("check_docs.py", "--self-test")
+
+    def test_every_promise_has_its_test(self):
+        self.assert_passes("check_docs.py")
 
 
 if __name__ == "__main__":

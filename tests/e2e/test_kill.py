@@ -59,7 +59,7 @@ class Kill(LabTest):
             self.assertEqual(len(self.lab.outputs(name)), 61)
             self.assertTrue(self.lab.log(name).endswith("done\n"))
         for path in self.lab.cache_dir.iterdir():
-            self.assertRegex(path.name, re.compile(r"^[0-9a-f]{64}(\.ok)?$"))
+            self.assertRegex(path.name, re.compile(r"^([0-9a-f]{64}(\.ok)?|uses\.lock)$"))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
         self.assertEqual(self.lab.processes(), [])
 

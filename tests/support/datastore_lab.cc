@@ -37,9 +37,11 @@ DatastoreLab::DatastoreLab()
       api_({EmulatorUrl(EmulatorAddress()), nullptr}, transport_, clock_),
       client_(api_, project_) {}
 
-std::unique_ptr<DatastoreQueue> DatastoreLab::MakeQueue(const std::string& owner) {
-  return std::make_unique<DatastoreQueue>(DatastoreQueueOptions{kCluster, owner, "10.0.0.1:6032"},
-                                          client_, clock_, log_.log());
+std::unique_ptr<DatastoreQueue> DatastoreLab::MakeQueue(const std::string& owner,
+                                                        ClaimJournal* journal) {
+  return std::make_unique<DatastoreQueue>(
+      DatastoreQueueOptions{kCluster, owner, "10.0.0.1:6032", project_}, client_, clock_,
+      log_.log(), journal);
 }
 
 Json DatastoreLab::PendingTask(const Task& task) {

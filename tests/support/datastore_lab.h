@@ -49,7 +49,8 @@ class DatastoreLab {
   // EmulatorAddress() must not be empty.
   DatastoreLab();
 
-  std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner);
+  std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner,
+                                            ClaimJournal* journal = nullptr);
   MeddlingTransport& transport() { return transport_; }
   DatastoreClient& client() { return client_; }
   std::string LogText() const { return log_.Text(); }

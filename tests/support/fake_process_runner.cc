@@ -51,10 +51,12 @@ void FakeProcessRunner::NextReturns(absl::StatusOr<CommandExit> result) {
 }
 
 void FakeProcessRunner::NextWaitsForCancel() {
-  Next([](const Command&, const CancelToken& cancel) -> absl::StatusOr<CommandExit> {
+  Next([](const Command& command, const CancelToken& cancel) -> absl::StatusOr<CommandExit> {
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.timed_out = command.time_limit != absl::InfiniteDuration() && !cancel.cancelled();
     pollfd cancelled{cancel.fd(), POLLIN, 0};
-    while (!cancel.cancelled()) (void)poll(&cancelled, 1, -1);
-    return DiedOf(SIGTERM);
+    while (!exit.timed_out && !cancel.cancelled()) (void)poll(&cancelled, 1, -1);
+    return exit;
   });
 }
 

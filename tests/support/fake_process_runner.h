@@ -23,7 +23,8 @@ class FakeProcessRunner : public ProcessRunner {
   // What the next command that has no action yet does. One without any exits with 0.
   void Next(Action action) { actions_.push_back(std::move(action)); }
   void NextReturns(absl::StatusOr<CommandExit> result);
-  // The next command runs until it is cancelled and dies of TERM.
+  // The next command runs until it is cancelled, or beyond its time limit if it has one, and dies
+  // of TERM.
   void NextWaitsForCancel();
 
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;

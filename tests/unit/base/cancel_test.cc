@@ -96,6 +96,31 @@ TEST(CancelTokenTest, AParentOutlivesItsChildren) {
   EXPECT_TRUE(stays.cancelled());
 }
 
+TEST(CancelTokenTest, HurryReachesChildrenOldAndNew) {
+  CancelToken parent;
+  const CancelToken child(&parent);
+  parent.Hurry();
+  EXPECT_FALSE(parent.hurried()) << "nothing is to stop yet";
+  parent.Cancel(CancelKind::kHandBack, "SIGTERM");
+  EXPECT_FALSE(child.hurried());
+  parent.Hurry();
+  EXPECT_TRUE(child.hurried());
+  EXPECT_TRUE(CancelToken(&parent).hurried());
+}
+
+TEST(CancelTokenTest, OneTokenIsAwaitedUntilAnotherGivesUp) {
+  for (const bool blind : {false, true}) {
+    const FewDescriptors limit(blind ? 0 : 100);
+    CancelToken awaited;
+    CancelToken given_up;
+    std::thread canceller([&] { given_up.Cancel(CancelKind::kAbort, ""); });
+    EXPECT_FALSE(AwaitCancel(awaited, given_up));
+    canceller.join();
+    awaited.Cancel(CancelKind::kAbort, "");
+    EXPECT_TRUE(AwaitCancel(awaited, given_up));
+  }
+}
+
 TEST(CancelTokenTest, WorksWithoutADescriptor) {
   const FewDescriptors none(0);
   CancelToken token;

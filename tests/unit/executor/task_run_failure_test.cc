@@ -60,6 +60,32 @@ TEST_F(TaskRunFailureTest, ASpecThatIsNoJsonFailsAndUsesTheUrlsOfTheQueue) {  //
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
+TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  // D37
+  options_.time_limit = absl::Hours(2);
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_EQ(command.time_limit, absl::Hours(2));
+    EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.timed_out = true;
+    return exit;
+  };
+  ExpectFailedAndWrittenDown("time-out: it ran longer than --taskTimeout allows (2h)");
+  EXPECT_THAT(Stdout(), HasSubstr("epoch 1 of 9\n"));
+  EXPECT_EQ(Result().value("return_code", "(none)"), "signaled(terminated)");
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, AScriptBeyondItsTimeLimitIsEndedAndTheTaskGoesOn) {  // D41
+  scripts_["pre-exec"] = [](const Command&, const CancelToken&) {
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.timed_out = true;
+    return exit;
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: time-out"));
+}
+
 TEST_F(TaskRunFailureTest, NoSpecAtAllFails) {  // D30
   task_.args = " \n";
   EXPECT_EQ(Run().failure_reason, "args: missing");

@@ -88,6 +88,52 @@ TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
 }
 
+TEST_F(ConsumerCloudTest, AnUnfitMachineClaimsNothingUntilItIsFitAgain) {  // D31
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  ConsumerOptions options{absl::ZeroDuration()};
+  options.check_machine = [looks = 0]() mutable {
+    return ++looks <= 3 ? absl::ResourceExhaustedError("no space") : absl::OkStatus();
+  };
+  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
+  EXPECT_EQ(clock_.sleeps(), std::vector<absl::Duration>(3, absl::Seconds(10)));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("nothing is claimed now: no space"));
+}
+
+TEST_F(ConsumerCloudTest, AMachineThatStaysUnfitIsGivenUp) {  // D31
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  ConsumerOptions options{absl::Hours(9)};
+  options.check_machine = [] { return absl::ResourceExhaustedError("no space"); };
+  const absl::Time start = clock_.Now();
+  EXPECT_EQ(Run(queue, options), Consumer::End::kMachineUnfit);
+  EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
+}
+
+TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {
+  std::vector<Task> two = OneTask();
+  two.push_back(two[0]);
+  two[1].id = "job.2";
+  MemTasks tasks(two, clock_);
+  MemQueue queue(tasks, "a");
+  CancelToken drain(&stop_);
+  ConsumerOptions options{absl::Hours(1)};
+  options.drain = &drain;
+  Consumer consumer(options, clock_, queue, stop_, recorded_.log());
+  const Consumer::End end = consumer.Run([&](const Claim&, const CancelToken& cancel, auto) {
+    drain.Cancel(CancelKind::kAbort, "SIGUSR1");
+    EXPECT_FALSE(cancel.cancelled());
+    Outcome outcome;
+    outcome.kind = Outcome::Kind::kComplete;
+    return outcome;
+  });
+  EXPECT_EQ(end, Consumer::End::kDrained);
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
+  EXPECT_EQ(tasks.Find("job.2").status, TaskStatus::kPending);
+}
+
 TEST_F(ConsumerCloudTest, AClaimThatIsTakenAwayEndsTheTaskUnrecorded) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");

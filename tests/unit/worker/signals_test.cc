@@ -43,20 +43,21 @@ class StopSignalsTest : public testing::Test {
   void TearDown() override {
     sigset_t all;
     sigemptyset(&all);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&all, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT}) sigaddset(&all, signal);
     const timespec at_once = {};
     while (sigtimedwait(&all, nullptr, &at_once) > 0) continue;
     pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
   }
 
   CancelToken stop_;
+  CancelToken drain_{&stop_};
 
  private:
   sigset_t old_mask_;
 };
 
 TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
-  const StopSignals signals(stop_);
+  const StopSignals signals(stop_, drain_);
   EXPECT_EQ(signals.received(), 0);
   kill(getpid(), SIGTERM);
   ASSERT_TRUE(WaitForCancel(stop_));
@@ -66,7 +67,7 @@ TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
 }
 
 TEST_F(StopSignalsTest, IntDoesTheSame) {
-  const StopSignals signals(stop_);
+  const StopSignals signals(stop_, drain_);
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
   EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGINT");
@@ -74,7 +75,7 @@ TEST_F(StopSignalsTest, IntDoesTheSame) {
 }
 
 TEST_F(StopSignalsTest, HangingUpStopsNothing) {
-  const StopSignals signals(stop_);
+  const StopSignals signals(stop_, drain_);
   kill(getpid(), SIGHUP);
   EXPECT_TRUE(WaitUntilReceived(SIGHUP));
   EXPECT_FALSE(stop_.cancelled());
@@ -82,7 +83,7 @@ TEST_F(StopSignalsTest, HangingUpStopsNothing) {
 }
 
 TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
-  const StopSignals signals(stop_);
+  const StopSignals signals(stop_, drain_);
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
   kill(getpid(), SIGTERM);
@@ -94,13 +95,49 @@ TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
 TEST_F(StopSignalsTest, ASignalFromBeforeIsNotLost) {
   kill(getpid(), SIGTERM);
   EXPECT_FALSE(stop_.cancelled());
-  const StopSignals signals(stop_);
+  const StopSignals signals(stop_, drain_);
   EXPECT_TRUE(WaitForCancel(stop_));
+}
+
+TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
+  const StopSignals signals(stop_, drain_);
+  kill(getpid(), SIGTERM);
+  ASSERT_TRUE(WaitForCancel(stop_));
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(WaitUntilReceived(SIGTERM));
+  EXPECT_FALSE(stop_.hurried());
+  const absl::Time end = absl::Now() + absl::Milliseconds(kPatienceMilliseconds);
+  while (!stop_.hurried() && absl::Now() < end) {
+    kill(getpid(), SIGINT);
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_TRUE(stop_.hurried());
+  EXPECT_EQ(signals.received(), SIGTERM);
+}
+
+TEST_F(StopSignalsTest, UsrAndQuitDrain) {
+  for (const int signal : {SIGUSR1, SIGQUIT}) {
+    CancelToken drain(&stop_);
+    const StopSignals signals(stop_, drain);
+    kill(getpid(), signal);
+    ASSERT_TRUE(WaitForCancel(drain));
+    EXPECT_FALSE(stop_.cancelled());
+    EXPECT_EQ(signals.received(), 0);
+  }
+}
+
+TEST_F(StopSignalsTest, WhatStoppedTheWorkerFirstIsWhatCounts) {
+  stop_.Cancel(CancelKind::kHandBack, "preempted");
+  const StopSignals signals(stop_, drain_);
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(WaitUntilReceived(SIGTERM));
+  EXPECT_EQ(signals.received(), 0);
+  EXPECT_FALSE(stop_.hurried());
 }
 
 TEST_F(StopSignalsTest, EndsWithoutAnySignal) {
   {
-    const StopSignals signals(stop_);
+    const StopSignals signals(stop_, drain_);
   }
   EXPECT_FALSE(stop_.cancelled());
 }

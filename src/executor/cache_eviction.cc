@@ -1,0 +1,92 @@
+#include "executor/cache_eviction.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "executor/cache_use.h"
+#include "executor/entry_lock.h"
+
+namespace sparkles {
+namespace {
+
+// A record that stands alone for so long belongs to nobody who is filling its entry just now.
+constexpr absl::Duration kLonelyRecordAge = absl::Hours(1);
+
+struct Found {
+  bool is_there = false;  // the entry itself, not only its record
+  uint64_t bytes = 0;
+  absl::Time used = absl::InfinitePast();
+};
+
+std::map<std::string, Found> FindEntries(const std::string& folder) {
+  std::map<std::string, Found> entries;
+  const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return entries;
+  (void)ForEachEntry(fd->get(), folder, [&](const char* file, unsigned char) {
+    absl::string_view name = file;
+    const bool record = absl::ConsumeSuffix(&name, kRecordSuffix);
+    struct stat info;
+    if (!IsEntryName(name) || fstatat(fd->get(), file, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(info.st_mode)) {
+      return;
+    }
+    Found& found = entries[std::string(name)];
+    found.used = std::max(found.used, absl::TimeFromTimespec(info.st_mtim));
+    if (record) return;
+    found.is_there = true;
+    found.bytes = static_cast<uint64_t>(info.st_blocks) * 512;
+  });
+  return entries;
+}
+
+}  // namespace
+
+Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit) {
+  Evicted evicted;
+  const std::map<std::string, Found> entries = FindEntries(folder);
+  std::vector<std::map<std::string, Found>::const_iterator> oldest_first;
+  for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
+    evicted.bytes_left += entry->second.bytes;
+    oldest_first.push_back(entry);
+  }
+  if (bytes == 0 && evicted.bytes_left <= limit) return evicted;
+  // Without its locks nobody knows what is in use.
+  absl::StatusOr<CacheUse> use = CacheUse::Open(folder);
+  if (!use.ok()) return evicted;
+  std::sort(oldest_first.begin(), oldest_first.end(), [](const auto& one, const auto& other) {
+    return one->second.used < other->second.used;
+  });
+  for (const auto& entry : oldest_first) {
+    if (evicted.bytes >= bytes && evicted.bytes_left <= limit) break;
+    const std::string path = absl::StrCat(folder, "/", entry->first);
+    const std::string record = absl::StrCat(path, kRecordSuffix);
+    if (!entry->second.is_there) {
+      if (absl::Now() - entry->second.used > kLonelyRecordAge) unlink(record.c_str());
+      continue;
+    }
+    if (!use->TryTake(entry->first)) continue;
+    // Its record may outlive it: that vouches for this very file only.
+    if (unlink(path.c_str()) == 0) {
+      unlink(record.c_str());
+      ++evicted.entries;
+      evicted.bytes += entry->second.bytes;
+      evicted.bytes_left -= entry->second.bytes;
+    }
+    use->Release(entry->first);
+  }
+  return evicted;
+}
+
+}  // namespace sparkles

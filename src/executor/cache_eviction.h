@@ -1,0 +1,21 @@
+// Makes room in the cache folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sparkles {
+
+struct Evicted {
+  int entries = 0;
+  uint64_t bytes = 0;       // on disk, of those
+  uint64_t bytes_left = 0;  // of the entries that stay
+};
+
+// Removes entries of the cache `folder` (executor/content_cache.h), those first that were not used
+// for longest, until `bytes` are freed and at most `limit` bytes are left. What a running task has
+// links into stays (CacheUse), as does what cannot be removed. Safe against any other worker on the
+// folder and against kill -9 at any instant: an entry that is going has no name, or all of it.
+Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit);
+
+}  // namespace sparkles

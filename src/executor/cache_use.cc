@@ -1,0 +1,54 @@
+#include "executor/cache_use.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kName[] = "/uses.lock";
+
+// 0 or errno.
+int LockByte(int fd, int command, int type, absl::string_view hash) {
+  struct flock lock = {};
+  lock.l_type = static_cast<int16_t>(type);
+  lock.l_whence = SEEK_SET;
+  // Three hex digits: 4096 bytes.
+  lock.l_start = std::strtol(std::string(hash.substr(0, 3)).c_str(), nullptr, 16);
+  lock.l_len = 1;
+  while (fcntl(fd, command, &lock) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
+  const std::string path = absl::StrCat(folder, kName);
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK));
+  const int error = LockByte(fd.get(), F_OFD_SETLK, F_UNLCK, "000");
+  if (error != 0) return ErrnoError(error, path);
+  return CacheUse(std::move(fd));
+}
+
+absl::Status CacheUse::Hold(absl::string_view hash) {
+  const int error = LockByte(fd_.get(), F_OFD_SETLKW, F_RDLCK, hash);
+  return error == 0 ? absl::OkStatus() : ErrnoError(error, kName);
+}
+
+bool CacheUse::TryTake(absl::string_view hash) {
+  return LockByte(fd_.get(), F_OFD_SETLK, F_WRLCK, hash) == 0;
+}
+
+void CacheUse::Release(absl::string_view hash) {
+  (void)LockByte(fd_.get(), F_OFD_SETLK, F_UNLCK, hash);
+}
+
+}  // namespace sparkles

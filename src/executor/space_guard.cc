@@ -1,0 +1,78 @@
+#include "executor/space_guard.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "executor/cache_eviction.h"
+
+namespace sparkles {
+namespace {
+
+constexpr uint64_t kMebibyte = 1 << 20;
+constexpr uint64_t kDefaultFloor = 100 * kMebibyte;
+// Each task takes a handful, and each of its files one.
+constexpr uint64_t kMinFreeFiles = 100;
+
+uint64_t BytesOf(fsblkcnt_t blocks, const struct statvfs& info) {
+  return uint64_t{blocks} * info.f_frsize;
+}
+
+uint64_t FloorOf(const SpaceOptions& options, const struct statvfs& info) {
+  if (options.min_free_bytes) return *options.min_free_bytes;
+  return std::min(kDefaultFloor, BytesOf(info.f_blocks, info) / 100);
+}
+
+bool OnOneDisk(const std::string& one, const std::string& other) {
+  struct stat first;
+  struct stat second;
+  return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev;
+}
+
+}  // namespace
+
+absl::Status SpaceGuard::Check() {
+  if (options_.cache_bytes) Evict(0, *options_.cache_bytes);
+  RETURN_IF_ERROR(CheckFolder(options_.tasks_dir, "--tasksDir"));
+  return CheckFolder(options_.cache_dir, "--cacheDir");
+}
+
+absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_view flag) {
+  const std::string name = absl::StrCat(flag, ": ", folder);
+  struct statvfs info;
+  if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
+  if ((info.f_flag & ST_RDONLY) != 0) return MachineFault(ErrnoError(EROFS, name));
+  if (access(folder.c_str(), W_OK | X_OK) != 0) return MachineFault(ErrnoError(errno, name));
+  const uint64_t floor = FloorOf(options_, info);
+  if (BytesOf(info.f_bavail, info) < floor && OnOneDisk(folder, options_.cache_dir)) {
+    Evict(floor - BytesOf(info.f_bavail, info), UINT64_MAX);
+    if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
+  }
+  const uint64_t free = BytesOf(info.f_bavail, info);
+  if (free < floor) {
+    return MachineFault(absl::ResourceExhaustedError(
+        absl::StrCat(name, ": ", free / kMebibyte, " MiB are free, and --minFreeSpace is ",
+                     floor / kMebibyte, " MiB")));
+  }
+  // Some file systems do not count files.
+  if (info.f_files > 0 && info.f_favail < kMinFreeFiles) {
+    return MachineFault(absl::ResourceExhaustedError(
+        absl::StrCat(name, ": no more than ", info.f_favail, " files can be made")));
+  }
+  return absl::OkStatus();
+}
+
+void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
+  const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit);
+  if (evicted.entries == 0) return;
+  log_.Info("removed ", evicted.entries, " inputs (", evicted.bytes / kMebibyte,
+            " MiB) from the cache; ", evicted.bytes_left / kMebibyte, " MiB are left");
+}
+
+}  // namespace sparkles

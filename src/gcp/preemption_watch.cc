@@ -1,0 +1,72 @@
+#include "gcp/preemption_watch.h"
+
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "base/random.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kPath[] = "instance/preempted";
+constexpr char kReason[] = "the VM is being preempted";
+// As long as Google's own guest agent waits.
+constexpr absl::Duration kPoll = absl::Seconds(60);
+// A server that does not wait as it is asked to must not be flooded. What changes meanwhile is seen
+// all the same, by its ETag.
+constexpr absl::Duration kPause = absl::Seconds(1);
+constexpr absl::Duration kPauseAfterError = absl::Seconds(3);
+
+}  // namespace
+
+PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, CancelToken& stop, Log log)
+    : metadata_(metadata), clock_(clock), stop_(stop), log_(std::move(log)) {
+  const absl::StatusOr<MetadataValue> first = metadata_.Peek(kPath, stop_);
+  if (absl::IsNotFound(first.status()) || absl::IsFailedPrecondition(first.status())) {
+    log_.Info("preemption is not watched: ", first.status().message());
+    return;
+  }
+  if (!Take(first)) return;
+  try {
+    thread_ = std::thread([this] { Watch(); });
+  } catch (const std::system_error& error) {
+    log_.Warning("preemption is not watched: ", error.what());
+  }
+}
+
+PreemptionWatch::~PreemptionWatch() {
+  done_.Cancel(CancelKind::kAbort, "");
+  if (thread_.joinable()) thread_.join();
+}
+
+void PreemptionWatch::Watch() {
+  std::minstd_rand random(RandomSeed());
+  std::uniform_real_distribution<> jitter(0.5, 1.5);
+  absl::Duration pause = absl::ZeroDuration();
+  while (clock_.Sleep(pause * jitter(random), done_)) {
+    const absl::Time asked = clock_.Now();
+    const auto answer = metadata_.WaitForChange(kPath, etag_, kPoll, done_);
+    if (!Take(answer)) return;
+    const bool waited = clock_.Now() - asked >= kPause;
+    pause = waited ? absl::ZeroDuration() : kPause;
+    // Whatever the error is: what there was at the start may come back.
+    if (!answer.ok()) pause = kPauseAfterError;
+  }
+}
+
+bool PreemptionWatch::Take(const absl::StatusOr<MetadataValue>& answer) {
+  if (done_.cancelled()) return false;
+  if (!answer.ok()) {
+    log_.Debug("cannot ask about preemption: ", answer.status().message());
+    return true;
+  }
+  etag_ = answer->etag;
+  if (!absl::EqualsIgnoreCase(answer->text, "TRUE")) return true;
+  log_.Warning(kReason);
+  stop_.Cancel(CancelKind::kHandBack, kReason);
+  return false;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,70 @@
+// What this machine has claimed from a queue in the cloud, so that it can be handed back when its
+// worker has died.
+// The one hard idea: a claim is written down before it is made. What is read here after a crash may
+// never have come true, may be over, or may be nonsense; the fence (owner, version, time of the
+// claim) tells, so nothing that stands here needs to be believed.
+//
+// Files: "claims-NNNNNNNNN.journal" in the tasks folder, one for each worker, locked (flock) as
+// long as it lives; JSON lines, of which the torn and the unknown do not count.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/fd.h"
+
+namespace sparkles {
+
+struct JournalEntry {
+  std::string project;
+  std::string cluster;
+  std::string task_id;
+  std::string owner;
+  int64_t version = 0;    // that the claim writes
+  absl::Time claimed_at;  // in microseconds
+
+  friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
+};
+
+// The entries of a journal's text that no line ends.
+std::vector<JournalEntry> ParseJournal(absl::string_view text);
+
+// Used by one thread.
+class ClaimJournal {
+ public:
+  // Makes the file of this worker in `folder`, which must exist. With `durable` claims survive a
+  // power cut too.
+  static absl::StatusOr<std::unique_ptr<ClaimJournal>> Open(std::string folder, bool durable);
+  // Removes the file if nothing is open.
+  ~ClaimJournal();
+  ClaimJournal(const ClaimJournal&) = delete;
+  ClaimJournal& operator=(const ClaimJournal&) = delete;
+
+  // Before the claim is made: writes it down. After an error (a machine fault) do not claim.
+  absl::Status Begin(const JournalEntry& entry);
+  // The claim is over, or was never made. An entry that is not open does not matter.
+  void End(const JournalEntry& entry);
+
+  // Calls `settle` with each open entry of each journal whose worker is dead; true: it need not be
+  // looked at again. A journal goes when all its entries are settled.
+  void ForEachAbandoned(absl::FunctionRef<bool(const JournalEntry& entry)> settle) const;
+
+ private:
+  ClaimJournal(std::string folder, std::string path, UniqueFd fd, bool durable)
+      : folder_(std::move(folder)), path_(std::move(path)), fd_(std::move(fd)), durable_(durable) {}
+
+  const std::string folder_;
+  const std::string path_;
+  const UniqueFd fd_;  // locked
+  const bool durable_;
+  std::vector<JournalEntry> open_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,32 @@
+#include "worker/stop_deadline.h"
+
+#include <system_error>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace sparkles {
+
+StopDeadline::StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end)
+    : stop_(stop), steps_(steps), end_(std::move(end)) {
+  try {
+    thread_ = std::thread([this] { Watch(); });
+  } catch (const std::system_error&) {
+    thread_ = {};  // rather late than not at all
+  }
+}
+
+StopDeadline::~StopDeadline() {
+  done_.Cancel(CancelKind::kAbort, "");
+  if (thread_.joinable()) thread_.join();
+}
+
+void StopDeadline::Watch() {
+  if (!AwaitCancel(stop_, done_)) return;
+  SystemClock clock;
+  if (!clock.Sleep(steps_.hurry, done_)) return;
+  stop_.Hurry();
+  if (clock.Sleep(steps_.end - steps_.hurry, done_)) end_();
+}
+
+}  // namespace sparkles

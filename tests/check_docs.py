@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Checks that every test that docs/reliability.md names exists: a promise without its test is none.
+
+Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
+"""
+import argparse
+import ast
+import pathlib
+import re
+import sys
+import tempfile
+
+GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
+NAMED = re.compile(r"`([A-Z]\w+\.[A-Z]\w+|test_\w+\.\w+\.test_\w+)`")
+
+
+def known_tests(root):
+    known = set()
+    for path in (root / "tests").rglob("*.cc"):
+        for suite, name in GTEST.findall(path.read_text(encoding="utf-8")):
+            known.add(f"{suite}.{name}")
+    for path in (root / "tests" / "e2e").glob("test_*.py"):
+        for thing in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(thing, ast.ClassDef):
+                known.update(f"{path.stem}.{thing.name}.{each.name}" for each in thing.body
+                             if isinstance(each, ast.FunctionDef))
+    return known
+
+
+def problems(root, document="docs/reliability.md"):
+    known = known_tests(root)
+    text = (root / document).read_text(encoding="utf-8")
+    if not NAMED.search(text):
+        yield f"{document}: names no test"
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in NAMED.findall(line):
+            if name not in known:
+                yield f"{document}:{number}: there is no test {name}"
+
+
+def self_test():
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "tests/e2e").mkdir(parents=True)
+        (root / "docs").mkdir()
+        (root / "tests/a_test.cc").write_text("TEST_F(A, B) {}\n", encoding="utf-8")
+        (root / "tests/e2e/test_a.py").write_text(
+            "class C:\n    def test_d(self): pass\n", encoding="utf-8")
+        for text, count in (("`A.B` and `test_a.C.test_d`", 0), ("`A.C`", 1), ("nothing", 1),
+                            ("`test_a.C.test_e` `test_b.C.test_d`", 2)):
+            (root / "docs/reliability.md").write_text(text, encoding="utf-8")
+            found = list(problems(root))
+            if len(found) != count:
+                yield f"{text!r}: {found}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--self-test", action="store_true", help="prove that it bites")
+    options = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parent.parent
+    found = list(self_test() if options.self_test else problems(root))
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""A notice that this worker must go, at every moment of its life: within 20 s all is in order."""
+import fnmatch
+import os
+import signal
+import time
+import unittest
+
+from cloud_lab import CloudLabTest
+from harness import SLOWNESS, wait_until
+
+NOTICE = "the VM is being preempted"
+IGNORES_TERM = "trap '' TERM; echo begun; while :; do sleep 0.2; done"
+
+
+class NoticeTest(CloudLabTest):
+    def start(self, *flags, command="true", **changes):
+        self.lab.write_tasks([self.lab.task("a.1", command, **changes)])
+        return self.lab.start_consume("--shutdownAfter", "600", *flags)
+
+    def preempt(self):
+        self.cloud.metadata.set("instance/preempted", "TRUE")
+
+    def end(self, worker, exit_code=75):
+        """Waits for the end that a notice of just now brings; returns the seconds it took."""
+        started = time.monotonic()
+        worker.wait(40)
+        took = time.monotonic() - started
+        self.assertEqual(worker.exit_code, exit_code, worker.stderr)
+        self.assertLess(took, 20 * SLOWNESS, worker.stderr)
+        wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
+        return took
+
+    def assert_handed_back(self, name="a.1"):
+        state = self.lab.states()[name]
+        self.assertEqual((state.status, state.owner, state.version), ("pending", None, 3))
+        self.assertEqual((state.failure_reason, state.exit_code), (None, None))
+        self.assertEqual([line["status"] for line in state.lines], ["pending", "claimed", "reset"])
+        self.assertEqual(state.lines[-1]["failure_reason"], NOTICE)
+        self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
+
+    def asked(self, kind):
+        return sum(fnmatch.fnmatchcase(request.kind, kind) for request in self.cloud.requests())
+
+    def preempt_when(self, worker, kind, count=1):
+        wait_until(lambda: self.asked(kind) >= count, f"{count} of {kind}")
+        self.preempt()
+        return self.end(worker)
+
+    def begun(self):
+        wait_until(lambda: any("begun" in log.read_text() for log in
+                               self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "it runs")
+
+
+class Preemption(NoticeTest):
+    """The notice comes from the metadata server, as on a Spot VM."""
+
+    def test_before_the_first_claim(self):
+        self.preempt()
+        self.end(self.start())
+        self.assertEqual(self.lab.states()["a.1"].version, 1)
+        self.assertEqual(self.asked("datastore.runQuery"), 0)
+
+    def test_while_idle(self):
+        worker = self.start()
+        self.wait_for_status("a.1", "complete")
+        self.preempt()
+        self.assertLess(self.end(worker), 10 * SLOWNESS)
+
+    def test_while_the_claim_is_made(self):
+        self.fault(kind="datastore.commit", action="stall", seconds=3)
+        self.preempt_when(self.start(), "datastore.commit")
+        self.assert_handed_back()
+
+    def test_while_inputs_are_staged(self):
+        url = self.lab.put("in", os.urandom(3_000_000))
+        self.fault(kind="object.media", action="stall", seconds=60, response_bytes=1000)
+        worker = self.start(downloads=[self.lab.download(url, "in")])
+        self.preempt_when(worker, "object.media")
+        self.assert_handed_back()
+
+    def test_while_the_command_runs(self):
+        worker = self.start(command="echo begun; exec sleep 600")
+        self.begun()
+        self.preempt()
+        self.assertLess(self.end(worker), 10 * SLOWNESS)
+        self.assert_handed_back()
+        self.assertIn("begun", self.lab.log("a.1"))
+        self.assertIn(NOTICE, self.lab.log("a.1"))
+
+    def test_while_a_command_runs_that_will_not_end_and_nothing_answers(self):
+        worker = self.start("--grace", "300", command=IGNORES_TERM)
+        self.begun()
+        self.fault(kind="upload.*", action="stall", seconds=60, count=0)
+        self.fault(kind="datastore.commit", action="stall", seconds=60, count=0)
+        self.preempt()
+        self.end(worker)
+        self.assertEqual(self.lab.states()["a.1"].status, "claimed")
+        # It could not be handed back; the next worker on this machine does that.
+        self.cloud.faults.clear()
+        self.cloud.metadata.set("instance/preempted", "FALSE")
+        self.lab.consume("--localhost", "--taskTimeout", "1", "--grace", "0")
+        story = [line["status"] for line in self.lab.states()["a.1"].lines]
+        self.assertEqual(story, ["pending", "claimed", "reset", "claimed", "failed"])
+
+    def test_while_outputs_are_uploaded(self):
+        self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=60)
+        worker = self.start(command="echo hi > out")
+        self.preempt_when(worker, "upload.*")
+        self.assert_handed_back()
+        self.assertNotIn("result.json", self.lab.stored("a.1"))
+
+    def test_when_only_the_commit_is_left_it_is_made(self):
+        self.fault(kind="datastore.commit", skip=1, action="stall", seconds=2)
+        worker = self.start(command="echo hi > out")
+        self.preempt_when(worker, "datastore.commit", 2)
+        self.assert_once(["a.1"], worker)
+        self.assertEqual(self.lab.stored("a.1")["out"], b"hi\n")
+
+    def test_on_a_machine_without_such_a_notice(self):
+        self.cloud.metadata.set("instance/preempted", None)
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        self.assertEqual(self.lab.consume().exit_code, 0)
+        self.assert_once(["a.1"])
+
+    def test_is_not_watched_on_localhost(self):
+        self.preempt()
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
+        self.assertEqual(self.asked("metadata.*"), 0)
+
+    def test_a_signal_that_comes_with_the_notice_hurries_nothing(self):
+        worker = self.start(command="trap 'sleep 1; echo tidied; exit' TERM; echo begun; "
+                                    "while :; do sleep 0.1; done")
+        self.begun()
+        self.preempt()
+        wait_until(lambda: NOTICE in worker.stderr, "it knows")
+        worker.signal(signal.SIGTERM)
+        self.end(worker)
+        self.assert_handed_back()
+        self.assertIn("tidied", self.lab.log("a.1"))
+
+
+class Signals(NoticeTest):
+    def test_a_second_signal_skips_the_grace(self):
+        worker = self.start("--grace", "300", command=IGNORES_TERM)
+        self.begun()
+        worker.signal(signal.SIGTERM)
+        time.sleep(1.5)  # a signal within a second is an echo of the first
+        worker.signal(signal.SIGTERM)
+        self.assertLess(self.end(worker, 143), 6 * SLOWNESS)
+        self.assertEqual(self.lab.states()["a.1"].status, "pending")
+
+    def test_drain_finishes_the_task_and_claims_no_more(self):
+        for number in (signal.SIGUSR1, signal.SIGQUIT):
+            with self.subTest(number):
+                gate = self.lab.folder / f"gate-{number}"
+                self.lab.write_tasks([
+                    self.lab.task(f"a.{n}", f"while [ ! -e {gate} ]; do sleep 0.05; done")
+                    for n in (1, 2)])
+                worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
+                wait_until(lambda: any(state.status == "claimed" and state.version == 2
+                                       for state in self.lab.states().values()), "one is claimed")
+                worker.signal(signal.SIGHUP)
+                worker.signal(number)
+                time.sleep(0.5)
+                self.assertIsNone(worker.exit_code)
+                gate.touch()
+                self.assertEqual(worker.wait(20).exit_code, 0, worker.stderr)
+                statuses = sorted(state.status for state in self.lab.states().values())
+                self.assertEqual(statuses, ["complete", "pending"])
+
+    def test_drain_ends_an_idle_worker_at_once(self):
+        worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
+        wait_until(lambda: self.cloud.requests("datastore.runQuery"), "it looks for tasks")
+        worker.signal(signal.SIGUSR1)
+        self.assertEqual(worker.wait(10).exit_code, 0, worker.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,140 @@
+"""kill -9 of the worker and of all that helps it: the next worker on the machine finds its way."""
+import os
+import pathlib
+import re
+import signal
+import time
+import unittest
+
+from cloud_lab import CloudLabTest
+from harness import LabTest, wait_until
+
+
+def children_of(pid):
+    return [int(each) for each in
+            pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kill_with_launcher(worker):
+    """Neither can do anything for the other any more."""
+    victims = [worker.pid, *children_of(worker.pid)]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in victims:
+            os.kill(pid, number)
+    worker.wait(10)
+
+
+class Orphans(LabTest):
+    def test_no_command_keeps_running_beside_the_next_task(self):
+        pids = self.lab.folder / "pids"
+        stubborn = ("trap '' TERM HUP; echo $$ >> {0}; (setsid sleep 600 & echo $! >> {0}); "
+                    "sh -c 'echo $$ >> {0}; sleep 600; true' & wait").format(pids)
+        self.lab.write_tasks([self.lab.task("a.1", f"[ -e {pids} ] || {{ {stubborn}; }}")])
+        worker = self.lab.start_consume()
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, "all run")
+        kill_with_launcher(worker)
+        self.lab.worker_was_killed = True
+        self.assertTrue(self.lab.processes(), "nobody has ended them yet")
+        second = self.lab.consume()
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertRegex(second.stderr, r"ended \d+ processes of a worker that was killed")
+        self.assertEqual(self.lab.processes(), [])
+        self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
+        self.assert_complete("a.1")
+
+
+class Journal(CloudLabTest):
+    def start_long_task(self, command="exec sleep 600"):
+        self.lab.write_tasks([self.lab.task("a.1", command)])
+        worker = self.lab.start_consume("--localhost")
+        self.wait_for_status("a.1", "claimed")
+        return worker
+
+    def kill(self, worker):
+        worker.signal(signal.SIGKILL)
+        worker.wait(10)
+        wait_until(lambda: not self.lab.processes(), "nothing of it is alive", 10)
+
+    def story(self, name="a.1"):
+        return [line["status"] for line in self.lab.states()[name].lines]
+
+    def test_the_next_worker_hands_back_what_the_dead_one_held(self):
+        gate = self.lab.folder / "gate"
+        self.kill(self.start_long_task(f"[ -e {gate} ] || exec sleep 600"))
+        self.assertEqual(self.story(), ["pending", "claimed"])
+        gate.touch()
+        second = self.lab.consume("--localhost")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertEqual(self.story(), ["pending", "claimed", "reset", "claimed", "complete"])
+        self.assertIn("abandoned", self.lab.states()["a.1"].lines[2]["failure_reason"])
+        self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
+
+    def test_a_kill_at_the_instant_of_the_claim_strands_nothing(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        self.fault(kind="datastore.commit", action="cut", apply=True)
+        stall = self.fault(kind="datastore.lookup", skip=1, action="stall", seconds=60)
+        worker = self.lab.start_consume("--localhost")
+        self.wait_for_status("a.1", "claimed")  # and the worker does not know
+        wait_until(lambda: stall.bites, "it asks")
+        self.kill(worker)
+        second = self.lab.consume("--localhost")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertEqual(self.story(), ["pending", "claimed", "reset", "claimed", "complete"])
+
+    def test_a_task_that_kills_its_worker_is_given_up_after_ten_claims(self):  # D30
+        self.lab.write_tasks([
+            self.lab.task("evil.1", f"kill -9 $(cat {self.lab.folder}/pid); sleep 600"),
+            self.lab.task("good.1", "true")])
+        for _ in range(13):
+            worker = self.lab.start_consume("--localhost")
+            (self.lab.folder / "pid").write_text(str(worker.pid))
+            if worker.wait(40).exit_code == 0:
+                break
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("evil.1", "10")
+        self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
+        self.assert_complete("good.1")
+
+    def test_hostile_journals_hurt_nobody(self):
+        self.lab.tasks_dir.mkdir()
+        (self.lab.tasks_dir / "claims-100000001.journal").write_bytes(os.urandom(5000))
+        (self.lab.tasks_dir / "claims-100000002.journal").write_text(
+            '{"event":"claim","project":"%s","cluster":"x","task_id":"a.1","owner":"localhost",'
+            '"version":1,"claimed_at_us":1}\n' % self.lab.datastore.project)
+        os.mkfifo(self.lab.tasks_dir / "claims-100000003.journal")
+        os.symlink("/dev/zero", self.lab.tasks_dir / "claims-100000004.journal")
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once(["a.1"], worker)
+
+
+class Frozen(CloudLabTest):
+    def test_worker_writes_over_nothing_of_the_next_attempt(self):  # D17
+        """It wakes in the middle of its delivery, when its result is already another's."""
+        self.lab.write_tasks([self.lab.task("a.1", "echo $SPARKLES_ATTEMPT > out")])
+        stall = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=6)
+        frozen = self.lab.start_consume("--localhost")
+        wait_until(lambda: stall.bites, "it uploads its output")
+        frozen.signal(signal.SIGSTOP)
+        self.addCleanup(frozen.signal, signal.SIGKILL)
+        self.lab.reset_task("a.1")
+        self.lab.tasks_dir = self.lab.folder / "other"
+        second = self.lab.consume("--localhost")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        before = self.generations()
+        time.sleep(22)  # what it knew about its claim is too old now
+        frozen.signal(signal.SIGCONT)
+        wait_until(lambda: re.search("dropped|no longer ours", frozen.stderr), "it sees", 60)
+        self.assertEqual(frozen.wait(60).exit_code, 0, frozen.stderr)
+        self.assertEqual(self.generations(), before)
+        self.assertEqual(self.lab.stored("a.1")["out"], b"2\n")
+        self.assertEqual(self.lab.states()["a.1"].count("complete"), 1)
+
+    def generations(self):
+        return {name: found.generation
+                for name, found in self.cloud.storage.objects("lab").items()}
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,140 @@
+"""Small and read-only disks, a cache with a limit, secrets in the environment, a time limit."""
+import hashlib
+import os
+import unittest
+
+from harness import LabTest, wait_until
+from test_faults import private_mounts
+
+MEGABYTE = 1_000_000
+
+
+class SmallDisk(LabTest):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0 or not private_mounts():
+            self.skipTest("needs the right to mount a small file system")
+
+    def mount(self, path, megabytes):
+        path.mkdir(parents=True, exist_ok=True)
+        if os.system(f"mount -t tmpfs -o size={megabytes}m none {path}") != 0:
+            self.skipTest("cannot mount a small file system")
+        self.addCleanup(os.system, f"umount -l {path}")
+
+    def inputs(self, number):
+        """A task with one input of a megabyte of its own."""
+        url = self.lab.put_cas(os.urandom(MEGABYTE))
+        return self.lab.task(f"a.{number}", "wc -c < in", downloads=[
+            self.lab.download(url, "in", is_cas_key=True)])
+
+    def test_the_cache_gives_way_to_new_inputs(self):  # D51
+        self.mount(self.lab.cache_dir, 3)
+        self.run_tasks(*[self.inputs(number) for number in range(1, 7)],
+                       flags=("--minFreeSpace", "0"))
+        for number in range(1, 7):
+            self.assert_complete(f"a.{number}")
+
+    def test_below_the_floor_nothing_is_claimed_until_there_is_space(self):  # D31
+        self.mount(self.lab.tasks_dir, 4)
+        ballast = self.lab.tasks_dir / "ballast"
+        ballast.write_bytes(bytes(2 * MEGABYTE))
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.start_consume("--minFreeSpace", "3M")
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        self.assertIn("--minFreeSpace is 3 MiB", worker.stderr)
+        self.assertEqual(self.lab.states(), {})
+        ballast.unlink()
+        self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
+
+    def test_a_folder_that_turns_read_only_claims_nothing(self):  # D31
+        self.mount(self.lab.tasks_dir, 4)
+        gate = self.lab.folder / "gate"
+        self.lab.write_tasks([
+            self.lab.task("a.1", f"touch {gate}.begun; while [ ! -e {gate} ]; do sleep 0.05; done"),
+            self.lab.task("a.2", "true")])
+        worker = self.lab.start_consume()
+        wait_until((self.lab.folder / "gate.begun").exists, "the command runs")
+        # Over what is there: files that are open for writing would keep it from turning.
+        os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
+                  f"mount -o bind,remount,ro {self.lab.tasks_dir}")
+        gate.touch()
+        wait_until(lambda: "Read-only file system" in worker.stderr, "it says so")
+        self.assertNotIn("claimed", [line["status"] for name, state in self.lab.states().items()
+                                     for line in state.lines if name == "a.2"])
+        os.system(f"umount -l {self.lab.tasks_dir}")
+        self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
+        self.assert_complete("a.2")
+
+
+class CacheSize(LabTest):
+    def test_the_cache_is_kept_below_its_size_and_links_stay_good(self):  # D51
+        ready, gate = self.lab.folder / "ready", self.lab.folder / "gate"
+        linked = os.urandom(MEGABYTE)
+        url = self.lab.put_cas(linked)
+        holder = self.lab.task(
+            "holder.1", f"touch {ready}; while [ ! -e {gate} ]; do sleep 0.05; done; cat in > out",
+            downloads=[self.lab.download(url, "in", is_cas_key=True, symlink_safe=True)])
+        others = [self.lab.task(f"other.{number}", "true", downloads=[
+            self.lab.download(self.lab.put_cas(os.urandom(MEGABYTE)), "in", is_cas_key=True)])
+            for number in range(1, 7)]
+        self.lab.write_tasks([holder])
+        first = self.lab.start_consume("--cacheSize", "1M")
+        wait_until(ready.exists, "a task has a link into the cache")
+        self.lab.tasks_file = self.lab.folder / "others.json"
+        self.lab.write_tasks([*others, self.lab.task("last.1", "true")])
+        second = self.lab.consume("--cacheSize", "1M")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertIn("from the cache", second.stderr)
+        entries = [path for path in self.lab.cache_dir.iterdir() if len(path.name) == 64]
+        self.assertIn(hashlib.sha256(linked).hexdigest(), [path.name for path in entries])
+        self.assertLessEqual(len(entries), 2)
+        gate.touch()
+        self.assertEqual(first.wait(20).exit_code, 0, first.stderr)
+        self.assertEqual(self.lab.stored("holder.1")["out"], linked)
+
+
+class Environment(LabTest):
+    def test_secrets_are_withheld_unless_they_are_named(self):  # D38
+        secrets = {"GOOGLE_APPLICATION_CREDENTIALS": "/root/key.json", "MY_TOKEN": "sesame-1",
+                   "CLOUDSDK_AUTH_ACCESS_TOKEN": "sesame-2", "DB_PASSWORD": "sesame-3",
+                   "OTHER_TOKEN": "sesame-4", "BATCH_TASK_INDEX": "7"}
+        self.lab.write_tasks([self.lab.task("a.1", "env", **{"pre-exec-script": "env"})])
+        worker = self.lab.consume("--passEnv", "DB_PASSWORD", "--passEnv=OTHER_TOKEN,NOT_SET",
+                                  environment=secrets)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        log = self.lab.log("a.1")
+        for handed_on in ("DB_PASSWORD=sesame-3", "OTHER_TOKEN=sesame-4", "BATCH_TASK_INDEX=7",
+                          "SPARKLES_TASK_DIR="):
+            self.assertIn(handed_on, log)
+        for text in (log, worker.stderr):
+            for withheld in ("key.json", "sesame-1", "sesame-2"):
+                self.assertNotIn(withheld, text)
+        self.assertIn("MY_TOKEN", worker.stderr)
+
+    def test_the_image_may_name_them_too(self):
+        self.lab.write_tasks([self.lab.task("a.1", "env")])
+        worker = self.lab.consume(environment={"HF_TOKEN": "sesame-1", "GH_TOKEN": "sesame-2",
+                                               "SPARKLES_PASS_ENV": "HF_TOKEN,GH_TOKEN"})
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        for handed_on in ("HF_TOKEN=sesame-1", "GH_TOKEN=sesame-2"):
+            self.assertIn(handed_on, self.lab.log("a.1"))
+
+
+class TimeLimit(LabTest):
+    def test_a_command_that_hangs_is_ended_and_the_task_failed(self):  # D37
+        self.lab.write_tasks([
+            self.lab.task("a.1", "trap '' TERM; echo begun; while :; do sleep 0.1; done"),
+            self.lab.task("a.2", "exit 3")])
+        worker = self.lab.consume("--taskTimeout", "1", "--grace", "1")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "time-out", "--taskTimeout", "1s")
+        self.assertIn("begun", self.lab.log("a.1"))
+        self.assertIn("time-out", self.lab.result("a.1")["failure_reason"])
+        self.assertEqual(self.lab.result("a.1")["return_code"], "signaled(killed)")
+        self.assert_complete("a.2", "3")
+        self.assertEqual(self.lab.processes(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,31 @@
+// The input is the journal of a dead worker, as a crash, a full disk or a stranger left it.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "queue/claim_journal.h"
+#include "tests/fuzz/require.h"
+
+namespace sparkles {
+namespace {
+
+void Check(absl::string_view text) {
+  const std::vector<JournalEntry> open = ParseJournal(text);
+  for (const JournalEntry& entry : open) Require(!entry.task_id.empty(), "each names its task");
+  // What follows a torn line is still read.
+  std::string more(text);
+  more +=
+      "\n{\"event\":\"claim\",\"project\":\"p\",\"cluster\":\"c\",\"task_id\":\"new.1\","
+      "\"owner\":\"o\",\"version\":2,\"claimed_at_us\":3}\n";
+  const std::vector<JournalEntry> with_new = ParseJournal(more);
+  Require(!with_new.empty() && with_new.back().task_id == "new.1", "the next line counts");
+}
+
+}  // namespace
+}  // namespace sparkles
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  sparkles::Check({reinterpret_cast<const char*>(data), size});
+  return 0;
+}

@@ -1,0 +1,126 @@
+#include "executor/cache_eviction.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/file.h"
+#include "executor/cache_use.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr uint64_t kEntryBytes = 64 << 10;
+constexpr uint64_t kAll = UINT64_MAX;
+
+class CacheEvictionTest : public testing::Test {
+ protected:
+  // "a" stands for the entry "aaa...".
+  static std::string NameOf(char letter) { return std::string(64, letter); }
+  std::string PathOf(char letter) { return folder_ / NameOf(letter); }
+
+  void Touch(const std::string& path, int age_seconds) {
+    const timespec time = absl::ToTimespec(absl::Now() - absl::Seconds(age_seconds));
+    const timespec times[] = {time, time};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0) << path;
+  }
+
+  // An entry that was filled long ago and used so many seconds ago.
+  void Add(char letter, int used_seconds_ago) {
+    ASSERT_TRUE(WriteFileAtomically(PathOf(letter), std::string(kEntryBytes, 'x'), false).ok());
+    ASSERT_TRUE(WriteFileAtomically(PathOf(letter) + ".ok", "record", false).ok());
+    Touch(PathOf(letter), 100'000);
+    Touch(PathOf(letter) + ".ok", used_seconds_ago);
+  }
+
+  // The letters of all entries, and the names of other files.
+  std::set<std::string> Left() {
+    std::set<std::string> left;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      const std::string name = entry.path().filename();
+      if (name.size() == 64) {
+        left.insert(name.substr(0, 1));
+      } else if (name != "uses.lock" && !std::filesystem::exists(folder_ / name.substr(0, 64))) {
+        left.insert(name);
+      }
+    }
+    return left;
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(CacheEvictionTest, WhatWasNotUsedForLongestGoesFirst) {
+  Add('a', 10);
+  Add('b', 1000);
+  Add('c', 100);
+  const Evicted evicted = EvictEntries(folder_.path(), 0, 2 * kEntryBytes);
+  EXPECT_EQ(evicted.entries, 1);
+  EXPECT_EQ(evicted.bytes_left, 2 * kEntryBytes);
+  EXPECT_THAT(Left(), ElementsAre("a", "c"));
+  EXPECT_EQ(EvictEntries(folder_.path(), 1, kAll).bytes, kEntryBytes);
+  EXPECT_THAT(Left(), ElementsAre("a"));
+}
+
+TEST_F(CacheEvictionTest, NothingGoesWithoutNeed) {
+  Add('a', 10);
+  EXPECT_EQ(EvictEntries(folder_.path(), 0, kAll).entries, 0);
+  EXPECT_EQ(EvictEntries(folder_.path(), 0, kEntryBytes).entries, 0);
+  EXPECT_THAT(Left(), ElementsAre("a"));
+}
+
+TEST_F(CacheEvictionTest, WhatIsInUseStaysUntilTheUseEnds) {
+  Add('a', 1000);
+  Add('b', 10);
+  auto use = CacheUse::Open(folder_.path());
+  ASSERT_TRUE(use->Hold(NameOf('a')).ok());
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 1);
+  EXPECT_THAT(Left(), ElementsAre("a"));
+  use = absl::UnknownError("the task is over");
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 1);
+  EXPECT_THAT(Left(), IsEmpty());
+}
+
+TEST_F(CacheEvictionTest, ManyMayUseOneEntry) {
+  Add('a', 1000);
+  auto one = CacheUse::Open(folder_.path());
+  auto other = CacheUse::Open(folder_.path());
+  ASSERT_TRUE(one->Hold(NameOf('a')).ok());
+  ASSERT_TRUE(other->Hold(NameOf('a')).ok());
+  one = absl::UnknownError("over");
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 0);
+}
+
+TEST_F(CacheEvictionTest, FilesOfOthersAreNotTouched) {
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "notes.txt", "x", false).ok());
+  ASSERT_EQ(symlink("/etc/passwd", PathOf('b').c_str()), 0);
+  ASSERT_EQ(mkdir(PathOf('c').c_str(), 0700), 0);
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 0);
+  EXPECT_THAT(Left(), ElementsAre("b", "c", "notes.txt"));
+  EXPECT_EQ(EvictEntries("/nonexistent", kAll, 0).entries, 0);
+}
+
+TEST_F(CacheEvictionTest, ARecordThatKillLeftAloneGoesOnceItIsOld) {
+  for (const char letter : {'a', 'b'}) {
+    ASSERT_TRUE(WriteFileAtomically(PathOf(letter) + ".ok", "record", false).ok());
+  }
+  Touch(PathOf('a') + ".ok", 7200);
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 0);
+  EXPECT_THAT(Left(), ElementsAre(NameOf('b') + ".ok"));
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,70 @@
+#include "executor/space_guard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class SpaceGuardTest : public testing::Test {
+ protected:
+  SpaceGuardTest() {
+    options_.tasks_dir = tasks_.path();
+    options_.cache_dir = cache_.path();
+    EXPECT_TRUE(WriteFileAtomically(entry_, std::string(1 << 20, 'x'), false).ok());
+  }
+
+  absl::Status Check() { return SpaceGuard(options_, recorded_.log()).Check(); }
+  bool EntryIsThere() const { return std::filesystem::exists(entry_); }
+
+  TempFolder tasks_;
+  TempFolder cache_;
+  const std::string entry_ = cache_ / std::string(64, 'a');
+  SpaceOptions options_;
+  RecordedLog recorded_;
+};
+
+TEST_F(SpaceGuardTest, AMachineWithRoomIsFitAndItsCacheStays) {
+  options_.min_free_bytes = 1;
+  EXPECT_TRUE(Check().ok());
+  EXPECT_TRUE(EntryIsThere());
+}
+
+TEST_F(SpaceGuardTest, BelowTheFloorTheCacheGoesFirstAndThenNothingIsClaimed) {
+  options_.min_free_bytes = uint64_t{1} << 60;
+  const absl::Status status = Check();
+  EXPECT_TRUE(IsMachineFault(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(tasks_.path()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--minFreeSpace"));
+  EXPECT_FALSE(EntryIsThere());
+  EXPECT_THAT(recorded_.Text(), HasSubstr("removed 1 inputs (1 MiB) from the cache"));
+}
+
+TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
+  options_.min_free_bytes = 0;
+  options_.cache_bytes = 2 << 20;
+  EXPECT_TRUE(Check().ok());
+  EXPECT_TRUE(EntryIsThere());
+  options_.cache_bytes = 0;
+  EXPECT_TRUE(Check().ok());
+  EXPECT_FALSE(EntryIsThere());
+}
+
+TEST_F(SpaceGuardTest, FoldersThatCannotBeUsedAreNamed) {
+  options_.tasks_dir = "/nonexistent";
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("--tasksDir: /nonexistent"));
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,96 @@
+#include "gcp/preemption_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "http/transient.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/scripted_transport.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kPlain[] = "GET http://vm/computeMetadata/v1/instance/preempted";
+
+HttpResponse Told(absl::string_view text, absl::string_view etag, int status = 200) {
+  return MakeResponse(status, text, {{"Metadata-Flavor", "Google"}, {"ETag", std::string(etag)}});
+}
+
+class PreemptionWatchTest : public testing::Test {
+ protected:
+  // Until the watch is gone, the next question hangs as a long poll does.
+  void AskUntilTheEnd() {
+    transport_.Do("wait_for_change",
+                  [this](const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+                    asked_.Cancel(CancelKind::kAbort, "");
+                    const CancelToken never;
+                    AwaitCancel(*request.cancel, never);
+                    return absl::CancelledError("");
+                  });
+  }
+
+  FakeClock clock_;
+  ScriptedTransport transport_;
+  MetadataServer metadata_{{"vm", true}, transport_, clock_};
+  RecordedLog recorded_;
+  CancelToken stop_;
+  CancelToken asked_;
+  const CancelToken never_;
+};
+
+TEST_F(PreemptionWatchTest, AVmOnItsWayOutIsSeenBeforeAnythingIsClaimed) {
+  transport_.Answer(kPlain, Told("TRUE\n", "b"));
+  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
+  EXPECT_EQ(stop_.reason(), "the VM is being preempted");
+}
+
+TEST_F(PreemptionWatchTest, ANoticeStopsTheWorker) {
+  transport_.Answer(kPlain, Told("FALSE", "a"));
+  transport_.Answer("instance/preempted?wait_for_change=true&last_etag=a&timeout_sec=60",
+                    Told("FALSE", "a"));
+  transport_.Answer("last_etag=a", Told("TRUE", "b"));
+  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  EXPECT_TRUE(AwaitCancel(stop_, never_));
+  EXPECT_EQ(transport_.lines().size(), 3U);
+}
+
+TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
+  transport_.Fail(kPlain, Transient(absl::UnavailableError("refused"), false));
+  transport_.Answer("wait_for_change", Told("", "", 404));
+  transport_.Answer("wait_for_change", MakeResponse(503, ""));
+  transport_.Answer("wait_for_change", MakeResponse(200, "log in to the hotel's network"));
+  transport_.Answer("wait_for_change", Told("TRUE", "b"));
+  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  EXPECT_TRUE(AwaitCancel(stop_, never_));
+  const std::vector<absl::Duration> pauses = clock_.sleeps();
+  ASSERT_EQ(pauses.size(), 4U);
+  for (size_t i = 1; i < pauses.size(); ++i) EXPECT_GE(pauses[i], absl::Milliseconds(500));
+}
+
+TEST_F(PreemptionWatchTest, WhereThereIsNoSuchValueNobodyIsAsked) {
+  transport_.Answer(kPlain, Told("Not Found", "", 404));
+  {
+    const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  }
+  EXPECT_FALSE(stop_.cancelled());
+  EXPECT_THAT(recorded_.Text(), HasSubstr("preemption is not watched"));
+}
+
+TEST_F(PreemptionWatchTest, AWatchEndsInTheMiddleOfAQuestion) {
+  transport_.Answer(kPlain, Told("FALSE", "a"));
+  AskUntilTheEnd();
+  {
+    const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+    EXPECT_TRUE(AwaitCancel(asked_, never_));
+  }
+  EXPECT_FALSE(stop_.cancelled());
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,139 @@
+#include "queue/claim_journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+JournalEntry EntryOf(const std::string& id) {
+  return {"project", "cluster", id, "owner", 7, absl::FromUnixMicros(1'769'860'800'123'456)};
+}
+
+class ClaimJournalTest : public testing::Test {
+ protected:
+  std::unique_ptr<ClaimJournal> Open() { return *ClaimJournal::Open(folder_.path(), true); }
+
+  // What a worker that dies now leaves behind.
+  void LeaveBehind(absl::string_view text, const std::string& number = "123456789") {
+    ASSERT_TRUE(WriteFileAtomically(PathOf(number), text, false).ok());
+  }
+  std::string PathOf(const std::string& number) {
+    return absl::StrCat(folder_.path(), "/claims-", number, ".journal");
+  }
+  bool Exists(const std::string& path) {
+    struct stat info;
+    return lstat(path.c_str(), &info) == 0;
+  }
+
+  std::vector<std::string> Files() {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      files.push_back(entry.path());
+    }
+    return files;
+  }
+
+  // The text of the only journal there is.
+  std::string Text() {
+    const std::vector<std::string> files = Files();
+    return files.size() == 1 ? ReadFile(files[0], 1 << 20).value() : "";
+  }
+
+  std::vector<std::string> Abandoned(const ClaimJournal& journal, bool settled = true) {
+    std::vector<std::string> ids;
+    journal.ForEachAbandoned([&](const JournalEntry& entry) {
+      ids.push_back(entry.task_id);
+      return settled;
+    });
+    return ids;
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(ClaimJournalTest, AClaimIsOnDiskBeforeItIsMadeAndGoesWithItsEnd) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1")));
+  ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
+  journal->End(EntryOf("a.1"));
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.2")));
+  journal->End(EntryOf("a.2"));
+  EXPECT_EQ(Text(), "");
+  journal.reset();
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(ClaimJournalTest, AClaimThatWasGivenUpStaysForTheNextWorker) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  journal.reset();
+  EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1"));
+}
+
+TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {
+  const auto alive = Open();
+  ASSERT_TRUE(alive->Begin(EntryOf("a.1")).ok());
+  const auto other = Open();
+  EXPECT_THAT(Abandoned(*other), IsEmpty());
+  EXPECT_THAT(Files(), SizeIs(2));
+}
+
+TEST_F(ClaimJournalTest, AJournalGoesOnlyWhenAllIsSettled) {
+  auto dead = Open();
+  ASSERT_TRUE(dead->Begin(EntryOf("a.1")).ok());
+  LeaveBehind(Text());
+  dead.reset();
+  const auto journal = Open();
+  EXPECT_THAT(Abandoned(*journal, false), SizeIs(2));
+  EXPECT_THAT(Abandoned(*journal, true), SizeIs(2));
+  EXPECT_THAT(Abandoned(*journal, true), IsEmpty());
+  EXPECT_FALSE(Exists(PathOf("123456789")));
+}
+
+TEST_F(ClaimJournalTest, TornAndHostileJournalsHurtNobody) {
+  auto dead = Open();
+  ASSERT_TRUE(dead->Begin(EntryOf("a.1")).ok());
+  const std::string line = Text();
+  dead->End(EntryOf("a.1"));
+  dead.reset();
+  LeaveBehind(line.substr(0, line.size() / 2), "100000001");
+  LeaveBehind(absl::StrCat("{\n[]\n{\"event\": 3}\n\xff\n", std::string(3, '\0'), "\n", line),
+              "100000002");
+  LeaveBehind(std::string(5000, '['), "100000003");
+  LeaveBehind(std::string(2 << 20, '\n'), "100000004");
+  LeaveBehind(line, "1");  // somebody else's file
+  ASSERT_EQ(symlink("/etc/passwd", PathOf("100000005").c_str()), 0);
+  ASSERT_EQ(mkfifo(PathOf("100000006").c_str(), 0600), 0);
+  ASSERT_EQ(mkdir(PathOf("100000007").c_str(), 0700), 0);
+  const auto journal = Open();
+  EXPECT_THAT(Abandoned(*journal), ElementsAre("a.1"));
+  EXPECT_THAT(Abandoned(*journal), IsEmpty());
+  EXPECT_FALSE(Exists(PathOf("100000001")));
+  EXPECT_TRUE(Exists(PathOf("100000004")));
+  EXPECT_TRUE(Exists(PathOf("1")));
+}
+
+TEST_F(ClaimJournalTest, WhereItCannotBeWrittenNothingIsToBeClaimed) {
+  EXPECT_TRUE(IsMachineFault(ClaimJournal::Open("/nonexistent", true).status()));
+  EXPECT_TRUE(IsMachineFault(ClaimJournal::Open("/proc", false).status()));
+}
+
+}  // namespace
+}  // namespace sparkles
