@@ -118,6 +118,14 @@ absl::string_view BaseName(absl::string_view path) {
   return slash == absl::string_view::npos ? path : path.substr(slash + 1);
 }
 
+absl::Status CheckReplaceable(const std::string& path) {
+  struct stat there;
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
   if (CanLinkNameless()) {
     auto nameless = OpenFile(FolderOf(path), O_TMPFILE | O_RDWR, mode);

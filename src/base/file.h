@@ -26,6 +26,10 @@ absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name);
 // mkdir -p. Ok if it exists already; FailedPrecondition if something else has that name.
 absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 
+// FailedPrecondition if `path` names a device, a FIFO or a socket, perhaps through a symlink: put
+// in its place, a file would take it away from everybody on this machine (/dev/null).
+absl::Status CheckReplaceable(const std::string& path);
+
 // rm -rf that never follows a symlink and copes with folders of any depth and without permission
 // bits. Goes on after an error and reports the first. Ok if `path` does not exist.
 absl::Status RemoveTree(const std::string& path);

@@ -7,8 +7,6 @@
 namespace sparkles {
 namespace {
 
-constexpr int kMaxDepth = 100;
-
 // Nesting depth by brackets outside of strings; for malformed text an upper bound is good enough.
 int DepthOf(absl::string_view text) {
   int depth = 0;
@@ -64,9 +62,9 @@ class ErrorFinder : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-absl::StatusOr<Json> ParseJson(absl::string_view text) {
-  if (DepthOf(text) > kMaxDepth) {
-    return absl::InvalidArgumentError(absl::StrCat("nests deeper than ", kMaxDepth, " levels"));
+absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth) {
+  if (DepthOf(text) > max_depth) {
+    return absl::InvalidArgumentError(absl::StrCat("nests deeper than ", max_depth, " levels"));
   }
   Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!value.is_discarded()) return value;

@@ -14,9 +14,9 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 // Parses `text` as one JSON value. InvalidArgument with line and column if it is not JSON, is not
-// UTF-8, or nests deeper than 100 levels (the limit keeps every recursive walk off the stack's
-// end).
-absl::StatusOr<Json> ParseJson(absl::string_view text);
+// UTF-8, or nests deeper than `max_depth` levels (the limit keeps every recursive walk off the
+// stack's end).
+absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = 100);
 
 // One line. Never throws: malformed UTF-8 is replaced by U+FFFD.
 std::string DumpJson(const Json& value);

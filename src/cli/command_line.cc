@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ constexpr char kSignals[] =
     "KILLs\n"
     "                    the command at once, a third one ends the worker on the spot\n"
     "  SIGUSR1, SIGQUIT  finish the task in work, then exit 0\n";
+
+// For flags with no better limit than that of their type.
+constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 // Declares all commands, with the options that their flags fill in.
 class CommandLine {
@@ -146,12 +150,12 @@ void CommandLine::DeclareConsume() {
   command
       ->add_option("--shutdownAfter", consume_.shutdown_after_seconds,
                    "seconds to wait for more tasks")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--ftShutdownAfter", consume_.ft_shutdown_after_seconds,
                    "the same if BATCH_TASK_INDEX=0 (Batch's first worker)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
                       "exit 3 at once if this is another version");
@@ -162,7 +166,7 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command
       ->add_option("--grace", consume_.grace_seconds, "seconds between TERM and KILL of a command")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
@@ -213,7 +217,7 @@ void CommandLine::DeclareConsumeCloud() {
   command
       ->add_option("--timeout", consume_.watchdog_minutes,
                    "watchdog period in minutes (not in this version yet)")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, kMaxInt))
       ->capture_default_str()
       ->group(group);
   command->add_flag("--localhost", consume_.localhost, "do not ask the metadata server")

@@ -26,6 +26,7 @@ absl::StatusOr<UniqueFd> OpenOwnExecutable() {
 
 // Returns the number of bytes.
 absl::StatusOr<uint64_t> CopyExecutable(const std::string& dst) {
+  RETURN_IF_ERROR(CheckReplaceable(dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(dst)));
   ASSIGN_OR_RETURN(const UniqueFd self, OpenOwnExecutable());
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(dst, 0777));

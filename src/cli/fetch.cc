@@ -30,6 +30,7 @@ absl::Status Fetch(const FetchOptions& options) {
   SystemClock clock;
   GoogleCloud cloud(ProcessEnvironment, clock);
   StoreRouter store(local, &cloud.store());
+  RETURN_IF_ERROR(CheckReplaceable(options.dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(options.dst));
   RETURN_IF_ERROR(store.Download(options.src, file.fd(), {}).status());

@@ -1,5 +1,7 @@
 // summary: what became of the tasks of a file, as a table for people.
 #include <algorithm>
+#include <cmath>
+#include <initializer_list>
 #include <iostream>
 #include <optional>
 #include <vector>
@@ -23,9 +25,17 @@ using Row = std::vector<std::string>;
 // result.json lists every output; a million of them fit in this.
 constexpr size_t kMaxResultBytes = 512 << 20;
 
-double NumberAt(const Json& json, const char* pointer) {
-  const Json value = json.value(Json::json_pointer(pointer), Json());
-  return value.is_number() ? value.get<double>() : 0;
+// The number at `json[keys[0]][keys[1]]...`; 0 if that is none, or none that can be meant.
+double NumberAt(const Json& json, std::initializer_list<const char*> keys) {
+  constexpr double kMost = 1e15;
+  const Json* value = &json;
+  for (const char* key : keys) {
+    const auto found = value->find(key);  // the end, where there are no keys
+    if (found == value->end()) return 0;
+    value = &*found;
+  }
+  const double number = value->is_number() ? value->get<double>() : 0;
+  return std::abs(number) <= kMost ? number : 0;
 }
 
 // result.json of the task; null if there is none (or none that can be read).
@@ -44,15 +54,14 @@ Row RowOf(const TaskState& state, const Json& result) {
   Row row = {state.task_id, state.abandoned ? "abandoned" : std::string(WireName(state.status)),
              state.exit_code.empty() ? "-" : state.exit_code};
   if (IsFinal(state.status) && result.is_object() && result.contains("resource_usage")) {
-    const char* const kCpu[] = {"/resource_usage/user_cpu_time", "/resource_usage/system_cpu_time"};
+    const Json& usage = result["resource_usage"];
     double cpu = 0;
-    for (const std::string time : kCpu) {
-      cpu += NumberAt(result, (time + "/Sec").c_str()) +
-             NumberAt(result, (time + "/Usec").c_str()) / 1e6;
+    for (const char* time : {"user_cpu_time", "system_cpu_time"}) {
+      cpu += NumberAt(usage, {time, "Sec"}) + NumberAt(usage, {time, "Usec"}) / 1e6;
     }
-    row.push_back(absl::StrFormat("%.2f s", NumberAt(result, "/resource_usage/elapsed_time")));
+    row.push_back(absl::StrFormat("%.2f s", NumberAt(usage, {"elapsed_time"})));
     row.push_back(absl::StrFormat("%.2f s", cpu));
-    row.push_back(HumanBytes(NumberAt(result, "/resource_usage/max_memory_size") * 1024));
+    row.push_back(HumanBytes(NumberAt(usage, {"max_memory_size"}) * 1024));
   } else {
     row.insert(row.end(), {"-", "-", "-"});
   }

@@ -137,6 +137,12 @@ absl::Status TaskRun::ReadSpec() {
   RETURN_IF_ERROR(CheckUrl("uploads.dst_url", spec.upload_url, /*is_folder=*/true));
   RETURN_IF_ERROR(CheckUrl("stdout_url", spec.stdout_url));
   RETURN_IF_ERROR(CheckUrl("command_result_url", spec.command_result_url));
+  if (!spec.stdout_url.empty() &&
+      CanonicalUrl(spec.stdout_url) == CanonicalUrl(spec.command_result_url)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("stdout_url: ", PrintableText(spec.stdout_url),
+                     ": the place of result.json (command_result_url) as well"));
+  }
   spec_ = std::move(spec);
   result_.command = spec_.command;
   result_.parameters = spec_.parameters;
@@ -248,7 +254,7 @@ absl::Status TaskRun::DeliverOutputs() {
   std::erase_if(outputs.files, [&](const std::string& path) {
     return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });
-  for (const std::string& path : outputs.files) RETURN_IF_ERROR(CheckPlace(path));
+  const absl::Status placed = LeaveOutMisplaced(outputs.files);
   result_.skipped = std::move(outputs.skipped);
   absl::Status uploaded = uploader_.Upload(
       folder_->work(), outputs.files, spec_.upload_url,
@@ -256,17 +262,25 @@ absl::Status TaskRun::DeliverOutputs() {
   for (const SkippedFile& skipped : result_.skipped) {
     context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
+  uploaded.Update(placed);
   return uploaded;
 }
 
-// Two things cannot be in one place: the later one would replace the output unseen.
-absl::Status TaskRun::CheckPlace(const std::string& output) const {
-  const std::string url = absl::StrCat(spec_.upload_url, "/", output);
-  const bool taken = url == spec_.stdout_url || url == spec_.command_result_url;
-  if (!taken) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
-                   " is that of the task's own log or result.json"));
+// Two things cannot be in one place: the later one would replace the output unseen. The other
+// outputs are delivered all the same, but the task has failed.
+absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const {
+  const std::string log_url = CanonicalUrl(spec_.stdout_url);
+  const std::string result_url = CanonicalUrl(spec_.command_result_url);
+  absl::Status status;
+  std::erase_if(outputs, [&](const std::string& output) {
+    const std::string url = CanonicalUrl(absl::StrCat(spec_.upload_url, "/", output));
+    if (url != log_url && url != result_url) return false;
+    status.Update(absl::FailedPreconditionError(
+        absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
+                     " is that of the task's own log or result.json")));
+    return true;
+  });
+  return status;
 }
 
 absl::Status TaskRun::DeliverLog() {

@@ -49,7 +49,7 @@ class TaskRun {
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
-  absl::Status CheckPlace(const std::string& output) const;
+  absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
   absl::Status DeliverLog();
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.

@@ -21,6 +21,8 @@ constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl
 // Sent again that often, a query that finds nothing and yet is not at its end is given up.
 constexpr int kMaxPages = 20;
 constexpr int kMaxLookups = 20;
+// An entity nests 20 levels deep at most, each an array of entities: nine brackets a level.
+constexpr int kMaxJsonDepth = 400;
 
 absl::Status Garbled(absl::string_view method) {
   return Transient(absl::InternalError(absl::StrCat("Datastore ", method, ": garbled answer")),
@@ -99,7 +101,7 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
     if (known) return error;
     return Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/true);
   }
-  absl::StatusOr<Json> json = ParseJson(response->body);
+  absl::StatusOr<Json> json = ParseJson(response->body, kMaxJsonDepth);
   if (!json.ok() || !json->is_object()) return Garbled(method);
   return json;
 }

@@ -74,6 +74,11 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
         absl::StrCat(host, ": the name cannot be resolved: there is no ", kResolverFile,
                      ", which names the servers to ask, and /etc/hosts does not have it")));
   }
+  // Of what libcurl gets from outside, only proxies reach it unchecked.
+  if (failure.code == CURLE_BAD_FUNCTION_ARGUMENT) {
+    return MachineFault(absl::FailedPreconditionError(absl::StrCat(
+        host, ": libcurl cannot use the proxy (see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY)")));
+  }
   if (failure.connect_code >= 400 && failure.connect_code < 500) {
     return MachineFault(absl::FailedPreconditionError(
         absl::StrCat(host, ": the proxy refuses with HTTP ", failure.connect_code)));

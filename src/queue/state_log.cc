@@ -1,9 +1,11 @@
 #include "queue/state_log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
@@ -20,6 +22,10 @@ constexpr off_t kFirstTaskByte = off_t{1} << 32;
 // Longer than any line that we write: an id and a reason have their limits.
 constexpr size_t kMaxLineBytes = 1 << 20;
 constexpr size_t kChunkBytes = size_t{8} * 1024;  // on the stack, which can be small
+// The right to append is held for microseconds. Who has it for this long is stopped or stuck, and
+// whoever waits must be able to say so and to listen to signals.
+constexpr int kMaxLockWaitMs = 2000;
+constexpr int kLongestLockPauseMs = 20;
 
 // FNV-1a, 64 bits, of which 62 are used so that the sum stays a valid offset. Two tasks with the
 // same byte could merely not run at the same time.
@@ -55,6 +61,23 @@ absl::Status LockError(int error, absl::string_view path) {
   return ErrnoError(error, path);
 }
 
+// Waits for the right to append (F_WRLCK), or for nobody to have it (F_RDLCK).
+absl::Status AwaitAppendByte(int fd, int type, absl::string_view path) {
+  int pause_ms = 1;
+  for (int waited_ms = 0;; waited_ms += pause_ms) {
+    const int error = LockCall(fd, F_OFD_SETLK, type, kAppendByte, 1);
+    if (error == 0) return absl::OkStatus();
+    if (error != EAGAIN && error != EACCES) return LockError(error, path);
+    if (waited_ms >= kMaxLockWaitMs) {
+      return absl::UnavailableError(
+          absl::StrCat(path, ": another process has kept it locked for ", waited_ms,
+                       " ms (a worker that was stopped?)"));
+    }
+    pause_ms = std::min(waited_ms / 4 + 1, kLongestLockPauseMs);
+    (void)poll(nullptr, 0, pause_ms);
+  }
+}
+
 }  // namespace
 
 std::string StatePathOf(absl::string_view tasks_path) { return absl::StrCat(tasks_path, ".state"); }
@@ -67,15 +90,15 @@ absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTabl
   StateLog log(std::move(path), durable);
   RETURN_IF_ERROR(log.Reopen(O_RDWR | O_CREAT | O_APPEND));
   // Nothing is to be appended yet, but whether it can be must be known now.
-  RETURN_IF_ERROR(log.Lock(table).status());
+  const absl::Status locked = log.Lock(table).status();
+  if (!locked.ok() && !absl::IsUnavailable(locked)) return locked;
   return log;
 }
 
 absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table) {
   StateLog log(std::move(path), /*durable=*/false);
   RETURN_IF_ERROR(log.Reopen(O_RDONLY));
-  const int error = LockCall(log.fd(), F_OFD_SETLKW, F_RDLCK, kAppendByte, 1);
-  if (error != 0) return LockError(error, log.path_);
+  RETURN_IF_ERROR(AwaitAppendByte(log.fd(), F_RDLCK, log.path_));
   {
     const AppendRight nobody_appends(&log);
     table.Clear();
@@ -102,8 +125,7 @@ absl::Status StateLog::Reopen(int flags) {
 
 absl::StatusOr<StateLog::AppendRight> StateLog::Lock(TaskTable& table) {
   while (true) {
-    const int error = LockCall(fd(), F_OFD_SETLKW, F_WRLCK, kAppendByte, 1);
-    if (error != 0) return LockError(error, path_);
+    RETURN_IF_ERROR(AwaitAppendByte(fd(), F_WRLCK, path_));
     {
       AppendRight right(this);
       ASSIGN_OR_RETURN(const bool current, IsCurrent());

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
@@ -30,6 +31,14 @@ absl::StatusOr<std::string> ParseFileUrl(absl::string_view url) {
   const absl::string_view problem = ProblemOf(url);
   if (!problem.empty()) return absl::InvalidArgumentError(absl::StrCat(url, ": ", problem));
   return std::string(absl::StripPrefix(url, kFileScheme));
+}
+
+std::string CanonicalUrl(absl::string_view url) {
+  absl::string_view path = url;
+  if (!absl::ConsumePrefix(&path, kFileScheme)) return std::string(url);
+  std::vector<absl::string_view> elements = absl::StrSplit(path, '/', absl::SkipEmpty());
+  std::erase(elements, ".");
+  return absl::StrCat(kFileScheme, "/", absl::StrJoin(elements, "/"));
 }
 
 std::string MakeFileUrl(absl::string_view path) { return absl::StrCat(kFileScheme, path); }

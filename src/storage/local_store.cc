@@ -95,11 +95,7 @@ absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::stri
 absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::OkStatus(); }
 
 absl::StatusOr<AtomicFile> LocalStore::Begin(const std::string& path, mode_t mode) {
-  // A device or FIFO would be replaced by a file: /dev/null for everybody on this machine.
-  struct stat there;
-  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
-  }
+  RETURN_IF_ERROR(CheckReplaceable(path));
   auto file = AtomicFile::Create(path, mode);
   // Asking forgiveness: nearly always the folder is there, and it may go at any time.
   if (!absl::IsNotFound(file.status())) return file;

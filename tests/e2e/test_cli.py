@@ -1,5 +1,6 @@
 """The command line: what `sparkles`, start-up scripts and people type."""
 import hashlib
+import json
 import os
 import pathlib
 import resource
@@ -213,6 +214,14 @@ class CopyExe(LabTest):
         self.assertEqual(path.read_text(), "older")
         self.assertEqual([name for name in os.listdir(self.lab.folder) if "sparkles-" in name], [])
 
+    def test_a_fifo_or_device_is_not_replaced(self):
+        fifo = self.lab.folder / "fifo"
+        os.mkfifo(fifo)
+        done = self.copy(fifo)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{fifo}: not a regular file", done.stderr)
+        self.assertTrue(fifo.is_fifo())
+
     def test_a_failure_leaves_nothing_and_says_why(self):
         (self.lab.folder / "file").write_text("in the way")
         (self.lab.folder / "folder").mkdir()
@@ -270,6 +279,13 @@ class Fetch(LabTest):
             self.assertIn(src, worker.stderr)
             self.assertEqual(list(self.dst.parent.iterdir()), [])
 
+    def test_a_fifo_or_device_is_not_replaced(self):
+        os.mkfifo(self.dst)
+        worker = self.fetch()
+        self.assertEqual(worker.exit_code, 1)
+        self.assertIn("not a regular file", worker.stderr)
+        self.assertTrue(pathlib.Path(self.dst).is_fifo())
+
     def test_dst_may_be_a_plain_name_in_the_current_folder(self):
         worker = self.lab.run("fetch", "--src", self.src, "--dst", "here.bin")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
@@ -298,6 +314,14 @@ class Summary(LabTest):
         self.lab.write_tasks([self.lab.task("new.1", "true")])
         self.assertIn("pending", self.line_of("new.1"))
         self.assertFalse(self.lab.state_file.exists())
+
+    def test_a_result_that_is_no_such_thing_costs_only_its_numbers(self):
+        self.run_tasks(self.lab.task("odd.1", "true"))
+        for usage in ([1], {"user_cpu_time": [2]}, {"elapsed_time": 1e308}, "x"):
+            result = self.lab.store / "odd.1/result.json"
+            result.write_text(json.dumps({"resource_usage": usage, "files": []}))
+            self.assertIn("complete", self.line_of("odd.1"))
+            self.assertLess(len(self.line_of("odd.1")), 120)
 
     def test_a_file_that_is_missing_is_named(self):
         worker = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)

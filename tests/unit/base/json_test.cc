@@ -45,6 +45,8 @@ TEST(ParseJsonTest, HundredLevelsAreTheLimit) {
   EXPECT_TRUE(ParseJson(nested(100)).ok());
   EXPECT_EQ(ErrorOf(nested(101)), "nests deeper than 100 levels");
   EXPECT_EQ(ErrorOf(std::string(1'000'000, '[')), "nests deeper than 100 levels");
+  EXPECT_TRUE(ParseJson(nested(101), 101).ok());
+  EXPECT_FALSE(ParseJson(nested(102), 101).ok());
 }
 
 TEST(ParseJsonTest, BracketsInStringsAreNoLevels) {

@@ -110,6 +110,26 @@ TEST_F(TaskRunFailureTest, ADestinationThatNoStoreTakesFailsBeforeTheCommandRuns
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
+TEST_F(TaskRunFailureTest, ALogInThePlaceOfTheResultFailsBeforeTheCommandRuns) {
+  for (const char* url : {"file:///out/1/x", "file:///out//1/./x"}) {
+    spec_["stdout_url"] = url;
+    spec_["command_result_url"] = "file:///out/1/x";
+    task_.args = DumpJson(spec_);
+    EXPECT_THAT(Run().failure_reason, StartsWith("stdout_url: "));
+  }
+  EXPECT_THAT(runner_.commands(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, AnOutputInThePlaceOfTheResultFailsButCostsNoOtherOutput) {
+  const auto usual = scripts_["command"];
+  scripts_["command"] = [usual](const Command& command, const CancelToken& cancel) {
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/result.json", "{}", false).ok());
+    return usual(command, cancel);
+  };
+  ExpectFailedAndWrittenDown("output result.json: its place gs://out/1/result.json is that of");
+  EXPECT_EQ(memory_.Get(kOutput), "output\n");
+}
+
 TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09
   spec_["downloads"].push_back({{"src_url", "gs://in/other"}, {"dst", "./input.txt"}});
   EXPECT_THAT(Run().failure_reason, StartsWith("downloads[1].dst: is also that of downloads[0]"));

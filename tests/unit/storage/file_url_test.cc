@@ -30,5 +30,13 @@ TEST(FileUrl, RefusesWhatNamesNoFileOfThisMachineAndSaysWhich) {
   }
 }
 
+TEST(CanonicalUrl, IsOneForAllThatNameOneFile) {
+  for (const std::string url : {"file:///a/b", "file:////a//b", "file:///./a/./b"}) {
+    EXPECT_EQ(CanonicalUrl(url), "file:///a/b");
+  }
+  EXPECT_EQ(CanonicalUrl("gs://b/a//./c"), "gs://b/a//./c");
+  EXPECT_EQ(CanonicalUrl(""), "");
+}
+
 }  // namespace
 }  // namespace sparkles
