@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "cli/version.h"
@@ -19,6 +20,7 @@
 #include "executor/task_folder.h"
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
+#include "monitor/output_table.h"
 #include "process/posix_process_runner.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
@@ -108,18 +110,27 @@ class Worker {
   CancelToken& stop() { return stop_; }
   int signal() const { return signals_.received(); }
 
+  // From now on the logs of tasks are entered there.
+  void ShowLogs(OutputTable& outputs) { outputs_ = &outputs; }
+
   // `hold` is called before each task, for what must outlive this process until the task's command
   // is dead too.
   int Run(Queue& queue, const ConsumerOptions& consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
-    Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
-                      log_);
+    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type);
+    executor_options.on_log = [this](const std::string& task, const std::string& path) {
+      const absl::Status shown = outputs_ == nullptr ? absl::OkStatus() : outputs_->Add(task, path);
+      if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
+    };
+    Executor executor(std::move(executor_options), clock_, runner_, store_, cache_, log_);
     Consumer consumer(consumer_options, clock_, queue, stop_, log_);
     const Consumer::End end = consumer.Run([&](const Claim& claim, const CancelToken& cancel,
                                                absl::FunctionRef<void()> confirm_claim) {
       hold();
-      return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+      Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+      if (outputs_ != nullptr) outputs_->End(claim.task.id);
+      return outcome;
     });
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     return ExitCodeOf(end, signal());
@@ -133,6 +144,7 @@ class Worker {
   LocalStore local_;
   StoreRouter store_;
   ContentCache cache_;
+  OutputTable* outputs_ = nullptr;  // null: nobody watches
   CancelToken stop_;
   const StopSignals signals_;
 };
@@ -184,9 +196,16 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   }
   log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
   DatastoreClient client(cloud.datastore_api(), *project);
+  OutputTable outputs(clock);
+  const auto monitor = options.port == 0
+                           ? nullptr
+                           : StartClusterMonitor(options.port, client, outputs, clock, stop, log);
+  if (monitor) worker.ShowLogs(outputs);
   DatastoreQueue queue(
-      {.cluster = options.cluster, .owner = identity->owner, .monitor_address = ""}, client, clock,
-      log);
+      {.cluster = options.cluster,
+       .owner = identity->owner,
+       .monitor_address = monitor ? absl::StrCat(identity->address, ":", options.port) : ""},
+      client, clock, log);
   return worker.Run(queue,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
@@ -230,7 +249,10 @@ int RunConsume(ConsumeOptions options) {
     log.Error(folder == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
     return kExitMachineUnfit;
   }
-  if (options.port != 0) log.Warning("--port: the Monitor is not in this version yet");
+  if (options.port != 0 && !options.tasks_file.empty()) {
+    log.Warning(
+        "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
+  }
   GoogleCloud cloud(ProcessEnvironment, clock);
   Worker worker(options, **runner, cloud, clock, log);
   return options.tasks_file.empty()

@@ -110,6 +110,7 @@ absl::Status TaskRun::MakeFolder() {
   folder_.emplace(std::move(folder));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   log_.emplace(std::move(log));
+  if (context_.options.on_log) context_.options.on_log(task_.id, log_->path());
   return absl::OkStatus();
 }
 
