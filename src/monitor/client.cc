@@ -45,9 +45,15 @@ absl::Status ToStatus(const grpc::Status& status, const std::string& address) {
 
 }  // namespace
 
-class MonitorClient::Stub : public ::Monitor::Stub {
+// Keeps gRPC out of the header.
+class MonitorClient::Stub {
  public:
-  using ::Monitor::Stub::Stub;
+  explicit Stub(const std::shared_ptr<grpc::Channel>& channel)
+      : monitor_(::Monitor::NewStub(channel)) {}
+  ::Monitor::Stub* operator->() const { return monitor_.get(); }
+
+ private:
+  const std::unique_ptr<::Monitor::Stub> monitor_;
 };
 
 MonitorClient::MonitorClient(std::string address, const std::string& certificate,
@@ -67,7 +73,7 @@ absl::StatusOr<OutputPiece> MonitorClient::ReadOutput(const std::string& task_id
   request.set_offset(offset);
   request.set_size(size);
   ReadOutputReply reply;
-  const grpc::Status status = stub_->ReadOutput(&context, request, &reply);
+  const grpc::Status status = (*stub_)->ReadOutput(&context, request, &reply);
   if (!status.ok()) return ToStatus(status, address_);
   OutputPiece piece;
   const auto& told = context.GetServerTrailingMetadata();
@@ -84,7 +90,7 @@ absl::StatusOr<ProcessStatus> MonitorClient::GetProcessStatus() {
   grpc::ClientContext context;
   Prepare(context, secret_);
   GetProcessStatusReply reply;
-  const grpc::Status called = stub_->GetProcessStatus(&context, {}, &reply);
+  const grpc::Status called = (*stub_)->GetProcessStatus(&context, {}, &reply);
   if (!called.ok()) return ToStatus(called, address_);
   ProcessStatus status;
   status.process_count = reply.processcount();

@@ -1,9 +1,7 @@
 // The Monitor's server and client with real TLS on the loopback.
-#include "monitor/server.h"
-
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "monitor/client.h"
+#include "monitor/server.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_certificate.h"
 
@@ -215,11 +214,14 @@ TEST_F(MonitorServerTest, APortIsFreeAsSoonAsItsServerIsGone) {
 
 TEST_F(MonitorServerTest, UselessKeysAreAnError) {
   const TestCertificate other("sparkles.server");
-  for (const MonitorKeys& keys :
-       {MonitorKeys{}, {"", "", "secret"}, {Keys().certificate, "", "secret"},
-        {"", Keys().private_key, "secret"}, {"rubbish", "rubbish", "secret"},
-        {Keys().certificate, "rubbish", "secret"}, {Keys().certificate, other.KeyPem(), "secret"},
-        {Keys().certificate, Keys().private_key, ""}}) {
+  for (const MonitorKeys& keys : {MonitorKeys{},
+                                  {"", "", "secret"},
+                                  {Keys().certificate, "", "secret"},
+                                  {"", Keys().private_key, "secret"},
+                                  {"rubbish", "rubbish", "secret"},
+                                  {Keys().certificate, "rubbish", "secret"},
+                                  {Keys().certificate, other.KeyPem(), "secret"},
+                                  {Keys().certificate, Keys().private_key, ""}}) {
     const auto server = MonitorServer::Start(keys, {}, outputs_, clock_);
     EXPECT_FALSE(server.ok());
     EXPECT_THAT(std::string(server.status().message()), Not(HasSubstr("PRIVATE")));

@@ -2,9 +2,9 @@
 
 usage: monitor_client.py ADDRESS CERTIFICATE STUBS    (a folder with monitor_pb2.py)
 
-Each line on stdin is a call as JSON: {"method", "request", "metadata", "times"}; each line on stdout
-its end: {"code", "details", "reply", "trailing"}. Bytes are Latin-1 text. `method` "reflect" sends
-`request`, the bytes of a message, to the reflection service.
+Each line on stdin is a call as JSON: {"method", "request", "metadata", "times"}; each line on
+stdout its end: {"code", "details", "reply", "trailing"}. Bytes are Latin-1 text. `method` "reflect"
+sends `request`, the bytes of a message, to the reflection service.
 """
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A lab in the cloud whose workers have a Monitor, and clients of it: a stock one, and rude ones."""
+"""A lab in the cloud whose workers have a Monitor; its clients: a stock one, and rude ones."""
 import base64
 import functools
 import json
@@ -21,7 +21,7 @@ CLIENT = pathlib.Path(__file__).with_name("monitor_client.py")
 
 @functools.cache
 def grpc_python():
-    """A Python that has grpc and protobuf; Debian's packages are for the system's own. None: none."""
+    """A Python with grpc and protobuf, or None; Debian's packages are for the system's own."""
     for program in (sys.executable, "/usr/bin/python3", shutil.which("python3")):
         probe = [program, "-c", "import grpc, google.protobuf"]
         if program and subprocess.run(probe, capture_output=True, check=False).returncode == 0:

@@ -34,9 +34,9 @@ TEST(ParseMonitorKeys, TakesWhatTheCommandLineWrites) {
 
 TEST(ParseMonitorKeys, NamesWhatIsMissingAndQuotesNothing) {
   for (const std::string property : {"cert", "private_key", "shared_secret"}) {
-    for (const Json& broken : {Json(nullptr), Json{{"nullValue", nullptr}},
-                               Json{{"stringValue", ""}}, Json{{"blobValue", ""}},
-                               Json{{"blobValue", "*"}}, Json{{"integerValue", "5"}}}) {
+    for (const Json& broken :
+         {Json(nullptr), Json{{"nullValue", nullptr}}, Json{{"stringValue", ""}},
+          Json{{"blobValue", ""}}, Json{{"blobValue", "*"}}, Json{{"integerValue", "5"}}}) {
       Json json = KeysEntity();
       json["properties"][property] = broken;
       const auto keys = Parse(json);

@@ -39,12 +39,12 @@ TEST_F(SecretCheckTest, TheSecretOpensAndGoesNoFurther) {
 }
 
 TEST_F(SecretCheckTest, NothingElseOpens) {
-  for (const Metadata& metadata : std::vector<Metadata>{{},
-                                                        {{"shared-secret", ""}},
-                                                        {{"shared-secret", "wrong"}},
-                                                        {{"secret", "secret"}},
-                                                        {{"shared-secret", "secret"},
-                                                         {"shared-secret", "wrong"}}}) {
+  for (const Metadata& metadata :
+       std::vector<Metadata>{{},
+                             {{"shared-secret", ""}},
+                             {{"shared-secret", "wrong"}},
+                             {{"secret", "secret"}},
+                             {{"shared-secret", "secret"}, {"shared-secret", "wrong"}}}) {
     EXPECT_EQ(Check(metadata).error_code(), grpc::StatusCode::UNAUTHENTICATED);
   }
 }
