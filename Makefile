@@ -41,12 +41,16 @@ endif
 
 ABSEIL := absl_status absl_statusor absl_strings \
           absl_str_format absl_time
+# What the Monitor links; nothing else of the program needs it.
+MONITOR_LIBS := grpc++ protobuf
+GEN := $(BUILD)/gen
 CPPFLAGS := -Isrc -I.
 CXXFLAGS := -std=c++20 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -fstack-protector-strong -pthread \
             -ffunction-sections -fdata-sections $(LANE_CXXFLAGS)
 LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now \
            $(LANE_LDFLAGS)
-LIBS = $(shell $(LANE_PKG_CONFIG) --libs $(ABSEIL) libcurl libssl libcrypto)
+LIBS = -lgrpc++_reflection \
+       $(shell $(LANE_PKG_CONFIG) --libs $(MONITOR_LIBS) $(ABSEIL) libcurl libssl libcrypto)
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
@@ -116,6 +120,25 @@ endif
 build: $(BINARY)
 test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(SIM_TESTS) $(FUZZ_REPLAYS)
 
+# Messages and stubs of the Monitor; of others' making, so without our warnings.
+PROTO_STAMP := $(GEN)/proto.stamp
+PROTO_OBJ := $(BUILD)/obj/gen/monitor.pb.o $(BUILD)/obj/gen/monitor.grpc.pb.o
+$(PROTO_STAMP): proto/monitor.proto | $(LANE_DEPS)
+	@mkdir -p $(GEN)
+	@echo '  GEN  $<'
+	@protoc -Iproto --cpp_out=$(GEN) --grpc_out=$(GEN) \
+	  --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) $(<F)
+	@touch $@
+$(PROTO_OBJ): $(BUILD)/obj/gen/%.o: $(PROTO_STAMP)
+	@mkdir -p $(@D)
+	@echo '  CXX  gen/$*.cc'
+	@$(LANE_CXX) -I$(GEN) $(filter-out $(WARNINGS),$(CXXFLAGS)) -w -c $(GEN)/$*.cc -o $@
+# Who includes them.
+PROTO_USERS := $(call OBJ,$(wildcard src/monitor/*.cc tests/unit/monitor/*.cc \
+                                     tests/contract/monitor_*.cc bench/monitor*.cc))
+$(PROTO_USERS): CPPFLAGS += -isystem $(GEN)
+$(PROTO_USERS): $(PROTO_STAMP)
+
 $(BUILD)/obj/%.o: %.cc | $(LANE_DEPS)
 	@mkdir -p $(@D)
 	@echo '  CXX  $<'
@@ -133,7 +156,7 @@ FORCE:
 
 # The CA roots for images that have none: those of Debian's package, not what this machine trusts.
 CA_PACKAGE := /var/lib/dpkg/info/ca-certificates.list
-CA_BUNDLE_SRC := $(BUILD)/gen/ca_bundle.cc
+CA_BUNDLE_SRC := $(GEN)/ca_bundle.cc
 $(CA_PACKAGE): | $(LANE_DEPS) ;
 $(CA_BUNDLE_SRC): $(CA_PACKAGE) third_party/ca_bundle.sh
 	@mkdir -p $(@D)
@@ -143,7 +166,7 @@ $(BUILD)/obj/gen/ca_bundle.o: $(CA_BUNDLE_SRC) src/http/ca_roots.h
 	@echo '  CXX  gen/ca_bundle.cc'
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
-$(LIB): $(call OBJ,$(LIB_SRC)) $(BUILD)/obj/gen/ca_bundle.o
+$(LIB): $(call OBJ,$(LIB_SRC)) $(BUILD)/obj/gen/ca_bundle.o $(PROTO_OBJ)
 	@rm -f $@ && ar rcs $@ $^
 
 define LINK

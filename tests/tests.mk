@@ -48,10 +48,10 @@ format-check: deps-check
 includes-check: deps-check
 	@python3 tests/check_includes.py
 tidy: $(TIDY_STAMPS)
-build/tidy/%.stamp: %.cc .clang-tidy $(wildcard src/*/*.h) | deps-check
+build/tidy/%.stamp: %.cc .clang-tidy $(wildcard src/*/*.h) | deps-check $(PROTO_STAMP)
 	@mkdir -p $(@D)
 	@echo '  TIDY $<'
-	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -std=c++20 \
+	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -isystem $(GEN) -std=c++20 \
 	  $(EXTRA_$(subst /,_,$*)) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 format: deps-check

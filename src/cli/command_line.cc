@@ -20,7 +20,7 @@ namespace {
 constexpr char kExitCodes[] =
     "Exit codes:\n"
     "  0    done; a task that failed is recorded as failed, it is no error of the worker\n"
-    "  1    the command could not do its work (copyexe, fetch, summary), or an unexpected error\n"
+    "  1    the command could not do its work (copyexe, fetch, logs ...), or an unexpected error\n"
     "  2    wrong use of the command line\n"
     "  3    this is not the version that --expectedVersion asks for\n"
     "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
@@ -48,6 +48,7 @@ class CommandLine {
     app_.footer(kExitCodes);
     DeclareConsume();
     DeclareOthers();
+    DeclareWatching();
   }
 
   int Run(int argc, char** argv) {
@@ -55,7 +56,8 @@ class CommandLine {
       std::vector<std::string> arguments = Canonical(argc, argv);
       app_.parse(std::move(arguments));  // takes them in reverse order
       if (Chosen() == nullptr) {
-        throw CLI::RequiredError("A command (consume, copyexe, fetch, summary or version)");
+        throw CLI::RequiredError(
+            "A command (consume, copyexe, fetch, summary, status, logs or version)");
       }
     } catch (const CLI::Success& wanted) {  // --help, --version
       app_.exit(wanted, std::cout, std::cerr);
@@ -74,12 +76,15 @@ class CommandLine {
   void DeclareConsume();
   void DeclareConsumeCloud();
   void DeclareOthers();
+  void DeclareWatching();
 
   int Dispatch() {
     if (app_.got_subcommand("consume")) return RunConsume(consume_);
     if (app_.got_subcommand("copyexe")) return RunCopyexe(copyexe_);
     if (app_.got_subcommand("fetch")) return RunFetch(fetch_);
     if (app_.got_subcommand("summary")) return RunSummary(summary_);
+    if (app_.got_subcommand("status")) return RunStatus(watch_);
+    if (app_.got_subcommand("logs")) return RunLogs(watch_);
     std::cout << (verbose_version_ ? VersionDetails() : VersionLine()) << "\n";
     return kExitDone;
   }
@@ -135,6 +140,7 @@ class CommandLine {
   CopyexeOptions copyexe_;
   FetchOptions fetch_;
   SummaryOptions summary_;
+  WatchOptions watch_;
   bool verbose_version_ = false;
 };
 
@@ -211,7 +217,7 @@ void CommandLine::DeclareConsumeCloud() {
   command->add_option("--cluster", consume_.cluster, "only tasks of this cluster")->group(group);
   command
       ->add_option("--port", consume_.port,
-                   "serve the Monitor on this port (not in this version yet)")
+                   "serve the Monitor on this port, so that tasks can be watched")
       ->check(CLI::Range(0, 65535))
       ->group(group);
   command
@@ -247,6 +253,23 @@ void CommandLine::DeclareOthers() {
   summary->add_option("--tasksFile", summary_.tasks_file, "the tasks file")->required();
   CLI::App* version = app_.add_subcommand("version", "Print version, commit and lane.");
   version->add_flag("--verbose", verbose_version_, "also libraries and built-in CA roots");
+}
+
+void CommandLine::DeclareWatching() {
+  CLI::App* status = app_.add_subcommand("status", "Show how busy a worker's machine is.");
+  CLI::App* logs = app_.add_subcommand("logs", "Show what a task on a worker has printed.");
+  for (CLI::App* command : {status, logs}) {
+    command->add_option("--address", watch_.address, "HOST:PORT of the worker's Monitor")
+        ->required();
+    command
+        ->add_option("--certFile", watch_.cert_file,
+                     "file with the certificate of the cluster (PEM)")
+        ->required();
+    command->add_option("--secretFile", watch_.secret_file,
+                        "file with the cluster's secret; default: SPARKLES_MONITOR_SECRET");
+  }
+  logs->add_option("--task", watch_.task, "id of the task")->required();
+  logs->add_flag("--follow", watch_.follow, "go on until the task has ended");
 }
 
 }  // namespace

@@ -46,10 +46,21 @@ struct SummaryOptions {
   std::string tasks_file;
 };
 
+// Of status and logs.
+struct WatchOptions {
+  std::string address;      // host:port of a worker's Monitor
+  std::string secret_file;  // empty: the environment has it
+  std::string cert_file;    // PEM
+  std::string task;         // logs only
+  bool follow = false;      // logs only
+};
+
 // All return the process's exit status (worker/exit_code.h) and say on stderr what went wrong.
 int RunConsume(ConsumeOptions options);
 int RunCopyexe(const CopyexeOptions& options);
 int RunFetch(const FetchOptions& options);
 int RunSummary(const SummaryOptions& options);
+int RunStatus(const WatchOptions& options);
+int RunLogs(const WatchOptions& options);
 
 }  // namespace sparkles

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "cli/version.h"
@@ -26,6 +27,7 @@
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
 #include "gcp/preemption_watch.h"
+#include "monitor/output_table.h"
 #include "process/posix_process_runner.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
@@ -140,6 +142,9 @@ class Worker {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
   }
 
+  // From now on the logs of tasks are entered there.
+  void ShowLogs(OutputTable& outputs) { outputs_ = &outputs; }
+
   // `hold` is called before each task, for what must outlive this process until the task's command
   // is dead too.
   int Run(Queue& queue, ConsumerOptions consumer_options, const std::string& machine_type,
@@ -152,13 +157,19 @@ class Worker {
                      log_);
     consumer_options.check_machine = [&space] { return space.Check(); };
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
-    Executor executor(ExecutorOptionsOf(options_, machine_type, log_), clock_, runner_, store_,
-                      cache_, log_);
+    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, log_);
+    executor_options.on_log = [this](const std::string& task, const std::string& path) {
+      const absl::Status shown = outputs_ == nullptr ? absl::OkStatus() : outputs_->Add(task, path);
+      if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
+    };
+    Executor executor(std::move(executor_options), clock_, runner_, store_, cache_, log_);
     Consumer consumer(consumer_options, clock_, queue, stop_, log_);
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
-          return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          if (outputs_ != nullptr) outputs_->End(claim.task.id);
+          return outcome;
         });
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
@@ -175,6 +186,7 @@ class Worker {
   LocalStore local_;
   StoreRouter store_;
   ContentCache cache_;
+  OutputTable* outputs_ = nullptr;  // null: nobody watches
   CancelToken stop_;
   CancelToken drain_{&stop_};
   const StopSignals signals_;
@@ -229,16 +241,22 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   std::optional<PreemptionWatch> preemption;
   if (!options.localhost) preemption.emplace(cloud.metadata(), clock, worker.stop(), log);
   DatastoreClient client(cloud.datastore_api(), *project);
+  OutputTable outputs(clock);
+  const auto monitor = options.port == 0 ? nullptr
+                                         : StartClusterMonitor(options.port, client, outputs, clock,
+                                                               worker.stop(), log);
+  if (monitor) worker.ShowLogs(outputs);
   const auto journal = ClaimJournal::Open(options.tasks_dir, options.durable);
   if (!journal.ok()) {
     log.Error("--tasksDir: ", journal.status().message());
     return kExitMachineUnfit;
   }
-  DatastoreQueue queue({.cluster = options.cluster,
-                        .owner = identity->owner,
-                        .monitor_address = "",
-                        .project = *project},
-                       client, clock, log, journal->get());
+  DatastoreQueue queue(
+      {.cluster = options.cluster,
+       .owner = identity->owner,
+       .monitor_address = monitor ? absl::StrCat(identity->address, ":", options.port) : "",
+       .project = *project},
+      client, clock, log, journal->get());
   return worker.Run(queue,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
@@ -282,7 +300,10 @@ int RunConsume(ConsumeOptions options) {
     log.Error(folder == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
     return kExitMachineUnfit;
   }
-  if (options.port != 0) log.Warning("--port: the Monitor is not in this version yet");
+  if (options.port != 0 && !options.tasks_file.empty()) {
+    log.Warning(
+        "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
+  }
   GoogleCloud cloud(ProcessEnvironment, clock);
   Worker worker(options, **runner, cloud, clock, log);
   return options.tasks_file.empty()

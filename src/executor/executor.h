@@ -1,6 +1,7 @@
 // Runs one claimed task from its spec to its outcome: stage, run, deliver.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct ExecutorOptions {
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
   std::vector<std::string> environment;                  // "NAME=value", what every command gets
   std::string machine_type;                              // for result.json; may be empty
+  // Told of each task's log file as soon as it is there, before anything is written to it.
+  std::function<void(const std::string& task_id, const std::string& path)> on_log;
 };
 
 class Executor {

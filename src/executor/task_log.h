@@ -21,6 +21,8 @@ class TaskLog {
   // Open for appending and reading; the command writes to it directly. It stays what the command
   // printed even if the command removes or replaces the file that has the name.
   int fd() const { return fd_.get(); }
+  // Where it was made; a script or the command can put something else there.
+  const std::string& path() const { return path_; }
   // Appends "sparkles: TEXT" as a line of its own, even if the command's last line has no end.
   absl::Status AddLine(absl::string_view text);
 

@@ -115,6 +115,7 @@ absl::Status TaskRun::MakeFolder() {
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   log_.emplace(std::move(log));
+  if (context_.options.on_log) context_.options.on_log(task_.id, log_->path());
   return absl::OkStatus();
 }
 

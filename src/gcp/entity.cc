@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "gcp/json_text.h"
 
@@ -58,6 +59,16 @@ std::optional<std::string> AsString(const Json* value) {
   const Json* content = Content(value, "stringValue");
   if (content == nullptr || !content->is_string()) return std::nullopt;
   return content->get<std::string>();
+}
+
+// Base64, of which JSON's readers have to take both alphabets.
+std::optional<std::string> AsBlob(const Json* value) {
+  const Json* content = Content(value, "blobValue");
+  if (content == nullptr || !content->is_string()) return std::nullopt;
+  const std::string text = content->get<std::string>();
+  std::string bytes;
+  if (absl::Base64Unescape(text, &bytes) || absl::WebSafeBase64Unescape(text, &bytes)) return bytes;
+  return std::nullopt;
 }
 
 // 64-bit integers are strings in Google's JSON.

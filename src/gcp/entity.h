@@ -38,6 +38,7 @@ bool IsUnindexed(const Json& value);
 
 // What a value holds; nullopt if it is of another type. `value` may be null: an absent property.
 std::optional<std::string> AsString(const Json* value);
+std::optional<std::string> AsBlob(const Json* value);
 std::optional<int64_t> AsInteger(const Json* value);
 std::optional<double> AsDouble(const Json* value);  // integers too
 // True for an absent property and for the value null.

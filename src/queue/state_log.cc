@@ -69,9 +69,8 @@ absl::Status AwaitAppendByte(int fd, int type, absl::string_view path) {
     if (error == 0) return absl::OkStatus();
     if (error != EAGAIN && error != EACCES) return LockError(error, path);
     if (waited_ms >= kMaxLockWaitMs) {
-      return absl::UnavailableError(
-          absl::StrCat(path, ": another process has kept it locked for ", waited_ms,
-                       " ms (a worker that was stopped?)"));
+      return absl::UnavailableError(absl::StrCat(path, ": another process has kept it locked for ",
+                                                 waited_ms, " ms (a worker that was stopped?)"));
     }
     pause_ms = std::min(waited_ms / 4 + 1, kLongestLockPauseMs);
     (void)poll(nullptr, 0, pause_ms);

@@ -1,10 +1,7 @@
 // The libcurl transport and TLS: whom it trusts, whom it refuses, and what it says then.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <cstdlib>
 #include <memory>
@@ -16,55 +13,13 @@
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/test_certificate.h"
 
 namespace sparkles {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A key and a certificate for `name`, signed with that very key.
-class TestCertificate {
- public:
-  explicit TestCertificate(const std::string& name)
-      : key_(EVP_EC_gen("P-256"), EVP_PKEY_free), certificate_(X509_new(), X509_free) {
-    X509* certificate = certificate_.get();
-    X509_set_version(certificate, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key_.get());
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("sparkles test"), -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509_EXTENSION* alternative =
-        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, name.c_str());
-    X509_add_ext(certificate, alternative, -1);
-    X509_EXTENSION_free(alternative);
-    EXPECT_GT(X509_sign(certificate, key_.get(), EVP_sha256()), 0);
-  }
-
-  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> ServerContext() const {
-    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
-                                                              SSL_CTX_free);
-    EXPECT_EQ(SSL_CTX_use_certificate(context.get(), certificate_.get()), 1);
-    EXPECT_EQ(SSL_CTX_use_PrivateKey(context.get(), key_.get()), 1);
-    return context;
-  }
-
-  std::string Pem() const {
-    const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), BIO_free);
-    PEM_write_bio_X509(bio.get(), certificate_.get());
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &data);
-    return std::string(data, static_cast<size_t>(size));
-  }
-
- private:
-  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
-  std::unique_ptr<X509, decltype(&X509_free)> certificate_;
-};
 
 HttpRequest Get(const LoopbackServer& server) {
   HttpRequest request;
@@ -84,7 +39,7 @@ class CurlTransportTls : public testing::Test {
   ~CurlTransportTls() override { (void)unsetenv("https_proxy"); }
 
   TempFolder folder_;
-  const TestCertificate certificate_{"IP:127.0.0.1"};
+  const TestCertificate certificate_{"sparkles test", "IP:127.0.0.1"};
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_ = certificate_.ServerContext();
   LoopbackServer server_{AlwaysAnswer("hello"), context_.get()};
 };
@@ -100,7 +55,7 @@ TEST_F(CurlTransportTls, ServersWithATrustedRootAreAccepted) {
 }
 
 TEST_F(CurlTransportTls, ServersWithoutATrustedRootAreRefusedWithAdvice) {
-  for (const CaRoots& roots : {RootsOf(TestCertificate("IP:127.0.0.1")),
+  for (const CaRoots& roots : {RootsOf(TestCertificate("sparkles test", "IP:127.0.0.1")),
                                FindCaRoots([](const char*) { return std::string(); }),
                                FindCaRoots([](const char*) { return std::string(); }, {})}) {
     CurlTransport transport(roots);
@@ -117,7 +72,7 @@ TEST_F(CurlTransportTls, ServersWithoutATrustedRootAreRefusedWithAdvice) {
 }
 
 TEST_F(CurlTransportTls, CertificatesForAnotherNameAreRefused) {
-  const TestCertificate other("DNS:storage.googleapis.com");
+  const TestCertificate other("sparkles test", "DNS:storage.googleapis.com");
   const auto context = other.ServerContext();
   LoopbackServer server(AlwaysAnswer("hello"), context.get());
   CurlTransport transport(RootsOf(other));

@@ -264,9 +264,12 @@ class CloudLabTest(LabTest):
     def setUp(self):
         if "SPARKLES_TEST_DATASTORE" not in os.environ and emulator.why_not():
             self.skipTest(emulator.why_not())
-        self.lab = CloudLab(real_hosts=self.real_hosts)
+        self.lab = self.make_lab()
         self.addCleanup(self.lab.close)
         self.cloud = self.lab.cloud
+
+    def make_lab(self):
+        return CloudLab(real_hosts=self.real_hosts)
 
     def fault(self, **rule):
         """Adds a fault, which must bite before the test ends."""

@@ -13,7 +13,7 @@ import unittest
 import harness
 from harness import BINARY, LabTest
 
-COMMANDS = ("consume", "copyexe", "fetch", "summary", "version")
+COMMANDS = ("consume", "copyexe", "fetch", "logs", "status", "summary", "version")
 
 
 class Help(LabTest):
@@ -82,6 +82,9 @@ class Usage(LabTest):
         self.assert_usage_error("fetch", "--dst", "d", names="src")
         self.assert_usage_error("fetch", "--src", "file:///a", names="dst")
         self.assert_usage_error("summary", names="tasksFile")
+        self.assert_usage_error("status", "--certFile", "c", names="address")
+        self.assert_usage_error("logs", "--address", "a:1", "--task", "t", names="certFile")
+        self.assert_usage_error("logs", "--address", "a:1", "--certFile", "c", names="task")
 
     def test_bad_values_are_named(self):
         for flag, value in (("timeout", "soon"), ("timeout", "0"), ("shutdownAfter", "-1"),

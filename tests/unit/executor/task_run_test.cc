@@ -48,6 +48,16 @@ TEST_F(TaskRunTest, TheInputIsThereForEveryScriptAfterTheDownload) {
   EXPECT_THAT(with_input, ElementsAre("post-download", "pre-exec", "post-exec"));
 }
 
+TEST_F(TaskRunTest, TheLogIsAnnouncedWhileItIsStillEmpty) {
+  std::string announced;
+  options_.on_log = [&](const std::string& task_id, const std::string& path) {
+    announced = task_id + " " + ReadFile(path, 100).value_or("(unreadable)");
+    EXPECT_THAT(steps_, IsEmpty());
+  };
+  Run();
+  EXPECT_EQ(announced, "job.1 ");
+}
+
 TEST_F(TaskRunTest, ACommandAloneIsATask) {
   spec_ = {{"command", "command"}};
   const Outcome outcome = Run();

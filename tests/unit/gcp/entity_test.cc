@@ -45,6 +45,7 @@ TEST(EntityValue, EachTypeIsReadAsItselfOnly) {
     "beyond": {"integerValue": "9223372036854775808"}, 
     "over": {"integerValue": 18446744073709551615},
     "word": {"integerValue": "seven"}, "list": {"arrayValue": {"values": [{"integerValue": "1"}]}},
+    "bytes": {"blobValue": "/+8A"}, "bytes2": {"blobValue": "_-8A"}, "broken": {"blobValue": "*"},
     "empty": {"arrayValue": {}}, "strange": {"arrayValue": {"values": 3}}})");
   EXPECT_EQ(AsString(entity.Find("text")), "a");
   EXPECT_EQ(AsInteger(entity.Find("number")), -42);
@@ -59,6 +60,11 @@ TEST(EntityValue, EachTypeIsReadAsItselfOnly) {
   }
   for (const char* name : {"number", "null", "odd", "absent", "list"}) {
     EXPECT_FALSE(AsString(entity.Find(name))) << name;
+  }
+  EXPECT_EQ(AsBlob(entity.Find("bytes")), std::string("\xFF\xEF\0", 3));
+  EXPECT_EQ(AsBlob(entity.Find("bytes2")), AsBlob(entity.Find("bytes")));
+  for (const char* name : {"broken", "text", "null", "absent", "odd"}) {
+    EXPECT_FALSE(AsBlob(entity.Find(name))) << name;
   }
   EXPECT_TRUE(IsNull(entity.Find("null")));
   EXPECT_TRUE(IsNull(entity.Find("absent")));

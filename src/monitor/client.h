@@ -1,0 +1,48 @@
+// The other end of the Monitor, for `sparklesworker status` and `logs`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "monitor/process_status.h"
+
+namespace sparkles {
+
+struct OutputPiece {
+  std::string data;
+  int64_t new_offset = 0;
+  bool at_end = false;
+  // Told by workers of this kind only:
+  bool complete = false;  // the task has ended, and with this its log is read
+  bool was_cut = false;   // the log is shorter than the offset; new_offset is 0
+};
+
+// Thread-safe. Errors have gRPC's code and begin with the address; Unavailable: nobody is there, or
+// somebody with another certificate.
+class MonitorClient {
+ public:
+  // How long a call may take.
+  static constexpr absl::Duration kTimeout = absl::Seconds(20);
+
+  // `address` is host:port. The server must have `certificate` (PEM), whatever its host is called.
+  MonitorClient(std::string address, const std::string& certificate, std::string secret);
+  ~MonitorClient();
+  MonitorClient(const MonitorClient&) = delete;
+  MonitorClient& operator=(const MonitorClient&) = delete;
+
+  absl::StatusOr<OutputPiece> ReadOutput(const std::string& task_id, int64_t offset, int32_t size);
+  absl::StatusOr<ProcessStatus> GetProcessStatus();
+
+ private:
+  class Stub;
+
+  const std::string address_;
+  const std::string secret_;
+  const std::unique_ptr<Stub> stub_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,109 @@
+#include "monitor/service.h"
+
+#include <memory>
+#include <utility>
+
+#include "monitor/log_reader.h"
+
+namespace sparkles {
+namespace {
+
+// With 10,000 processes an answer costs tens of milliseconds; who asks in a loop must not be felt.
+constexpr absl::Duration kStatusAge = absl::Milliseconds(250);
+
+grpc::Status CheckRequest(const ReadOutputRequest& request) {
+  if (request.size() < 1) return {grpc::StatusCode::INVALID_ARGUMENT, "size must be at least 1"};
+  if (request.offset() < 0) return {grpc::StatusCode::INVALID_ARGUMENT, "offset is negative"};
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+// Lives until gRPC has done with the call: only then is the reply out of our memory.
+class MonitorService::OutputCall : public grpc::ServerUnaryReactor {
+ public:
+  OutputCall(ReplyBudget& budget, grpc::CallbackServerContext& context, size_t wanted,
+             absl::Time now)
+      : budget_(budget), reply_(budget.Take(wanted, now, [&context] { context.TryCancel(); })) {}
+
+  size_t bytes() const { return ReplyBudget::Bytes(reply_); }
+  void Shrink(size_t bytes) { budget_.Shrink(reply_, bytes); }
+
+  void OnDone() override {
+    budget_.Return(reply_);
+    delete this;
+  }
+
+ private:
+  ReplyBudget& budget_;
+  const ReplyBudget::Handle reply_;
+};
+
+grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext* context,
+                                                     const ReadOutputRequest* request,
+                                                     ReadOutputReply* reply) {
+  const auto refuse = [&](const grpc::Status& status) {
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(status);
+    return reactor;
+  };
+  const grpc::Status valid = CheckRequest(*request);
+  if (!valid.ok()) return refuse(valid);
+  const auto log = outputs_.Find(request->taskid());
+  if (!log) return refuse({grpc::StatusCode::NOT_FOUND, "no output of that task is here"});
+  auto* call =
+      new OutputCall(budget_, *context, static_cast<size_t>(request->size()), clock_.Now());
+  const bool ended = log->ended();  // before the reading: what is read then is all
+  auto piece = ReadLog(log->fd(), request->offset(), call->bytes(), ended);
+  if (!piece.ok()) {
+    call->Finish({grpc::StatusCode::INTERNAL, "the log cannot be read"});
+    return call;
+  }
+  call->Shrink(piece->data.size());
+  reply->set_data(std::move(piece->data));
+  reply->set_endoffile(piece->at_end);
+  reply->set_newoffset(piece->new_offset);
+  if (piece->was_cut) {
+    context->AddTrailingMetadata(kLogWasCutKey, "1");
+  } else if (ended && piece->at_end) {
+    context->AddTrailingMetadata(kLogIsCompleteKey, "1");
+  }
+  call->Finish(grpc::Status::OK);
+  return call;
+}
+
+grpc::ServerUnaryReactor* MonitorService::GetProcessStatus(grpc::CallbackServerContext* context,
+                                                           const GetProcessStatusRequest*,
+                                                           GetProcessStatusReply* reply) {
+  const ProcessStatus status = CurrentStatus();
+  reply->set_processcount(status.process_count);
+  reply->set_totalmemory(status.total_memory);
+  reply->set_totaldata(status.total_data);
+  reply->set_totalshared(status.total_shared);
+  reply->set_totalresident(status.total_resident);
+  reply->set_cpuuser(status.cpu_user);
+  reply->set_cpusystem(status.cpu_system);
+  reply->set_cpuidle(status.cpu_idle);
+  reply->set_cpuiowait(status.cpu_iowait);
+  reply->set_memtotal(status.mem_total);
+  reply->set_memavailable(status.mem_available);
+  reply->set_memfree(status.mem_free);
+  reply->set_mempressuresomeavg10(status.mem_pressure_some_avg10);
+  reply->set_mempressurefullavg10(status.mem_pressure_full_avg10);
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+ProcessStatus MonitorService::CurrentStatus() {
+  MutexLock lock(mutex_);
+  const absl::Time now = clock_.Now();
+  // Infinite past, or a clock that was set back, count as old.
+  if (now < status_time_ || now - status_time_ >= kStatusAge) {
+    status_ = ReadProcessStatus(proc_root_);
+    status_time_ = clock_.Now();
+  }
+  return status_;
+}
+
+}  // namespace sparkles

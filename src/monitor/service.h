@@ -1,0 +1,56 @@
+// What the Monitor's calls do. Who may call is decided before (auth.h).
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "monitor.grpc.pb.h"
+#include "monitor/output_table.h"
+#include "monitor/process_status.h"
+#include "monitor/reply_budget.h"
+
+namespace sparkles {
+
+// What a client that follows a task needs to know and no field of the reply tells; in the trailing
+// metadata of ReadOutput. The task has ended, and this reply has the last of its log:
+inline constexpr char kLogIsCompleteKey[] = "sparkles-log-complete";
+// The log is shorter than the offset, so the command has cut it; begin again at 0:
+inline constexpr char kLogWasCutKey[] = "sparkles-log-cut";
+
+// Thread-safe: gRPC calls from threads of its own.
+class MonitorService final : public ::Monitor::CallbackService {
+ public:
+  // Borrows table and clock.
+  MonitorService(OutputTable& outputs, Clock& clock, std::string proc_root)
+      : outputs_(outputs), clock_(clock), proc_root_(std::move(proc_root)) {}
+
+  // INVALID_ARGUMENT if size < 1 or offset < 0; NOT_FOUND if no log of that task can be read.
+  grpc::ServerUnaryReactor* ReadOutput(grpc::CallbackServerContext* context,
+                                       const ReadOutputRequest* request,
+                                       ReadOutputReply* reply) override;
+
+  // The figures are at most kStatusAge old.
+  grpc::ServerUnaryReactor* GetProcessStatus(grpc::CallbackServerContext* context,
+                                             const GetProcessStatusRequest* request,
+                                             GetProcessStatusReply* reply) override;
+
+ private:
+  class OutputCall;
+
+  ProcessStatus CurrentStatus();
+
+  OutputTable& outputs_;
+  Clock& clock_;
+  const std::string proc_root_;
+  ReplyBudget budget_;
+  Mutex mutex_;  // held while /proc is read: all who ask meanwhile share one answer
+  ProcessStatus status_ ABSL_GUARDED_BY(mutex_);
+  absl::Time status_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+};
+
+}  // namespace sparkles

@@ -1,0 +1,189 @@
+"""A lab in the cloud whose workers have a Monitor; its clients: a stock one, and rude ones."""
+import base64
+import functools
+import json
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import types
+
+from cloud_lab import CloudLab, CloudLabTest, value
+from gcloud.ports import free_port
+from harness import wait_until
+
+SECRET = "a secret that all monitors of a cluster share"
+PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
+CLIENT = pathlib.Path(__file__).with_name("monitor_client.py")
+
+
+@functools.cache
+def grpc_python():
+    """A Python with grpc and protobuf, or None; Debian's packages are for the system's own."""
+    for program in (sys.executable, "/usr/bin/python3", shutil.which("python3")):
+        probe = [program, "-c", "import grpc, google.protobuf"]
+        if program and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+            return program
+    return None
+
+
+def make_keys(folder):
+    """A certificate as the command line makes it: CN=sparkles.server, no other name."""
+    certificate, key = folder / "monitor.pem", folder / "monitor-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=sparkles.server", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
+def blob(content):
+    return {"blobValue": base64.b64encode(content).decode(), "excludeFromIndexes": True}
+
+
+class MonitorClient:
+    """The stock client, in a process of its own."""
+
+    def __init__(self, lab, port):
+        stubs = lab.folder / "stubs"
+        if not stubs.exists():
+            stubs.mkdir()
+            subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={stubs}", "monitor.proto"],
+                           check=True)
+        self.process = subprocess.Popen(
+            [grpc_python(), CLIENT, f"localhost:{port}", lab.certificate_file, stubs],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={"GRPC_VERBOSITY": "NONE", "PYTHONDONTWRITEBYTECODE": "1"})
+
+    def call(self, method, request=None, metadata=(("shared-secret", SECRET),), **more):
+        """Its end, with the attributes code, details, reply (a dict) and trailing."""
+        order = {"method": method, "request": request or {}, "metadata": metadata, **more}
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return types.SimpleNamespace(**json.loads(self.process.stdout.readline()))
+
+    def read(self, task, offset=0, size=100_000, **more):
+        return self.call("ReadOutput", {"taskId": task, "offset": offset, "size": size}, **more)
+
+    def status(self, **more):
+        return self.call("GetProcessStatus", **more)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class MonitorLab(CloudLab):
+    def __init__(self, folder=None):
+        super().__init__(folder)
+        self.certificate_file, self.key_file = make_keys(self.folder)
+        self.put_keys()
+        self.port = free_port()
+
+    def put_keys(self, **changes):
+        """The entity as the command line writes it; `changes` replace properties; `...`: absent."""
+        properties = {"cert": blob(self.certificate_file.read_bytes()),
+                      "private_key": blob(self.key_file.read_bytes()),
+                      "shared_secret": {**value(SECRET), "excludeFromIndexes": True}, **changes}
+        self.datastore.put({"key": self.datastore.key("ClusterKeys", "sparklespray"),
+                            "properties": {key: each for key, each in properties.items()
+                                           if each is not ...}})
+
+    def start_watched(self, *flags, **options):
+        return self.start_consume("--localhost", "--port", self.port, *flags, **options)
+
+    # --- clients that no library would make
+
+    def connect(self):
+        return socket.create_connection(("localhost", self.port), timeout=20)
+
+    def tls_context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # Python knows no names but those of SAN
+        context.load_verify_locations(self.certificate_file)
+        context.set_alpn_protocols(["h2"])
+        return context
+
+    def connect_tls(self):
+        return self.tls_context().wrap_socket(self.connect())
+
+
+class MonitorTest(CloudLabTest):
+    """A test with a watched worker that runs one task, "job.1", as long as the test likes."""
+
+    def setUp(self):
+        if not grpc_python():
+            self.skipTest("no Python with grpc (python3-grpcio) is here")
+        super().setUp()
+
+    def make_lab(self):
+        return MonitorLab()
+
+    def start_task(self, command, *flags):
+        """The worker that runs `command`, and which goes on until `self.end` is called."""
+        self.gate = self.lab.folder / "gate"
+        script = f"{command}\nwhile [ ! -e {self.gate} ]; do sleep 0.02; done"
+        self.lab.write_tasks([self.lab.task("job.1", script)])
+        self.worker = self.lab.start_watched(*flags)
+        self.wait_for_status("job.1", "claimed")
+        return self.worker
+
+    def end(self):
+        """Lets the task end, and with it the worker; both must be well."""
+        self.gate.touch()
+        self.assertEqual(self.worker.wait().exit_code, 0, self.worker.stderr)
+        self.assert_once(["job.1"], self.worker)
+
+    def client(self):
+        client = MonitorClient(self.lab, self.lab.port)
+        self.addCleanup(client.close)
+        return client
+
+    def wait_for_output(self, client, task, text):
+        wait_until(lambda: text in ((client.read(task).reply or {}).get("data", "")),
+                   f"{task} has printed {text!r}")
+
+
+def varint(number):
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def frame(kind, flags, stream, payload):
+    return (len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+            + payload)
+
+
+class RudeReader:
+    """An HTTP/2 connection that asks for logs and never lets the server send any of them."""
+
+    DATA, HEADERS, SETTINGS = 0, 1, 4
+    END_STREAM, END_HEADERS = 1, 4
+    NO_WINDOW = (4).to_bytes(2, "big") + (0).to_bytes(4, "big")  # SETTINGS_INITIAL_WINDOW_SIZE
+
+    def __init__(self, lab):
+        self.socket = lab.connect_tls()
+        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                            + frame(self.SETTINGS, 0, 0, self.NO_WINDOW))
+        self.next_stream = 1
+
+    def ask(self, task, size, secret=SECRET):
+        headers = {":method": "POST", ":scheme": "https", ":path": "/Monitor/ReadOutput",
+                   ":authority": "sparkles.server", "content-type": "application/grpc",
+                   "te": "trailers", "shared-secret": secret}
+        block = b"".join(b"\0" + bytes([len(key)]) + key.encode() + bytes([len(text)])
+                         + text.encode() for key, text in headers.items())
+        message = b"\x0a" + varint(len(task)) + task.encode() + b"\x10" + varint(size)
+        stream, self.next_stream = self.next_stream, self.next_stream + 2
+        self.socket.sendall(
+            frame(self.HEADERS, self.END_HEADERS, stream, block)
+            + frame(self.DATA, self.END_STREAM, stream,
+                    b"\0" + len(message).to_bytes(4, "big") + message))
+
+    def close(self):
+        self.socket.close()

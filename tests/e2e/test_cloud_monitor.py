@@ -1,0 +1,212 @@
+"""The Monitor, seen by a stock gRPC client."""
+import codecs
+import socket
+import unittest
+
+from cloud_lab import value
+from harness import wait_until
+from monitor_lab import SECRET, MonitorTest, blob
+
+# Characters of one to four bytes, so that pieces of any size would cut one.
+LINE = "naïve Größe 漢字 🧬 α→β\n"
+LIST_SERVICES = "\x3a\x00"  # ServerReflectionRequest{list_services: ""}
+DESCRIBE = "\x22\x07Monitor"  # ... {file_containing_symbol: "Monitor"}
+
+
+class Tail:
+    """Reads a task's log as the command line does: decodes each reply strictly."""
+
+    def __init__(self, client, task, size=100_000):
+        self.client, self.task, self.size = client, task, size
+        self.offset = 0
+        self.text = ""
+
+    def poll(self):
+        """True if the task's log is complete."""
+        while True:
+            answer = self.client.read(self.task, self.offset, self.size)
+            if answer.code == "NOT_FOUND" and self.offset == 0:
+                return False
+            assert answer.code == "OK", answer
+            data = answer.reply["data"].encode("latin-1")
+            self.text += codecs.decode(data, "utf-8", "strict")
+            self.offset += len(data)
+            assert answer.reply["newOffset"] == self.offset, answer.reply
+            if answer.reply["endOfFile"]:
+                return "sparkles-log-complete" in answer.trailing
+
+
+class MonitorServesTest(MonitorTest):
+    def test_a_task_is_followed_from_its_first_byte_to_its_last(self):
+        # The last lines wait for the reader to have come so far, so it reads while the task runs.
+        lines = 3000
+        go_on = self.lab.folder / "go-on"
+        worker = self.start_task(
+            f"i=0; while [ $i -lt {lines} ]; do printf '%s' '{LINE}'; i=$((i+1)); done\n"
+            f"while [ ! -e {go_on} ]; do sleep 0.02; done\n"
+            "printf '\\344\\270'; sleep 0.2; printf '\\255\\n'",  # one character, in two writes
+            "--shutdownAfter", "30")
+        client = self.client()
+        tail = Tail(client, "job.1", size=997)
+        wait_until(lambda: tail.poll() or len(tail.text) >= lines * len(LINE), "all is read")
+        go_on.touch()
+        wait_until(lambda: tail.poll() or "中" in tail.text, "the split character is read")
+        self.gate.touch()
+        wait_until(tail.poll, "the log is complete")  # its folder is gone by now
+        self.assertEqual(tail.text, LINE * lines + "中\n")
+        self.wait_for_status("job.1", "complete")
+        self.assertEqual(self.lab.log("job.1"), tail.text)
+        self.assertEqual(client.read("job.1", tail.offset).code, "OK")
+        worker.signal(15)
+        self.assertEqual(worker.wait().exit_code, 143, worker.stderr)
+
+    def test_the_claim_says_where_the_monitor_is_and_the_machine_is_described(self):
+        self.start_task("true")
+        claim = self.lab.states()["job.1"]
+        self.assertEqual(claim.monitor_address, f"localhost:{self.lab.port}")
+        status = self.client().status().reply
+        self.assertGreater(status["processCount"], 1)
+        self.assertGreater(status["totalResident"], 1 << 20)
+        self.assertGreater(status["memTotal"], status["memAvailable"])
+        self.assertGreater(status["cpuIdle"], 0)
+        self.end()
+
+    # D02, D57
+    def test_without_the_secret_nobody_learns_anything(self):
+        self.start_task("echo treasure")
+        client = self.client()
+        self.wait_for_output(client, "job.1", "treasure")
+        wrong = [(), (("shared-secret", ""),), (("shared-secret", SECRET[:-1]),),
+                 (("shared-secret", SECRET + "x"),), (("shared-secret", "x" * 7000),),
+                 (("shared-secret", SECRET), ("shared-secret", "x")), (("Authorization", SECRET),),
+                 (("shared-secret-bin", SECRET),)]
+        for metadata in wrong:
+            if any(key != key.lower() or key.endswith("-bin") for key, _ in metadata):
+                metadata = tuple((key.lower().replace("-bin", "-b"), text)
+                                 for key, text in metadata)
+            for method, request in (("ReadOutput", {"taskId": "job.1", "size": 10}),
+                                    ("GetProcessStatus", {}), ("reflect", LIST_SERVICES)):
+                answer = client.call(method, request, metadata)
+                self.assertEqual((answer.code, answer.reply), ("UNAUTHENTICATED", None), metadata)
+                self.assertNotIn("job.1", answer.details)
+        self.assertEqual(client.read("job.1").code, "OK")
+        self.end()
+
+    def test_reflection_tells_those_who_know_the_secret(self):
+        self.start_task("true")
+        client = self.client()
+        services = client.call("reflect", LIST_SERVICES)
+        self.assertEqual(services.code, "OK")
+        self.assertIn("Monitor", services.reply)
+        self.assertIn("grpc.reflection", services.reply)
+        described = client.call("reflect", DESCRIBE)
+        for name in ("ReadOutput", "GetProcessStatus", "taskId", "memPressureFullAvg10"):
+            self.assertIn(name, described.reply)
+        self.end()
+
+    # D56, D57
+    def test_senseless_requests_are_refused_and_name_no_other_task(self):
+        self.start_task("echo hello")
+        client = self.client()
+        self.wait_for_output(client, "job.1", "hello")
+        for size, offset in ((0, 0), (-1, 0), (-2**31, 0), (10, -1), (10, -2**63), (-1, -1)):
+            answer = client.read("job.1", offset, size)
+            self.assertEqual(answer.code, "INVALID_ARGUMENT", (size, offset))
+        for task in ("", "job.2", "../job.1", "job", "j" * 50_000, "\x00"):
+            answer = client.read(task)
+            self.assertEqual(answer.code, "NOT_FOUND", task[:20])
+            self.assertNotIn("job.1", answer.details)
+        past = client.read("job.1", 2**63 - 1, 2**31 - 1)
+        self.assertEqual((past.code, past.reply["data"], past.reply["endOfFile"]), ("OK", "", True))
+        everything = client.read("job.1", 0, 2**31 - 1)
+        self.assertEqual(everything.reply["data"], "hello\n")
+        self.end()
+
+    def test_a_reply_has_at_most_a_mebibyte(self):
+        self.start_task("head -c 3000000 /dev/zero | tr '\\0' x; echo end")
+        client = self.client()
+        wait_until(lambda: client.read("job.1", 2_999_999).reply["data"].endswith("end\n"), "all")
+        reply = client.read("job.1", 0, 2**31 - 1).reply
+        self.assertEqual((len(reply["data"]), reply["newOffset"], reply["endOfFile"]),
+                         (1 << 20, 1 << 20, False))
+        self.end()
+
+    # D58
+    def test_binary_output_never_stalls_a_reader(self):
+        self.start_task("head -c 300000 /dev/urandom; printf '\\xe4' >&2; echo; echo end")
+        client = self.client()
+        read = b""
+        while not read.endswith(b"end\n"):
+            reply = client.read("job.1", len(read), 1013).reply
+            read += reply["data"].encode("latin-1")
+            self.assertEqual(reply["newOffset"], len(read))
+        self.end()
+        self.assertEqual(read, self.lab.read(self.lab.url("job.1/stdout.txt")))
+
+    def test_a_log_that_shrinks_or_loses_its_name_is_read_on(self):
+        more = self.lab.folder / "more"
+        self.start_task("echo a long first line; rm stdout.txt; echo other > stdout.txt\n"
+                        f"while [ ! -e {more} ]; do sleep 0.02; done\n"
+                        "truncate -s 0 /proc/self/fd/1; echo new")
+        client = self.client()
+        self.wait_for_output(client, "job.1", "a long first line\n")
+        more.touch()
+        self.wait_for_output(client, "job.1", "new\n")
+        answer = client.read("job.1", 18)
+        self.assertEqual(answer.reply, {"data": "", "endOfFile": True, "newOffset": 0})
+        self.assertIn("sparkles-log-cut", answer.trailing)
+        self.end()
+
+
+class MonitorIsOptionalTest(MonitorTest):
+    def check_runs_without(self, *words):
+        """The worker warns with `words`, does its task, and does not claim to be watched."""
+        self.lab.write_tasks([self.lab.task("job.1", "echo hello")])
+        worker = self.lab.start_watched().wait()
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        warnings = [line for line in worker.stderr.splitlines() if "WARNING Monitor: " in line]
+        self.assertEqual(len(warnings), 1, worker.stderr)
+        for word in words:
+            self.assertIn(word, warnings[0])
+        self.assertNotIn(SECRET, worker.stderr)
+        self.assertNotIn("PRIVATE KEY", worker.stderr)
+        self.assert_once(["job.1"], worker)
+        self.assertIsNone(self.lab.states()["job.1"].monitor_address)
+
+    # D61
+    def test_missing_keys_are_no_reason_to_stop(self):
+        self.lab.datastore.delete("ClusterKeys", "sparklespray")
+        self.check_runs_without("ClusterKeys/sparklespray")
+
+    def test_incomplete_keys_are_no_reason_to_stop(self):
+        for name, broken in (("cert", ...), ("private_key", value(7)), ("shared_secret", value("")),
+                             ("shared_secret", value(None))):
+            with self.subTest(name=name, broken=broken):
+                self.lab.put_keys(**{name: broken})
+                self.check_runs_without(name)
+
+    def test_a_broken_certificate_is_no_reason_to_stop(self):
+        other = blob(self.lab.key_file.read_bytes())
+        for keys in ({"cert": blob(b"no certificate")}, {"private_key": blob(b"\0\xff")},
+                     {"cert": other}):
+            with self.subTest(keys=keys):
+                self.lab.put_keys(**keys)
+                self.check_runs_without("certificate")
+
+    # D61
+    def test_a_busy_port_is_no_reason_to_stop(self):
+        with socket.create_server(("", self.lab.port), family=socket.AF_INET6,
+                                  dualstack_ipv6=True):
+            self.check_runs_without(f"port {self.lab.port}", "in use")
+
+    def test_tasks_of_a_file_run_without(self):
+        lab = self.lab
+        lab.tasks_file.write_text('[{"task_id": "a.1", "args": {"command": "true"}}]')
+        worker = lab.run("consume", "--tasksFile", lab.tasks_file, "--tasksDir", lab.tasks_dir,
+                         "--cacheDir", lab.cache_dir, "--port", lab.port)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertIn("the Monitor needs a cluster", worker.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

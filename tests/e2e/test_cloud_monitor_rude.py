@@ -1,0 +1,121 @@
+"""Whatever strangers do to the Monitor's port, the worker and its task go on, in little memory."""
+import os
+import pathlib
+import random
+import re
+import ssl
+import unittest
+
+from harness import SANITIZED, wait_until
+from monitor_lab import SECRET, MonitorTest, RudeReader
+
+# What all of one test together may add to the worker, whose threads and buffers come and go.
+MAX_GROWTH = 64 << 20
+BIG = 2_000_000  # bytes of a log
+
+
+class RudeTest(MonitorTest):
+    def setUp(self):
+        super().setUp()
+        # A task that shows by its output that it goes on.
+        self.start_task(f"head -c {BIG} /dev/zero | tr '\\0' x; echo\n"
+                        "(i=0; while sleep 0.05; do i=$((i+1)); echo tick $i; done) &")
+        self.watcher = self.client()
+        wait_until(lambda: self.ticks() >= 1, "the task runs")
+        self.memory = self.resident()
+
+    def ticks(self):
+        reply = self.watcher.read("job.1", BIG).reply or {"data": ""}
+        return reply["data"].count("tick")
+
+    def resident(self):
+        status = pathlib.Path(f"/proc/{self.worker.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def assert_unmoved(self):
+        """The task prints on, the Monitor answers, and memory has not grown much."""
+        before = self.ticks()
+        wait_until(lambda: self.ticks() > before, "the task prints on")
+        if not SANITIZED:
+            self.assertLess(self.resident() - self.memory, MAX_GROWTH)
+
+    def keep(self, thing):
+        self.addCleanup(thing.close)
+        return thing
+
+
+class RudeConnectionsTest(RudeTest):
+    def test_two_hundred_idle_connections(self):
+        for _ in range(200):
+            self.keep(RudeReader(self.lab))
+        self.assert_unmoved()
+        self.end()
+
+    def test_half_open_tls(self):
+        hello = ssl.MemoryBIO()
+        unfinished = self.lab.tls_context().wrap_bio(ssl.MemoryBIO(), hello)
+        with self.assertRaises(ssl.SSLWantReadError):
+            unfinished.do_handshake()
+        hello = hello.read()
+        for i in range(100):
+            link = self.keep(self.lab.connect())
+            link.sendall(hello[:i * len(hello) // 100] if i % 2 else hello)
+        self.assert_unmoved()
+        self.end()
+
+    def test_garbage(self):
+        noise = random.Random(6)
+        for i in range(60):
+            link = self.keep(self.lab.connect() if i % 2 else self.lab.connect_tls())
+            try:
+                link.sendall(noise.randbytes(noise.choice([1, 100, 10_000])))
+                if i % 3 == 0:
+                    link.close()
+            except OSError:
+                pass  # hung up on, and rightly
+        self.assert_unmoved()
+        self.assertNotIn("handshake", self.worker.stderr.lower())
+        self.end()
+
+    def test_more_connections_than_there_is_room_for(self):
+        for _ in range(400):
+            try:
+                self.keep(self.lab.connect())
+            except OSError:
+                pass
+        self.assert_unmoved()
+        self.assertLess(len(os.listdir(f"/proc/{self.worker.pid}/fd")), 330)
+        self.end()
+
+
+class RudeCallsTest(RudeTest):
+    def test_ten_thousand_calls(self):
+        answer = self.watcher.read("job.1", 0, 1000, times=9000)
+        self.assertEqual(answer.code, "OK")
+        self.assertEqual(self.watcher.status(times=1000).code, "OK")
+        self.assert_unmoved()
+        self.end()
+
+    # Unbounded they would take 480 MB.
+    def test_readers_that_never_read(self):
+        for _ in range(30):
+            reader = self.keep(RudeReader(self.lab))
+            for _ in range(16):
+                reader.ask("job.1", 1 << 20)
+        self.assert_unmoved()
+        self.end()
+
+    def test_thousands_of_wrong_secrets(self):
+        for _ in range(10):
+            stranger = self.keep(RudeReader(self.lab))
+            for i in range(300):
+                try:
+                    stranger.ask("job.1", 1 << 20, secret=f"{SECRET}{i}"[:120])
+                except OSError:
+                    break
+        self.assert_unmoved()
+        self.end()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,161 @@
+#include "monitor/log_reader.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+// Characters of every length, and those at the ends of what is allowed.
+constexpr char kText[] = "a\x7F\u00E9\u0800\uD7FF\uFFFF\U00010000\U0010FFFF\u6F22z";
+
+TEST(WithoutPartialCharacterTest, EveryPrefixOfATextIsCutToWholeCharacters) {
+  const std::string text = kText;
+  ASSERT_TRUE(IsUtf8(text));
+  for (size_t length = 0; length <= text.size(); ++length) {
+    const std::string prefix = text.substr(0, length);
+    const size_t whole = WithoutPartialCharacter(prefix);
+    EXPECT_TRUE(IsUtf8(prefix.substr(0, whole))) << length;
+    EXPECT_LT(length - whole, 4U) << length;
+    EXPECT_TRUE(!IsUtf8(prefix) || whole == length) << length;
+  }
+}
+
+TEST(WithoutPartialCharacterTest, BytesThatCanBecomeNoCharacterAreNotWaitedFor) {
+  for (const std::string end :
+       {"\x80", "\xBF", "\x80\x80\x80\x80", "\xC0", "\xC1", "\xE0\x80", "\xE0\x9F", "\xED\xA0",
+        "\xF0\x8F", "\xF0\x80\x80", "\xF4\x90", "\xF5", "\xFF", "\xE4\xB8\xAD\x80", "\xC3("}) {
+    EXPECT_EQ(WithoutPartialCharacter("x" + end), 1 + end.size()) << PrintableText(end);
+  }
+}
+
+class ReadLogTest : public testing::Test {
+ protected:
+  void Write(absl::string_view text) { ASSERT_TRUE(WriteAll(fd_.get(), text, "log").ok()); }
+
+  LogPiece Read(int64_t offset, size_t size, bool ended = false) {
+    return ReadLog(fd_.get(), offset, size, ended).value();
+  }
+
+  // All of it, in pieces; each must get on.
+  std::string ReadAll(size_t size, bool ended) {
+    std::string all;
+    while (true) {
+      const LogPiece piece = Read(static_cast<int64_t>(all.size()), size, ended);
+      all += piece.data;
+      EXPECT_EQ(piece.new_offset, static_cast<int64_t>(all.size()));
+      if (piece.at_end) return all;
+      EXPECT_FALSE(piece.data.empty());
+      if (piece.data.empty()) return all;
+    }
+  }
+
+  TempFolder folder_;
+  UniqueFd fd_ = OpenFile(folder_ / "log", O_CREAT | O_RDWR | O_APPEND).value();
+};
+
+TEST_F(ReadLogTest, PiecesOfAnySizeMakeUpTheWhole) {
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += kText;
+  Write(text);
+  for (size_t size = 1; size < 70; ++size) EXPECT_EQ(ReadAll(size, false), text) << size;
+}
+
+TEST_F(ReadLogTest, EachPieceOfATextIsText) {
+  Write(kText);
+  const std::string text = kText;
+  for (size_t size = 1; size <= text.size(); ++size) {
+    size_t offset = 0;
+    while (offset < text.size()) {
+      const LogPiece piece = Read(static_cast<int64_t>(offset), size);
+      EXPECT_TRUE(IsUtf8(piece.data)) << size << " at " << offset;
+      EXPECT_LE(piece.data.size(), std::max<size_t>(size, 4));
+      offset += piece.data.size();
+    }
+  }
+}
+
+TEST_F(ReadLogTest, NoiseMakesUpTheWholeToo) {
+  std::string noise;
+  uint32_t state = 1;
+  for (int i = 0; i < 3000; ++i) {
+    state = state * 1664525 + 1013904223;
+    noise += static_cast<char>(state >> 24);
+  }
+  Write(noise + "\n");
+  for (const size_t size : {1, 2, 3, 4, 5, 64, 1000}) {
+    EXPECT_EQ(ReadAll(size, false), noise + "\n") << size;
+  }
+}
+
+TEST_F(ReadLogTest, AHalfWrittenCharacterIsWaitedFor) {
+  Write("x\xE6\xBC");
+  const LogPiece first = Read(0, 100);
+  EXPECT_EQ(first.data, "x");
+  EXPECT_TRUE(first.at_end);
+  EXPECT_EQ(Read(1, 100).data, "");
+  EXPECT_TRUE(Read(1, 100).at_end);
+  Write("\xA2");
+  EXPECT_EQ(Read(1, 100).data, "\u6F22");
+}
+
+TEST_F(ReadLogTest, AHalfWrittenCharacterThatBecomesNoneIsGivenAsItIs) {
+  Write("x\xE6\xBC");
+  EXPECT_EQ(Read(1, 100).data, "");
+  Write("y");
+  EXPECT_EQ(Read(1, 100).data, "\xE6\xBCy");
+  EXPECT_EQ(Read(1, 1).data, "\xE6");
+}
+
+TEST_F(ReadLogTest, WhenTheTaskHasEndedTheLastByteIsGiven) {
+  Write("x\xE6\xBC");
+  EXPECT_EQ(Read(0, 100, /*ended=*/true).data, "x\xE6\xBC");
+  EXPECT_EQ(ReadAll(1, /*ended=*/true), "x\xE6\xBC");
+}
+
+TEST_F(ReadLogTest, TheEndIsToldWithTheLastPieceNotAfterIt) {
+  Write("0123456789");
+  EXPECT_FALSE(Read(0, 9).at_end);
+  EXPECT_TRUE(Read(0, 10).at_end);
+  EXPECT_TRUE(Read(0, 11).at_end);
+  EXPECT_TRUE(Read(9, 1).at_end);
+}
+
+TEST_F(ReadLogTest, BehindTheEndIsNothing) {
+  Write("0123456789");
+  EXPECT_EQ(Read(10, 100).new_offset, 10);
+  EXPECT_FALSE(Read(10, 100).was_cut);
+  for (const int64_t offset : {int64_t{10}, int64_t{11}, std::numeric_limits<int64_t>::max()}) {
+    EXPECT_EQ(Read(offset, 100).data, "");
+    EXPECT_TRUE(Read(offset, 100).at_end);
+  }
+}
+
+TEST_F(ReadLogTest, ALogThatWasCutIsToBeReadAgain) {
+  Write("a long line\n");
+  ASSERT_EQ(ftruncate(fd_.get(), 0), 0);
+  Write("new\n");
+  const LogPiece piece = Read(12, 100);
+  EXPECT_EQ(piece.data, "");
+  EXPECT_TRUE(piece.was_cut);
+  EXPECT_EQ(piece.new_offset, 0);
+}
+
+TEST_F(ReadLogTest, AnEmptyLogIsAtItsEnd) {
+  EXPECT_TRUE(Read(0, 100).at_end);
+  EXPECT_EQ(Read(0, 100).new_offset, 0);
+}
+
+TEST_F(ReadLogTest, WhatCannotBeReadIsAnError) { EXPECT_FALSE(ReadLog(-1, 0, 10, false).ok()); }
+
+}  // namespace
+}  // namespace sparkles
