@@ -2,15 +2,18 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "base/beating_clock.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/vitals.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "cli/version.h"
@@ -19,14 +22,21 @@
 #include "executor/task_folder.h"
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
+#include "monitor/health.h"
+#include "monitor/health_server.h"
 #include "process/posix_process_runner.h"
+#include "process/thread_stacks.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
+#include "queue/metered_queue.h"
 #include "storage/local_store.h"
+#include "storage/metered_store.h"
 #include "storage/store_router.h"
 #include "worker/consumer.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
+#include "worker/stall_response.h"
+#include "worker/watchdog.h"
 
 extern char** environ;
 
@@ -57,7 +67,12 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type) {
+absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
+  return absl::Minutes(options.watchdog_minutes);
+}
+
+ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type,
+                                  Heartbeat& heartbeat) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
@@ -65,6 +80,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   executor.transfers = options.transfers;
   executor.grace = absl::Seconds(options.grace_seconds);
   executor.machine_type = machine_type;
+  executor.alive = [&heartbeat] { heartbeat.Beat(); };
   for (char** variable = environ; *variable != nullptr; ++variable) {
     executor.environment.emplace_back(*variable);
   }
@@ -94,14 +110,16 @@ class Worker {
  public:
   // Borrows all.
   Worker(const ConsumeOptions& options, PosixProcessRunner& runner, GoogleCloud& cloud,
-         Clock& clock, const Log& log)
+         Clock& clock, Vitals& vitals, const Log& log)
       : options_(options),
         runner_(runner),
         clock_(clock),
+        vitals_(vitals),
         log_(log),
         local_(options.durable),
-        store_(local_, &cloud.store()),
-        cache_(options.cache_dir, store_, clock),
+        router_(local_, &cloud.store()),
+        store_(router_, vitals),
+        cache_(options.cache_dir, store_, clock, &vitals),
         signals_(stop_) {}
 
   // Cancelled by the signals that end a worker; `signal` is the first of them.
@@ -109,18 +127,29 @@ class Worker {
   int signal() const { return signals_.received(); }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too.
-  int Run(Queue& queue, const ConsumerOptions& consumer_options, const std::string& machine_type,
-          absl::FunctionRef<void()> hold) {
+  // is dead too. `hand_back` is what RespondToStalls wants.
+  int Run(Queue& bare_queue, Queue* hand_back, const ConsumerOptions& consumer_options,
+          const std::string& machine_type, absl::FunctionRef<void()> hold) {
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
-    Executor executor(ExecutorOptionsOf(options_, machine_type), clock_, runner_, store_, cache_,
-                      log_);
+    MeteredQueue queue(bare_queue, clock_, vitals_);
+    SystemClock watchdog_clock;
+    const absl::Duration period = WatchdogPeriod(options_);
+    const Watchdog watchdog(
+        period, watchdog_clock, vitals_,
+        RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
+    Executor executor(ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat), clock_, runner_,
+                      store_, cache_, log_);
     Consumer consumer(consumer_options, clock_, queue, stop_, log_);
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
-          return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          vitals_.task_running = true;
+          Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          vitals_.task_running = false;
+          if (outcome.machine_fault) vitals_.machine_faults.Add();
+          return outcome;
         });
+    log_.Info(SummaryLine(vitals_));
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     return ExitCodeOf(end, signal());
   }
@@ -129,13 +158,34 @@ class Worker {
   const ConsumeOptions& options_;
   PosixProcessRunner& runner_;
   Clock& clock_;
+  Vitals& vitals_;
   const Log& log_;
   LocalStore local_;
-  StoreRouter store_;
+  StoreRouter router_;
+  MeteredStore store_;
   ContentCache cache_;
   CancelToken stop_;
   const StopSignals signals_;
 };
+
+// Null if it is not wanted, or cannot be had: then the work goes on without.
+std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, const Vitals& vitals,
+                                                const CancelToken& stop, Clock& clock,
+                                                const Log& log) {
+  if (options.health_port == 0) return nullptr;
+  const bool remote = options.tasks_file.empty();
+  auto server = HealthServer::Start(options.health_address, options.health_port,
+                                    [&vitals, &stop, &clock, remote](absl::string_view path) {
+                                      return AnswerHealth(path, {.vitals = vitals,
+                                                                 .now = clock.Now(),
+                                                                 .version = WorkerVersion(),
+                                                                 .stopping = stop.cancelled(),
+                                                                 .queue_is_remote = remote});
+                                    });
+  if (server.ok()) return *std::move(server);
+  log.Warning("--healthPort: ", server.status().message(), "; there are no health checks");
+  return nullptr;
+}
 
 int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
                      PosixProcessRunner& runner, Clock& clock, const Log& log) {
@@ -152,7 +202,7 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
     const absl::Status holding = runner.HoldInLauncher(held);
     if (!holding.ok()) log.Warning("launcher: ", holding.message());
   };
-  const int code = worker.Run(**queue, {.linger = LingerOf(options)}, "", hold_claim);
+  const int code = worker.Run(**queue, nullptr, {.linger = LingerOf(options)}, "", hold_claim);
   return code == kExitDone && !file.problems.empty() ? kExitTasksFile : code;
 }
 
@@ -184,10 +234,11 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   }
   log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
   DatastoreClient client(cloud.datastore_api(), *project);
-  DatastoreQueue queue(
-      {.cluster = options.cluster, .owner = identity->owner, .monitor_address = ""}, client, clock,
-      log);
-  return worker.Run(queue,
+  const DatastoreQueueOptions queue_options = {
+      .cluster = options.cluster, .owner = identity->owner, .monitor_address = ""};
+  DatastoreQueue queue(queue_options, client, clock, log);
+  DatastoreQueue hand_back(queue_options, client, clock, log);
+  return worker.Run(queue, &hand_back,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
                      .record_patience = kRecordPatience},
@@ -200,7 +251,11 @@ int RunConsume(ConsumeOptions options) {
   BlockSignals();
   // First of all: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start();
-  SystemClock clock;
+  PrepareThreadStacks();
+  SystemClock system_clock;
+  Vitals vitals;
+  // Four times a period: one beat that comes late is no stall yet.
+  BeatingClock clock(system_clock, vitals.heartbeat, WatchdogPeriod(options) / 4);
   LogSink sink(clock, STDERR_FILENO,
                options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
                SeverityOf(options.log_level));
@@ -231,8 +286,9 @@ int RunConsume(ConsumeOptions options) {
     return kExitMachineUnfit;
   }
   if (options.port != 0) log.Warning("--port: the Monitor is not in this version yet");
-  GoogleCloud cloud(ProcessEnvironment, clock);
-  Worker worker(options, **runner, cloud, clock, log);
+  GoogleCloud cloud(ProcessEnvironment, clock, &vitals);
+  Worker worker(options, **runner, cloud, clock, vitals, log);
+  const auto health = StartHealthServer(options, vitals, worker.stop(), clock, log);
   return options.tasks_file.empty()
              ? ConsumeDatastore(options, worker, cloud, clock, log)
              : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);

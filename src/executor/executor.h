@@ -1,6 +1,7 @@
 // Runs one claimed task from its spec to its outcome: stage, run, deliver.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct ExecutorOptions {
   absl::Duration grace;                  // between TERM and KILL of a command that is to stop
   std::vector<std::string> environment;  // "NAME=value", what every command gets
   std::string machine_type;              // for result.json; may be empty
+  // May be empty. Called while local work goes on that may take long, and twice a second while a
+  // command runs.
+  std::function<void()> alive = nullptr;
 };
 
 class Executor {

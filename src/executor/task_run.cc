@@ -78,7 +78,8 @@ TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
     : context_(context),
       task_(task),
       cancel_(cancel),
-      stager_(context.store, context.cache, context.clock, context.options.transfers),
+      stager_(context.store, context.cache, context.clock, context.options.transfers,
+              context.options.alive),
       uploader_(context.store, context.clock, context.options.transfers),
       environment_(EnvironmentFor(context.options.environment, task, attempt)) {}
 
@@ -154,8 +155,12 @@ absl::Status TaskRun::StageInputs() {
 
 absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
                                               int output_fd) {
-  const Command command{
-      {kShell, "-c", script}, environment_, folder, output_fd, context_.options.grace};
+  const Command command{.argv = {kShell, "-c", script},
+                        .environment = environment_,
+                        .folder = folder,
+                        .output_fd = output_fd,
+                        .grace = context_.options.grace,
+                        .while_waiting = context_.options.alive};
   auto exit = context_.runner.Run(command, cancel_);
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
@@ -230,7 +235,8 @@ absl::Status TaskRun::DeliverOutputs() {
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude));
+  ASSIGN_OR_RETURN(Outputs outputs,
+                   FindOutputs(folder_->work(), include, exclude, context_.options.alive));
   std::erase_if(outputs.files, [&](const std::string& path) {
     return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "base/file.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -110,7 +111,7 @@ class MachineSampler::Sampling {
   explicit Sampling(std::string proc_root) : proc_root_(std::move(proc_root)) {
     Sample();
     try {
-      thread_ = std::thread([this] {
+      thread_ = StartHousekeeping("sampler", [this] {
         while (!WaitForStop(kPeriod)) Sample();
       });
     } catch (const std::system_error&) {

@@ -28,6 +28,7 @@ constexpr absl::Duration kKillPatience = absl::Seconds(6);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 constexpr absl::Duration kLongPoll = absl::Hours(1);
+constexpr absl::Duration kSignOfLife = absl::Milliseconds(500);
 
 // Rounded up, so that a deadline is past when poll returns.
 int PollTimeout(absl::Duration wait, absl::Duration longest) {
@@ -64,20 +65,22 @@ absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply
 enum class Pressure { kNone, kTerminated, kKilled };
 
 // Asks for the command's end as `cancel` wants, until the launcher has something to say.
-absl::Status AwaitReply(int socket, const CancelToken& cancel, absl::Duration grace) {
+absl::Status AwaitReply(int socket, const CancelToken& cancel, const Command& command) {
   Pressure pressure = Pressure::kNone;
   absl::Duration deadline = absl::InfiniteDuration();
+  const absl::Duration longest = command.while_waiting ? kSignOfLife : kLongPoll;
   while (true) {
+    if (command.while_waiting) command.while_waiting();
     const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
     const bool must_look = pressure == Pressure::kNone && cancel_fd < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
-    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kLongPoll);
+    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : longest);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
     if (pressure == Pressure::kNone && cancel.cancelled()) {
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kTerminate, ""));
       pressure = Pressure::kTerminated;
-      deadline = MonotonicNow() + grace;
+      deadline = MonotonicNow() + command.grace;
     } else if (pressure == Pressure::kTerminated && MonotonicNow() >= deadline) {
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kKill, ""));
       pressure = Pressure::kKilled;
@@ -180,7 +183,7 @@ absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
                                                    const CancelToken& cancel) {
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
-  RETURN_IF_ERROR(AwaitReply(socket_.get(), cancel, command.grace));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), cancel, command));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
   // It is small, and nobody else has reason to end it; a machine fault would try the task for ever.

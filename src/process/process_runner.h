@@ -1,6 +1,7 @@
 // The seam to processes: runs one command and everything that it starts, to the end.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct Command {
   std::string folder;                        // working directory
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
   absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once cancelled
+  // May be empty. Called about twice a second as long as the command runs, by Run's thread.
+  std::function<void()> while_waiting = nullptr;
 };
 
 struct CommandExit {

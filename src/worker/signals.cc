@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -29,7 +30,8 @@ void BlockSignals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-StopSignals::StopSignals(CancelToken& stop) : stop_(stop), thread_([this] { Receive(); }) {}
+StopSignals::StopSignals(CancelToken& stop)
+    : stop_(stop), thread_(StartHousekeeping("signals", [this] { Receive(); })) {}
 
 StopSignals::~StopSignals() {
   done_.Cancel(CancelKind::kAbort, "");
