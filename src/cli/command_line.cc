@@ -171,7 +171,7 @@ void CommandLine::DeclareConsume() {
       ->add_option("--timeout", consume_.watchdog_minutes,
                    "minutes without a sign of life after which a stuck worker is reported; it "
                    "ends after twice that. May be a fraction")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   command
       ->add_option("--healthPort", consume_.health_port,

@@ -88,13 +88,14 @@ absl::StatusOr<ContentCache::Entry> ContentCache::Find(const std::string& url,
                                                        const TransferOptions& options) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
-  std::optional<EntryLock> lock;
-  if (!trusted.has_value()) {
-    ASSIGN_OR_RETURN(lock, LockEntry(hash, options));
-    ASSIGN_OR_RETURN(trusted, OpenChecked(hash, options));
+  if (trusted.has_value()) {
+    Count(&Vitals::cache_hits);
+    return *std::move(trusted);
   }
-  if (vitals_ != nullptr) (trusted.has_value() ? vitals_->cache_hits : vitals_->cache_misses).Add();
-  if (trusted.has_value()) return *std::move(trusted);
+  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
+  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, options));
+  Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
+  if (checked.has_value()) return *std::move(checked);
   return Fill(url, hash, options);
 }
 
@@ -175,6 +176,10 @@ absl::StatusOr<std::string> ContentCache::HashContent(int fd, int64_t size, absl
   if (status.ok()) return hasher.HexDigest();
   if (absl::IsCancelled(status) || absl::IsAborted(status)) return status;
   return FolderFault(Annotate(status, name));
+}
+
+void ContentCache::Count(Counter Vitals::* counter) {
+  if (vitals_ != nullptr) (vitals_->*counter).Add();
 }
 
 absl::Status ContentCache::Report(const TransferOptions& options, uint64_t bytes) {

@@ -79,6 +79,7 @@ class ContentCache {
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const TransferOptions& options);
+  void Count(Counter Vitals::* counter);
   // TransferOptions::Report, and a sign of life: local work goes on.
   absl::Status Report(const TransferOptions& options, uint64_t bytes);
   std::string PathOf(const std::string& hash) const;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "executor/content_cache.h"
+#include "process/oom_watch.h"
 #include "process/process_runner.h"
 #include "storage/object_store.h"
 #include "task/confirm_claim.h"
@@ -51,6 +52,7 @@ class Executor {
   ObjectStore& store_;
   ContentCache& cache_;
   const Log log_;
+  OomWatch oom_;
 };
 
 }  // namespace sparkles

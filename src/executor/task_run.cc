@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "executor/cause_of_death.h"
 #include "executor/output_finder.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
@@ -212,13 +213,25 @@ absl::Status TaskRun::RunCommand() {
   absl::Status inside = CheckInside(folder_->work(), folder);
   if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
   context_.log.Info("running: ", CutText(spec_.command, 300));
-  MachineSampler sampler;
+  context_.oom.Begin();
+  MachineSampler sampler(folder_->path());
   auto exit = RunShell(spec_.command, folder, log_->fd());
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = context_.options.machine_type;
-  result_.run = CommandRun{ReturnCodeText(exit->wait_status), exit->usage, exit->start, exit->end,
-                           std::move(machine)};
+  std::optional<CauseOfDeath> cause;
+  if (exit->wait_status != 0) {
+    cause = FindCauseOfDeath(*exit, {.oom = context_.oom.End(),
+                                     .least_free = machine.least_free,
+                                     .cancelled = cancel_.cancelled()});
+  }
+  if (cause) context_.log.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
+  result_.run = CommandRun{ReturnCodeText(exit->wait_status),
+                           exit->usage,
+                           exit->start,
+                           exit->end,
+                           std::move(machine),
+                           std::move(cause)};
   exit_code_ = ExitCodeText(exit->wait_status);
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");

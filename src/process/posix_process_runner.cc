@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "process/launcher.h"
 #include "process/monotonic.h"
+#include "process/oom_score.h"
 #include "process/sweep.h"
 
 namespace sparkles {
@@ -111,6 +112,7 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
   action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ProtectFromOom();
   std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root)));
   RETURN_IF_ERROR(runner->StartLauncher());
   return runner;

@@ -31,7 +31,7 @@ extern const char etext[];
 namespace sparkles {
 namespace {
 
-constexpr size_t kMaxFrames = 64;
+constexpr size_t kMaxFrames = 128;
 // Deeper stacks than that are cut; a page is the least that mincore knows of.
 constexpr uintptr_t kMaxScannedBytes = 64 << 10;
 constexpr uintptr_t kPageBytes = 4096;

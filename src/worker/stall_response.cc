@@ -43,20 +43,22 @@ absl::Status HandBackInTime(Queue& queue, const Claim& claim, const std::string&
   try {
     StartHousekeeping("hand-back", [state, &queue, claim, reason] {
       absl::Status status = queue.HandBack(claim, reason);
-      MutexLock lock(state->mutex);
-      state->status = std::move(status);
-      state->ended.NotifyAll();
+      HandBackState& shared = *state;
+      MutexLock lock(shared.mutex);
+      shared.status = std::move(status);
+      shared.ended.NotifyAll();
     }).detach();
   } catch (const std::system_error& error) {
     return absl::UnavailableError(error.what());
   }
   SystemClock clock;
   const absl::Time deadline = clock.Now() + kStuckHandBack;
-  MutexLock lock(state->mutex);
-  while (!state->status && clock.Now() < deadline) {
-    state->ended.WaitFor(state->mutex, deadline - clock.Now());
+  HandBackState& shared = *state;
+  MutexLock lock(shared.mutex);
+  while (!shared.status && clock.Now() < deadline) {
+    shared.ended.WaitFor(shared.mutex, deadline - clock.Now());
   }
-  return state->status.value_or(absl::DeadlineExceededError("no answer in time"));
+  return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
 }
 
 }  // namespace

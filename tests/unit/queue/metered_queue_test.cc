@@ -14,6 +14,13 @@ Task TaskNamed(const std::string& id) {
   return task;
 }
 
+Outcome Ended(Outcome::Kind kind) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.exit_code = "0";
+  return outcome;
+}
+
 class MeteredQueueTest : public testing::Test {
  protected:
   Claim ClaimNext() { return *queue_.ClaimOne(never_).value(); }
@@ -32,19 +39,18 @@ TEST_F(MeteredQueueTest, KnowsTheClaimThatIsHeld) {
   ASSERT_TRUE(queue_.held().has_value());
   EXPECT_EQ(queue_.held()->task.id, "a.1");
   memory_.finish_errors = {absl::UnavailableError("away")};
-  EXPECT_FALSE(queue_.Finish(claim, {.kind = Outcome::Kind::kComplete, .exit_code = "0"}).ok());
+  EXPECT_FALSE(queue_.Finish(claim, Ended(Outcome::Kind::kComplete)).ok());
   EXPECT_TRUE(queue_.held().has_value()) << "its end is not recorded yet";
-  EXPECT_TRUE(queue_.Finish(claim, {.kind = Outcome::Kind::kComplete, .exit_code = "0"}).ok());
+  EXPECT_TRUE(queue_.Finish(claim, Ended(Outcome::Kind::kComplete)).ok());
   EXPECT_FALSE(queue_.held().has_value());
 }
 
 TEST_F(MeteredQueueTest, CountsWhatTheQueueHasTaken) {
-  ASSERT_TRUE(
-      queue_.Finish(ClaimNext(), {.kind = Outcome::Kind::kFailed, .failure_reason = "x"}).ok());
+  ASSERT_TRUE(queue_.Finish(ClaimNext(), Ended(Outcome::Kind::kFailed)).ok());
   ASSERT_TRUE(queue_.HandBack(ClaimNext(), "going").ok());
   const Claim lost = ClaimNext();
   tasks_.Reset(lost.task.id);
-  EXPECT_TRUE(absl::IsAborted(queue_.Finish(lost, {.kind = Outcome::Kind::kComplete})));
+  EXPECT_TRUE(absl::IsAborted(queue_.Finish(lost, Ended(Outcome::Kind::kComplete))));
   EXPECT_EQ(vitals_.claimed.value(), 3);
   EXPECT_EQ(vitals_.complete.value(), 0);
   EXPECT_EQ(vitals_.failed.value(), 1);
