@@ -1,6 +1,7 @@
 // The door to OpenSSL's hashes: SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,8 @@ class Hasher {
 std::string HexHash(HashKind kind, absl::string_view data);
 
 // The hash of the whole file behind `fd`, read with pread from offset 0. `name` is for the error.
-absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name);
+// `on_piece` may be empty; it is called for each piece that was read.
+absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
+                                     const std::function<void()>& on_piece = nullptr);
 
 }  // namespace sparkles

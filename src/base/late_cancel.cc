@@ -3,13 +3,14 @@
 #include <system_error>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 namespace sparkles {
 
 LateCancel::LateCancel(const CancelToken& first, absl::Duration grace)
     : first_(first), grace_(grace) {
   try {
-    thread_ = std::thread([this] { Watch(); });
+    thread_ = StartHousekeeping("late-cancel", [this] { Watch(); });
   } catch (const std::system_error&) {
     thread_ = {};  // then nothing is cut off: rather late than not at all
   }

@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -40,6 +42,21 @@ void WriteOrDrop(int fd, absl::string_view text) {
   }
 }
 
+// What a reader who has stopped leaves no room for is dropped after a while. A pipe that poll says
+// is writable takes PIPE_BUF bytes without blocking, if nobody else is quicker.
+void WriteWithinASecond(int fd, absl::string_view text) {
+  for (int waits = 0; !text.empty() && waits < 10;) {
+    pollfd writable{fd, POLLOUT, 0};
+    if (poll(&writable, 1, 100) <= 0) {
+      ++waits;
+      continue;
+    }
+    const ssize_t written = write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 }  // namespace
 
 std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
@@ -70,6 +87,10 @@ void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_v
   if (progress_shown_) line = absl::StrCat(kClearLine, line);
   progress_shown_ = false;
   WriteOrDrop(fd_, line);
+}
+
+void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
+  WriteWithinASecond(fd_, FormatLogLine(format_, severity, clock_.Now(), "", message));
 }
 
 void LogSink::ShowProgress(absl::string_view line) {

@@ -31,6 +31,9 @@ class LogSink {
   LogSink(Clock& clock, int fd, LogFormat format, Severity threshold);
 
   void Write(Severity severity, absl::string_view task_id, absl::string_view message);
+  // The same without any lock or threshold, and for no longer than a second, for who must not wait:
+  // the line may fall into another one, or be lost.
+  void WriteUrgently(Severity severity, absl::string_view message);
   // Replaces the progress line; an empty one clears it. Does nothing when not on a terminal.
   void ShowProgress(absl::string_view line);
   bool on_terminal() const { return on_terminal_; }

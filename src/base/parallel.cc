@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -57,7 +58,7 @@ absl::Status ParallelFor(size_t count, int threads,
   const size_t wanted = std::min(count, static_cast<size_t>(std::max(threads, 1)));
   for (size_t i = 1; i < wanted; ++i) {
     try {
-      helpers.emplace_back([&batch] { batch.Run(); });
+      helpers.push_back(StartThread("transfer", [&batch] { batch.Run(); }));
     } catch (const std::system_error&) {
       break;  // the threads that there are, the caller's at least, do the work
     }

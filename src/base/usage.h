@@ -16,6 +16,19 @@ struct ResourceUsage {
   int64_t max_rss_kb = 0;  // the largest single process, in units of 1024 bytes (ru_maxrss)
   int64_t block_input_ops = 0;
   int64_t block_output_ops = 0;
+  // From and to storage, caches not counted; of processes that somebody waited for.
+  int64_t read_bytes = 0;
+  int64_t write_bytes = 0;
+  // Peaks of samples, or what is certain without any.
+  int64_t peak_processes = 0;
+  int64_t peak_rss_kb = 0;  // of all processes together, shared pages counted for each
+};
+
+// What is left on a file system.
+struct DiskSpace {
+  bool known = false;
+  int64_t bytes = 0;  // for who is not root
+  bool no_inodes = false;
 };
 
 // Of the whole machine while a command ran; zero where the machine does not tell.
@@ -29,6 +42,8 @@ struct MachineStats {
   double max_user_cpu_percent_usage = 0;  // user + nice time of all CPUs together: 0 to 100
   double p95_user_cpu_percent_usage = 0;
   double median_user_cpu_percent_usage = 0;
+  int64_t samples = 0;   // of memory
+  DiskSpace least_free;  // of the file system with the task's folder
 };
 
 }  // namespace sparkles

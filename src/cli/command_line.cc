@@ -25,6 +25,7 @@ constexpr char kExitCodes[] =
     "  3    this is not the version that --expectedVersion asks for\n"
     "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
     "  5    this machine is unfit: its folders cannot be used, or 5 machine faults in a row\n"
+    "  6    stuck: no sign of life for two periods of --timeout\n"
     "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
     "  143  stopped by SIGTERM; the task in work was handed back\n";
@@ -204,6 +205,20 @@ void CommandLine::DeclareConsume() {
   command->add_option("--logLevel", consume_.log_level, "least severity that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
+  command
+      ->add_option("--timeout", consume_.watchdog_minutes,
+                   "minutes without a sign of life after which a stuck worker is reported; it "
+                   "ends after twice that. May be a fraction")
+      ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
+  command
+      ->add_option("--healthPort", consume_.health_port,
+                   "serve /healthz, /readyz and /metrics (Prometheus) on this port")
+      ->check(CLI::Range(0, 65535));
+  command
+      ->add_option("--healthAddress", consume_.health_address,
+                   "numeric address that --healthPort listens on")
+      ->capture_default_str();
   DeclareConsumeCloud();
 }
 
@@ -219,12 +234,6 @@ void CommandLine::DeclareConsumeCloud() {
       ->add_option("--port", consume_.port,
                    "serve the Monitor on this port, so that tasks can be watched")
       ->check(CLI::Range(0, 65535))
-      ->group(group);
-  command
-      ->add_option("--timeout", consume_.watchdog_minutes,
-                   "watchdog period in minutes (not in this version yet)")
-      ->check(CLI::Range(1, kMaxInt))
-      ->capture_default_str()
       ->group(group);
   command->add_flag("--localhost", consume_.localhost, "do not ask the metadata server")
       ->group(group);

@@ -15,7 +15,9 @@ struct ConsumeOptions {
   std::string tasks_dir;
   std::string tasks_file;
   int port = 0;  // 0: no Monitor
-  int watchdog_minutes = 5;
+  double watchdog_minutes = 5;
+  int health_port = 0;  // 0: no health checks
+  std::string health_address = "127.0.0.1";
   int shutdown_after_seconds = 0;
   int ft_shutdown_after_seconds = 30;
   bool localhost = false;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,11 +11,13 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/beating_clock.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/vitals.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
@@ -27,16 +30,23 @@
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
 #include "gcp/preemption_watch.h"
+#include "monitor/health.h"
+#include "monitor/health_server.h"
 #include "monitor/output_table.h"
 #include "process/posix_process_runner.h"
+#include "process/thread_stacks.h"
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
+#include "queue/metered_queue.h"
 #include "storage/local_store.h"
+#include "storage/metered_store.h"
 #include "storage/store_router.h"
 #include "worker/consumer.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
+#include "worker/stall_response.h"
 #include "worker/stop_deadline.h"
+#include "worker/watchdog.h"
 
 extern char** environ;
 
@@ -69,8 +79,12 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
+absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
+  return absl::Minutes(options.watchdog_minutes);
+}
+
 ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type,
-                                  const Log& log) {
+                                  Heartbeat& heartbeat, const Log& log) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
@@ -81,6 +95,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
     executor.time_limit = absl::Seconds(options.task_timeout_seconds);
   }
   executor.machine_type = machine_type;
+  executor.alive = [&heartbeat] { heartbeat.Beat(); };
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     variables.emplace_back(*variable);
@@ -119,14 +134,16 @@ class Worker {
  public:
   // Borrows all.
   Worker(const ConsumeOptions& options, PosixProcessRunner& runner, GoogleCloud& cloud,
-         Clock& clock, const Log& log)
+         Clock& clock, Vitals& vitals, const Log& log)
       : options_(options),
         runner_(runner),
         clock_(clock),
+        vitals_(vitals),
         log_(log),
         local_(options.durable),
-        store_(local_, &cloud.store()),
-        cache_(options.cache_dir, store_, clock),
+        router_(local_, &cloud.store()),
+        store_(router_, vitals),
+        cache_(options.cache_dir, store_, clock, &vitals),
         signals_(stop_, drain_),
         deadline_(stop_, StopSteps(), [this] {
           log_.Error("there is no more time: this ends now, whatever is unfinished");
@@ -146,9 +163,9 @@ class Worker {
   void ShowLogs(OutputTable& outputs) { outputs_ = &outputs; }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too.
-  int Run(Queue& queue, ConsumerOptions consumer_options, const std::string& machine_type,
-          absl::FunctionRef<void()> hold) {
+  // is dead too. `hand_back` is what RespondToStalls wants.
+  int Run(Queue& bare_queue, Queue* hand_back, ConsumerOptions consumer_options,
+          const std::string& machine_type, absl::FunctionRef<void()> hold) {
     consumer_options.drain = &drain_;
     SpaceGuard space({.tasks_dir = options_.tasks_dir,
                       .cache_dir = options_.cache_dir,
@@ -157,7 +174,14 @@ class Worker {
                      log_);
     consumer_options.check_machine = [&space] { return space.Check(); };
     RemoveStaleTaskFolders(options_.tasks_dir, log_);
-    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, log_);
+    MeteredQueue queue(bare_queue, clock_, vitals_);
+    SystemClock watchdog_clock;
+    const absl::Duration period = WatchdogPeriod(options_);
+    const Watchdog watchdog(
+        period, watchdog_clock, vitals_,
+        RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
+    ExecutorOptions executor_options =
+        ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
     executor_options.on_log = [this](const std::string& task, const std::string& path) {
       const absl::Status shown = outputs_ == nullptr ? absl::OkStatus() : outputs_->Add(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
@@ -167,10 +191,14 @@ class Worker {
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
+          vitals_.task_running = true;
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          vitals_.task_running = false;
+          if (outcome.machine_fault) vitals_.machine_faults.Add();
           if (outputs_ != nullptr) outputs_->End(claim.task.id);
           return outcome;
         });
+    log_.Info(SummaryLine(vitals_));
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
     // What there was no time for before the hand-back.
@@ -182,9 +210,11 @@ class Worker {
   const ConsumeOptions& options_;
   PosixProcessRunner& runner_;
   Clock& clock_;
+  Vitals& vitals_;
   const Log& log_;
   LocalStore local_;
-  StoreRouter store_;
+  StoreRouter router_;
+  MeteredStore store_;
   ContentCache cache_;
   OutputTable* outputs_ = nullptr;  // null: nobody watches
   CancelToken stop_;
@@ -192,6 +222,25 @@ class Worker {
   const StopSignals signals_;
   const StopDeadline deadline_;
 };
+
+// Null if it is not wanted, or cannot be had: then the work goes on without.
+std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, const Vitals& vitals,
+                                                const CancelToken& stop, Clock& clock,
+                                                const Log& log) {
+  if (options.health_port == 0) return nullptr;
+  const bool remote = options.tasks_file.empty();
+  auto server = HealthServer::Start(options.health_address, options.health_port,
+                                    [&vitals, &stop, &clock, remote](absl::string_view path) {
+                                      return AnswerHealth(path, {.vitals = vitals,
+                                                                 .now = clock.Now(),
+                                                                 .version = WorkerVersion(),
+                                                                 .stopping = stop.cancelled(),
+                                                                 .queue_is_remote = remote});
+                                    });
+  if (server.ok()) return *std::move(server);
+  log.Warning("--healthPort: ", server.status().message(), "; there are no health checks");
+  return nullptr;
+}
 
 int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
                      PosixProcessRunner& runner, Clock& clock, const Log& log) {
@@ -208,7 +257,7 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
     const absl::Status holding = runner.HoldInLauncher(held);
     if (!holding.ok()) log.Warning("launcher: ", holding.message());
   };
-  const int code = worker.Run(**queue, {.linger = LingerOf(options)}, "", hold_claim);
+  const int code = worker.Run(**queue, nullptr, {.linger = LingerOf(options)}, "", hold_claim);
   return code == kExitDone && !file.problems.empty() ? kExitTasksFile : code;
 }
 
@@ -251,13 +300,14 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
     log.Error("--tasksDir: ", journal.status().message());
     return kExitMachineUnfit;
   }
-  DatastoreQueue queue(
-      {.cluster = options.cluster,
-       .owner = identity->owner,
-       .monitor_address = monitor ? absl::StrCat(identity->address, ":", options.port) : "",
-       .project = *project},
-      client, clock, log, journal->get());
-  return worker.Run(queue,
+  const DatastoreQueueOptions queue_options = {
+      .cluster = options.cluster,
+      .owner = identity->owner,
+      .monitor_address = monitor ? absl::StrCat(identity->address, ":", options.port) : "",
+      .project = *project};
+  DatastoreQueue queue(queue_options, client, clock, log, journal->get());
+  DatastoreQueue hand_back(queue_options, client, clock, log);
+  return worker.Run(queue, &hand_back,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
                      .record_patience = kRecordPatience},
@@ -270,7 +320,11 @@ int RunConsume(ConsumeOptions options) {
   BlockSignals();
   // First of all: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start();
-  SystemClock clock;
+  PrepareThreadStacks();
+  SystemClock system_clock;
+  Vitals vitals;
+  // Four times a period: one beat that comes late is no stall yet.
+  BeatingClock clock(system_clock, vitals.heartbeat, WatchdogPeriod(options) / 4);
   LogSink sink(clock, STDERR_FILENO,
                options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
                SeverityOf(options.log_level));
@@ -304,8 +358,9 @@ int RunConsume(ConsumeOptions options) {
     log.Warning(
         "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
   }
-  GoogleCloud cloud(ProcessEnvironment, clock);
-  Worker worker(options, **runner, cloud, clock, log);
+  GoogleCloud cloud(ProcessEnvironment, clock, &vitals);
+  Worker worker(options, **runner, cloud, clock, vitals, log);
+  const auto health = StartHealthServer(options, vitals, worker.stop(), clock, log);
   return options.tasks_file.empty()
              ? ConsumeDatastore(options, worker, cloud, clock, log)
              : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/vitals.h"
 #include "gcp/adc.h"
 #include "gcp/api_client.h"
 #include "gcp/environment.h"
@@ -17,8 +18,9 @@ namespace sparkles {
 // who uses file:// URLs only needs no cloud.
 class GoogleCloud {
  public:
-  // Borrows `clock`. DATASTORE_EMULATOR_HOST, STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
-  GoogleCloud(const Environment& environment, Clock& clock);
+  // Borrows `clock` and `vitals`, which may be null. DATASTORE_EMULATOR_HOST, STORAGE_EMULATOR_HOST
+  // and GCE_METADATA_HOST count.
+  GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr);
 
   MetadataServer& metadata() { return metadata_; }
   ApiClient& datastore_api() { return datastore_api_; }

@@ -42,27 +42,14 @@ std::string StampOf(const struct stat& info) {
                       info.st_ino);
 }
 
-// Aborted if the file is shorter than `size`.
-absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
-                                        const TransferOptions& options) {
-  Hasher hasher(HashKind::kSha256);
-  const auto add_piece = [&](absl::string_view piece) {
-    hasher.Update(piece);
-    return options.Report(0);
-  };
-  absl::Status status = ReadPieces(fd, static_cast<uint64_t>(size), add_piece);
-  if (status.ok()) return hasher.HexDigest();
-  if (absl::IsCancelled(status) || absl::IsAborted(status)) return status;
-  return FolderFault(Annotate(status, name));
-}
-
 }  // namespace
 
-ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
+ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals,
                            const std::string& boot_id_path)
     : folder_(std::move(folder)),
       store_(store),
       clock_(clock),
+      vitals_(vitals),
       boot_id_(absl::StripAsciiWhitespace(ReadFile(boot_id_path, 100).value_or(""))) {
   RemoveLeftovers(folder_, clock_.Now());
 }
@@ -75,7 +62,7 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
     ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
     ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
     const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
-                                    [&](uint64_t bytes) { return options.Report(bytes); });
+                                    [&](uint64_t bytes) { return Report(options, bytes); });
     if (!made_room && MakeRoom(copied.status())) {
       made_room = true;
       continue;
@@ -114,9 +101,13 @@ absl::StatusOr<ContentCache::Entry> ContentCache::Find(const std::string& url,
                                                        const TransferOptions& options) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
-  if (trusted.has_value()) return *std::move(trusted);
+  if (trusted.has_value()) {
+    Count(&Vitals::cache_hits);
+    return *std::move(trusted);
+  }
   ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
   ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, options));
+  Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
   if (checked.has_value()) return *std::move(checked);
   return Fill(url, hash, options);
 }
@@ -186,6 +177,29 @@ absl::StatusOr<bool> ContentCache::HasContent(const Entry& entry, const std::str
     (void)WriteFileAtomically(RecordPathOf(hash), RecordOf(entry), /*durable=*/false);
   }
   return true;
+}
+
+// Aborted if the file is shorter than `size`.
+absl::StatusOr<std::string> ContentCache::HashContent(int fd, int64_t size, absl::string_view name,
+                                                      const TransferOptions& options) {
+  Hasher hasher(HashKind::kSha256);
+  const auto add_piece = [&](absl::string_view piece) {
+    hasher.Update(piece);
+    return Report(options, 0);
+  };
+  absl::Status status = ReadPieces(fd, static_cast<uint64_t>(size), add_piece);
+  if (status.ok()) return hasher.HexDigest();
+  if (absl::IsCancelled(status) || absl::IsAborted(status)) return status;
+  return FolderFault(Annotate(status, name));
+}
+
+void ContentCache::Count(Counter Vitals::* counter) {
+  if (vitals_ != nullptr) (vitals_->*counter).Add();
+}
+
+absl::Status ContentCache::Report(const TransferOptions& options, uint64_t bytes) {
+  if (vitals_ != nullptr) vitals_->heartbeat.Beat();
+  return options.Report(bytes);
 }
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,

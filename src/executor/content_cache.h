@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/vitals.h"
 #include "executor/cache_use.h"
 #include "executor/entry_lock.h"
 #include "storage/object_store.h"
@@ -37,9 +38,9 @@ inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 // content is checked.
 class ContentCache {
  public:
-  // Borrows `store` and `clock`. Removes what dead workers left in `folder`, which need not exist
-  // yet.
-  ContentCache(std::string folder, ObjectStore& store, Clock& clock,
+  // Borrows all but the texts; `vitals`, which is told of hits, misses and signs of life, may be
+  // null. Removes what dead workers left in `folder`, which need not exist yet.
+  ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
 
   // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
@@ -86,6 +87,11 @@ class ContentCache {
   // have helped.
   bool MakeRoom(const absl::Status& status) const;
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
+  absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
+                                          const TransferOptions& options);
+  void Count(Counter Vitals::* counter);
+  // TransferOptions::Report, and a sign of life: local work goes on.
+  absl::Status Report(const TransferOptions& options, uint64_t bytes);
   std::string PathOf(const std::string& hash) const;
   std::string RecordPathOf(const std::string& hash) const;
   std::string RecordOf(const Entry& entry) const;
@@ -93,6 +99,7 @@ class ContentCache {
   const std::string folder_;
   ObjectStore& store_;
   Clock& clock_;
+  Vitals* const vitals_;
   const std::string boot_id_;  // empty: unknown, and then no record is believed
 };
 

@@ -18,8 +18,8 @@ Executor::Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner,
 Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
                           ConfirmClaim confirm_claim) {
   const Log log = log_.WithTask(task.id);
-  return TaskRun({options_, clock_, runner_, store_, cache_, log, confirm_claim}, task, attempt,
-                 cancel)
+  return TaskRun({options_, clock_, runner_, store_, cache_, log, confirm_claim, oom_}, task,
+                 attempt, cancel)
       .Run();
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "executor/content_cache.h"
+#include "process/oom_watch.h"
 #include "process/process_runner.h"
 #include "storage/object_store.h"
 #include "task/confirm_claim.h"
@@ -28,6 +29,9 @@ struct ExecutorOptions {
   std::string machine_type;                              // for result.json; may be empty
   // Told of each task's log file as soon as it is there, before anything is written to it.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
+  // May be empty. Called while local work goes on that may take long, and twice a second while a
+  // command runs.
+  std::function<void()> alive = nullptr;
 };
 
 class Executor {
@@ -51,6 +55,7 @@ class Executor {
   ObjectStore& store_;
   ContentCache& cache_;
   const Log log_;
+  OomWatch oom_;
 };
 
 }  // namespace sparkles

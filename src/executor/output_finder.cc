@@ -54,8 +54,9 @@ std::string Reason(int error) {
 
 class OutputWalk {
  public:
-  OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude)
-      : include_(include), exclude_(exclude) {}
+  OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude,
+             const std::function<void()>& alive)
+      : include_(include), exclude_(exclude), alive_(alive) {}
 
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
@@ -78,6 +79,7 @@ class OutputWalk {
 
   const std::vector<Glob>& include_;
   const std::vector<Glob>& exclude_;
+  const std::function<void()>& alive_;
   UniqueFd root_;
   Identity root_identity_;
   std::set<Identity> entered_;
@@ -190,6 +192,7 @@ void OutputWalk::VisitLink(int fd, const char* entry, std::string path, const Pr
 absl::Status OutputWalk::List(int fd, const Folder& folder) {
   return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
     Visit(fd, folder, entry, type);
+    if (alive_) alive_();
   });
 }
 
@@ -245,8 +248,9 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
 
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
-                                    const std::vector<Glob>& exclude) {
-  return OutputWalk(include, exclude).Run(work_folder);
+                                    const std::vector<Glob>& exclude,
+                                    const std::function<void()>& alive) {
+  return OutputWalk(include, exclude, alive).Run(work_folder);
 }
 
 }  // namespace sparkles

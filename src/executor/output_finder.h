@@ -3,6 +3,7 @@
 // by its real path if that could match and else by the first link to it, and none outside is.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct Outputs {
 // file counts wherever it leads; one to a folder is followed if that lies in the work folder. An
 // error is a machine fault: the work folder cannot be read, or the machine is out of descriptors
 // or memory, so that the list would not be the whole truth. Nothing may change the folder
-// meanwhile.
+// meanwhile. `alive` may be empty; it is called for each entry.
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
-                                    const std::vector<Glob>& exclude);
+                                    const std::vector<Glob>& exclude,
+                                    const std::function<void()>& alive = nullptr);
 
 }  // namespace sparkles

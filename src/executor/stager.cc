@@ -28,10 +28,12 @@ bool SameFile(const struct stat& a, const struct stat& b) {
          a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
 
-absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size) {
+absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size,
+                                      const std::function<void()>& on_piece) {
   uint32_t crc = 0;
-  RETURN_IF_ERROR(ReadPieces(fd, size, [&crc](absl::string_view piece) {
+  RETURN_IF_ERROR(ReadPieces(fd, size, [&](absl::string_view piece) {
     crc = ExtendCrc32c(crc, piece);
+    if (on_piece) on_piece();
     return absl::OkStatus();
   }));
   return crc;
@@ -128,10 +130,11 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
   if (input.download.is_cas_key) {
-    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path));
+    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path, alive_));
     return hash == absl::AsciiStrToLower(BaseName(input.download.src_url));
   }
-  ASSIGN_OR_RETURN(const uint32_t crc, Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size)));
+  ASSIGN_OR_RETURN(const uint32_t crc,
+                   Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size), alive_));
   return crc == input.crc32c;
 }
 
@@ -141,8 +144,10 @@ absl::Status Stager::Detach(const std::string& path) {
   if (!linked || stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
-  auto copied =
-      CopyContent(from.get(), copy.fd(), nullptr, [](uint64_t) { return absl::OkStatus(); });
+  auto copied = CopyContent(from.get(), copy.fd(), nullptr, [this](uint64_t) {
+    if (alive_) alive_();
+    return absl::OkStatus();
+  });
   if (!copied.ok()) return Annotate(copied.status(), path);
   return copy.Commit(/*durable=*/false);
 }

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,9 +31,15 @@ struct StagedInput {
 
 class Stager {
  public:
-  // Borrows all. `transfers` is how many inputs are fetched at a time.
-  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
-      : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
+  // Borrows all. `transfers` is how many inputs are fetched at a time; `alive`, which may be empty,
+  // is called while local files are read.
+  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers,
+         std::function<void()> alive = nullptr)
+      : store_(store),
+        cache_(cache),
+        clock_(clock),
+        transfers_(transfers),
+        alive_(std::move(alive)) {}
 
   // All inputs, in place and checked; links into the cache are good as long as this object. The
   // first error stops the rest; its message names the field
@@ -56,13 +64,14 @@ class Stager {
   absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
                    const TransferOptions& options);
   absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path);
-  static absl::Status Detach(const std::string& path);
+  absl::Status Detach(const std::string& path);
 
   ObjectStore& store_;
   ContentCache& cache_;
   Clock& clock_;
   const int transfers_;
   std::optional<CacheUse> use_;  // of the entries that links point to
+  const std::function<void()> alive_;
 };
 
 }  // namespace sparkles

@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "executor/cause_of_death.h"
 #include "executor/output_finder.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
@@ -78,7 +79,8 @@ TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
     : context_(context),
       task_(task),
       cancel_(cancel),
-      stager_(context.store, context.cache, context.clock, context.options.transfers),
+      stager_(context.store, context.cache, context.clock, context.options.transfers,
+              context.options.alive),
       uploader_(context.store, context.clock, context.options.transfers),
       environment_(EnvironmentFor(context.options.environment, task, attempt)) {}
 
@@ -166,9 +168,13 @@ absl::Status TaskRun::StageInputs() {
 
 absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
                                               int output_fd) {
-  const Command command{
-      {kShell, "-c", script},     environment_, folder, output_fd, context_.options.grace,
-      context_.options.time_limit};
+  const Command command{.argv = {kShell, "-c", script},
+                        .environment = environment_,
+                        .folder = folder,
+                        .output_fd = output_fd,
+                        .grace = context_.options.grace,
+                        .time_limit = context_.options.time_limit,
+                        .while_waiting = context_.options.alive};
   auto exit = context_.runner.Run(command, cancel_);
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
@@ -221,13 +227,25 @@ absl::Status TaskRun::RunCommand() {
   absl::Status inside = CheckInside(folder_->work(), folder);
   if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
   context_.log.Info("running: ", CutText(spec_.command, 300));
-  MachineSampler sampler;
+  context_.oom.Begin();
+  MachineSampler sampler(folder_->path());
   auto exit = RunShell(spec_.command, folder, log_->fd());
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = context_.options.machine_type;
-  result_.run = CommandRun{ReturnCodeText(exit->wait_status), exit->usage, exit->start, exit->end,
-                           std::move(machine)};
+  std::optional<CauseOfDeath> cause;
+  if (exit->wait_status != 0) {
+    cause = FindCauseOfDeath(*exit, {.oom = context_.oom.End(),
+                                     .least_free = machine.least_free,
+                                     .cancelled = cancel_.cancelled()});
+  }
+  if (cause) context_.log.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
+  result_.run = CommandRun{ReturnCodeText(exit->wait_status),
+                           exit->usage,
+                           exit->start,
+                           exit->end,
+                           std::move(machine),
+                           std::move(cause)};
   exit_code_ = ExitCodeText(exit->wait_status);
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
@@ -251,7 +269,8 @@ absl::Status TaskRun::DeliverOutputs() {
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude));
+  ASSIGN_OR_RETURN(Outputs outputs,
+                   FindOutputs(folder_->work(), include, exclude, context_.options.alive));
   std::erase_if(outputs.files, [&](const std::string& path) {
     return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });

@@ -29,6 +29,7 @@ struct RunContext {
   ContentCache& cache;
   const Log& log;              // of this task
   ConfirmClaim confirm_claim;  // see Executor::Execute
+  OomWatch& oom;
 };
 
 class TaskRun {

@@ -45,8 +45,8 @@ std::string EmulatorUrl(absl::string_view value) {
 }
 
 ApiEndpoint EndpointOf(absl::string_view url, absl::string_view emulator, TokenSource& tokens) {
-  if (!emulator.empty()) return {EmulatorUrl(emulator), nullptr};
-  return {std::string(url), &tokens};
+  if (!emulator.empty()) return {.base_url = EmulatorUrl(emulator), .tokens = nullptr};
+  return {.base_url = std::string(url), .tokens = &tokens};
 }
 
 struct ApiClient::Call {
@@ -76,7 +76,9 @@ absl::StatusOr<HttpResponse> ApiClient::Send(const std::function<HttpRequest()>&
                                              std::initializer_list<int> also_good) {
   Call call{make_request, cancel, also_good};
   absl::StatusOr<HttpResponse> response;
-  RETURN_IF_ERROR(RetryLoop(policy, idempotency, clock_, cancel, [&] {
+  RetryPolicy counted = policy;
+  counted.retries = endpoint_.retries;
+  RETURN_IF_ERROR(RetryLoop(counted, idempotency, clock_, cancel, [&] {
     response = SendAttempt(call);
     return Attempt{response.status()};
   }));

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/vitals.h"
 #include "gcp/token_source.h"
 #include "http/retry.h"
 #include "http/transport.h"
@@ -20,6 +21,7 @@ struct ApiEndpoint {
   // "https://storage.googleapis.com", or that of an emulator; no slash at its end.
   std::string base_url;
   TokenSource* tokens = nullptr;  // borrowed; null for an emulator: no Authorization header then
+  Counter* retries = nullptr;     // borrowed, may be null: counts those of Send
 };
 
 // "http://host:port" of an emulator variable's value, which may lack the scheme and may end in "/".

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "base/random.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -30,7 +31,7 @@ PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, CancelT
   }
   if (!Take(first)) return;
   try {
-    thread_ = std::thread([this] { Watch(); });
+    thread_ = StartHousekeeping("preemption", [this] { Watch(); });
   } catch (const std::system_error& error) {
     log_.Warning("preemption is not watched: ", error.what());
   }

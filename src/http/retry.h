@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/vitals.h"
 
 namespace sparkles {
 
@@ -21,6 +22,7 @@ struct RetryPolicy {
   absl::Duration longest = absl::Seconds(30);
   // No attempt starts later than this after the first, or after the last progress.
   absl::Duration patience = absl::Minutes(5);
+  Counter* retries = nullptr;  // borrowed, may be null: counts the attempts after the first
 };
 
 // What an attempt returned, and whether it moved things on: progress starts the patience and the

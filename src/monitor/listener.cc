@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -84,7 +85,7 @@ Listener::Listener(UniqueFd socket, ListenerLimits limits, std::function<void(Un
     : socket_(std::move(socket)),
       limits_(limits),
       take_(std::move(take)),
-      thread_([this] { Run(); }) {}
+      thread_(StartHousekeeping("monitor", [this] { Run(); })) {}
 
 Listener::~Listener() {
   stop_.Cancel(CancelKind::kAbort, "the Monitor ends");

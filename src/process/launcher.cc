@@ -7,13 +7,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "process/io_bytes.h"
 #include "process/launcher_protocol.h"
 #include "process/launcher_setup.h"
 #include "process/monotonic.h"
+#include "process/process_tree.h"
 #include "process/resource_usage.h"
 #include "process/spawn.h"
 #include "process/sweep.h"
@@ -40,7 +44,7 @@ class Launcher {
     bool more_to_reap = false;
     while (true) {
       pollfd waited[2] = {{socket_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-      if (poll(waited, 2, more_to_reap ? 0 : -1) < 0 && errno != EINTR) return;
+      if (poll(waited, 2, more_to_reap ? 0 : SampleTimeout()) < 0 && errno != EINTR) return;
       if (waited[1].revents != 0) DrainSignals();
       more_to_reap = HandleDeadChildren();
       if (waited[0].revents != 0 && !HandleFrame()) return;
@@ -53,6 +57,14 @@ class Launcher {
   }
 
  private:
+  // Takes a sample of the command's processes if it is time for one. How long poll may wait for the
+  // next, in milliseconds.
+  int SampleTimeout() {
+    if (command_ <= 0) return -1;
+    const absl::Duration wait = absl::Ceil(sampler_->SampleIfDue(), absl::Milliseconds(1));
+    return static_cast<int>(absl::ToInt64Milliseconds(std::min(wait, absl::Hours(1))));
+  }
+
   void DrainSignals() {
     signalfd_siginfo signal;
     while (read(signals_.get(), &signal, sizeof signal) > 0) {
@@ -91,6 +103,8 @@ class Launcher {
     StartFailure failure{StartFailure::Step::kFork, EINVAL};
     exit_ = CommandExit();
     cancelled_ = false;
+    io_before_ = ReadIoBytes(proc_root_);
+    sampler_.emplace(proc_root_, getpid());
     exit_.start = WallNow();
     pid_t pid = -1;
     if (!frame.fd.valid()) {
@@ -134,6 +148,12 @@ class Launcher {
     const Swept swept = SweepChildren(proc_root_, kSweepLimit);
     Add(swept.usage, exit_.usage);
     exit_.leftovers = swept.killed;
+    // The kernel adds what a process has read and written to whoever waits for it.
+    const IoBytes io = ReadIoBytes(proc_root_);
+    exit_.usage.read_bytes = io.read - io_before_.read;
+    exit_.usage.write_bytes = io.written - io_before_.written;
+    exit_.usage.peak_processes = std::max<int64_t>(sampler_->peak().processes, 1);
+    exit_.usage.peak_rss_kb = std::max(sampler_->peak().rss_kb, exit_.usage.max_rss_kb);
     Reply(FrameKind::kEnded, BytesOf(exit_));
   }
 
@@ -156,6 +176,8 @@ class Launcher {
   pid_t command_ = 0;  // 0: none
   bool cancelled_ = false;
   CommandExit exit_;
+  IoBytes io_before_;
+  std::optional<TreeSampler> sampler_;
 };
 
 }  // namespace

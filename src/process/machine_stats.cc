@@ -1,10 +1,13 @@
 #include "process/machine_stats.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
@@ -13,11 +16,13 @@
 #include "absl/time/time.h"
 #include "base/file.h"
 #include "base/mutex.h"
+#include "base/thread.h"
+#include "process/sample_pace.h"
+#include "process/sample_series.h"
 
 namespace sparkles {
 namespace {
 
-constexpr absl::Duration kPeriod = absl::Seconds(1);
 // /proc/stat has a few hundred bytes a processor and one long line of interrupts.
 constexpr size_t kMaxProcFile = 4 << 20;
 // The kernel counts 100 ticks a second: over less than this many the percentage is noise.
@@ -79,39 +84,15 @@ std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat) {
   return ticks;
 }
 
-void SampleSeries::Add(double value) {
-  max_ = count_ == 0 ? value : std::max(max_, value);
-  ++count_;
-  group_sum_ += value;
-  if (++group_count_ < stride_) return;
-  means_.push_back(group_sum_ / static_cast<double>(group_count_));
-  group_sum_ = 0;
-  group_count_ = 0;
-  if (means_.size() < capacity_) return;
-  for (size_t i = 0; i < capacity_ / 2; ++i) means_[i] = (means_[2 * i] + means_[2 * i + 1]) / 2;
-  means_.resize(capacity_ / 2);
-  stride_ *= 2;
-}
-
-double SampleSeries::Percentile(double fraction) const {
-  if (means_.empty()) return 0;
-  std::vector<double> sorted = means_;
-  std::sort(sorted.begin(), sorted.end());
-  const double position = fraction * static_cast<double>(sorted.size() - 1);
-  const double whole = std::floor(position);
-  const size_t below = static_cast<size_t>(whole);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (position - whole);
-}
-
 // What the thread works on; only one thread at a time touches it.
 class MachineSampler::Sampling {
  public:
-  explicit Sampling(std::string proc_root) : proc_root_(std::move(proc_root)) {
+  Sampling(std::string folder, std::string proc_root)
+      : folder_(std::move(folder)), proc_root_(std::move(proc_root)) {
     Sample();
     try {
-      thread_ = std::thread([this] {
-        while (!WaitForStop(kPeriod)) Sample();
+      thread_ = StartHousekeeping("sampler", [this] {
+        for (int i = 0; !WaitForStop(SamplePace(i)); ++i) Sample();
       });
     } catch (const std::system_error&) {
       thread_ = std::thread();  // none to be had: the first and the last sample must do
@@ -132,6 +113,8 @@ class MachineSampler::Sampling {
     stats.max_user_cpu_percent_usage = user_percent_.max();
     stats.p95_user_cpu_percent_usage = user_percent_.Percentile(0.95);
     stats.median_user_cpu_percent_usage = user_percent_.Percentile(0.5);
+    stats.samples = samples_;
+    stats.least_free = least_free_;
     return stats;
   }
 
@@ -156,6 +139,7 @@ class MachineSampler::Sampling {
   void Sample() {
     SampleMemory();
     SampleCpu();
+    SampleDisk();
   }
 
   void SampleMemory() {
@@ -164,6 +148,17 @@ class MachineSampler::Sampling {
     if (!info) return;
     memory_total_ = info->total_bytes;
     memory_.Add(static_cast<double>(info->total_bytes - info->available_bytes));
+    ++samples_;
+  }
+
+  void SampleDisk() {
+    struct statvfs space;
+    if (folder_.empty() || statvfs(folder_.c_str(), &space) != 0) return;
+    const auto bytes = static_cast<int64_t>(space.f_bavail * space.f_frsize);
+    if (!least_free_.known || bytes < least_free_.bytes) least_free_.bytes = bytes;
+    least_free_.known = true;
+    // A file system that counts no inodes has none in all.
+    if (space.f_files > 0 && space.f_favail == 0) least_free_.no_inodes = true;
   }
 
   void SampleCpu() {
@@ -181,8 +176,11 @@ class MachineSampler::Sampling {
     last_ticks_ = ticks;
   }
 
+  const std::string folder_;
   const std::string proc_root_;
   int64_t memory_total_ = 0;
+  int64_t samples_ = 0;
+  DiskSpace least_free_;
   SampleSeries memory_;
   SampleSeries user_percent_;
   std::optional<CpuTicks> last_ticks_;
@@ -192,8 +190,8 @@ class MachineSampler::Sampling {
   std::thread thread_;
 };
 
-MachineSampler::MachineSampler(std::string proc_root)
-    : sampling_(std::make_unique<Sampling>(std::move(proc_root))) {}
+MachineSampler::MachineSampler(std::string folder, std::string proc_root)
+    : sampling_(std::make_unique<Sampling>(std::move(folder), std::move(proc_root))) {}
 
 MachineSampler::~MachineSampler() = default;
 

@@ -1,14 +1,10 @@
 // How busy the whole machine was while a task ran: result.json's machine_stats.
-// The one hard idea: a task may run for weeks, so samples are merged in pairs when there are too
-// many, which keeps memory bounded and the percentiles honest.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/usage.h"
@@ -31,34 +27,12 @@ struct CpuTicks {
 // From the text of /proc/stat; nothing unless it has the line of all processors.
 std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat);
 
-// Numbers in bounded memory.
-class SampleSeries {
- public:
-  // Beyond `capacity` (even, at least 2) samples, neighbours are merged to their mean.
-  explicit SampleSeries(size_t capacity = 4096) : capacity_(capacity) {}
-
-  void Add(double value);
-  bool empty() const { return count_ == 0; }
-  // The largest value ever added; 0 if there is none.
-  double max() const { return max_; }
-  // With linear interpolation between neighbours; `fraction` from 0 to 1; 0 if there is none.
-  double Percentile(double fraction) const;
-
- private:
-  const size_t capacity_;
-  std::vector<double> means_;  // each of `stride_` values, the last incomplete group left out
-  size_t stride_ = 1;
-  size_t count_ = 0;        // of all values ever added
-  double group_sum_ = 0;    // of the incomplete group
-  size_t group_count_ = 0;  // its values, less than stride_
-  double max_ = 0;
-};
-
-// Samples once when made, every second on a thread of its own, and once when stopped. What /proc
-// does not tell is 0. Machine-wide CPU is measured between samples.
+// Samples once when made, then on a thread of its own as process/sample_pace.h says, and once when
+// stopped. What /proc does not tell is 0. Machine-wide CPU is measured between samples.
 class MachineSampler {
  public:
-  explicit MachineSampler(std::string proc_root = "/proc");
+  // `folder` is where the task writes; empty: free space is not looked at.
+  explicit MachineSampler(std::string folder = "", std::string proc_root = "/proc");
   ~MachineSampler();
   MachineSampler(const MachineSampler&) = delete;
   MachineSampler& operator=(const MachineSampler&) = delete;

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "process/launcher.h"
 #include "process/monotonic.h"
+#include "process/oom_score.h"
 #include "process/sweep.h"
 
 namespace sparkles {
@@ -28,6 +29,7 @@ constexpr absl::Duration kKillPatience = absl::Seconds(6);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 constexpr absl::Duration kLongPoll = absl::Hours(1);
+constexpr absl::Duration kSignOfLife = absl::Milliseconds(500);
 
 // Rounded up, so that a deadline is past when poll returns.
 int PollTimeout(absl::Duration wait, absl::Duration longest) {
@@ -69,12 +71,14 @@ absl::Status AwaitReply(int socket, const Command& command, const CancelToken& c
                         bool& timed_out) {
   Pressure pressure = Pressure::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
+  const absl::Duration longest = command.while_waiting ? kSignOfLife : kLongPoll;
   while (true) {
+    if (command.while_waiting) command.while_waiting();
     const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
     // That there is no time left for the grace has no descriptor.
     const bool must_look = pressure == Pressure::kTerminated || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
-    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kLongPoll);
+    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : longest);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
     const bool late = MonotonicNow() >= deadline;
@@ -113,6 +117,7 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
   action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ProtectFromOom();
   std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root)));
   RETURN_IF_ERROR(runner->StartLauncher());
   return runner;

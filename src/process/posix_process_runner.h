@@ -22,7 +22,8 @@ class PosixProcessRunner : public ProcessRunner {
  public:
   // Forks the launcher. To be called first of all: before threads exist, which could hold locks at
   // that moment, and before memory is used, which each command's peak would start with. Makes the
-  // calling process a subreaper with the default disposition of SIGCHLD.
+  // calling process a subreaper with the default disposition of SIGCHLD, and one that the kernel
+  // rather spares when memory runs out (oom_score.h).
   static absl::StatusOr<std::unique_ptr<PosixProcessRunner>> Start(std::string proc_root = "/proc");
   // Ends the launcher.
   ~PosixProcessRunner() override;

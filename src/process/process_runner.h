@@ -1,6 +1,7 @@
 // The seam to processes: runs one command and everything that it starts, to the end.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct Command {
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
   absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once it is to end
   absl::Duration time_limit = absl::InfiniteDuration();  // it is to end when it has run so long
+  // May be empty. Called about twice a second as long as the command runs, by Run's thread.
+  std::function<void()> while_waiting = nullptr;
 };
 
 struct CommandExit {

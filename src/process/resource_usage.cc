@@ -20,6 +20,10 @@ void Add(const ResourceUsage& part, ResourceUsage& total) {
   total.max_rss_kb = std::max(total.max_rss_kb, part.max_rss_kb);
   total.block_input_ops += part.block_input_ops;
   total.block_output_ops += part.block_output_ops;
+  total.read_bytes += part.read_bytes;
+  total.write_bytes += part.write_bytes;
+  total.peak_processes = std::max(total.peak_processes, part.peak_processes);
+  total.peak_rss_kb = std::max(total.peak_rss_kb, part.peak_rss_kb);
 }
 
 }  // namespace sparkles

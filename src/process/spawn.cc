@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "process/oom_score.h"
+
 namespace sparkles {
 namespace {
 
@@ -29,6 +31,7 @@ constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a 
   if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0) {
     Report(pipe_end, StartFailure::Step::kFork);
   }
+  OfferToOom();
   if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::Step::kChdir);
   sigset_t none;
   sigemptyset(&none);

@@ -23,19 +23,26 @@ OrderedJson UsageOf(const CommandRun& run) {
           {"block_output_ops", run.usage.block_output_ops},
           {"start_time", UnixSeconds(run.start)},
           {"end_time", UnixSeconds(run.end)},
-          {"elapsed_time", absl::ToDoubleSeconds(run.end - run.start)}};
+          {"elapsed_time", absl::ToDoubleSeconds(run.end - run.start)},
+          {"read_bytes", run.usage.read_bytes},
+          {"write_bytes", run.usage.write_bytes},
+          {"peak_processes", run.usage.peak_processes},
+          {"peak_memory_size", run.usage.peak_rss_kb}};
 }
 
 OrderedJson StatsOf(const MachineStats& machine) {
-  return {{"machine_type", machine.machine_type},
-          {"memory_total", machine.memory_total},
-          {"number_of_cpus", machine.number_of_cpus},
-          {"max_memory_in_use", machine.max_memory_in_use},
-          {"p95_memory_in_use", machine.p95_memory_in_use},
-          {"median_memory_in_use", machine.median_memory_in_use},
-          {"max_user_cpu_percent_usage", machine.max_user_cpu_percent_usage},
-          {"p95_user_cpu_percent_usage", machine.p95_user_cpu_percent_usage},
-          {"median_user_cpu_percent_usage", machine.median_user_cpu_percent_usage}};
+  OrderedJson stats = {{"machine_type", machine.machine_type},
+                       {"memory_total", machine.memory_total},
+                       {"number_of_cpus", machine.number_of_cpus},
+                       {"max_memory_in_use", machine.max_memory_in_use},
+                       {"p95_memory_in_use", machine.p95_memory_in_use},
+                       {"median_memory_in_use", machine.median_memory_in_use},
+                       {"max_user_cpu_percent_usage", machine.max_user_cpu_percent_usage},
+                       {"p95_user_cpu_percent_usage", machine.p95_user_cpu_percent_usage},
+                       {"median_user_cpu_percent_usage", machine.median_user_cpu_percent_usage},
+                       {"samples", machine.samples}};
+  if (machine.least_free.known) stats["min_disk_free"] = machine.least_free.bytes;
+  return stats;
 }
 
 // Text, one file after the other: as JSON values ten thousand files take many megabytes.
@@ -70,6 +77,9 @@ std::string FormatTaskResult(const TaskResult& result) {
   if (result.run) {
     after_files["resource_usage"] = UsageOf(*result.run);
     after_files["machine_stats"] = StatsOf(result.run->machine);
+    if (const auto& cause = result.run->cause) {
+      after_files["cause"] = {{"kind", cause->kind}, {"detail", cause->detail}};
+    }
   }
   if (!result.failure_reason.empty()) after_files["failure_reason"] = result.failure_reason;
   if (!result.skipped.empty()) after_files["skipped"] = SkippedOf(result.skipped);

@@ -28,6 +28,14 @@ struct SkippedFile {
   std::string reason;
 };
 
+// Why a command did not end with 0.
+struct CauseOfDeath {
+  // "exit_code" (it said so itself), "signal" (not from this worker), "out_of_memory", "disk_full",
+  // "time_limit" or "stopped" (by this worker).
+  std::string kind;
+  std::string detail;  // for people
+};
+
 // A command that was started and has ended.
 struct CommandRun {
   std::string return_code;  // as result.json writes it: "0", "signaled(killed)"
@@ -35,6 +43,7 @@ struct CommandRun {
   absl::Time start;
   absl::Time end;
   MachineStats machine;
+  std::optional<CauseOfDeath> cause;
 };
 
 struct TaskResult {
@@ -47,8 +56,8 @@ struct TaskResult {
 };
 
 // One line of JSON without a line end. return_code, resource_usage and machine_stats are there only
-// if the command ran; parameters, failure_reason and skipped only if there are any. Malformed UTF-8
-// is replaced by U+FFFD.
+// if the command ran, cause only if it did not end with 0; parameters, failure_reason and skipped
+// only if there are any. Malformed UTF-8 is replaced by U+FFFD.
 std::string FormatTaskResult(const TaskResult& result);
 
 }  // namespace sparkles

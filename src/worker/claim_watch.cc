@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -27,7 +28,7 @@ ClaimWatch::ClaimWatch(absl::Duration period, Clock& clock, Queue& queue, const 
       last_answer_(clock.Now()) {
   if (period_ == absl::InfiniteDuration()) return;
   try {
-    thread_ = std::thread([this] { Watch(); });
+    thread_ = StartHousekeeping("claim-watch", [this] { Watch(); });
   } catch (const std::system_error& error) {
     log_.Warning("the claim is not looked after: ", error.what());
   }

@@ -10,6 +10,7 @@ enum ExitCode : int {
   kExitVersion = 3,
   kExitTasksFile = 4,
   kExitMachineUnfit = 5,
+  kExitStuck = 6,
   kExitPreempted = 75,  // "try again" of sysexits.h
   kExitInterrupted = 130,
   kExitTerminated = 143,

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -33,7 +34,7 @@ void BlockSignals() {
 }
 
 StopSignals::StopSignals(CancelToken& stop, CancelToken& drain)
-    : stop_(stop), drain_(drain), thread_([this] { Receive(); }) {}
+    : stop_(stop), drain_(drain), thread_(StartHousekeeping("signals", [this] { Receive(); })) {}
 
 StopSignals::~StopSignals() {
   done_.Cancel(CancelKind::kAbort, "");

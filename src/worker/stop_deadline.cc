@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 namespace sparkles {
 
 StopDeadline::StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end)
     : stop_(stop), steps_(steps), end_(std::move(end)) {
   try {
-    thread_ = std::thread([this] { Watch(); });
+    thread_ = StartHousekeeping("stop-deadline", [this] { Watch(); });
   } catch (const std::system_error&) {
     thread_ = {};  // rather late than not at all
   }

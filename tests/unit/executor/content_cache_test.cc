@@ -37,6 +37,7 @@ class LateClock : public Clock {
 
 class ContentCacheTest : public testing::Test {
  protected:
+  Vitals vitals_;
   const std::string content_ = "what the task wants to read\n";
   const std::string hash_ = HexHash(HashKind::kSha256, content_);
   const std::string url_ = "gs://bucket/cas/" + hash_;
@@ -44,7 +45,7 @@ class ContentCacheTest : public testing::Test {
   void SetUp() override { memory_.Put(url_, content_); }
 
   // As a worker that starts now sees it.
-  ContentCache Cache() { return ContentCache(Folder(), store_, clock_, boot_id_path_); }
+  ContentCache Cache() { return ContentCache(Folder(), store_, clock_, &vitals_, boot_id_path_); }
   std::string Folder() const { return folder_ / "cache"; }
   std::string EntryPath() const { return Folder() + "/" + hash_; }
   std::string RecordPath() const { return EntryPath() + ".ok"; }
@@ -109,6 +110,14 @@ class ContentCacheTest : public testing::Test {
   LateClock clock_;
   std::string boot_id_path_ = "/proc/sys/kernel/random/boot_id";
 };
+
+TEST_F(ContentCacheTest, HitsAndMissesAreCounted) {
+  ContentCache cache = Cache();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
+  EXPECT_EQ(vitals_.cache_misses.value(), 1);
+  EXPECT_EQ(vitals_.cache_hits.value(), 2);
+  EXPECT_GT(vitals_.heartbeat.beats(), 0) << "local copies are signs of life, too";
+}
 
 TEST_F(ContentCacheTest, FetchesAnObjectOnce) {
   ContentCache cache = Cache();

@@ -52,46 +52,6 @@ TEST(ParseCpuTicks, GarbageIsNothing) {
   }
 }
 
-TEST(SampleSeries, PercentilesInterpolateLinearly) {
-  SampleSeries series;
-  for (const double value : {40.0, 10.0, 30.0, 20.0}) series.Add(value);
-  EXPECT_DOUBLE_EQ(series.Percentile(0), 10);
-  EXPECT_DOUBLE_EQ(series.Percentile(0.5), 25);
-  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 38.5);
-  EXPECT_DOUBLE_EQ(series.Percentile(1), 40);
-  EXPECT_DOUBLE_EQ(series.max(), 40);
-}
-
-TEST(SampleSeries, OfNothingOrOneValueHasPercentilesToo) {
-  SampleSeries series;
-  EXPECT_TRUE(series.empty());
-  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 0);
-  EXPECT_DOUBLE_EQ(series.max(), 0);
-  series.Add(7);
-  EXPECT_FALSE(series.empty());
-  EXPECT_DOUBLE_EQ(series.Percentile(0.95), 7);
-  EXPECT_DOUBLE_EQ(series.Percentile(0.5), 7);
-}
-
-TEST(SampleSeries, AWeekOfSecondsKeepsItsShapeAndItsPeak) {
-  constexpr int kWeek = 7 * 24 * 3600;
-  SampleSeries series(64);
-  for (int i = 0; i < kWeek; ++i) series.Add(i == 12345 ? 1e9 : i);
-  EXPECT_DOUBLE_EQ(series.max(), 1e9);
-  SampleSeries ramp(64);
-  for (int i = 0; i < kWeek; ++i) ramp.Add(i);
-  EXPECT_NEAR(ramp.Percentile(0.5), kWeek * 0.5, kWeek * 0.05);
-  EXPECT_NEAR(ramp.Percentile(0.95), kWeek * 0.95, kWeek * 0.05);
-}
-
-TEST(SampleSeries, MergesNeighboursToTheirMean) {
-  SampleSeries series(4);
-  for (const double value : {1.0, 3.0, 5.0, 7.0}) series.Add(value);
-  EXPECT_DOUBLE_EQ(series.Percentile(0), 2);
-  EXPECT_DOUBLE_EQ(series.Percentile(1), 6);
-  EXPECT_DOUBLE_EQ(series.max(), 7);
-}
-
 class MachineSamplerTest : public testing::Test {
  protected:
   void Write(const std::string& name, absl::string_view text) {
@@ -103,7 +63,7 @@ class MachineSamplerTest : public testing::Test {
 TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
   Write("meminfo", kMemory);
   Write("stat", kCpu);
-  MachineSampler sampler(proc_.path());
+  MachineSampler sampler("", proc_.path());
   Write("meminfo", "MemTotal: 24684084 kB\nMemAvailable: 23000000 kB\n");
   Write("stat", "cpu  400 20 30 1500 40 5 5 0 360 0\ncpu0 1\ncpu1 1\n");  // 300 of 1000 ticks
   const MachineStats stats = sampler.Stop();
@@ -120,7 +80,7 @@ TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
 }
 
 TEST_F(MachineSamplerTest, WithoutProcAllIsZero) {
-  MachineSampler sampler(proc_.path() + "/absent");
+  MachineSampler sampler("", proc_.path() + "/absent");
   const MachineStats stats = sampler.Stop();
   EXPECT_EQ(stats.memory_total, 0);
   EXPECT_EQ(stats.max_memory_in_use, 0);
@@ -131,7 +91,7 @@ TEST_F(MachineSamplerTest, WithoutProcAllIsZero) {
 TEST_F(MachineSamplerTest, GarbageInProcIsZero) {
   Write("meminfo", std::string("\0\xff garbage", 11));
   Write("stat", "cpu cpu cpu\n");
-  MachineSampler sampler(proc_.path());
+  MachineSampler sampler("", proc_.path());
   const MachineStats stats = sampler.Stop();
   EXPECT_EQ(stats.memory_total, 0);
   EXPECT_EQ(stats.number_of_cpus, 0);
@@ -139,21 +99,22 @@ TEST_F(MachineSamplerTest, GarbageInProcIsZero) {
 
 TEST_F(MachineSamplerTest, ClocksThatRunBackwardsAreNoUsage) {
   Write("stat", kCpu);
-  MachineSampler sampler(proc_.path());
+  MachineSampler sampler("", proc_.path());
   Write("stat", "cpu  1 1 1 1 1\ncpu0 1\n");
   EXPECT_DOUBLE_EQ(sampler.Stop().max_user_cpu_percent_usage, 0);
 }
 
 TEST_F(MachineSamplerTest, StopDoesNotWaitForTheNextSecond) {
   const absl::Time start = absl::Now();
-  for (int i = 0; i < 5; ++i) MachineSampler(proc_.path()).Stop();
+  for (int i = 0; i < 5; ++i) MachineSampler("", proc_.path()).Stop();
   EXPECT_LT(absl::Now() - start, absl::Seconds(2));
 }
 
-TEST_F(MachineSamplerTest, MayBeDestroyedWithoutStop) { MachineSampler sampler(proc_.path()); }
+TEST_F(MachineSamplerTest, MayBeDestroyedWithoutStop) { MachineSampler sampler("", proc_.path()); }
 
 TEST(MachineSampler, TellsSomethingOfThisMachine) {
-  MachineSampler sampler;
+  const TempFolder folder;
+  MachineSampler sampler(folder.path());
   const MachineStats stats = sampler.Stop();
   EXPECT_GT(stats.memory_total, 0);
   EXPECT_GT(stats.max_memory_in_use, 0);
@@ -161,6 +122,9 @@ TEST(MachineSampler, TellsSomethingOfThisMachine) {
   EXPECT_GT(stats.number_of_cpus, 0);
   EXPECT_GE(stats.max_user_cpu_percent_usage, 0);
   EXPECT_LE(stats.max_user_cpu_percent_usage, 100);
+  EXPECT_EQ(stats.samples, 2);
+  EXPECT_TRUE(stats.least_free.known);
+  EXPECT_GT(stats.least_free.bytes, 0);
 }
 
 }  // namespace

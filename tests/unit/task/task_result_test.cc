@@ -15,6 +15,12 @@ CommandRun SomeRun() {
   run.usage.block_output_ops = 4;
   run.start = absl::FromUnixMillis(1'770'000'000'100);
   run.end = absl::FromUnixMillis(1'770'000'009'900);
+  run.usage.read_bytes = 4096;
+  run.usage.write_bytes = 8192;
+  run.usage.peak_processes = 3;
+  run.usage.peak_rss_kb = 20480;
+  run.machine.samples = 9;
+  run.machine.least_free = {.known = true, .bytes = 77, .no_inodes = false};
   run.machine.machine_type = "n1-standard-1";
   run.machine.memory_total = 8;
   run.machine.number_of_cpus = 2;
@@ -41,11 +47,12 @@ TEST(TaskResultTest, EverythingIsWrittenInTheOldOrder) {
       R"("resource_usage":{"user_cpu_time":{"Sec":1,"Usec":5},"system_cpu_time":)"
       R"({"Sec":0,"Usec":7},"max_memory_size":10240,"shared_memory_size":0,)"
       R"("unshared_memory_size":0,"block_input_ops":3,"block_output_ops":4,)"
-      R"("start_time":1770000000.1,"end_time":1770000009.9,"elapsed_time":9.8},)"
+      R"("start_time":1770000000.1,"end_time":1770000009.9,"elapsed_time":9.8,)"
+      R"("read_bytes":4096,"write_bytes":8192,"peak_processes":3,"peak_memory_size":20480},)"
       R"("machine_stats":{"machine_type":"n1-standard-1","memory_total":8,"number_of_cpus":2,)"
       R"("max_memory_in_use":6,"p95_memory_in_use":5,"median_memory_in_use":4,)"
       R"("max_user_cpu_percent_usage":99.5,"p95_user_cpu_percent_usage":50.0,)"
-      R"("median_user_cpu_percent_usage":0.25}})");
+      R"("median_user_cpu_percent_usage":0.25,"samples":9,"min_disk_free":77}})");
 }
 
 // D27: the old worker left nothing behind when it could not run the command.

@@ -1,0 +1,73 @@
+#include "executor/cause_of_death.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "absl/strings/str_cat.h"
+#include "process/wait_status.h"
+
+namespace sparkles {
+namespace {
+
+// A shell tells a child's death of signal N by an exit code of 128 + N.
+constexpr int kShellSignalBase = 128;
+// Less room than that is none: a file system keeps some blocks to itself.
+constexpr int64_t kFullBytes = 64 << 10;
+
+bool MayBeKill(int status) {
+  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+         (WIFEXITED(status) && WEXITSTATUS(status) == kShellSignalBase + SIGKILL);
+}
+
+std::string Victim(const OomKills& oom) {
+  return oom.victim.empty() ? "" : absl::StrCat("; the kernel says: ", oom.victim);
+}
+
+std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
+  if (oom.in_group > 0) {
+    return CauseOfDeath{"out_of_memory",
+                        absl::StrCat("the kernel killed ", oom.in_group,
+                                     " of the processes in the worker's control group for lack of "
+                                     "memory",
+                                     Victim(oom))};
+  }
+  // Of a kill elsewhere on the machine a command that ended otherwise knows nothing.
+  if (oom.on_machine > 0 && MayBeKill(status)) {
+    return CauseOfDeath{"out_of_memory",
+                        absl::StrCat("killed, while the kernel killed ", oom.on_machine,
+                                     " processes on this machine for lack of memory", Victim(oom))};
+  }
+  return std::nullopt;
+}
+
+CauseOfDeath SignalCause(int number) {
+  const std::string name = ReturnCodeText(number);  // a plain signal is its own wait status
+  if (number == SIGKILL) {
+    return {"signal", absl::StrCat(name,
+                                   ": not by this worker, and the kernel has counted no kill "
+                                   "for lack of memory: by the command itself, or by "
+                                   "somebody on this machine")};
+  }
+  return {"signal", absl::StrCat(name, ": not by this worker")};
+}
+
+}  // namespace
+
+std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known) {
+  const int status = exit.wait_status;
+  if (status == 0) return std::nullopt;
+  if (known.cancelled) return CauseOfDeath{"stopped", "the worker ended the command"};
+  if (auto cause = FindLackOfMemory(status, known.oom)) return cause;
+  if (WIFSIGNALED(status)) return SignalCause(WTERMSIG(status));
+  const DiskSpace& disk = known.least_free;
+  if (disk.known && (disk.bytes < kFullBytes || disk.no_inodes)) {
+    return CauseOfDeath{
+        "disk_full",
+        absl::StrCat("the file system of the task's folder was full: at least once "
+                     "only ",
+                     disk.bytes, " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
+  }
+  return CauseOfDeath{"exit_code", absl::StrCat("the command ended with ", WEXITSTATUS(status))};
+}
+
+}  // namespace sparkles

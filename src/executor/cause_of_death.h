@@ -1,0 +1,24 @@
+// Why a command ended as it did, as far as anybody can know: result.json's `cause`.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/usage.h"
+#include "process/oom_watch.h"
+#include "process/process_runner.h"
+#include "task/task_result.h"
+
+namespace sparkles {
+
+// What is known besides the exit.
+struct Circumstances {
+  OomKills oom = {};
+  DiskSpace least_free = {};  // of the task's file system, while the command ran
+  bool cancelled = false;     // this worker asked it to end
+};
+
+// Nothing for a command that ended with 0.
+std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
+
+}  // namespace sparkles

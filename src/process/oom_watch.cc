@@ -1,0 +1,141 @@
+#include "process/oom_watch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/file.h"
+
+namespace sparkles {
+namespace {
+
+constexpr size_t kMaxProcFile = 4 << 20;
+// A machine that is short of memory logs a lot; what is beyond is not read.
+constexpr int kMaxKernelRecords = 10'000;
+
+std::string ReadText(const std::string& path) { return ReadFile(path, kMaxProcFile).value_or(""); }
+
+bool HasWord(absl::string_view list, absl::string_view word) {
+  const std::vector<absl::string_view> words = absl::StrSplit(list, ',');
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Our path in the hierarchy of `controller`; with an empty one in that of version 2.
+std::optional<absl::string_view> GroupPath(absl::string_view cgroup, absl::string_view controller) {
+  for (const absl::string_view line : absl::StrSplit(cgroup, '\n')) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (parts.size() != 3) continue;
+    if (controller.empty() ? parts[1].empty() : HasWord(parts[1], controller)) return parts[2];
+  }
+  return std::nullopt;
+}
+
+// "36 35 98:0 /root /mount/point options ... - type source superoptions"
+struct Mount {
+  absl::string_view root;
+  absl::string_view point;
+  absl::string_view type;
+  absl::string_view options;
+};
+
+std::optional<Mount> ParseMount(absl::string_view line) {
+  const size_t separator = line.find(" - ");
+  if (separator == absl::string_view::npos) return std::nullopt;
+  const std::vector<absl::string_view> before = absl::StrSplit(line.substr(0, separator), ' ');
+  const std::vector<absl::string_view> after = absl::StrSplit(line.substr(separator + 3), ' ');
+  if (before.size() < 6 || after.size() < 3) return std::nullopt;
+  return Mount{before[3], before[4], after[0], after[2]};
+}
+
+// Where the group `path` is seen, if the mount shows it at all: a container may see only its own
+// group, under the mount point.
+std::optional<std::string> FolderIn(const Mount& mount, absl::string_view path) {
+  if (mount.root != "/" && !absl::ConsumePrefix(&path, mount.root)) return std::nullopt;
+  return absl::StrCat(mount.point, path == "/" ? "" : path);
+}
+
+}  // namespace
+
+std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    int64_t count = 0;
+    if (absl::ConsumePrefix(&line, name) && absl::StartsWith(line, " ") &&
+        absl::SimpleAtoi(line, &count)) {
+      return count;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> FindOomCounter(absl::string_view cgroup, absl::string_view mountinfo) {
+  const std::optional<absl::string_view> old_path = GroupPath(cgroup, "memory");
+  const std::optional<absl::string_view> new_path = GroupPath(cgroup, "");
+  for (const absl::string_view line : absl::StrSplit(mountinfo, '\n')) {
+    const std::optional<Mount> mount = ParseMount(line);
+    if (!mount) continue;
+    const bool is_old = mount->type == "cgroup" && HasWord(mount->options, "memory");
+    // Version 2 has no memory controller where version 1 has it.
+    const bool is_new = mount->type == "cgroup2" && !old_path;
+    std::optional<std::string> folder;
+    if (is_old && old_path) folder = FolderIn(*mount, *old_path);
+    if (is_new && new_path) folder = FolderIn(*mount, *new_path);
+    if (folder) return absl::StrCat(*folder, is_old ? "/memory.oom_control" : "/memory.events");
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> KilledProcessOf(absl::string_view record) {
+  const size_t start = record.find("Killed process ");
+  if (start == absl::string_view::npos || !absl::StrContains(record, "emory")) return std::nullopt;
+  absl::string_view text = record.substr(start);
+  return std::string(absl::StripAsciiWhitespace(text.substr(0, text.find('\n'))));
+}
+
+OomWatch::OomWatch(const std::string& proc_root, const std::string& kernel_log)
+    : proc_root_(proc_root),
+      group_file_(FindOomCounter(ReadText(proc_root + "/self/cgroup"),
+                                 ReadText(proc_root + "/self/mountinfo"))
+                      .value_or("")),
+      kernel_log_(open(kernel_log.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+
+void OomWatch::Begin() {
+  if (kernel_log_.valid()) lseek(kernel_log_.get(), 0, SEEK_END);
+  in_group_ = CountInGroup();
+  on_machine_ = CountOnMachine();
+}
+
+int64_t OomWatch::CountInGroup() const {
+  return group_file_.empty() ? 0 : FindCount(ReadText(group_file_), "oom_kill").value_or(0);
+}
+
+int64_t OomWatch::CountOnMachine() const {
+  return FindCount(ReadText(proc_root_ + "/vmstat"), "oom_kill").value_or(0);
+}
+
+OomKills OomWatch::End() {
+  OomKills kills;
+  kills.in_group = std::max<int64_t>(CountInGroup() - in_group_, 0);
+  kills.on_machine = std::max<int64_t>(CountOnMachine() - on_machine_, kills.in_group);
+  if (kills.on_machine == 0 || !kernel_log_.valid()) return kills;
+  // Each read gives one record; EPIPE says that some were overwritten before we got to them.
+  char record[8192];
+  for (int i = 0; i < kMaxKernelRecords; ++i) {
+    const ssize_t got = read(kernel_log_.get(), record, sizeof record);
+    if (got < 0 && (errno == EPIPE || errno == EINTR)) continue;
+    if (got <= 0) break;
+    const auto victim = KilledProcessOf({record, static_cast<size_t>(got)});
+    if (victim) kills.victim = *victim;
+  }
+  return kills;
+}
+
+}  // namespace sparkles

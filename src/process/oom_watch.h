@@ -1,0 +1,54 @@
+// Whether the kernel killed something for lack of memory while a command ran.
+// The one hard idea: nobody is told of such a kill. But the kernel counts them: for each control
+// group, and for the whole machine; a count that has grown is the proof. Its log, where we may read
+// it, tells who it was.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/fd.h"
+
+namespace sparkles {
+
+// The number after `name` in a text of lines "name number".
+std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name);
+
+// The file that counts the kills of the memory control group that we are in: "memory.events" (v2)
+// or "memory.oom_control" (v1), both with a line "oom_kill". From the texts of /proc/self/cgroup
+// and /proc/self/mountinfo; nothing if there is no such group.
+std::optional<std::string> FindOomCounter(absl::string_view cgroup, absl::string_view mountinfo);
+
+// "Killed process 12 (name) total-vm:..., ..." of the kernel's record, if it is about that.
+std::optional<std::string> KilledProcessOf(absl::string_view record);
+
+struct OomKills {
+  int64_t in_group = 0;    // in our control group
+  int64_t on_machine = 0;  // anywhere, the group's included
+  std::string victim;      // from the kernel's log: of the last kill; empty: not known
+};
+
+// Made once; then one command after the other.
+class OomWatch {
+ public:
+  explicit OomWatch(const std::string& proc_root = "/proc",
+                    const std::string& kernel_log = "/dev/kmsg");
+  // Remembers the counts of now.
+  void Begin();
+  // What has happened since Begin.
+  OomKills End();
+
+ private:
+  int64_t CountInGroup() const;
+  int64_t CountOnMachine() const;
+
+  const std::string proc_root_;
+  std::string group_file_;  // empty: none
+  UniqueFd kernel_log_;     // none if we may not read it
+  int64_t in_group_ = 0;
+  int64_t on_machine_ = 0;
+};
+
+}  // namespace sparkles

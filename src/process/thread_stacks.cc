@@ -1,0 +1,180 @@
+#include "process/thread_stacks.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "process/monotonic.h"
+
+// Both linkers define these: the code of the program itself.
+extern "C" {
+extern const char __executable_start[];
+extern const char etext[];
+}
+
+#if defined(__clang__)
+#define SPARKLES_READS_ANY_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
+#else
+#define SPARKLES_READS_ANY_MEMORY
+#endif
+
+namespace sparkles {
+namespace {
+
+constexpr size_t kMaxFrames = 128;
+// Deeper stacks than that are cut; a page is the least that mincore knows of.
+constexpr uintptr_t kMaxScannedBytes = 64 << 10;
+constexpr uintptr_t kPageBytes = 4096;
+
+int StackSignal() { return SIGRTMAX - 1; }
+
+// One question at a time, answered by the handler. All of it is of static duration, since a thread
+// may answer when nobody waits any more.
+enum class State { kIdle, kAsked, kAnswering, kAnswered };
+std::atomic<State> state = State::kIdle;
+std::atomic<pid_t> asked_thread = 0;
+std::atomic<bool> asked_scan_only = false;
+std::array<uintptr_t, kMaxFrames> frames;  // written while kAnswering, read when kAnswered
+size_t frame_count = 0;
+StackSource source = StackSource::kUnwound;
+
+uintptr_t ProgramCounter(const ucontext_t& context) {
+#if defined(__x86_64__)
+  return static_cast<uintptr_t>(context.uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return context.uc_mcontext.pc;
+#endif
+}
+
+uintptr_t StackPointer(const ucontext_t& context) {
+#if defined(__x86_64__)
+  return static_cast<uintptr_t>(context.uc_mcontext.gregs[REG_RSP]);
+#elif defined(__aarch64__)
+  return context.uc_mcontext.sp;
+#endif
+}
+
+void AddFrame(uintptr_t address) {
+  if (frame_count < kMaxFrames) frames[frame_count++] = address;
+}
+
+// Collects frames from the interrupted one on; those before are the handler's own.
+struct Walk {
+  uintptr_t from = 0;
+  bool reached = false;
+};
+
+_Unwind_Reason_Code TakeFrame(_Unwind_Context* context, void* argument) {
+  auto& walk = *static_cast<Walk*>(argument);
+  const auto address = static_cast<uintptr_t>(_Unwind_GetIP(context));
+  if (address == walk.from) walk.reached = true;
+  if (walk.reached && address != 0) AddFrame(address);
+  return frame_count < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+// Whether the instruction before `address`, which is in the program's code, is a call.
+SPARKLES_READS_ANY_MEMORY bool FollowsCall(uintptr_t address) {
+#if defined(__x86_64__)
+  const auto* end = reinterpret_cast<const unsigned char*>(address);
+  if (end[-5] == 0xE8) return true;
+  for (const int length : {2, 3, 4, 6, 7}) {  // call through a register or memory: FF /2
+    if (end[-length] == 0xFF && (end[-length + 1] & 0x38) == 0x10) return true;
+  }
+  return false;
+#elif defined(__aarch64__)
+  uint32_t instruction;
+  std::memcpy(&instruction, reinterpret_cast<const char*>(address) - 4, sizeof instruction);
+  return (instruction & 0xFC000000) == 0x94000000 ||  // bl
+         (instruction & 0xFFFFFC1F) == 0xD63F0000;    // blr
+#endif
+}
+
+bool IsReturnAddress(uintptr_t word) {
+  const auto start = reinterpret_cast<uintptr_t>(__executable_start);
+  const auto end = reinterpret_cast<uintptr_t>(etext);
+  return word > start + 8 && word < end && FollowsCall(word);
+}
+
+SPARKLES_READS_ANY_MEMORY void ScanStack(uintptr_t from) {
+  from &= ~(sizeof(uintptr_t) - 1);
+  uintptr_t page = 0;
+  for (uintptr_t at = from; at < from + kMaxScannedBytes && frame_count < kMaxFrames;
+       at += sizeof(uintptr_t)) {
+    if ((at & ~(kPageBytes - 1)) != page) {
+      page = at & ~(kPageBytes - 1);
+      unsigned char resident;
+      // ENOMEM: nothing is mapped there, the stack has ended.
+      if (mincore(reinterpret_cast<void*>(page), kPageBytes, &resident) != 0) return;
+    }
+    const uintptr_t word = *reinterpret_cast<const volatile uintptr_t*>(at);
+    if (IsReturnAddress(word)) AddFrame(word);
+  }
+}
+
+// Async-signal-safe, as far as the unwinder is: libgcc's and libunwind's take no lock that a
+// thread of ours could hold when nothing is thrown.
+void Answer(int, siginfo_t*, void* raw_context) {
+  const int saved_errno = errno;
+  State expected = State::kAsked;
+  if (asked_thread.load() == static_cast<pid_t>(syscall(SYS_gettid)) &&
+      state.compare_exchange_strong(expected, State::kAnswering)) {
+    const auto& context = *static_cast<const ucontext_t*>(raw_context);
+    frame_count = 0;
+    Walk walk{ProgramCounter(context)};
+    if (!asked_scan_only.load()) _Unwind_Backtrace(TakeFrame, &walk);
+    source = StackSource::kUnwound;
+    if (frame_count < 2) {
+      source = StackSource::kScanned;
+      frame_count = 0;
+      AddFrame(walk.from);
+      ScanStack(StackPointer(context));
+    }
+    state.store(State::kAnswered);
+  }
+  errno = saved_errno;
+}
+
+}  // namespace
+
+void PrepareThreadStacks() {
+  struct sigaction action{};
+  action.sa_sigaction = Answer;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigfillset(&action.sa_mask);
+  sigaction(StackSignal(), &action, nullptr);
+  // The unwinder's first use loads a library, where there are such; not in the handler.
+  Walk nowhere;
+  _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, &nowhere);
+}
+
+ThreadStack ReadThreadStack(pid_t thread, absl::Duration patience, bool scan_only) {
+  ThreadStack stack;
+  if (state.load() != State::kIdle) return stack;  // somebody still answers an old question
+  asked_thread = thread;
+  asked_scan_only = scan_only;
+  state = State::kAsked;
+  const absl::Duration deadline = MonotonicNow() + patience;
+  if (syscall(SYS_tgkill, getpid(), thread, StackSignal()) == 0) {
+    while (state.load() != State::kAnswered && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
+  }
+  State expected = State::kAsked;
+  if (state.compare_exchange_strong(expected, State::kIdle)) return stack;
+  // Half an answer: of a thread that hangs in the handler. No question is asked any more.
+  if (state.load() != State::kAnswered) return stack;
+  stack.source = source;
+  stack.addresses.assign(frames.begin(), frames.begin() + static_cast<ptrdiff_t>(frame_count));
+  state = State::kIdle;
+  return stack;
+}
+
+}  // namespace sparkles

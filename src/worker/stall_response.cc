@@ -1,0 +1,101 @@
+#include "worker/stall_response.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/mutex.h"
+#include "base/thread.h"
+#include "process/thread_dump.h"
+#include "worker/exit_code.h"
+
+namespace sparkles {
+namespace {
+
+// After the second period, for the hand-back and for what the machine's load adds.
+constexpr absl::Duration kAlarmSlack = 2 * kStuckHandBack;
+
+void EndByAlarm(int) { _exit(kExitStuck); }
+
+// Ends the process when `after` has passed, unless the alarm is set anew.
+void SetAlarm(absl::Duration after) {
+  struct sigaction action{};
+  action.sa_handler = EndByAlarm;  // PID 1 of a container does not die of a signal by itself
+  sigaction(SIGALRM, &action, nullptr);
+  alarm(static_cast<unsigned>(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1)))));
+}
+
+// Shared with a thread that may outlive the wait for it.
+struct HandBackState {
+  Mutex mutex;
+  CondVar ended;
+  std::optional<absl::Status> status ABSL_GUARDED_BY(mutex);
+};
+
+absl::Status HandBackInTime(Queue& queue, const Claim& claim, const std::string& reason) {
+  const auto state = std::make_shared<HandBackState>();
+  try {
+    StartHousekeeping("hand-back", [state, &queue, claim, reason] {
+      absl::Status status = queue.HandBack(claim, reason);
+      HandBackState& shared = *state;
+      MutexLock lock(shared.mutex);
+      shared.status = std::move(status);
+      shared.ended.NotifyAll();
+    }).detach();
+  } catch (const std::system_error& error) {
+    return absl::UnavailableError(error.what());
+  }
+  SystemClock clock;
+  const absl::Time deadline = clock.Now() + kStuckHandBack;
+  HandBackState& shared = *state;
+  MutexLock lock(shared.mutex);
+  while (!shared.status && clock.Now() < deadline) {
+    shared.ended.WaitFor(shared.mutex, deadline - clock.Now());
+  }
+  return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
+}
+
+}  // namespace
+
+WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
+                                Queue* hand_back, LogSink& sink) {
+  WatchdogActions actions;
+  actions.begin = [period, &sink] {
+    SetAlarm(period + kAlarmSlack);
+    sink.WriteUrgently(Severity::kError,
+                       absl::StrCat("watchdog: no sign of life for ", absl::FormatDuration(period),
+                                    "; this is what the worker is doing"));
+    DumpThreads([&sink](absl::string_view line) {
+      sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", line));
+    });
+  };
+  actions.recover = [&sink](absl::Duration lasted) {
+    alarm(0);
+    sink.WriteUrgently(Severity::kWarning, absl::StrCat("watchdog: the work goes on after ",
+                                                        absl::FormatDuration(lasted)));
+  };
+  actions.give_up = [period, held = std::move(held), hand_back, &sink] {
+    const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
+                                            absl::FormatDuration(2 * period));
+    const std::optional<Claim> claim = held();
+    if (claim && hand_back != nullptr) {
+      const absl::Status status = HandBackInTime(*hand_back, *claim, reason);
+      sink.WriteUrgently(Severity::kError,
+                         absl::StrCat("watchdog: ", claim->task.id,
+                                      status.ok() ? " is handed back" : " cannot be handed back: ",
+                                      status.message()));
+    }
+    sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", reason, "; it ends now"));
+    // The launcher sees this process vanish and ends what the command left.
+    _exit(kExitStuck);
+  };
+  return actions;
+}
+
+}  // namespace sparkles

@@ -1,0 +1,61 @@
+#include "worker/watchdog.h"
+
+#include <utility>
+
+#include "base/thread.h"
+
+namespace sparkles {
+
+StallDetector::Finding StallDetector::Look(uint64_t beats) {
+  if (beats != last_beats_) {
+    const bool ends = silence_ >= period_;
+    last_beats_ = beats;
+    silence_ = absl::ZeroDuration();
+    return ends ? Finding::kStallEnds : Finding::kAlive;
+  }
+  const absl::Duration before = silence_;
+  silence_ += interval_;
+  if (silence_ < period_) return Finding::kAlive;
+  if (before < period_) return Finding::kStallBegins;
+  return silence_ >= 2 * period_ && before < 2 * period_ ? Finding::kHopeless : Finding::kStalled;
+}
+
+Watchdog::Watchdog(absl::Duration period, Clock& clock, Vitals& vitals, WatchdogActions actions)
+    : period_(period),
+      interval_(period / 16),
+      clock_(clock),
+      vitals_(vitals),
+      actions_(std::move(actions)),
+      thread_(StartHousekeeping("watchdog", [this] { Watch(); })) {}
+
+Watchdog::~Watchdog() {
+  done_.Cancel(CancelKind::kAbort, "");
+  thread_.join();
+}
+
+void Watchdog::Watch() {
+  StallDetector detector(period_, interval_);
+  absl::Time began;
+  while (clock_.Sleep(interval_, done_)) {
+    switch (detector.Look(vitals_.heartbeat.beats())) {
+      case StallDetector::Finding::kStallBegins:
+        began = clock_.Now() - period_;
+        vitals_.stalled = true;
+        vitals_.watchdog_stalls.Add();
+        actions_.begin();
+        break;
+      case StallDetector::Finding::kStallEnds:
+        vitals_.stalled = false;
+        actions_.recover(clock_.Now() - began);
+        break;
+      case StallDetector::Finding::kHopeless:
+        actions_.give_up();
+        break;
+      case StallDetector::Finding::kAlive:
+      case StallDetector::Finding::kStalled:
+        break;
+    }
+  }
+}
+
+}  // namespace sparkles

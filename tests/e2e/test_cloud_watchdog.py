@@ -1,0 +1,106 @@
+"""A worker that is stuck says where, and ends; one that only waits is left alone."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from cloud_lab import CloudLabTest
+from harness import BINARY, LabTest, wait_until
+
+SECONDS = 1.0
+PERIOD = ("--timeout", str(SECONDS / 60))
+EXIT_STUCK = 6
+
+
+class Stuck(CloudLabTest):
+    def test_a_transfer_in_which_nothing_moves_hands_its_task_back(self):
+        url = self.lab.put("input", b"x" * 1000)
+        self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
+        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+            self.lab.download(url, "input")])])
+        worker = self.lab.start_consume(*PERIOD)
+        worker.wait(30)
+        self.assertEqual(worker.exit_code, EXIT_STUCK, worker.stderr)
+        state = self.lab.states()["a.1"]
+        self.assertEqual([line["status"] for line in state.lines], ["pending", "claimed", "reset"])
+        self.assertEqual((state.status, state.owner), ("pending", None))
+        self.assertIn("stuck: no sign of life for 2s", state.lines[-1]["failure_reason"])
+        self.assertEqual(worker.stderr.count("no sign of life for 1s"), 1, worker.stderr)
+        wait_until(lambda: not self.lab.processes(), "the launcher is gone, too")
+        self.check_dump(worker.stderr)
+
+    def check_dump(self, text):
+        threads = dict(re.findall(r"watchdog: thread \d+ '([^']+)': (stack.*)", text))
+        for name in ("main", "watchdog", "signals", "claim-watch"):
+            self.assertIn(name, threads, text)
+        self.assertRegex(text, r"thread \d+ 'main': S.*system call ")
+        self.assertRegex(text, r"build id [0-9a-f]{16,}")
+        addresses = re.findall(r"sparklesworker\+(0x[0-9a-f]+)", threads["main"])
+        self.assertTrue(addresses, threads["main"])
+        debug = BINARY + ".debug" if os.path.exists(BINARY + ".debug") else BINARY
+        symbolizer = shutil.which("addr2line")
+        if not symbolizer:
+            self.skipTest("no addr2line")
+        functions = subprocess.run([symbolizer, "-fiCe", debug, *addresses], check=True,
+                                   capture_output=True, text=True).stdout
+        self.assertIn("CurlTransport::Send", functions, threads["main"])
+        self.assertIn("TaskRun::Run", functions, threads["main"])
+
+    def test_a_hand_back_that_takes_too_long_is_given_up(self):
+        url = self.lab.put("input", b"x" * 1000)
+        self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
+        self.fault(kind="datastore.commit", action="stall", seconds=60, skip=1, count=0)
+        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+            self.lab.download(url, "input")])])
+        worker = self.lab.start_consume(*PERIOD)
+        worker.wait(30)
+        self.assertEqual(worker.exit_code, EXIT_STUCK, worker.stderr)
+        self.assertIn("a.1 cannot be handed back: no answer in time", worker.stderr)
+        self.assertEqual(self.lab.states()["a.1"].status, "claimed")
+
+    def test_a_stall_that_ends_in_time_ends_well(self):
+        url = self.lab.put("input", b"x" * 1000)
+        self.fault(kind="object.media", action="stall", seconds=6, response_bytes=100,
+                   count=1)
+        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+            self.lab.download(url, "input")])])
+        worker = self.lab.consume("--timeout", str(4 * SECONDS / 60))
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual(worker.stderr.count("no sign of life for 4s"), 1, worker.stderr)
+        self.assertIn("watchdog: the work goes on after ", worker.stderr)
+        self.assert_once(["a.1"], worker)
+
+
+class Patient(LabTest):
+    """Periods of two seconds, and longer waits."""
+
+    PERIOD = ("--timeout", str(2 * SECONDS / 60))
+
+    def test_a_command_may_take_as_long_as_it_likes(self):
+        worker = self.run_tasks(self.lab.task("a.1", "sleep 6"), flags=self.PERIOD)
+        self.assert_complete("a.1")
+        self.assertNotIn("watchdog", worker.stderr)
+
+    def test_an_empty_queue_may_be_waited_for(self):
+        worker = self.run_tasks(self.lab.task("a.1", "true"),
+                                flags=(*self.PERIOD, "--shutdownAfter", "6"))
+        self.assertNotIn("watchdog", worker.stderr)
+
+    def test_a_frozen_process_was_not_stuck(self):
+        self.lab.write_tasks([self.lab.task("a.1", "echo begun > begun; sleep 3")])
+        worker = self.lab.start_consume(*self.PERIOD)
+        wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "it runs")
+        worker.signal(signal.SIGSTOP)
+        try:
+            time.sleep(6)
+        finally:
+            worker.signal(signal.SIGCONT)
+        self.assertEqual(worker.wait(30).exit_code, 0, worker.stderr)
+        self.assertNotIn("watchdog", worker.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

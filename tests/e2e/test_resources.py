@@ -1,0 +1,149 @@
+"""What result.json says of a command's resources, and of why it ended."""
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+import uuid
+
+from harness import LabTest
+
+MIB = 1 << 20
+MEMORY_GROUPS = pathlib.Path("/sys/fs/cgroup")
+# Takes `argv[1]` MiB and holds them for `argv[2]` seconds.
+HOG = ("import sys, time; data = [b'x' * (1 << 20) for _ in range(int(sys.argv[1]))];"
+       " time.sleep(float(sys.argv[2]))")
+
+
+def hog(megabytes, seconds=0.0):
+    return f"{sys.executable} -c \"{HOG}\" {megabytes} {seconds}"
+
+
+def own_group(controller):
+    """Our own folder in the hierarchy of `controller` (version 1), or of version 2 ("")."""
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path.lstrip("/")
+    return None
+
+
+@contextlib.contextmanager
+def small_group(limit):
+    """A memory control group with that limit; None, and why, if the machine does not allow it."""
+    name = f"sparkles-test-{uuid.uuid4().hex[:8]}"
+    old = own_group("memory")
+    if old is not None:
+        folder, limit_file = MEMORY_GROUPS / "memory" / old / name, "memory.limit_in_bytes"
+    else:
+        folder, limit_file = MEMORY_GROUPS / (own_group("") or "") / name, "memory.max"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        yield None, f"no memory control group can be made here: {error}"
+        return
+    try:
+        (folder / limit_file).write_text(str(limit))
+        with contextlib.suppress(OSError):  # version 2 with swap
+            (folder / "memory.swap.max").write_text("0")
+    except OSError as error:
+        folder.rmdir()
+        yield None, f"no memory limit can be set here: {error}"
+        return
+    try:
+        yield folder, ""
+    finally:
+        folder.rmdir()
+
+
+class Record(LabTest):
+    def test_a_short_task_has_a_meaningful_record(self):
+        self.run_tasks(self.lab.task("a.1", hog(60, 0.25)))
+        result = self.lab.result("a.1")
+        usage, machine = result["resource_usage"], result["machine_stats"]
+        self.assertGreaterEqual(usage["peak_processes"], 1)
+        self.assertGreater(usage["peak_memory_size"], 60 * 1024)
+        self.assertLess(usage["peak_memory_size"], 200 * 1024)
+        self.assertGreaterEqual(machine["samples"], 4)
+        self.assertGreater(machine["max_memory_in_use"], 0)
+        self.assertGreater(machine["min_disk_free"], 0)
+        self.assertNotIn("cause", result)
+
+    def test_what_several_processes_use_is_added_up(self):
+        self.run_tasks(self.lab.task("a.1", f"{hog(30, 1)} & {hog(30, 1)} & {hog(30, 1)} & wait"))
+        usage = self.lab.result("a.1")["resource_usage"]
+        self.assertGreaterEqual(usage["peak_processes"], 4)
+        self.assertGreater(usage["peak_memory_size"], 90 * 1024)
+        self.assertLess(usage["max_memory_size"], 80 * 1024)
+
+    def test_bytes_that_reach_the_disk_are_counted(self):
+        self.run_tasks(self.lab.task(
+            "a.1", "dd if=/dev/zero of=out bs=1M count=8 conv=fsync 2>/dev/null; rm out"))
+        usage = self.lab.result("a.1")["resource_usage"]
+        kind = subprocess.run(["stat", "-f", "-c", "%T", self.lab.folder], check=True,
+                              capture_output=True, text=True).stdout.strip()
+        if kind == "tmpfs":
+            self.skipTest("the tests' folder is not on a disk")
+        self.assertGreaterEqual(usage["write_bytes"], 8 * MIB)
+
+
+class Cause(LabTest):
+    def cause(self, command, exit_code):
+        self.run_tasks(self.lab.task("a.1", command))
+        self.assert_complete("a.1", exit_code)
+        return self.lab.result("a.1")["cause"]
+
+    def test_an_exit_code(self):
+        self.assertEqual(self.cause("exit 3", "3"),
+                         {"kind": "exit_code", "detail": "the command ended with 3"})
+
+    def test_a_signal_from_somebody(self):
+        cause = self.cause("kill -SEGV $$", "139")
+        self.assertEqual(cause["kind"], "signal")
+        self.assertIn("segmentation fault", cause["detail"])
+
+    def test_a_kill_that_was_not_for_lack_of_memory(self):
+        cause = self.cause("kill -KILL $$", "137")
+        self.assertEqual(cause["kind"], "signal")
+        self.assertIn("has counted no kill", cause["detail"])
+
+    def test_lack_of_memory(self):  # D47
+        with small_group(200 * MIB) as (group, why_not):
+            if group is None:
+                self.skipTest(why_not)
+            self.lab.write_tasks([self.lab.task("a.1", hog(1000, 60)),
+                                  self.lab.task("a.2", f"{hog(1000, 60)}; exit 7"),
+                                  self.lab.task("a.3", "true")])
+            worker = self.lab.consume(
+                preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())))
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_complete("a.1", "137")
+        self.assert_complete("a.2", "7")
+        self.assert_complete("a.3")
+        for name in ("a.1", "a.2"):
+            cause = self.lab.result(name)["cause"]
+            self.assertEqual(cause["kind"], "out_of_memory", cause)
+            self.assertIn("in the worker's control group", cause["detail"])
+        self.assertNotIn("cause", self.lab.result("a.3"))
+
+    def test_a_full_disk(self):
+        small = self.lab.folder / "small"
+        small.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small],
+                                 check=False, capture_output=True, text=True)
+        if mounted.returncode:
+            self.skipTest(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=True)
+        self.lab.tasks_dir = small / "tasks"
+        cause = self.cause("dd if=/dev/zero of=big bs=64k 2>/dev/null; c=$?; rm -f gone; "
+                           "sleep 0.3; rm big; exit $c", "1")
+        self.assertEqual(cause["kind"], "disk_full", cause)
+
+    def test_the_command_is_what_the_kernel_ends_first(self):
+        self.run_tasks(self.lab.task("a.1", "cat /proc/self/oom_score_adj"))
+        self.assertGreaterEqual(int(self.lab.log("a.1")), 500)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,66 @@
+#include "executor/cause_of_death.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/support/fake_process_runner.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string KindOf(const CommandExit& exit, const Circumstances& known) {
+  const auto cause = FindCauseOfDeath(exit, known);
+  return cause ? cause->kind : "none";
+}
+
+constexpr DiskSpace kFull = {.known = true, .bytes = 4096, .no_inodes = false};
+constexpr DiskSpace kRoomy = {.known = true, .bytes = 1 << 30, .no_inodes = false};
+constexpr DiskSpace kNoInodes = {.known = true, .bytes = 1 << 30, .no_inodes = true};
+const OomKills kInGroup = {.in_group = 1, .on_machine = 1, .victim = "Killed process 5 (r)"};
+const OomKills kElsewhere = {.in_group = 0, .on_machine = 1, .victim = ""};
+
+TEST(CauseOfDeathTest, SuccessHasNone) {
+  EXPECT_EQ(KindOf(ExitedWith(0), {.oom = kInGroup, .least_free = kFull, .cancelled = true}),
+            "none");
+}
+
+TEST(CauseOfDeathTest, AnExitCodeIsWhatTheCommandSays) {
+  EXPECT_EQ(KindOf(ExitedWith(3), {.oom = {}, .least_free = kRoomy}), "exit_code");
+  EXPECT_EQ(KindOf(ExitedWith(3), {}), "exit_code");
+}
+
+TEST(CauseOfDeathTest, AKillForLackOfMemoryIsToldFromAnyOtherKill) {  // D47
+  const auto ours = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kInGroup, .least_free = {}});
+  ASSERT_TRUE(ours.has_value());
+  EXPECT_EQ(ours->kind, "out_of_memory");
+  EXPECT_THAT(ours->detail, HasSubstr("Killed process 5 (r)"));
+  EXPECT_EQ(KindOf(DiedOf(SIGKILL), {.oom = kElsewhere, .least_free = {}}), "out_of_memory");
+  EXPECT_EQ(KindOf(ExitedWith(137), {.oom = kElsewhere, .least_free = {}}), "out_of_memory")
+      << "as a shell tells its child's end";
+  EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kInGroup, .least_free = {}}), "out_of_memory")
+      << "a make whose compiler was killed";
+  EXPECT_EQ(KindOf(DiedOf(SIGKILL), {}), "signal");
+}
+
+TEST(CauseOfDeathTest, AKillElsewhereExplainsNoOtherEnd) {
+  EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kElsewhere, .least_free = {}}), "exit_code");
+  EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = kElsewhere, .least_free = {}}), "signal");
+}
+
+TEST(CauseOfDeathTest, AFullDiskExplainsAnExitCode) {
+  EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kFull}), "disk_full");
+  EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kNoInodes}), "disk_full");
+  EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = {}, .least_free = kFull}), "signal");
+}
+
+TEST(CauseOfDeathTest, WhatWeEndedWasEndedByUs) {
+  EXPECT_EQ(KindOf(DiedOf(SIGTERM), {.oom = {}, .least_free = kFull, .cancelled = true}),
+            "stopped");
+  EXPECT_EQ(KindOf(DiedOf(SIGTERM), {}), "signal");
+}
+
+}  // namespace
+}  // namespace sparkles

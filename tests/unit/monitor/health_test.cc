@@ -1,0 +1,129 @@
+#include "monitor/health.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+
+class HealthTest : public testing::Test {
+ protected:
+  HealthAnswer Ask(absl::string_view path) {
+    return AnswerHealth(path, {.vitals = vitals_,
+                               .now = now_,
+                               .version = "1.2.3",
+                               .stopping = stopping_,
+                               .queue_is_remote = remote_});
+  }
+
+  Vitals vitals_;
+  absl::Time now_ = absl::FromUnixSeconds(1'769'860'800);
+  bool stopping_ = false;
+  bool remote_ = true;
+};
+
+TEST_F(HealthTest, HealthyUntilTheWatchdogSeesAStall) {
+  EXPECT_EQ(Ask("/healthz").status, 200);
+  vitals_.stalled = true;
+  EXPECT_EQ(Ask("/healthz").status, 503);
+  vitals_.stalled = false;
+  EXPECT_EQ(Ask("/healthz").status, 200);
+}
+
+TEST_F(HealthTest, ReadyWhileTheQueueAnswers) {
+  EXPECT_EQ(Ask("/readyz").status, 503) << "it has never answered";
+  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  EXPECT_EQ(Ask("/readyz").status, 200);
+  now_ += absl::Minutes(3);
+  EXPECT_THAT(Ask("/readyz").body, HasSubstr("has not answered for 180 s"));
+  EXPECT_EQ(Ask("/readyz").status, 503);
+  remote_ = false;
+  EXPECT_EQ(Ask("/readyz").status, 200) << "a file is always there";
+}
+
+TEST_F(HealthTest, NotReadyWhenItStops) {
+  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  stopping_ = true;
+  EXPECT_EQ(Ask("/readyz").status, 503);
+  EXPECT_EQ(Ask("/healthz").status, 200);
+}
+
+TEST_F(HealthTest, OtherPathsAreNotFound) {
+  for (const char* path : {"/", "/metrics/", "/healthz?", "", "/../metrics"}) {
+    EXPECT_EQ(Ask(path).status, 404) << path;
+  }
+}
+
+TEST_F(HealthTest, MetricsAreWhatWasCounted) {
+  vitals_.complete.Add(3);
+  vitals_.bytes_downloaded.Add(1000);
+  vitals_.cache_hits.Add();
+  vitals_.claim_time.Add(absl::Milliseconds(20));
+  vitals_.claim_time.Add(absl::Hours(1));
+  const std::string text = Ask("/metrics").body;
+  EXPECT_THAT(text, HasSubstr("sparkles_build_info{version=\"1.2.3\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_tasks_total{outcome=\"complete\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_transfer_bytes_total{direction=\"download\"} 1000\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_cache_lookups_total{result=\"hit\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sparkles_queue_call_seconds_bucket{call=\"claim\",le=\"0.01\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sparkles_queue_call_seconds_bucket{call=\"claim\",le=\"0.03\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_queue_call_seconds_bucket{call=\"claim\",le=\"100\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("sparkles_queue_call_seconds_bucket{call=\"claim\",le=\"+Inf\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_queue_call_seconds_sum{call=\"claim\"} 3600.02\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_queue_call_seconds_count{call=\"claim\"} 2\n"));
+}
+
+// What a scraper insists on: a type before the samples of each name, each sample once, numbers.
+TEST_F(HealthTest, MetricsAreWellFormed) {
+  std::set<std::string> typed;
+  std::set<std::string> samples;
+  const std::string text = Ask("/metrics").body;
+  ASSERT_TRUE(absl::EndsWith(text, "\n"));
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (words[0] == "#") {
+      ASSERT_GE(words.size(), 4) << line;
+      if (words[1] == "TYPE") typed.insert(words[2]);
+      continue;
+    }
+    ASSERT_EQ(words.size(), 2) << line;
+    double value = -1;
+    EXPECT_TRUE(absl::SimpleAtod(words[1], &value)) << line;
+    EXPECT_TRUE(samples.insert(words[0]).second) << "twice: " << line;
+    std::string name = words[0].substr(0, words[0].find('{'));
+    for (const char* suffix : {"_bucket", "_sum", "_count"}) {
+      const std::string whole = name.substr(0, name.rfind(suffix));
+      if (absl::EndsWith(name, suffix) && typed.contains(whole)) name = whole;
+    }
+    EXPECT_TRUE(typed.contains(name)) << line;
+  }
+  EXPECT_GT(samples.size(), 30);
+}
+
+TEST_F(HealthTest, TheSummaryIsOneLineWithTheSameNumbers) {
+  vitals_.claimed.Add(7);
+  vitals_.failed.Add(2);
+  vitals_.storage_retries.Add(3);
+  vitals_.datastore_retries.Add(1);
+  const std::string line = SummaryLine(vitals_);
+  EXPECT_THAT(line, HasSubstr("claimed 7,"));
+  EXPECT_THAT(line, HasSubstr("failed 2,"));
+  EXPECT_THAT(line, HasSubstr("retries 4,"));
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sparkles

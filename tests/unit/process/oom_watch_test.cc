@@ -1,0 +1,104 @@
+#include "process/oom_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+TEST(FindOomCounterTest, Version2OnAHostAndInAContainer) {
+  constexpr char kMounts[] =
+      "24 30 0:22 / /proc rw,nosuid - proc proc rw\n"
+      "31 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+  EXPECT_EQ(FindOomCounter("0::/system.slice/x.service\n", kMounts),
+            "/sys/fs/cgroup/system.slice/x.service/memory.events");
+  EXPECT_EQ(FindOomCounter("0::/\n", kMounts), "/sys/fs/cgroup/memory.events");
+}
+
+TEST(FindOomCounterTest, Version1OnAHostAndInAContainer) {
+  constexpr char kGroups[] = "9:name=systemd:/\n4:cpu,memory:/docker/12ab\n0::/\n";
+  EXPECT_EQ(FindOomCounter(kGroups,
+                           "31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory,cpu\n"
+                           "32 24 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"),
+            "/sys/fs/cgroup/memory/docker/12ab/memory.oom_control");
+  EXPECT_EQ(FindOomCounter(kGroups,
+                           "31 24 0:27 /docker/12ab /sys/fs/cgroup/memory ro shared:9 - cgroup "
+                           "cgroup rw,memory\n"),
+            "/sys/fs/cgroup/memory/memory.oom_control");
+}
+
+TEST(FindOomCounterTest, WhereThereIsNoneThereIsNone) {
+  EXPECT_FALSE(FindOomCounter("", "").has_value());
+  EXPECT_FALSE(FindOomCounter("garbage\n::\n", "garbage - \n1 2 3\n").has_value());
+  EXPECT_FALSE(FindOomCounter("0::/x\n", "1 2 0:1 / /proc rw - proc proc rw\n").has_value());
+  EXPECT_FALSE(FindOomCounter("4:memory:/a\n",
+                              "31 24 0:27 /b /sys/fs/cgroup/memory rw - cgroup c rw,memory\n")
+                   .has_value())
+      << "the mount shows another group";
+}
+
+TEST(FindCountTest, TakesTheLineOfThatName) {
+  constexpr char kEvents[] = "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n";
+  EXPECT_EQ(FindCount(kEvents, "oom_kill"), 4);
+  EXPECT_EQ(FindCount(kEvents, "oom"), 3);
+  EXPECT_FALSE(FindCount(kEvents, "absent").has_value());
+  EXPECT_FALSE(FindCount("oom_kill x\n", "oom_kill").has_value());
+}
+
+TEST(KilledProcessTest, IsReadFromTheKernelsRecord) {
+  EXPECT_EQ(KilledProcessOf("3,1234,5678,-;Out of memory: Killed process 42 (python3) "
+                            "total-vm:9kB, anon-rss:8kB\n SUBSYSTEM=x\n"),
+            "Killed process 42 (python3) total-vm:9kB, anon-rss:8kB");
+  EXPECT_TRUE(
+      KilledProcessOf("3,1,2,-;Memory cgroup out of memory: Killed process 1 (a)").has_value());
+  EXPECT_FALSE(KilledProcessOf("6,1,2,-;usb 1-1: new device").has_value());
+}
+
+class OomWatchTest : public testing::Test {
+ protected:
+  OomWatchTest() {
+    EXPECT_TRUE(MakeFolders(folder_ / "proc/self").ok());
+    Write("proc/self/cgroup", "0::/\n");
+    Write("proc/self/mountinfo",
+          absl::StrCat("31 24 0:27 / ", folder_.path(), " rw - cgroup2 cgroup2 rw\n"));
+    Write("memory.events", "oom 9\noom_kill 7\n");
+    Write("proc/vmstat", "pgfault 1\noom_kill 20\n");
+    Write("kmsg", "");
+  }
+  void Write(const std::string& name, absl::string_view text) {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(OomWatchTest, OnlyWhatHappensMeanwhileCounts) {
+  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  watch.Begin();
+  const OomKills none = watch.End();
+  EXPECT_EQ(none.in_group, 0);
+  EXPECT_EQ(none.on_machine, 0);
+  Write("memory.events", "oom 10\noom_kill 9\n");
+  Write("proc/vmstat", "pgfault 1\noom_kill 23\n");
+  const OomKills kills = watch.End();
+  EXPECT_EQ(kills.in_group, 2);
+  EXPECT_EQ(kills.on_machine, 3);
+  EXPECT_EQ(kills.victim, "") << "the log holds no record";
+  watch.Begin();
+  EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
+}
+
+TEST_F(OomWatchTest, WithoutAnyCounterNothingIsClaimed) {
+  OomWatch watch(folder_ / "absent", folder_ / "absent");
+  watch.Begin();
+  const OomKills kills = watch.End();
+  EXPECT_EQ(kills.in_group, 0);
+  EXPECT_EQ(kills.on_machine, 0);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,101 @@
+#include "process/process_tree.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "process/io_bytes.h"
+#include "process/sample_pace.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+std::string Stat(int pid, const char* name, char state, int parent, int rss) {
+  return absl::StrCat(pid, " (", name, ") ", std::string(1, state), " ", parent,
+                      " 1 1 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 100 1000000 ", rss,
+                      " 18446744073709551615 1 1 0\n");
+}
+
+class ProcessTreeTest : public testing::Test {
+ protected:
+  void Add(int pid, int parent, int rss, const char* name = "x", char state = 'S') {
+    ASSERT_TRUE(MakeFolders(proc_ / absl::StrCat(pid)).ok());
+    ASSERT_TRUE(WriteFileAtomically(proc_ / absl::StrCat(pid, "/stat"),
+                                    Stat(pid, name, state, parent, rss), false)
+                    .ok());
+  }
+  int64_t page_kb_ = sysconf(_SC_PAGESIZE) / 1024;
+  TempFolder proc_;
+};
+
+TEST(ParseProcessStatTest, ANameMayHoldAnything) {
+  const auto entry = ParseProcessStat(Stat(5, ") R 1 (", 'Z', 77, 3));
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->parent, 77);
+  EXPECT_EQ(entry->rss_pages, 3);
+  EXPECT_TRUE(entry->zombie);
+}
+
+TEST(ParseProcessStatTest, GarbageIsNothing) {
+  for (const char* text :
+       {"", "1", "1 (x", "1 (x) S", "1 (x) S x 1 1 0 -1 4194560 1 0 0 0 1 2 3"}) {
+    EXPECT_FALSE(ParseProcessStat(text).has_value()) << text;
+  }
+}
+
+TEST_F(ProcessTreeTest, CountsAllBelowTheRootAndNobodyElse) {
+  Add(10, 1, 1000);  // the root
+  Add(11, 10, 5);
+  Add(12, 11, 7);
+  Add(13, 12, 0, "dead", 'Z');
+  Add(20, 1, 9999);  // a stranger, and its child
+  Add(21, 20, 9999);
+  const auto usage = MeasureTree(proc_.path(), 10);
+  ASSERT_TRUE(usage.has_value());
+  EXPECT_EQ(usage->processes, 2);
+  EXPECT_EQ(usage->rss_kb, 12 * page_kb_);
+}
+
+TEST_F(ProcessTreeTest, ACircleOfParentsIsNoTrap) {
+  Add(11, 12, 5);
+  Add(12, 11, 7);
+  EXPECT_EQ(MeasureTree(proc_.path(), 10)->processes, 0);
+}
+
+TEST_F(ProcessTreeTest, WithoutProcNothingIsKnown) {
+  EXPECT_FALSE(MeasureTree(proc_ / "absent", 10).has_value());
+  TreeSampler sampler(proc_ / "absent", 10);
+  sampler.SampleIfDue();
+  EXPECT_EQ(sampler.peak().processes, 0);
+}
+
+TEST(SamplePaceTest, FiveSamplesInTheFirstSecondAndThenOneASecond) {
+  absl::Duration at;
+  for (int i = 0; i < 5; ++i) at += SamplePace(i);
+  EXPECT_EQ(at, absl::Seconds(1));
+  EXPECT_LE(SamplePace(0) + SamplePace(1) + SamplePace(2), absl::Milliseconds(200));
+  EXPECT_EQ(SamplePace(5), absl::Seconds(1));
+  EXPECT_EQ(SamplePace(1'000'000), absl::Seconds(1));
+}
+
+TEST(SamplePaceTest, DearSamplesBecomeRare) {
+  EXPECT_EQ(SamplePause(0, absl::Seconds(1)), absl::ZeroDuration());
+  EXPECT_EQ(SamplePause(5, absl::Milliseconds(50)), absl::Seconds(50));
+}
+
+TEST(IoBytesTest, ReadsWhatTheKernelTells) {
+  const IoBytes bytes = ParseIoBytes(
+      "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 4096\nwrite_bytes: 8192\n"
+      "cancelled_write_bytes: 1\n");
+  EXPECT_EQ(bytes.read, 4096);
+  EXPECT_EQ(bytes.written, 8192);
+  EXPECT_EQ(ParseIoBytes("garbage").read, 0);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,62 @@
+#include "storage/metered_store.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "tests/support/failing_store.h"
+#include "tests/support/mem_store.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+class MeteredStoreTest : public testing::Test {
+ protected:
+  MemStore memory_;
+  FailingStore failing_{memory_};
+  Vitals vitals_;
+  MeteredStore store_{failing_, vitals_};
+};
+
+TEST_F(MeteredStoreTest, CountsBytesBothWaysAndTellsTheCallerToo) {
+  uint64_t told = 0;
+  const TransferOptions options{.on_bytes = [&told](uint64_t bytes) { told += bytes; }};
+  ASSERT_TRUE(store_.UploadBytes("12345", "gs://b/o", options).ok());
+  EXPECT_EQ(vitals_.bytes_uploaded.value(), 5);
+  EXPECT_EQ(told, 5);
+  ASSERT_TRUE(store_.ReadBytes("gs://b/o", 100, options).ok());
+  TempFolder folder;
+  const auto file = OpenFile(folder / "o", O_CREAT | O_RDWR);
+  ASSERT_TRUE(store_.Download("gs://b/o", file->get(), options).ok());
+  EXPECT_EQ(vitals_.bytes_downloaded.value(), 10);
+  EXPECT_EQ(told, 15);
+  EXPECT_EQ(vitals_.transfers_failed.value(), 0);
+  EXPECT_GT(vitals_.heartbeat.beats(), 0);
+}
+
+// A store in which nothing moves, however often it reports that.
+class IdleStore : public MemStore {
+ public:
+  absl::StatusOr<ObjectInfo> Download(const std::string&, int,
+                                      const TransferOptions& options) override {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(options.Report(0).ok());
+    return absl::UnavailableError("nothing moves");
+  }
+};
+
+TEST_F(MeteredStoreTest, ATransferInWhichNothingMovesGivesNoSignOfLife) {
+  IdleStore idle;
+  MeteredStore store(idle, vitals_);
+  EXPECT_FALSE(store.Download("gs://b/o", -1, {}).ok());
+  EXPECT_EQ(vitals_.heartbeat.beats(), 2) << "its begin and its end";
+  EXPECT_EQ(vitals_.transfers_failed.value(), 1);
+}
+
+TEST_F(MeteredStoreTest, ACancelledTransferIsNoFailure) {
+  failing_.Add({.method = StoreMethod::kFlush, .times = 1, .status = absl::CancelledError("x")});
+  EXPECT_TRUE(absl::IsCancelled(store_.Flush()));
+  EXPECT_EQ(vitals_.transfers_failed.value(), 0);
+}
+
+}  // namespace
+}  // namespace sparkles

@@ -1,0 +1,92 @@
+#include "worker/stall_response.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/file.h"
+#include "process/thread_stacks.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/mem_queue.h"
+#include "tests/support/temp_folder.h"
+#include "worker/exit_code.h"
+
+namespace sparkles {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kPeriod = absl::Minutes(10);
+
+class StallResponseTest : public testing::Test {
+ protected:
+  StallResponseTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+
+  std::optional<Claim> claim_ =
+      Claim{.task = TaskNamed("a.1"), .attempt = 1, .version = 0, .claimed_at = absl::UnixEpoch()};
+  FakeClock clock_;
+  MemTasks tasks_{{TaskNamed("a.1")}, clock_};
+  MemQueue queue_{tasks_, "us"};
+  LogSink sink_{clock_, STDERR_FILENO, LogFormat::kText, Severity::kInfo};
+
+ private:
+  static Task TaskNamed(const std::string& id) {
+    Task task;
+    task.id = id;
+    return task;
+  }
+};
+
+TEST_F(StallResponseTest, GivingUpHandsTheClaimBackAndEndsTheProcess) {
+  claim_ = queue_.ClaimOne(CancelToken()).value();
+  const WatchdogActions actions =
+      RespondToStalls(kPeriod, [this] { return claim_; }, &queue_, sink_);
+  EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
+              "a.1 is handed back(.|\n)*no sign of life for 20m; it ends now");
+}
+
+TEST_F(StallResponseTest, WhatCannotBeHandedBackDoesNotKeepItFromEnding) {
+  queue_.hand_back_errors = {absl::UnavailableError("the queue is away")};
+  const WatchdogActions actions =
+      RespondToStalls(kPeriod, [this] { return claim_; }, &queue_, sink_);
+  EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
+              "a.1 cannot be handed back: the queue is away");
+}
+
+TEST_F(StallResponseTest, WithoutAClaimOrAQueueItJustEnds) {
+  claim_.reset();
+  EXPECT_EXIT(RespondToStalls(
+                  kPeriod, [this] { return claim_; }, &queue_, sink_)
+                  .give_up(),
+              testing::ExitedWithCode(kExitStuck), "it ends now");
+  claim_ = Claim();
+  EXPECT_EXIT(RespondToStalls(
+                  kPeriod, [this] { return claim_; }, nullptr, sink_)
+                  .give_up(),
+              testing::ExitedWithCode(kExitStuck), "it ends now");
+}
+
+TEST_F(StallResponseTest, AStallIsDumpedAndAnAlarmStandsBehindTheWatchdogUntilItEnds) {
+  PrepareThreadStacks();
+  TempFolder folder;
+  const auto file = OpenFile(folder / "log", O_CREAT | O_RDWR);
+  ASSERT_TRUE(file.ok());
+  LogSink sink(clock_, file->get(), LogFormat::kText, Severity::kInfo);
+  const WatchdogActions actions =
+      RespondToStalls(kPeriod, [this] { return claim_; }, nullptr, sink);
+  actions.begin();
+  const std::string text = ReadFile(folder / "log", 1 << 20).value();
+  EXPECT_THAT(text, HasSubstr("watchdog: no sign of life for 10m;"));
+  EXPECT_THAT(text, HasSubstr("'main': stack"));
+  actions.recover(absl::Minutes(11));
+  EXPECT_EQ(alarm(0), 0U) << "no alarm is left";
+  actions.begin();
+  EXPECT_GT(alarm(0), 600U);
+  EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(), HasSubstr("the work goes on after 11m"));
+}
+
+}  // namespace
+}  // namespace sparkles

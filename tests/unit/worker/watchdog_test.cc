@@ -1,0 +1,138 @@
+#include "worker/watchdog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/beating_clock.h"
+#include "base/mutex.h"
+#include "base/thread.h"
+#include "tests/support/fake_clock.h"
+
+namespace sparkles {
+namespace {
+
+using Finding = StallDetector::Finding;
+using ::testing::ElementsAre;
+
+constexpr absl::Duration kPeriod = absl::Minutes(5);
+
+std::vector<Finding> LookTimes(StallDetector& detector, uint64_t beats, int times) {
+  std::vector<Finding> findings;
+  for (int i = 0; i < times; ++i) findings.push_back(detector.Look(beats));
+  return findings;
+}
+
+TEST(StallDetectorTest, OneStallIsOneReportAndOneEnd) {
+  StallDetector detector(kPeriod, kPeriod / 2);
+  EXPECT_THAT(
+      LookTimes(detector, 7, 7),
+      ElementsAre(Finding::kAlive, Finding::kAlive, Finding::kStallBegins, Finding::kStalled,
+                  Finding::kHopeless, Finding::kStalled, Finding::kStalled));
+}
+
+// D59
+TEST(StallDetectorTest, ACheckInClearsTheStall) {
+  StallDetector detector(kPeriod, kPeriod / 2);
+  LookTimes(detector, 1, 4);  // nearly hopeless
+  EXPECT_EQ(detector.Look(2), Finding::kStallEnds);
+  EXPECT_THAT(LookTimes(detector, 2, 2), ElementsAre(Finding::kAlive, Finding::kStallBegins));
+  EXPECT_EQ(detector.Look(3), Finding::kStallEnds);
+  for (uint64_t beats = 4; beats < 100; ++beats) EXPECT_EQ(detector.Look(beats), Finding::kAlive);
+}
+
+// Runs a watchdog on `clock`, whose sleeps call `on_sleep`, until the latter says enough.
+class WatchdogTest : public testing::Test {
+ protected:
+  void WatchUntil(size_t sleeps, std::function<void(size_t)> on_sleep) {
+    clock_.OnSleep([&](size_t count) {
+      on_sleep(count);
+      if (count < sleeps) return;
+      MutexLock lock(mutex_);
+      over_ = true;
+      changed_.NotifyAll();
+      // The clock's time is the test's: it stands still from here on.
+      while (!may_go_on_) changed_.Wait(mutex_);
+    });
+    const Watchdog watchdog(kPeriod, clock_, vitals_, Actions());
+    MutexLock lock(mutex_);
+    while (!over_) changed_.Wait(mutex_);
+    may_go_on_ = true;
+    changed_.NotifyAll();
+  }
+
+  WatchdogActions Actions() {
+    return {.begin = [this] { told_.push_back("begin"); },
+            .recover =
+                [this](absl::Duration lasted) {
+                  told_.push_back("recover after " + absl::FormatDuration(lasted));
+                },
+            .give_up = [this] { told_.push_back("give up"); }};
+  }
+
+  FakeClock clock_;
+  Vitals vitals_;
+  std::vector<std::string> told_;  // by the watchdog's thread; read when that has ended
+  Mutex mutex_;
+  CondVar changed_;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  bool may_go_on_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+TEST_F(WatchdogTest, AStuckWorkerIsReportedOnceAndGivenUpOnce) {
+  WatchUntil(60, [](size_t) {});
+  EXPECT_THAT(told_, ElementsAre("begin", "give up"));
+  EXPECT_EQ(vitals_.watchdog_stalls.value(), 1);
+  EXPECT_TRUE(vitals_.stalled);
+}
+
+TEST_F(WatchdogTest, WorkThatGoesOnIsLeftAlone) {
+  WatchUntil(200, [&](size_t count) {
+    if (count % 10 == 0) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
+  });
+  EXPECT_THAT(told_, ElementsAre());
+  EXPECT_FALSE(vitals_.stalled);
+}
+
+TEST_F(WatchdogTest, TheEndOfAStallIsToldWithItsLength) {
+  WatchUntil(40, [&](size_t count) {
+    if (count >= 20) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
+  });
+  // 16 looks after the first one, and noticed at the 20th.
+  EXPECT_THAT(told_, ElementsAre("begin", "recover after 5m56.25s"));
+  EXPECT_FALSE(vitals_.stalled);
+}
+
+TEST(HeartbeatTest, HousekeepingIsNoSignOfLife) {
+  Vitals vitals;
+  StartHousekeeping("house", [&] {
+    vitals.heartbeat.Beat();
+    StartThread("its-helper", [&] { vitals.heartbeat.Beat(); }).join();
+  }).join();
+  EXPECT_EQ(vitals.heartbeat.beats(), 0);
+  StartThread("transfer", [&] { vitals.heartbeat.Beat(); }).join();
+  EXPECT_EQ(vitals.heartbeat.beats(), 1);
+}
+
+TEST(BeatingClockTest, ALongSleepBeatsAllAlong) {
+  FakeClock clock;
+  Vitals vitals;
+  CancelToken cancel;
+  BeatingClock beating(clock, vitals.heartbeat, absl::Minutes(1));
+  const absl::Time start = clock.Now();
+  EXPECT_TRUE(beating.Sleep(absl::Minutes(10), cancel));
+  EXPECT_EQ(clock.Now() - start, absl::Minutes(10));
+  EXPECT_EQ(vitals.heartbeat.beats(), 10);
+  EXPECT_TRUE(beating.Sleep(absl::ZeroDuration(), cancel));
+  EXPECT_EQ(vitals.heartbeat.beats(), 11);
+  cancel.Cancel(CancelKind::kAbort, "");
+  EXPECT_FALSE(beating.Sleep(absl::Minutes(10), cancel));
+  EXPECT_EQ(vitals.heartbeat.beats(), 12);
+}
+
+}  // namespace
+}  // namespace sparkles
