@@ -142,9 +142,7 @@ absl::Status TaskRun::ReadSpec() {
   RETURN_IF_ERROR(CheckUrl("command_result_url", spec.command_result_url));
   if (!spec.stdout_url.empty() &&
       CanonicalUrl(spec.stdout_url) == CanonicalUrl(spec.command_result_url)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("stdout_url: ", PrintableText(spec.stdout_url),
-                     ": the place of result.json (command_result_url) as well"));
+    return absl::InvalidArgumentError("stdout_url: is the place of command_result_url as well");
   }
   spec_ = std::move(spec);
   result_.command = spec_.command;
@@ -289,12 +287,12 @@ absl::Status TaskRun::DeliverOutputs() {
 // Two things cannot be in one place: the later one would replace the output unseen. The other
 // outputs are delivered all the same, but the task has failed.
 absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const {
-  const std::string log_url = CanonicalUrl(spec_.stdout_url);
-  const std::string result_url = CanonicalUrl(spec_.command_result_url);
+  const std::string ours[] = {CanonicalUrl(spec_.stdout_url),
+                              CanonicalUrl(spec_.command_result_url)};
   absl::Status status;
   std::erase_if(outputs, [&](const std::string& output) {
     const std::string url = CanonicalUrl(absl::StrCat(spec_.upload_url, "/", output));
-    if (url != log_url && url != result_url) return false;
+    if (url != ours[0] && url != ours[1]) return false;
     status.Update(absl::FailedPreconditionError(
         absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
                      " is that of the task's own log or result.json")));

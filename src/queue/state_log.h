@@ -43,10 +43,11 @@ class StateLog {
   };
 
   // Opens the file, makes it if there is none, and reads it into `table`. FailedPrecondition if the
-  // file system has no such locks. Where the right to append is not to be had now, `table` is read by
-  // the first Lock. With `durable` Sync reaches the disk.
+  // file system has no such locks. Where the right to append is not to be had now, `table` is read
+  // by the first Lock. With `durable` Sync reaches the disk.
   static absl::StatusOr<StateLog> Open(std::string path, bool durable, TaskTable& table);
-  // To look only; NotFound if there is no file, Unavailable as for Lock. Of the methods below only IsTaskLocked may be used.
+  // To look only; NotFound if there is no file, Unavailable as for Lock. Of the methods below only
+  // IsTaskLocked may be used.
   static absl::StatusOr<StateLog> OpenToRead(std::string path, TaskTable& table);
 
   StateLog(StateLog&&) = default;

@@ -15,8 +15,8 @@ inline constexpr absl::string_view kFileScheme = "file://";
 // absolute path without a host, "..", NUL, or a slash at its end.
 absl::StatusOr<std::string> ParseFileUrl(absl::string_view url);
 
-// `url` as the one text for all that name the same place: "//" and "/./" in a path mean "/". URLs of
-// other schemes, in which such names differ, stay as they are.
+// `url` as the one text for all that name the same place: "//" and "/./" in a path mean "/". URLs
+// of other schemes, in which such names differ, stay as they are.
 std::string CanonicalUrl(absl::string_view url);
 
 // `path` is absolute.

@@ -16,7 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
-#include "queue/state_log.h"
 #include "queue/task_states.h"
 #include "tests/support/temp_folder.h"
 
@@ -47,17 +46,6 @@ class FileQueueTest : public testing::Test {
     auto queue = TryOpen(count);
     EXPECT_TRUE(queue.ok()) << queue.status();
     return queue.ok() ? *std::move(queue) : nullptr;
-  }
-
-  // The right to append to the state, as a worker has it that was stopped at the wrong moment.
-  UniqueFd HoldState() {
-    auto state = OpenFile(StatePathOf(tasks_path_), O_RDWR | O_CREAT);
-    EXPECT_TRUE(state.ok()) << state.status();
-    struct flock lock = {};
-    lock.l_type = F_WRLCK;
-    lock.l_len = 1;
-    EXPECT_EQ(fcntl(state->get(), F_OFD_SETLK, &lock), 0);
-    return *std::move(state);
   }
 
   std::optional<Claim> ClaimOne(FileQueue& queue) {
@@ -149,21 +137,6 @@ class FileQueueTest : public testing::Test {
   SystemClock clock_;
   CancelToken cancel_;
 };
-
-TEST_F(FileQueueTest, AStoppedWorkerThatHoldsTheStateMakesOthersSaySoNotHang) {
-  const auto early = Open(1);
-  UniqueFd held = HoldState();
-  const auto late = Open(1);
-  ASSERT_NE(late, nullptr);
-  for (FileQueue* queue : {early.get(), late.get()}) {
-    const absl::Status status = queue->ClaimOne(cancel_).status();
-    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("kept it locked"));
-  }
-  EXPECT_TRUE(absl::IsUnavailable(ReadStates(tasks_path_, Tasks(1)).status()));
-  held.reset();
-  EXPECT_TRUE(ClaimOne(*late).has_value());
-}
 
 TEST_F(FileQueueTest, TwoProcessesRunEachOf300TasksOnce) { Race(2, 300); }
 TEST_F(FileQueueTest, EightProcessesRunEachOf300TasksOnce) { Race(8, 300); }

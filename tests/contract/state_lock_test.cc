@@ -1,0 +1,67 @@
+// A worker that was stopped while it had the right to append to the state: others must not hang.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "queue/file_queue.h"
+#include "queue/state_log.h"
+#include "queue/task_states.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class StateLockTest : public testing::Test {
+ protected:
+  static std::vector<FileTask> Tasks() {
+    FileTask task;
+    task.task.id = "job.1";
+    task.task.args = "{\"command\": \"true\"}";
+    return {task};
+  }
+
+  std::unique_ptr<FileQueue> Open() {
+    auto queue = FileQueue::Open(tasks_path_, Tasks(), "worker", /*durable=*/false, clock_);
+    EXPECT_TRUE(queue.ok()) << queue.status();
+    return queue.ok() ? *std::move(queue) : nullptr;
+  }
+
+  // The right to append, as the worker has it that was stopped.
+  UniqueFd HoldState() {
+    auto state = OpenFile(StatePathOf(tasks_path_), O_RDWR | O_CREAT);
+    EXPECT_TRUE(state.ok()) << state.status();
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_len = 1;
+    EXPECT_EQ(fcntl(state->get(), F_OFD_SETLK, &lock), 0);
+    return *std::move(state);
+  }
+
+  TempFolder folder_;
+  const std::string tasks_path_ = folder_ / "tasks.json";
+  SystemClock clock_;
+  CancelToken cancel_;
+};
+
+TEST_F(StateLockTest, OthersSaySoAndGoOnWhenItIsFree) {
+  const auto early = Open();
+  UniqueFd held = HoldState();
+  const auto late = Open();
+  ASSERT_NE(late, nullptr);
+  for (FileQueue* queue : {early.get(), late.get()}) {
+    const absl::Status status = queue->ClaimOne(cancel_).status();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("kept it locked"));
+  }
+  EXPECT_TRUE(absl::IsUnavailable(ReadStates(tasks_path_, Tasks()).status()));
+  held.reset();
+  const auto claim = late->ClaimOne(cancel_);
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  EXPECT_TRUE(claim->has_value());
+}
+
+}  // namespace
+}  // namespace sparkles
