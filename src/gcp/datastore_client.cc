@@ -15,8 +15,8 @@ namespace sparkles {
 namespace {
 
 // Datastore answers within a fraction of a second; who waits longer waits for a lost packet. Short
-// enough that a request and its repetition fit into the 20 s after SIGTERM.
-constexpr absl::Duration kTimeout = absl::Seconds(10);
+// enough that a request and its repetition fit into the 20 s after SIGTERM, and what else there is.
+constexpr absl::Duration kTimeout = absl::Seconds(4);
 constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
 // Sent again that often, a query that finds nothing and yet is not at its end is given up.
 constexpr int kMaxPages = 20;

@@ -18,8 +18,8 @@
 namespace sparkles {
 namespace {
 
-// After the second period, for the hand-back and for what the machine's load adds.
-constexpr absl::Duration kAlarmSlack = 2 * kStuckHandBack;
+// After the second period: twice kStuckHandBack, for that and for what the machine's load adds.
+constexpr absl::Duration kAlarmSlack = absl::Seconds(10);
 
 void EndByAlarm(int) { _exit(kExitStuck); }
 

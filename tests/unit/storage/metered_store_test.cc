@@ -1,5 +1,6 @@
 #include "storage/metered_store.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
