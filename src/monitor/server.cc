@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "monitor/auth.h"
+#include "monitor/key_pair.h"
 #include "monitor/service.h"
 
 namespace sparkles {
@@ -91,6 +92,7 @@ class MonitorServer::Parts {
     if (keys_.shared_secret.empty()) {
       return absl::FailedPreconditionError("the shared secret is empty");
     }
+    RETURN_IF_ERROR(CheckKeyPair(keys_.certificate, keys_.private_key));
     // gRPC throws where there is no source of random numbers.
     RETURN_IF_ERROR(OpenFile("/dev/urandom", O_RDONLY).status());
     ASSIGN_OR_RETURN(UniqueFd socket, ListenOn(options_.port));
@@ -107,9 +109,7 @@ class MonitorServer::Parts {
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
-    if (!server_) {
-      return absl::FailedPreconditionError("the certificate or its private key is of no use");
-    }
+    if (!server_) return absl::InternalError("gRPC does not start");
     listener_ = std::make_unique<Listener>(std::move(socket), options_.limits, [this](UniqueFd fd) {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.fd = fd.release();

@@ -1,0 +1,42 @@
+#include "monitor/key_pair.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/test_certificate.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+
+class KeyPairTest : public testing::Test {
+ protected:
+  std::string Problem(const std::string& certificate, const std::string& key) {
+    return std::string(CheckKeyPair(certificate, key).message());
+  }
+
+  const TestCertificate certificate_{"sparkles.server"};
+};
+
+TEST_F(KeyPairTest, ACertificateAndItsKeyAreFine) {
+  EXPECT_EQ(Problem(certificate_.Pem(), certificate_.KeyPem()), "");
+  // As with a chain, or what `openssl x509 -text` puts before it.
+  EXPECT_EQ(Problem("text\n" + certificate_.Pem() + certificate_.Pem(), certificate_.KeyPem()), "");
+}
+
+TEST_F(KeyPairTest, WhatIsWrongIsSaid) {
+  for (const std::string& rubbish :
+       {std::string(), std::string("rubbish\0\xFF", 9), certificate_.Pem().substr(0, 100)}) {
+    EXPECT_THAT(Problem(rubbish, certificate_.KeyPem()), HasSubstr("certificate is none"));
+    EXPECT_THAT(Problem(certificate_.Pem(), rubbish), HasSubstr("private key is none"));
+  }
+  EXPECT_THAT(Problem(certificate_.KeyPem(), certificate_.Pem()), HasSubstr("certificate is none"));
+  EXPECT_THAT(Problem(certificate_.Pem(), TestCertificate("sparkles.server").KeyPem()),
+              HasSubstr("not the certificate's"));
+}
+
+}  // namespace
+}  // namespace sparkles
