@@ -207,17 +207,16 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command
       ->add_option("--timeout", consume_.watchdog_minutes,
-                   "minutes without a sign of life after which a stuck worker is reported; it "
-                   "ends after twice that. May be a fraction")
+                   "minutes without a sign of life: then the watchdog reports")
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   command
       ->add_option("--healthPort", consume_.health_port,
-                   "serve /healthz, /readyz and /metrics (Prometheus) on this port")
+                   "serve /healthz, /readyz, /metrics here")
       ->check(CLI::Range(0, 65535));
   command
       ->add_option("--healthAddress", consume_.health_address,
-                   "numeric address that --healthPort listens on")
+                   "where --healthPort listens")
       ->capture_default_str();
   DeclareConsumeCloud();
 }

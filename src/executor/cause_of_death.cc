@@ -55,6 +55,9 @@ CauseOfDeath SignalCause(int number) {
 
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known) {
   const int status = exit.wait_status;
+  if (exit.timed_out) {
+    return CauseOfDeath{"time_limit", "the worker ended the command, whose time was up"};
+  }
   if (status == 0) return std::nullopt;
   if (known.cancelled) return CauseOfDeath{"stopped", "the worker ended the command"};
   if (auto cause = FindLackOfMemory(status, known.oom)) return cause;

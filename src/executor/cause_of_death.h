@@ -18,7 +18,7 @@ struct Circumstances {
   bool cancelled = false;     // this worker asked it to end
 };
 
-// Nothing for a command that ended with 0.
+// Nothing for a command that ended with 0 in its time.
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
 
 }  // namespace sparkles

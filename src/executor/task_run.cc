@@ -232,7 +232,7 @@ absl::Status TaskRun::RunCommand() {
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = context_.options.machine_type;
   std::optional<CauseOfDeath> cause;
-  if (exit->wait_status != 0) {
+  if (exit->wait_status != 0 || exit->timed_out) {
     cause = FindCauseOfDeath(*exit, {.oom = context_.oom.End(),
                                      .least_free = machine.least_free,
                                      .cancelled = cancel_.cancelled()});

@@ -58,14 +58,14 @@ class Stuck(CloudLabTest):
         worker = self.lab.start_consume(*PERIOD)
         worker.wait(30)
         self.assertEqual(worker.exit_code, EXIT_STUCK, worker.stderr)
-        self.assertIn("a.1 cannot be handed back: no answer in time", worker.stderr)
+        self.assertIn("a.1 cannot be handed back: ", worker.stderr)
         self.assertEqual(self.lab.states()["a.1"].status, "claimed")
 
     def test_a_stall_that_ends_in_time_ends_well(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=6, response_bytes=100,
                    count=1)
-        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+        self.lab.write_tasks([self.lab.task("a.1", "sleep 1", downloads=[
             self.lab.download(url, "input")])])
         worker = self.lab.consume("--timeout", str(4 * SECONDS / 60))
         self.assertEqual(worker.exit_code, 0, worker.stderr)

@@ -56,6 +56,13 @@ TEST(CauseOfDeathTest, AFullDiskExplainsAnExitCode) {
   EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = {}, .least_free = kFull}), "signal");
 }
 
+TEST(CauseOfDeathTest, WhoseTimeIsUpIsToldSoWhateverItsEnd) {
+  for (CommandExit exit : {ExitedWith(0), ExitedWith(3), DiedOf(SIGTERM), DiedOf(SIGKILL)}) {
+    exit.timed_out = true;
+    EXPECT_EQ(KindOf(exit, {}), "time_limit");
+  }
+}
+
 TEST(CauseOfDeathTest, WhatWeEndedWasEndedByUs) {
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {.oom = {}, .least_free = kFull, .cancelled = true}),
             "stopped");
