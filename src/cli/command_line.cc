@@ -177,8 +177,7 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
-                   "claim nothing while less is free for tasks or cache, e.g. 10G; default: 100M, "
-                   "or 1% of a small disk")
+                   "claim nothing with less disk free; default: 100M or 1%")
       ->transform(CLI::AsSizeValue(false));
   command
       ->add_option("--cacheSize", consume_.cache_bytes,
@@ -211,12 +210,9 @@ void CommandLine::DeclareConsume() {
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   command
-      ->add_option("--healthPort", consume_.health_port,
-                   "serve /healthz, /readyz, /metrics here")
+      ->add_option("--healthPort", consume_.health_port, "serve /healthz, /readyz, /metrics here")
       ->check(CLI::Range(0, 65535));
-  command
-      ->add_option("--healthAddress", consume_.health_address,
-                   "where --healthPort listens")
+  command->add_option("--healthAddress", consume_.health_address, "where --healthPort listens")
       ->capture_default_str();
   DeclareConsumeCloud();
 }

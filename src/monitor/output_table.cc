@@ -65,11 +65,14 @@ std::shared_ptr<const ReadableLog> OutputTable::Find(const std::string& task_id)
 
 void OutputTable::Forget(const std::string& task_id) {
   running_.erase(task_id);
-  std::erase_if(ended_, [&](const Ended& ended) {
-    if (ended.task_id != task_id) return false;
-    ended_bytes_ -= ended.bytes;
-    return true;
-  });
+  for (auto ended = ended_.begin(); ended != ended_.end();) {
+    if (ended->task_id != task_id) {
+      ++ended;
+      continue;
+    }
+    ended_bytes_ -= ended->bytes;
+    ended = ended_.erase(ended);
+  }
 }
 
 void OutputTable::DropOld(absl::Time now) {

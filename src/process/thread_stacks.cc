@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -32,7 +31,7 @@ namespace sparkles {
 namespace {
 
 constexpr size_t kMaxFrames = 128;
-// Deeper stacks than that are cut; a page is the least that mincore knows of.
+// Deeper stacks than that are cut; a page is readable as a whole or not at all.
 constexpr uintptr_t kMaxScannedBytes = 64 << 10;
 constexpr uintptr_t kPageBytes = 4096;
 
@@ -105,6 +104,15 @@ bool IsReturnAddress(uintptr_t word) {
   return word > start + 8 && word < end && FollowsCall(word);
 }
 
+// Whether the page can be read: beyond a stack there may be one that is mapped and forbidden. The
+// kernel reads the signal set before it finds that there is no such operation.
+bool IsReadable(uintptr_t page) {
+  constexpr int kNoOperation = -1;
+  constexpr size_t kSetBytes = 8;
+  return syscall(SYS_rt_sigprocmask, kNoOperation, page, nullptr, kSetBytes) == 0 ||
+         errno != EFAULT;
+}
+
 SPARKLES_READS_ANY_MEMORY void ScanStack(uintptr_t from) {
   from &= ~(sizeof(uintptr_t) - 1);
   uintptr_t page = 0;
@@ -112,9 +120,7 @@ SPARKLES_READS_ANY_MEMORY void ScanStack(uintptr_t from) {
        at += sizeof(uintptr_t)) {
     if ((at & ~(kPageBytes - 1)) != page) {
       page = at & ~(kPageBytes - 1);
-      unsigned char resident;
-      // ENOMEM: nothing is mapped there, the stack has ended.
-      if (mincore(reinterpret_cast<void*>(page), kPageBytes, &resident) != 0) return;
+      if (!IsReadable(page)) return;  // the stack has ended
     }
     const uintptr_t word = *reinterpret_cast<const volatile uintptr_t*>(at);
     if (IsReturnAddress(word)) AddFrame(word);

@@ -216,7 +216,11 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
     Skip(task.id(), end.status().message());
     return Try::kEnded;
   }
-  RETURN_IF_ERROR(end.status());
+  if (!end.ok()) {
+    // The last answer is a refusal; but the commit was sent before that, perhaps, and applied.
+    if (change == Try::kClaimed) unsettled_claim_ = {task.id(), now, now};
+    return end.status();
+  }
   if (*end == CommitEnd::kApplied) {
     unsettled_claim_.reset();
     announced_.reset();
@@ -305,13 +309,14 @@ absl::Status DatastoreQueue::EndClaim(
           absl::StrCat(id, task ? ": somebody else changed it" : ": deleted"));
     }
     change(*task, now);
-    ASSIGN_OR_RETURN(const CommitEnd end, client_.Commit(read->transaction, task->entity()));
-    if (end == CommitEnd::kApplied) {
+    const absl::StatusOr<CommitEnd> end = client_.Commit(read->transaction, task->entity());
+    if (end.ok() && *end == CommitEnd::kApplied) {
       unsettled_end_.reset();
       return absl::OkStatus();
     }
-    if (end == CommitEnd::kUnknown) {
+    if (!end.ok() || *end == CommitEnd::kUnknown) {
       unsettled_end_ = {id, claim.claimed_at, now};
+      RETURN_IF_ERROR(end.status());
       if (clock_.Now() - started > kPromptly) break;  // the caller knows whether there is more time
     }
   }

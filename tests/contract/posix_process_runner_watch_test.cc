@@ -16,6 +16,7 @@ TEST_F(PosixProcessRunnerTest, WhoWaitsGivesSignsOfLifeAsLongAsTheCommandRuns) {
   command.while_waiting = [&] {
     if (++calls == 4) cancel_.Cancel(CancelKind::kHandBack, "enough");
   };
+  Start();
   const auto exit = runner_->Run(command, cancel_);
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);

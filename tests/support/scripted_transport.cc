@@ -143,6 +143,7 @@ absl::StatusOr<HttpResponse> ScriptedTransport::Send(const HttpRequest& request)
     MutexLock lock(mutex_);
     requests_.push_back(sent);
   }
+  sent.cancel = request.cancel;  // for the exchange, which ends before it may
   RETURN_IF_ERROR(body.status());
   if (request.on_progress) RETURN_IF_ERROR(request.on_progress());
   ASSIGN_OR_RETURN(HttpResponse response, scripted.exchange(sent));

@@ -183,7 +183,8 @@ TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
   Run();
   EXPECT_THAT(CommandOf("command").environment,
               ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "SPARKLES_TASK_ID=job.1",
-                          "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2"));
+                          "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2",
+                          StartsWith("SPARKLES_TASK_DIR=/")));
   EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);
 }
 
