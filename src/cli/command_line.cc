@@ -185,13 +185,11 @@ void CommandLine::DeclareConsume() {
       ->transform(CLI::AsSizeValue(false));
   command
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
-                   "seconds that a command may take before it is ended and the task failed; 0: any")
+                   "seconds after which a command is ended; 0: any")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--passEnv", consume_.pass_env,
-                   "hand this variable to commands although it looks like a secret; repeat it or "
-                   "separate names by commas")
+      ->add_option("--passEnv", consume_.pass_env, "hand this secret-looking variable to commands")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->envname("SPARKLES_PASS_ENV");
