@@ -99,7 +99,6 @@ absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const 
   if (options.before_replacing && Get(url).has_value()) {
     RETURN_IF_ERROR(Annotate(options.before_replacing(), url));
   }
-  RETURN_IF_ERROR(options.Report(bytes.size()));
   MutexLock lock(mutex_);
   Object& object = objects_[url];
   object.content = std::string(bytes);
@@ -108,13 +107,12 @@ absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const 
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
                                                                size_t max_bytes,
-                                                               const TransferOptions& options) {
+                                                               const TransferOptions&) {
   RETURN_IF_ERROR(CheckUrl(url));
   std::optional<std::string> content = Get(url);
   if (content.has_value() && content->size() > max_bytes) {
     return absl::FailedPreconditionError(absl::StrCat(url, ": longer than ", max_bytes, " bytes"));
   }
-  if (content.has_value()) RETURN_IF_ERROR(options.Report(content->size()));
   return content;
 }
 
