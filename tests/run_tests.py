@@ -68,6 +68,8 @@ class Runner:
         pattern = options.only
         self.pattern = f"*{pattern}*" if pattern else "*"
         self.slowness = SANITIZER_SLOWNESS if self.lane in ("asan", "tsan", "fuzz") else 1
+        # For this process too: some tests look at the binary when they are listed.
+        os.environ["SPARKLES_BINARY"] = str(binary.resolve())
         self.environment = {
             **os.environ,
             **sanitizer_environment(self.lane),

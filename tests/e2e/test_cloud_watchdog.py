@@ -38,7 +38,7 @@ class Stuck(CloudLabTest):
             self.assertIn(name, threads, text)
         self.assertRegex(text, r"thread \d+ 'main': S.*system call ")
         self.assertRegex(text, r"build id [0-9a-f]{16,}")
-        addresses = re.findall(r"sparklesworker\+(0x[0-9a-f]+)", threads["main"])
+        addresses = re.findall(r"(?:sparklesworker|exe)\+(0x[0-9a-f]+)", threads["main"])
         self.assertTrue(addresses, threads["main"])
         debug = BINARY + ".debug" if os.path.exists(BINARY + ".debug") else BINARY
         symbolizer = shutil.which("addr2line")
