@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "cli/command_line.h"
+#include "process/relaunch.h"
 
 namespace {
 
@@ -22,6 +23,7 @@ void FillStandardDescriptors() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sparkles::RunRelaunched(argc, argv);
   FillStandardDescriptors();
   try {
     return sparkles::RunCommandLine(argc, argv);

@@ -40,7 +40,7 @@ std::string HexHash(HashKind kind, absl::string_view data) {
 }
 
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
-                                     const std::function<void()>& on_piece) {
+                                     const std::function<absl::Status()>& on_piece) {
   Hasher hasher(kind);
   std::vector<char> buffer(size_t{256} * 1024);
   off_t offset = 0;
@@ -51,7 +51,7 @@ absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view na
     if (got == 0) return hasher.HexDigest();
     hasher.Update({buffer.data(), static_cast<size_t>(got)});
     offset += got;
-    if (on_piece) on_piece();
+    if (on_piece) RETURN_IF_ERROR(on_piece());
   }
 }
 

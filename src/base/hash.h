@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -32,8 +33,8 @@ class Hasher {
 std::string HexHash(HashKind kind, absl::string_view data);
 
 // The hash of the whole file behind `fd`, read with pread from offset 0. `name` is for the error.
-// `on_piece` may be empty; it is called for each piece that was read.
+// `on_piece` may be empty; it is called for each piece that was read, and its error ends the work.
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
-                                     const std::function<void()>& on_piece = nullptr);
+                                     const std::function<absl::Status()>& on_piece = nullptr);
 
 }  // namespace sparkles

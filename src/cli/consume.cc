@@ -319,7 +319,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
 int RunConsume(ConsumeOptions options) {
   BlockSignals();
   // First of all: the launcher must be a small process (see process/launcher.h).
-  auto runner = PosixProcessRunner::Start();
+  auto runner = PosixProcessRunner::Start("/proc", /*relaunch=*/true);
   PrepareThreadStacks();
   SystemClock system_clock;
   Vitals vitals;

@@ -29,12 +29,11 @@ bool SameFile(const struct stat& a, const struct stat& b) {
 }
 
 absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size,
-                                      const std::function<void()>& on_piece) {
+                                      const std::function<absl::Status()>& on_piece) {
   uint32_t crc = 0;
   RETURN_IF_ERROR(ReadPieces(fd, size, [&](absl::string_view piece) {
     crc = ExtendCrc32c(crc, piece);
-    if (on_piece) on_piece();
-    return absl::OkStatus();
+    return on_piece();
   }));
   return crc;
 }
@@ -105,23 +104,30 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
 }
 
 absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
-                                                        const std::string& work_folder) {
+                                                        const std::string& work_folder,
+                                                        const CancelToken& cancel) {
   std::vector<std::string> unchanged;
   for (StagedInput& input : inputs) {
     const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
-    ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path));
+    ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path, cancel));
     input.changed = !same;
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      RETURN_IF_ERROR(Detach(path));
+      RETURN_IF_ERROR(Detach(path, cancel));
     }
   }
   std::sort(unchanged.begin(), unchanged.end());
   return unchanged;
 }
 
-absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path) {
+absl::Status Stager::Report(const CancelToken& cancel) const {
+  if (alive_) alive_();
+  return TransferOptions{.on_bytes = {}, .cancel = &cancel}.Report(0);
+}
+
+absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path,
+                                         const CancelToken& cancel) {
   struct stat now;
   if (stat(path.c_str(), &now) != 0) return false;
   if (input.aged && SameFile(now, input.seen)) return true;
@@ -129,34 +135,36 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   // Perhaps touched, perhaps with the same content (chmod, copied over itself): that decides.
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
+  const auto report = [&] { return Report(cancel); };
   if (input.download.is_cas_key) {
-    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path, alive_));
+    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path, report));
     return hash == absl::AsciiStrToLower(BaseName(input.download.src_url));
   }
   ASSIGN_OR_RETURN(const uint32_t crc,
-                   Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size), alive_));
+                   Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size), report));
   return crc == input.crc32c;
 }
 
-absl::Status Stager::Detach(const std::string& path) {
+absl::Status Stager::Detach(const std::string& path, const CancelToken& cancel) {
   struct stat now;
   const bool linked = lstat(path.c_str(), &now) == 0 && S_ISLNK(now.st_mode);
   if (!linked || stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
-  auto copied = CopyContent(from.get(), copy.fd(), nullptr, [this](uint64_t) {
-    if (alive_) alive_();
-    return absl::OkStatus();
-  });
+  auto copied =
+      CopyContent(from.get(), copy.fd(), nullptr, [&](uint64_t) { return Report(cancel); });
   if (!copied.ok()) return Annotate(copied.status(), path);
   return copy.Commit(/*durable=*/false);
 }
 
-void Stager::DropChanged(const std::vector<StagedInput>& inputs, const Log& log) {
+void Stager::DropChanged(const std::vector<StagedInput>& inputs, const CancelToken& cancel,
+                         const Log& log) {
   for (const StagedInput& input : inputs) {
     if (!input.symlink || !input.changed) continue;
-    const auto dropped = cache_.DropIfChanged(input.download.src_url, {});
-    if (!dropped.ok()) {  // who uses it next finds out
+    const auto dropped = cache_.DropIfChanged(input.download.src_url,
+                                              {.on_bytes = {}, .cancel = &cancel});
+    if (absl::IsCancelled(dropped.status())) return;
+    if (!dropped.ok()) {
       log.Warning(input.download.dst, ": ", dropped.status().message());
     } else if (*dropped) {
       log.Warning(input.download.dst,

@@ -51,11 +51,14 @@ class Stager {
   // For after the command: gives changed symlinked inputs a private copy of what they hold now.
   // Then the sorted paths of inputs that still have the content they were staged with.
   absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
-                                                  const std::string& work_folder);
+                                                  const std::string& work_folder,
+                                                  const CancelToken& cancel);
 
   // For after the uploads, which may read through a link that the task made or moved: drops the
-  // cache entries of changed symlinked inputs, so that no later task sees them.
-  void DropChanged(const std::vector<StagedInput>& inputs, const Log& log);
+  // cache entries of changed symlinked inputs, so that no later task sees them. Best effort: who
+  // uses an entry next finds out all the same.
+  void DropChanged(const std::vector<StagedInput>& inputs, const CancelToken& cancel,
+                   const Log& log);
 
  private:
   absl::StatusOr<std::optional<StagedInput>> StageOne(const Download& download,
@@ -63,8 +66,11 @@ class Stager {
                                                       const TransferOptions& options);
   absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
                    const TransferOptions& options);
-  absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path);
-  absl::Status Detach(const std::string& path);
+  absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path,
+                                   const CancelToken& cancel);
+  absl::Status Detach(const std::string& path, const CancelToken& cancel);
+  // For each piece of a local file: a sign of life, and whether to stop.
+  absl::Status Report(const CancelToken& cancel) const;
 
   ObjectStore& store_;
   ContentCache& cache_;

@@ -95,6 +95,16 @@ absl::Status TaskFolder::MakeInside() {
   return MakeFolders(log());
 }
 
+absl::StatusOr<UniqueFd> TaskFolder::CreateLog(absl::string_view name) const {
+  const std::string path = absl::StrCat(log(), "/", name);
+  constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_APPEND;
+  absl::StatusOr<UniqueFd> file = OpenFile(path, kFlags);
+  if (!absl::IsNotFound(file.status())) return file;
+  // The folder is the task's own: a script may have tidied it away.
+  RETURN_IF_ERROR(MakeFolders(log()));
+  return OpenFile(path, kFlags);
+}
+
 absl::Status TaskFolder::CheckInPlace() const {
   struct stat now;
   if (lstat(work().c_str(), &now) == 0 && now.st_dev == made_.st_dev &&

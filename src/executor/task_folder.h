@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -30,6 +31,10 @@ class TaskFolder {
   const std::string& path() const { return path_; }
   std::string work() const { return path_ + "/work"; }  // where the command runs
   std::string log() const { return path_ + "/log"; }    // output of the lifecycle scripts
+
+  // A new file in log(), open for reading and appending; the folder is made again if a script has
+  // removed it.
+  absl::StatusOr<UniqueFd> CreateLog(absl::string_view name) const;
 
   // FailedPrecondition if something else stands where work() was made: a command can move its own
   // folder away and put a symlink there, and nothing may be written through that.

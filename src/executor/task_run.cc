@@ -94,7 +94,7 @@ Outcome TaskRun::Run() {
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
   if (status.ok()) status = DeliverOutputs();
-  stager_.DropChanged(inputs_, context_.log);
+  stager_.DropChanged(inputs_, cancel_, context_.log);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered =
@@ -186,10 +186,8 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
 absl::Status TaskRun::RunScript(absl::string_view name, const std::string& script) {
   RETURN_IF_ERROR(CheckCancelled());
   if (script.empty()) return absl::OkStatus();
-  const std::string path = absl::StrCat(folder_->log(), "/", name, ".txt");
-  // A script before this one may have done anything to the folder: it is the task's own.
-  auto output = OpenFile(path, O_CREAT | O_EXCL | O_RDWR | O_APPEND);
-  if (!output.ok()) return output.status();
+  auto output = folder_->CreateLog(absl::StrCat(name, ".txt"));
+  if (!output.ok()) return Annotate(output.status(), name);
   auto exit = RunShell(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
   LogScriptOutput(name, output->get());
@@ -260,7 +258,7 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work());
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   (void)context_.confirm_claim(Freshness::kRecent);

@@ -17,6 +17,7 @@
 #include "process/launcher.h"
 #include "process/monotonic.h"
 #include "process/oom_score.h"
+#include "process/relaunch.h"
 #include "process/sweep.h"
 
 namespace sparkles {
@@ -110,7 +111,7 @@ void ReapStrangers(pid_t launcher) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
-    std::string proc_root) {
+    std::string proc_root, bool relaunch) {
   // Inherited as ignored, SIGCHLD would let the kernel reap behind our back, and a process id that
   // we believe to be a child's could be a stranger's.
   struct sigaction action{};
@@ -118,8 +119,8 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
   sigaction(SIGCHLD, &action, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   ProtectFromOom();
-  std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root)));
-  RETURN_IF_ERROR(runner->StartLauncher());
+  std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root), relaunch));
+  RETURN_IF_ERROR(runner->StartLauncher(/*fresh=*/false));
   return runner;
 }
 
@@ -156,7 +157,7 @@ absl::Status PosixProcessRunner::HoldInLauncher(int fd) {
   return absl::OkStatus();
 }
 
-absl::Status PosixProcessRunner::StartLauncher() {
+absl::Status PosixProcessRunner::StartLauncher(bool fresh) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return MachineFault(ErrnoError(errno, "launcher: socketpair"));
@@ -169,7 +170,10 @@ absl::Status PosixProcessRunner::StartLauncher() {
     socket_.reset();
     return MachineFault(status);
   }
-  if (pid == 0) RunLauncher(std::move(launcher_end), proc_root_);
+  if (pid == 0) {
+    if (fresh) Relaunch(launcher_end.get(), proc_root_);
+    RunLauncher(std::move(launcher_end), proc_root_);
+  }
   launcher_ = pid;
   for (const UniqueFd& fd : held_) {
     RETURN_IF_ERROR(SendFrame(socket_.get(), FrameKind::kHold, "", fd.get()));
@@ -181,7 +185,7 @@ absl::Status PosixProcessRunner::EnsureLauncher() {
   // An idle launcher says nothing: what can be read is the end of the stream.
   pollfd idle{socket_.get(), POLLIN, 0};
   if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher();
-  return socket_.valid() ? absl::OkStatus() : StartLauncher();
+  return socket_.valid() ? absl::OkStatus() : StartLauncher(relaunch_);
 }
 
 void PosixProcessRunner::DropLauncher() {

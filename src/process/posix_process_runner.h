@@ -24,13 +24,16 @@ class PosixProcessRunner : public ProcessRunner {
   // that moment, and before memory is used, which each command's peak would start with. Makes the
   // calling process a subreaper with the default disposition of SIGCHLD, and one that the kernel
   // rather spares when memory runs out (oom_score.h).
-  static absl::StatusOr<std::unique_ptr<PosixProcessRunner>> Start(std::string proc_root = "/proc");
+  // `relaunch`: this program's main hands launcher processes to RunRelaunched (relaunch.h).
+  static absl::StatusOr<std::unique_ptr<PosixProcessRunner>> Start(std::string proc_root = "/proc",
+                                                                   bool relaunch = false);
   // Ends the launcher.
   ~PosixProcessRunner() override;
 
   // If the launcher dies under a command, or the command survives KILL for seconds, everything that
-  // can be killed is, and Run returns a machine fault. The next Run starts a new launcher; commands
-  // then show the worker's memory of that moment as their least peak.
+  // can be killed is, and Run returns a machine fault. The next Run starts a new launcher. Where
+  // that is a fork of this process and no new program (without `relaunch` or /proc), commands then
+  // show the worker's memory of that moment as their least peak.
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
   // Lets the launcher keep the open file behind `fd` (borrowed for the call) open for as long as it
@@ -42,9 +45,11 @@ class PosixProcessRunner : public ProcessRunner {
   pid_t launcher_pid() const { return launcher_; }
 
  private:
-  explicit PosixProcessRunner(std::string proc_root) : proc_root_(std::move(proc_root)) {}
+  PosixProcessRunner(std::string proc_root, bool relaunch)
+      : proc_root_(std::move(proc_root)), relaunch_(relaunch) {}
 
-  absl::Status StartLauncher();
+  // `fresh`: in a new program if that can be had.
+  absl::Status StartLauncher(bool fresh);
   // Starts another launcher if this one is gone.
   absl::Status EnsureLauncher();
   // Ends the launcher and all that it may have left below this process.
@@ -53,6 +58,7 @@ class PosixProcessRunner : public ProcessRunner {
                                  bool& timed_out);
 
   const std::string proc_root_;
+  const bool relaunch_;
   UniqueFd socket_;
   pid_t launcher_ = 0;
   std::vector<UniqueFd> held_;

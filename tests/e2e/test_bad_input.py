@@ -290,11 +290,17 @@ class Traps(BadInputTest):
         self.assert_complete("trap.1")
 
     def test_task_that_kills_what_looks_after_it_ends_itself_alone(self):
-        self.run_all(self.lab.task("trap.1", "kill -9 $PPID"),
-                     self.trap("rm -rf ../log", **{"post-exec-script": "true"}) | {
-                         "task_id": "trap.2"})
+        self.run_all(self.lab.task("trap.1", "kill -9 $PPID"), self.lab.task("fine.1", "true"))
         self.assert_failed("trap.1", "killed")
-        self.assert_failed("trap.2", "log")
+        self.assert_complete("fine.1")
+
+    def test_script_that_tidies_its_logs_away_does_not_stop_the_next(self):
+        self.run_all(self.trap("rm -rf ../log", **{"post-exec-script": "touch ../after"}))
+        self.assert_complete("trap.1")
+
+    def test_script_that_leads_the_logs_elsewhere_is_named(self):
+        self.run_all(self.trap("rm -rf ../log; echo >../log", **{"post-exec-script": "true"}))
+        self.assert_failed("trap.1", "script", "log")
 
     def test_removing_the_task_folder_follows_no_symlink(self):
         self.run_all(self.trap(f"ln -s {self.canary} c; mkdir d; ln -s {self.canary}/file d/f"))

@@ -133,6 +133,18 @@ class Memory(LabTest):
     def test_true_is_not_charged_with_the_workers_memory(self):  # D39
         self.assertLess(self.peak_kb("true"), 4096)
 
+    def test_a_launcher_made_late_charges_no_more(self):
+        many = "mkdir d; cd d; seq 20000 | while read n; do : >a-rather-long-name-$n; done"
+        uploads = {"include_patterns": ["**"], "dst_url": self.lab.url("grow.1")}
+        # The worker grows, and then the process that starts commands is killed.
+        self.run_tasks(self.lab.task("grow.1", f"{many}; cd ..", uploads=uploads),
+                       self.lab.task("kill.1", "kill -9 $PPID"), self.lab.task("m.1", "true"))
+        self.assert_complete("grow.1")
+        self.assertEqual(self.lab.states()["kill.1"].status, "failed")
+        self.assert_complete("m.1")
+        peak = self.lab.result("m.1")["resource_usage"]["max_memory_size"]
+        self.assertLess(peak, 4096)
+
     def test_a_child_of_200_mb_shows_200_mb(self):
         fill = ("python3 -c \"import re; s = open('/proc/self/status').read(); "
                 "own = int(re.search(r'VmRSS:\\s+(\\d+)', s)[1]); "

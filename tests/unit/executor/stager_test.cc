@@ -68,8 +68,8 @@ class StagerTest : public testing::Test {
 
   // The inputs that count as unchanged after the command.
   std::vector<std::string> Unchanged() {
-    auto unchanged = stager_.Settle(inputs_, Work()).value();
-    stager_.DropChanged(inputs_, recorded_.log());
+    auto unchanged = stager_.Settle(inputs_, Work(), cancel_).value();
+    stager_.DropChanged(inputs_, cancel_, recorded_.log());
     return unchanged;
   }
 
@@ -235,6 +235,26 @@ TEST_F(StagerTest, EditsThatKeepSizeAndMtimeAreSeen) {  // D12
     ASSERT_EQ(futimens(fd->get(), times), 0);
     EXPECT_THAT(Unchanged(), IsEmpty()) << name;
   }
+}
+
+TEST_F(StagerTest, WhoIsToStopDoesNotReadChangedInputsToTheirEnd) {
+  ASSERT_TRUE(Stage({Plain("plain")}).ok());
+  std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
+  cancel_.Cancel(CancelKind::kHandBack, "preempted");
+  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_);
+  EXPECT_TRUE(absl::IsCancelled(unchanged.status())) << unchanged.status();
+  EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
+}
+
+TEST_F(StagerTest, AChangedLinkedInputIsNotCopiedForWhoIsToStop) {
+  ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+  const std::string entry = std::filesystem::read_symlink(In("linked"));
+  std::filesystem::permissions(entry, std::filesystem::perms::owner_all);
+  ASSERT_TRUE(WriteFileAtomically(entry, "longer than it was before\n", false).ok());
+  cancel_.Cancel(CancelKind::kHandBack, "preempted");
+  EXPECT_TRUE(absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_).status()));
+  stager_.DropChanged(inputs_, cancel_, recorded_.log());
+  EXPECT_EQ(recorded_.Text(), "");
 }
 
 TEST_F(StagerTest, AnInputThatIsGoneOrNoFileAnyMoreIsChanged) {
