@@ -161,8 +161,8 @@ void Stager::DropChanged(const std::vector<StagedInput>& inputs, const CancelTok
                          const Log& log) {
   for (const StagedInput& input : inputs) {
     if (!input.symlink || !input.changed) continue;
-    const auto dropped = cache_.DropIfChanged(input.download.src_url,
-                                              {.on_bytes = {}, .cancel = &cancel});
+    const auto dropped =
+        cache_.DropIfChanged(input.download.src_url, {.on_bytes = {}, .cancel = &cancel});
     if (absl::IsCancelled(dropped.status())) return;
     if (!dropped.ok()) {
       log.Warning(input.download.dst, ": ", dropped.status().message());

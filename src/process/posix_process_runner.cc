@@ -110,8 +110,8 @@ void ReapStrangers(pid_t launcher) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
-    std::string proc_root, bool relaunch) {
+absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(std::string proc_root,
+                                                                              bool relaunch) {
   // Inherited as ignored, SIGCHLD would let the kernel reap behind our back, and a process id that
   // we believe to be a child's could be a stranger's.
   struct sigaction action{};
@@ -119,7 +119,8 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(
   sigaction(SIGCHLD, &action, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   ProtectFromOom();
-  std::unique_ptr<PosixProcessRunner> runner(new PosixProcessRunner(std::move(proc_root), relaunch));
+  std::unique_ptr<PosixProcessRunner> runner(
+      new PosixProcessRunner(std::move(proc_root), relaunch));
   RETURN_IF_ERROR(runner->StartLauncher(/*fresh=*/false));
   return runner;
 }
