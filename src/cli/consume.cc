@@ -173,7 +173,7 @@ class Worker {
                       .cache_bytes = options_.cache_bytes},
                      log_);
     consumer_options.check_machine = [&space] { return space.Check(); };
-    RemoveStaleTaskFolders(options_.tasks_dir, log_);
+    RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_);
     MeteredQueue queue(bare_queue, clock_, vitals_);
     SystemClock watchdog_clock;
     const absl::Duration period = WatchdogPeriod(options_);
@@ -202,7 +202,7 @@ class Worker {
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
     // What there was no time for before the hand-back.
-    if (end == Consumer::End::kStopped) RemoveStaleTaskFolders(options_.tasks_dir, log_);
+    if (end == Consumer::End::kStopped) RemoveStaleTaskFolders(options_.tasks_dir, CancelToken(), log_);
     return ExitCodeOf(end, signal());
   }
 

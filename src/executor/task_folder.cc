@@ -125,7 +125,8 @@ void TaskFolder::Keep() {
   lock_.reset();
 }
 
-void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel,
+                            const Log& log) {
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return;
   std::vector<std::string> names;
@@ -134,6 +135,7 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log) {
     if (IsTaskFolderName(entry)) names.emplace_back(entry);
   });
   for (const std::string& name : names) {
+    if (cancel.cancelled()) return;
     const std::string path = absl::StrCat(tasks_dir, "/", name);
     const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
     if (!lock.ok()) {

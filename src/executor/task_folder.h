@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/cancel.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -56,6 +57,8 @@ class TaskFolder {
 
 // Removes the task folders that dead workers left in `tasks_dir`, and ends what still runs there.
 // What cannot be removed is logged.
-void RemoveStaleTaskFolders(const std::string& tasks_dir, const Log& log);
+// `cancel` keeps it from going on to another folder.
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel,
+                            const Log& log);
 
 }  // namespace sparkles

@@ -154,7 +154,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
   if (absl::IsAborted(read.status())) {  // somebody else is about to claim it
     return unsettled ? std::nullopt : std::optional(Try::kLost);
   }
-  RETURN_IF_ERROR(read.status());
+  if (!read.ok()) return Annotate(read.status(), id);
   if (!read->entities[0]) return Lost(read->transaction);
   const absl::Time now = unsettled ? unsettled_claim_->timestamp : StampOf(clock_.Now());
   TaskEntity task(id, *std::move(read->entities[0]));

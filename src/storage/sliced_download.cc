@@ -55,7 +55,8 @@ absl::StatusOr<uint32_t> SlicedDownload::ReadSlice(uint64_t first, uint64_t end)
 
 absl::Status SlicedDownload::Report(uint64_t bytes) {
   MutexLock lock(mutex_);
-  RETURN_IF_ERROR(status_);
+  // Whatever ended the other, for this one it is the end and worth no retry.
+  if (!status_.ok()) return absl::CancelledError("another slice has failed");
   return call_.report(bytes);
 }
 

@@ -69,7 +69,7 @@ bool RunWorker(World& world, Machine& machine) {
   GcsStore store(gcs, StoreOptions(world.scheduler));
   const ExecutorOptions options = OptionsOf(machine);
   (void)MakeFolders(options.tasks_dir);
-  RemoveStaleTaskFolders(options.tasks_dir, log);
+  RemoveStaleTaskFolders(options.tasks_dir, stop, log);
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
   Executor executor(options, clock, runner, store, cache, log);

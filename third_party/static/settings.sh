@@ -20,9 +20,10 @@ LICENCES=$TREE/licences        # debian/copyright of every source package, by it
 TRIPLE=$TARGET-unknown-linux-musl
 JOBS=${JOBS:-$(nproc)}
 
-# PIE throughout, sections that the linker can drop, hardening. Line tables only: the debug file of
-# the worker is for stack traces.
-LIB_FLAGS="-O2 -gline-tables-only -fPIE -ffunction-sections -fdata-sections \
+# PIE throughout, sections that the linker can drop, hardening. Small rather than fast: what takes
+# time in these libraries is assembler (OpenSSL) or asks for it itself (musl). Line tables only: the
+# debug file of the worker is for stack traces.
+LIB_FLAGS="-Os -gline-tables-only -fPIE -ffunction-sections -fdata-sections \
 -fstack-protector-strong"
 
 # The same bytes from every build: dates that a library writes into itself are this one, and sorting

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "base/cancel.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "tests/support/recorded_log.h"
@@ -32,11 +33,12 @@ class TaskFolderTest : public testing::Test {
     EXPECT_TRUE(WriteFileAtomically(path + "/.lock", "", false).ok());
     return path;
   }
-  void RemoveStale() { RemoveStaleTaskFolders(tasks_dir_, recorded_.log()); }
+  void RemoveStale() { RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log()); }
   static bool Exists(const std::string& path) { return std::filesystem::exists(path); }
 
   TempFolder folder_;
   RecordedLog recorded_;
+  CancelToken cancel_;
   const std::string tasks_dir_ = folder_ / "a/tasks";
 };
 
@@ -129,6 +131,13 @@ TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
   RemoveStale();
   EXPECT_FALSE(Exists(stale));
   EXPECT_THAT(recorded_.Text(), HasSubstr("removed " + stale));
+}
+
+TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
+  const std::string stale = MakeStale("task-123456789");
+  cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  RemoveStale();
+  EXPECT_TRUE(Exists(stale));
 }
 
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {

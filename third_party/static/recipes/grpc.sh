@@ -16,7 +16,7 @@ for library in ABSL CARES PROTOBUF RE2 SSL ZLIB; do
 done
 # clang 19 is stricter than this release; of libprotoc only the presence is looked at.
 cmake_configure grpc "$WORK/grpc" $plugins $providers -DCMAKE_CXX_STANDARD=17 \
-  -DCMAKE_CXX_FLAGS="$LIB_FLAGS -DGRPC_NO_XDS -DGRPC_NO_RLS \
+  -DCMAKE_CXX_FLAGS="$LIB_FLAGS -fno-exceptions -DGRPC_NO_XDS -DGRPC_NO_RLS \
 -Wno-missing-template-arg-list-after-template-kw -Wno-deprecated-declarations" \
   -DgRPC_BUILD_TESTS=OFF -DgRPC_INSTALL=ON -DgRPC_BUILD_CODEGEN=ON -DBUILD_SHARED_LIBS=OFF \
   -DProtobuf_PROTOC_EXECUTABLE=/usr/bin/protoc -D_gRPC_CPP_PLUGIN=/usr/bin/grpc_cpp_plugin \
