@@ -194,11 +194,11 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
   return error;
 }
 
-void DatastoreClient::Rollback(const std::string& transaction) {
+absl::Status DatastoreClient::Rollback(const std::string& transaction) {
   const CancelToken never;
   const std::string url = absl::StrCat(base_url_, "rollback");
   const Json body = {{"transaction", transaction}};
-  (void)api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never);
+  return api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never).status();
 }
 
 }  // namespace sparkles

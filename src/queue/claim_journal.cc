@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -106,12 +107,12 @@ std::vector<JournalEntry> ParseJournal(absl::string_view text) {
 }
 
 absl::StatusOr<std::unique_ptr<ClaimJournal>> ClaimJournal::Open(std::string folder, bool durable) {
-  std::random_device device;
+  std::mt19937 random(RandomSeed());
   std::uniform_int_distribution<unsigned> number(100'000'000, 999'999'999);
   // A few tries: a worker that starts just now may take our fresh file for one of the dead before
   // it is locked.
   for (int tries = 0; tries < 10; ++tries) {
-    const std::string path = absl::StrCat(folder, "/", kStart, number(device), kEnd);
+    const std::string path = absl::StrCat(folder, "/", kStart, number(random), kEnd);
     absl::StatusOr<UniqueFd> fd = TakeJournal(path, O_CREAT | O_EXCL);
     if (absl::IsAlreadyExists(fd.status()) || absl::IsUnavailable(fd.status())) continue;
     if (!fd.ok()) return MachineFault(Annotate(fd.status(), "journal"));
@@ -158,6 +159,7 @@ void ClaimJournal::ForEachAbandoned(
     const std::string path = absl::StrCat(folder_, "/", name);
     if (IsJournalName(name) && path != path_) paths.push_back(path);
   });
+  std::sort(paths.begin(), paths.end());  // the same order wherever it is tried again
   for (const std::string& path : paths) {
     const absl::StatusOr<UniqueFd> fd = TakeJournal(path, 0);
     if (!fd.ok()) continue;

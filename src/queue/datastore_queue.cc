@@ -165,11 +165,15 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
     return Try::kClaimed;
   }
   const bool free = task.MayBePendingIn(options_.cluster);
+  if (free && cancel.cancelled() && unsettled && !RevokeCommits()) {
+    (void)client_.Rollback(read->transaction);
+    return std::nullopt;
+  }
   if (!free || cancel.cancelled()) return Lost(read->transaction);
   const Try change = Change(task, IsKilledJob(read->entities[1]), now);
   if (change == Try::kClaimed) {
     if (absl::Status announced = Announce(task, now); !announced.ok()) {
-      client_.Rollback(read->transaction);
+      (void)client_.Rollback(read->transaction);
       return announced;
     }
   }
@@ -184,10 +188,23 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::TryOnce(
 
 // The end of a transaction that writes nothing.
 DatastoreQueue::Try DatastoreQueue::Lost(const std::string& transaction) {
-  client_.Rollback(transaction);
+  (void)client_.Rollback(transaction);
   unsettled_claim_.reset();
   Unannounce();
   return Try::kLost;
+}
+
+// A commit that we have given up waiting for can lie in a queue of the network. Whoever tries again
+// makes it void by his own; whoever walks away must do so as well.
+bool DatastoreQueue::RevokeCommits() {
+  std::vector<std::string>& transactions = unsettled_claim_->transactions;
+  bool revoked = true;
+  std::erase_if(transactions, [&](const std::string& transaction) {
+    const absl::Status status = client_.Rollback(transaction);
+    revoked = revoked && status.ok();
+    return status.ok() || absl::IsInvalidArgument(status);
+  });
+  return revoked;
 }
 
 DatastoreQueue::Try DatastoreQueue::Change(TaskEntity& task, bool job_killed,
@@ -218,7 +235,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
   }
   if (!end.ok()) {
     // The last answer is a refusal; but the commit was sent before that, perhaps, and applied.
-    if (change == Try::kClaimed) unsettled_claim_ = {task.id(), now, now};
+    if (change == Try::kClaimed) Doubt(task.id(), now, transaction);
     return end.status();
   }
   if (*end == CommitEnd::kApplied) {
@@ -226,14 +243,17 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
     announced_.reset();
     return change;
   }
-  if (*end == CommitEnd::kUnknown && change == Try::kClaimed) {
-    unsettled_claim_ = {task.id(), now, now};
-  }
+  if (*end == CommitEnd::kUnknown && change == Try::kClaimed) Doubt(task.id(), now, transaction);
   if (*end == CommitEnd::kContention && !unsettled_claim_) {
     Unannounce();
     return Try::kLost;
   }
   return std::nullopt;
+}
+
+void DatastoreQueue::Doubt(const std::string& id, absl::Time now, const std::string& transaction) {
+  if (!unsettled_claim_) unsettled_claim_ = {id, now, now};
+  unsettled_claim_->transactions.push_back(transaction);
 }
 
 Claim DatastoreQueue::ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const {
@@ -302,7 +322,7 @@ absl::Status DatastoreQueue::EndClaim(
     if (read->entities[0]) task.emplace(id, *std::move(read->entities[0]));
     const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
     if (ended || !task || !task->IsClaimOf(owner, claim.version, claim.claimed_at)) {
-      client_.Rollback(read->transaction);
+      (void)client_.Rollback(read->transaction);
       unsettled_end_.reset();
       if (ended) return absl::OkStatus();
       return absl::AbortedError(

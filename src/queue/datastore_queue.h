@@ -53,7 +53,8 @@ class DatastoreQueue : public Queue {
   struct Unsettled {
     std::string task_id;
     absl::Time claimed_at;
-    absl::Time timestamp;  // of the entry that it adds to the history
+    absl::Time timestamp;                        // of the entry that it adds to the history
+    std::vector<std::string> transactions = {};  // of a claim: whose commits may yet arrive
   };
   // What became of one candidate. kEnded: it was failed, killed or found unusable.
   enum class Try { kClaimed, kEnded, kLost };
@@ -75,6 +76,11 @@ class DatastoreQueue : public Queue {
   absl::StatusOr<std::optional<Try>> CommitTry(const std::string& transaction,
                                                const TaskEntity& task, Try change, absl::Time now);
   Try Lost(const std::string& transaction);
+  // The claim that this transaction's commit makes is unsettled from now on.
+  void Doubt(const std::string& id, absl::Time now, const std::string& transaction);
+  // Ends the transactions of an unsettled claim that has not been seen yet. False if one may have
+  // been applied meanwhile, or may yet be.
+  bool RevokeCommits();
   Claim ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const;
   bool Holds(const Claim& claim, const TaskEntity& task) const;
   // `change` ends the claim of `owner` and adds `entry` to the history.

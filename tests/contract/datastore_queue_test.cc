@@ -129,6 +129,47 @@ TEST_F(DatastoreQueueTest, AClaimWhoseAnswerWasLostIsOneClaim) {
   }
 }
 
+TEST_F(DatastoreQueueTest, ACommitOfOneWhoHasGoneComesTooLate) {
+  PutTask("job.1");
+  CancelToken cancel;
+  std::optional<HttpRequest> delayed;
+  lab_->transport().SetMeddle(
+      [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+        if (method != "commit" || delayed) return lab_->transport().PassOn(request);
+        delayed = request;
+        delayed->cancel = nullptr;
+        cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+        return LostAnswer();
+      });
+  const auto claim = queue_->ClaimOne(cancel);
+  EXPECT_TRUE(absl::IsAborted(claim.status())) << claim.status();
+  ASSERT_TRUE(delayed);
+  EXPECT_TRUE(lab_->transport().PassOn(*delayed).ok());
+  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending"));
+}
+
+TEST_F(DatastoreQueueTest, WhoCannotRevokeACommitSettlesIt) {
+  PutTask("job.1");
+  CancelToken cancel;
+  std::optional<HttpRequest> delayed;
+  lab_->transport().SetMeddle(
+      [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+        if (method == "rollback" && delayed) {  // the commit was faster
+          EXPECT_TRUE(lab_->transport().PassOn(*std::exchange(delayed, std::nullopt)).ok());
+        }
+        if (method != "commit") return lab_->transport().PassOn(request);
+        delayed = request;
+        delayed->cancel = nullptr;
+        cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+        return LostAnswer();
+      });
+  const auto claim = queue_->ClaimOne(cancel);
+  ASSERT_TRUE(claim.ok() && *claim) << claim.status();
+  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed"));
+  Reconnect();
+  EXPECT_TRUE(queue_->HandBack(**claim, "SIGTERM").ok());
+}
+
 TEST_F(DatastoreQueueTest, AnEndWhoseAnswerWasLostIsOneEnd) {
   for (const bool applied : {true, false}) {
     const std::string id = applied ? "job.1" : "job.2";

@@ -149,8 +149,9 @@ void Client::ResetAbandoned() {
     if (holder.vm == 0) continue;
     const Machine& machine = *world_.machines[static_cast<size_t>(holder.vm - 1)];
     const bool lives = machine.alive && machine.author() == holder;
-    const bool returns = kHandsBackAtStart && !machine.alive && !machine.vanished;
-    if (!lives && !returns) Reset(id);
+    // Everything else is given back by the next life of the worker, from its journal.
+    const bool gone = machine.vanished || holder.life <= machine.lost_lives;
+    if (!lives && gone) Reset(id);
   }
 }
 

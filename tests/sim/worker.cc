@@ -10,6 +10,7 @@
 #include "gcp/api_client.h"
 #include "gcp/datastore_client.h"
 #include "gcp/gcs_client.h"
+#include "queue/claim_journal.h"
 #include "queue/datastore_queue.h"
 #include "storage/gcs_store.h"
 #include "tests/sim/commands.h"
@@ -59,17 +60,18 @@ bool RunWorker(World& world, Machine& machine) {
                world.verbose ? Severity::kDebug : Severity::kError);
   const Log log(sink, ToString(machine.author()));
   SimTransport transport(world, machine);
-  ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
-  DatastoreClient client(datastore_api, "demo");
-  DatastoreQueue queue(
-      {.cluster = World::kCluster, .owner = Judge::OwnerOf(machine.number), .monitor_address = ""},
-      client, clock, log);
   ApiClient storage_api({"http://storage", nullptr}, transport, clock);
   GcsClient gcs(storage_api, clock, {.patience = absl::Minutes(30)});
   GcsStore store(gcs, StoreOptions(world.scheduler));
   const ExecutorOptions options = OptionsOf(machine);
   (void)MakeFolders(options.tasks_dir);
   RemoveStaleTaskFolders(options.tasks_dir, stop, log);
+  const auto journal = ClaimJournal::Open(options.tasks_dir, /*durable=*/false);
+  ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
+  DatastoreClient client(datastore_api, "demo");
+  DatastoreQueue queue(
+      {.cluster = World::kCluster, .owner = Judge::OwnerOf(machine.number), .monitor_address = ""},
+      client, clock, log, journal.value().get());
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
   Executor executor(options, clock, runner, store, cache, log);

@@ -108,9 +108,12 @@ void World::RunMachine(Machine& machine) {
     }
     machine.alive = false;
     machine.stop = nullptr;
+    if (!machine.vanished) continue;
     // The first machine is always replaced in time by one like it: somebody has to do the work.
-    if (machine.vanished && machine.number != 1) return;
+    if (machine.number != 1) return;
     machine.vanished = false;
+    machine.lost_lives = machine.life;
+    (void)RemoveTree(machine.folder);
   }
 }
 

@@ -20,10 +20,6 @@
 
 namespace sparkles {
 
-// Whether a worker gives back at its start what an earlier life of it held. Otherwise only the
-// client's reset brings that back.
-inline constexpr bool kHandsBackAtStart = false;
-
 // What can go wrong at a seam.
 enum class Fault {
   // Requests.
@@ -61,6 +57,7 @@ struct Machine {
   int life = 0;    // of its worker
   bool alive = false;
   bool vanished = false;
+  int lost_lives = 0;           // those up to this one have left nothing: their disk is gone
   absl::Duration skew;          // of its clock
   std::string folder;           // holds tasks/ and cache/
   CancelToken* stop = nullptr;  // of the worker that runs
@@ -110,7 +107,7 @@ class World {
   void RunMachine(Machine& machine);
   void RunWeather();
 
-  TempFolder folder_;
+  TempFolder folder_ = TempFolder::InMemory();
   std::array<double, static_cast<size_t>(Fault::kCount)> rates_{};
   bool calm_ = false;
   bool over_ = false;

@@ -1,15 +1,32 @@
 #include "tests/support/temp_folder.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "base/file.h"
 
 namespace sparkles {
 
-TempFolder::TempFolder() {
+namespace {
+
+std::string DefaultParent() {
   const char* parent = getenv("TMPDIR");
-  path_ = std::string(parent != nullptr ? parent : "/tmp") + "/sparkles-test-XXXXXX";
+  return parent != nullptr ? parent : "/tmp";
+}
+
+}  // namespace
+
+TempFolder::TempFolder() : TempFolder(DefaultParent()) {}
+
+TempFolder::TempFolder(const std::string& parent) : path_(parent + "/sparkles-test-XXXXXX") {
   if (mkdtemp(path_.data()) == nullptr) abort();
+}
+
+TempFolder TempFolder::InMemory() {
+  constexpr char kMemory[] = "/dev/shm";
+  return TempFolder(access(kMemory, W_OK) == 0 ? kMemory : DefaultParent());
 }
 
 TempFolder::~TempFolder() { (void)RemoveTree(path_); }

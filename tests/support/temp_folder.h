@@ -8,6 +8,8 @@ namespace sparkles {
 class TempFolder {
  public:
   TempFolder();
+  // Where files cost least, if there is such a place.
+  static TempFolder InMemory();
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
@@ -18,6 +20,8 @@ class TempFolder {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  explicit TempFolder(const std::string& parent);
+
   std::string path_;
 };
 

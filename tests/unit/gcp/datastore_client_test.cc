@@ -188,9 +188,9 @@ TEST_F(DatastoreClientTest, ARefusedCommitIsAnErrorThatNamesTheCall) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 1500 bytes"));
 }
 
-TEST_F(DatastoreClientTest, ARollbackIsTriedOnceAndItsErrorIsNobodysConcern) {
+TEST_F(DatastoreClientTest, ARollbackIsTriedOnce) {
   transport_.Answer(":rollback", MakeResponse(503));
-  client_.Rollback("TX");
+  EXPECT_TRUE(IsTransient(client_.Rollback("TX")));
   EXPECT_EQ(DumpJson(Sent(0)), R"({"transaction":"TX"})");
 }
 
