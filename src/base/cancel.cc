@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-CancelToken::CancelToken(CancelToken* parent)
+CancelToken::CancelToken(const CancelToken* parent)
     : parent_(parent), event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (parent_ == nullptr) return;
   CancelKind kind;

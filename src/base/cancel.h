@@ -24,7 +24,7 @@ enum class CancelKind {
 // cancelled with it (same kind and reason); the parent must outlive it.
 class CancelToken {
  public:
-  explicit CancelToken(CancelToken* parent = nullptr);
+  explicit CancelToken(const CancelToken* parent = nullptr);
   ~CancelToken();
   CancelToken(const CancelToken&) = delete;
   CancelToken& operator=(const CancelToken&) = delete;
@@ -43,13 +43,13 @@ class CancelToken {
   int fd() const { return event_.get(); }
 
  private:
-  CancelToken* const parent_;
+  const CancelToken* const parent_;
   const UniqueFd event_;
   mutable Mutex mutex_;
   CancelKind kind_ ABSL_GUARDED_BY(mutex_) = CancelKind::kNone;
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<CancelToken*> children_ ABSL_GUARDED_BY(mutex_);
+  mutable std::vector<CancelToken*> children_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Blocks until `awaited` is cancelled (true) or `given_up` is (false).

@@ -191,6 +191,8 @@ class Worker {
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
+          // A sibling that was killed may have left its command running beside this attempt.
+          if (claim.attempt > 1) RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_);
           vitals_.task_running = true;
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
@@ -359,7 +361,7 @@ int RunConsume(ConsumeOptions options) {
     log.Warning(
         "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
   }
-  GoogleCloud cloud(ProcessEnvironment, clock, &vitals);
+  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
   Worker worker(options, **runner, cloud, clock, vitals, log);
   const auto health = StartHealthServer(options, vitals, worker.stop(), clock, log);
   return options.tasks_file.empty()

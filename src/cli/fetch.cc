@@ -1,4 +1,6 @@
 // fetch: one object into one file, whole and checked, or nothing.
+#include <unistd.h>
+
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -6,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
@@ -28,7 +31,9 @@ absl::Status CheckMd5(const FetchOptions& options, int fd) {
 absl::Status Fetch(const FetchOptions& options) {
   LocalStore local;
   SystemClock clock;
-  GoogleCloud cloud(ProcessEnvironment, clock);
+  LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kWarning);
+  const Log log(sink);
+  GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log);
   StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(CheckReplaceable(options.dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));

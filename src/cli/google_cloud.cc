@@ -13,9 +13,14 @@ ApiEndpoint Counted(ApiEndpoint endpoint, Vitals* vitals) {
   return endpoint;
 }
 
-RetryPolicy StoragePolicy(Vitals* vitals) {
+// A failure or two are everyday life; of what lasts one line in a while is enough.
+constexpr int kFailuresToTell = 3;
+constexpr absl::Duration kTellEvery = absl::Seconds(30);
+
+RetryPolicy StoragePolicy(Vitals* vitals, OutageLog& outage_log) {
   return {.patience = kStoragePatience,
-          .retries = vitals != nullptr ? &vitals->storage_retries : nullptr};
+          .retries = vitals != nullptr ? &vitals->storage_retries : nullptr,
+          .observer = &outage_log};
 }
 
 // Of one transfer: its file, the connection, and what libcurl wakes its waits with.
@@ -29,7 +34,20 @@ GcsStoreOptions StoreOptions() {
 
 }  // namespace
 
-GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals)
+void OutageLog::Waits(const absl::Status& status, int failures) {
+  if (log_ == nullptr || failures < kFailuresToTell) return;
+  {
+    MutexLock lock(mutex_);
+    const absl::Time now = clock_.Now();
+    if (now - last_ < kTellEvery) return;
+    last_ = now;
+  }
+  log_->Warning("Cloud Storage: ", status.message(), "; trying again for up to ",
+                absl::FormatDuration(kStoragePatience));
+}
+
+GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
+                         const Log* log)
     : transport_(FindCaRoots(environment)),
       metadata_(FindMetadataAddress(environment), transport_, clock),
       credentials_(environment, metadata_, transport_, clock),
@@ -41,7 +59,8 @@ GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* v
       storage_api_(EndpointOf("https://storage.googleapis.com",
                               environment("STORAGE_EMULATOR_HOST"), tokens_),
                    transport_, clock),
-      gcs_(storage_api_, clock, StoragePolicy(vitals)),
+      outage_log_(clock, log),
+      gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_)),
       store_(gcs_, StoreOptions()) {}
 
 }  // namespace sparkles

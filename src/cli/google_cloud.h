@@ -1,7 +1,10 @@
 // Everything that talks to Google, put together in one place.
 #pragma once
 
+#include "absl/base/thread_annotations.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mutex.h"
 #include "base/vitals.h"
 #include "gcp/adc.h"
 #include "gcp/api_client.h"
@@ -14,13 +17,28 @@
 
 namespace sparkles {
 
+// Says now and then that Cloud Storage does not answer, while transfers wait for it.
+class OutageLog : public RetryObserver {
+ public:
+  // Borrows both; `log` may be null.
+  OutageLog(Clock& clock, const Log* log) : clock_(clock), log_(log) {}
+  void Waits(const absl::Status& status, int failures) override;
+
+ private:
+  Clock& clock_;
+  const Log* const log_;
+  Mutex mutex_;
+  absl::Time last_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+};
+
 // Making it asks nobody: credentials are looked for when the first request needs a token, so that
 // who uses file:// URLs only needs no cloud.
 class GoogleCloud {
  public:
-  // Borrows `clock` and `vitals`, which may be null. DATASTORE_EMULATOR_HOST, STORAGE_EMULATOR_HOST
-  // and GCE_METADATA_HOST count.
-  GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr);
+  // Borrows `clock`, and `vitals` and `log`, which may be null. DATASTORE_EMULATOR_HOST,
+  // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
+  GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
+              const Log* log = nullptr);
 
   MetadataServer& metadata() { return metadata_; }
   ApiClient& datastore_api() { return datastore_api_; }
@@ -34,6 +52,7 @@ class GoogleCloud {
   TokenCache tokens_;
   ApiClient datastore_api_;
   ApiClient storage_api_;
+  OutageLog outage_log_;
   GcsClient gcs_;
   GcsStore store_;
 };

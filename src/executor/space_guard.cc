@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "executor/cache_eviction.h"
 
@@ -45,6 +46,8 @@ absl::Status SpaceGuard::Check() {
 
 absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_view flag) {
   const std::string name = absl::StrCat(flag, ": ", folder);
+  // A task may have tidied it away; that is no reason to do without it.
+  if (access(folder.c_str(), F_OK) != 0) (void)MakeFolders(folder);
   struct statvfs info;
   if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
   if ((info.f_flag & ST_RDONLY) != 0) return MachineFault(ErrnoError(EROFS, name));

@@ -120,9 +120,12 @@ TaskFolder::~TaskFolder() {
   (void)RemoveTaskFolder(path_);
 }
 
-void TaskFolder::Keep() {
-  unlink((path_ + kLockName).c_str());
+absl::Status TaskFolder::Keep() {
+  const std::string lock = path_ + kLockName;
+  absl::Status status;
+  if (unlink(lock.c_str()) != 0) status = ErrnoError(errno, lock);
   lock_.reset();
+  return status;
 }
 
 void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel,
@@ -149,7 +152,8 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
     if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
     const absl::Status removed = RemoveTaskFolder(path);
     if (removed.ok()) {
-      log.Info("removed ", path, ", which a worker that was killed had left");
+      log.Info("removed ", path,
+               ", which an earlier worker, or this one when it was stopped, had left");
     } else {
       log.Warning("cannot remove the old task folder: ", removed.message());
     }

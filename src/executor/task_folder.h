@@ -41,8 +41,9 @@ class TaskFolder {
   // folder away and put a symlink there, and nothing may be written through that.
   absl::Status CheckInPlace() const;
 
-  // Leaves the folder where it is, for ever: no worker will remove it.
-  void Keep();
+  // Leaves the folder where it is, for ever: no worker will remove it. If that cannot be had the
+  // next worker will.
+  absl::Status Keep();
   // Leaves its removal to RemoveStaleTaskFolders: there is no time for it now.
   void LeaveBehind() { lock_.reset(); }
 

@@ -29,6 +29,13 @@ absl::StatusOr<TaskLog> TaskLog::Create(const std::string& work_folder) {
   return TaskLog(std::move(path), *std::move(fd));
 }
 
+bool TaskLog::Replaced() const {
+  struct stat ours;
+  struct stat other;
+  return fstat(fd(), &ours) == 0 && lstat(path_.c_str(), &other) == 0 && S_ISREG(other.st_mode) &&
+         (ours.st_dev != other.st_dev || ours.st_ino != other.st_ino);
+}
+
 absl::Status TaskLog::AddLine(absl::string_view text) {
   const absl::string_view line_end = EndsInsideALine(fd()) ? "\n" : "";
   return WriteAll(fd(), absl::StrCat(line_end, "sparkles: ", PrintableText(text), "\n"), path_);

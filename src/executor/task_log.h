@@ -23,6 +23,8 @@ class TaskLog {
   int fd() const { return fd_.get(); }
   // Where it was made; a script or the command can put something else there.
   const std::string& path() const { return path_; }
+  // Whether path() is another regular file by now: an edited copy, perhaps, or a program's own.
+  bool Replaced() const;
   // Appends "sparkles: TEXT" as a line of its own, even if the command's last line has no end.
   absl::Status AddLine(absl::string_view text);
 

@@ -8,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -27,8 +26,6 @@ namespace sparkles {
 namespace {
 
 constexpr char kShell[] = "/bin/sh";
-// A spec is at most one Datastore entity (1 MiB) or an object of that kind; this is far above.
-constexpr size_t kMaxSpecBytes = 16 << 20;
 // Scripts that print more fill the worker's log; the rest is only counted.
 constexpr size_t kMaxScriptLogBytes = 64 << 10;
 // How long the log and result.json may take once the task is to stop: they are worth a try, but
@@ -51,16 +48,6 @@ std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, co
   environment.push_back(absl::StrCat("SPARKLES_TASK_INDEX=", task.index));
   environment.push_back(absl::StrCat("SPARKLES_ATTEMPT=", attempt));
   return environment;
-}
-
-// A destination that no store takes must come to light before the command has run for hours.
-absl::Status CheckUrl(absl::string_view field, const std::string& url, bool is_folder = false) {
-  if (url.empty() || absl::StartsWith(url, "gs://")) return absl::OkStatus();
-  if (absl::StartsWith(url, "file:///")) {
-    return Annotate(ParseFileUrl(is_folder ? absl::StrCat(url, "/file") : url).status(), field);
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": ", PrintableText(url), ": not a file:/// or gs:// URL"));
 }
 
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
@@ -102,8 +89,11 @@ Outcome TaskRun::Run() {
   Outcome outcome = status.ok() ? Complete() : EndEarly(status);
   if (folder_ &&
       (context_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
-    context_.log.Info("the task folder is kept: ", folder_->path());
-    folder_->Keep();
+    if (const absl::Status kept = folder_->Keep(); kept.ok()) {
+      context_.log.Info("the task folder is kept: ", folder_->path());
+    } else {
+      context_.log.Warning("the task folder cannot be kept: ", kept.message());
+    }
   } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
     // A big folder may take longer than the worker still has; the claim comes first.
     folder_->LeaveBehind();
@@ -118,35 +108,6 @@ absl::Status TaskRun::MakeFolder() {
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   log_.emplace(std::move(log));
   if (context_.options.on_log) context_.options.on_log(task_.id, log_->path());
-  return absl::OkStatus();
-}
-
-absl::Status TaskRun::ReadSpec() {
-  std::string text = task_.args;
-  const absl::string_view start = absl::StripLeadingAsciiWhitespace(text);
-  if (start.empty()) return absl::InvalidArgumentError("args: missing");
-  if (absl::StartsWith(start, "gs://") || absl::StartsWith(start, "file://")) {
-    auto content =
-        context_.store.ReadBytes(text, kMaxSpecBytes, {.on_bytes = {}, .cancel = &cancel_});
-    if (!content.ok()) return Annotate(content.status(), "args");
-    if (!content->has_value()) {
-      return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));
-    }
-    text = **std::move(content);
-  }
-  ASSIGN_OR_RETURN(TaskSpec spec, ParseTaskSpec(text));
-  if (spec.command_result_url.empty()) spec.command_result_url = spec_.command_result_url;
-  if (spec.stdout_url.empty()) spec.stdout_url = spec_.stdout_url;
-  RETURN_IF_ERROR(CheckUrl("uploads.dst_url", spec.upload_url, /*is_folder=*/true));
-  RETURN_IF_ERROR(CheckUrl("stdout_url", spec.stdout_url));
-  RETURN_IF_ERROR(CheckUrl("command_result_url", spec.command_result_url));
-  if (!spec.stdout_url.empty() &&
-      CanonicalUrl(spec.stdout_url) == CanonicalUrl(spec.command_result_url)) {
-    return absl::InvalidArgumentError("stdout_url: is the place of command_result_url as well");
-  }
-  spec_ = std::move(spec);
-  result_.command = spec_.command;
-  result_.parameters = spec_.parameters;
   return absl::OkStatus();
 }
 
@@ -267,8 +228,12 @@ absl::Status TaskRun::DeliverOutputs() {
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
   ASSIGN_OR_RETURN(Outputs outputs,
                    FindOutputs(folder_->work(), include, exclude, context_.options.alive));
+  const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
+  if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
+    outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
+  }
   std::erase_if(outputs.files, [&](const std::string& path) {
-    return path == kTaskLogName || std::binary_search(unchanged->begin(), unchanged->end(), path);
+    return is_log(path) || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });
   const absl::Status placed = LeaveOutMisplaced(outputs.files);
   result_.skipped = std::move(outputs.skipped);

@@ -41,6 +41,7 @@ class TaskRun {
 
  private:
   absl::Status ReadSpec();
+  absl::Status AcceptSpec(const std::string& text);
   absl::Status MakeFolder();
   absl::Status Prepare();
   absl::Status StageInputs();

@@ -31,7 +31,9 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
   ASSIGN_OR_RETURN(CurlSlot slot, pool_.Take(target.origin));
   absl::StatusOr<HttpResponse> response =
       CurlExchange(request, target, trusted_).Run(slot.multi.get(), slot.easy.get());
-  pool_.Return(std::move(slot));
+  // Of a failure it can keep a connection in an unknown state, and more: after a name that could
+  // not be resolved libcurl 7.88 refuses some options for as long as the handle lives.
+  if (response.ok()) pool_.Return(std::move(slot));
   return response;
 }
 

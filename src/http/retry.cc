@@ -67,6 +67,7 @@ absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock
     }
     const absl::Duration wait = backoff.Next(outcome.status);
     if (clock.Now() + wait > patient_until) return WithCount(outcome.status, attempts);
+    if (policy.observer != nullptr) policy.observer->Waits(outcome.status, attempts);
     if (!clock.Sleep(wait, cancel)) return CancelledBy(cancel);
     if (policy.retries != nullptr) policy.retries->Add();
   }

@@ -15,6 +15,14 @@ enum class Idempotency {
   kNotIdempotent,  // only if it is certain that the server did nothing
 };
 
+// Is told, by any thread, of each wait for another attempt: why, and the how manieth failure of the
+// call it was.
+class RetryObserver {
+ public:
+  virtual ~RetryObserver() = default;
+  virtual void Waits(const absl::Status& status, int failures) = 0;
+};
+
 // Waits are exponential with full jitter: a random part of `first`, then of twice that, up to
 // `longest`; never less than the server's Retry-After (which counts up to two minutes).
 struct RetryPolicy {
@@ -22,7 +30,8 @@ struct RetryPolicy {
   absl::Duration longest = absl::Seconds(30);
   // No attempt starts later than this after the first, or after the last progress.
   absl::Duration patience = absl::Minutes(5);
-  Counter* retries = nullptr;  // borrowed, may be null: counts the attempts after the first
+  Counter* retries = nullptr;         // borrowed, may be null: counts the attempts after the first
+  RetryObserver* observer = nullptr;  // borrowed, may be null
 };
 
 // What an attempt returned, and whether it moved things on: progress starts the patience and the

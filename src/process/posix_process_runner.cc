@@ -29,7 +29,6 @@ constexpr absl::Duration kSweepLimit = absl::Seconds(3);
 constexpr absl::Duration kKillPatience = absl::Seconds(6);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
-constexpr absl::Duration kLongPoll = absl::Hours(1);
 constexpr absl::Duration kSignOfLife = absl::Milliseconds(500);
 
 // Rounded up, so that a deadline is past when poll returns.
@@ -68,20 +67,21 @@ enum class Pressure { kNone, kTerminated, kKilled };
 
 // Asks for the command's end as `cancel` and the time limit want, until the launcher has something
 // to say. `timed_out`: it was the limit.
-absl::Status AwaitReply(int socket, const Command& command, const CancelToken& cancel,
-                        bool& timed_out) {
+absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
+                        const CancelToken& cancel, bool& timed_out) {
   Pressure pressure = Pressure::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
-  const absl::Duration longest = command.while_waiting ? kSignOfLife : kLongPoll;
   while (true) {
     if (command.while_waiting) command.while_waiting();
     const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
     // That there is no time left for the grace has no descriptor.
     const bool must_look = pressure == Pressure::kTerminated || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
-    const int timeout = PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : longest);
+    const int timeout =
+        PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kSignOfLife);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
+    kill(launcher, SIGCONT);  // the command can have stopped it
     const bool late = MonotonicNow() >= deadline;
     if (pressure == Pressure::kNone && (late || cancel.cancelled())) {
       timed_out = !cancel.cancelled();
@@ -200,7 +200,7 @@ absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
                                                    const CancelToken& cancel, bool& timed_out) {
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
-  RETURN_IF_ERROR(AwaitReply(socket_.get(), command, cancel, timed_out));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, cancel, timed_out));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
   // It is small, and nobody else has reason to end it; a machine fault would try the task for ever.

@@ -112,9 +112,12 @@ absl::Status StateLog::Reopen(int flags) {
     (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, 0, 0);
     held_.clear();
   }
-  ASSIGN_OR_RETURN(fd_, OpenFile(path_, flags));
+  ASSIGN_OR_RETURN(fd_, OpenFile(path_, flags | O_NONBLOCK));  // a FIFO would block
   struct stat info;
   if (fstat(fd(), &info) != 0) return ErrnoError(errno, path_);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
+  }
   device_ = info.st_dev;
   inode_ = info.st_ino;
   offset_ = 0;

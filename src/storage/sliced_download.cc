@@ -46,7 +46,7 @@ absl::StatusOr<uint32_t> SlicedDownload::Run(int slices) {
 }
 
 absl::StatusOr<uint32_t> SlicedDownload::ReadSlice(uint64_t first, uint64_t end) {
-  const GcsCall call{call_.cancel, [this](uint64_t bytes) { return Report(bytes); }};
+  const GcsCall call{stop_, [this](uint64_t bytes) { return Report(bytes); }};
   GcsReader reader(client_, name_, call, [this](uint64_t offset, absl::string_view piece) {
     return WriteAt(fd_, offset, piece);
   });
@@ -55,14 +55,15 @@ absl::StatusOr<uint32_t> SlicedDownload::ReadSlice(uint64_t first, uint64_t end)
 
 absl::Status SlicedDownload::Report(uint64_t bytes) {
   MutexLock lock(mutex_);
-  // Whatever ended the other, for this one it is the end and worth no retry.
-  if (!status_.ok()) return absl::CancelledError("another slice has failed");
   return call_.report(bytes);
 }
 
 void SlicedDownload::Fail(const absl::Status& status) {
-  MutexLock lock(mutex_);
-  status_.Update(status);
+  {
+    MutexLock lock(mutex_);
+    status_.Update(status);
+  }
+  stop_.Cancel(CancelKind::kAbort, "another slice has failed");
 }
 
 }  // namespace sparkles

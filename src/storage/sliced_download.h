@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "base/mutex.h"
 #include "gcp/gcs_client.h"
 #include "gcp/gcs_reader.h"
@@ -23,7 +24,12 @@ class SlicedDownload {
   // called by two threads at a time.
   SlicedDownload(GcsClient& client, const GcsName& name, const GcsVersion& version,
                  const GcsCall& call, int fd)
-      : client_(client), name_(name), version_(version), call_(call), fd_(fd) {}
+      : client_(client),
+        name_(name),
+        version_(version),
+        call_(call),
+        fd_(fd),
+        stop_(&call.cancel) {}
 
   // The checksum of all that was written. After the first error the other slices stop as well.
   absl::StatusOr<uint32_t> Run(int slices);
@@ -38,6 +44,7 @@ class SlicedDownload {
   const GcsVersion& version_;
   const GcsCall& call_;
   const int fd_;
+  CancelToken stop_;
 
   Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);  // the first error

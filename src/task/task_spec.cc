@@ -270,4 +270,15 @@ absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text) {
   return spec;
 }
 
+TaskSpec ParseResultPlaces(absl::string_view text) {
+  TaskSpec spec;
+  const auto json = ParseJson(text);
+  if (!json.ok()) return spec;
+  const auto fields = FieldReader::Of(*json, "");
+  if (!fields.ok()) return spec;
+  spec.command_result_url = fields->Text("command_result_url").value_or("");
+  spec.stdout_url = fields->Text("stdout_url").value_or("");
+  return spec;
+}
+
 }  // namespace sparkles

@@ -57,6 +57,21 @@ void DieWhenUsedAgain(LoopbackConnection& connection) {
   }
 }
 
+TEST(CurlTransportFault, ANameThatCannotBeResolvedSpoilsNoLaterRequest) {
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request;
+  request.method = "GET";
+  // Longer than a label may be: no name server is asked.
+  const std::string host = std::string(64, 'a') + ".example";
+  request.url = "http://" + host + "/";
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = transport.Send(request).status();
+    ExpectTransient(status, /*maybe_applied=*/false);
+    EXPECT_THAT(std::string(status.message()), StartsWith(host + ": "));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("resolve"));
+  }
+}
+
 class WriteOnDeadConnection : public testing::TestWithParam<const char*> {};
 
 TEST_P(WriteOnDeadConnection, IsNeverSentTwice) {

@@ -294,6 +294,17 @@ class Traps(BadInputTest):
         self.assert_failed("trap.1", "killed")
         self.assert_complete("fine.1")
 
+    def test_task_that_stops_what_looks_after_it_ends_all_the_same(self):
+        self.run_all(self.lab.task("trap.1", "kill -STOP $PPID"), self.lab.task("fine.1", "true"))
+        self.assert_complete("trap.1")
+        self.assert_complete("fine.1")
+
+    def test_task_that_removes_the_workers_folders_costs_the_others_nothing(self):
+        folders = f"{self.lab.tasks_dir} {self.lab.cache_dir}"
+        self.run_all(self.lab.task("trap.1", f"rm -rf {folders}"), self.lab.task("fine.1", "true"))
+        self.assertEqual(self.lab.states()["trap.1"].status, "failed")
+        self.assert_complete("fine.1")
+
     def test_script_that_tidies_its_logs_away_does_not_stop_the_next(self):
         self.run_all(self.trap("rm -rf ../log", **{"post-exec-script": "touch ../after"}))
         self.assert_complete("trap.1")

@@ -62,8 +62,8 @@ TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
 }
 
 TEST_F(SpaceGuardTest, FoldersThatCannotBeUsedAreNamed) {
-  options_.tasks_dir = "/nonexistent";
-  EXPECT_THAT(std::string(Check().message()), HasSubstr("--tasksDir: /nonexistent"));
+  options_.tasks_dir = "/proc/nonexistent";
+  EXPECT_THAT(std::string(Check().message()), HasSubstr("--tasksDir: /proc/nonexistent"));
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
   {
     auto made = TaskFolder::Make(tasks_dir_);
     path = made->path();
-    made->Keep();
+    EXPECT_TRUE(made->Keep().ok());
   }
   RemoveStale();
   EXPECT_TRUE(Exists(path + "/work"));

@@ -188,6 +188,39 @@ TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
   EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);
 }
 
+TEST_F(TaskRunTest, ABrokenSpecsOwnPlacesGetItsLogAndResult) {
+  spec_["uploads"]["include_patterns"] = {"[oops"};
+  EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
+  EXPECT_THAT(Stdout(), HasSubstr("include_patterns"));
+  EXPECT_THAT(DumpJson(Result()), HasSubstr("include_patterns"));
+}
+
+TEST_F(TaskRunTest, APlaceThatCannotBeIsFoundBeforeTheCommandRuns) {
+  for (const char* url :
+       {"gs://", "gs://lab", "gs:///x", "gs://lab/", "http://x/y", "file:///a/.."}) {
+    for (const char* field : {"stdout_url", "command_result_url"}) {
+      const Json good = spec_[field];
+      spec_[field] = url;
+      task_.args.clear();
+      const Outcome outcome = Run();
+      EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+      EXPECT_THAT(outcome.failure_reason, StartsWith(absl::StrCat(field, ": ")));
+      spec_[field] = good;
+    }
+  }
+  EXPECT_THAT(steps_, Not(testing::Contains(HasSubstr("run "))));
+}
+
+TEST_F(TaskRunTest, AFileThatTookTheLogsNameIsToldToBeLeftOut) {
+  spec_["uploads"]["include_patterns"] = {"*"};
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
+    return ExitedWith(0);
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_EQ(Result()["skipped"][0]["src"], "stdout.txt");
+}
+
 TEST_F(TaskRunTest, TheLogIsWhatTheCommandPrintedEvenIfItRemovedTheFile) {  // D43
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_EQ(unlink((command.folder + "/stdout.txt").c_str()), 0);

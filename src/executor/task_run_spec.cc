@@ -1,0 +1,71 @@
+// The part of TaskRun that reads the task's spec.
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "executor/task_run.h"
+#include "storage/file_url.h"
+#include "storage/object_url.h"
+
+namespace sparkles {
+namespace {
+
+// A spec is at most one Datastore entity (1 MiB) or an object of that kind; this is far above.
+constexpr size_t kMaxSpecBytes = 16 << 20;
+
+// A destination that no store takes must come to light before the command has run for hours.
+absl::Status CheckDestination(absl::string_view field, const std::string& url) {
+  return url.empty() ? absl::OkStatus() : Annotate(CheckObjectUrl(url), field);
+}
+
+}  // namespace
+
+absl::Status TaskRun::ReadSpec() {
+  std::string text(absl::StripAsciiWhitespace(task_.args));
+  if (text.empty()) return absl::InvalidArgumentError("args: missing");
+  if (absl::StartsWith(text, "gs://") || absl::StartsWith(text, "file://")) {
+    auto content =
+        context_.store.ReadBytes(text, kMaxSpecBytes, {.on_bytes = {}, .cancel = &cancel_});
+    if (!content.ok()) return Annotate(content.status(), "args");
+    if (!content->has_value()) {
+      return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));
+    }
+    text = **std::move(content);
+  }
+  const absl::Status accepted = AcceptSpec(text);
+  if (accepted.ok()) return accepted;
+  // What it says of its log and result is good all the same, if it can be.
+  const TaskSpec places = ParseResultPlaces(text);
+  const auto adopt = [](const std::string& url, std::string& place) {
+    if (!url.empty() && CheckObjectUrl(url).ok()) place = url;
+  };
+  adopt(places.command_result_url, spec_.command_result_url);
+  adopt(places.stdout_url, spec_.stdout_url);
+  if (CanonicalUrl(spec_.stdout_url) == CanonicalUrl(spec_.command_result_url)) {
+    spec_.stdout_url.clear();
+  }
+  return accepted;
+}
+
+absl::Status TaskRun::AcceptSpec(const std::string& text) {
+  ASSIGN_OR_RETURN(TaskSpec spec, ParseTaskSpec(text));
+  if (spec.command_result_url.empty()) spec.command_result_url = spec_.command_result_url;
+  if (spec.stdout_url.empty()) spec.stdout_url = spec_.stdout_url;
+  if (!spec.upload_url.empty()) {
+    RETURN_IF_ERROR(Annotate(CheckFolderUrl(spec.upload_url), "uploads.dst_url"));
+  }
+  RETURN_IF_ERROR(CheckDestination("stdout_url", spec.stdout_url));
+  RETURN_IF_ERROR(CheckDestination("command_result_url", spec.command_result_url));
+  if (!spec.stdout_url.empty() &&
+      CanonicalUrl(spec.stdout_url) == CanonicalUrl(spec.command_result_url)) {
+    return absl::InvalidArgumentError("stdout_url: is the place of command_result_url as well");
+  }
+  spec_ = std::move(spec);
+  result_.command = spec_.command;
+  result_.parameters = spec_.parameters;
+  return absl::OkStatus();
+}
+
+}  // namespace sparkles

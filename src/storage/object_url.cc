@@ -1,0 +1,31 @@
+#include "storage/object_url.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+#include "gcp/gcs_object.h"
+#include "storage/file_url.h"
+
+namespace sparkles {
+
+namespace {
+
+absl::Status UnknownScheme(const std::string& url) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(PrintableText(url), ": not a file:/// or gs:// URL"));
+}
+
+}  // namespace
+
+absl::Status CheckObjectUrl(const std::string& url) {
+  if (absl::StartsWith(url, "gs://")) return ParseGcsUrl(url).status();
+  return absl::StartsWith(url, "file:///") ? ParseFileUrl(url).status() : UnknownScheme(url);
+}
+
+absl::Status CheckFolderUrl(const std::string& url) {
+  const absl::Status status = CheckObjectUrl(absl::StrCat(url, "/object"));
+  const bool known = absl::StartsWith(url, "gs://") || absl::StartsWith(url, "file://");
+  return status.ok() || known ? status : UnknownScheme(url);
+}
+
+}  // namespace sparkles
