@@ -58,8 +58,9 @@ class DatastoreClient {
   // be known; takes some ten seconds at most. An error means that nothing was applied.
   absl::StatusOr<CommitEnd> Commit(const std::string& transaction, const Entity& entity);
 
-  // Gives up a transaction and its locks; one that nobody ends does so by itself. Tried once. OK: no
-  // commit of it, however late it arrives, will be applied. InvalidArgument: it had ended before.
+  // Gives up a transaction and its locks; one that nobody ends does so by itself. Tried once. OK:
+  // no commit of it, however late it arrives, will be applied. InvalidArgument: it had ended
+  // before.
   absl::Status Rollback(const std::string& transaction);
 
  private:
