@@ -42,6 +42,26 @@ class Orphans(LabTest):
         self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
         self.assert_complete("a.1")
 
+    def test_who_takes_the_task_over_ends_them_first(self):
+        pids, gate = self.lab.folder / "pids", self.lab.folder / "gate"
+        stubborn = f"trap '' TERM HUP; setsid sleep 600 & echo $! > {pids}; wait"
+        self.lab.write_tasks([
+            self.lab.task("a.1", f"[ -e {pids} ] || {{ {stubborn}; }}"),
+            self.lab.task("b.1", f"while [ ! -e {gate} ]; do sleep 0.05; done")])
+        first = self.lab.start_consume()
+        wait_until(lambda: pids.exists() and pids.read_text(), "the command runs")
+        second = self.lab.start_consume()
+        wait_until(lambda: self.lab.states().get("b.1"), "the other is busy")
+        kill_with_launcher(first)
+        self.lab.worker_was_killed = True
+        gate.touch()
+        second.wait(60)
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertRegex(second.stderr, r"ended \d+ processes of a worker that was killed")
+        self.assertEqual(self.lab.processes(), [])
+        self.assert_complete("a.1")
+        self.assertEqual(self.lab.states()["a.1"].count("claimed"), 2)
+
 
 class Journal(CloudLabTest):
     def start_long_task(self, command="exec sleep 600"):

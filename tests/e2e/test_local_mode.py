@@ -87,6 +87,18 @@ class State(LabTest):
         path = self.lab.store / "ran"
         return path.read_text().split() if path.exists() else []
 
+    def test_a_state_file_that_is_no_file_is_named(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        for make in (os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)):
+            make(self.lab.state_file)
+            for command in (self.lab.consume_arguments(),
+                            ["summary", "--tasksFile", self.lab.tasks_file]):
+                worker = self.lab.run(*command, seconds=20)
+                self.assertNotEqual(worker.exit_code, 0)
+                self.assertIn(str(self.lab.state_file), worker.stderr)
+            remove = os.rmdir if self.lab.state_file.is_dir() else os.unlink
+            remove(self.lab.state_file)
+
     def test_a_second_run_does_nothing_again(self):
         self.run_tasks(*self.tasks(3))
         state = self.lab.state_file.read_bytes()
