@@ -92,7 +92,7 @@ TEST_F(ReadLogTest, NoiseMakesUpTheWholeToo) {
     noise += static_cast<char>(state >> 24);
   }
   Write(noise + "\n");
-  for (const size_t size : {1, 2, 3, 4, 5, 64, 1000}) {
+  for (const size_t size : std::initializer_list<size_t>{1, 2, 3, 4, 5, 64, 1000}) {
     EXPECT_EQ(ReadAll(size, false), noise + "\n") << size;
   }
 }

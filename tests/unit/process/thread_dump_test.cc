@@ -49,7 +49,7 @@ class StuckThread {
       id_ = static_cast<pid_t>(syscall(SYS_gettid));
       CallsWhatIsStuckInATest(ends_[0]);
     });
-    const auto sleeps = [this] {
+    const auto sleeps = [] {
       std::vector<std::string> lines = Dump();
       for (const std::string& line : lines) {
         if (absl::StrContains(line, "'stuck-thread': S")) return true;
