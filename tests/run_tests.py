@@ -53,7 +53,9 @@ def sanitizer_environment(lane):
     if symbolizer:
         common += f":external_symbolizer_path={symbolizer}"
     if lane == "asan":
-        return {"ASAN_OPTIONS": common + ":detect_leaks=1", "UBSAN_OPTIONS": common}
+        suppressions = TESTS / "lsan.supp"
+        return {"ASAN_OPTIONS": common + ":detect_leaks=1", "UBSAN_OPTIONS": common,
+                "LSAN_OPTIONS": f"print_suppressions=0:suppressions={suppressions}"}
     if lane == "tsan":
         suppressions = TESTS / "tsan.supp"
         return {"TSAN_OPTIONS": f"{common}:second_deadlock_stack=1:suppressions={suppressions}"}
