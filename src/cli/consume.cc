@@ -228,16 +228,16 @@ class Worker {
 
 // Null if it is not wanted, or cannot be had: then the work goes on without.
 std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, const Vitals& vitals,
-                                                const CancelToken& stop, Clock& clock,
+                                                const CancelToken& drain, Clock& clock,
                                                 const Log& log) {
   if (options.health_port == 0) return nullptr;
   const bool remote = options.tasks_file.empty();
   auto server = HealthServer::Start(options.health_address, options.health_port,
-                                    [&vitals, &stop, &clock, remote](absl::string_view path) {
+                                    [&vitals, &drain, &clock, remote](absl::string_view path) {
                                       return AnswerHealth(path, {.vitals = vitals,
                                                                  .now = clock.Now(),
                                                                  .version = WorkerVersion(),
-                                                                 .stopping = stop.cancelled(),
+                                                                 .stopping = drain.cancelled(),
                                                                  .queue_is_remote = remote});
                                     });
   if (server.ok()) return *std::move(server);
@@ -363,7 +363,7 @@ int RunConsume(ConsumeOptions options) {
   }
   GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
   Worker worker(options, **runner, cloud, clock, vitals, log);
-  const auto health = StartHealthServer(options, vitals, worker.stop(), clock, log);
+  const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
   return options.tasks_file.empty()
              ? ConsumeDatastore(options, worker, cloud, clock, log)
              : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);

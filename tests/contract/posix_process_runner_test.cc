@@ -15,18 +15,7 @@
 #include "base/status.h"
 #include "process/monotonic.h"
 #include "tests/contract/posix_process_runner_fixture.h"
-
-#if defined(__has_feature)
-#define SPARKLES_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define SPARKLES_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-    SPARKLES_HAS_FEATURE(address_sanitizer) || SPARKLES_HAS_FEATURE(thread_sanitizer)
-constexpr bool kSanitized = true;  // the shadow memory of this process dwarfs what is measured
-#else
-constexpr bool kSanitized = false;
-#endif
+#include "tests/support/sanitizers.h"
 
 namespace sparkles {
 namespace {

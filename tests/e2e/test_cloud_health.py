@@ -84,8 +84,10 @@ class Health(LabTest):
                             ('sparkles_queue_call_seconds_count{call="claim"}', 4)):
             self.assertEqual(metric(port, name), value, name)
         self.assertGreater(metric(port, 'sparkles_transfer_bytes_total{direction="upload"}'), 1000)
+        worker.signal(signal.SIGUSR1)  # it claims no more, and goes on with the task that it has
+        wait_until(lambda: status(port, "/readyz") == 503, "it is not ready any more")
+        self.assertEqual(metric(port, "sparkles_task_running"), 1)
         worker.signal(signal.SIGTERM)
-        wait_until(lambda: status(port, "/readyz") in (503, None), "it is not ready any more")
         worker.wait()
         summary = [line for line in worker.stderr.splitlines() if "summary: " in line]
         self.assertEqual(len(summary), 1, worker.stderr)

@@ -7,7 +7,7 @@ import sys
 import unittest
 import uuid
 
-from harness import LabTest
+from harness import BINARY, LabTest
 
 MIB = 1 << 20
 MEMORY_GROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -143,6 +143,20 @@ class Cause(LabTest):
     def test_the_command_is_what_the_kernel_ends_first(self):
         self.run_tasks(self.lab.task("a.1", "cat /proc/self/oom_score_adj"))
         self.assertGreaterEqual(int(self.lab.log("a.1")), 500)
+
+    def test_the_worker_and_its_launcher_are_what_the_kernel_ends_last(self):
+        probe = subprocess.run(["sh", "-c", "echo -1 > /proc/self/oom_score_adj"], check=False,
+                               capture_output=True)
+        if probe.returncode:
+            self.skipTest("lowering a score is not allowed here (it takes CAP_SYS_RESOURCE)")
+        # Both are what runs this program: of the parent's parents, the one before this test.
+        self.run_tasks(self.lab.task("a.1", """
+            p=$PPID
+            while [ "$(readlink /proc/$p/exe)" = "%s" ]; do
+              cat /proc/$p/oom_score_adj
+              p=$(sed 's/.*) . //' /proc/$p/stat | cut -d ' ' -f 1)
+            done""" % os.path.realpath(BINARY)))
+        self.assertEqual(set(self.lab.log("a.1").split()), {"-500"})
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
       world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
   if (!world_.scheduler.Sleep(takes, &cancel)) {
     const CancelToken never;
-    world_.scheduler.Sleep(world_.scheduler.RandomDuration(command.grace), &never);
+    const absl::Duration grace = cancel.hurried() ? absl::ZeroDuration() : command.grace;
+    world_.scheduler.Sleep(world_.scheduler.RandomDuration(grace), &never);
     if (!world_.Step(machine_, "its command was ended")) return absl::CancelledError("dead");
     return DiedOf(SIGTERM);
   }

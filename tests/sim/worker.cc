@@ -53,7 +53,9 @@ ExecutorOptions OptionsOf(const Machine& machine) {
 
 bool RunWorker(World& world, Machine& machine) {
   CancelToken stop;
+  CancelToken drain(&stop);
   machine.stop = &stop;
+  machine.drain = &drain;
   SimClock clock(world.scheduler, machine.skew);
   const auto nowhere = OpenFile("/dev/null", O_WRONLY);
   LogSink sink(clock, world.verbose ? STDERR_FILENO : nowhere->get(), LogFormat::kText,
@@ -77,7 +79,8 @@ bool RunWorker(World& world, Machine& machine) {
   Executor executor(options, clock, runner, store, cache, log);
   Consumer consumer({.linger = absl::Seconds(world.scheduler.Random(120)),
                      .watch_period = absl::Seconds(15),
-                     .record_patience = absl::Hours(6)},
+                     .record_patience = absl::Hours(6),
+                     .drain = &drain},
                     clock, queue, stop, log);
   const Consumer::End end =
       consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {

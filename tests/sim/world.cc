@@ -17,14 +17,15 @@ namespace {
 constexpr int kOutside = 0;
 
 constexpr absl::string_view kNames[] = {
-    "refused",    "lost",    "answer lost", "late",          "twice", "status",     "forbidden",
-    "contention", "garbage", "delay",       "cut",           "flip",  "not listed", "crash",
-    "vanish",     "pause",   "term",        "machine fault", "reset", "kill job",   "recreate"};
+    "refused",    "lost",          "answer lost", "late",     "twice",   "status",
+    "forbidden",  "contention",    "garbage",     "delay",    "cut",     "flip",
+    "not listed", "crash",         "vanish",      "pause",    "term",    "hurry",
+    "drain",      "machine fault", "reset",       "kill job", "recreate"};
 static_assert(std::size(kNames) == static_cast<size_t>(Fault::kCount));
 
 bool IsOfMachine(Fault fault) {
   return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
-         fault == Fault::kTerm;
+         fault == Fault::kTerm || fault == Fault::kDrain;
 }
 
 }  // namespace
@@ -108,6 +109,7 @@ void World::RunMachine(Machine& machine) {
     }
     machine.alive = false;
     machine.stop = nullptr;
+    machine.drain = nullptr;
     if (!machine.vanished) continue;
     // The first machine is always replaced in time by one like it: somebody has to do the work.
     if (machine.number != 1) return;
@@ -140,6 +142,12 @@ bool World::Step(Machine& machine, absl::string_view what) {
   }
   if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
+  }
+  if (machine.stop != nullptr && machine.stop->cancelled() && Strikes(Fault::kHurry)) {
+    machine.stop->Hurry();
+  }
+  if (machine.drain != nullptr && Strikes(Fault::kDrain)) {
+    machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
   if (Strikes(Fault::kPause)) {
     const bool long_one = scheduler.Chance(0.5);

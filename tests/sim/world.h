@@ -40,7 +40,9 @@ enum class Fault {
   kCrash,    // kill -9
   kVanish,   // the machine is gone for good
   kPause,    // SIGSTOP, or a frozen machine
-  kTerm,     // SIGTERM
+  kTerm,     // SIGTERM, SIGINT, a notice of preemption
+  kHurry,    // a second signal
+  kDrain,    // SIGUSR1, SIGQUIT
   kMachine,  // no process can be started
   // Clients.
   kReset,     // a claimed task is reset
@@ -60,7 +62,8 @@ struct Machine {
   int lost_lives = 0;           // those up to this one have left nothing: their disk is gone
   absl::Duration skew;          // of its clock
   std::string folder;           // holds tasks/ and cache/
-  CancelToken* stop = nullptr;  // of the worker that runs
+  CancelToken* stop = nullptr;  // of the worker that runs, and so is
+  CancelToken* drain = nullptr;
   Author author() const { return {number, life}; }
 };
 

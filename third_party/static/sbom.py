@@ -19,7 +19,6 @@ import linked
 # SPDX's names of the licences that the code in question has; the texts are Debian's copyright files.
 LICENCES = {
     "abseil": "Apache-2.0",
-    "c-ares": "MIT",
     "ca-certificates": "MPL-2.0",
     "cli11": "BSD-3-Clause",
     "curl": "curl",
@@ -29,7 +28,6 @@ LICENCES = {
     "nlohmann-json3": "MIT",
     "openssl": "Apache-2.0",
     "protobuf": "BSD-3-Clause",
-    "re2": "BSD-3-Clause",
     "zlib": "Zlib",
 }
 COMMENTS = {

@@ -1,24 +1,56 @@
-# builds on: zlib openssl abseil c-ares re2 protobuf
+# builds on: zlib openssl abseil protobuf
 # The server, its client side and reflection, built on what earlier recipes made. Without xDS and
 # RLS, which only clients of a service mesh need and which are half of it: their macros take them out
-# of what is registered at the start, and so nothing refers to their files.
+# of what is registered at the start, and so nothing refers to their files. RE2 was for these alone.
+# Names are resolved by musl, as everywhere else in the worker, and not by c-ares.
 unpack grpc
 generated='ext/(upb|upbdefs)-generated/(envoy|udpa|opencensus|xds/(annotations|core|type))/'
 mesh='ext/xds/|lb_policy/(xds|rls)/|resolver/(xds|google_c2p)/|filters/rbac/|credentials/xds/'
-sed -E -i "\\#^  src/core/.*($generated|$mesh)#d" "$WORK/grpc/CMakeLists.txt"
+rules='lib/matchers/|authorization/(grpc_authorization_engine|matchers|rbac_policy)'
+sed -E -i "\\#^  src/core/.*($generated|$mesh|$rules)#d" "$WORK/grpc/CMakeLists.txt"
+
+precompile "$WORK/grpc/CMakeLists.txt" "grpc grpc++" <<HEADERS
+#include <grpc/support/port_platform.h>
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/optional.h"
+#include "absl/types/variant.h"
+#include "src/core/lib/channel/channel_stack.h"
+#include "src/core/lib/json/json.h"
+#include "src/core/lib/surface/call.h"
+#include "src/core/lib/transport/transport.h"
+HEADERS
+
 plugins=""
 for language in CPP CSHARP NODE OBJECTIVE_C PHP PYTHON RUBY; do
   plugins="$plugins -DgRPC_BUILD_GRPC_${language}_PLUGIN=OFF"
 done
 providers=""
-for library in ABSL CARES PROTOBUF RE2 SSL ZLIB; do
+for library in ABSL PROTOBUF SSL ZLIB; do
   providers="$providers -DgRPC_${library}_PROVIDER=package"
 done
+providers="$providers -DgRPC_CARES_PROVIDER=none -DgRPC_RE2_PROVIDER=none"
 # clang 19 is stricter than this release; of libprotoc only the presence is looked at.
 cmake_configure grpc "$WORK/grpc" $plugins $providers -DCMAKE_CXX_STANDARD=17 \
-  -DCMAKE_CXX_FLAGS="$LIB_FLAGS -fno-exceptions -DGRPC_NO_XDS -DGRPC_NO_RLS \
+  -DCMAKE_CXX_FLAGS="$LIB_FLAGS -fno-exceptions -DGRPC_NO_XDS -DGRPC_NO_RLS -DGRPC_ARES=0 \
 -Wno-missing-template-arg-list-after-template-kw -Wno-deprecated-declarations" \
-  -DgRPC_BUILD_TESTS=OFF -DgRPC_INSTALL=ON -DgRPC_BUILD_CODEGEN=ON -DBUILD_SHARED_LIBS=OFF \
+  -DgRPC_BUILD_TESTS=OFF -DgRPC_INSTALL=OFF -DgRPC_BUILD_CODEGEN=ON -DBUILD_SHARED_LIBS=OFF \
   -DProtobuf_PROTOC_EXECUTABLE=/usr/bin/protoc -D_gRPC_CPP_PLUGIN=/usr/bin/grpc_cpp_plugin \
   -DProtobuf_PROTOC_LIBRARY="$SYSROOT/lib/libprotobuf.a"
 cmake --build "$WORK/grpc.build" -j "$JOBS" --target grpc++ grpc++_reflection
@@ -32,3 +64,4 @@ for module in grpc++ grpc gpr; do
   cp "$WORK/grpc.build/libs/opt/pkgconfig/$module.pc" "$SYSROOT/lib/pkgconfig/"
 done
 name_libraries "$SYSROOT/lib/pkgconfig/grpc++.pc" "$SYSROOT/lib/pkgconfig/grpc.pc"
+sed -i "s/ -lre2\>//; s/ -lcares\>//" "$SYSROOT/lib/pkgconfig/grpc.pc"
