@@ -199,6 +199,19 @@ class Downloads(Matrix):
                   if "in%2Fplain" in request.target]
         self.assertGreater(len(slices), 3)
 
+    def test_a_failed_slice_waits_for_no_other(self):
+        source = self.lab.put("in/huge", HUGE)
+        self.fault(kind="object.media", path="in%2Fhuge", action="status", code=403, skip=3)
+        self.fault(kind="object.media", path="in%2Fhuge", action="stall", seconds=100,
+                   response_bytes=MIB, count=0)
+        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+            self.lab.download(source, "input.bin")])])
+        started = time.monotonic()
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "gs://lab/in/huge", "403")
+        self.assertLess(time.monotonic() - started, 20 * harness.SLOWNESS)
+
     def test_read_of_args(self):
         cases = {**PASSING, **REFUSING, **{name: BROKEN_BODY[name] for name in (
             "corrupt", "wrong-hash", "truncated", "truncated-openly")}}

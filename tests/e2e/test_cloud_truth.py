@@ -93,6 +93,29 @@ class Frozen(CloudLabTest):
         self.assertEqual(self.generations(), delivered)
         self.assertEqual(self.lab.states()["a.1"].status, "complete")
 
+    def test_an_upload_on_its_way_never_lands_on_what_the_next_one_delivered(self):
+        seconds = 10 * SLOWNESS
+        stalled = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", count=1,
+                             seconds=seconds)
+        self.lab.write_tasks([self.lab.task("a.1", "echo $$ > out")])
+        frozen = self.lab.start_consume("--localhost")
+        wait_until(lambda: stalled.bites == 1, "its output is on the way")
+        frozen.signal(signal.SIGSTOP)
+        self.addCleanup(frozen.signal, signal.SIGKILL)
+        self.lab.reset_task("a.1")
+        second = self.lab.consume("--localhost")
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        delivered = self.generations()
+        self.assertNotIn(412, [request.status for request in self.cloud.requests()])
+        wait_until(lambda: 412 in [request.status for request in self.cloud.requests()],
+                   "the server carries out, and refuses, what it has read", 2 * seconds)
+        self.assertEqual(self.generations(), delivered)
+        frozen.signal(signal.SIGCONT)
+        wait_until(lambda: "dropped" in frozen.stderr, "it sees that it has lost the task")
+        self.assertEqual(frozen.wait(30).exit_code, 0, frozen.stderr)
+        self.assertEqual(self.generations(), delivered)
+        self.assertEqual(self.lab.states()["a.1"].status, "complete")
+
 
 class Credentials(LabTest):
     def test_that_are_broken_fail_no_task(self):  # D31
