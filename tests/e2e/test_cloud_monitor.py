@@ -1,5 +1,7 @@
 """The Monitor, seen by a stock gRPC client."""
 import codecs
+import os
+import pathlib
 import socket
 import unittest
 
@@ -70,6 +72,25 @@ class MonitorServesTest(MonitorTest):
         self.assertGreater(status["memTotal"], status["memAvailable"])
         self.assertGreater(status["cpuIdle"], 0)
         self.end()
+
+    def test_a_launcher_that_is_made_while_clients_are_served_inherits_nothing_of_theirs(self):
+        go = self.lab.folder / "go"
+        self.lab.write_tasks([
+            self.lab.task("job.1", f"while [ ! -e {go} ]; do sleep 0.02; done; kill -9 $PPID"),
+            self.lab.task("job.2", "ls /proc/$$/fd; ls /proc/$PPID/fd; true")])
+        worker = self.lab.start_watched()
+        self.wait_for_status("job.1", "claimed")
+        client = self.client()
+        self.assertEqual(client.read("job.1", 0).code, "OK")
+        descriptors = pathlib.Path(f"/proc/{worker.pid}/fd")
+        sockets = sum("socket:" in os.readlink(each) for each in descriptors.iterdir())
+        self.assertGreater(sockets, 2)  # it listens, and serves
+        go.touch()
+        self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
+        self.assertEqual(self.lab.states()["job.1"].status, "failed")
+        own, launchers = self.lab.log("job.2").split()[:3], self.lab.log("job.2").split()[3:]
+        self.assertEqual(own, ["0", "1", "2"])
+        self.assertLess(len(launchers), 8, launchers)
 
     # D02, D57
     def test_without_the_secret_nobody_learns_anything(self):
