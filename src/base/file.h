@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,8 +32,9 @@ absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 absl::Status CheckReplaceable(const std::string& path);
 
 // rm -rf that never follows a symlink and copes with folders of any depth and without permission
-// bits. Goes on after an error and reports the first. Ok if `path` does not exist.
-absl::Status RemoveTree(const std::string& path);
+// bits. Goes on after an error and reports the first. Ok if `path` does not exist. `alive`, which
+// may be empty, is called for each entry.
+absl::Status RemoveTree(const std::string& path, const std::function<void()>& alive = nullptr);
 
 // fsync of a folder, so that the names in it survive a power cut.
 absl::Status SyncFolder(const std::string& path);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ Identity IdentityOf(const struct stat& info) { return {info.st_dev, info.st_ino}
 
 class TreeRemover {
  public:
+  explicit TreeRemover(const std::function<void()>& alive) : alive_(alive) {}
+
   // Empties and removes the folder `path`. The first error, if any.
   absl::Status Remove(const std::string& path);
 
@@ -48,6 +51,7 @@ class TreeRemover {
   }
   std::string PathOf(const std::string& entry) const;
 
+  const std::function<void()>& alive_;
   UniqueFd folder_;            // the innermost of `levels_`
   std::vector<Level> levels_;  // outermost first
   std::string top_;            // the path of the outermost
@@ -132,6 +136,7 @@ void TreeRemover::Enter(int parent_fd, const std::string& name) {
 
 void TreeRemover::UnlinkEntries() {
   Note(ForEachEntry(folder_.get(), levels_.back().name, [&](const char* entry, unsigned char type) {
+    if (alive_) alive_();
     if (type == DT_DIR) {
       levels_.back().subfolders.emplace_back(entry);
     } else if (unlinkat(folder_.get(), entry, 0) != 0 && errno != ENOENT) {
@@ -183,10 +188,10 @@ absl::Status TreeRemover::Remove(const std::string& path) {
 
 }  // namespace
 
-absl::Status RemoveTree(const std::string& path) {
+absl::Status RemoveTree(const std::string& path, const std::function<void()>& alive) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) return TreeRemover().Remove(path);
+  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(alive).Remove(path);
   if ((exists && unlink(path.c_str()) == 0) || errno == ENOENT) return absl::OkStatus();
   return ErrnoError(errno, path);
 }

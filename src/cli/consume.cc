@@ -159,13 +159,12 @@ class Worker {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
   }
 
-  // From now on the logs of tasks are entered there.
-  void ShowLogs(OutputTable& outputs) { outputs_ = &outputs; }
-
   // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too. `hand_back` is what RespondToStalls wants.
-  int Run(Queue& bare_queue, Queue* hand_back, ConsumerOptions consumer_options,
-          const std::string& machine_type, absl::FunctionRef<void()> hold) {
+  // is dead too. `hand_back` is what RespondToStalls wants. The logs of tasks are entered in
+  // `outputs`; null: nobody watches.
+  int Run(Queue& bare_queue, Queue* hand_back, OutputTable* outputs,
+          ConsumerOptions consumer_options, const std::string& machine_type,
+          absl::FunctionRef<void()> hold) {
     consumer_options.drain = &drain_;
     SpaceGuard space({.tasks_dir = options_.tasks_dir,
                       .cache_dir = options_.cache_dir,
@@ -182,22 +181,23 @@ class Worker {
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
     ExecutorOptions executor_options =
         ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
-    executor_options.on_log = [this](const std::string& task, const std::string& path) {
-      const absl::Status shown = outputs_ == nullptr ? absl::OkStatus() : outputs_->Add(task, path);
+    const std::function<void()> alive = executor_options.alive;
+    executor_options.on_log = [this, outputs](const std::string& task, const std::string& path) {
+      const absl::Status shown = outputs == nullptr ? absl::OkStatus() : outputs->Add(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
     };
     Executor executor(std::move(executor_options), clock_, runner_, store_, cache_, log_);
-    Consumer consumer(consumer_options, clock_, queue, stop_, log_);
+    Consumer consumer(std::move(consumer_options), clock_, queue, stop_, log_);
     const Consumer::End end = consumer.Run(
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
           // A sibling that was killed may have left its command running beside this attempt.
-          if (claim.attempt > 1) RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_);
+          if (claim.attempt > 1) RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_, alive);
           vitals_.task_running = true;
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
-          if (outputs_ != nullptr) outputs_->End(claim.task.id);
+          if (outputs != nullptr) outputs->End(claim.task.id);
           return outcome;
         });
     log_.Info(SummaryLine(vitals_));
@@ -219,7 +219,6 @@ class Worker {
   StoreRouter router_;
   MeteredStore store_;
   ContentCache cache_;
-  OutputTable* outputs_ = nullptr;  // null: nobody watches
   CancelToken stop_;
   CancelToken drain_{&stop_};
   const StopSignals signals_;
@@ -260,7 +259,8 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
     const absl::Status holding = runner.HoldInLauncher(held);
     if (!holding.ok()) log.Warning("launcher: ", holding.message());
   };
-  const int code = worker.Run(**queue, nullptr, {.linger = LingerOf(options)}, "", hold_claim);
+  const int code =
+      worker.Run(**queue, nullptr, nullptr, {.linger = LingerOf(options)}, "", hold_claim);
   return code == kExitDone && !file.problems.empty() ? kExitTasksFile : code;
 }
 
@@ -297,7 +297,6 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   const auto monitor = options.port == 0 ? nullptr
                                          : StartClusterMonitor(options.port, client, outputs, clock,
                                                                worker.stop(), log);
-  if (monitor) worker.ShowLogs(outputs);
   const auto journal = ClaimJournal::Open(options.tasks_dir, options.durable);
   if (!journal.ok()) {
     log.Error("--tasksDir: ", journal.status().message());
@@ -310,7 +309,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .project = *project};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
-  return worker.Run(queue, &hand_back,
+  return worker.Run(queue, &hand_back, monitor ? &outputs : nullptr,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
                      .record_patience = kRecordPatience},

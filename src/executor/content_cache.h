@@ -60,6 +60,10 @@ class ContentCache {
   // Drops the entry if it no longer has its content. True if it is gone.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
 
+  // Makes all the room there is to be had, if `status` says that there is none. True if that may
+  // have helped.
+  bool MakeRoom(const absl::Status& status) const;
+
  private:
   // An open entry and how it looked when it was opened: that tells whether it was touched since.
   struct Entry {
@@ -83,9 +87,6 @@ class ContentCache {
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
                              const TransferOptions& options);
-  // Makes all the room there is to be had, if `status` says that there is none. True if that may
-  // have helped.
-  bool MakeRoom(const absl::Status& status) const;
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const TransferOptions& options);

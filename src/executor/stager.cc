@@ -97,8 +97,16 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
     return absl::OkStatus();
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
+  absl::Status status = Fetch(download.src_url, path, mode, staged, options);
+  // What no task uses gives way to what this one needs.
+  if (cache_.MakeRoom(status)) status = Fetch(download.src_url, path, mode, staged, options);
+  return status;
+}
+
+absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode_t mode,
+                           StagedInput& staged, const TransferOptions& options) {
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path, mode));
-  ASSIGN_OR_RETURN(const ObjectInfo info, store_.Download(download.src_url, file.fd(), options));
+  ASSIGN_OR_RETURN(const ObjectInfo info, store_.Download(url, file.fd(), options));
   staged.crc32c = info.crc32c;
   return file.Commit(/*durable=*/false);
 }

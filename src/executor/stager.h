@@ -66,6 +66,8 @@ class Stager {
                                                       const TransferOptions& options);
   absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
                    const TransferOptions& options);
+  absl::Status Fetch(const std::string& url, const std::string& path, mode_t mode,
+                     StagedInput& staged, const TransferOptions& options);
   absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path,
                                    const CancelToken& cancel);
   absl::Status Detach(const std::string& path, const CancelToken& cancel);

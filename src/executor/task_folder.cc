@@ -42,10 +42,10 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
 }
 
 // The lock goes last, so that a removal that is cut short can be taken up again.
-absl::Status RemoveTaskFolder(const std::string& path) {
-  absl::Status status = RemoveTree(path + "/work");
-  status.Update(RemoveTree(path + "/log"));
-  if (status.ok()) status = RemoveTree(path);
+absl::Status RemoveTaskFolder(const std::string& path, const std::function<void()>& alive) {
+  absl::Status status = RemoveTree(path + "/work", alive);
+  status.Update(RemoveTree(path + "/log", alive));
+  if (status.ok()) status = RemoveTree(path, alive);
   return status;
 }
 
@@ -64,7 +64,8 @@ std::string RandomDigits() {
 
 }  // namespace
 
-absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir) {
+absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir,
+                                            std::function<void()> alive) {
   absl::Status status = MakeFolders(tasks_dir);
   // A few tries: names may collide, and a worker that starts just now may take our fresh folder for
   // a stale one before it is locked.
@@ -81,7 +82,7 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir) {
       }
       continue;
     }
-    TaskFolder folder(path, *std::move(lock));
+    TaskFolder folder(path, *std::move(lock), alive);
     status.Update(folder.MakeInside());
     if (status.ok()) return folder;
   }
@@ -117,7 +118,7 @@ absl::Status TaskFolder::CheckInPlace() const {
 TaskFolder::~TaskFolder() {
   if (!lock_.valid()) return;
   // What is left is found again as stale by the next worker that starts here.
-  (void)RemoveTaskFolder(path_);
+  (void)RemoveTaskFolder(path_, alive_);
 }
 
 absl::Status TaskFolder::Keep() {
@@ -128,8 +129,8 @@ absl::Status TaskFolder::Keep() {
   return status;
 }
 
-void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel,
-                            const Log& log) {
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
+                            const std::function<void()>& alive) {
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return;
   std::vector<std::string> names;
@@ -150,7 +151,7 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
     // Their launcher has ended them, unless it was killed as well.
     const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path), kLeftoverLimit);
     if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
-    const absl::Status removed = RemoveTaskFolder(path);
+    const absl::Status removed = RemoveTaskFolder(path, alive);
     if (removed.ok()) {
       log.Info("removed ", path,
                ", which an earlier worker, or this one when it was stopped, had left");

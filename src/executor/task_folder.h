@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,7 +24,9 @@ inline constexpr char kTaskDirVariable[] = "SPARKLES_TASK_DIR";
 class TaskFolder {
  public:
   // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
-  static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir);
+  // `alive`, which may be empty, is called for each entry that is removed.
+  static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir,
+                                         std::function<void()> alive = nullptr);
   TaskFolder(TaskFolder&&) = default;
   TaskFolder& operator=(TaskFolder&&) = delete;
   // Removes the folder with everything in it, unless Keep was called.
@@ -48,18 +51,20 @@ class TaskFolder {
   void LeaveBehind() { lock_.reset(); }
 
  private:
-  TaskFolder(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  TaskFolder(std::string path, UniqueFd lock, std::function<void()> alive)
+      : path_(std::move(path)), lock_(std::move(lock)), alive_(std::move(alive)) {}
   absl::Status MakeInside();
 
   std::string path_;
   struct stat made_ = {};  // of work(), when it was new
   UniqueFd lock_;          // invalid once the folder is not ours to remove
+  std::function<void()> alive_;
 };
 
 // Removes the task folders that dead workers left in `tasks_dir`, and ends what still runs there.
 // What cannot be removed is logged.
-// `cancel` keeps it from going on to another folder.
-void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel,
-                            const Log& log);
+// `cancel` keeps it from going on to another folder; `alive` as for Make.
+void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
+                            const std::function<void()>& alive = nullptr);
 
 }  // namespace sparkles

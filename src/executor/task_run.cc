@@ -98,11 +98,14 @@ Outcome TaskRun::Run() {
     // A big folder may take longer than the worker still has; the claim comes first.
     folder_->LeaveBehind();
   }
+  if (folder_) outcome.folder = std::make_shared<TaskFolder>(*std::move(folder_));
+  folder_.reset();
   return outcome;
 }
 
 absl::Status TaskRun::MakeFolder() {
-  ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir));
+  ASSIGN_OR_RETURN(TaskFolder folder,
+                   TaskFolder::Make(context_.options.tasks_dir, context_.options.alive));
   folder_.emplace(std::move(folder));
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));

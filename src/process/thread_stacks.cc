@@ -1,5 +1,6 @@
 #include "process/thread_stacks.h"
 
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -15,12 +16,6 @@
 
 #include "process/monotonic.h"
 
-// Both linkers define these: the code of the program itself.
-extern "C" {
-extern const char __executable_start[];
-extern const char etext[];
-}
-
 #if defined(__clang__)
 #define SPARKLES_READS_ANY_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
 #else
@@ -34,6 +29,24 @@ constexpr size_t kMaxFrames = 128;
 // Deeper stacks than that are cut; a page is readable as a whole or not at all.
 constexpr uintptr_t kMaxScannedBytes = 64 << 10;
 constexpr uintptr_t kPageBytes = 4096;
+
+// Where the program's own code lies. Never what is mapped beside it: there may be holes.
+struct CodeRange {
+  uintptr_t start = 0;
+  uintptr_t end = 0;
+};
+CodeRange code;  // written by PrepareThreadStacks
+
+// For dl_iterate_phdr, which begins with the program itself.
+int FindCode(dl_phdr_info* program, size_t, void* found) {
+  for (int i = 0; i < program->dlpi_phnum; ++i) {
+    const auto& segment = program->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+    const uintptr_t start = program->dlpi_addr + segment.p_vaddr;
+    *static_cast<CodeRange*>(found) = {start, start + segment.p_filesz};
+  }
+  return 1;  // no library is of interest
+}
 
 int StackSignal() { return SIGRTMAX - 1; }
 
@@ -99,9 +112,8 @@ SPARKLES_READS_ANY_MEMORY bool FollowsCall(uintptr_t address) {
 }
 
 bool IsReturnAddress(uintptr_t word) {
-  const auto start = reinterpret_cast<uintptr_t>(__executable_start);
-  const auto end = reinterpret_cast<uintptr_t>(etext);
-  return word > start + 8 && word < end && FollowsCall(word);
+  constexpr size_t kLongestCall = 7;  // bytes
+  return word >= code.start + kLongestCall && word < code.end && FollowsCall(word);
 }
 
 // Whether the page can be read: beyond a stack there may be one that is mapped and forbidden. The
@@ -153,6 +165,7 @@ void Answer(int, siginfo_t*, void* raw_context) {
 }  // namespace
 
 void PrepareThreadStacks() {
+  dl_iterate_phdr(FindCode, &code);
   struct sigaction action{};
   action.sa_sigaction = Answer;
   action.sa_flags = SA_SIGINFO | SA_RESTART;

@@ -129,7 +129,8 @@ ClaimJournal::~ClaimJournal() {
 
 absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
   if (std::find(open_.begin(), open_.end(), entry) != open_.end()) return absl::OkStatus();
-  absl::Status status = WriteAll(fd_.get(), LineOf("claim", entry), path_);
+  absl::Status status = MakeAgainIfRemoved();
+  if (status.ok()) status = WriteAll(fd_.get(), LineOf("claim", entry), path_);
   if (status.ok() && durable_ && fdatasync(fd_.get()) != 0) status = ErrnoError(errno, path_);
   if (status.ok()) {
     open_.push_back(entry);
@@ -138,6 +139,25 @@ absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
   // A torn line must not swallow the next one.
   (void)WriteAll(fd_.get(), "\n", path_);
   return MachineFault(Annotate(status, "journal"));
+}
+
+// A task may have cleared tasksDir, of which it is told.
+absl::Status ClaimJournal::MakeAgainIfRemoved() {
+  struct stat ours;
+  struct stat there;
+  if (fstat(fd_.get(), &ours) != 0) return ErrnoError(errno, path_);
+  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == ours.st_dev &&
+      there.st_ino == ours.st_ino) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(MakeFolders(folder_));
+  ASSIGN_OR_RETURN(UniqueFd fd, TakeJournal(path_, O_CREAT | O_EXCL));
+  if (durable_) RETURN_IF_ERROR(SyncFolder(folder_));
+  for (const JournalEntry& open : open_) {
+    RETURN_IF_ERROR(WriteAll(fd.get(), LineOf("claim", open), path_));
+  }
+  fd_ = std::move(fd);
+  return absl::OkStatus();
 }
 
 void ClaimJournal::End(const JournalEntry& entry) {

@@ -57,12 +57,14 @@ class ClaimJournal {
   void ForEachAbandoned(absl::FunctionRef<bool(const JournalEntry& entry)> settle) const;
 
  private:
+  absl::Status MakeAgainIfRemoved();
+
   ClaimJournal(std::string folder, std::string path, UniqueFd fd, bool durable)
       : folder_(std::move(folder)), path_(std::move(path)), fd_(std::move(fd)), durable_(durable) {}
 
   const std::string folder_;
   const std::string path_;
-  const UniqueFd fd_;  // locked
+  UniqueFd fd_;  // locked
   const bool durable_;
   std::vector<JournalEntry> open_;
 };

@@ -20,6 +20,8 @@ constexpr int kTransactionTries = 5;
 // An end that took longer is not repeated here: a worker that is to stop has no time for it.
 constexpr absl::Duration kPromptly = absl::Seconds(3);
 constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
+// Older ones cannot be committed (gcp-wire.md: 270 s).
+constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
 
 }  // namespace
 
@@ -77,12 +79,25 @@ void DatastoreQueue::HandBackAbandoned() {
     const Log log = log_.WithTask(entry.task_id);
     if (status.ok()) {
       log.Warning("handed back: a worker of this machine had claimed it and is dead");
+    } else if (absl::IsAborted(status) && MayStillLand(entry)) {
+      return false;  // looked at again when there is time
     } else if (!absl::IsAborted(status) && !absl::IsInvalidArgument(status)) {
       log.Warning("cannot look after what a dead worker claimed: ", status.message());
       return false;
     }
     return true;
   });
+}
+
+// Whether the commit of a claim that is not there may be on its way still.
+bool DatastoreQueue::MayStillLand(const JournalEntry& entry) {
+  if (clock_.Now() >= entry.claimed_at + kLongestTransaction) return false;
+  const absl::StatusOr<LookupResult> read =
+      client_.Lookup({{kTaskKind, entry.task_id}}, CancelToken());
+  if (!read.ok()) return true;
+  // Of a task that somebody has changed since then no older version is ever committed.
+  return read->entities[0] &&
+         TaskEntity(entry.task_id, *read->entities[0]).version() < entry.version;
 }
 
 JournalEntry DatastoreQueue::EntryOf(const std::string& task_id, int64_t version,

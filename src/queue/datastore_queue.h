@@ -60,6 +60,7 @@ class DatastoreQueue : public Queue {
   enum class Try { kClaimed, kEnded, kLost };
 
   void HandBackAbandoned();
+  bool MayStillLand(const JournalEntry& entry);
   // Ok only when it is written down that this claim is about to be made.
   absl::Status Announce(const TaskEntity& task, absl::Time now);
   // What was announced was not made.

@@ -150,7 +150,9 @@ absl::Status FileQueue::HandBack(const Claim& claim, const std::string& reason) 
 
 absl::Status FileQueue::EndClaim(const Claim& claim, const StateChange& change) {
   const std::string& id = claim.task.id;
-  {
+  const bool is_recorded = unsynced_ == std::pair(id, claim.version);
+  unsynced_.reset();
+  if (!is_recorded) {
     ASSIGN_OR_RETURN(const StateLog::AppendRight right, log_.Lock(table_));
     const std::optional<size_t> position = table_.Find(id);
     const bool claimed = position && table_.record(*position).status == TaskStatus::kClaimed;
@@ -163,7 +165,9 @@ absl::Status FileQueue::EndClaim(const Claim& claim, const StateChange& change) 
     // Before others may look: who sees the end must be able to claim again.
     log_.UnlockTask(id);
   }
-  return log_.Sync();
+  const absl::Status synced = log_.Sync();
+  if (!synced.ok()) unsynced_ = {id, claim.version};
+  return synced;
 }
 
 }  // namespace sparkles

@@ -2,9 +2,11 @@
 // workers may share one file; see state_log.h for how they keep out of each other's way.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,8 +23,7 @@ namespace sparkles {
 // claim ends with its worker: if that vanishes, others take the task once nothing else is pending.
 //
 // A claim is not synced to disk, since a power cut ends all workers anyway and a lost claim is just
-// a pending task. Finish and HandBack are, if `durable`; an error of that sync comes too late to
-// try again: the end is recorded, but may not survive a power cut.
+// a pending task. Finish and HandBack are, if `durable`.
 class FileQueue : public Queue {
  public:
   // Borrows `clock`. `owner` is what the state says about who has a task; it need not be unique.
@@ -35,6 +36,7 @@ class FileQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  void GiveUp(const Claim& claim) override { log_.UnlockTask(claim.task.id); }
   // A file knows no kills, and a claim is ours as long as its lock is.
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
     return ClaimState::kOurs;
@@ -60,6 +62,8 @@ class FileQueue : public Queue {
   StateLog log_;
   const std::string owner_;
   Clock& clock_;
+  // Task and version of the claim whose end is recorded, but may not survive a power cut.
+  std::optional<std::pair<std::string, int64_t>> unsynced_;
   std::vector<size_t> handed_back_;  // by this worker: they come after all others, oldest first
 };
 

@@ -51,6 +51,10 @@ class Queue {
   // Makes the task pending again, with the reason in its history. Aborted as above.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
 
+  // Its end could not be recorded, and will not be tried again: where claims end with their worker,
+  // anybody may take the task now.
+  virtual void GiveUp(const Claim&) {}
+
   // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
   virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;
 

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -79,7 +81,11 @@ absl::Status AwaitAppendByte(int fd, int type, absl::string_view path) {
 
 }  // namespace
 
-std::string StatePathOf(absl::string_view tasks_path) { return absl::StrCat(tasks_path, ".state"); }
+std::string StatePathOf(absl::string_view tasks_path) {
+  const std::unique_ptr<char, decltype(&free)> real(
+      realpath(std::string(tasks_path).c_str(), nullptr), &free);
+  return absl::StrCat(real != nullptr ? absl::string_view(real.get()) : tasks_path, ".state");
+}
 
 StateLog::AppendRight::~AppendRight() {
   if (log_ != nullptr) (void)LockCall(log_->fd(), F_OFD_SETLK, F_UNLCK, kAppendByte, 1);

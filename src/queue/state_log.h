@@ -21,7 +21,8 @@
 
 namespace sparkles {
 
-// The state file of a task file.
+// The state file of a task file, beside the file that symlinks lead to: whatever name is used, all
+// workers meet there.
 std::string StatePathOf(absl::string_view tasks_path);
 
 // Messages begin with the path of the state file. Not thread-safe; two objects on one file work as

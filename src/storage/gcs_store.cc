@@ -31,6 +31,12 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   if (fstat(fd, &before) != 0) return ErrnoError(errno, "stat");
   if (!S_ISREG(before.st_mode)) return absl::FailedPreconditionError("not a regular file");
   const auto size = static_cast<uint64_t>(before.st_size);
+  // Of no bytes none is read, and so nobody would notice that there are some by now. Files of /proc
+  // claim to be empty.
+  char byte;
+  if (size == 0 && pread(fd, &byte, 1, 0) != 0) {
+    return absl::AbortedError("has content, but claims to be empty");
+  }
   const auto read = [fd, size, before](uint64_t offset, char* buffer,
                                        size_t capacity) -> absl::StatusOr<size_t> {
     ssize_t got;
@@ -158,7 +164,7 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, cons
   };
   absl::StatusOr<GcsObject> object = read_whole();
   if (plan.has_value()) {
-    written = *plan->version.size;
+    written = std::max(written, *plan->version.size);
     object = DownloadSliced(fd, name, *plan, call);
     plan.reset();
     may_slice = false;

@@ -1,6 +1,7 @@
 // What became of a claimed task.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "task/task.h"
@@ -19,6 +20,9 @@ struct Outcome {
   std::string exit_code;       // kComplete: decimal; 128+n for signal n
   std::string failure_reason;  // why, for all but kComplete
   bool machine_fault = false;  // kHandBack: because of this machine
+  // The last copy removes the task's folder, which can take long: keep one until the end is
+  // recorded.
+  std::shared_ptr<void> folder = nullptr;
 };
 
 }  // namespace sparkles

@@ -153,6 +153,7 @@ void Consumer::Record(const Claim& claim, const Outcome& outcome) {
   }
   if (!status.ok()) {
     log.Error("the end of the task is given up, it stays claimed: ", status.message());
+    queue_.GiveUp(claim);
     return;
   }
   switch (outcome.kind) {

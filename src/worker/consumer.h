@@ -42,7 +42,11 @@ class Consumer {
 
   // Borrows all. `stop` ends the loop: its reason goes into the hand-back of a task in work.
   Consumer(ConsumerOptions options, Clock& clock, Queue& queue, CancelToken& stop, Log log)
-      : options_(options), clock_(clock), queue_(queue), stop_(stop), log_(std::move(log)) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        queue_(queue),
+        stop_(stop),
+        log_(std::move(log)) {}
 
   // kQueueBroken: only people can mend the queue.
   // Blocks until the end. Every claim is finished or handed back before this returns; where the

@@ -133,7 +133,9 @@ class Chaos:
                 self.reset_tasks_of(machine)
         elif action == "fault":
             fault = self.random.choice(FAULTS)
-            self.lab.cloud.faults.add(**fault, count=self.random.randrange(1, 6))
+            # What is wrong three times in a row is given up.
+            most = 1 if fault["action"] == "corrupt" else 5
+            self.lab.cloud.faults.add(**fault, count=self.random.randint(1, most))
             action = f"{fault['action']} {fault['kind']}"
         elif action == "down":
             self.lab.cloud.go_down(self.random.uniform(0.2, 2.0))

@@ -34,6 +34,18 @@ class SmallDisk(LabTest):
         for number in range(1, 7):
             self.assert_complete(f"a.{number}")
 
+    def test_the_cache_gives_way_to_inputs_that_are_not_cached(self):  # D51
+        small = self.lab.folder / "small"
+        self.mount(small, 6)
+        self.lab.tasks_dir, self.lab.cache_dir = small / "tasks", small / "cache"
+        plain = self.lab.put("in/plain", os.urandom(4 * MEGABYTE))
+        self.run_tasks(*[self.inputs(number) for number in range(1, 5)],
+                       self.lab.task("b.1", "wc -c < in", downloads=[
+                           self.lab.download(plain, "in")]),
+                       flags=("--minFreeSpace", "0"))
+        for name in ("a.1", "a.4", "b.1"):
+            self.assert_complete(name)
+
     def test_below_the_floor_nothing_is_claimed_until_there_is_space(self):  # D31
         self.mount(self.lab.tasks_dir, 4)
         ballast = self.lab.tasks_dir / "ballast"

@@ -87,6 +87,17 @@ TEST_F(ClaimJournalTest, AClaimThatWasGivenUpStaysForTheNextWorker) {
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1"));
 }
 
+TEST_F(ClaimJournalTest, ATaskThatClearsTheFolderTakesNoClaimFromUs) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  ASSERT_TRUE(RemoveTree(folder_.path()).ok());
+  ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
+  journal->End(EntryOf("a.1"));
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.2")));
+  journal.reset();
+  EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.2"));
+}
+
 TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {
   const auto alive = Open();
   ASSERT_TRUE(alive->Begin(EntryOf("a.1")).ok());

@@ -145,6 +145,24 @@ TEST_F(GcsStoreTest, AShorterVersionLeavesNothingOfTheLongerOne) {
   ExpectDownload("short");
 }
 
+TEST_F(GcsStoreTest, AShorterVersionInSlicesLeavesNothingOfTheLongerOne) {
+  const std::string longer = Text(1'500'000);
+  server_.BreakOff(
+      "?alt=media",
+      Media(200, longer, longer.substr(0, 1'200'000), 6, {{"Content-Encoding", "gzip"}}), Broken());
+  server_.Answer("generation=6", MakeResponse(404));
+  server_.Answer("?alt=media", Media(200, text_, text_));
+  ScriptRanges(4);
+  ExpectDownload(text_);
+}
+
+TEST_F(GcsStoreTest, WhatClaimsToBeEmptyIsLookedAt) {
+  GcsStore store(client_, options_);
+  const UniqueFd fd = OpenFile("/proc/cpuinfo", O_RDONLY).value();
+  const auto info = store.Upload(fd.get(), "gs://b/o", transfer_);
+  EXPECT_TRUE(absl::IsAborted(info.status())) << info.status();
+}
+
 TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {
   for (const size_t size : {100'000U, 500'000U}) {
     GcsStore store(client_, options_);
