@@ -213,29 +213,6 @@ TEST_F(FileQueueTest, OwnClaimIsNotMistakenForAnAbandonedOne) {
   EXPECT_FALSE(ClaimOne(*queue));
 }
 
-TEST_F(FileQueueTest, ClaimThatWasGivenUpIsTakenAgain) {
-  const auto queue = Open(1);
-  const auto claim = ClaimOne(*queue);
-  ASSERT_TRUE(claim);
-  queue->GiveUp(*claim);
-  const auto again = ClaimOne(*queue);
-  ASSERT_TRUE(again);
-  EXPECT_EQ(again->attempt, 2);
-  EXPECT_TRUE(absl::IsAborted(queue->Finish(*claim, Complete())));
-  EXPECT_TRUE(queue->Finish(*again, Complete()).ok());
-}
-
-TEST_F(FileQueueTest, WorkersMeetWhateverNameTheyKnowTheFileBy) {
-  ASSERT_TRUE(WriteFileAtomically(tasks_path_, "[]", false).ok());
-  const std::string other = folder_ / "other.json";
-  ASSERT_EQ(symlink(tasks_path_.c_str(), other.c_str()), 0);
-  const auto queue = Open(1);
-  ASSERT_TRUE(ClaimOne(*queue));
-  auto alias = FileQueue::Open(other, Tasks(1), "worker", /*durable=*/false, clock_);
-  ASSERT_TRUE(alias.ok());
-  EXPECT_FALSE(ClaimOne(**alias));
-}
-
 TEST_F(FileQueueTest, TaskThatKillsItsWorkersIsGivenUpAfterTenClaims) {
   for (int i = 0; i < kMaxDisorderlyClaims; ++i) ASSERT_TRUE(ClaimOne(*Open(1)));
   EXPECT_FALSE(ClaimOne(*Open(1)));
