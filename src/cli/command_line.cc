@@ -75,6 +75,8 @@ class CommandLine {
 
  private:
   void DeclareConsume();
+  void DeclareConsumeLimits(CLI::App& consume);
+  void DeclareConsumeReports(CLI::App& consume);
   void DeclareConsumeCloud();
   void DeclareOthers();
   void DeclareWatching();
@@ -166,6 +168,13 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
                       "exit 3 at once if this is another version");
+  DeclareConsumeLimits(*command);
+  DeclareConsumeReports(*command);
+  DeclareConsumeCloud();
+}
+
+void CommandLine::DeclareConsumeLimits(CLI::App& consume) {
+  CLI::App* const command = &consume;
   command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
@@ -196,6 +205,10 @@ void CommandLine::DeclareConsume() {
   command->add_option("--transfers", consume_.transfers, "files transferred at a time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+}
+
+void CommandLine::DeclareConsumeReports(CLI::App& consume) {
+  CLI::App* const command = &consume;
   command->add_option("--logFormat", consume_.log_format, "for people or for programs")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -212,7 +225,6 @@ void CommandLine::DeclareConsume() {
       ->check(CLI::Range(0, 65535));
   command->add_option("--healthAddress", consume_.health_address, "where --healthPort listens")
       ->capture_default_str();
-  DeclareConsumeCloud();
 }
 
 void CommandLine::DeclareConsumeCloud() {

@@ -94,7 +94,7 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
   const auto make_request = [&] { return MakePost(url, text); };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
   if (!response.ok()) {
-    const absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
+    absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
     // Datastore explains every refusal; without that somebody else has answered.
     const bool known = IsGoogleError(error) || IsTransient(error) || IsMachineFault(error) ||
                        absl::IsCancelled(error);

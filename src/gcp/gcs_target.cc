@@ -32,7 +32,7 @@ absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
 // and whoever did so before is seen by the question.
 absl::Status GcsTarget::MayReplace() const {
   if (!call_.before_replacing) return absl::OkStatus();
-  const absl::Status objection = call_.before_replacing();
+  absl::Status objection = call_.before_replacing();
   if (objection.ok() || absl::IsCancelled(objection)) return objection;
   return TryAgain(absl::UnavailableError(objection.message()));
 }

@@ -248,6 +248,14 @@ TEST_F(TaskRunTest, TheFolderIsGoneAfterwards) {  // D46
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
+TEST_F(TaskRunTest, TheFolderStaysUntilTheEndIsRecorded) {
+  {
+    const Outcome outcome = Run();
+    EXPECT_THAT(TaskFolders(), SizeIs(1));
+  }
+  EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
 TEST_F(TaskRunTest, TheFolderStaysIfAskedFor) {
   options_.keep_tasks = true;
   Run();
