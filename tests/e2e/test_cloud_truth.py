@@ -78,7 +78,7 @@ class Frozen(CloudLabTest):
         self.lab.write_tasks([self.lab.task(
             "a.1", f"echo $$ > out; while [ ! -e {go} ]; do sleep 0.1; done")])
         frozen = self.lab.start_consume("--localhost")
-        self.wait_for_status("a.1", "claimed")
+        wait_until(lambda: "running: " in frozen.stderr, "it knows that it has the task")
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         time.sleep(24)  # its last look at the claim is too old to deliver by
