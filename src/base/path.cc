@@ -16,15 +16,12 @@
 #include "base/text.h"
 
 namespace sparkles {
-namespace {
 
 absl::StatusOr<std::string> RealPath(const std::string& path) {
   const std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), &free);
   if (!real) return ErrnoError(errno, path);
   return std::string(real.get());
 }
-
-}  // namespace
 
 absl::StatusOr<std::string> CleanRelativePath(absl::string_view path) {
   if (path.find('\0') != absl::string_view::npos) {

@@ -9,6 +9,10 @@
 
 namespace sparkles {
 
+// Absolute, with every symlink resolved. The error of realpath(3), with `path`, if it does not
+// exist or cannot be reached.
+absl::StatusOr<std::string> RealPath(const std::string& path);
+
 // `path` with "." and ".." elements and repeated slashes resolved as text ("a/./b//../c" -> "a/c");
 // "." if nothing is left. InvalidArgument if it is absolute, leads above its start, or holds a NUL.
 // An empty path is ".".

@@ -75,8 +75,8 @@ class CommandLine {
 
  private:
   void DeclareConsume();
-  void DeclareConsumeLimits(CLI::App& consume);
-  void DeclareConsumeReports(CLI::App& consume);
+  void DeclareConsumeLimits();
+  void DeclareConsumeReports();
   void DeclareConsumeCloud();
   void DeclareOthers();
   void DeclareWatching();
@@ -168,13 +168,13 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
                       "exit 3 at once if this is another version");
-  DeclareConsumeLimits(*command);
-  DeclareConsumeReports(*command);
+  DeclareConsumeLimits();
+  DeclareConsumeReports();
   DeclareConsumeCloud();
 }
 
-void CommandLine::DeclareConsumeLimits(CLI::App& consume) {
-  CLI::App* const command = &consume;
+void CommandLine::DeclareConsumeLimits() {
+  CLI::App* command = app_.get_subcommand("consume");
   command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
@@ -207,8 +207,8 @@ void CommandLine::DeclareConsumeLimits(CLI::App& consume) {
       ->capture_default_str();
 }
 
-void CommandLine::DeclareConsumeReports(CLI::App& consume) {
-  CLI::App* const command = &consume;
+void CommandLine::DeclareConsumeReports() {
+  CLI::App* command = app_.get_subcommand("consume");
   command->add_option("--logFormat", consume_.log_format, "for people or for programs")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -204,8 +204,9 @@ class Worker {
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
     // What there was no time for before the hand-back.
-    if (end == Consumer::End::kStopped)
-      RemoveStaleTaskFolders(options_.tasks_dir, CancelToken(), log_);
+    if (end == Consumer::End::kStopped) {
+      RemoveStaleTaskFolders(options_.tasks_dir, CancelToken(), log_, alive);
+    }
     return ExitCodeOf(end, signal());
   }
 

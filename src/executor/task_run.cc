@@ -95,7 +95,7 @@ Outcome TaskRun::Run() {
       context_.log.Warning("the task folder cannot be kept: ", kept.message());
     }
   } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
-    // A big folder may take longer than the worker still has; the claim comes first.
+    // A big folder may take longer than the worker still has.
     folder_->LeaveBehind();
   }
   if (folder_) outcome.folder = std::make_shared<TaskFolder>(*std::move(folder_));

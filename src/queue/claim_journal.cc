@@ -152,12 +152,17 @@ absl::Status ClaimJournal::MakeAgainIfRemoved() {
   }
   RETURN_IF_ERROR(MakeFolders(folder_));
   ASSIGN_OR_RETURN(UniqueFd fd, TakeJournal(path_, O_CREAT | O_EXCL));
-  if (durable_) RETURN_IF_ERROR(SyncFolder(folder_));
+  absl::Status status;
   for (const JournalEntry& open : open_) {
-    RETURN_IF_ERROR(WriteAll(fd.get(), LineOf("claim", open), path_));
+    status.Update(WriteAll(fd.get(), LineOf("claim", open), path_));
+  }
+  if (status.ok() && durable_) status = SyncFolder(folder_);
+  if (!status.ok()) {
+    unlink(path_.c_str());  // half a journal; the next claim tries again
+    return status;
   }
   fd_ = std::move(fd);
-  return absl::OkStatus();
+  return status;
 }
 
 void ClaimJournal::End(const JournalEntry& entry) {

@@ -23,7 +23,8 @@ namespace sparkles {
 // claim ends with its worker: if that vanishes, others take the task once nothing else is pending.
 //
 // A claim is not synced to disk, since a power cut ends all workers anyway and a lost claim is just
-// a pending task. Finish and HandBack are, if `durable`.
+// a pending task. Finish and HandBack are, if `durable`. After an error of that sync a repeated
+// call succeeds, since the end is recorded; it may not survive a power cut all the same.
 class FileQueue : public Queue {
  public:
   // Borrows `clock`. `owner` is what the state says about who has a task; it need not be unique.

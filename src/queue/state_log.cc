@@ -2,17 +2,16 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -82,9 +81,8 @@ absl::Status AwaitAppendByte(int fd, int type, absl::string_view path) {
 }  // namespace
 
 std::string StatePathOf(absl::string_view tasks_path) {
-  const std::unique_ptr<char, decltype(&free)> real(
-      realpath(std::string(tasks_path).c_str(), nullptr), &free);
-  return absl::StrCat(real != nullptr ? absl::string_view(real.get()) : tasks_path, ".state");
+  const std::string path(tasks_path);
+  return absl::StrCat(RealPath(path).value_or(path), ".state");
 }
 
 StateLog::AppendRight::~AppendRight() {

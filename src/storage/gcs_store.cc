@@ -34,9 +34,9 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   // Of no bytes none is read, and so nobody would notice that there are some by now. Files of /proc
   // claim to be empty.
   char byte;
-  if (size == 0 && pread(fd, &byte, 1, 0) != 0) {
-    return absl::AbortedError("has content, but claims to be empty");
-  }
+  const ssize_t more = size == 0 ? pread(fd, &byte, 1, 0) : 0;
+  if (more < 0) return ErrnoError(errno, "read");
+  if (more > 0) return absl::AbortedError("has content, but claims to be empty");
   const auto read = [fd, size, before](uint64_t offset, char* buffer,
                                        size_t capacity) -> absl::StatusOr<size_t> {
     ssize_t got;
@@ -150,10 +150,8 @@ std::optional<GcsStore::SlicePlan> GcsStore::PlanSlices(const GcsVersion& versio
 absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, const GcsCall& call) {
   std::optional<SlicePlan> plan;
   bool may_slice = true;
-  uint64_t written = 0;
   const auto read_whole = [&] {
     GcsReader reader(client_, name, call, [&](uint64_t offset, absl::string_view piece) {
-      written = std::max(written, offset + piece.size());
       return WriteAt(fd, offset, piece);
     });
     return reader.ReadWhole([&](const GcsVersion& version) {
@@ -164,7 +162,6 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, cons
   };
   absl::StatusOr<GcsObject> object = read_whole();
   if (plan.has_value()) {
-    written = std::max(written, *plan->version.size);
     object = DownloadSliced(fd, name, *plan, call);
     plan.reset();
     may_slice = false;
@@ -175,7 +172,10 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, cons
   }
   RETURN_IF_ERROR(object.status());
   // Bytes of a longer version that was replaced while we read.
-  if (written > object->size && ftruncate(fd, static_cast<off_t>(object->size)) != 0) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return ErrnoError(errno, "stat");
+  if (static_cast<uint64_t>(info.st_size) > object->size &&
+      ftruncate(fd, static_cast<off_t>(object->size)) != 0) {
     return ErrnoError(errno, "truncate");
   }
   return object;

@@ -110,13 +110,14 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   const Claim& claim = **claimed;
   const Log log = log_.WithTask(claim.task.id);
   log.Info("claimed (attempt ", claim.attempt, ")");
-  const Outcome outcome = [&] {
+  Outcome outcome = [&] {
     CancelToken cancel(&stop_);
     ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
     return execute(claim, cancel,
                    [&watch](Freshness freshness) { return watch.Confirm(freshness); });
   }();
   Record(claim, outcome);
+  outcome.folder.reset();
   if (outcome.machine_fault) {
     CountFault(outcome.failure_reason);
   } else {
@@ -140,7 +141,7 @@ void Consumer::CountFault(absl::string_view reason) {
   }
 }
 
-void Consumer::Record(const Claim& claim, const Outcome& outcome) {
+void Consumer::Record(const Claim& claim, Outcome& outcome) {
   const Log log = log_.WithTask(claim.task.id);
   if (outcome.kind == Outcome::Kind::kClaimLost) {
     log.Warning("dropped: ", outcome.failure_reason);
@@ -167,7 +168,7 @@ void Consumer::Record(const Claim& claim, const Outcome& outcome) {
   }
 }
 
-absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log) {
+absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log) {
   const CancelToken never;  // a stop must not keep us from recording, only shorten the patience
   const absl::Time started = clock_.Now();
   absl::Time patient_until = started + options_.record_patience;
@@ -189,6 +190,8 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, const Outcome& outcom
     }
     const absl::Duration wait = Jitter(retry, 0.5);
     if (clock_.Now() + wait > patient_until) return status;
+    // If the disk is full, the task's folder may hold the space that is missing.
+    if (!stopping) outcome.folder.reset();
     log.Warning("cannot record the end of the task (try ", tries, "): ", status.message());
     clock_.Sleep(wait, stopping ? never : stop_);
     retry = std::min(retry * 2, kLongestRetry);

@@ -62,9 +62,9 @@ class Consumer {
   bool WaitUntilFit();
   Step ClaimAndRun(Execute execute);
   bool IsBroken(const absl::Status& status) const;
-  void Record(const Claim& claim, const Outcome& outcome);
+  void Record(const Claim& claim, Outcome& outcome);
   // Tries until it succeeds; otherwise the last error.
-  absl::Status RecordPatiently(const Claim& claim, const Outcome& outcome, const Log& log);
+  absl::Status RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log);
   void CountFault(absl::string_view reason);
   absl::Duration IdleWait(absl::Duration idle);
   absl::Duration Jitter(absl::Duration wait, double least);

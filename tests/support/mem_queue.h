@@ -57,6 +57,7 @@ class MemQueue : public Queue {
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
+  void GiveUp(const Claim& claim) override { given_up.push_back(claim.task.id); }
   bool MoreMayCome() const override { return more_may_come; }
 
   bool more_may_come = false;
@@ -64,6 +65,7 @@ class MemQueue : public Queue {
   std::vector<absl::Status> claim_errors;
   std::vector<absl::Status> finish_errors;
   std::vector<absl::Status> hand_back_errors;
+  std::vector<std::string> given_up;  // ids
 
  private:
   // Null if the claim is no longer ours.

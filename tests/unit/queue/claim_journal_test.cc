@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +98,23 @@ TEST_F(ClaimJournalTest, ATaskThatClearsTheFolderTakesNoClaimFromUs) {
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.2")));
   journal.reset();
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.2"));
+}
+
+TEST_F(ClaimJournalTest, AJournalThatCannotBeMadeAgainWholeIsTriedAgain) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  ASSERT_TRUE(RemoveTree(folder_.path()).ok());
+  // A limit on the size of files stands in for a full disk.
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit none = {0, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  EXPECT_FALSE(journal->Begin(EntryOf("a.2")).ok());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  signal(SIGXFSZ, SIG_DFL);
+  ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1"), EntryOf("a.2")));
 }
 
 TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {

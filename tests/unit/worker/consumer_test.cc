@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -136,6 +137,22 @@ TEST_F(ConsumerTest, AnEndThatCannotBeRecordedIsTriedAgainWithGrowingPatience) {
                                            AboutHalfTo(absl::Milliseconds(400))));
 }
 
+TEST_F(ConsumerTest, TheTasksFolderIsThereUntilItsEndIsRecordedOrCannotBe) {
+  bool removed = false;
+  execute_ = [&removed](const Claim&, const CancelToken&) {
+    Outcome outcome = Completed();
+    outcome.folder = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
+    return outcome;
+  };
+  finish_errors_ = {absl::UnavailableError("no space left on the device")};
+  clock_.OnSleep([&](size_t) {
+    EXPECT_TRUE(removed) << "what it frees may be what is missing";
+    EXPECT_EQ(StatusOf("t1"), TaskStatus::kClaimed);
+  });
+  EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
+}
+
 TEST_F(ConsumerTest, AHandBackThatCannotBeRecordedIsTriedAgain) {
   hand_back_errors_.assign(3, absl::UnavailableError("503"));
   execute_ = [this](const Claim&, const CancelToken&) {
@@ -152,6 +169,7 @@ TEST_F(ConsumerTest, AnEndThatIsNeverTakenIsGivenUpAndTheLoopGoesOn) {
   EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
   EXPECT_THAT(executed_, ElementsAre("t1", "t2"));
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kClaimed);
+  EXPECT_THAT(queue_->given_up, ElementsAre("t1", "t2"));
   EXPECT_THAT(clock_.Now() - start, AllOf(Ge(2 * absl::Minutes(4)), Le(2 * absl::Minutes(5))));
   EXPECT_THAT(clock_.sleeps(), Each(Le(absl::Seconds(30))));
 }
