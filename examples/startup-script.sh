@@ -6,6 +6,9 @@
 #     --metadata sparkles-worker=gs://BUCKET/sparklesworker,sparkles-worker-sha256=HEX,\
 #   sparkles-cluster=CLUSTER
 #
+# With sparkles-worker-sha256 the file of an earlier boot is used if it has that content. Without,
+# the object is fetched at each boot, and the earlier file is used where that fails.
+#
 # The VM's service account must be allowed to read the bucket. These may be set instead of the VM's
 # metadata: SPARKLES_WORKER, SPARKLES_WORKER_SHA256 (empty: not checked), SPARKLES_CLUSTER,
 # SPARKLES_PROJECT, SPARKLES_FOLDER (default /mnt/sparkles).
@@ -14,53 +17,100 @@ set -eu
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
 STORAGE=${STORAGE_EMULATOR_HOST:-https://storage.googleapis.com}
 TRIES=${SPARKLES_TRIES:-10}
+folder=${SPARKLES_FOLDER:-/mnt/sparkles}
+ABSENT=44 # what get returns where the server has no such thing
 
-fail() { echo "startup-script: $*" >&2; exit 1; }
+say() { echo "startup-script: $*" >&2; }
+fail() { say "$*"; exit 1; }
 
-# get URL HEADER FILE, where FILE may be - for stdout. Fails if the server does not answer 200. The
-# header can hold a token: curl and python3 read it from stdin, as arguments are for all to see.
+# get URL HEADER FILE. Returns 0 if the file is there, whole; ABSENT; or another number for what
+# may pass. No step may hang for longer than a minute. The header can hold a token: curl and
+# python3 read it from stdin, as arguments are for all to see.
 get() {
+  failed=0
   if command -v curl > /dev/null; then
-    printf 'header = "%s"\n' "$2" | curl -fsSL --config - --output "$3" "$1"
+    answer=$(printf 'header = "%s"\n' "$2" | curl -sSL --config - --connect-timeout 20 \
+      --speed-limit 1 --speed-time 60 --output "$3" --write-out 'HTTP/ %{http_code}' "$1") ||
+      failed=1
   elif command -v wget > /dev/null; then
-    wget -q --header "$2" -O "$3" "$1"
+    answer=$(wget -S -t 1 -T 60 -O "$3" --header "$2" "$1" 2>&1) || failed=1
   elif command -v python3 > /dev/null; then
-    printf '%s' "$2" | python3 -c '
-import shutil, sys, urllib.request
+    answer=$(printf '%s' "$2" | python3 -c '
+import shutil, sys, urllib.error, urllib.request
 name, _, value = sys.stdin.read().partition(": ")
 request = urllib.request.Request(sys.argv[1], headers={name: value})
-with urllib.request.urlopen(request, timeout=60) as response:
-    out = sys.stdout.buffer if sys.argv[2] == "-" else open(sys.argv[2], "wb")
-    shutil.copyfileobj(response, out)
-    out.flush()
-' "$1" "$3"
+try:
+    with urllib.request.urlopen(request, timeout=60) as response, open(sys.argv[2], "wb") as out:
+        shutil.copyfileobj(response, out)
+        if response.headers["Content-Length"] not in (None, str(out.tell())):
+            sys.exit("the connection ended too early")
+        print("HTTP/", response.status)
+except urllib.error.HTTPError as error:
+    print("HTTP/", error.code)
+except OSError as error:
+    sys.exit(str(error))
+' "$1" "$3") || failed=1
   else
     fail "none of curl, wget and python3 is here"
   fi
+  status=$(printf '%s\n' "$answer" | sed -n 's|.*HTTP/[^ ]* \([0-9]*\).*|\1|p' | sed -n '$p')
+  case $failed,$status in
+    0,200) return 0 ;;
+    *,404) return $ABSENT ;;
+    *) say "$1 gave no answer that can be used (${status:-none})"; return 1 ;;
+  esac
 }
 
 # The network of a fresh VM, and its service account, can be late.
 get_patiently() {
   tries=1
-  until get "$@"; do
-    [ "$tries" -lt "$TRIES" ] || return 1
+  while true; do
+    outcome=0
+    get "$@" || outcome=$?
+    [ "$outcome" != 0 ] && [ "$outcome" != $ABSENT ] && [ "$tries" -lt "$TRIES" ] ||
+      return "$outcome"
     tries=$((tries + 1))
     sleep "$tries"
   done
 }
 
-metadata() { get_patiently "$METADATA/$1" "Metadata-Flavor: Google" -; }
-
-# Names that are absent are no reason to wait.
-attribute() {
-  get "$METADATA/instance/attributes/$1" "Metadata-Flavor: Google" - 2> /dev/null || true
+# Prints what the metadata server has under that name, nothing if it has no such thing.
+metadata() {
+  outcome=0
+  get_patiently "$METADATA/$1" "Metadata-Flavor: Google" "$folder/answer" || outcome=$?
+  [ "$outcome" != 0 ] || cat "$folder/answer"
+  rm -f "$folder/answer"
+  [ "$outcome" = 0 ] || [ "$outcome" = $ABSENT ] || fail "the metadata server is away"
 }
 
-project=${SPARKLES_PROJECT:-$(metadata project/project-id)} || fail "the metadata server is away"
-worker=${SPARKLES_WORKER:-$(attribute sparkles-worker)}
-sha256=${SPARKLES_WORKER_SHA256:-$(attribute sparkles-worker-sha256)}
-cluster=${SPARKLES_CLUSTER:-$(attribute sparkles-cluster)}
-folder=${SPARKLES_FOLDER:-/mnt/sparkles}
+has_sum() { # FILE
+  command -v sha256sum > /dev/null || fail "sha256sum is missing"
+  echo "$sha256  $1" | sha256sum -c - > /dev/null 2>&1
+}
+
+# Fetches the worker, or says why not.
+fetch_worker() {
+  new=$folder/sparklesworker.new
+  token=$(metadata instance/service-accounts/default/token) || return 1
+  token=$(printf '%s' "$token" | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')
+  [ -n "$token" ] || { say "there is no token; has the VM a service account?"; return 1; }
+  name=$(printf '%s' "$object" | sed 's|/|%2F|g; s| |%20|g')
+  get_patiently "$STORAGE/storage/v1/b/$bucket/o/$name?alt=media" "Authorization: Bearer $token" \
+    "$new" || { say "cannot read $worker"; return 1; }
+  [ -z "$sha256" ] || has_sum "$new" || { say "$worker has not the SHA-256 $sha256"; return 1; }
+  chmod 755 "$new"
+  "$new" version > /dev/null || {
+    say "$worker does not run on this machine ($(uname -m))"
+    return 1
+  }
+  mv "$new" "$folder/sparklesworker"
+}
+
+mkdir -p "$folder"
+project=${SPARKLES_PROJECT:-$(metadata project/project-id)}
+worker=${SPARKLES_WORKER:-$(metadata instance/attributes/sparkles-worker)}
+sha256=${SPARKLES_WORKER_SHA256-$(metadata instance/attributes/sparkles-worker-sha256)}
+cluster=${SPARKLES_CLUSTER:-$(metadata instance/attributes/sparkles-cluster)}
 [ -n "$cluster" ] || fail "the metadata has no sparkles-cluster"
 path=${worker#gs://}
 bucket=${path%%/*}
@@ -68,20 +118,12 @@ object=${path#*/}
 [ "$worker" != "$path" ] && [ -n "$bucket" ] && [ -n "$object" ] && [ "$object" != "$path" ] ||
   fail "sparkles-worker is not gs://BUCKET/OBJECT, but '$worker'"
 
-mkdir -p "$folder"
-if [ ! -x "$folder/sparklesworker" ]; then
-  token=$(metadata instance/service-accounts/default/token |
-    sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')
-  [ -n "$token" ] || fail "the metadata server gave no token; has the VM a service account?"
-  name=$(printf '%s' "$object" | sed 's|/|%2F|g; s| |%20|g')
-  get_patiently "$STORAGE/storage/v1/b/$bucket/o/$name?alt=media" "Authorization: Bearer $token" \
-    "$folder/sparklesworker.new" || fail "cannot read $worker"
-  if [ -n "$sha256" ]; then
-    echo "$sha256  $folder/sparklesworker.new" | sha256sum -c - > /dev/null ||
-      fail "$worker has not the SHA-256 $sha256"
+if [ -z "$sha256" ] || [ ! -x "$folder/sparklesworker" ] || ! has_sum "$folder/sparklesworker"; then
+  if ! fetch_worker; then
+    rm -f "$folder/sparklesworker.new"
+    [ -z "$sha256" ] && [ -x "$folder/sparklesworker" ] || fail "there is no worker to start"
+    say "starting the worker of an earlier boot"
   fi
-  chmod 755 "$folder/sparklesworker.new"
-  mv "$folder/sparklesworker.new" "$folder/sparklesworker"
 fi
 
 exec "$folder/sparklesworker" consume --projectId "$project" --cluster "$cluster" \

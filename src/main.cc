@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "cli/command_line.h"
@@ -20,13 +22,22 @@ void FillStandardDescriptors() {
   }
 }
 
+// What was printed has to arrive: scripts go by the exit code.
+int ExitCode(int code) {
+  if (fflush(stdout) == 0 && ferror(stdout) == 0) return code;
+  // A reader that has seen enough (`| head`) need not be told.
+  if (errno != EPIPE)
+    (void)fprintf(stderr, "sparklesworker: standard output: %s\n", strerror(errno));
+  return code == 0 ? 1 : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   sparkles::RunRelaunched(argc, argv);
   FillStandardDescriptors();
   try {
-    return sparkles::RunCommandLine(argc, argv);
+    return ExitCode(sparkles::RunCommandLine(argc, argv));
   } catch (const std::exception& error) {
     // Nothing of ours throws; out of memory in a library is what is left.
     (void)fprintf(stderr, "sparklesworker: unexpected error: %s\n", error.what());

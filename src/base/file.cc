@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -120,7 +121,12 @@ absl::string_view BaseName(absl::string_view path) {
 
 absl::Status CheckReplaceable(const std::string& path) {
   struct stat there;
-  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+  const bool exists = stat(path.c_str(), &there) == 0;
+  // A link to a folder would be replaced as well as one to a file, which nobody means.
+  if (absl::EndsWith(path, "/") || (exists && S_ISDIR(there.st_mode))) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": Is a directory"));
+  }
+  if (exists && !S_ISREG(there.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
   }
   return absl::OkStatus();

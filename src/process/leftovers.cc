@@ -42,10 +42,14 @@ bool HasVariable(pid_t pid, const std::string& variable, const std::string& proc
 
 bool KillIfItHas(pid_t pid, const std::string& variable, const std::string& proc_root) {
   const UniqueFd process(static_cast<int>(syscall(kPidfdOpen, pid, 0)));
-  if (!process.valid() && errno != ENOSYS) return false;
+  // Any other error: an older kernel (ENOSYS) or a sandbox (often EPERM) without that call.
+  if (!process.valid() && errno == ESRCH) return false;
   if (!HasVariable(pid, variable, proc_root) || IsChildOfOurs(pid, proc_root)) return false;
-  if (!process.valid()) return kill(pid, SIGKILL) == 0;
-  return syscall(kPidfdSendSignal, process.get(), SIGKILL, nullptr, 0) == 0;
+  if (process.valid()) {
+    if (syscall(kPidfdSendSignal, process.get(), SIGKILL, nullptr, 0) == 0) return true;
+    if (errno == ESRCH) return false;
+  }
+  return kill(pid, SIGKILL) == 0;
 }
 
 }  // namespace

@@ -57,6 +57,25 @@ class Help(LabTest):
         self.assertIn(harness.LANE, first.stdout)
 
 
+class Output(LabTest):
+    def test_what_cannot_be_printed_is_a_failure(self):
+        copy = ("copyexe", "--dst", self.lab.folder / "copy")
+        for arguments in (("version",), ("--help",), copy):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([BINARY, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, check=False)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertEqual(done.stderr,
+                             "sparklesworker: standard output: No space left on device\n")
+
+    def test_a_reader_that_has_seen_enough_is_told_nothing(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([BINARY, "--help"], stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+
+
 class Usage(LabTest):
     def assert_usage_error(self, *arguments, names):
         worker = self.lab.run(*arguments)
@@ -187,6 +206,17 @@ class CopyExe(LabTest):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assert_works(self.lab.folder / other)
         self.assert_works(path)
+
+    def test_folders_are_not_replaced(self):
+        folder, link = self.lab.folder / "folder", self.lab.folder / "link"
+        folder.mkdir()
+        link.symlink_to(folder)
+        for path in (folder, link, f"{self.lab.folder}/new/sub/"):
+            done = self.copy(path)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), path)
+            self.assertIn(f"{path}: Is a directory", done.stderr)
+        self.assertTrue(link.is_symlink())
+        self.assertFalse((self.lab.folder / "new").exists())
 
     def test_to_another_file_system(self):
         with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:

@@ -12,7 +12,7 @@ from harness import LabTest
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "startup-script.sh"
 # Stands for the worker: says how it was called.
 WORKER = b'#!/bin/sh\necho "started: $*"\n'
-TOOLS = ("sh", "sed", "chmod", "mv", "mkdir", "sha256sum", "sleep", "env")
+TOOLS = ("sh", "sed", "cat", "rm", "chmod", "mv", "mkdir", "sha256sum", "sleep", "env", "uname")
 
 
 class StartupScript(LabTest):
@@ -63,11 +63,56 @@ class StartupScript(LabTest):
     def test_python(self):
         self.assert_starts_with("python3")
 
+    def test_half_a_download_is_not_taken(self):
+        self.set("sparkles-worker-sha256", "")
+        for tool in ("curl", "wget", "python3"):
+            with self.subTest(tool):
+                self.cloud.faults.add(action="truncate", path="alt=media", bytes=20)
+                self.assert_starts_with(tool)
+                self.cloud.faults.clear()
+
+    def test_a_checksum_that_is_not_told_at_once_is_waited_for(self):
+        self.set("sparkles-worker-sha256", "0" * 64)
+        for tool in ("curl", "wget", "python3"):
+            with self.subTest(tool):
+                self.cloud.faults.add(action="status", path="sha256", code=503)
+                self.assertIn("has not the SHA-256", self.run_with(tool, exit_code=1).stderr)
+                self.cloud.faults.clear()
+
     def test_another_content_is_not_started(self):
         self.set("sparkles-worker-sha256", "0" * 64)
+        for _boot in range(2):
+            worker = self.run_with("python3", exit_code=1)
+            self.assertIn("has not the SHA-256", worker.stderr)
+            self.assertEqual(worker.stdout, "")
+            self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
+
+    def test_another_boot_starts_what_the_checksum_names(self):
+        self.assert_starts_with("python3")
+        self.cloud.forget()
+        self.assert_starts_with("python3")
+        self.assertEqual([each for each in self.cloud.requests() if "alt=media" in each.target], [])
+        newer = WORKER.replace(b"started", b"newer")
+        self.cloud.storage.put("lab", "bin/some worker", newer)
+        self.set("sparkles-worker-sha256", hashlib.sha256(newer).hexdigest())
+        self.assertIn("newer: consume", self.run_with("python3").stdout)
+
+    def test_without_a_checksum_another_boot_takes_what_is_there(self):
+        self.set("sparkles-worker-sha256", None)
+        self.assert_starts_with("curl")
+        self.cloud.storage.put("lab", "bin/some worker", WORKER.replace(b"started", b"newer"))
+        self.assertIn("newer: consume", self.run_with("curl").stdout)
+        self.cloud.faults.add(action="status", path="alt=media", code=403, count=0)
+        worker = self.run_with("curl")
+        self.assertIn("newer: consume", worker.stdout)
+        self.assertIn("the worker of an earlier boot", worker.stderr)
+
+    def test_what_does_not_run_here_is_not_kept(self):
+        self.set("sparkles-worker-sha256", None)
+        self.cloud.storage.put("lab", "bin/some worker", b"\x7fELF of another machine")
         worker = self.run_with("python3", exit_code=1)
-        self.assertIn("has not the SHA-256", worker.stderr)
-        self.assertEqual(worker.stdout, "")
+        self.assertIn("does not run on this machine", worker.stderr)
+        self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
 
     def test_what_is_missing_is_said(self):
         self.set("sparkles-worker", "gs://lab/absent")

@@ -6,7 +6,8 @@ JSON is an object; all its keys but "root" may be absent:
   mounts        {path below root: path of this machine}, bound in a namespace of our own
   read_only     [path below root, ...]
   uid           to become; limits: {"NOFILE": 64, ...}; umask: 63
-  forbidden     system calls that answer ENOSYS, as under an old kernel or a strict seccomp profile
+  forbidden     system calls that answer with the error `answer`: ENOSYS as under an old kernel, or
+                EPERM as under an old seccomp profile
   environment   all of it
 
 Without root's rights it becomes root of a user namespace of its own.
@@ -71,7 +72,7 @@ def mount_all(root, mounts, read_only):
         mount("none", target, MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
-def forbid(names):
+def forbid(names, answer):
     """A seccomp filter; inherited by all that we become and start."""
     column = {"x86_64": 0, "aarch64": 1}[platform.machine()]
     numbers = [SYSTEM_CALLS[name][column] for name in names]
@@ -79,7 +80,7 @@ def forbid(names):
     for i, number in enumerate(numbers):
         program.append(struct.pack("HBBI", BPF_JUMP_EQUAL, len(numbers) - i, 0, number))
     program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, SECCOMP_RET_ALLOW))
-    program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.ENOSYS))
+    program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | getattr(errno, answer)))
     code = ctypes.create_string_buffer(b"".join(program))
     filter_ = ctypes.create_string_buffer(
         struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
@@ -107,7 +108,7 @@ def main():
     for name, value in wish.get("limits", {}).items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
     if wish.get("forbidden"):
-        forbid(wish["forbidden"])
+        forbid(wish["forbidden"], wish.get("answer", "ENOSYS"))
     os.execve(sys.argv[2], sys.argv[2:], wish.get("environment", {}))
 
 

@@ -4,9 +4,10 @@ import pathlib
 import unittest
 
 from gcloud.server import Server
-from harness import BINARY
+from harness import BINARY, wait_until
 from name_server import ADDRESS, NameServer
 from root_lab import NEWER_CALLS, RootTest
+from test_crash import kill_with_launcher
 
 CONTENT = os.urandom(3 << 20)
 
@@ -155,6 +156,27 @@ class Images(RootTest):
     def test_old_kernel(self):
         self.make(forbidden=NEWER_CALLS)
         self.run_all()
+
+    def test_profile_that_does_not_know_newer_calls(self):
+        self.make(forbidden=NEWER_CALLS, answer="EPERM")
+        self.run_all()
+
+    def test_what_a_killed_worker_left_is_ended_without_newer_calls(self):
+        for answer in ("ENOSYS", "EPERM"):
+            self.make(needs_mounts=True, forbidden=NEWER_CALLS, answer=answer)
+            lab = self.lab
+            for folder in ("/proc", "/dev"):
+                lab.mount(folder)
+            started = lab.folder / "started"
+            lab.write_tasks([lab.task("a", "[ -e /w/started ] || { touch /w/started; sleep 600; }")])
+            worker = lab.start_consume()
+            wait_until(started.exists, "the command runs")
+            kill_with_launcher(worker)
+            lab.worker_was_killed = True
+            self.assertTrue(lab.processes(), "nobody has ended it yet")
+            second = lab.consume()
+            self.assertIn("processes of a worker that was killed", second.stderr)
+            self.assertEqual(lab.processes(), [], answer)
 
     def test_all_of_it_at_once(self):
         self.make(needs_mounts=True, read_only=["/"], uid=54321, umask=0o077,

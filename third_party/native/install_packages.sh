@@ -9,17 +9,17 @@ for package in $(sed 's/#.*//' "$1"); do
 done
 [ -n "$missing" ] || exit 0
 
-as_root=""
+# Questions of packages would wait for an answer that nobody is asked for.
+as_root="env DEBIAN_FRONTEND=noninteractive"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || {
     echo "These packages are missing:$missing" >&2
     echo "Install them as root (apt-get install$missing) and try again." >&2
     exit 1
   }
-  as_root=sudo
+  as_root="sudo $as_root"
 fi
 echo "Installing Debian packages:$missing"
-export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 run() {
@@ -29,6 +29,8 @@ run() {
     exit 1
   }
 }
+# A fresh machine may still be installing its updates, with the lock in hand: 300 s are for that.
+# shellcheck disable=SC2086  # both are meant to be split
 run $as_root apt-get update -q
-# shellcheck disable=SC2086  # the list is meant to be split
-run $as_root apt-get install -y -q --no-install-recommends $missing
+# shellcheck disable=SC2086
+run $as_root apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 $missing

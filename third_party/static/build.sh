@@ -54,7 +54,12 @@ run_recipe() { # RECIPE KEY
   say "building $1"
   started=$(date +%s)
   rm -f "$TREE/done/$1"
-  if ! (set -x; . "$HERE/recipes/$1.sh") > "$TREE/logs/$1.log" 2>&1; then
+  # Not as the condition of an `if`: some shells go on after errors in one.
+  set +e
+  (set -ex; . "$HERE/recipes/$1.sh") > "$TREE/logs/$1.log" 2>&1
+  outcome=$?
+  set -e
+  if [ "$outcome" != 0 ]; then
     tail -30 "$TREE/logs/$1.log" >&2
     fail "$1 failed; the whole output is in $TREE/logs/$1.log"
   fi
@@ -69,3 +74,7 @@ for recipe in $TOOLCHAIN; do
 done
 for recipe in $LIBRARIES; do run_recipe "$recipe" "$(inputs_of "$recipe" "$key")"; done
 rm -rf "$WORK"
+
+# What depends on any of it is made again when this file is newer: see static.mk.
+sha256sum "$TREE"/done/* | sed "s|$TREE/||" > "$TREE/built.new"
+cmp -s "$TREE/built.new" "$TREE/built" || mv "$TREE/built.new" "$TREE/built"

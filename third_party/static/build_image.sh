@@ -1,24 +1,31 @@
 #!/bin/sh
 # Builds Dockerfile.static with whichever tool works here: docker, podman or buildah.
-# usage: build_image.sh NAME VERSION COMMIT EPOCH
+# usage: build_image.sh NAME TARGET VERSION COMMIT EPOCH
 # IMAGE_BASE names another base image than Docker Hub's debian:bookworm; IMAGE_APT_CONF a file of apt
-# settings that the build, but not the image, needs.
+# settings that the build, but not the image, needs. buildah in a container of its own may need
+# BUILDAH_ISOLATION=chroot and STORAGE_DRIVER=vfs.
 set -eu
-name=$1 version=$2 commit=$3 epoch=$4
+name=$1 target=$2 version=$3 commit=$4 epoch=$5
 cd "$(dirname "$0")/../.."
 
 if docker info > /dev/null 2>&1; then
   tool="docker build"
-elif command -v podman > /dev/null; then
+elif podman info > /dev/null 2>&1; then
   tool="podman build"
-elif command -v buildah > /dev/null; then
+elif buildah info > /dev/null 2>&1; then
   tool="buildah bud"
 else
-  echo "make image: none of docker (with its daemon), podman and buildah is here" >&2
+  echo "make image: none of docker (with its daemon), podman and buildah works here" >&2
   exit 1
 fi
 
-set -- --file Dockerfile.static --tag "$name:$version" --tag "$name:latest" \
+case $target in
+  x86_64) platform=linux/amd64 ;;
+  aarch64) platform=linux/arm64 ;;
+  *) echo "make image: TARGET=$target is neither x86_64 nor aarch64" >&2; exit 2 ;;
+esac
+
+set -- --platform "$platform" --build-arg "TARGET=$target" --file Dockerfile.static --tag "$name:$version" --tag "$name:latest" \
   --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" --build-arg "EPOCH=$epoch" \
   --build-arg "CREATED=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
 [ -z "${IMAGE_BASE:-}" ] || set -- "$@" --build-arg "BASE=$IMAGE_BASE"

@@ -46,14 +46,6 @@ download() {
     > "$APT_FOLDER/$1.log" 2>&1 && [ -f "$(dsc_of "$1" "$2")" ]
 }
 
-# Everything that the .dsc lists is there and has its checksum.
-is_complete() {
-  dsc=$(dsc_of "$1" "$2")
-  [ -f "$dsc" ] || return 1
-  awk '/^Checksums-Sha256:/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $1 "  " $3 }' "$dsc" |
-    (cd "$SOURCES" && sha256sum --quiet --check - > /dev/null 2>&1)
-}
-
 pinned() { awk -v package="$1" -v field="$2" '$1 == package { print $field }' "$HERE/sources.txt"; }
 
 sum_of() { sha256sum "$(dsc_of "$1" "$2")" | cut -d ' ' -f 1; }
@@ -67,7 +59,16 @@ newest() {
     fi
     say "$1 $version is in the index, but cannot be fetched; trying an older one" >&2
   done
-  fail "no version of $1 can be fetched"
+  tail -5 "$APT_FOLDER/$1.log" >&2
+  fail "no version of $1 can be fetched (see above, and $APT_FOLDER/$1.log)"
+}
+
+# Whether the archive has replaced a version, as it does with security fixes. Where it cannot be
+# asked, or does not give what its index names, building something else would be no answer.
+is_replaced() { # PACKAGE VERSION
+  offered=$(offered_versions "$1")
+  [ -n "$offered" ] || return 1
+  ! echo "$offered" | grep -qxF "$2" || grep -q '404  *Not Found' "$APT_FOLDER/$1.log"
 }
 
 # Prints the line of resolved.txt for one package.
@@ -79,6 +80,10 @@ resolve() {
     echo "$1 $version $(pinned "$1" 3)"
     return
   fi
+  is_replaced "$1" "$version" || {
+    tail -5 "$APT_FOLDER/update.log" "$APT_FOLDER/$1.log" >&2
+    fail "cannot fetch the sources of $1 $version (see above, and $APT_FOLDER/$1.log)"
+  }
   say "WARNING: the archive has $1 $version no longer; this build is not the one that" \
     "sources.txt describes ('third_party/static/fetch.sh --pin' pins what there is)" >&2
   newest "$1"

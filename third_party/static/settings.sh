@@ -9,7 +9,7 @@ case $TARGET in
   *) echo "TARGET=$TARGET is neither x86_64 nor aarch64" >&2; exit 2 ;;
 esac
 HERE=$(cd "$(dirname "$0")" && pwd)
-CACHE=${SPARKLES_STATIC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sparklesworker/static}
+CACHE=${SPARKLES_STATIC_CACHE:-${XDG_CACHE_HOME:-${HOME:?has no folder: set SPARKLES_STATIC_CACHE}/.cache}/sparklesworker/static}
 SOURCES=$CACHE/sources         # the packages as Debian publishes them
 TREE=$CACHE/$TARGET            # all that is built for one target
 SYSROOT=$TREE/sysroot          # headers and archives, musl's and all libraries'
@@ -35,5 +35,20 @@ unset CPPFLAGS CFLAGS CXXFLAGS LDFLAGS CPATH LIBRARY_PATH MAKEFLAGS MFLAGS MAKEL
 # The version that fetch.sh got: the pinned one, unless the archive has it no longer.
 version_of() { awk -v package="$1" '$1 == package { print $2 }' "$CACHE/resolved.txt"; }
 
+# Everything that a package's .dsc lists is there and has its checksum.
+is_complete() { # PACKAGE VERSION
+  dsc=$SOURCES/$1_${2#*:}.dsc
+  [ -f "$dsc" ] || return 1
+  awk '/^Checksums-Sha256:/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $1 "  " $3 }' "$dsc" |
+    (cd "$SOURCES" && sha256sum --quiet --check - > /dev/null 2>&1)
+}
+
 say() { echo "static ($TARGET): $*"; }
 fail() { echo "static ($TARGET): $*" >&2; exit 1; }
+
+case $CACHE in
+  *[[:space:]]*) fail "$CACHE has a space, which not all build systems of the libraries can take;" \
+    "SPARKLES_STATIC_CACHE names another folder" ;;
+  /*) ;;
+  *) fail "SPARKLES_STATIC_CACHE is not an absolute path: $CACHE" ;;
+esac

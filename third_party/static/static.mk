@@ -2,7 +2,10 @@
 # tree, in a folder for each target (settings.sh has the same names).
 
 STATIC_CACHE := $(or $(SPARKLES_STATIC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparklesworker/static)
+# Written by the libraries' build, anew only when one of them changed.
+STATIC_BUILT = $(STATIC_TREE)/built
 STATIC_TREE := $(STATIC_CACHE)/$(TARGET)
+STATIC_BUILD := build/static$(if $(filter-out x86_64,$(TARGET)),-$(TARGET))
 DIST := dist$(if $(filter-out x86_64,$(TARGET)),/$(TARGET))
 
 LANE_PKG_CONFIG := pkg-config
@@ -30,6 +33,9 @@ deps-static: deps
 	@[ '$(TARGET)' = x86_64 ] || \
 	  third_party/native/install_packages.sh third_party/static/packages-$(TARGET).txt
 
+$(STATIC_BUILT): static-libraries
+	@true
+
 static-libraries: deps-static
 	@TARGET=$(TARGET) SPARKLES_STATIC_CACHE='$(STATIC_CACHE)' third_party/static/build.sh
 
@@ -40,24 +46,27 @@ static:
 
 # Which library takes how many bytes of the program.
 static-sizes: static
-	@python3 third_party/static/linked.py build/static$(DIST:dist%=%)/sparklesworker.map
+	@python3 third_party/static/linked.py $(STATIC_BUILD)/sparklesworker.map
 
 ifeq ($(LANE),static)
 # Stripped, with the debug file beside it: gdb and llvm-symbolizer find that by the build-id.
-$(DIST)/sparklesworker: $(BINARY)
-	@mkdir -p $(@D)
-	@llvm-objcopy-19 --only-keep-debug $< $@.debug
-	@llvm-objcopy-19 --strip-all --add-gnu-debuglink=$@.debug $< $@.new
-	@mv $@.new $@
-	@echo "$@: $$(stat -c %s $@) bytes"
+# What dist-files says of an earlier one would be wrong now.
+$(DIST)/sparklesworker $(DIST)/sparklesworker.debug &: $(BINARY)
+	@mkdir -p $(DIST)
+	@rm -f $(DIST)/sparklesworker.spdx.json $(DIST)/SHA256SUMS
+	@llvm-objcopy-19 --only-keep-debug $< $(DIST)/sparklesworker.debug
+	@llvm-objcopy-19 --strip-all --add-gnu-debuglink=$(DIST)/sparklesworker.debug $< $(BINARY).stripped
+	@mv $(BINARY).stripped $(DIST)/sparklesworker
+	@echo "$(DIST)/sparklesworker: $$(stat -c %s $(DIST)/sparklesworker) bytes"
 
 dist-files: $(DIST)/sparklesworker
 	@python3 third_party/static/sbom.py --binary $< --map $(BINARY).map --source src \
 	  --resolved $(STATIC_CACHE)/resolved.txt --licences $(STATIC_TREE)/licences --out $(DIST) \
 	  --version $(VERSION) --commit $(COMMIT) \
 	  --epoch $(EPOCH)
-	@cd $(DIST) && find . -type f ! -name 'SHA256SUMS*' ! -path './aarch64/*' ! -name image.tar | \
-	  sed 's|^\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+	@cd $(DIST) && { ls sparklesworker sparklesworker.debug sparklesworker.spdx.json; \
+	  find licences -type f; } | LC_ALL=C sort | xargs sha256sum > $(CURDIR)/$(BUILD)/sums && \
+	  mv $(CURDIR)/$(BUILD)/sums SHA256SUMS
 	@echo "$(DIST)/: the binary, its debug file, SBOM, licences and checksums"
 endif
 
@@ -69,9 +78,11 @@ test-static: dist
 	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker --only '$(or $(T),$(CROSS_TESTS))'
 CROSS_TESTS := $(if $(filter-out $(shell uname -m),$(TARGET)),test_cross.)
 
+# FOLDERS='src/base src/cli': compiles only these anew.
 reproducible: static
-	@third_party/static/build_elsewhere.sh $(DIST)/sparklesworker '$(TARGET)' '$(COMMIT)'
+	@third_party/static/build_elsewhere.sh $(DIST)/sparklesworker '$(TARGET)' '$(COMMIT)' \
+	  $(STATIC_BUILD) $(FOLDERS)
 
 IMAGE ?= sparklesworker
 image:
-	@third_party/static/build_image.sh '$(IMAGE)' '$(VERSION)' '$(COMMIT)' '$(EPOCH)'
+	@third_party/static/build_image.sh '$(IMAGE)' '$(TARGET)' '$(VERSION)' '$(COMMIT)' '$(EPOCH)'

@@ -2,8 +2,17 @@
 
 dsc_of() { version=$(version_of "$1"); echo "$SOURCES/$1_${version#*:}.dsc"; }
 
+# Sources lie in the cache for long; what is gone or damaged since is fetched anew by the next run.
+check_sources() {
+  version=$(version_of "$1")
+  is_complete "$1" "$version" && return
+  rm -f "$CACHE/fetched"
+  fail "the sources of $1 $version are gone or damaged in $SOURCES; the next run fetches them anew"
+}
+
 # Unpacks a source package, with Debian's patches, into $WORK/NAME, and keeps its licence.
 unpack() {
+  check_sources "$1"
   case $1 in llvm-toolchain-19) unpack_llvm; return ;; esac
   rm -rf "$WORK/$1"
   mkdir -p "$WORK"
@@ -14,8 +23,10 @@ unpack() {
 # Of LLVM's tarball only the folders that the runtimes need: 10% of it. Debian's patches to them
 # concern other systems and are left out. Two recipes need it: it stays until the end.
 unpack_llvm() {
-  [ ! -d "$WORK/llvm" ] || return 0
   version=$(version_of llvm-toolchain-19)
+  [ "$(cat "$WORK/llvm/version" 2> /dev/null)" != "$version" ] || return 0
+  rm -rf "$WORK/llvm"
+  pinned=$version
   version=${version#*:}
   top=llvm-toolchain-19_${version%-*}
   rm -rf "$WORK/llvm.new"
@@ -25,6 +36,7 @@ unpack_llvm() {
     "$top/runtimes" "$top/llvm/cmake"
   tar -xOf "$SOURCES/llvm-toolchain-19_$version.debian.tar.xz" debian/copyright \
     > "$LICENCES/llvm-toolchain-19"
+  echo "$pinned" > "$WORK/llvm.new/version"
   mv "$WORK/llvm.new" "$WORK/llvm"
 }
 
