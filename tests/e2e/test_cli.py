@@ -71,7 +71,8 @@ class Output(LabTest):
     def test_a_reader_that_has_seen_enough_is_told_nothing(self):
         reader, writer = os.pipe()
         os.close(reader)
-        done = subprocess.run([BINARY, "--help"], stdout=writer, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run([BINARY, "--help"], stdout=writer, stderr=subprocess.PIPE,
+                              check=False)
         os.close(writer)
         self.assertEqual((done.returncode, done.stderr), (1, b""))
 

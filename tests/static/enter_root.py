@@ -80,7 +80,8 @@ def forbid(names, answer):
     for i, number in enumerate(numbers):
         program.append(struct.pack("HBBI", BPF_JUMP_EQUAL, len(numbers) - i, 0, number))
     program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, SECCOMP_RET_ALLOW))
-    program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | getattr(errno, answer)))
+    refusal = SECCOMP_RET_ERRNO | getattr(errno, answer)
+    program.append(struct.pack("HBBI", BPF_RETURN, 0, 0, refusal))
     code = ctypes.create_string_buffer(b"".join(program))
     filter_ = ctypes.create_string_buffer(
         struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
