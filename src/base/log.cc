@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,8 @@
 namespace sparkles {
 namespace {
 
+// A reader may stop for ever (a pager, Ctrl-S, a container's log driver); the work must not.
+constexpr absl::Duration kPatience = absl::Seconds(1);
 constexpr absl::string_view kClearLine = "\r\x1b[K";
 
 absl::string_view NameOf(Severity severity) {
@@ -33,28 +36,29 @@ absl::string_view NameOf(Severity severity) {
   return "DEFAULT";
 }
 
-void WriteOrDrop(int fd, absl::string_view text) {
+// Writes `text` as far as `fd` takes it without blocking for longer than `patience`; true if all of
+// it is out. A pipe that poll says is writable takes PIPE_BUF bytes without blocking, if nobody
+// else is quicker; a file takes all at once.
+bool WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
+  constexpr absl::Duration kPause = absl::Milliseconds(100);
+  struct stat info;
+  const bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+  absl::Duration waited;
   while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
-// What a reader who has stopped leaves no room for is dropped after a while. A pipe that poll says
-// is writable takes PIPE_BUF bytes without blocking, if nobody else is quicker.
-void WriteWithinASecond(int fd, absl::string_view text) {
-  for (int waits = 0; !text.empty() && waits < 10;) {
+    const absl::Duration pause = std::min(kPause, patience - waited);
     pollfd writable{fd, POLLOUT, 0};
-    if (poll(&writable, 1, 100) <= 0) {
-      ++waits;
+    if (poll(&writable, 1, static_cast<int>(absl::ToInt64Milliseconds(pause))) <= 0) {
+      waited += pause;
+      if (waited >= patience) return false;
       continue;
     }
-    const ssize_t written = write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
-    if (written <= 0) return;
+    const size_t part = is_file ? text.size() : std::min<size_t>(text.size(), PIPE_BUF);
+    const ssize_t written = write(fd, text.data(), part);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
     text.remove_prefix(static_cast<size_t>(written));
   }
+  return true;
 }
 
 }  // namespace
@@ -86,11 +90,27 @@ void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_v
   MutexLock lock(mutex_);
   if (progress_shown_) line = absl::StrCat(kClearLine, line);
   progress_shown_ = false;
-  WriteOrDrop(fd_, line);
+  if (dropped_ > 0) {
+    line = absl::StrCat(FormatLogLine(format_, Severity::kWarning, clock_.Now(), "",
+                                      absl::StrCat(dropped_,
+                                                   " lines of this log were dropped: "
+                                                   "nobody read it")),
+                        line);
+  }
+  WriteOrDrop(line);
+}
+
+void LogSink::WriteOrDrop(absl::string_view text) {
+  // Only the first line waits for a reader who has stopped.
+  if (WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kPatience, fd_, text)) {
+    dropped_ = 0;
+  } else {
+    ++dropped_;
+  }
 }
 
 void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
-  WriteWithinASecond(fd_, FormatLogLine(format_, severity, clock_.Now(), "", message));
+  (void)WriteWithin(kPatience, fd_, FormatLogLine(format_, severity, clock_.Now(), "", message));
 }
 
 void LogSink::ShowProgress(absl::string_view line) {
@@ -102,7 +122,7 @@ void LogSink::ShowProgress(absl::string_view line) {
   const bool known = ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
   // A line that wraps could not be cleared again.
   const std::string text = CutText(PrintableText(line), known ? size.ws_col - 1U : 79U);
-  WriteOrDrop(fd_, absl::StrCat(kClearLine, text));
+  WriteOrDrop(absl::StrCat(kClearLine, text));
 }
 
 }  // namespace sparkles

@@ -2,6 +2,7 @@
 // The one hard idea: a progress line may stand on the terminal, and every message must clear it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -22,8 +23,9 @@ enum class LogFormat { kText, kJson };
 std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
                           absl::string_view task_id, absl::string_view message);
 
-// Where lines go. Thread-safe; each line is one write(2). A line that cannot be written is dropped:
-// a closed or full stderr must never stop the work.
+// Where lines go. Thread-safe; each line of up to PIPE_BUF (4096) bytes is one write(2). A line
+// that cannot be written within a second is dropped, later ones at once until there is room again,
+// and then it is said how many: a closed or full stderr must never stop the work.
 class LogSink {
  public:
   // Borrows `clock` and the descriptor `fd`, which must stay open. Messages below `threshold` are
@@ -39,6 +41,8 @@ class LogSink {
   bool on_terminal() const { return on_terminal_; }
 
  private:
+  void WriteOrDrop(absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   Clock& clock_;
   const int fd_;
   const LogFormat format_;
@@ -46,6 +50,7 @@ class LogSink {
   const bool on_terminal_;
   Mutex mutex_;
   bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // lines since the last that was written
 };
 
 // A cheap handle on a sink, perhaps for one task. Copy it freely; the sink must outlive it.

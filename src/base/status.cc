@@ -19,6 +19,10 @@ bool OnlyTheMachineCanCure(int error) {
     case ENOMEM:
     case EAGAIN:
     case EIO:
+    case EROFS:    // file systems become that after an error; see LocalStore for destinations
+    case EUCLEAN:  // a broken file system
+    case ESTALE:   // a network mount that has gone
+    case EREMOTEIO:
       return true;
     default:
       return false;

@@ -16,6 +16,7 @@
 #include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/status.h"
 #include "base/vitals.h"
 #include "cli/cluster_monitor.h"
@@ -108,13 +109,11 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   return executor;
 }
 
+// However the folder is spelt, and through whatever links it is reached, it gets one name: what a
+// killed worker left is found by it.
 absl::Status MakeAbsoluteFolder(std::string& path) {
-  if (path[0] != '/') {
-    char folder[4096];
-    if (getcwd(folder, sizeof folder) == nullptr) return ErrnoError(errno, ".");
-    path = absl::StrCat(folder, "/", path);
-  }
   RETURN_IF_ERROR(MakeFolders(path));
+  ASSIGN_OR_RETURN(path, RealPath(path));
   if (access(path.c_str(), W_OK | X_OK) != 0) return ErrnoError(errno, path);
   return absl::OkStatus();
 }
@@ -146,7 +145,8 @@ class Worker {
         cache_(options.cache_dir, store_, clock, &vitals),
         signals_(stop_, drain_),
         deadline_(stop_, StopSteps(), [this] {
-          log_.Error("there is no more time: this ends now, whatever is unfinished");
+          log_.sink().WriteUrgently(Severity::kError,
+                                    "there is no more time: this ends now, whatever is unfinished");
           _exit(StoppedCode(signal()));
         }) {}
 
@@ -253,11 +253,11 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
     log.Error(queue.status().message());
     return kExitTasksFile;
   }
-  int held = -1;
+  int held = 0;
   const auto hold_claim = [&] {
-    if ((*queue)->lock_fd() == held) return;
-    held = (*queue)->lock_fd();
-    const absl::Status holding = runner.HoldInLauncher(held);
+    if ((*queue)->lock_openings() == held) return;
+    held = (*queue)->lock_openings();
+    const absl::Status holding = runner.HoldInLauncher((*queue)->lock_fd());
     if (!holding.ok()) log.Warning("launcher: ", holding.message());
   };
   const int code =

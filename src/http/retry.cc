@@ -15,6 +15,9 @@ namespace {
 
 // Longer than that nobody waits because a server says so: it may be mistaken.
 constexpr absl::Duration kLongestRetryAfter = absl::Minutes(2);
+// What one attempt takes from the patience at most. Requests have shorter limits of their own; one
+// that seems to have taken longer went on while this machine was frozen, or its clock was set.
+constexpr absl::Duration kLongestAttempt = absl::Minutes(5);
 
 absl::Status CancelledBy(const CancelToken& cancel) {
   return absl::CancelledError(cancel.reason());
@@ -55,18 +58,22 @@ class Backoff {
 absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock& clock,
                        const CancelToken& cancel, absl::FunctionRef<Attempt()> attempt) {
   Backoff backoff(policy);
-  absl::Time patient_until = clock.Now() + policy.patience;
+  absl::Duration spent;
   for (int attempts = 1;; ++attempts) {
     if (cancel.cancelled()) return CancelledBy(cancel);
+    const absl::Time started = clock.Now();
     const Attempt outcome = attempt();
     if (outcome.status.ok()) return outcome.status;
     if (!MayRepeat(outcome.status, idempotency)) return WithCount(outcome.status, attempts);
     if (outcome.progress) {
       backoff.Reset();
-      patient_until = clock.Now() + policy.patience;
+      spent = absl::ZeroDuration();
+    } else {
+      spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), kLongestAttempt);
     }
     const absl::Duration wait = backoff.Next(outcome.status);
-    if (clock.Now() + wait > patient_until) return WithCount(outcome.status, attempts);
+    spent += wait;
+    if (spent > policy.patience) return WithCount(outcome.status, attempts);
     if (policy.observer != nullptr) policy.observer->Waits(outcome.status, attempts);
     if (!clock.Sleep(wait, cancel)) return CancelledBy(cancel);
     if (policy.retries != nullptr) policy.retries->Add();

@@ -48,6 +48,7 @@ class FileQueue : public Queue {
   // worker can so hold on to a task until its command is dead. Look again after each claim: it is
   // another one after the state file was deleted.
   int lock_fd() const { return log_.fd(); }
+  int lock_openings() const { return log_.openings(); }
 
  private:
   FileQueue(TaskTable table, StateLog log, std::string owner, Clock& clock);

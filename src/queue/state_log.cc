@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -111,17 +112,21 @@ absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table
 }
 
 absl::Status StateLog::Reopen(int flags) {
+  // The old file's claims are let go only when there is another: a folder that is away for a moment
+  // (a mount, a rename) may come back with them.
+  ASSIGN_OR_RETURN(UniqueFd opened, OpenFile(path_, flags | O_NONBLOCK));  // a FIFO would block
+  struct stat info;
+  if (fstat(opened.get(), &info) != 0) return ErrnoError(errno, path_);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
+  }
   if (fd_.valid()) {
     // Closing is not enough: a duplicate of the descriptor may keep the locks alive.
     (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, 0, 0);
     held_.clear();
   }
-  ASSIGN_OR_RETURN(fd_, OpenFile(path_, flags | O_NONBLOCK));  // a FIFO would block
-  struct stat info;
-  if (fstat(fd(), &info) != 0) return ErrnoError(errno, path_);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
-  }
+  fd_ = std::move(opened);
+  ++openings_;
   device_ = info.st_dev;
   inode_ = info.st_ino;
   offset_ = 0;
@@ -156,10 +161,25 @@ absl::StatusOr<bool> StateLog::IsCurrent() const {
 absl::Status StateLog::CatchUp(TaskTable& table) {
   if (lines_ == 0) table.Clear();
   ASSIGN_OR_RETURN(const off_t size, ReadNew(table));
-  if (size > offset_ && ftruncate(fd(), offset_) != 0) return ErrnoError(errno, path_);
+  if (size > offset_) RETURN_IF_ERROR(CutTornLine(size));
   if (lines_ > 0) return absl::OkStatus();
   RETURN_IF_ERROR(Write(FormatStateHeader()));
   return durable_ ? SyncFolder(FolderOf(path_)) : absl::OkStatus();
+}
+
+absl::Status StateLog::CutTornLine(off_t size) {
+  if (lines_ == 0) {
+    // Somebody else's file of that name may well be one line without an end.
+    const std::string header = FormatStateHeader();
+    std::string torn(std::min(static_cast<size_t>(size), header.size() + 1), '\0');
+    const ssize_t got = pread(fd(), torn.data(), torn.size(), 0);
+    if (got < 0) return ErrnoError(errno, path_);
+    torn.resize(static_cast<size_t>(got));
+    if (!absl::StartsWith(header, torn)) {
+      return NotOurs(absl::InvalidArgumentError("is not the header of a state file"));
+    }
+  }
+  return ftruncate(fd(), offset_) == 0 ? absl::OkStatus() : ErrnoError(errno, path_);
 }
 
 absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
@@ -192,13 +212,15 @@ absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
     if (change.ok()) table.Apply(*change);
     status = change.status();
   }
-  if (!status.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path_, ": line ", lines_ + 1, ": ", status.message(), "; delete the file to start over"));
-  }
+  if (!status.ok()) return NotOurs(status);
   offset_ += static_cast<off_t>(line.size()) + 1;
   ++lines_;
   return absl::OkStatus();
+}
+
+absl::Status StateLog::NotOurs(const absl::Status& status) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      path_, ": line ", lines_ + 1, ": ", status.message(), "; delete the file to start over"));
 }
 
 absl::Status StateLog::Append(const StateChange& change, TaskTable& table) {
@@ -240,7 +262,8 @@ absl::StatusOr<bool> StateLog::IsTaskLocked(const std::string& task_id) const {
 }
 
 absl::Status StateLog::Sync() const {
-  if (durable_ && fdatasync(fd()) != 0) return ErrnoError(errno, path_);
+  // EINVAL: a file system that has no notion of it (some network mounts).
+  if (durable_ && fdatasync(fd()) != 0 && errno != EINVAL) return ErrnoError(errno, path_);
   return absl::OkStatus();
 }
 

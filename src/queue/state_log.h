@@ -72,9 +72,10 @@ class StateLog {
   // What was appended survives a power cut (if `durable`).
   absl::Status Sync() const;
 
-  // All locks live as long as any duplicate of this descriptor is open. It changes when the file is
-  // started over.
+  // All locks live as long as any duplicate of this descriptor is open. When the file is started
+  // over there is another descriptor (maybe of the same number), and `openings` is one higher.
   int fd() const { return fd_.get(); }
+  int openings() const { return openings_; }
 
  private:
   StateLog(std::string path, bool durable) : path_(std::move(path)), durable_(durable) {}
@@ -84,12 +85,16 @@ class StateLog {
   // Reads all complete lines that are new; nobody may append meanwhile, since a torn line can be
   // replaced by another. Returns the size of the file, torn line included.
   absl::StatusOr<off_t> ReadNew(TaskTable& table);
+  // Cuts what follows the last whole line, unless the file is none of ours.
+  absl::Status CutTornLine(off_t size);
+  absl::Status NotOurs(const absl::Status& status) const;
   absl::Status TakeLine(absl::string_view line, TaskTable& table);
   absl::Status Write(absl::string_view line);
 
   std::string path_;
   bool durable_;
   UniqueFd fd_;
+  int openings_ = 0;
   dev_t device_ = 0;
   ino_t inode_ = 0;
   off_t offset_ = 0;   // end of the last line that was read or written

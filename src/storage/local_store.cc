@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,6 +25,18 @@ absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
   if (!absl::ConsumePrefix(&reason, path_prefix)) return Annotate(status, url);
   const absl::Status named(status.code(), absl::StrCat(url, ": ", reason));
   return IsMachineFault(status) ? MachineFault(named) : named;
+}
+
+// NameUrl for an error of writing. A destination that is read-only is the task's choice; only our
+// own folders are not meant to be.
+absl::Status AtDestination(const absl::Status& status, const std::string& path,
+                           absl::string_view url) {
+  const absl::Status named = NameUrl(status, url);
+  std::string folder = FolderOf(path);
+  while (folder != "/" && access(folder.c_str(), F_OK) != 0) folder = FolderOf(folder);
+  struct statvfs info;
+  const bool read_only = statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+  return read_only ? absl::Status(named.code(), named.message()) : named;
 }
 
 absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
@@ -64,10 +77,10 @@ absl::StatusOr<ObjectInfo> LocalStore::Upload(int fd, const std::string& url,
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   ASSIGN_OR_RETURN(const struct stat source, StatRegularFile(fd, url));
   auto file = Begin(path, 0666 | (source.st_mode & 0111));
-  if (!file.ok()) return NameUrl(file.status(), url);
+  if (!file.ok()) return AtDestination(file.status(), path, url);
   ASSIGN_OR_RETURN(const ObjectInfo info, Transfer(fd, file->fd(), url, options));
   const absl::Status finished = Finish(*file);
-  if (!finished.ok()) return NameUrl(finished, url);
+  if (!finished.ok()) return AtDestination(finished, path, url);
   return info;
 }
 
@@ -78,7 +91,7 @@ absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes, cons
   absl::Status status = file.status();
   if (status.ok()) status = file->Write(bytes);
   if (status.ok()) status = Finish(*file);
-  if (!status.ok()) return NameUrl(status, url);
+  if (!status.ok()) return AtDestination(status, path, url);
   return ObjectInfo{.size = bytes.size(), .crc32c = Crc32c(bytes), .generation = 0};
 }
 

@@ -267,7 +267,7 @@ TEST_F(FileQueueTest, StateOfANewerVersionIsRefused) {
 }
 
 TEST_F(FileQueueTest, FileThatIsNoStateIsRefusedAndLeftAlone) {
-  for (const std::string text : {"a,b\n1,2\n", "{}\n", "[]\n", "\n"}) {
+  for (const std::string text : {"a,b\n1,2\n", "{}\n", "[]\n", "\n", "a note", "{\"form\": 1}"}) {
     ASSERT_TRUE(WriteFileAtomically(state_path_, text, false).ok());
     EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen(1).status())) << text;
     EXPECT_EQ(StateText(), text);
@@ -289,6 +289,18 @@ TEST_F(FileQueueTest, DeletedStateStartsOverAndLosesOldClaims) {
   ASSERT_TRUE(again);
   EXPECT_EQ(again->attempt, 1);
   EXPECT_TRUE(queue->Finish(*again, Complete()).ok());
+  EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
+}
+
+TEST_F(FileQueueTest, FolderThatIsAwayForAMomentCostsNoClaim) {
+  const auto queue = Open(1);
+  const auto claim = ClaimOne(*queue);
+  ASSERT_TRUE(claim);
+  const std::string folder = FolderOf(state_path_);
+  ASSERT_EQ(rename(folder.c_str(), (folder + ".away").c_str()), 0);
+  EXPECT_FALSE(queue->Finish(*claim, Complete()).ok());
+  ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
+  EXPECT_TRUE(queue->Finish(*claim, Complete()).ok());
   EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
 }
 

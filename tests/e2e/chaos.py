@@ -103,7 +103,6 @@ class Chaos:
         self.names = [f"job-{number % 5}.{number}" for number in range(1, tasks + 1)]
         self.expected = {}
         self.done = collections.Counter()  # what was done to them
-        self.resets = []
 
     # --- the storm
 
@@ -173,33 +172,18 @@ class Chaos:
             if state.status == "claimed" and state.owner == machine.owner:
                 self.lab.reset_task(name)
 
-    def reset_abandoned(self):
-        """Claims of workers that have ended, and that no later one has given back."""
-        owners = {machine.owner: machine for machine in self.machines}
-        for name, state in self.lab.states().items():
-            if state.status != "claimed":
-                continue
-            machine = owners[state.owner]
-            claimed = [line for line in state.lines if line["status"] == "claimed"][-1]
-            if not machine.lives() or claimed["timestamp"] < machine.started:
-                self.resets.append(name)
-                self.lab.reset_task(name)
-
     def unfinished(self):
         return {name: state.status for name, state in self.lab.states().items()
                 if state.status not in FINAL}
 
     def come_to_rest(self, seconds):
+        """Nobody resets anything now: what killed workers held, the next on their machine give back."""
         end = time.monotonic() + seconds * SLOWNESS
-        look_at = time.monotonic() + 5.0
         while left := self.unfinished():
             now = time.monotonic()
             assert now < end, f"seed {self.seed}: not at its end after {seconds} s: {left}"
             for machine in self.machines:
                 machine.look(now, 0.1)
-            if now >= look_at:  # those who start now have had the time to give back
-                self.reset_abandoned()
-                look_at = now + 5.0
             time.sleep(0.2)
         for machine in self.machines:
             if not machine.lives():
@@ -285,7 +269,7 @@ class Chaos:
         exits = collections.Counter(code for machine in self.machines for code in machine.exits)
         return (f"seed {self.seed}: {len(self.names)} tasks, {len(self.machines)} machines, "
                 f"{self.seconds:g} s; done to them: {dict(self.done)}; workers ended with "
-                f"{dict(exits)}; reset by the client afterwards: {len(self.resets)}")
+                f"{dict(exits)}")
 
 
 def main():

@@ -1,4 +1,5 @@
 """kill -9 of the worker at each step of a task and at random: nothing is lost, doubled, untrue."""
+import fcntl
 import os
 import random
 import re
@@ -114,6 +115,24 @@ class Kill(LabTest):
 
     def write_pid(self):
         (self.lab.folder / "pid").write_text(str(os.getpid()))
+
+
+class StoppedReader(LabTest):
+    def test_a_stderr_that_nobody_reads_keeps_nobody_from_working_or_stopping(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        started = self.lab.folder / "started"
+        self.lab.write_tasks([
+            self.lab.task("a.1", "true", **{"pre-exec-script": "seq 1 20000"}),
+            self.lab.task("b.1", f"touch {started}; sleep 600")])
+        worker = self.lab.start_consume(stderr=writer)
+        os.close(writer)
+        wait_until(started.exists, "the second task runs")
+        self.assert_complete("a.1")
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(30).exit_code, 143)
+        self.assertEqual(self.lab.states()["b.1"].status, "pending")
 
 
 if __name__ == "__main__":

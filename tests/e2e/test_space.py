@@ -79,6 +79,27 @@ class SmallDisk(LabTest):
         self.assert_complete("a.2")
 
 
+    def test_a_folder_that_turns_read_only_under_a_task_costs_no_task(self):
+        self.mount(self.lab.tasks_dir, 4)
+        gate = self.lab.folder / "gate"
+        wait = f"touch {gate}.begun; while [ ! -e {gate} ]; do sleep 0.05; done"
+        self.lab.write_tasks([self.lab.task(
+            "a.1", "cat in > out", downloads=[self.lab.download(self.lab.put("in", b"x"), "in")],
+            **{"pre-download-script": wait})])
+        worker = self.lab.start_consume()
+        wait_until((self.lab.folder / "gate.begun").exists, "the task has begun")
+        os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
+                  f"mount -o bind,remount,ro {self.lab.tasks_dir}")
+        gate.touch()
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        ended = self.lab.states()["a.1"]
+        self.assertEqual(ended.status, "pending")
+        self.assertIn("Read-only file system", ended.lines[-1]["failure_reason"])
+        os.system(f"umount -l {self.lab.tasks_dir}")
+        self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
+
+
 class CacheSize(LabTest):
     def test_the_cache_is_kept_below_its_size_and_links_stay_good(self):  # D51
         ready, gate = self.lab.folder / "ready", self.lab.folder / "gate"

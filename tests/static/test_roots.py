@@ -157,6 +157,16 @@ class Images(RootTest):
         self.make(forbidden=NEWER_CALLS)
         self.run_all()
 
+    def test_a_destination_that_is_read_only_fails_the_task(self):
+        self.make(needs_mounts=True, read_only=["/ro"])
+        os.mkdir(f"{self.lab.root}/ro")
+        task = self.lab.task("a", "echo > out",
+                             uploads={"include_patterns": ["**"], "dst_url": "file:///ro/a"})
+        worker = self.run_tasks(task)
+        state = self.lab.states()["a"]
+        self.assertEqual(state.status, "failed", worker.stderr)
+        self.assertIn("Read-only file system", state.lines[-1]["failure_reason"])
+
     def test_profile_that_does_not_know_newer_calls(self):
         self.make(forbidden=NEWER_CALLS, answer="EPERM")
         self.run_all()

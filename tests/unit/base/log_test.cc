@@ -88,6 +88,26 @@ TEST(LogTest, ALogThatCannotBeWrittenStopsNothing) {
   Log(closed).Info("dropped");
 }
 
+TEST(LogTest, AReaderWhoHasStoppedStopsNothingAndLearnsWhatHeMissed) {
+  FakeClock clock;
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  LogSink sink(clock, writer.get(), LogFormat::kText, Severity::kDebug);
+  const std::string long_line(100'000, 'x');  // more than a pipe holds
+  Log(sink).Info(long_line);
+  for (int i = 0; i < 100; ++i) Log(sink).Info("dropped");
+  sink.WriteUrgently(Severity::kError, "dropped");
+  std::string text(200'000, ' ');
+  ASSERT_GT(read(reader.get(), text.data(), text.size()), 0);
+  Log(sink).Info("kept");
+  const ssize_t size = read(reader.get(), text.data(), text.size());
+  text.resize(size < 0 ? 0 : static_cast<size_t>(size));
+  EXPECT_THAT(text, testing::EndsWith("WARNING 101 lines of this log were dropped: nobody read it\n"
+                                      "2026-01-31T12:00:00.000Z INFO    kept\n"));
+}
+
 TEST(LogTest, LinesOfManyThreadsStayWhole) {
   RecordedLog recorded;
   const Log log = recorded.log();

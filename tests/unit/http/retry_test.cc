@@ -126,6 +126,24 @@ TEST_F(RetryLoopTest, NoAttemptStartsAfterPatienceIsAtItsEnd) {
   EXPECT_LE(clock_.Now() - start, policy.patience);
 }
 
+TEST_F(RetryLoopTest, AFreezeOrAClockThatIsSetDoesNotUseUpPatience) {
+  const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Minutes(30)};
+  for (const absl::Duration step : {absl::Hours(10), absl::Hours(-10)}) {
+    int left = 4;
+    EXPECT_TRUE(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel_, [&]() -> Attempt {
+                  clock_.Advance(step);
+                  return {left-- > 0 ? Trouble() : absl::OkStatus()};
+                }).ok());
+  }
+  EXPECT_FALSE(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel_, [&]() -> Attempt {
+                 clock_.Advance(absl::Hours(1));
+                 ++attempts_;
+                 return {Trouble()};
+               }).ok());
+  EXPECT_GT(attempts_, 4);
+  EXPECT_LT(attempts_, 7);
+}
+
 TEST_F(RetryLoopTest, NobodyWaitsForAnAttemptThatWouldComeTooLate) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Seconds(60)};
   EXPECT_FALSE(Run({{Trouble(false, absl::Seconds(61))}}, policy).ok());
