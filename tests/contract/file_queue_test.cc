@@ -292,18 +292,6 @@ TEST_F(FileQueueTest, DeletedStateStartsOverAndLosesOldClaims) {
   EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
 }
 
-TEST_F(FileQueueTest, FolderThatIsAwayForAMomentCostsNoClaim) {
-  const auto queue = Open(1);
-  const auto claim = ClaimOne(*queue);
-  ASSERT_TRUE(claim);
-  const std::string folder = FolderOf(state_path_);
-  ASSERT_EQ(rename(folder.c_str(), (folder + ".away").c_str()), 0);
-  EXPECT_FALSE(queue->Finish(*claim, Complete()).ok());
-  ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
-  EXPECT_TRUE(queue->Finish(*claim, Complete()).ok());
-  EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
-}
-
 TEST_F(FileQueueTest, ClaimFromBeforeADeletionCannotEndTheClaimOfAnother) {
   const auto first = Open(1);
   const auto second = Open(1);

@@ -1,4 +1,5 @@
-// A worker that was stopped while it had the right to append to the state: others must not hang.
+// Locks of the state: a worker that was stopped while it had the right to append must not make
+// others hang, and claims stay while the file cannot be reached.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,6 +62,19 @@ TEST_F(StateLockTest, OthersSaySoAndGoOnWhenItIsFree) {
   const auto claim = late->ClaimOne(cancel_);
   ASSERT_TRUE(claim.ok()) << claim.status();
   EXPECT_TRUE(claim->has_value());
+}
+
+TEST_F(StateLockTest, FolderThatIsAwayForAMomentCostsNoClaim) {
+  const auto queue = Open();
+  const auto claim = queue->ClaimOne(cancel_);
+  ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();
+  Outcome complete;
+  complete.kind = Outcome::Kind::kComplete;
+  const std::string folder = FolderOf(tasks_path_);
+  ASSERT_EQ(rename(folder.c_str(), (folder + ".away").c_str()), 0);
+  EXPECT_FALSE(queue->Finish(**claim, complete).ok());
+  ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
+  EXPECT_TRUE(queue->Finish(**claim, complete).ok());
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ class Chaos:
                 if state.status not in FINAL}
 
     def come_to_rest(self, seconds):
-        """Nobody resets anything now: what killed workers held, the next on their machine give back."""
+        """Nobody resets anything now: what the killed held, the next on their machine give back."""
         end = time.monotonic() + seconds * SLOWNESS
         while left := self.unfinished():
             now = time.monotonic()
