@@ -30,7 +30,8 @@ PROGRAM_SECONDS = 300
 E2E_SECONDS = 120
 SANITIZER_SLOWNESS = 4
 GTEST_PROGRAMS = ("unit_tests", "contract_tests", "sim_tests")
-E2E_AT_ONCE = 2
+# More than most machines have processors: end-to-end tests mostly wait.
+AT_ONCE = 3
 # Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
 CLOUD_JOBS = ("contract_tests", "test_cloud_")
 
@@ -245,7 +246,7 @@ def main():
     started = time.monotonic()
     runner = Runner(options)
     outcomes = []
-    with datastore_for(runner), concurrent.futures.ThreadPoolExecutor(E2E_AT_ONCE) as pool:
+    with datastore_for(runner), concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         running = [pool.submit(runner.job, name, body) for name, body in runner.jobs()]
         for future in concurrent.futures.as_completed(running):
             outcome = future.result()
