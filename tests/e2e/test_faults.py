@@ -89,6 +89,29 @@ class FullDisk(FaultTest):
                                      "rm big; exit $s"))
         self.assert_complete("a.1", "1")
 
+    def test_that_a_command_fills_keeps_no_failure_from_being_recorded(self):
+        self.small_disk(self.lab.tasks_dir)
+        name = "two\nlines"
+        fill = "cat /dev/zero > big 2> /dev/null"
+        self.run_tasks(self.lab.task("a.1", f"{fill}; exec sleep 1000", uploads={}),
+                       self.lab.task("a.2", f"touch '{name}'; {fill}; exit 0", uploads={
+                           "include_patterns": ["two*"], "dst_url": self.lab.url("a.2")}),
+                       flags=("--taskTimeout", "1", "--minFreeSpace", "0"))
+        self.assert_failed("a.1", "time-out")
+        self.assertIn("time-out", self.lab.result("a.1")["failure_reason"])
+        self.assertEqual(self.lab.log("a.1"), "")
+        self.assert_failed("a.2", "no store can keep it")
+        self.assertIn("no store", self.lab.result("a.2")["failure_reason"])
+
+    def test_a_disk_without_a_file_more_ends_no_task_that_ran(self):
+        self.small_disk(self.lab.tasks_dir)
+        os.system(f"mount -o remount,nr_inodes=300 {self.lab.tasks_dir}")
+        self.run_tasks(self.lab.task(
+            "a.1",
+            "i=0; while [ $i -lt 400 ]; do true > $i; i=$((i + 1)); done 2> /dev/null; exit 3",
+            uploads={}, **{"post-exec-script": "ls -al"}))
+        self.assert_complete("a.1", "3")
+
 
 class AsAnotherUser(FaultTest):
     def setUp(self):
