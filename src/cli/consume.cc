@@ -143,7 +143,7 @@ class Worker {
         local_(options.durable),
         router_(local_, &cloud.store()),
         store_(router_, vitals),
-        cache_(options.cache_dir, store_, clock, &vitals),
+        cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_),
         deadline_(stop_, StopSteps(), [this] {
           log_.Error("there is no more time: this ends now, whatever is unfinished");

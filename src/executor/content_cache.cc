@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/copy.h"
@@ -35,6 +36,15 @@ absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   return info;
 }
 
+// Of all that only the machine can cure, what removing files can. Statuses do not tell that from a
+// lack of descriptors or memory; their texts do.
+bool SaysNoSpace(const absl::Status& status) {
+  const auto says = [&](int error) {
+    return absl::StrContains(status.message(), absl::ErrnoToStatus(error, "").message());
+  };
+  return IsMachineFault(status) && (says(ENOSPC) || says(EDQUOT));
+}
+
 // Changes whenever somebody writes to the file, whatever he does to hide it.
 std::string StampOf(const struct stat& info) {
   return absl::StrCat(info.st_size, " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_mtim)),
@@ -45,11 +55,12 @@ std::string StampOf(const struct stat& info) {
 }  // namespace
 
 ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals,
-                           const std::string& boot_id_path)
+                           const Log* log, const std::string& boot_id_path)
     : folder_(std::move(folder)),
       store_(store),
       clock_(clock),
       vitals_(vitals),
+      log_(log),
       boot_id_(absl::StripAsciiWhitespace(ReadFile(boot_id_path, 100).value_or(""))) {
   RemoveLeftovers(folder_, clock_.Now());
 }
@@ -57,27 +68,31 @@ ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
                                 const TransferOptions& options) {
   // A task that can write to the entry may do so while we copy; then everything is looked at anew.
-  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
     ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
-    ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
-    const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
-                                    [&](uint64_t bytes) { return Report(options, bytes); });
-    if (!made_room && MakeRoom(copied.status())) {
-      made_room = true;
-      continue;
-    }
-    if (absl::IsAborted(copied.status())) continue;
-    if (!copied.ok()) return Annotate(copied.status(), dst);
-    ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
-    if (StampOf(info) == StampOf(entry.seen)) return file.Commit(/*durable=*/false);
-    // Nobody need have written to it: that it was evicted changes its ctime, too.
-    const auto found = HashContent(file.fd(), static_cast<int64_t>(*copied), dst, options);
-    RETURN_IF_ERROR(found.status());
-    if (*found == HashOf(url)) return file.Commit(/*durable=*/false);
+    const absl::Status copied =
+        WithRoom(FolderOf(dst), [&] { return CopyEntry(entry, HashOf(url), dst, mode, options); });
+    if (!absl::IsAborted(copied)) return copied;
   }
   // By whom is unknown: the task that waits for its copy has nothing to do with it.
   return FolderFault(absl::AbortedError(absl::StrCat(url, ": its copy there is being changed")));
+}
+
+absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash,
+                                     const std::string& dst, mode_t mode,
+                                     const TransferOptions& options) {
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
+  const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
+                                  [&](uint64_t bytes) { return Report(options, bytes); });
+  if (!copied.ok()) return Annotate(copied.status(), dst);
+  ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
+  if (StampOf(info) != StampOf(entry.seen)) {
+    // Nobody need have written to it: that it was evicted changes its ctime, too.
+    ASSIGN_OR_RETURN(const std::string found,
+                     HashContent(file.fd(), static_cast<int64_t>(*copied), dst, options));
+    if (found != hash) return absl::AbortedError(absl::StrCat(entry.path, ": was changed"));
+  }
+  return file.Commit(/*durable=*/false);
 }
 
 absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
@@ -212,18 +227,16 @@ absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
                                                        const std::string& hash,
                                                        const TransferOptions& options) {
   std::string found;
-  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
-    auto file = AtomicFile::Create(PathOf(hash), kEntryMode);
-    if (!file.ok()) return FolderFault(file.status());
-    MarkInUse(file->fd());
-    const absl::Status downloaded = store_.Download(url, file->fd(), options).status();
-    if (!made_room && MakeRoom(downloaded)) {
-      made_room = true;
-      --tries;
-      continue;
-    }
-    RETURN_IF_ERROR(downloaded);
+    std::optional<AtomicFile> file;
+    RETURN_IF_ERROR(WithRoom(folder_, [&] {
+      file.reset();
+      auto made = AtomicFile::Create(PathOf(hash), kEntryMode);
+      if (!made.ok()) return FolderFault(made.status());
+      file.emplace(*std::move(made));
+      MarkInUse(file->fd());
+      return store_.Download(url, file->fd(), options).status();
+    }));
     ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), file->path()));
     ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, file->path(), options));
     if (found == hash) return Publish(*file);
@@ -232,9 +245,30 @@ absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
 }
 
-bool ContentCache::MakeRoom(const absl::Status& status) const {
-  if (!IsMachineFault(status) || !absl::IsResourceExhausted(status)) return false;
-  return EvictEntries(folder_, UINT64_MAX, 0).entries > 0;
+absl::Status ContentCache::WithRoom(const std::string& folder,
+                                    absl::FunctionRef<absl::Status()> write) {
+  const int rooms_before = RoomsMade();
+  absl::Status status = write();
+  if (SaysNoSpace(status) && OnOneDisk(folder, folder_) && MakeRoom(rooms_before)) status = write();
+  return status;
+}
+
+int ContentCache::RoomsMade() {
+  MutexLock lock(room_mutex_);
+  return rooms_made_;
+}
+
+bool ContentCache::MakeRoom(int rooms_before) {
+  MutexLock lock(room_mutex_);
+  if (rooms_made_ != rooms_before) return true;
+  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0);
+  if (evicted.entries == 0) return false;
+  ++rooms_made_;
+  if (log_ != nullptr) {
+    log_->Info("the disk is full: removed ", evicted.entries, " inputs (", evicted.bytes >> 20,
+               " MiB) from the cache");
+  }
+  return true;
 }
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {

@@ -97,10 +97,9 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
     return absl::OkStatus();
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
-  absl::Status status = Fetch(download.src_url, path, mode, staged, options);
   // What no task uses gives way to what this one needs.
-  if (cache_.MakeRoom(status)) status = Fetch(download.src_url, path, mode, staged, options);
-  return status;
+  return cache_.WithRoom(FolderOf(path),
+                         [&] { return Fetch(download.src_url, path, mode, staged, options); });
 }
 
 absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode_t mode,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -21,6 +22,7 @@
 #include "executor/cache_eviction.h"
 #include "tests/support/failing_store.h"
 #include "tests/support/mem_store.h"
+#include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -46,7 +48,9 @@ class ContentCacheTest : public testing::Test {
   void SetUp() override { memory_.Put(url_, content_); }
 
   // As a worker that starts now sees it.
-  ContentCache Cache() { return ContentCache(Folder(), store_, clock_, &vitals_, boot_id_path_); }
+  ContentCache Cache() {
+    return ContentCache(Folder(), store_, clock_, &vitals_, &log_, boot_id_path_);
+  }
   std::string Folder() const { return folder_ / "cache"; }
   std::string EntryPath() const { return Folder() + "/" + hash_; }
   std::string RecordPath() const { return EntryPath() + ".ok"; }
@@ -61,11 +65,13 @@ class ContentCacheTest : public testing::Test {
 
   // A cache that has the entry, checked and recorded.
   ContentCache FilledCache() {
-    ContentCache cache = Cache();
-    EXPECT_EQ(Copied(cache), content_);
-    EXPECT_EQ(Copied(cache), content_);
+    {
+      ContentCache cache = Cache();
+      EXPECT_EQ(Copied(cache), content_);
+      EXPECT_EQ(Copied(cache), content_);
+    }
     EXPECT_TRUE(std::filesystem::exists(RecordPath()));
-    return cache;
+    return Cache();
   }
 
   // Whether the next use reads the content of the entry to check it.
@@ -110,6 +116,8 @@ class ContentCacheTest : public testing::Test {
   MemStore memory_;
   FailingStore store_{memory_};
   LateClock clock_;
+  RecordedLog recorded_;
+  const Log log_ = recorded_.log();
   std::string boot_id_path_ = "/proc/sys/kernel/random/boot_id";
 };
 
@@ -307,6 +315,25 @@ TEST_F(ContentCacheTest, AnEntryThatIsChangedAgainAndAgainIsTheMachinesFault) {
   const absl::Status copied = cache.Copy(url_, folder_ / "changed", 0666, options);
   EXPECT_TRUE(IsMachineFault(copied)) << copied;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "changed"));
+}
+
+TEST_F(ContentCacheTest, OnlyAFullDiskThatItLiesOnEmptiesTheCache) {
+  ContentCache cache = FilledCache();
+  const auto tries_after = [&](const std::string& folder, int error) {
+    int tries = 0;
+    const absl::Status status = cache.WithRoom(
+        folder, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
+    return tries;
+  };
+  for (const int error : {EMFILE, ENFILE, ENOMEM, EIO, EACCES}) {
+    EXPECT_EQ(tries_after(folder_.path(), error), 1) << error;
+  }
+  EXPECT_EQ(tries_after("/proc", ENOSPC), 1) << "another file system";
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+  EXPECT_EQ(tries_after(folder_.path(), EDQUOT), 2);
+  EXPECT_FALSE(std::filesystem::exists(EntryPath()));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("removed 1 inputs"));
+  EXPECT_EQ(tries_after(folder_.path(), ENOSPC), 1) << "nothing is left to remove";
 }
 
 TEST_F(ContentCacheTest, ACacheFolderThatCannotBeIsTheMachinesFault) {

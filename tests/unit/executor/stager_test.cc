@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <latch>
 #include <string>
 #include <vector>
 
@@ -170,6 +172,33 @@ TEST_F(StagerTest, ContentThatIsNotWhatItsNameSaysIsRefused) {  // D10
 TEST_F(StagerTest, AFullDiskStaysTheMachinesFault) {
   store_.Add({.method = StoreMethod::kDownload, .status = ErrnoError(ENOSPC, "gs://b/plain")});
   EXPECT_TRUE(IsMachineFault(Stage({Plain("plain")})));
+}
+
+// A store whose first downloads find the disk full, all of them before any of them ends.
+class FullDiskStore : public MemStore {
+ public:
+  explicit FullDiskStore(int count) : full_(count), latch_(count) {}
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override {
+    if (full_-- <= 0) return MemStore::Download(url, fd, options);
+    latch_.arrive_and_wait();
+    return ErrnoError(ENOSPC, url);
+  }
+
+ private:
+  std::atomic<int> full_;
+  std::latch latch_;
+};
+
+TEST_F(StagerTest, TheRoomThatTheCacheMakesIsForAllTransfers) {  // D51
+  ASSERT_TRUE(Stage({Cas("in-the-cache")}).ok());
+  FullDiskStore full(/*count=*/4);
+  full.Put("gs://b/plain", "plain content\n");
+  Stager parallel(full, cache_, clock_, /*transfers=*/4);
+  const auto inputs = parallel.Stage({Plain("a"), Plain("b"), Plain("c"), Plain("d")}, Work(),
+                                     cancel_, recorded_.log());
+  EXPECT_TRUE(inputs.ok()) << inputs.status();
+  EXPECT_EQ(Read("d"), "plain content\n");
 }
 
 TEST_F(StagerTest, NoInputGoesThroughALinkThatLeadsOut) {  // D08
