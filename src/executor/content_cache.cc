@@ -147,10 +147,14 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
   const std::string path = PathOf(hash);
   auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (absl::IsNotFound(fd.status())) return std::nullopt;
-  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file.
+  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file. Nor
+  // is one whose permission to read a task has taken away, through its link.
   if (!fd.ok()) {
-    struct stat link;
-    if (lstat(path.c_str(), &link) == 0 && !S_ISREG(link.st_mode)) return std::nullopt;
+    struct stat found;
+    if (lstat(path.c_str(), &found) == 0 &&
+        (!S_ISREG(found.st_mode) || absl::IsPermissionDenied(fd.status()))) {
+      return std::nullopt;
+    }
     return FolderFault(fd.status());
   }
   ASSIGN_OR_RETURN(const struct stat info, StatOf(fd->get(), path));

@@ -112,7 +112,7 @@ absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode
 
 absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
                                                         const std::string& work_folder,
-                                                        const CancelToken& cancel) {
+                                                        const CancelToken& cancel, const Log& log) {
   std::vector<std::string> unchanged;
   for (StagedInput& input : inputs) {
     const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
@@ -121,7 +121,12 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      RETURN_IF_ERROR(Detach(path, cancel));
+      const absl::Status detached = Detach(path, cancel);
+      if (absl::IsCancelled(detached)) return detached;
+      // What the link leads to is delivered then, as long as it can be read.
+      if (!detached.ok()) {
+        log.Warning(input.download.dst, " stays a link into the cache: ", detached.message());
+      }
     }
   }
   std::sort(unchanged.begin(), unchanged.end());

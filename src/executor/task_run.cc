@@ -228,7 +228,7 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_);
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   (void)context_.confirm_claim(Freshness::kRecent);

@@ -21,6 +21,7 @@
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unprivileged.h"
 
 namespace sparkles {
 namespace {
@@ -70,7 +71,7 @@ class StagerTest : public testing::Test {
 
   // The inputs that count as unchanged after the command.
   std::vector<std::string> Unchanged() {
-    auto unchanged = stager_.Settle(inputs_, Work(), cancel_).value();
+    auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).value();
     stager_.DropChanged(inputs_, cancel_, recorded_.log());
     return unchanged;
   }
@@ -270,7 +271,7 @@ TEST_F(StagerTest, WhoIsToStopDoesNotReadChangedInputsToTheirEnd) {
   ASSERT_TRUE(Stage({Plain("plain")}).ok());
   std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_);
+  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
   EXPECT_TRUE(absl::IsCancelled(unchanged.status())) << unchanged.status();
   EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
 }
@@ -281,7 +282,8 @@ TEST_F(StagerTest, AChangedLinkedInputIsNotCopiedForWhoIsToStop) {
   std::filesystem::permissions(entry, std::filesystem::perms::owner_all);
   ASSERT_TRUE(WriteFileAtomically(entry, "longer than it was before\n", false).ok());
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  EXPECT_TRUE(absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_).status()));
+  EXPECT_TRUE(
+      absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).status()));
   stager_.DropChanged(inputs_, cancel_, recorded_.log());
   EXPECT_EQ(recorded_.Text(), "");
 }
@@ -311,6 +313,19 @@ TEST_F(StagerTest, AChangedLinkedInputBecomesThisTasksOwn) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("linked is shared with other tasks"));
   ASSERT_TRUE(Stage({Cas("next")}).ok());
   EXPECT_EQ(Read("next"), content_);
+}
+
+TEST_F(StagerTest, ALinkedInputThatMayNotBeReadAnyMoreFailsNoTask) {
+  ASSERT_EQ(chmod(Work().c_str(), 0777), 0);
+  {
+    const Unprivileged nobody(folder_.path());
+    ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+    ASSERT_EQ(chmod(In("linked").c_str(), 0), 0);
+    EXPECT_THAT(Unchanged(), IsEmpty());
+    ASSERT_TRUE(Stage({Cas("next", true)}).ok());
+    EXPECT_EQ(Read("next"), content_);
+  }
+  EXPECT_THAT(recorded_.Text(), HasSubstr("linked stays a link into the cache"));
 }
 
 TEST_F(StagerTest, ALinkThatTheTaskReplacedLeavesTheCacheAlone) {
