@@ -69,9 +69,13 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
                                 const TransferOptions& options) {
   // A task that can write to the entry may do so while we copy; then everything is looked at anew.
   for (int tries = 0; tries < 2; ++tries) {
-    ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
+    ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+    if (!entry.has_value()) {
+      ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, options));
+      return file.Commit(/*durable=*/false);
+    }
     const absl::Status copied =
-        WithRoom(FolderOf(dst), [&] { return CopyEntry(entry, HashOf(url), dst, mode, options); });
+        WithRoom(FolderOf(dst), [&] { return CopyEntry(*entry, HashOf(url), dst, mode, options); });
     if (!absl::IsAborted(copied)) return copied;
   }
   // By whom is unknown: the task that waits for its copy has nothing to do with it.
@@ -100,12 +104,21 @@ absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
   return CacheUse::Open(folder_);
 }
 
-absl::StatusOr<std::string> ContentCache::Fetch(const std::string& url,
-                                                const TransferOptions& options, CacheUse* use) {
+absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string& url,
+                                                               const TransferOptions& options,
+                                                               CacheUse* use) {
   // First: what is found below must still be there when the task looks.
-  if (use != nullptr) RETURN_IF_ERROR(use->Hold(HashOf(url)));
-  ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
-  return entry.path;
+  if (use != nullptr) {
+    const absl::Status held = use->Hold(HashOf(url), clock_, options);
+    if (absl::IsDeadlineExceeded(held)) {
+      WarnOfWait(held);
+      return std::nullopt;
+    }
+    RETURN_IF_ERROR(held);
+  }
+  ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+  if (!entry.has_value()) return std::nullopt;
+  return entry->path;
 }
 
 absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
@@ -118,27 +131,43 @@ absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
   return !checked.has_value();
 }
 
-absl::StatusOr<ContentCache::Entry> ContentCache::Find(const std::string& url,
-                                                       const TransferOptions& options) {
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(
+    const std::string& url, const TransferOptions& options) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) {
     Count(&Vitals::cache_hits);
-    return *std::move(trusted);
+    return trusted;
   }
-  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
-  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, options));
+  const auto lock = LockEntry(hash, options);
+  if (absl::IsDeadlineExceeded(lock.status())) {
+    WarnOfWait(lock.status());
+    return std::nullopt;
+  }
+  RETURN_IF_ERROR(lock.status());
+  TransferOptions locked = options;
+  locked.on_bytes = [&](uint64_t bytes) {
+    lock->ShowLife();
+    if (options.on_bytes) options.on_bytes(bytes);
+  };
+  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, locked));
   Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
-  if (checked.has_value()) return *std::move(checked);
-  return Fill(url, hash, options);
+  if (checked.has_value()) return checked;
+  ASSIGN_OR_RETURN(Entry filled, Fill(url, hash, locked));
+  return std::optional<Entry>(std::move(filled));
+}
+
+void ContentCache::WarnOfWait(const absl::Status& status) const {
+  if (log_ != nullptr) log_->Warning(status.message(), "; this input is fetched past the cache");
 }
 
 absl::StatusOr<EntryLock> ContentCache::LockEntry(const std::string& hash,
                                                   const TransferOptions& options) {
   const absl::Status made = MakeFolders(folder_);
   if (!made.ok()) return FolderFault(made);
-  auto lock = EntryLock::Take(PathOf(hash), clock_, options);
-  if (lock.ok() || absl::IsCancelled(lock.status())) return lock;
+  auto lock = EntryLock::Take(PathOf(hash), clock_, options, log_);
+  const bool waited = absl::IsCancelled(lock.status()) || absl::IsDeadlineExceeded(lock.status());
+  if (lock.ok() || waited) return lock;
   return FolderFault(lock.status());
 }
 
@@ -230,20 +259,26 @@ absl::Status ContentCache::Report(const TransferOptions& options, uint64_t bytes
 absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
                                                        const std::string& hash,
                                                        const TransferOptions& options) {
+  ASSIGN_OR_RETURN(AtomicFile file, Download(url, PathOf(hash), kEntryMode, options));
+  return Publish(file);
+}
+
+absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const std::string& path,
+                                                  mode_t mode, const TransferOptions& options) {
   std::string found;
   for (int tries = 0; tries < 2; ++tries) {
     std::optional<AtomicFile> file;
-    RETURN_IF_ERROR(WithRoom(folder_, [&] {
+    RETURN_IF_ERROR(WithRoom(FolderOf(path), [&] {
       file.reset();
-      auto made = AtomicFile::Create(PathOf(hash), kEntryMode);
-      if (!made.ok()) return FolderFault(made.status());
+      auto made = AtomicFile::Create(path, mode);
+      if (!made.ok()) return FolderOf(path) == folder_ ? FolderFault(made.status()) : made.status();
       file.emplace(*std::move(made));
       MarkInUse(file->fd());
       return store_.Download(url, file->fd(), options).status();
     }));
-    ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), file->path()));
-    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, file->path(), options));
-    if (found == hash) return Publish(*file);
+    ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), path));
+    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, path, options));
+    if (found == HashOf(url)) return *std::move(file);
   }
   return absl::DataLossError(
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));

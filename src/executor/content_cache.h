@@ -56,11 +56,13 @@ class ContentCache {
   // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
   absl::StatusOr<CacheUse> OpenUse() const;
 
-  // The path of the entry, for a symlink to it. `use` (null: nobody) holds it from now on. Its
-  // content was right a moment ago; who can write to it can change it, so call DropIfChanged when
-  // he is done.
-  absl::StatusOr<std::string> Fetch(const std::string& url, const TransferOptions& options,
-                                    CacheUse* use = nullptr);
+  // The path of the entry, for a symlink to it; nullopt if it cannot be had, as another worker that
+  // has it to himself shows no sign of life. `use` (null: nobody) holds it from now on. Its content
+  // was right a moment ago; who can write to it can change it, so call DropIfChanged when he is
+  // done.
+  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
+                                                   const TransferOptions& options,
+                                                   CacheUse* use = nullptr);
 
   // Drops the entry if it no longer has its content. True if it is gone.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
@@ -81,7 +83,8 @@ class ContentCache {
   // Aborted if what the entry holds is not that content (any more).
   absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
                          mode_t mode, const TransferOptions& options);
-  absl::StatusOr<Entry> Find(const std::string& url, const TransferOptions& options);
+  // nullopt if somebody else who has it to himself shows no sign of life.
+  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const TransferOptions& options);
   absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
   // nullopt if there is none, or nothing that can be one.
   absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
@@ -96,6 +99,9 @@ class ContentCache {
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
                              const TransferOptions& options);
+  // The object under construction at `path`, with the right content. Not yet committed.
+  absl::StatusOr<AtomicFile> Download(const std::string& url, const std::string& path, mode_t mode,
+                                      const TransferOptions& options);
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const TransferOptions& options);
@@ -103,6 +109,7 @@ class ContentCache {
   // and would find nothing to remove. False if there is no room to be had.
   int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
   bool MakeRoom(int rooms_before) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  void WarnOfWait(const absl::Status& status) const;
   void Count(Counter Vitals::* counter);
   // TransferOptions::Report, and a sign of life: local work goes on.
   absl::Status Report(const TransferOptions& options, uint64_t bytes);

@@ -92,9 +92,12 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
                          const TransferOptions& options) {
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
-    ASSIGN_OR_RETURN(const std::string entry, cache_.Fetch(download.src_url, options, &*use_));
-    if (symlink(entry.c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, options, &*use_));
+    staged.symlink = entry.has_value();
+    if (staged.symlink) {
+      if (symlink(entry->c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
+      return absl::OkStatus();
+    }
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
   // What no task uses gives way to what this one needs.
