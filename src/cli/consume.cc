@@ -140,7 +140,7 @@ class Worker {
         clock_(clock),
         vitals_(vitals),
         log_(log),
-        local_(options.durable),
+        local_(options.durable, &vitals.heartbeat),
         router_(local_, &cloud.store()),
         store_(router_, vitals),
         cache_(options.cache_dir, store_, clock, &vitals, &log),
