@@ -104,8 +104,8 @@ Outcome TaskRun::Run() {
 }
 
 absl::Status TaskRun::MakeFolder() {
-  ASSIGN_OR_RETURN(TaskFolder folder,
-                   TaskFolder::Make(context_.options.tasks_dir, context_.options.alive));
+  ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir, context_.log,
+                                                       context_.options.alive));
   folder_.emplace(std::move(folder));
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));

@@ -43,7 +43,7 @@ class TaskFolderTest : public testing::Test {
 };
 
 TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->path().rfind(tasks_dir_ + "/task-", 0), 0U);
   EXPECT_TRUE(std::filesystem::is_empty(made->work()));
@@ -51,15 +51,15 @@ TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
 }
 
 TEST_F(TaskFolderTest, NoTwoAreTheSame) {
-  const auto one = TaskFolder::Make(tasks_dir_);
-  const auto two = TaskFolder::Make(tasks_dir_);
+  const auto one = TaskFolder::Make(tasks_dir_, recorded_.log());
+  const auto two = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_NE(one->path(), two->path());
 }
 
 TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
   std::string path;
   {
-    const auto made = TaskFolder::Make(tasks_dir_);
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     path = made->path();
     ASSERT_TRUE(MakeFolders(made->work() + "/a/b").ok());
     ASSERT_TRUE(WriteFileAtomically(made->work() + "/a/b/c", "x", false).ok());
@@ -72,7 +72,7 @@ TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
 TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
   std::string path;
   {
-    auto made = TaskFolder::Make(tasks_dir_);
+    auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     path = made->path();
     EXPECT_TRUE(made->Keep().ok());
   }
@@ -81,7 +81,7 @@ TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
 }
 
 TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
-  auto made = TaskFolder::Make(tasks_dir_);
+  auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   std::optional<TaskFolder> moved(*std::move(made));
   made = absl::CancelledError();
   EXPECT_TRUE(Exists(moved->work()));
@@ -92,13 +92,13 @@ TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
 
 TEST_F(TaskFolderTest, WhatKeepsItFromBeingMadeIsTheMachinesFault) {  // D31
   ASSERT_TRUE(WriteFileAtomically(folder_ / "a", "in the way", false).ok());
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(IsMachineFault(made.status()));
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("Not a directory"));
 }
 
 TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(made->CheckInPlace().ok());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
   EXPECT_TRUE(absl::IsFailedPrecondition(made->CheckInPlace()));
@@ -107,7 +107,7 @@ TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
 }
 
 TEST_F(TaskFolderTest, AnotherFolderOfTheSameNameIsNotInPlace) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
   ASSERT_TRUE(MakeFolders(made->work()).ok());
   EXPECT_FALSE(made->CheckInPlace().ok());
@@ -117,13 +117,47 @@ TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
   const TempFolder outside;
   ASSERT_TRUE(WriteFileAtomically(outside / "precious", "x", false).ok());
   {
-    const auto made = TaskFolder::Make(tasks_dir_);
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     ASSERT_EQ(symlink(outside.path().c_str(), (made->work() + "/link").c_str()), 0);
     ASSERT_EQ(rename(made->log().c_str(), (made->path() + "/elsewhere").c_str()), 0);
     ASSERT_EQ(symlink(outside.path().c_str(), made->log().c_str()), 0);
   }
   EXPECT_TRUE(Exists(outside / "precious"));
   EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
+}
+
+// A command can move the whole folder away and put a link in its place.
+TEST_F(TaskFolderTest, NothingBehindALinkInItsPlaceIsTouched) {
+  for (const bool keep : {false, true}) {
+    const TempFolder outside;
+    for (const char* name : {"work", "log"}) ASSERT_TRUE(MakeFolders(outside / name).ok());
+    ASSERT_TRUE(WriteFileAtomically(outside / ".lock", "", false).ok());
+    std::string path;
+    {
+      auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
+      path = made->path();
+      ASSERT_EQ(rename(path.c_str(), (folder_ / "moved").c_str()), 0);
+      ASSERT_EQ(symlink(outside.path().c_str(), path.c_str()), 0);
+      EXPECT_TRUE(!keep || absl::IsFailedPrecondition(made->Keep()));
+    }
+    for (const char* name : {"work", "log", ".lock"}) EXPECT_TRUE(Exists(outside / name)) << name;
+    EXPECT_EQ(std::filesystem::is_symlink(path), keep);
+    RemoveStale();
+    for (const char* name : {"work", "log", ".lock"}) EXPECT_TRUE(Exists(outside / name)) << name;
+    ASSERT_TRUE(RemoveTree(folder_ / "moved").ok());
+  }
+  EXPECT_THAT(recorded_.Text(), HasSubstr("the task moved or replaced its own folder"));
+}
+
+TEST_F(TaskFolderTest, AnotherFolderInItsPlaceIsLeftAlone) {
+  std::string path;
+  {
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
+    path = made->path();
+    ASSERT_EQ(rename(path.c_str(), (folder_ / "moved").c_str()), 0);
+    ASSERT_TRUE(MakeFolders(path + "/work").ok());
+  }
+  EXPECT_TRUE(Exists(path + "/work"));
 }
 
 TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
@@ -141,7 +175,7 @@ TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
 }
 
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();
   EXPECT_TRUE(Exists(made->work()));
   EXPECT_TRUE(Exists(made->log()));
