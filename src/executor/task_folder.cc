@@ -29,14 +29,18 @@ constexpr char kLockName[] = "/.lock";
 // Who does not die of KILL in that time waits for a dead disk.
 constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 
-// The lock of a folder if nobody holds it and it is still there. A lock file
+// The lock of a folder if nobody holds it and it is still there; Aborted otherwise. A lock file
 // that another worker removed between our open and our flock is no lock.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(folder + kLockName, O_RDWR | extra_flags, 0600));
+  const int error = flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  // Some file systems have no locks.
+  if (error != 0 && error != EWOULDBLOCK) {
+    return ErrnoError(error, absl::StrCat(folder, kLockName, ": flock"));
+  }
   struct stat info;
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || fstat(lock.get(), &info) != 0 ||
-      info.st_nlink == 0) {
-    return absl::UnavailableError(absl::StrCat(folder, ": in use"));
+  if (error != 0 || fstat(lock.get(), &info) != 0 || info.st_nlink == 0) {
+    return absl::AbortedError(absl::StrCat(folder, ": in use"));
   }
   return lock;
 }
@@ -86,8 +90,10 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const 
     }
     absl::StatusOr<UniqueFd> lock = TakeLock(path, O_CREAT | O_EXCL);
     if (!lock.ok()) {
-      if (!absl::IsUnavailable(lock.status()) && !absl::IsNotFound(lock.status())) {
+      if (!absl::IsAborted(lock.status()) && !absl::IsNotFound(lock.status())) {
         status = lock.status();
+        unlink((path + kLockName).c_str());
+        rmdir(path.c_str());
       }
       continue;
     }
