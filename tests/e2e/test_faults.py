@@ -148,6 +148,15 @@ class AsAnotherUser(FaultTest):
         self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
         self.assert_failed("a.1", self.lab.url("secret"), "Permission denied")
 
+    def test_an_input_that_a_task_made_unreadable_is_fetched_anew(self):
+        self.lab.store.chmod(0o777)
+        inputs = [self.lab.download(self.lab.put_cas(b"reference"), "ref", True, False, True)]
+        self.lab.write_tasks([self.lab.task("a.1", "chmod a-r ref", downloads=inputs),
+                              self.lab.task("a.2", "cat ref > out", downloads=inputs)])
+        worker = self.lab.consume(**self.nobody)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual(self.lab.stored("a.2")["out"], b"reference")
+
     def test_what_the_worker_may_not_read_is_skipped_and_told(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "mkdir d; echo x > d/x; echo y > y; chmod 0 d")])
@@ -155,7 +164,6 @@ class AsAnotherUser(FaultTest):
         self.assert_complete("a.1")
         self.assertEqual(self.lab.outputs("a.1"), ["y"])
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
-
 
     def test_a_work_folder_closed_by_its_task_fails_that_task(self):
         self.lab.store.chmod(0o777)
