@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -32,6 +33,16 @@ std::string TempNameBeside(const std::string& path) {
 bool CanLinkNameless() {
   static const bool can = access("/proc/self/fd", X_OK) == 0;
   return can;
+}
+
+// mkdir; ok if it is there. NotFound if the folder above is not.
+absl::Status MakeFolder(const std::string& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
+  const int error = errno;
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return ErrnoError(error, path);
+  if (S_ISDIR(info.st_mode)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(path, ": not a folder"));
 }
 
 int LinkNameless(int fd, const std::string& path) {
@@ -83,22 +94,23 @@ absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
   return absl::OkStatus();
 }
 
+// Loops, since a path may have 2000 elements and a stack few kilobytes.
 absl::Status MakeFolders(const std::string& path, mode_t mode) {
   if (path.empty()) return absl::InvalidArgumentError("empty folder name");
-  if (mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
-  const int error = errno;
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat(path, ": not a folder"));
+  // Back to an element that is there, or can be made ...
+  size_t end = path.size();
+  absl::Status status = MakeFolder(path, mode);
+  while (absl::IsNotFound(status)) {
+    end = path.rfind('/', end - 1);
+    if (end == std::string::npos || end == 0) return status;
+    status = MakeFolder(path.substr(0, end), mode);
   }
-  if (error != ENOENT) return ErrnoError(error, path);
-  const std::string parent = FolderOf(path);
-  if (parent == path || parent == ".") return ErrnoError(error, path);
-  RETURN_IF_ERROR(MakeFolders(parent, mode));
-  // EEXIST: another worker was quicker.
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return ErrnoError(errno, path);
-  return absl::OkStatus();
+  // ... and forth from there.
+  while (status.ok() && end < path.size()) {
+    end = std::min(path.find('/', end + 1), path.size());
+    status = MakeFolder(path.substr(0, end), mode);
+  }
+  return status;
 }
 
 absl::Status SyncFolder(const std::string& path) {

@@ -139,10 +139,10 @@ class Worker {
         clock_(clock),
         vitals_(vitals),
         log_(log),
-        local_(options.durable),
+        local_(options.durable, &vitals.heartbeat),
         router_(local_, &cloud.store()),
         store_(router_, vitals),
-        cache_(options.cache_dir, store_, clock, &vitals),
+        cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_),
         deadline_(stop_, StopSteps(), [this] {
           log_.sink().WriteUrgently(Severity::kError,

@@ -89,4 +89,11 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit) 
   return evicted;
 }
 
+bool OnOneDisk(const std::string& one, const std::string& other) {
+  struct stat first;
+  struct stat second;
+  return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev;
+}
+
 }  // namespace sparkles

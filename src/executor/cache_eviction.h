@@ -18,4 +18,7 @@ struct Evicted {
 // folder and against kill -9 at any instant: an entry that is going has no name, or all of it.
 Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit);
 
+// Whether room that is made in the one folder is room in the other.
+bool OnOneDisk(const std::string& one, const std::string& other);
+
 }  // namespace sparkles

@@ -13,6 +13,9 @@ namespace sparkles {
 namespace {
 
 constexpr char kName[] = "/uses.lock";
+constexpr absl::Duration kPoll = absl::Milliseconds(10);
+// A removal is one unlink, of a file that may be large on a disk that is busy.
+constexpr absl::Duration kMaxWait = absl::Minutes(1);
 
 // 0 or errno.
 int LockByte(int fd, int command, int type, absl::string_view hash) {
@@ -38,9 +41,22 @@ absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
   return CacheUse(std::move(fd));
 }
 
-absl::Status CacheUse::Hold(absl::string_view hash) {
-  const int error = LockByte(fd_.get(), F_OFD_SETLKW, F_RDLCK, hash);
-  return error == 0 ? absl::OkStatus() : ErrnoError(error, kName);
+// Not F_OFD_SETLKW: nothing would end that but who holds the lock.
+absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const TransferOptions& options) {
+  const CancelToken never;
+  const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
+  const absl::Time end = clock.Now() + kMaxWait;
+  while (true) {
+    const int error = LockByte(fd_.get(), F_OFD_SETLK, F_RDLCK, hash);
+    if (error == 0) return absl::OkStatus();
+    if (error != EAGAIN && error != EACCES) return ErrnoError(error, kName);
+    RETURN_IF_ERROR(options.Report(0));
+    if (clock.Now() > end) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "a worker has not finished removing an input for ", absl::FormatDuration(kMaxWait)));
+    }
+    clock.Sleep(kPoll, cancel);
+  }
 }
 
 bool CacheUse::TryTake(absl::string_view hash) {

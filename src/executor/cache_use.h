@@ -10,7 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "storage/object_store.h"
 
 namespace sparkles {
 
@@ -20,9 +22,10 @@ class CacheUse {
   // `folder` must exist. An error also where the file system has no such locks.
   static absl::StatusOr<CacheUse> Open(const std::string& folder);
 
-  // Until this object is gone, nobody removes the entry `hash` (64 lower-case hex digits). May wait
-  // for as long as a removal takes.
-  absl::Status Hold(absl::string_view hash);
+  // Until this object is gone, nobody removes the entry `hash` (64 lower-case hex digits). Waits
+  // for as long as a removal takes, and calls options.Report(0) meanwhile: Cancelled if that says
+  // so; DeadlineExceeded after a minute, when whoever removes something must be frozen.
+  absl::Status Hold(absl::string_view hash, Clock& clock, const TransferOptions& options);
 
   // For who removes entries: the right to remove `hash`, until Release. False if somebody holds it.
   bool TryTake(absl::string_view hash);

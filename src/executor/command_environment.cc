@@ -9,12 +9,13 @@
 namespace sparkles {
 namespace {
 
-constexpr const char* kNames[] = {"GOOGLE_GHA_CREDS_PATH", "BOTO_CONFIG", "BOTO_PATH",
-                                  "AWS_WEB_IDENTITY_TOKEN_FILE"};
+constexpr const char* kNames[] = {"GOOGLE_GHA_CREDS_PATH", "BOTO_CONFIG", "BOTO_PATH"};
 constexpr const char* kStarts[] = {"CLOUDSDK_", "AWS_CONTAINER_CREDENTIALS_"};
-constexpr const char* kEnds[] = {"TOKEN",         "SECRET",     "PASSWORD",    "PASSWD",
-                                 "API_KEY",       "APIKEY",     "CREDENTIALS", "ACCESS_KEY",
-                                 "ACCESS_KEY_ID", "SECRET_KEY", "PRIVATE_KEY"};
+constexpr const char* kEnds[] = {"TOKEN",      "SECRET",           "PASSWD",      "API_KEY",
+                                 "APIKEY",     "CREDENTIALS",      "ACCESS_KEY",  "ACCESS_KEY_ID",
+                                 "SECRET_KEY", "CREDENTIALS_FILE", "PRIVATE_KEY", "TOKEN_FILE"};
+// Also within a word (PGPASSWORD); PWD itself, and OLDPWD, are the shell's.
+constexpr const char* kLooseEnds[] = {"PASSWORD", "PASSPHRASE", "_PWD"};
 
 }  // namespace
 
@@ -26,9 +27,11 @@ bool IsSecretVariable(absl::string_view name) {
     absl::string_view before = upper;
     return absl::ConsumeSuffix(&before, end) && (before.empty() || absl::EndsWith(before, "_"));
   };
+  const auto ends_loosely = [&](const char* end) { return absl::EndsWith(upper, end); };
   return std::any_of(std::begin(kNames), std::end(kNames), is) ||
          std::any_of(std::begin(kStarts), std::end(kStarts), starts) ||
-         std::any_of(std::begin(kEnds), std::end(kEnds), ends);
+         std::any_of(std::begin(kEnds), std::end(kEnds), ends) ||
+         std::any_of(std::begin(kLooseEnds), std::end(kLooseEnds), ends_loosely);
 }
 
 CommandEnvironment MakeCommandEnvironment(const std::vector<std::string>& variables,

@@ -12,9 +12,10 @@ namespace sparkles {
 
 // Whether the variable `name` tells where credentials are, or holds a secret. Case does not matter.
 //   GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_CREDENTIALS, GOOGLE_GHA_CREDS_PATH, CLOUDSDK_*,
-//   BOTO_CONFIG, BOTO_PATH, AWS_CONTAINER_CREDENTIALS_*, AWS_WEB_IDENTITY_TOKEN_FILE, and every
-//   name that is or ends in (after "_") TOKEN, SECRET, PASSWORD, PASSWD, CREDENTIALS, API_KEY,
-//   APIKEY, ACCESS_KEY, ACCESS_KEY_ID, SECRET_KEY or PRIVATE_KEY.
+//   BOTO_CONFIG, BOTO_PATH, AWS_CONTAINER_CREDENTIALS_*, every name that is or ends in (after "_")
+//   TOKEN, TOKEN_FILE, SECRET, PASSWD, CREDENTIALS, CREDENTIALS_FILE, API_KEY, APIKEY, ACCESS_KEY,
+//   ACCESS_KEY_ID, SECRET_KEY or PRIVATE_KEY, and every name that ends in PASSWORD, PASSPHRASE or
+//   _PWD.
 bool IsSecretVariable(absl::string_view name);
 
 struct CommandEnvironment {

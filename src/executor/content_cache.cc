@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/copy.h"
@@ -35,6 +36,15 @@ absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   return info;
 }
 
+// Of all that only the machine can cure, what removing files can. Statuses do not tell that from a
+// lack of descriptors or memory; their texts do.
+bool SaysNoSpace(const absl::Status& status) {
+  const auto says = [&](int error) {
+    return absl::StrContains(status.message(), absl::ErrnoToStatus(error, "").message());
+  };
+  return IsMachineFault(status) && (says(ENOSPC) || says(EDQUOT));
+}
+
 // Changes whenever somebody writes to the file, whatever he does to hide it.
 std::string StampOf(const struct stat& info) {
   return absl::StrCat(info.st_size, " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_mtim)),
@@ -45,11 +55,12 @@ std::string StampOf(const struct stat& info) {
 }  // namespace
 
 ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals,
-                           const std::string& boot_id_path)
+                           const Log* log, const std::string& boot_id_path)
     : folder_(std::move(folder)),
       store_(store),
       clock_(clock),
       vitals_(vitals),
+      log_(log),
       boot_id_(absl::StripAsciiWhitespace(ReadFile(boot_id_path, 100).value_or(""))) {
   RemoveLeftovers(folder_, clock_.Now());
 }
@@ -57,21 +68,35 @@ ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
                                 const TransferOptions& options) {
   // A task that can write to the entry may do so while we copy; then everything is looked at anew.
-  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
-    ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
-    ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
-    const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
-                                    [&](uint64_t bytes) { return Report(options, bytes); });
-    if (!made_room && MakeRoom(copied.status())) {
-      made_room = true;
-      continue;
+    ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+    if (!entry.has_value()) {
+      ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, options));
+      return file.Commit(/*durable=*/false);
     }
-    if (!copied.ok() && !absl::IsAborted(copied.status())) return Annotate(copied.status(), dst);
-    ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
-    if (copied.ok() && StampOf(info) == StampOf(entry.seen)) return file.Commit(/*durable=*/false);
+    const absl::Status copied =
+        WithRoom(FolderOf(dst), [&] { return CopyEntry(*entry, HashOf(url), dst, mode, options); });
+    if (!absl::IsAborted(copied)) return copied;
   }
-  return absl::AbortedError(absl::StrCat(url, ": its cached copy is being changed"));
+  // By whom is unknown: the task that waits for its copy has nothing to do with it.
+  return FolderFault(absl::AbortedError(absl::StrCat(url, ": its copy there is being changed")));
+}
+
+absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash,
+                                     const std::string& dst, mode_t mode,
+                                     const TransferOptions& options) {
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
+  const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
+                                  [&](uint64_t bytes) { return Report(options, bytes); });
+  if (!copied.ok()) return Annotate(copied.status(), dst);
+  ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
+  if (StampOf(info) != StampOf(entry.seen)) {
+    // Nobody need have written to it: that it was evicted changes its ctime, too.
+    ASSIGN_OR_RETURN(const std::string found,
+                     HashContent(file.fd(), static_cast<int64_t>(*copied), dst, options));
+    if (found != hash) return absl::AbortedError(absl::StrCat(entry.path, ": was changed"));
+  }
+  return file.Commit(/*durable=*/false);
 }
 
 absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
@@ -79,12 +104,21 @@ absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
   return CacheUse::Open(folder_);
 }
 
-absl::StatusOr<std::string> ContentCache::Fetch(const std::string& url,
-                                                const TransferOptions& options, CacheUse* use) {
+absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string& url,
+                                                               const TransferOptions& options,
+                                                               CacheUse* use) {
   // First: what is found below must still be there when the task looks.
-  if (use != nullptr) RETURN_IF_ERROR(use->Hold(HashOf(url)));
-  ASSIGN_OR_RETURN(const Entry entry, Find(url, options));
-  return entry.path;
+  if (use != nullptr) {
+    const absl::Status held = use->Hold(HashOf(url), clock_, options);
+    if (absl::IsDeadlineExceeded(held)) {
+      WarnOfWait(held);
+      return std::nullopt;
+    }
+    RETURN_IF_ERROR(held);
+  }
+  ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+  if (!entry.has_value()) return std::nullopt;
+  return entry->path;
 }
 
 absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
@@ -97,27 +131,43 @@ absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
   return !checked.has_value();
 }
 
-absl::StatusOr<ContentCache::Entry> ContentCache::Find(const std::string& url,
-                                                       const TransferOptions& options) {
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(
+    const std::string& url, const TransferOptions& options) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) {
     Count(&Vitals::cache_hits);
-    return *std::move(trusted);
+    return trusted;
   }
-  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
-  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, options));
+  const auto lock = LockEntry(hash, options);
+  if (absl::IsDeadlineExceeded(lock.status())) {
+    WarnOfWait(lock.status());
+    return std::nullopt;
+  }
+  RETURN_IF_ERROR(lock.status());
+  TransferOptions locked = options;
+  locked.on_bytes = [&](uint64_t bytes) {
+    lock->ShowLife();
+    if (options.on_bytes) options.on_bytes(bytes);
+  };
+  ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, locked));
   Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
-  if (checked.has_value()) return *std::move(checked);
-  return Fill(url, hash, options);
+  if (checked.has_value()) return checked;
+  ASSIGN_OR_RETURN(Entry filled, Fill(url, hash, locked));
+  return std::optional<Entry>(std::move(filled));
+}
+
+void ContentCache::WarnOfWait(const absl::Status& status) const {
+  if (log_ != nullptr) log_->Warning(status.message(), "; this input is fetched past the cache");
 }
 
 absl::StatusOr<EntryLock> ContentCache::LockEntry(const std::string& hash,
                                                   const TransferOptions& options) {
   const absl::Status made = MakeFolders(folder_);
   if (!made.ok()) return FolderFault(made);
-  auto lock = EntryLock::Take(PathOf(hash), clock_, options);
-  if (lock.ok() || absl::IsCancelled(lock.status())) return lock;
+  auto lock = EntryLock::Take(PathOf(hash), clock_, options, log_);
+  const bool waited = absl::IsCancelled(lock.status()) || absl::IsDeadlineExceeded(lock.status());
+  if (lock.ok() || waited) return lock;
   return FolderFault(lock.status());
 }
 
@@ -126,10 +176,14 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
   const std::string path = PathOf(hash);
   auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (absl::IsNotFound(fd.status())) return std::nullopt;
-  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file.
+  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file. Nor
+  // is one whose permission to read a task has taken away, through its link.
   if (!fd.ok()) {
-    struct stat link;
-    if (lstat(path.c_str(), &link) == 0 && !S_ISREG(link.st_mode)) return std::nullopt;
+    struct stat found;
+    if (lstat(path.c_str(), &found) == 0 &&
+        (!S_ISREG(found.st_mode) || absl::IsPermissionDenied(fd.status()))) {
+      return std::nullopt;
+    }
     return FolderFault(fd.status());
   }
   ASSIGN_OR_RETURN(const struct stat info, StatOf(fd->get(), path));
@@ -205,30 +259,55 @@ absl::Status ContentCache::Report(const TransferOptions& options, uint64_t bytes
 absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
                                                        const std::string& hash,
                                                        const TransferOptions& options) {
+  ASSIGN_OR_RETURN(AtomicFile file, Download(url, PathOf(hash), kEntryMode, options));
+  return Publish(file);
+}
+
+absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const std::string& path,
+                                                  mode_t mode, const TransferOptions& options) {
   std::string found;
-  bool made_room = false;
   for (int tries = 0; tries < 2; ++tries) {
-    auto file = AtomicFile::Create(PathOf(hash), kEntryMode);
-    if (!file.ok()) return FolderFault(file.status());
-    MarkInUse(file->fd());
-    const absl::Status downloaded = store_.Download(url, file->fd(), options).status();
-    if (!made_room && MakeRoom(downloaded)) {
-      made_room = true;
-      --tries;
-      continue;
-    }
-    RETURN_IF_ERROR(downloaded);
-    ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), file->path()));
-    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, file->path(), options));
-    if (found == hash) return Publish(*file);
+    std::optional<AtomicFile> file;
+    RETURN_IF_ERROR(WithRoom(FolderOf(path), [&] {
+      file.reset();
+      auto made = AtomicFile::Create(path, mode);
+      if (!made.ok()) return FolderOf(path) == folder_ ? FolderFault(made.status()) : made.status();
+      file.emplace(*std::move(made));
+      MarkInUse(file->fd());
+      return store_.Download(url, file->fd(), options).status();
+    }));
+    ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), path));
+    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, path, options));
+    if (found == HashOf(url)) return *std::move(file);
   }
   return absl::DataLossError(
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
 }
 
-bool ContentCache::MakeRoom(const absl::Status& status) const {
-  if (!IsMachineFault(status) || !absl::IsResourceExhausted(status)) return false;
-  return EvictEntries(folder_, UINT64_MAX, 0).entries > 0;
+absl::Status ContentCache::WithRoom(const std::string& folder,
+                                    absl::FunctionRef<absl::Status()> write) {
+  const int rooms_before = RoomsMade();
+  absl::Status status = write();
+  if (SaysNoSpace(status) && OnOneDisk(folder, folder_) && MakeRoom(rooms_before)) status = write();
+  return status;
+}
+
+int ContentCache::RoomsMade() {
+  MutexLock lock(room_mutex_);
+  return rooms_made_;
+}
+
+bool ContentCache::MakeRoom(int rooms_before) {
+  MutexLock lock(room_mutex_);
+  if (rooms_made_ != rooms_before) return true;
+  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0);
+  if (evicted.entries == 0) return false;
+  ++rooms_made_;
+  if (log_ != nullptr) {
+    log_->Info("the disk is full: removed ", evicted.entries, " inputs (", evicted.bytes >> 20,
+               " MiB) from the cache");
+  }
+  return true;
 }
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {

@@ -15,11 +15,15 @@
 #include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/mutex.h"
 #include "base/vitals.h"
 #include "executor/cache_use.h"
 #include "executor/entry_lock.h"
@@ -38,9 +42,10 @@ inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 // content is checked.
 class ContentCache {
  public:
-  // Borrows all but the texts; `vitals`, which is told of hits, misses and signs of life, may be
-  // null. Removes what dead workers left in `folder`, which need not exist yet.
+  // Borrows all but the texts; `vitals`, which is told of hits, misses and signs of life, and `log`
+  // may be null. Removes what dead workers left in `folder`, which need not exist yet.
   ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
+               const Log* log = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
 
   // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
@@ -51,18 +56,21 @@ class ContentCache {
   // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
   absl::StatusOr<CacheUse> OpenUse() const;
 
-  // The path of the entry, for a symlink to it. `use` (null: nobody) holds it from now on. Its
-  // content was right a moment ago; who can write to it can change it, so call DropIfChanged when
-  // he is done.
-  absl::StatusOr<std::string> Fetch(const std::string& url, const TransferOptions& options,
-                                    CacheUse* use = nullptr);
+  // The path of the entry, for a symlink to it; nullopt if it cannot be had, as another worker that
+  // has it to himself shows no sign of life. `use` (null: nobody) holds it from now on. Its content
+  // was right a moment ago; who can write to it can change it, so call DropIfChanged when he is
+  // done.
+  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
+                                                   const TransferOptions& options,
+                                                   CacheUse* use = nullptr);
 
   // Drops the entry if it no longer has its content. True if it is gone.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
 
-  // Makes all the room there is to be had, if `status` says that there is none. True if that may
-  // have helped.
-  bool MakeRoom(const absl::Status& status) const;
+  // Calls `write`, which makes a file in `folder`; if there was no space for it, and the cache is
+  // on that disk, once more when all entries that nobody uses have gone.
+  absl::Status WithRoom(const std::string& folder, absl::FunctionRef<absl::Status()> write)
+      ABSL_LOCKS_EXCLUDED(room_mutex_);
 
  private:
   // An open entry and how it looked when it was opened: that tells whether it was touched since.
@@ -72,7 +80,11 @@ class ContentCache {
     struct stat seen;
   };
 
-  absl::StatusOr<Entry> Find(const std::string& url, const TransferOptions& options);
+  // Aborted if what the entry holds is not that content (any more).
+  absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
+                         mode_t mode, const TransferOptions& options);
+  // nullopt if somebody else who has it to himself shows no sign of life.
+  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const TransferOptions& options);
   absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
   // nullopt if there is none, or nothing that can be one.
   absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
@@ -87,9 +99,17 @@ class ContentCache {
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
                              const TransferOptions& options);
+  // The object under construction at `path`, with the right content. Not yet committed.
+  absl::StatusOr<AtomicFile> Download(const std::string& url, const std::string& path, mode_t mode,
+                                      const TransferOptions& options);
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const TransferOptions& options);
+  // How often room was made: who was short of it when it was `rooms_before` need not make it again,
+  // and would find nothing to remove. False if there is no room to be had.
+  int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
+  bool MakeRoom(int rooms_before) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  void WarnOfWait(const absl::Status& status) const;
   void Count(Counter Vitals::* counter);
   // TransferOptions::Report, and a sign of life: local work goes on.
   absl::Status Report(const TransferOptions& options, uint64_t bytes);
@@ -101,7 +121,10 @@ class ContentCache {
   ObjectStore& store_;
   Clock& clock_;
   Vitals* const vitals_;
+  const Log* const log_;
   const std::string boot_id_;  // empty: unknown, and then no record is believed
+  Mutex room_mutex_;           // held while room is made
+  int rooms_made_ ABSL_GUARDED_BY(room_mutex_) = 0;
 };
 
 }  // namespace sparkles

@@ -20,6 +20,7 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
+constexpr absl::Duration kTellAfter = absl::Seconds(10);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
 
@@ -31,6 +32,40 @@ bool IsStillNamed(int fd, const std::string& path) {
   return fstat(fd, &opened) == 0 && lstat(path.c_str(), &named) == 0 &&
          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
+
+// A wait for somebody else's lock: told once, and not for ever.
+class Wait {
+ public:
+  Wait(const std::string& lock_path, Clock& clock, const Log* log)
+      : lock_path_(lock_path), clock_(clock), log_(log) {}
+
+  absl::Status GoOn(int lock_fd) {
+    const absl::Time now = clock_.Now();
+    struct stat info;
+    if (fstat(lock_fd, &info) == 0 && absl::TimeFromTimespec(info.st_mtim) != touched_) {
+      touched_ = absl::TimeFromTimespec(info.st_mtim);
+      quiet_since_ = now;
+    }
+    if (!told_ && log_ != nullptr && now - begin_ > kTellAfter) {
+      told_ = true;
+      log_->Info("waiting for another transfer, perhaps of another worker, that holds ",
+                 lock_path_);
+    }
+    if (now - quiet_since_ < kMaxQuiet) return absl::OkStatus();
+    return absl::DeadlineExceededError(absl::StrCat(lock_path_,
+                                                    ": who holds it has shown no sign of life for ",
+                                                    absl::FormatDuration(kMaxQuiet)));
+  }
+
+ private:
+  const std::string& lock_path_;
+  Clock& clock_;
+  const Log* const log_;
+  const absl::Time begin_ = clock_.Now();
+  absl::Time quiet_since_ = begin_;
+  absl::Time touched_ = absl::InfinitePast();  // the lock, by who holds it
+  bool told_ = false;
+};
 
 void RemoveIfLeftover(const std::string& path, absl::Time now) {
   const auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -49,20 +84,24 @@ bool IsEntryName(absl::string_view name) {
 }
 
 absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
-                                          const TransferOptions& options) {
+                                          const TransferOptions& options, const Log* log) {
   const CancelToken never;
   const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
   const std::string lock_path = absl::StrCat(path, kLockSuffix);
+  Wait wait(lock_path, clock, log);
   while (true) {
     ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(lock_path, O_RDWR | O_CREAT));
     while (!TryLock(fd.get())) {
       if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoError(errno, lock_path);
       RETURN_IF_ERROR(options.Report(0));
+      RETURN_IF_ERROR(wait.GoOn(fd.get()));
       clock.Sleep(kPoll, cancel);
     }
     if (IsStillNamed(fd.get(), lock_path)) return EntryLock(lock_path, std::move(fd));
   }
 }
+
+void EntryLock::ShowLife() const { (void)futimens(fd_.get(), nullptr); }
 
 EntryLock::~EntryLock() {
   // Still locked while it loses its name: nobody can lock it and believe that it is the one.

@@ -11,12 +11,17 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "storage/object_store.h"
 
 namespace sparkles {
 
 inline constexpr absl::string_view kLockSuffix = ".lock";
 inline constexpr absl::string_view kRecordSuffix = ".ok";
+
+// A download that goes on shows life with every piece. Who has not for so long is frozen, or cut
+// off from the network; others had better help themselves.
+inline constexpr absl::Duration kMaxQuiet = absl::Minutes(5);
 
 // Whether `name` is that of an entry: a SHA-256 in hex.
 bool IsEntryName(absl::string_view name);
@@ -26,12 +31,16 @@ bool IsEntryName(absl::string_view name);
 class EntryLock {
  public:
   // Waits for the lock of the entry `path`, whose folder must exist; calls options.Report(0)
-  // meanwhile. Cancelled if that says so.
+  // meanwhile. Cancelled if that says so; DeadlineExceeded if whoever holds it has not shown life
+  // for kMaxQuiet. A wait that takes long is told to `log`, which may be null.
   static absl::StatusOr<EntryLock> Take(const std::string& path, Clock& clock,
-                                        const TransferOptions& options);
+                                        const TransferOptions& options, const Log* log = nullptr);
   EntryLock(EntryLock&&) = default;
   EntryLock& operator=(EntryLock&&) = delete;
   ~EntryLock();
+
+  // Tells those who wait that the work goes on. Thread-safe.
+  void ShowLife() const;
 
  private:
   EntryLock(std::string lock_path, UniqueFd fd)

@@ -1,6 +1,5 @@
 #include "executor/space_guard.h"
 
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -27,13 +26,6 @@ uint64_t BytesOf(fsblkcnt_t blocks, const struct statvfs& info) {
 uint64_t FloorOf(const SpaceOptions& options, const struct statvfs& info) {
   if (options.min_free_bytes) return *options.min_free_bytes;
   return std::min(kDefaultFloor, BytesOf(info.f_blocks, info) / 100);
-}
-
-bool OnOneDisk(const std::string& one, const std::string& other) {
-  struct stat first;
-  struct stat second;
-  return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev;
 }
 
 }  // namespace

@@ -92,15 +92,17 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
                          const TransferOptions& options) {
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
-    ASSIGN_OR_RETURN(const std::string entry, cache_.Fetch(download.src_url, options, &*use_));
-    if (symlink(entry.c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, options, &*use_));
+    staged.symlink = entry.has_value();
+    if (staged.symlink) {
+      if (symlink(entry->c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
+      return absl::OkStatus();
+    }
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
-  absl::Status status = Fetch(download.src_url, path, mode, staged, options);
   // What no task uses gives way to what this one needs.
-  if (cache_.MakeRoom(status)) status = Fetch(download.src_url, path, mode, staged, options);
-  return status;
+  return cache_.WithRoom(FolderOf(path),
+                         [&] { return Fetch(download.src_url, path, mode, staged, options); });
 }
 
 absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode_t mode,
@@ -113,7 +115,7 @@ absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode
 
 absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
                                                         const std::string& work_folder,
-                                                        const CancelToken& cancel) {
+                                                        const CancelToken& cancel, const Log& log) {
   std::vector<std::string> unchanged;
   for (StagedInput& input : inputs) {
     const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
@@ -122,7 +124,12 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      RETURN_IF_ERROR(Detach(path, cancel));
+      const absl::Status detached = Detach(path, cancel);
+      if (absl::IsCancelled(detached)) return detached;
+      // What the link leads to is delivered then, as long as it can be read.
+      if (!detached.ok()) {
+        log.Warning(input.download.dst, " stays a link into the cache: ", detached.message());
+      }
     }
   }
   std::sort(unchanged.begin(), unchanged.end());

@@ -48,11 +48,12 @@ class Stager {
                                                  const std::string& work_folder,
                                                  const CancelToken& cancel, const Log& log);
 
-  // For after the command: gives changed symlinked inputs a private copy of what they hold now.
-  // Then the sorted paths of inputs that still have the content they were staged with.
+  // For after the command: gives changed symlinked inputs a private copy of what they hold now, if
+  // that can be had. Then the sorted paths of inputs that still have the content they were staged
+  // with.
   absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
                                                   const std::string& work_folder,
-                                                  const CancelToken& cancel);
+                                                  const CancelToken& cancel, const Log& log);
 
   // For after the uploads, which may read through a link that the task made or moved: drops the
   // cache entries of changed symlinked inputs, so that no later task sees them. Best effort: who

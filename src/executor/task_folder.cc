@@ -29,14 +29,18 @@ constexpr char kLockName[] = "/.lock";
 // Who does not die of KILL in that time waits for a dead disk.
 constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 
-// The lock of a folder if nobody holds it and it is still there. A lock file that another worker
-// removed between our open and our flock is no lock.
+// The lock of a folder if nobody holds it and it is still there; Aborted otherwise. A lock file
+// that another worker removed between our open and our flock is no lock.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(folder + kLockName, O_RDWR | extra_flags, 0600));
+  const int error = flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  // Some file systems have no locks.
+  if (error != 0 && error != EWOULDBLOCK) {
+    return ErrnoError(error, absl::StrCat(folder, kLockName, ": flock"));
+  }
   struct stat info;
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || fstat(lock.get(), &info) != 0 ||
-      info.st_nlink == 0) {
-    return absl::UnavailableError(absl::StrCat(folder, ": in use"));
+  if (error != 0 || fstat(lock.get(), &info) != 0 || info.st_nlink == 0) {
+    return absl::AbortedError(absl::StrCat(folder, ": in use"));
   }
   return lock;
 }
@@ -47,6 +51,15 @@ absl::Status RemoveTaskFolder(const std::string& path, const std::function<void(
   status.Update(RemoveTree(path + "/log", alive));
   if (status.ok()) status = RemoveTree(path, alive);
   return status;
+}
+
+bool IsSame(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+absl::Status MovedError(const std::string& path) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": the task moved or replaced its own folder"));
 }
 
 // A folder that Make made, by its name; "task-notes" is somebody else's.
@@ -64,7 +77,7 @@ std::string RandomDigits() {
 
 }  // namespace
 
-absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir,
+absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const Log& log,
                                             std::function<void()> alive) {
   absl::Status status = MakeFolders(tasks_dir);
   // A few tries: names may collide, and a worker that starts just now may take our fresh folder for
@@ -77,12 +90,14 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir,
     }
     absl::StatusOr<UniqueFd> lock = TakeLock(path, O_CREAT | O_EXCL);
     if (!lock.ok()) {
-      if (!absl::IsUnavailable(lock.status()) && !absl::IsNotFound(lock.status())) {
+      if (!absl::IsAborted(lock.status()) && !absl::IsNotFound(lock.status())) {
         status = lock.status();
+        unlink((path + kLockName).c_str());
+        rmdir(path.c_str());
       }
       continue;
     }
-    TaskFolder folder(path, *std::move(lock), alive);
+    TaskFolder folder(path, *std::move(lock), log, alive);
     status.Update(folder.MakeInside());
     if (status.ok()) return folder;
   }
@@ -91,8 +106,9 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir,
 }
 
 absl::Status TaskFolder::MakeInside() {
+  if (lstat(path_.c_str(), &made_) != 0) return ErrnoError(errno, path_);
   RETURN_IF_ERROR(MakeFolders(work()));
-  if (lstat(work().c_str(), &made_) != 0) return ErrnoError(errno, work());
+  if (lstat(work().c_str(), &work_made_) != 0) return ErrnoError(errno, work());
   return MakeFolders(log());
 }
 
@@ -108,23 +124,36 @@ absl::StatusOr<UniqueFd> TaskFolder::CreateLog(absl::string_view name) const {
 
 absl::Status TaskFolder::CheckInPlace() const {
   struct stat now;
-  if (lstat(work().c_str(), &now) == 0 && now.st_dev == made_.st_dev &&
-      now.st_ino == made_.st_ino) {
-    return absl::OkStatus();
-  }
+  if (lstat(work().c_str(), &now) == 0 && IsSame(now, work_made_)) return absl::OkStatus();
   return absl::FailedPreconditionError("the task moved or replaced its own work folder");
 }
 
 TaskFolder::~TaskFolder() {
   if (!lock_.valid()) return;
   // What is left is found again as stale by the next worker that starts here.
-  (void)RemoveTaskFolder(path_, alive_);
+  const absl::Status removed = Remove();
+  if (!removed.ok()) log_.Warning("the task folder cannot be removed: ", removed.message());
+}
+
+absl::Status TaskFolder::Remove() const {
+  struct stat now;
+  if (lstat(path_.c_str(), &now) != 0) {
+    return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path_);
+  }
+  if (IsSame(now, made_)) return RemoveTaskFolder(path_, alive_);
+  if (S_ISLNK(now.st_mode)) unlink(path_.c_str());
+  return MovedError(path_);
 }
 
 absl::Status TaskFolder::Keep() {
   const std::string lock = path_ + kLockName;
+  struct stat now;
   absl::Status status;
-  if (unlink(lock.c_str()) != 0) status = ErrnoError(errno, lock);
+  if (lstat(path_.c_str(), &now) != 0 || !IsSame(now, made_)) {
+    status = MovedError(path_);
+  } else if (unlink(lock.c_str()) != 0) {
+    status = ErrnoError(errno, lock);
+  }
   lock_.reset();
   return status;
 }
@@ -141,6 +170,9 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
   for (const std::string& name : names) {
     if (cancel.cancelled()) return;
     const std::string path = absl::StrCat(tasks_dir, "/", name);
+    struct stat info;
+    // Behind a link is nothing of ours.
+    if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) continue;
     const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
     if (!lock.ok()) {
       // Without a lock it was kept on purpose, unless it is empty: then its worker died while it

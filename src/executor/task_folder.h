@@ -24,12 +24,14 @@ inline constexpr char kTaskDirVariable[] = "SPARKLES_TASK_DIR";
 class TaskFolder {
  public:
   // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
-  // `alive`, which may be empty, is called for each entry that is removed.
-  static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir,
+  // `log` is told what cannot be removed in the end; `alive`, which may be empty, is called for
+  // each entry that is removed.
+  static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir, const Log& log,
                                          std::function<void()> alive = nullptr);
   TaskFolder(TaskFolder&&) = default;
   TaskFolder& operator=(TaskFolder&&) = delete;
-  // Removes the folder with everything in it, unless Keep was called.
+  // Removes the folder with everything in it, unless Keep was called. What a command has put in its
+  // place is not ours to remove; a mere link is unlinked.
   ~TaskFolder();
 
   const std::string& path() const { return path_; }
@@ -51,13 +53,17 @@ class TaskFolder {
   void LeaveBehind() { lock_.reset(); }
 
  private:
-  TaskFolder(std::string path, UniqueFd lock, std::function<void()> alive)
-      : path_(std::move(path)), lock_(std::move(lock)), alive_(std::move(alive)) {}
+  TaskFolder(std::string path, UniqueFd lock, const Log& log, std::function<void()> alive)
+      : path_(std::move(path)), lock_(std::move(lock)), log_(log), alive_(std::move(alive)) {}
   absl::Status MakeInside();
+  absl::Status Remove() const;
 
   std::string path_;
-  struct stat made_ = {};  // of work(), when it was new
-  UniqueFd lock_;          // invalid once the folder is not ours to remove
+  // When they were new: of path() and of work().
+  struct stat made_ = {};
+  struct stat work_made_ = {};
+  UniqueFd lock_;  // invalid once the folder is not ours to remove
+  Log log_;
   std::function<void()> alive_;
 };
 

@@ -104,8 +104,8 @@ Outcome TaskRun::Run() {
 }
 
 absl::Status TaskRun::MakeFolder() {
-  ASSIGN_OR_RETURN(TaskFolder folder,
-                   TaskFolder::Make(context_.options.tasks_dir, context_.options.alive));
+  ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir, context_.log,
+                                                       context_.options.alive));
   folder_.emplace(std::move(folder));
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
@@ -123,9 +123,10 @@ absl::Status TaskRun::Prepare() {
 
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(log_->AddLine(absl::StrCat("Downloading ", spec_.downloads.size(), " files...")));
+  AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
   ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, context_.log));
-  return log_->AddLine("download complete.");
+  AddToLog("download complete.");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
@@ -151,6 +152,11 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   RETURN_IF_ERROR(CheckCancelled());
   if (script.empty()) return absl::OkStatus();
   auto output = folder_->CreateLog(absl::StrCat(name, ".txt"));
+  if (!output.ok() && result_.run.has_value()) {
+    // What the command did to its disk (no space, no more files) is not the machine's fault.
+    context_.log.Warning(name, ": what it prints is lost: ", output.status().message());
+    output = OpenFile("/dev/null", O_RDWR);
+  }
   if (!output.ok()) return Annotate(output.status(), name);
   auto exit = RunShell(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
@@ -222,7 +228,7 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_);
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   (void)context_.confirm_claim(Freshness::kRecent);
@@ -265,6 +271,12 @@ absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const
     return true;
   });
   return status;
+}
+
+void TaskRun::AddToLog(absl::string_view line) {
+  const absl::Status added = log_->AddLine(line);
+  if (added.ok()) return;
+  context_.log.Warning("a line is missing in the task's log: ", added.message());
 }
 
 absl::Status TaskRun::DeliverLog() {
@@ -338,7 +350,10 @@ Outcome TaskRun::EndEarly(const absl::Status& status) {
     return Fail(reason);
   }
   // Best effort: the reason for the early end counts, not what befalls the log.
-  if (log_ && log_->AddLine(reason).ok()) (void)DeliverLog();
+  if (log_) {
+    AddToLog(reason);
+    (void)DeliverLog();
+  }
   return outcome;
 }
 
@@ -348,8 +363,8 @@ Outcome TaskRun::Fail(const std::string& reason) {
   outcome.failure_reason = reason;
   result_.failure_reason = reason;
   std::erase_if(result_.files, [](const DeliveredFile& file) { return file.src == kTaskLogName; });
-  absl::Status delivered = log_->AddLine(absl::StrCat("failed: ", reason));
-  if (delivered.ok()) delivered = DeliverLog();
+  AddToLog(absl::StrCat("failed: ", reason));
+  absl::Status delivered = DeliverLog();
   if (delivered.ok() || !IsMachineFault(delivered)) delivered.Update(DeliverResult());
   if (delivered.ok()) return outcome;
   if (IsMachineFault(delivered)) {

@@ -52,6 +52,8 @@ class TaskRun {
                                        int output_fd);
   absl::Status DeliverOutputs();
   absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
+  // A disk that the task has filled has no room for the line: that decides nothing.
+  void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.

@@ -14,8 +14,10 @@ namespace sparkles {
 // of their source; missing parent folders are made. Generations are 0.
 class LocalStore : public ObjectStore {
  public:
-  // Unless `durable`, Flush does nothing: a power cut may then cost what was uploaded.
-  explicit LocalStore(bool durable = true) : durable_(durable) {}
+  // Unless `durable`, Flush does nothing: a power cut may then cost what was uploaded. Borrows
+  // `heartbeat`, which may be null: a Flush that takes long beats.
+  explicit LocalStore(bool durable = true, Heartbeat* heartbeat = nullptr)
+      : durable_(durable), backlog_(heartbeat) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
                                       const TransferOptions& options) override;

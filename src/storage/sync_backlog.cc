@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/slow_call.h"
 #include "base/status.h"
 #include "storage/file_url.h"
 
@@ -62,17 +63,24 @@ absl::Status SyncBacklog::SyncAll() {
   return Sync(work);
 }
 
-absl::Status SyncBacklog::Sync(const Work& work) {
+absl::Status SyncBacklog::Sync(const Work& work) const {
   absl::Status status;
+  if (work.file_systems.empty() && work.folders.empty()) return status;
+  SlowCall call(heartbeat_);
   if (work.whole_file_systems) {
     for (const int fd : work.file_systems) {
+      call.Next();
       if (syncfs(fd) != 0) status.Update(ErrnoError(errno, "file://: sync of the disk"));
     }
     return status;
   }
+  const auto sync = [&](const std::string& path) {
+    call.Next();
+    status.Update(SyncOne(path));
+  };
   // Content before names: after a power cut half-way there is no name without its content.
-  for (const std::string& file : work.files) status.Update(SyncOne(file));
-  for (const std::string& folder : work.folders) status.Update(SyncOne(folder));
+  for (const std::string& file : work.files) sync(file);
+  for (const std::string& folder : work.folders) sync(folder);
   return status;
 }
 

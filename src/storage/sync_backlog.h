@@ -14,12 +14,16 @@
 #include "absl/status/status.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "base/vitals.h"
 
 namespace sparkles {
 
 // Thread-safe.
 class SyncBacklog {
  public:
+  // Borrows `heartbeat`, which may be null: a sync that goes on is a sign of life.
+  explicit SyncBacklog(Heartbeat* heartbeat) : heartbeat_(heartbeat) {}
+
   // To be called before a file in `folder`, which lies on `device` (st_dev), gets its name: whether
   // it will be possible to sync that file system. Keeps one descriptor on each, for good.
   absl::Status Reach(dev_t device, const std::string& folder) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -40,8 +44,9 @@ class SyncBacklog {
     std::set<int> file_systems;       // descriptors of file_systems_
     bool whole_file_systems = false;  // there are too many files to sync one by one
   };
-  static absl::Status Sync(const Work& work);
+  absl::Status Sync(const Work& work) const;
 
+  Heartbeat* const heartbeat_;
   Mutex syncing_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while the disk works
   Mutex mutex_;
   Work work_ ABSL_GUARDED_BY(mutex_);

@@ -8,7 +8,7 @@ import time
 import unittest
 
 from cloud_lab import CloudLabTest
-from harness import BINARY, LabTest, wait_until
+from harness import BINARY, SANITIZED, LabTest, wait_until
 
 SECONDS = 1.0
 PERIOD = ("--timeout", str(SECONDS / 60))
@@ -94,6 +94,22 @@ class Patient(LabTest):
     def test_an_empty_queue_may_be_waited_for(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"),
                                 flags=(*self.PERIOD, "--shutdownAfter", "6"))
+        self.assertNotIn("watchdog", worker.stderr)
+
+    def test_a_disk_may_take_its_time_to_sync(self):
+        strace = shutil.which("strace")
+        if SANITIZED or not strace or subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
+                                                     check=False).returncode != 0:
+            self.skipTest("needs strace, and the right to trace")
+        slow = self.lab.folder / "slow"
+        # The first sync is that of the state file, before there is a watchdog.
+        slow.write_text(f"#!/bin/sh\nexec {strace} -f -qq -o /dev/null -e trace=fsync "
+                        f"-e inject=fsync:delay_enter=3500000:when=2 {BINARY} \"$@\"\n")
+        slow.chmod(0o755)
+        self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
+        worker = self.lab.consume(*PERIOD, "--durable", program=slow)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
         self.assertNotIn("watchdog", worker.stderr)
 
     def test_a_frozen_process_was_not_stuck(self):

@@ -89,6 +89,29 @@ class FullDisk(FaultTest):
                                      "rm big; exit $s"))
         self.assert_complete("a.1", "1")
 
+    def test_that_a_command_fills_keeps_no_failure_from_being_recorded(self):
+        self.small_disk(self.lab.tasks_dir)
+        name = "two\nlines"
+        fill = "cat /dev/zero > big 2> /dev/null"
+        self.run_tasks(self.lab.task("a.1", f"{fill}; exec sleep 1000", uploads={}),
+                       self.lab.task("a.2", f"touch '{name}'; {fill}; exit 0", uploads={
+                           "include_patterns": ["two*"], "dst_url": self.lab.url("a.2")}),
+                       flags=("--taskTimeout", "1", "--minFreeSpace", "0"))
+        self.assert_failed("a.1", "time-out")
+        self.assertIn("time-out", self.lab.result("a.1")["failure_reason"])
+        self.assertEqual(self.lab.log("a.1"), "")
+        self.assert_failed("a.2", "no store can keep it")
+        self.assertIn("no store", self.lab.result("a.2")["failure_reason"])
+
+    def test_a_disk_without_a_file_more_ends_no_task_that_ran(self):
+        self.small_disk(self.lab.tasks_dir)
+        os.system(f"mount -o remount,nr_inodes=300 {self.lab.tasks_dir}")
+        self.run_tasks(self.lab.task(
+            "a.1",
+            "i=0; while [ $i -lt 400 ]; do true > $i; i=$((i + 1)); done 2> /dev/null; exit 3",
+            uploads={}, **{"post-exec-script": "ls -al"}))
+        self.assert_complete("a.1", "3")
+
 
 class AsAnotherUser(FaultTest):
     def setUp(self):
@@ -125,6 +148,15 @@ class AsAnotherUser(FaultTest):
         self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
         self.assert_failed("a.1", self.lab.url("secret"), "Permission denied")
 
+    def test_an_input_that_a_task_made_unreadable_is_fetched_anew(self):
+        self.lab.store.chmod(0o777)
+        inputs = [self.lab.download(self.lab.put_cas(b"reference"), "ref", True, False, True)]
+        self.lab.write_tasks([self.lab.task("a.1", "chmod a-r ref", downloads=inputs),
+                              self.lab.task("a.2", "cat ref > out", downloads=inputs)])
+        worker = self.lab.consume(**self.nobody)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual(self.lab.stored("a.2")["out"], b"reference")
+
     def test_what_the_worker_may_not_read_is_skipped_and_told(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "mkdir d; echo x > d/x; echo y > y; chmod 0 d")])
@@ -132,7 +164,6 @@ class AsAnotherUser(FaultTest):
         self.assert_complete("a.1")
         self.assertEqual(self.lab.outputs("a.1"), ["y"])
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
-
 
     def test_a_work_folder_closed_by_its_task_fails_that_task(self):
         self.lab.store.chmod(0o777)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +101,22 @@ TEST(PathPartsTest, BaseNameIsWhatStandsAfterIt) {
   EXPECT_EQ(BaseName("/a/b/c"), "c");
   EXPECT_EQ(BaseName("c"), "c");
   EXPECT_EQ(BaseName("a/"), "");
+}
+
+TEST_F(FileTest, FoldersOfManyElementsNeedNoDeepStack) {
+  std::string path = folder_ / "d";
+  for (int i = 0; i < 700; ++i) path += "/d";
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 128 << 10), 0);
+  pthread_t thread;
+  const auto make = [](void* made) -> void* {
+    return MakeFolders(*static_cast<std::string*>(made)).ok() ? made : nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, make, &path), 0);
+  void* made = nullptr;
+  ASSERT_EQ(pthread_join(thread, &made), 0);
+  EXPECT_TRUE(made != nullptr && std::filesystem::is_directory(path));
 }
 
 TEST_F(FileTest, AnAtomicFileIsNotThereBeforeItsCommit) {

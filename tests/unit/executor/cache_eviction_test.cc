@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "base/file.h"
 #include "executor/cache_use.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -65,6 +66,7 @@ class CacheEvictionTest : public testing::Test {
     return left;
   }
 
+  FakeClock clock_;
   TempFolder folder_;
 };
 
@@ -91,7 +93,7 @@ TEST_F(CacheEvictionTest, WhatIsInUseStaysUntilTheUseEnds) {
   Add('a', 1000);
   Add('b', 10);
   auto use = CacheUse::Open(folder_.path());
-  ASSERT_TRUE(use->Hold(NameOf('a')).ok());
+  ASSERT_TRUE(use->Hold(NameOf('a'), clock_, {}).ok());
   EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 1);
   EXPECT_THAT(Left(), ElementsAre("a"));
   use = absl::UnknownError("the task is over");
@@ -103,10 +105,23 @@ TEST_F(CacheEvictionTest, ManyMayUseOneEntry) {
   Add('a', 1000);
   auto one = CacheUse::Open(folder_.path());
   auto other = CacheUse::Open(folder_.path());
-  ASSERT_TRUE(one->Hold(NameOf('a')).ok());
-  ASSERT_TRUE(other->Hold(NameOf('a')).ok());
+  ASSERT_TRUE(one->Hold(NameOf('a'), clock_, {}).ok());
+  ASSERT_TRUE(other->Hold(NameOf('a'), clock_, {}).ok());
   one = absl::UnknownError("over");
   EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 0);
+}
+
+TEST_F(CacheEvictionTest, AFrozenRemovalHoldsUpNobodyForEver) {
+  auto frozen = CacheUse::Open(folder_.path());
+  auto waiting = CacheUse::Open(folder_.path());
+  ASSERT_TRUE(frozen->TryTake(NameOf('a')));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(waiting->Hold(NameOf('a'), clock_, {})));
+  CancelToken cancel;
+  clock_.OnSleep([&](size_t) { cancel.Cancel(CancelKind::kHandBack, "SIGTERM"); });
+  EXPECT_TRUE(
+      absl::IsCancelled(waiting->Hold(NameOf('a'), clock_, {.on_bytes = {}, .cancel = &cancel})));
+  frozen->Release(NameOf('a'));
+  EXPECT_TRUE(waiting->Hold(NameOf('a'), clock_, {}).ok());
 }
 
 TEST_F(CacheEvictionTest, FilesOfOthersAreNotTouched) {

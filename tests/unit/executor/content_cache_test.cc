@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -18,8 +19,10 @@
 #include "absl/time/clock.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "executor/cache_eviction.h"
 #include "tests/support/failing_store.h"
 #include "tests/support/mem_store.h"
+#include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -45,7 +48,9 @@ class ContentCacheTest : public testing::Test {
   void SetUp() override { memory_.Put(url_, content_); }
 
   // As a worker that starts now sees it.
-  ContentCache Cache() { return ContentCache(Folder(), store_, clock_, &vitals_, boot_id_path_); }
+  ContentCache Cache() {
+    return ContentCache(Folder(), store_, clock_, &vitals_, &log_, boot_id_path_);
+  }
   std::string Folder() const { return folder_ / "cache"; }
   std::string EntryPath() const { return Folder() + "/" + hash_; }
   std::string RecordPath() const { return EntryPath() + ".ok"; }
@@ -60,11 +65,13 @@ class ContentCacheTest : public testing::Test {
 
   // A cache that has the entry, checked and recorded.
   ContentCache FilledCache() {
-    ContentCache cache = Cache();
-    EXPECT_EQ(Copied(cache), content_);
-    EXPECT_EQ(Copied(cache), content_);
+    {
+      ContentCache cache = Cache();
+      EXPECT_EQ(Copied(cache), content_);
+      EXPECT_EQ(Copied(cache), content_);
+    }
     EXPECT_TRUE(std::filesystem::exists(RecordPath()));
-    return cache;
+    return Cache();
   }
 
   // Whether the next use reads the content of the entry to check it.
@@ -77,19 +84,20 @@ class ContentCacheTest : public testing::Test {
   }
 
   // What a root process can do through a symlink: other bytes, same size, same mtime.
-  void EditKeepingTheMtime() {
+  void EditKeepingTheMtime() { EditKeepingTheMtime(EntryPath(), 0); }
+  static void EditKeepingTheMtime(const std::string& path, off_t offset) {
     struct stat before;
     struct stat after;
-    ASSERT_EQ(stat(EntryPath().c_str(), &before), 0);
-    ASSERT_EQ(chmod(EntryPath().c_str(), 0644), 0);
+    ASSERT_EQ(stat(path.c_str(), &before), 0);
+    ASSERT_EQ(chmod(path.c_str(), 0644), 0);
     // Again until the kernel's clock has ticked; in real life a record is never that young.
     do {
-      const auto fd = OpenFile(EntryPath(), O_WRONLY);
+      const auto fd = OpenFile(path, O_WRONLY);
       ASSERT_TRUE(fd.ok());
-      ASSERT_EQ(pwrite(fd->get(), "W", 1, 0), 1);
+      ASSERT_EQ(pwrite(fd->get(), "W", 1, offset), 1);
       const timespec times[2] = {before.st_atim, before.st_mtim};
       ASSERT_EQ(futimens(fd->get(), times), 0);
-      ASSERT_EQ(stat(EntryPath().c_str(), &after), 0);
+      ASSERT_EQ(stat(path.c_str(), &after), 0);
     } while (after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
     ASSERT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
     ASSERT_EQ(after.st_size, before.st_size);
@@ -108,6 +116,8 @@ class ContentCacheTest : public testing::Test {
   MemStore memory_;
   FailingStore store_{memory_};
   LateClock clock_;
+  RecordedLog recorded_;
+  const Log log_ = recorded_.log();
   std::string boot_id_path_ = "/proc/sys/kernel/random/boot_id";
 };
 
@@ -262,16 +272,68 @@ TEST_F(ContentCacheTest, DropsAnEntryThatATaskChangedAndNoOther) {  // D11
 }
 
 TEST_F(ContentCacheTest, ACopyIsNotTakenFromAnEntryThatChangesMeanwhile) {
-  ContentCache cache = FilledCache();
+  // The kernel is made to copy 16 MiB at a time: the end of this is not copied with its start.
+  const std::string large = std::string(17 << 20, 'c');
+  const std::string hash = HexHash(HashKind::kSha256, large);
+  memory_.Put("gs://bucket/" + hash, large);
+  ContentCache cache = Cache();
+  ASSERT_TRUE(cache.Fetch("gs://bucket/" + hash, {}).ok());
+  ASSERT_TRUE(cache.Fetch("gs://bucket/" + hash, {}).ok());
   TransferOptions options;
   int edits = 1;
   options.on_bytes = [&](uint64_t bytes) {
     // A piece of the copy, not of a check: the entry has been verified already.
-    if (bytes > 0 && edits-- > 0) EditKeepingTheMtime();
+    if (bytes > 0 && edits-- > 0) EditKeepingTheMtime(Folder() + "/" + hash, (17 << 20) - 1);
   };
-  ASSERT_TRUE(cache.Copy(url_, folder_ / "copy", 0666, options).ok());
+  ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, folder_ / "copy", 0666, options).ok());
+  EXPECT_TRUE(*ReadFile(folder_ / "copy", large.size()) == large);
+}
+
+TEST_F(ContentCacheTest, AnEntryThatIsEvictedWhileItIsCopiedGivesAGoodCopy) {
+  ContentCache cache = FilledCache();
+  TransferOptions options;
+  options.on_bytes = [&](uint64_t bytes) {
+    if (bytes == 0) return;
+    absl::SleepFor(kTimestampTick);  // so that the ctime shows it
+    EXPECT_EQ(EvictEntries(Folder(), UINT64_MAX, 0).entries, 1);
+  };
+  const absl::Status copied = cache.Copy(url_, folder_ / "copy", 0666, options);
+  ASSERT_TRUE(copied.ok()) << copied;
   EXPECT_EQ(*ReadFile(folder_ / "copy", 1000), content_);
-  EXPECT_EQ(memory_.downloads(), 2);
+  EXPECT_EQ(memory_.downloads(), 1);
+}
+
+TEST_F(ContentCacheTest, AnEntryThatIsChangedAgainAndAgainIsTheMachinesFault) {
+  ContentCache cache = FilledCache();
+  TransferOptions options;
+  options.on_bytes = [&](uint64_t bytes) {
+    // While it is filled anew for the second try it has no name.
+    if (bytes == 0 || chmod(EntryPath().c_str(), 0644) != 0) return;
+    const auto fd = OpenFile(EntryPath(), O_WRONLY | O_APPEND);
+    ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), "more", "entry").ok());
+  };
+  const absl::Status copied = cache.Copy(url_, folder_ / "changed", 0666, options);
+  EXPECT_TRUE(IsMachineFault(copied)) << copied;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "changed"));
+}
+
+TEST_F(ContentCacheTest, OnlyAFullDiskThatItLiesOnEmptiesTheCache) {
+  ContentCache cache = FilledCache();
+  const auto tries_after = [&](const std::string& folder, int error) {
+    int tries = 0;
+    const absl::Status status = cache.WithRoom(
+        folder, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
+    return tries;
+  };
+  for (const int error : {EMFILE, ENFILE, ENOMEM, EIO, EACCES}) {
+    EXPECT_EQ(tries_after(folder_.path(), error), 1) << error;
+  }
+  EXPECT_EQ(tries_after("/proc", ENOSPC), 1) << "another file system";
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+  EXPECT_EQ(tries_after(folder_.path(), EDQUOT), 2);
+  EXPECT_FALSE(std::filesystem::exists(EntryPath()));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("removed 1 inputs"));
+  EXPECT_EQ(tries_after(folder_.path(), ENOSPC), 1) << "nothing is left to remove";
 }
 
 TEST_F(ContentCacheTest, ACacheFolderThatCannotBeIsTheMachinesFault) {

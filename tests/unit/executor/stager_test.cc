@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <latch>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unprivileged.h"
 
 namespace sparkles {
 namespace {
@@ -68,7 +71,7 @@ class StagerTest : public testing::Test {
 
   // The inputs that count as unchanged after the command.
   std::vector<std::string> Unchanged() {
-    auto unchanged = stager_.Settle(inputs_, Work(), cancel_).value();
+    auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).value();
     stager_.DropChanged(inputs_, cancel_, recorded_.log());
     return unchanged;
   }
@@ -172,6 +175,33 @@ TEST_F(StagerTest, AFullDiskStaysTheMachinesFault) {
   EXPECT_TRUE(IsMachineFault(Stage({Plain("plain")})));
 }
 
+// A store whose first downloads find the disk full, all of them before any of them ends.
+class FullDiskStore : public MemStore {
+ public:
+  explicit FullDiskStore(int count) : full_(count), latch_(count) {}
+  absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
+                                      const TransferOptions& options) override {
+    if (full_-- <= 0) return MemStore::Download(url, fd, options);
+    latch_.arrive_and_wait();
+    return ErrnoError(ENOSPC, url);
+  }
+
+ private:
+  std::atomic<int> full_;
+  std::latch latch_;
+};
+
+TEST_F(StagerTest, TheRoomThatTheCacheMakesIsForAllTransfers) {  // D51
+  ASSERT_TRUE(Stage({Cas("in-the-cache")}).ok());
+  FullDiskStore full(/*count=*/4);
+  full.Put("gs://b/plain", "plain content\n");
+  Stager parallel(full, cache_, clock_, /*transfers=*/4);
+  const auto inputs = parallel.Stage({Plain("a"), Plain("b"), Plain("c"), Plain("d")}, Work(),
+                                     cancel_, recorded_.log());
+  EXPECT_TRUE(inputs.ok()) << inputs.status();
+  EXPECT_EQ(Read("d"), "plain content\n");
+}
+
 TEST_F(StagerTest, NoInputGoesThroughALinkThatLeadsOut) {  // D08
   const TempFolder outside;
   ASSERT_EQ(symlink(outside.path().c_str(), In("link").c_str()), 0);
@@ -241,7 +271,7 @@ TEST_F(StagerTest, WhoIsToStopDoesNotReadChangedInputsToTheirEnd) {
   ASSERT_TRUE(Stage({Plain("plain")}).ok());
   std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_);
+  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
   EXPECT_TRUE(absl::IsCancelled(unchanged.status())) << unchanged.status();
   EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
 }
@@ -252,7 +282,8 @@ TEST_F(StagerTest, AChangedLinkedInputIsNotCopiedForWhoIsToStop) {
   std::filesystem::permissions(entry, std::filesystem::perms::owner_all);
   ASSERT_TRUE(WriteFileAtomically(entry, "longer than it was before\n", false).ok());
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  EXPECT_TRUE(absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_).status()));
+  EXPECT_TRUE(
+      absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).status()));
   stager_.DropChanged(inputs_, cancel_, recorded_.log());
   EXPECT_EQ(recorded_.Text(), "");
 }
@@ -282,6 +313,19 @@ TEST_F(StagerTest, AChangedLinkedInputBecomesThisTasksOwn) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("linked is shared with other tasks"));
   ASSERT_TRUE(Stage({Cas("next")}).ok());
   EXPECT_EQ(Read("next"), content_);
+}
+
+TEST_F(StagerTest, ALinkedInputThatMayNotBeReadAnyMoreFailsNoTask) {
+  ASSERT_EQ(chmod(Work().c_str(), 0777), 0);
+  {
+    const Unprivileged nobody(folder_.path());
+    ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+    ASSERT_EQ(chmod(In("linked").c_str(), 0), 0);
+    EXPECT_THAT(Unchanged(), IsEmpty());
+    ASSERT_TRUE(Stage({Cas("next", true)}).ok());
+    EXPECT_EQ(Read("next"), content_);
+  }
+  EXPECT_THAT(recorded_.Text(), HasSubstr("linked stays a link into the cache"));
 }
 
 TEST_F(StagerTest, ALinkThatTheTaskReplacedLeavesTheCacheAlone) {

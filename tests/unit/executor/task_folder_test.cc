@@ -3,11 +3,19 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -43,7 +51,7 @@ class TaskFolderTest : public testing::Test {
 };
 
 TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->path().rfind(tasks_dir_ + "/task-", 0), 0U);
   EXPECT_TRUE(std::filesystem::is_empty(made->work()));
@@ -51,15 +59,15 @@ TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
 }
 
 TEST_F(TaskFolderTest, NoTwoAreTheSame) {
-  const auto one = TaskFolder::Make(tasks_dir_);
-  const auto two = TaskFolder::Make(tasks_dir_);
+  const auto one = TaskFolder::Make(tasks_dir_, recorded_.log());
+  const auto two = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_NE(one->path(), two->path());
 }
 
 TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
   std::string path;
   {
-    const auto made = TaskFolder::Make(tasks_dir_);
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     path = made->path();
     ASSERT_TRUE(MakeFolders(made->work() + "/a/b").ok());
     ASSERT_TRUE(WriteFileAtomically(made->work() + "/a/b/c", "x", false).ok());
@@ -72,7 +80,7 @@ TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
 TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
   std::string path;
   {
-    auto made = TaskFolder::Make(tasks_dir_);
+    auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     path = made->path();
     EXPECT_TRUE(made->Keep().ok());
   }
@@ -81,7 +89,7 @@ TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
 }
 
 TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
-  auto made = TaskFolder::Make(tasks_dir_);
+  auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   std::optional<TaskFolder> moved(*std::move(made));
   made = absl::CancelledError();
   EXPECT_TRUE(Exists(moved->work()));
@@ -92,13 +100,41 @@ TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
 
 TEST_F(TaskFolderTest, WhatKeepsItFromBeingMadeIsTheMachinesFault) {  // D31
   ASSERT_TRUE(WriteFileAtomically(folder_ / "a", "in the way", false).ok());
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(IsMachineFault(made.status()));
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("Not a directory"));
 }
 
+// From now on flock(2) fails in this process, as it does on file systems without locks.
+bool ForbidLocks() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {std::size(program), program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_F(TaskFolderTest, AFileSystemWithoutLocksIsNamedAndNothingIsLeft) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (!ForbidLocks()) _exit(2);
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
+    const bool named = made.status().message().find("flock: No locks") != std::string::npos;
+    _exit(named && IsMachineFault(made.status()) ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 2) GTEST_SKIP() << "no seccomp here";
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
+}
+
 TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(made->CheckInPlace().ok());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
   EXPECT_TRUE(absl::IsFailedPrecondition(made->CheckInPlace()));
@@ -107,7 +143,7 @@ TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
 }
 
 TEST_F(TaskFolderTest, AnotherFolderOfTheSameNameIsNotInPlace) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
   ASSERT_TRUE(MakeFolders(made->work()).ok());
   EXPECT_FALSE(made->CheckInPlace().ok());
@@ -117,13 +153,47 @@ TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
   const TempFolder outside;
   ASSERT_TRUE(WriteFileAtomically(outside / "precious", "x", false).ok());
   {
-    const auto made = TaskFolder::Make(tasks_dir_);
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     ASSERT_EQ(symlink(outside.path().c_str(), (made->work() + "/link").c_str()), 0);
     ASSERT_EQ(rename(made->log().c_str(), (made->path() + "/elsewhere").c_str()), 0);
     ASSERT_EQ(symlink(outside.path().c_str(), made->log().c_str()), 0);
   }
   EXPECT_TRUE(Exists(outside / "precious"));
   EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
+}
+
+// A command can move the whole folder away and put a link in its place.
+TEST_F(TaskFolderTest, NothingBehindALinkInItsPlaceIsTouched) {
+  for (const bool keep : {false, true}) {
+    const TempFolder outside;
+    for (const char* name : {"work", "log"}) ASSERT_TRUE(MakeFolders(outside / name).ok());
+    ASSERT_TRUE(WriteFileAtomically(outside / ".lock", "", false).ok());
+    std::string path;
+    {
+      auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
+      path = made->path();
+      ASSERT_EQ(rename(path.c_str(), (folder_ / "moved").c_str()), 0);
+      ASSERT_EQ(symlink(outside.path().c_str(), path.c_str()), 0);
+      EXPECT_TRUE(!keep || absl::IsFailedPrecondition(made->Keep()));
+    }
+    for (const char* name : {"work", "log", ".lock"}) EXPECT_TRUE(Exists(outside / name)) << name;
+    EXPECT_EQ(std::filesystem::is_symlink(path), keep);
+    RemoveStale();
+    for (const char* name : {"work", "log", ".lock"}) EXPECT_TRUE(Exists(outside / name)) << name;
+    ASSERT_TRUE(RemoveTree(folder_ / "moved").ok());
+  }
+  EXPECT_THAT(recorded_.Text(), HasSubstr("the task moved or replaced its own folder"));
+}
+
+TEST_F(TaskFolderTest, AnotherFolderInItsPlaceIsLeftAlone) {
+  std::string path;
+  {
+    const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
+    path = made->path();
+    ASSERT_EQ(rename(path.c_str(), (folder_ / "moved").c_str()), 0);
+    ASSERT_TRUE(MakeFolders(path + "/work").ok());
+  }
+  EXPECT_TRUE(Exists(path + "/work"));
 }
 
 TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
@@ -141,7 +211,7 @@ TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
 }
 
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
-  const auto made = TaskFolder::Make(tasks_dir_);
+  const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();
   EXPECT_TRUE(Exists(made->work()));
   EXPECT_TRUE(Exists(made->log()));

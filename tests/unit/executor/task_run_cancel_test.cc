@@ -1,6 +1,8 @@
 // What becomes of a task that is to stop, whenever that is asked for.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "tests/support/executor_fixture.h"
@@ -86,6 +88,20 @@ TEST_F(TaskRunCancelTest, ARunningCommandIsEndedAndWhatItPrintedIsKept) {
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
   EXPECT_THAT(Stdout(), EndsWith("epoch 1 of 9\nsparkles: preempted\n"));
   EXPECT_EQ(LastRun(), "run command");
+}
+
+TEST_F(TaskRunCancelTest, ALogWithoutRoomForItsLastLineIsDelivered) {
+  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
+    // Nothing can be written to it any more, as on a full disk.
+    const auto again =
+        OpenFile("/proc/self/fd/" + std::to_string(command.output_fd), O_RDONLY).value();
+    EXPECT_EQ(dup2(again.get(), command.output_fd), command.output_fd);
+    cancel_.Cancel(CancelKind::kHandBack, "preempted");
+    return DiedOf(SIGTERM);
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_THAT(Stdout(), EndsWith("epoch 1 of 9\n"));
 }
 
 TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {

@@ -1,5 +1,7 @@
 // What becomes of a task when one of its steps fails: whose fault it is decides.
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,6 +25,12 @@ using testing::StartsWith;
 
 FakeProcessRunner::Action Returns(const absl::Status& status) {
   return [status](const Command&, const CancelToken&) { return status; };
+}
+
+// From now on nothing can be written to `fd`; what it holds can be read.
+void TakeNoMore(int fd) {
+  const auto again = OpenFile("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
+  EXPECT_EQ(dup2(again.value().get(), fd), fd);
 }
 
 class TaskRunFailureTest : public ExecutorFixture {
@@ -74,6 +82,35 @@ TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  /
   EXPECT_EQ(Result().value("return_code", "(none)"), "signaled(terminated)");
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
   EXPECT_THAT(TaskFolders(), IsEmpty());
+}
+
+// As on a disk that the command has filled.
+TEST_F(TaskRunFailureTest, AFailureThatTheLogHasNoRoomForIsToldInTheResult) {
+  options_.time_limit = absl::Hours(2);
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
+    TakeNoMore(command.output_fd);
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.timed_out = true;
+    return exit;
+  };
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
+  EXPECT_THAT(outcome.failure_reason, StartsWith("time-out"));
+  EXPECT_THAT(Stdout(), EndsWith("epoch 1 of 9\n"));
+  EXPECT_EQ(Result().value("failure_reason", "(none)"), outcome.failure_reason);
+}
+
+TEST_F(TaskRunFailureTest, APostExecScriptThatCannotBeLoggedRunsAllTheSame) {
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    const std::string logs = command.folder + "/../log";
+    EXPECT_TRUE(RemoveTree(logs).ok());
+    EXPECT_TRUE(WriteFileAtomically(logs, "in the way", false).ok());
+    return ExitedWith(0);
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(steps_, Contains("run post-exec"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("post-exec-script: what it prints is lost"));
 }
 
 TEST_F(TaskRunFailureTest, AScriptBeyondItsTimeLimitIsEndedAndTheTaskGoesOn) {  // D41

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -122,6 +123,16 @@ TEST_F(UploaderTest, WhatMayNotBeReadIsSkippedAndTheRestArrives) {  // D07
   ASSERT_EQ(result_.skipped.size(), 1U);
   EXPECT_EQ(result_.skipped[0].src, "secret");
   EXPECT_THAT(result_.skipped[0].reason, HasSubstr("Permission denied"));
+}
+
+TEST_F(UploaderTest, WhatOnlyLooksLikeAFileIsSkippedAndTheRestArrives) {
+  ASSERT_EQ(symlink("/proc/self/mem", (folder_ / "mem.txt").c_str()), 0);
+  Write("z", "z");
+  EXPECT_TRUE(Upload({"mem.txt", "z"}).ok());
+  EXPECT_THAT(Delivered(), ElementsAre("z"));
+  ASSERT_EQ(result_.skipped.size(), 1U);
+  EXPECT_EQ(result_.skipped[0].src, "mem.txt");
+  EXPECT_THAT(result_.skipped[0].reason, HasSubstr("Input/output error"));
 }
 
 TEST_F(UploaderTest, NamesThatNoStoreKeepsAreAnErrorAfterTheRestArrived) {  // D15

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/status.h"
 #include "tests/support/gcs_fixture.h"
 #include "tests/support/temp_folder.h"
 
@@ -161,6 +162,14 @@ TEST_F(GcsStoreTest, WhatClaimsToBeEmptyIsLookedAt) {
   const UniqueFd fd = OpenFile("/proc/cpuinfo", O_RDONLY).value();
   const auto info = store.Upload(fd.get(), "gs://b/o", transfer_);
   EXPECT_TRUE(absl::IsAborted(info.status())) << info.status();
+}
+
+TEST_F(GcsStoreTest, AnOutputThatCannotBeReadIsNotTheMachinesFault) {
+  GcsStore store(client_, options_);
+  const UniqueFd fd = OpenFile("/proc/self/mem", O_RDONLY).value();  // EIO
+  const absl::Status status = store.Upload(fd.get(), "gs://b/o", {}).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gs://b/o: read: "));
+  EXPECT_FALSE(IsMachineFault(status)) << status;
 }
 
 TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {

@@ -1,0 +1,51 @@
+#include "base/slow_call.h"
+
+#include <system_error>
+
+#include "base/thread.h"
+
+namespace sparkles {
+namespace {
+
+// A small part of any sensible --timeout.
+constexpr absl::Duration kInterval = absl::Milliseconds(200);
+
+}  // namespace
+
+SlowCall::SlowCall(Heartbeat* heartbeat, absl::Duration limit)
+    : heartbeat_(heartbeat), limit_(limit) {
+  if (heartbeat_ == nullptr) return;
+  try {
+    thread_ = StartThread("slow-call", [this] { Watch(); });
+  } catch (const std::system_error&) {
+    thread_ = {};  // then only Next beats
+  }
+}
+
+SlowCall::~SlowCall() {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(mutex_);
+    over_ = true;
+  }
+  over_changed_.NotifyOne();
+  thread_.join();
+}
+
+void SlowCall::Next() {
+  if (heartbeat_ == nullptr) return;
+  heartbeat_->Beat();
+  MutexLock lock(mutex_);
+  waited_ = absl::ZeroDuration();
+}
+
+void SlowCall::Watch() {
+  MutexLock lock(mutex_);
+  while (!over_) {
+    if (over_changed_.WaitFor(mutex_, kInterval) || over_) continue;
+    waited_ += kInterval;
+    if (waited_ <= limit_) heartbeat_->Beat();
+  }
+}
+
+}  // namespace sparkles

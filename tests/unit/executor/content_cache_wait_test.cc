@@ -1,0 +1,102 @@
+// Who has to wait for another worker that fills an entry: how long, and what then.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "executor/content_cache.h"
+#include "executor/stager.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/mem_store.h"
+#include "tests/support/recorded_log.h"
+#include "tests/support/temp_folder.h"
+
+namespace sparkles {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class ContentCacheWaitTest : public testing::Test {
+ protected:
+  ContentCacheWaitTest() {
+    memory_.Put(url_, content_);
+    EXPECT_TRUE(MakeFolders(folder_ / "cache").ok());
+    auto lock = EntryLock::Take(EntryPath(), clock_, {});
+    EXPECT_TRUE(lock.ok());
+    held_.emplace(*std::move(lock));
+  }
+
+  std::string EntryPath() const { return folder_ / "cache/" + hash_; }
+
+  const std::string content_ = "what the task wants to read\n";
+  const std::string hash_ = HexHash(HashKind::kSha256, content_);
+  const std::string url_ = "gs://bucket/cas/" + hash_;
+  TempFolder folder_;
+  MemStore memory_;
+  FakeClock clock_;
+  RecordedLog recorded_;
+  const Log log_ = recorded_.log();
+  ContentCache cache_{folder_ / "cache", memory_, clock_, nullptr, &log_};
+  std::optional<EntryLock> held_;  // by another worker
+};
+
+TEST_F(ContentCacheWaitTest, AfterTenSecondsItSaysForWhat) {
+  clock_.OnSleep([this](size_t) {
+    if (!held_ || recorded_.Text().empty()) return;
+    EXPECT_THAT(recorded_.Text(), HasSubstr("waiting for another transfer"));
+    EXPECT_THAT(recorded_.Text(), HasSubstr(hash_ + ".lock"));
+    held_.reset();
+  });
+  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  EXPECT_THAT(recorded_.Text(), Not(HasSubstr("past the cache")));
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+}
+
+TEST_F(ContentCacheWaitTest, AFrozenWorkerIsNotWaitedForForEver) {
+  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  EXPECT_EQ(ReadFile(folder_ / "copy", 100).value(), content_);
+  EXPECT_FALSE(std::filesystem::exists(EntryPath()));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("no sign of life"));
+}
+
+TEST_F(ContentCacheWaitTest, ALinkIsACopyThen) {
+  Download download;
+  download.src_url = url_;
+  download.dst = "linked";
+  download.is_cas_key = download.symlink_safe = true;
+  Stager stager(memory_, cache_, clock_, /*transfers=*/1);
+  const CancelToken cancel;
+  ASSERT_TRUE(MakeFolders(folder_ / "work").ok());
+  const auto inputs = stager.Stage({download}, folder_ / "work", cancel, log_);
+  ASSERT_TRUE(inputs.ok()) << inputs.status();
+  EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "work/linked"));
+  EXPECT_EQ(ReadFile(folder_ / "work/linked", 100).value(), content_);
+}
+
+TEST_F(ContentCacheWaitTest, WrongContentIsNotServedPastTheCacheEither) {
+  memory_.Put(url_, "something else");
+  EXPECT_TRUE(absl::IsDataLoss(cache_.Copy(url_, folder_ / "copy", 0666, {})));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
+}
+
+TEST_F(ContentCacheWaitTest, AWorkerThatShowsLifeIsWaitedFor) {
+  const absl::Time begin = clock_.Now();
+  clock_.OnSleep([&](size_t) {
+    if (!held_) return;
+    held_->ShowLife();
+    absl::SleepFor(kTimestampTick);  // until the next sign differs from this one
+    clock_.Advance(kMaxQuiet / 2);
+    if (clock_.Now() - begin > 3 * kMaxQuiet) held_.reset();
+  });
+  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+}
+
+}  // namespace
+}  // namespace sparkles
