@@ -35,7 +35,7 @@ DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& c
 
 absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken& cancel) {
   std::optional<Claim> claim;
-  if (!looked_for_abandoned_) HandBackAbandoned();
+  if (!looked_for_abandoned_ && !cancel.cancelled()) HandBackAbandoned();
   if (unsettled_claim_) {
     const std::string id = unsettled_claim_->task_id;
     RETURN_IF_ERROR(TryClaim(id, cancel, claim).status());

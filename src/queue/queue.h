@@ -26,7 +26,7 @@ struct Claim {
 
 enum class ClaimState {
   kOurs,
-  kKilled,  // the task or its job was killed
+  kKilled,  // the task or its job was killed, and nobody else has claimed it since
   kLost,    // somebody else has the task, or it is gone
 };
 
@@ -39,7 +39,9 @@ class Queue {
   // Takes one pending task; nullopt if there is none now. No two claimers get the same task. Tasks
   // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
   // Aborted: there are pending tasks, but this round got none (others were faster): look again
-  // soon.
+  // soon. After another error a claim may have been made all the same: the next call says so. Who
+  // wants no more calls it with a cancelled token until there is no error: then no new task is
+  // taken, and the claim is returned only if it stands.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
   // Records the end of a claim (complete, failed, killed). Repeat it after an error: an end that
