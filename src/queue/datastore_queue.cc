@@ -368,7 +368,10 @@ absl::StatusOr<ClaimState> DatastoreQueue::Check(const Claim& claim, const Cance
                    client_.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel));
   if (!read.entities[0]) return ClaimState::kLost;
   const TaskEntity task(id, *std::move(read.entities[0]));
-  if (task.IsKilled()) return ClaimState::kKilled;
+  // Another attempt may have been killed, and have delivered its log.
+  if (task.IsKilled() && task.WasLastClaimedBy(options_.owner, claim.claimed_at)) {
+    return ClaimState::kKilled;
+  }
   if (!Holds(claim, task)) return ClaimState::kLost;  // if its job was killed, others see to that
   return IsKilledJob(read.entities[1]) ? ClaimState::kKilled : ClaimState::kOurs;
 }

@@ -122,5 +122,24 @@ TEST_F(DatastoreClaimTest, WhoIsToGoLearnsOfAClaimWhoseAnswerWasLostAndMakesNoOt
   }
 }
 
+TEST_F(DatastoreClaimTest, AnotherAttemptThatWasKilledIsALostClaim) {
+  PutTask("job.1");
+  const auto frozen = MakeQueue("vm", nullptr);
+  const auto claim = frozen->ClaimOne(never_);
+  ASSERT_TRUE(claim.ok() && claim->has_value());
+  for (const bool killed_again : {false, true}) {
+    Json task = datastore_.Get({kTaskKind, "job.1"});
+    task["properties"]["status"] = StringValue("killed");  // as a client may do
+    datastore_.Put({kTaskKind, "job.1"}, task);
+    EXPECT_EQ(frozen->Check(**claim, never_).value(),
+              killed_again ? ClaimState::kLost : ClaimState::kKilled);
+    if (killed_again) break;
+    DatastoreLab::ResetProperties(task["properties"]);
+    datastore_.Put({kTaskKind, "job.1"}, task);
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_TRUE(MakeQueue("vm", nullptr)->ClaimOne(never_).value().has_value());
+  }
+}
+
 }  // namespace
 }  // namespace sparkles
