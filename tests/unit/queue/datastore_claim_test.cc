@@ -2,12 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "gcp/json_text.h"
 #include "http/transient.h"
 #include "queue/datastore_queue.h"
@@ -90,6 +94,17 @@ class DatastoreClaimTest : public testing::Test {
     return story;
   }
 
+  size_t Journals() const {
+    const auto files = std::filesystem::directory_iterator(folder_.path());
+    return static_cast<size_t>(std::distance(begin(files), end(files)));
+  }
+  // The text of the only journal there is.
+  std::string Journal() const {
+    EXPECT_EQ(Journals(), 1U);
+    const auto file = std::filesystem::directory_iterator(folder_.path());
+    return ReadFile(file->path(), 1 << 20).value_or("");
+  }
+
   FakeClock clock_;
   RecordedLog log_;
   TempFolder folder_;
@@ -138,6 +153,68 @@ TEST_F(DatastoreClaimTest, AnotherAttemptThatWasKilledIsALostClaim) {
     datastore_.Put({kTaskKind, "job.1"}, task);
     clock_.Advance(absl::Seconds(1));
     ASSERT_TRUE(MakeQueue("vm", nullptr)->ClaimOne(never_).value().has_value());
+  }
+}
+
+TEST_F(DatastoreClaimTest, TheJournalForgetsAClaimThatEndedAsSomethingElse) {
+  PutTask("job.1");
+  const auto journal = OpenJournal();
+  const auto queue = MakeQueue("vm", journal.get());
+  CutOffAtCommit(/*applied=*/false);
+  EXPECT_FALSE(queue->ClaimOne(never_).ok());
+  EXPECT_NE(Journal(), "");
+  Reconnect();
+  datastore_.Put({kJobKind, "job"}, DatastoreLab::JobOf("job", "killed"));
+  EXPECT_TRUE(absl::IsAborted(queue->ClaimOne(never_).status()) ||
+              Story("job.1").back() == "killed");
+  EXPECT_EQ(Journal(), "");
+}
+
+// A claim was tried, and 300 s later again: it is the second commit that may come late.
+TEST_F(DatastoreClaimTest, ALateCommitIsWaitedForFromItsLastSendingOn) {
+  PutTask("job.1");
+  auto journal = OpenJournal();
+  auto dead = MakeQueue("vm", journal.get());
+  CutOffAtCommit(/*applied=*/false);
+  EXPECT_FALSE(dead->ClaimOne(never_).ok());
+  clock_.Advance(absl::Seconds(300));
+  std::optional<HttpRequest> delayed;
+  transport_.meddle = [&](const std::string& method,
+                          const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (delayed) return absl::PermissionDeniedError("cut off");
+    if (method != "commit") return datastore_.Send(request);
+    delayed = request;
+    return LostAnswer();
+  };
+  EXPECT_FALSE(dead->ClaimOne(never_).ok());
+  dead.reset();
+  journal.reset();
+  Reconnect();
+  const auto next_journal = OpenJournal();
+  DatastoreQueue next({"another cluster", "vm", "", "p"}, client_, clock_, log_.log(),
+                      next_journal.get());
+  EXPECT_FALSE(next.ClaimOne(never_).value().has_value());
+  clock_.Advance(absl::Seconds(25));
+  EXPECT_EQ(datastore_.Send(*delayed)->status, 200);
+  EXPECT_FALSE(next.ClaimOne(never_).value().has_value());
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
+}
+
+TEST_F(DatastoreClaimTest, AClaimOfTheFutureIsNotLookedAfterForEver) {
+  PutTask("job.1");
+  auto journal = OpenJournal();
+  CutOffAtCommit(/*applied=*/false);
+  EXPECT_FALSE(MakeQueue("vm", journal.get())->ClaimOne(never_).ok());
+  journal.reset();
+  Reconnect();
+  clock_.Advance(-absl::Hours(1));
+  const auto next_journal = OpenJournal();
+  DatastoreQueue next({"another cluster", "vm", "", "p"}, client_, clock_, log_.log(),
+                      next_journal.get());
+  for (const size_t journals : {2, 2, 1}) {
+    EXPECT_FALSE(next.ClaimOne(never_).value().has_value());
+    EXPECT_EQ(Journals(), journals);
+    clock_.Advance(absl::Seconds(140));
   }
 }
 
