@@ -39,6 +39,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
   if (candidates.empty()) {
     looked_for_abandoned_ = false;
+    RETURN_IF_ERROR(EndGivenUp());
     return std::nullopt;
   }
   int losses = 0;

@@ -47,6 +47,8 @@ class DatastoreQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  // Recorded after all when nothing is left to claim.
+  void GiveUp(const Claim& claim, const Outcome& outcome) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   bool MoreMayCome() const override { return true; }
 
@@ -63,6 +65,8 @@ class DatastoreQueue : public Queue {
   // What became of one candidate. kEnded: it was failed, killed or found unusable.
   enum class Try { kClaimed, kEnded, kLost };
 
+  // An error: some still stand, and may be ended later.
+  absl::Status EndGivenUp();
   void HandBackAbandoned();
   // True if it need not be looked at again.
   bool SettleAbandoned(const JournalEntry& entry);
@@ -113,6 +117,7 @@ class DatastoreQueue : public Queue {
   bool looked_for_abandoned_ = false;
   // When we first looked at what may still land: by task and time of the claim.
   std::map<std::pair<std::string, absl::Time>, absl::Time> first_seen_;
+  std::vector<std::pair<Claim, Outcome>> given_up_;
   std::optional<JournalEntry> announced_;  // not known to be made
 };
 

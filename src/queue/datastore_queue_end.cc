@@ -1,4 +1,4 @@
-// How claims end in Datastore: our own, and those of dead workers.
+// How claims end in Datastore: our own, those whose end was given up, those of dead workers.
 #include <algorithm>
 #include <utility>
 
@@ -92,6 +92,31 @@ absl::Status DatastoreQueue::EndClaim(
     }
   }
   return absl::UnavailableError(absl::StrCat(id, ": its end could not be written yet"));
+}
+
+void DatastoreQueue::GiveUp(const Claim& claim, const Outcome& outcome) {
+  given_up_.emplace_back(claim, outcome);
+  given_up_.back().second.folder.reset();
+}
+
+absl::Status DatastoreQueue::EndGivenUp() {
+  absl::Status trouble;
+  std::erase_if(given_up_, [&](const std::pair<Claim, Outcome>& given_up) {
+    const auto& [claim, outcome] = given_up;
+    const bool hand_back = outcome.kind == Outcome::Kind::kHandBack;
+    absl::Status status =
+        hand_back ? HandBack(claim, outcome.failure_reason) : Finish(claim, outcome);
+    if (absl::IsInvalidArgument(status)) {
+      status =
+          HandBack(claim, absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message()));
+    }
+    if (status.ok()) log_.WithTask(claim.task.id).Info("its end was given up and is recorded now");
+    if (status.ok() || absl::IsAborted(status)) return true;
+    // What is refused for good must not keep an idle worker from ending.
+    if (!absl::IsInvalidArgument(status)) trouble.Update(status);
+    return false;
+  });
+  return trouble;
 }
 
 void DatastoreQueue::HandBackAbandoned() {

@@ -53,9 +53,9 @@ class Queue {
   // Makes the task pending again, with the reason in its history. Aborted as above.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
 
-  // Its end could not be recorded, and will not be tried again: where claims end with their worker,
-  // anybody may take the task now.
-  virtual void GiveUp(const Claim&) {}
+  // Its end could not be recorded, and the caller will not try again: where claims end with their
+  // worker, anybody may take the task now; elsewhere ClaimOne may still record it.
+  virtual void GiveUp(const Claim&, const Outcome&) {}
 
   // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
   virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;

@@ -183,7 +183,7 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   }
   if (!status.ok()) {
     log.Error("the end of the task is given up, it stays claimed: ", status.message());
-    queue_.GiveUp(claim);
+    queue_.GiveUp(claim, outcome);
     return;
   }
   switch (outcome.kind) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "base/file.h"
 #include "gcp/json_text.h"
 #include "http/transient.h"
@@ -19,6 +20,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_datastore.h"
 #include "tests/support/recorded_log.h"
+#include "tests/support/scripted_transport.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -81,6 +83,16 @@ class DatastoreClaimTest : public testing::Test {
         EXPECT_EQ(datastore_.Send(request)->status, 200);
       }
       return LostAnswer();
+    };
+  }
+  // From now on commits of what has `text` in it are refused.
+  void RefuseCommits(const std::string& text) {
+    transport_.meddle = [this, text](const std::string& method,
+                                     const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+      if (method != "commit" || !absl::StrContains(request.body, text)) {
+        return datastore_.Send(request);
+      }
+      return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
     };
   }
   void Reconnect() { transport_.meddle = nullptr; }
@@ -216,6 +228,45 @@ TEST_F(DatastoreClaimTest, AClaimOfTheFutureIsNotLookedAfterForEver) {
     EXPECT_EQ(Journals(), journals);
     clock_.Advance(absl::Seconds(140));
   }
+}
+
+TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsRecordedWhenNothingIsLeftToClaim) {
+  PutTask("job.1");
+  const auto journal = OpenJournal();
+  const auto queue = MakeQueue("vm", journal.get());
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kComplete;
+  outcome.exit_code = "0";
+  transport_.meddle = [this](const std::string& method,
+                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (method == "commit") return absl::PermissionDeniedError("cut off");
+    return datastore_.Send(request);
+  };
+  EXPECT_FALSE(queue->Finish(*claim, outcome).ok());
+  queue->GiveUp(*claim, outcome);
+  EXPECT_FALSE(queue->ClaimOne(never_).ok()) << "a worker that holds a claim is not done";
+  Reconnect();
+  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
+  EXPECT_EQ(Journal(), "");
+}
+
+TEST_F(DatastoreClaimTest, AnEndThatIsRefusedForGoodBecomesAHandBack) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  Outcome outcome;
+  outcome.failure_reason = "a reason that no server takes";
+  RefuseCommits("");
+  EXPECT_TRUE(absl::IsInvalidArgument(queue->Finish(*claim, outcome)));
+  queue->GiveUp(*claim, outcome);
+  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value()) << "nothing more can be done";
+  RefuseCommits("that no server takes");
+  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 
 }  // namespace
