@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "worker/claim_watch.h"
 
 namespace sparkles {
@@ -60,13 +61,19 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
   absl::Time idle_since = clock_.Now();
   bool first_look = true;
   absl::Duration retry = kFirstRetry;
+  absl::Time unfit_since = absl::InfiniteFuture();
   while (!no_more().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
     if (no_more().cancelled()) break;
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (step == Step::kBroken) return End::kQueueBroken;
-    if (step == Step::kTrouble) {
+    if (step == Step::kWorked || step == Step::kIdle) unfit_since = absl::InfiniteFuture();
+    if (step == Step::kUnfit) {
+      unfit_since = std::min(unfit_since, clock_.Now());
+      if (clock_.Now() - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
+    }
+    if (step == Step::kTrouble || step == Step::kUnfit) {
       clock_.Sleep(Jitter(retry, 0.5), no_more());
       retry = std::min(retry * 2, kLongestRetry);
       idle_since = clock_.Now();
@@ -133,7 +140,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
-    return Step::kTrouble;
+    return IsMachineFault(claimed.status()) ? Step::kUnfit : Step::kTrouble;
   }
   if (!claimed->has_value()) return Step::kIdle;
   const Claim& claim = **claimed;

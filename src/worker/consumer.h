@@ -57,7 +57,8 @@ class Consumer {
  private:
   // Cancelled when nothing more is to be claimed.
   const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
-  enum class Step { kWorked, kIdle, kContended, kTrouble, kBroken };
+  // kUnfit: trouble of this machine's.
+  enum class Step { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
   End WorkToTheEnd(Execute execute);
   // Hands back what the last try to claim may have claimed without our knowledge.
   void SettleLastClaim();

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/status.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_queue.h"
 #include "tests/support/recorded_log.h"
@@ -112,6 +113,19 @@ TEST_F(ConsumerCloudTest, AMachineThatStaysUnfitIsGivenUp) {  // D31
   EXPECT_EQ(Run(queue, options), Consumer::End::kMachineUnfit);
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
+}
+
+TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  queue.claim_errors.assign(3, MachineFault(absl::UnknownError("journal: no space")));
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it passed
+  const absl::Time start = clock_.Now();
+  queue.claim_errors.assign(100, MachineFault(absl::UnknownError("journal: no space")));
+  queue.claim_errors[3] = absl::AbortedError("others were faster");
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kMachineUnfit);
+  EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
 }
 
 TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {
