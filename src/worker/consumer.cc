@@ -28,6 +28,10 @@ constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
 // section 3: 20 s). Where the command has used up a part of them, worker/stop_deadline ends it all.
 constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(17);
 
+std::string HandBackReason(const Outcome& outcome) {
+  return absl::StrCat(outcome.machine_fault ? kMachineFaultPrefix : "", outcome.failure_reason);
+}
+
 }  // namespace
 
 Consumer::End Consumer::Run(Execute execute) {
@@ -208,7 +212,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
   return TryPatiently(
       [&] {
         return outcome.kind == Outcome::Kind::kHandBack
-                   ? queue_.HandBack(claim, outcome.failure_reason)
+                   ? queue_.HandBack(claim, HandBackReason(outcome))
                    : queue_.Finish(claim, outcome);
       },
       [&](int tries, const absl::Status& error) {

@@ -204,6 +204,7 @@ TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
   EXPECT_EQ(Run(9), Consumer::End::kMachineUnfit);
   EXPECT_THAT(executed_, SizeIs(5));
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
+  EXPECT_EQ(tasks_->Find("t1").failure_reason, "machine fault: why");
   EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Milliseconds(500), absl::Seconds(1),
                                            absl::Seconds(2), absl::Seconds(4)));
 }
