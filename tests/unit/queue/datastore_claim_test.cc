@@ -168,6 +168,25 @@ TEST_F(DatastoreClaimTest, AnotherAttemptThatWasKilledIsALostClaim) {
   }
 }
 
+TEST_F(DatastoreClaimTest, WhoCannotRevokeACommitSettlesIt) {
+  PutTask("job.1");
+  CancelToken cancel;
+  std::optional<HttpRequest> delayed;
+  transport_.meddle = [&](const std::string& method,
+                          const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (method == "rollback" && delayed) {  // the commit was faster
+      EXPECT_EQ(datastore_.Send(*std::exchange(delayed, std::nullopt))->status, 200);
+    }
+    if (method != "commit") return datastore_.Send(request);
+    delayed = request;
+    cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+    return LostAnswer();
+  };
+  const auto claim = MakeQueue("vm", nullptr)->ClaimOne(cancel);
+  EXPECT_TRUE(claim.ok() && *claim) << claim.status();
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
+}
+
 TEST_F(DatastoreClaimTest, TheJournalForgetsAClaimThatEndedAsSomethingElse) {
   PutTask("job.1");
   const auto journal = OpenJournal();
