@@ -27,9 +27,11 @@ namespace {
 constexpr absl::string_view kStart = "claims-";
 constexpr absl::string_view kEnd = ".journal";
 constexpr size_t kDigits = 9;
-// A worker has one claim at a time, and a few that it gave up in an outage. A longer file is not
-// ours.
-constexpr size_t kMaxBytes = 1 << 20;
+// A worker has one claim at a time, and a few that it gave up in an outage: some hundred bytes
+// each. A file that has become longer is written anew when a claim ends.
+constexpr off_t kLongJournal = 64 << 10;
+// So much is read of a dead worker's: its last claims stand at the end.
+constexpr off_t kMaxBytesRead = 1 << 20;
 
 bool IsJournalName(absl::string_view name) {
   return absl::ConsumePrefix(&name, kStart) && absl::ConsumeSuffix(&name, kEnd) &&
@@ -58,7 +60,8 @@ std::string LineOf(absl::string_view event, const JournalEntry& entry) {
                             {"task_id", entry.task_id},
                             {"owner", entry.owner},
                             {"version", entry.version},
-                            {"claimed_at_us", absl::ToUnixMicros(entry.claimed_at)}};
+                            {"claimed_at_us", absl::ToUnixMicros(entry.claimed_at)},
+                            {"sent_at_us", absl::ToUnixMicros(entry.sent_at)}};
   return absl::StrCat(DumpJson(json), "\n");
 }
 
@@ -89,8 +92,29 @@ std::optional<std::pair<std::string, JournalEntry>> ParseLine(absl::string_view 
       task_id->empty()) {
     return std::nullopt;
   }
-  return std::pair(*event, JournalEntry{*project, *cluster, *task_id, *owner, *version,
-                                        absl::FromUnixMicros(*claimed_at)});
+  const int64_t sent_at = NumberIn(*json, "sent_at_us").value_or(*claimed_at);
+  return std::pair(*event,
+                   JournalEntry{*project, *cluster, *task_id, *owner, *version,
+                                absl::FromUnixMicros(*claimed_at), absl::FromUnixMicros(sent_at)});
+}
+
+// The last kMaxBytesRead of a file.
+absl::StatusOr<std::string> ReadEnd(int fd, const std::string& path) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return ErrnoError(errno, path);
+  const off_t start = std::max<off_t>(info.st_size - kMaxBytesRead, 0);
+  std::string text(static_cast<size_t>(info.st_size - start), '\0');
+  size_t got = 0;
+  while (got < text.size()) {
+    const ssize_t count =
+        pread(fd, text.data() + got, text.size() - got, start + static_cast<off_t>(got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoError(errno, path);
+    if (count == 0) break;
+    got += static_cast<size_t>(count);
+  }
+  text.resize(got);
+  return text;
 }
 
 }  // namespace
@@ -107,71 +131,86 @@ std::vector<JournalEntry> ParseJournal(absl::string_view text) {
 }
 
 absl::StatusOr<std::unique_ptr<ClaimJournal>> ClaimJournal::Open(std::string folder, bool durable) {
-  std::mt19937 random(RandomSeed());
-  std::uniform_int_distribution<unsigned> number(100'000'000, 999'999'999);
-  // A few tries: a worker that starts just now may take our fresh file for one of the dead before
-  // it is locked.
-  for (int tries = 0; tries < 10; ++tries) {
-    const std::string path = absl::StrCat(folder, "/", kStart, number(random), kEnd);
-    absl::StatusOr<UniqueFd> fd = TakeJournal(path, O_CREAT | O_EXCL);
-    if (absl::IsAlreadyExists(fd.status()) || absl::IsUnavailable(fd.status())) continue;
-    if (!fd.ok()) return MachineFault(Annotate(fd.status(), "journal"));
-    if (durable) RETURN_IF_ERROR(SyncFolder(folder));
-    return std::unique_ptr<ClaimJournal>(
-        new ClaimJournal(std::move(folder), path, *std::move(fd), durable));
+  std::unique_ptr<ClaimJournal> journal(new ClaimJournal(std::move(folder), durable));
+  if (const absl::Status made = journal->WriteAnew(); !made.ok()) {
+    return MachineFault(Annotate(made, "journal"));
   }
-  return MachineFault(absl::UnavailableError(absl::StrCat(folder, ": no journal can be made")));
+  return journal;
 }
 
 ClaimJournal::~ClaimJournal() {
-  if (open_.empty()) unlink(path_.c_str());
+  if (open_.empty() && IsInPlace()) unlink(path_.c_str());
+}
+
+absl::Status ClaimJournal::WriteAnew() {
+  std::mt19937 random(RandomSeed());
+  std::uniform_int_distribution<unsigned> number(100'000'000, 999'999'999);
+  std::string path;
+  absl::StatusOr<UniqueFd> fd = absl::UnavailableError("");
+  // A few tries: a worker that starts just now may take our fresh file for one of the dead before
+  // it is locked.
+  for (int tries = 0; tries < 10 && !fd.ok(); ++tries) {
+    path = absl::StrCat(folder_, "/", kStart, number(random), kEnd);
+    fd = TakeJournal(path, O_CREAT | O_EXCL);
+    const bool taken = absl::IsAlreadyExists(fd.status()) || absl::IsUnavailable(fd.status());
+    if (!fd.ok() && !taken) return fd.status();
+  }
+  RETURN_IF_ERROR(fd.status());
+  std::string text;
+  for (const JournalEntry& open : open_) text += LineOf("claim", open);
+  absl::Status status = WriteAll(fd->get(), text, path);
+  if (status.ok() && durable_ && fdatasync(fd->get()) != 0) status = ErrnoError(errno, path);
+  if (status.ok() && durable_) status = SyncFolder(folder_);
+  if (!status.ok()) {
+    unlink(path.c_str());  // half a journal
+    return status;
+  }
+  if (IsInPlace()) unlink(path_.c_str());
+  path_ = path;
+  fd_ = *std::move(fd);
+  torn_ = false;
+  return status;
+}
+
+bool ClaimJournal::IsInPlace() const {
+  struct stat ours;
+  struct stat there;
+  return fd_.valid() && fstat(fd_.get(), &ours) == 0 && lstat(path_.c_str(), &there) == 0 &&
+         there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
+// A task may have cleared tasksDir, of which it is told, or have put another file in our place.
+absl::Status ClaimJournal::MakeAgainIfRemoved() {
+  if (IsInPlace()) return absl::OkStatus();
+  RETURN_IF_ERROR(MakeFolders(folder_));
+  return WriteAnew();
+}
+
+// A torn line must not swallow the next one.
+absl::Status ClaimJournal::Append(const std::string& line) {
+  const absl::Status status = WriteAll(fd_.get(), absl::StrCat(torn_ ? "\n" : "", line), path_);
+  torn_ = !status.ok();
+  return status;
 }
 
 absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
-  if (std::find(open_.begin(), open_.end(), entry) != open_.end()) return absl::OkStatus();
   absl::Status status = MakeAgainIfRemoved();
-  if (status.ok()) status = WriteAll(fd_.get(), LineOf("claim", entry), path_);
+  if (status.ok()) status = Append(LineOf("claim", entry));
   if (status.ok() && durable_ && fdatasync(fd_.get()) != 0) status = ErrnoError(errno, path_);
-  if (status.ok()) {
-    open_.push_back(entry);
-    return status;
-  }
-  // A torn line must not swallow the next one.
-  (void)WriteAll(fd_.get(), "\n", path_);
-  return MachineFault(Annotate(status, "journal"));
-}
-
-// A task may have cleared tasksDir, of which it is told.
-absl::Status ClaimJournal::MakeAgainIfRemoved() {
-  struct stat ours;
-  struct stat there;
-  if (fstat(fd_.get(), &ours) != 0) return ErrnoError(errno, path_);
-  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == ours.st_dev &&
-      there.st_ino == ours.st_ino) {
-    return absl::OkStatus();
-  }
-  RETURN_IF_ERROR(MakeFolders(folder_));
-  ASSIGN_OR_RETURN(UniqueFd fd, TakeJournal(path_, O_CREAT | O_EXCL));
-  absl::Status status;
-  for (const JournalEntry& open : open_) {
-    status.Update(WriteAll(fd.get(), LineOf("claim", open), path_));
-  }
-  if (status.ok() && durable_) status = SyncFolder(folder_);
-  if (!status.ok()) {
-    unlink(path_.c_str());  // half a journal; the next claim tries again
-    return status;
-  }
-  fd_ = std::move(fd);
+  if (!status.ok()) return MachineFault(Annotate(status, "journal"));
+  std::erase(open_, entry);
+  open_.push_back(entry);
   return status;
 }
 
 void ClaimJournal::End(const JournalEntry& entry) {
   if (std::erase(open_, entry) == 0) return;
   // Best effort: whoever reads of a claim that is over finds that out.
+  struct stat info;
   if (open_.empty()) {
     (void)!ftruncate(fd_.get(), 0);
-  } else {
-    (void)WriteAll(fd_.get(), LineOf("end", entry), path_);
+  } else if (fstat(fd_.get(), &info) != 0 || info.st_size < kLongJournal || !WriteAnew().ok()) {
+    (void)Append(LineOf("end", entry));
   }
 }
 
@@ -188,10 +227,14 @@ void ClaimJournal::ForEachAbandoned(
   for (const std::string& path : paths) {
     const absl::StatusOr<UniqueFd> fd = TakeJournal(path, 0);
     if (!fd.ok()) continue;
-    const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
+    const absl::StatusOr<std::string> text = ReadEnd(fd->get(), path);
     if (!text.ok()) continue;
     bool settled = true;
-    for (const JournalEntry& entry : ParseJournal(*text)) settled = settle(entry) && settled;
+    for (const JournalEntry& entry : ParseJournal(*text)) {
+      // A copy of our own journal says nothing of what is dead.
+      const bool ours = std::find(open_.begin(), open_.end(), entry) != open_.end();
+      settled = (ours || settle(entry)) && settled;
+    }
     if (settled) unlink(path.c_str());
   }
 }

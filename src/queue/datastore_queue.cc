@@ -15,13 +15,7 @@ namespace {
 constexpr std::array<int, 3> kSamples = {20, 100, 300};
 // After so many candidates lost the list is too old to go on with.
 constexpr int kMaxLosses = 3;
-// How often a transaction is repeated before the caller has to; a conflict is over in no time.
-constexpr int kTransactionTries = 5;
-// An end that took longer is not repeated here: a worker that is to stop has no time for it.
-constexpr absl::Duration kPromptly = absl::Seconds(3);
 constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
-// Older ones cannot be committed (gcp-wire.md: 270 s).
-constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
 
 }  // namespace
 
@@ -35,7 +29,7 @@ DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& c
 
 absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken& cancel) {
   std::optional<Claim> claim;
-  if (!looked_for_abandoned_) HandBackAbandoned();
+  if (!looked_for_abandoned_ && !cancel.cancelled()) HandBackAbandoned();
   if (unsettled_claim_) {
     const std::string id = unsettled_claim_->task_id;
     RETURN_IF_ERROR(TryClaim(id, cancel, claim).status());
@@ -45,6 +39,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
   if (candidates.empty()) {
     looked_for_abandoned_ = false;
+    RETURN_IF_ERROR(EndGivenUp());
     return std::nullopt;
   }
   int losses = 0;
@@ -62,44 +57,6 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
       absl::StrCat("no task of this round was left to us; ", losses, " were taken by others"));
 }
 
-void DatastoreQueue::HandBackAbandoned() {
-  looked_for_abandoned_ = true;
-  if (journal_ == nullptr) return;
-  journal_->ForEachAbandoned([this](const JournalEntry& entry) {
-    if (entry.project != options_.project) return false;
-    Claim claim;
-    claim.task.id = entry.task_id;
-    claim.version = entry.version;
-    claim.claimed_at = entry.claimed_at;
-    const std::string reason =
-        absl::StrCat(kAbandonedPrefix, "its worker ended without finishing it");
-    const absl::Status status =
-        EndClaim(entry.owner, claim, kResetEntry,
-                 [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
-    const Log log = log_.WithTask(entry.task_id);
-    if (status.ok()) {
-      log.Warning("handed back: a worker of this machine had claimed it and is dead");
-    } else if (absl::IsAborted(status) && MayStillLand(entry)) {
-      return false;  // looked at again when there is time
-    } else if (!absl::IsAborted(status) && !absl::IsInvalidArgument(status)) {
-      log.Warning("cannot look after what a dead worker claimed: ", status.message());
-      return false;
-    }
-    return true;
-  });
-}
-
-// Whether the commit of a claim that is not there may be on its way still.
-bool DatastoreQueue::MayStillLand(const JournalEntry& entry) {
-  if (clock_.Now() >= entry.claimed_at + kLongestTransaction) return false;
-  const absl::StatusOr<LookupResult> read =
-      client_.Lookup({{kTaskKind, entry.task_id}}, CancelToken());
-  if (!read.ok()) return true;
-  // Of a task that somebody has changed since then no older version is ever committed.
-  return read->entities[0] &&
-         TaskEntity(entry.task_id, *read->entities[0]).version() < entry.version;
-}
-
 JournalEntry DatastoreQueue::EntryOf(const std::string& task_id, int64_t version,
                                      absl::Time claimed_at) const {
   return {options_.project, options_.cluster, task_id, options_.owner, version, claimed_at};
@@ -107,7 +64,8 @@ JournalEntry DatastoreQueue::EntryOf(const std::string& task_id, int64_t version
 
 absl::Status DatastoreQueue::Announce(const TaskEntity& task, absl::Time now) {
   if (journal_ == nullptr) return absl::OkStatus();
-  const JournalEntry entry = EntryOf(task.id(), task.version(), now);
+  JournalEntry entry = EntryOf(task.id(), task.version(), now);
+  entry.sent_at = clock_.Now();
   if (announced_ != entry) Unannounce();
   RETURN_IF_ERROR(journal_->Begin(entry));
   announced_ = entry;
@@ -255,6 +213,7 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
   }
   if (*end == CommitEnd::kApplied) {
     unsettled_claim_.reset();
+    if (change != Try::kClaimed) Unannounce();
     announced_.reset();
     return change;
   }
@@ -280,84 +239,6 @@ Claim DatastoreQueue::ClaimFrom(const TaskEntity& task, absl::Time claimed_at) c
   return claim;
 }
 
-absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) {
-  switch (outcome.kind) {
-    case Outcome::Kind::kComplete:
-      return EndOwn(claim, WireName(TaskStatus::kComplete), [&](TaskEntity& task, absl::Time now) {
-        task.Complete(outcome.exit_code, now);
-      });
-    case Outcome::Kind::kFailed:
-      return EndOwn(claim, WireName(TaskStatus::kFailed), [&](TaskEntity& task, absl::Time now) {
-        task.Fail(outcome.failure_reason, now);
-      });
-    case Outcome::Kind::kKilled:
-      return EndOwn(claim, WireName(TaskStatus::kKilled), [&](TaskEntity& task, absl::Time now) {
-        task.Kill(outcome.failure_reason, now);
-      });
-    case Outcome::Kind::kHandBack:
-    case Outcome::Kind::kClaimLost:
-      break;
-  }
-  return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
-}
-
-absl::Status DatastoreQueue::HandBack(const Claim& claim, const std::string& reason) {
-  return EndOwn(claim, kResetEntry,
-                [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
-}
-
-absl::Status DatastoreQueue::EndOwn(
-    const Claim& claim, absl::string_view entry,
-    absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change) {
-  absl::Status status = EndClaim(options_.owner, claim, entry, change);
-  const bool over = status.ok() || absl::IsAborted(status);
-  if (over && journal_ != nullptr) {
-    journal_->End(EntryOf(claim.task.id, claim.version, claim.claimed_at));
-  }
-  return status;
-}
-
-absl::Status DatastoreQueue::EndClaim(
-    const std::string& owner, const Claim& claim, absl::string_view entry,
-    absl::FunctionRef<void(TaskEntity& task, absl::Time now)> change) {
-  const CancelToken never;
-  const std::string& id = claim.task.id;
-  if (unsettled_end_ &&
-      (unsettled_end_->task_id != id || unsettled_end_->claimed_at != claim.claimed_at)) {
-    unsettled_end_.reset();  // of a claim that was given up
-  }
-  const absl::Time started = clock_.Now();
-  const absl::Time now = unsettled_end_ ? unsettled_end_->timestamp : StampOf(clock_.Now());
-  for (int tries = 0; tries < kTransactionTries; ++tries) {
-    if (tries > 0) WaitBeforeRepeat(tries);
-    absl::StatusOr<LookupResult> read = client_.LookupInTransaction({{kTaskKind, id}}, never);
-    if (absl::IsAborted(read.status())) continue;  // contention
-    RETURN_IF_ERROR(read.status());
-    std::optional<TaskEntity> task;
-    if (read->entities[0]) task.emplace(id, *std::move(read->entities[0]));
-    const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
-    if (ended || !task || !task->IsClaimOf(owner, claim.version, claim.claimed_at)) {
-      (void)client_.Rollback(read->transaction);
-      unsettled_end_.reset();
-      if (ended) return absl::OkStatus();
-      return absl::AbortedError(
-          absl::StrCat(id, task ? ": somebody else changed it" : ": deleted"));
-    }
-    change(*task, now);
-    const absl::StatusOr<CommitEnd> end = client_.Commit(read->transaction, task->entity());
-    if (end.ok() && *end == CommitEnd::kApplied) {
-      unsettled_end_.reset();
-      return absl::OkStatus();
-    }
-    if (!end.ok() || *end == CommitEnd::kUnknown) {
-      unsettled_end_ = {id, claim.claimed_at, now};
-      RETURN_IF_ERROR(end.status());
-      if (clock_.Now() - started > kPromptly) break;  // the caller knows whether there is more time
-    }
-  }
-  return absl::UnavailableError(absl::StrCat(id, ": its end could not be written yet"));
-}
-
 bool DatastoreQueue::Holds(const Claim& claim, const TaskEntity& task) const {
   return task.IsClaimOf(options_.owner, claim.version, claim.claimed_at);
 }
@@ -368,7 +249,10 @@ absl::StatusOr<ClaimState> DatastoreQueue::Check(const Claim& claim, const Cance
                    client_.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel));
   if (!read.entities[0]) return ClaimState::kLost;
   const TaskEntity task(id, *std::move(read.entities[0]));
-  if (task.IsKilled()) return ClaimState::kKilled;
+  // Another attempt may have been killed, and have delivered its log.
+  if (task.IsKilled() && task.WasLastClaimedBy(options_.owner, claim.claimed_at)) {
+    return ClaimState::kKilled;
+  }
   if (!Holds(claim, task)) return ClaimState::kLost;  // if its job was killed, others see to that
   return IsKilledJob(read.entities[1]) ? ClaimState::kKilled : ClaimState::kOurs;
 }

@@ -4,10 +4,12 @@
 // the same timestamp, is tried again in a new transaction, which first sees whether it is there.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -45,6 +47,8 @@ class DatastoreQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
+  // Recorded after all when nothing is left to claim.
+  void GiveUp(const Claim& claim, const Outcome& outcome) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   bool MoreMayCome() const override { return true; }
 
@@ -56,10 +60,16 @@ class DatastoreQueue : public Queue {
     absl::Time timestamp;                        // of the entry that it adds to the history
     std::vector<std::string> transactions = {};  // of a claim: whose commits may yet arrive
   };
+  // How often a transaction is repeated before the caller has to; a conflict is over in no time.
+  static constexpr int kTransactionTries = 5;
   // What became of one candidate. kEnded: it was failed, killed or found unusable.
   enum class Try { kClaimed, kEnded, kLost };
 
+  // An error: some still stand, and may be ended later.
+  absl::Status EndGivenUp();
   void HandBackAbandoned();
+  // True if it need not be looked at again.
+  bool SettleAbandoned(const JournalEntry& entry);
   bool MayStillLand(const JournalEntry& entry);
   // Ok only when it is written down that this claim is about to be made.
   absl::Status Announce(const TaskEntity& task, absl::Time now);
@@ -105,6 +115,9 @@ class DatastoreQueue : public Queue {
   std::optional<Unsettled> unsettled_end_;
   ClaimJournal* const journal_;  // may be null
   bool looked_for_abandoned_ = false;
+  // When we first looked at what may still land: by task and time of the claim.
+  std::map<std::pair<std::string, absl::Time>, absl::Time> first_seen_;
+  std::vector<std::pair<Claim, Outcome>> given_up_;
   std::optional<JournalEntry> announced_;  // not known to be made
 };
 

@@ -37,7 +37,7 @@ class FileQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  void GiveUp(const Claim& claim) override { log_.UnlockTask(claim.task.id); }
+  void GiveUp(const Claim& claim, const Outcome&) override { log_.UnlockTask(claim.task.id); }
   // A file knows no kills, and a claim is ours as long as its lock is.
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
     return ClaimState::kOurs;

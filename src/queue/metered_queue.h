@@ -22,7 +22,9 @@ class MeteredQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  void GiveUp(const Claim& claim) override { queue_.GiveUp(claim); }
+  void GiveUp(const Claim& claim, const Outcome& outcome) override {
+    queue_.GiveUp(claim, outcome);
+  }
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   bool MoreMayCome() const override { return queue_.MoreMayCome(); }
 

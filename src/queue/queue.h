@@ -26,7 +26,7 @@ struct Claim {
 
 enum class ClaimState {
   kOurs,
-  kKilled,  // the task or its job was killed
+  kKilled,  // the task or its job was killed, and nobody else has claimed it since
   kLost,    // somebody else has the task, or it is gone
 };
 
@@ -39,7 +39,9 @@ class Queue {
   // Takes one pending task; nullopt if there is none now. No two claimers get the same task. Tasks
   // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
   // Aborted: there are pending tasks, but this round got none (others were faster): look again
-  // soon.
+  // soon. After another error a claim may have been made all the same: the next call says so. Who
+  // wants no more calls it with a cancelled token until there is no error: then no new task is
+  // taken, and the claim is returned only if it stands.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
   // Records the end of a claim (complete, failed, killed). Repeat it after an error: an end that
@@ -51,9 +53,9 @@ class Queue {
   // Makes the task pending again, with the reason in its history. Aborted as above.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
 
-  // Its end could not be recorded, and will not be tried again: where claims end with their worker,
-  // anybody may take the task now.
-  virtual void GiveUp(const Claim&) {}
+  // Its end could not be recorded, and the caller will not try again: where claims end with their
+  // worker, anybody may take the task now; elsewhere ClaimOne may still record it.
+  virtual void GiveUp(const Claim&, const Outcome&) {}
 
   // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
   virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;

@@ -98,11 +98,12 @@ Task TaskEntity::ToTask() const {
 
 bool TaskEntity::IsClaimOf(absl::string_view owner, int64_t claim_version,
                            absl::Time claimed_at) const {
-  if (Text("status") != WireName(TaskStatus::kClaimed) || Text("owner") != owner ||
-      version() != claim_version) {
-    return false;
-  }
-  // The last claim counts: after a reset another worker of this name may hold the task.
+  // After a reset another worker of this name may hold the task.
+  return Text("status") == WireName(TaskStatus::kClaimed) && Text("owner") == owner &&
+         version() == claim_version && WasLastClaimedBy(owner, claimed_at);
+}
+
+bool TaskEntity::WasLastClaimedBy(absl::string_view owner, absl::Time claimed_at) const {
   const Json* last = nullptr;
   for (const Json* element : Elements(entity_.Find("history"))) {
     const Json* properties = AsProperties(*element);
@@ -110,7 +111,7 @@ bool TaskEntity::IsClaimOf(absl::string_view owner, int64_t claim_version,
         properties != nullptr && TextOf(*properties, "status") == WireName(TaskStatus::kClaimed);
     if (claim) last = properties;
   }
-  return last != nullptr && HasStamp(*last, claimed_at);
+  return last != nullptr && TextOf(*last, "owner") == owner && HasStamp(*last, claimed_at);
 }
 
 bool TaskEntity::HasEntry(absl::string_view status, absl::Time timestamp) const {

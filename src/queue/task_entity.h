@@ -46,6 +46,8 @@ class TaskEntity {
 
   // Whether it is claimed by the claim that wrote this.
   bool IsClaimOf(absl::string_view owner, int64_t version, absl::Time claimed_at) const;
+  // Whether nobody has claimed it since that claim, which may be over.
+  bool WasLastClaimedBy(absl::string_view owner, absl::Time claimed_at) const;
   // Whether its history has such an entry.
   bool HasEntry(absl::string_view status, absl::Time timestamp) const;
 

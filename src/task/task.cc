@@ -15,6 +15,10 @@ constexpr std::array<TaskStatus, 5> kStatuses = {TaskStatus::kPending, TaskStatu
 
 bool IsClaim(const HistoryEntry& entry) { return entry.status == WireName(TaskStatus::kClaimed); }
 
+bool IsMachineFaultReset(const HistoryEntry& entry) {
+  return entry.status == kResetEntry && absl::StartsWith(entry.failure_reason, kMachineFaultPrefix);
+}
+
 // Whether `next`, which follows a claim, says how that claim ended.
 bool IsOrderlyEnd(const HistoryEntry& next) {
   if (next.status == kResetEntry) {
@@ -63,10 +67,25 @@ int CountDisorderlyClaims(const std::vector<HistoryEntry>& history) {
   return count;
 }
 
+int CountMachineFaults(const std::vector<HistoryEntry>& history) {
+  int count = 0;
+  for (auto entry = history.rbegin(); entry != history.rend(); ++entry) {
+    const std::optional<TaskStatus> status = ParseTaskStatus(entry->status);
+    if (status && IsFinal(*status)) break;
+    if (IsMachineFaultReset(*entry)) ++count;
+  }
+  return count;
+}
+
 std::string ObjectionTo(const std::vector<HistoryEntry>& history) {
-  if (CountDisorderlyClaims(history) < kMaxDisorderlyClaims) return "";
-  return absl::StrCat("given up: claimed ", kMaxDisorderlyClaims,
-                      " times without an orderly end; does it end its worker?");
+  if (CountDisorderlyClaims(history) >= kMaxDisorderlyClaims) {
+    return absl::StrCat("given up: claimed ", kMaxDisorderlyClaims,
+                        " times without an orderly end; does it end its worker?");
+  }
+  if (CountMachineFaults(history) < kMaxMachineFaultsOfTask) return "";
+  const auto last = std::find_if(history.rbegin(), history.rend(), IsMachineFaultReset);
+  return absl::StrCat("given up: ", kMaxMachineFaultsOfTask,
+                      " times no machine could do it; the last ", last->failure_reason);
 }
 
 }  // namespace sparkles

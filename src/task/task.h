@@ -53,6 +53,15 @@ inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxDisorderlyClaims = 10;
 
+// The text that starts the reason of a reset because of a machine's fault.
+inline constexpr absl::string_view kMachineFaultPrefix = "machine fault: ";
+
+// Resets because of machine faults since the task last came to an end. One machine hands a task
+// back at most five times in a row (worker/consumer); what so many of them cannot do would take
+// down one worker after another.
+int CountMachineFaults(const std::vector<HistoryEntry>& history);
+inline constexpr int kMaxMachineFaultsOfTask = 20;
+
 // Why a task with this history is to be claimed no more; empty if it may be.
 std::string ObjectionTo(const std::vector<HistoryEntry>& history);
 

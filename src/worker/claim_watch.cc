@@ -13,6 +13,8 @@ namespace {
 
 // What is older, in periods, should have been followed by another answer.
 constexpr double kOldAnswer = 1.5;
+// After an error; the call has itself tried for some seconds.
+constexpr absl::Duration kAskAgain = absl::Seconds(4);
 constexpr char kLost[] = "the claim is no longer ours";
 
 }  // namespace
@@ -42,9 +44,11 @@ ClaimWatch::~ClaimWatch() {
 void ClaimWatch::Watch() {
   std::minstd_rand random(RandomSeed());
   std::uniform_real_distribution<> jitter(0.75, 1.25);
-  while (clock_.Sleep(period_ * jitter(random), done_)) {
+  absl::Duration wait = period_;
+  while (clock_.Sleep(wait * jitter(random), done_)) {
     const absl::StatusOr<ClaimState> state = Ask();
     if (state.ok() && *state != ClaimState::kOurs) return;
+    wait = state.ok() ? period_ : std::min(period_, kAskAgain);
   }
 }
 

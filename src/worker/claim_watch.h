@@ -19,7 +19,7 @@ namespace sparkles {
 
 // From construction to destruction, asks `queue` about `claim` every `period` (a quarter more or
 // less, so that a fleet does not ask at once), on a thread of its own, and cancels `task` when the
-// claim has ended: kKilled or kClaimLost. An error is no answer: it asks again a period later.
+// claim has ended: kKilled or kClaimLost. An error is no answer: it asks again some seconds later.
 class ClaimWatch {
  public:
   // Borrows all. With an infinite period nothing is asked, and there is no thread.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "worker/claim_watch.h"
 
 namespace sparkles {
@@ -20,24 +21,63 @@ constexpr absl::Duration kUnfitPatience = absl::Minutes(5);
 constexpr absl::Duration kLookAtMachineAgain = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
+constexpr absl::Duration kLongestRetryWhenStopping = absl::Seconds(2);
 // An end that the queue calls invalid may only be so for a confused server or proxy.
 constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
-// What is left of the 20 s after SIGTERM (contract.md section 3) when the command has ended.
-constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(8);
+// As long as a worker may need that was asked to stop when it had nothing else to do (contract.md
+// section 3: 20 s). Where the command has used up a part of them, worker/stop_deadline ends it all.
+constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(17);
+
+std::string HandBackReason(const Outcome& outcome) {
+  return absl::StrCat(outcome.machine_fault ? kMachineFaultPrefix : "", outcome.failure_reason);
+}
 
 }  // namespace
 
 Consumer::End Consumer::Run(Execute execute) {
+  const End end = WorkToTheEnd(execute);
+  SettleLastClaim();
+  return end;
+}
+
+void Consumer::SettleLastClaim() {
+  CancelToken no_new_one;
+  no_new_one.Cancel(CancelKind::kAbort, "");
+  std::optional<Claim> claim;
+  const absl::Status settled = TryPatiently(
+      [&] {
+        auto claimed = queue_.ClaimOne(no_new_one);
+        if (claimed.ok()) claim = *std::move(claimed);
+        return claimed.status();
+      },
+      [this](int, const absl::Status& error) {
+        log_.Warning("cannot settle whether a task is claimed: ", error.message());
+      });
+  if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
+  if (!claim) return;
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kHandBack;
+  outcome.failure_reason = no_more().cancelled() ? no_more().reason() : "its worker had to end";
+  Record(*claim, outcome);
+}
+
+Consumer::End Consumer::WorkToTheEnd(Execute execute) {
   absl::Time idle_since = clock_.Now();
   bool first_look = true;
   absl::Duration retry = kFirstRetry;
+  absl::Time unfit_since = absl::InfiniteFuture();
   while (!no_more().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
     if (no_more().cancelled()) break;
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (step == Step::kBroken) return End::kQueueBroken;
-    if (step == Step::kTrouble) {
+    if (step == Step::kWorked || step == Step::kIdle) unfit_since = absl::InfiniteFuture();
+    if (step == Step::kUnfit) {
+      unfit_since = std::min(unfit_since, clock_.Now());
+      if (clock_.Now() - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
+    }
+    if (step == Step::kTrouble || step == Step::kUnfit) {
       clock_.Sleep(Jitter(retry, 0.5), no_more());
       retry = std::min(retry * 2, kLongestRetry);
       idle_since = clock_.Now();
@@ -104,7 +144,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
-    return Step::kTrouble;
+    return IsMachineFault(claimed.status()) ? Step::kUnfit : Step::kTrouble;
   }
   if (!claimed->has_value()) return Step::kIdle;
   const Claim& claim = **claimed;
@@ -154,7 +194,7 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   }
   if (!status.ok()) {
     log.Error("the end of the task is given up, it stays claimed: ", status.message());
-    queue_.GiveUp(claim);
+    queue_.GiveUp(claim, outcome);
     return;
   }
   switch (outcome.kind) {
@@ -169,16 +209,30 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
 }
 
 absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log) {
-  const CancelToken never;  // a stop must not keep us from recording, only shorten the patience
+  return TryPatiently(
+      [&] {
+        return outcome.kind == Outcome::Kind::kHandBack
+                   ? queue_.HandBack(claim, HandBackReason(outcome))
+                   : queue_.Finish(claim, outcome);
+      },
+      [&](int tries, const absl::Status& error) {
+        // If the disk is full, the task's folder may hold the space that is missing.
+        if (!stop_.cancelled()) outcome.folder.reset();
+        log.Warning("cannot record the end of the task (try ", tries, "): ", error.message());
+      });
+}
+
+absl::Status Consumer::TryPatiently(
+    absl::FunctionRef<absl::Status()> attempt,
+    absl::FunctionRef<void(int tries, const absl::Status& error)> failed) {
+  const CancelToken never;  // a stop must not keep us from trying, only shorten the patience
   const absl::Time started = clock_.Now();
   absl::Time patient_until = started + options_.record_patience;
   absl::Duration retry = kFirstRetry;
   bool stopping = false;
   for (int tries = 1;; ++tries) {
     const absl::Time tried = clock_.Now();
-    const absl::Status status = outcome.kind == Outcome::Kind::kHandBack
-                                    ? queue_.HandBack(claim, outcome.failure_reason)
-                                    : queue_.Finish(claim, outcome);
+    const absl::Status status = attempt();
     if (status.ok() || absl::IsAborted(status) || IsBroken(status)) return status;
     if (absl::IsInvalidArgument(status)) {
       patient_until = std::min(patient_until, started + kPatienceWithRefusal);
@@ -190,11 +244,9 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
     }
     const absl::Duration wait = Jitter(retry, 0.5);
     if (clock_.Now() + wait > patient_until) return status;
-    // If the disk is full, the task's folder may hold the space that is missing.
-    if (!stopping) outcome.folder.reset();
-    log.Warning("cannot record the end of the task (try ", tries, "): ", status.message());
+    failed(tries, status);
     clock_.Sleep(wait, stopping ? never : stop_);
-    retry = std::min(retry * 2, kLongestRetry);
+    retry = std::min(retry * 2, stopping ? kLongestRetryWhenStopping : kLongestRetry);
   }
 }
 

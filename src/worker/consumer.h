@@ -50,20 +50,27 @@ class Consumer {
 
   // kQueueBroken: only people can mend the queue.
   // Blocks until the end. Every claim is finished or handed back before this returns; where the
-  // queue takes neither within record_patience (a few seconds once `stop` is cancelled), it stays
-  // recoverable as an abandoned claim.
+  // queue takes neither within record_patience (the seconds that are left once `stop` is
+  // cancelled), it stays recoverable as an abandoned claim.
   End Run(Execute execute);
 
  private:
   // Cancelled when nothing more is to be claimed.
   const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
-  enum class Step { kWorked, kIdle, kContended, kTrouble, kBroken };
+  // kUnfit: trouble of this machine's.
+  enum class Step { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
+  End WorkToTheEnd(Execute execute);
+  // Hands back what the last try to claim may have claimed without our knowledge.
+  void SettleLastClaim();
   // False if this machine stays unfit.
   bool WaitUntilFit();
   Step ClaimAndRun(Execute execute);
   bool IsBroken(const absl::Status& status) const;
   void Record(const Claim& claim, Outcome& outcome);
-  // Tries until it succeeds; otherwise the last error.
+  // Tries until it succeeds, or its error is final, or patience ends; returns the last status.
+  // `failed` is called before each wait.
+  absl::Status TryPatiently(absl::FunctionRef<absl::Status()> attempt,
+                            absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
   absl::Status RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log);
   void CountFault(absl::string_view reason);
   absl::Duration IdleWait(absl::Duration idle);

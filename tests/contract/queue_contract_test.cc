@@ -367,14 +367,16 @@ TEST_P(QueueContract, TaskWithoutOrderlyEndIsFailedAfterTenClaims) {
   EXPECT_NE(world->Look("job.1").failure_reason, "");
 }
 
-TEST_P(QueueContract, TaskThatIsHandedBackInOrderIsNeverGivenUp) {
+TEST_P(QueueContract, HandBacksCountOnlyWhereNoMachineCanDoTheTask) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
-  for (int i = 0; i < 3 * kMaxDisorderlyClaims; ++i) {
+  for (int i = 0; i < 30 + kMaxMachineFaultsOfTask; ++i) {
     const auto claim = ClaimOne(*queue);
     ASSERT_TRUE(claim) << i;
-    ASSERT_TRUE(queue->HandBack(*claim, "preempted").ok());
+    ASSERT_TRUE(queue->HandBack(*claim, i < 30 ? "preempted" : "machine fault: no space").ok());
   }
+  EXPECT_FALSE(ClaimOne(*queue));
+  EXPECT_EQ(world->Look("job.1").status, TaskStatus::kFailed);
 }
 
 template <typename AnyWorld>

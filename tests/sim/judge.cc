@@ -88,6 +88,7 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
   const std::string& id = key.name;
   if (!in_transaction) {  // a client may do what it likes; whoever had the task has lost it
     holders_.erase(id);
+    claimants_.erase(id);
     complete_.erase(id);
     return;
   }
@@ -97,6 +98,7 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
   CheckStep(id, TextIn(before, "status"), to, after);
   if (to == "claimed") {
     holders_[id] = author_;
+    claimants_[id] = author_;
     runs_.erase({author_, id});
     // What earlier claims have delivered is nobody's now: only this one's results count.
     const std::string prefix = KeyOf(id, "");
@@ -217,10 +219,8 @@ void Judge::Stored(const std::string& key, int64_t generation) {
   const std::string start = absl::StrCat(kBucket, "/out%2F");
   if (!absl::StartsWith(key, start)) return Break(absl::StrCat(key, ": not a place for outputs"));
   const std::string id = key.substr(start.size(), key.find("%2F", start.size()) - start.size());
-  const Author holder = HolderOf(id);
-  const auto completed = complete_.find(id);
-  const bool is_winners = (holder.vm != 0 && object.author == holder) ||
-                          (completed != complete_.end() && completed->second.contains(key));
+  const auto claimant = claimants_.find(id);
+  const bool is_winners = claimant != claimants_.end() && object.author == claimant->second;
   if (object.author != author_ && is_winners) {
     Break(absl::StrCat(key, ": ", ToString(author_), " has lost the task and yet replaced what ",
                        ToString(object.author), " had delivered"));

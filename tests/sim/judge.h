@@ -80,7 +80,8 @@ class Judge {
   const FakeGcs& gcs_;
   const std::function<void(const std::string&)> note_;
   Author author_;
-  std::map<std::string, Author> holders_;                           // of tasks
+  std::map<std::string, Author> holders_;    // of tasks
+  std::map<std::string, Author> claimants_;  // the last ones, whatever they made of the tasks
   std::map<std::pair<Author, std::string>, Run> runs_;              // by author and task
   std::map<std::string, Delivered> stored_;                         // by key
   std::map<std::string, std::map<std::string, int64_t>> complete_;  // task -> key -> generation

@@ -13,6 +13,9 @@
 namespace sparkles {
 namespace {
 
+// How long packets that nobody answers are waited for.
+constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
+
 absl::Status Trouble(const char* what, bool maybe_applied) {
   return Transient(absl::UnavailableError(what), maybe_applied);
 }
@@ -60,6 +63,18 @@ absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
 }
 
 absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bool to_datastore) {
+  const World::Reach reach = world_.ReachOf(machine_, to_datastore);
+  if (reach == World::Reach::kBeginsToBeAway) {
+    if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
+    return Trouble("connection reset", true);
+  }
+  if (reach == World::Reach::kAway) {
+    const CancelToken never;
+    const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
+    world_.scheduler.Sleep(std::min(request.timeout, kConnectTimeout), cancel);
+    RETURN_IF_ERROR(CheckAlive(request));
+    return Trouble("no route to the host", false);
+  }
   if (world_.Strikes(Fault::kRefused)) return Trouble("connection refused", false);
   if (world_.Strikes(Fault::kStatus)) {
     constexpr int kCodes[] = {429, 500, 502, 503, 504};

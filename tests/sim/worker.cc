@@ -77,9 +77,10 @@ bool RunWorker(World& world, Machine& machine) {
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
   Executor executor(options, clock, runner, store, cache, log);
+  const bool patient = world.scheduler.Chance(0.7);
   Consumer consumer({.linger = absl::Seconds(world.scheduler.Random(120)),
                      .watch_period = absl::Seconds(15),
-                     .record_patience = absl::Hours(6),
+                     .record_patience = patient ? absl::Hours(6) : absl::Minutes(1),
                      .drain = &drain},
                     clock, queue, stop, log);
   const Consumer::End end =
@@ -87,7 +88,7 @@ bool RunWorker(World& world, Machine& machine) {
         const Dismissal dismissal(world.scheduler);
         return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
       });
-  return end != Consumer::End::kStopped;
+  return end != Consumer::End::kStopped && patient;
 }
 
 }  // namespace sparkles

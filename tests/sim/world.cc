@@ -15,17 +15,19 @@ namespace {
 
 // The group of what is no machine: clients, the weather, packets on their way.
 constexpr int kOutside = 0;
+// As long as a worker tries before it sleeps.
+constexpr absl::Duration kShortOutage = absl::Seconds(30);
 
 constexpr absl::string_view kNames[] = {
-    "refused",    "lost",          "answer lost", "late",     "twice",   "status",
-    "forbidden",  "contention",    "garbage",     "delay",    "cut",     "flip",
-    "not listed", "crash",         "vanish",      "pause",    "term",    "hurry",
-    "drain",      "machine fault", "reset",       "kill job", "recreate"};
+    "refused",    "lost",       "answer lost",   "late",   "twice",    "status",
+    "forbidden",  "contention", "garbage",       "delay",  "cut",      "flip",
+    "not listed", "outage",     "crash",         "vanish", "pause",    "term",
+    "hurry",      "drain",      "machine fault", "reset",  "kill job", "recreate"};
 static_assert(std::size(kNames) == static_cast<size_t>(Fault::kCount));
 
 bool IsOfMachine(Fault fault) {
   return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
-         fault == Fault::kTerm || fault == Fault::kDrain;
+         fault == Fault::kTerm || fault == Fault::kDrain || fault == Fault::kOutage;
 }
 
 }  // namespace
@@ -126,6 +128,16 @@ bool World::Strikes(Fault fault) {
   ++faults[index];
   scheduler.Note(absl::StrCat("fault: ", NameOf(fault)));
   return true;
+}
+
+World::Reach World::ReachOf(Machine& machine, bool to_datastore) {
+  if (calm_) return Reach::kUp;
+  absl::Time& until = machine.away_until[to_datastore ? 1 : 0];
+  if (scheduler.Now() < until) return Reach::kAway;
+  if (!Strikes(Fault::kOutage)) return Reach::kUp;
+  const bool long_one = scheduler.Chance(0.5);
+  until = scheduler.Now() + scheduler.RandomDuration(long_one ? absl::Minutes(15) : kShortOutage);
+  return Reach::kBeginsToBeAway;
 }
 
 bool World::Step(Machine& machine, absl::string_view what) {

@@ -36,6 +36,7 @@ enum class Fault {
   kCut,         // a download ends early
   kFlip,        // a download has a wrong byte
   kNotListed,   // a query does not find what is there
+  kOutage,      // for a while one service answers this machine nothing
   // Machines.
   kCrash,    // kill -9
   kVanish,   // the machine is gone for good
@@ -64,6 +65,8 @@ struct Machine {
   std::string folder;           // holds tasks/ and cache/
   CancelToken* stop = nullptr;  // of the worker that runs, and so is
   CancelToken* drain = nullptr;
+  // Until when Cloud Storage and Datastore are out of its reach.
+  std::array<absl::Time, 2> away_until = {absl::InfinitePast(), absl::InfinitePast()};
   Author author() const { return {number, life}; }
 };
 
@@ -83,6 +86,10 @@ class World {
   bool Step(Machine& machine, absl::string_view what);
   // Whether this fault happens now; counted.
   bool Strikes(Fault fault);
+  // Whether an outage keeps the machine from the service now, or begins: what was asked for then
+  // may be carried out yet.
+  enum class Reach { kUp, kAway, kBeginsToBeAway };
+  Reach ReachOf(Machine& machine, bool to_datastore);
   // In calm weather nothing more goes wrong.
   bool calm() const { return calm_; }
   bool over() const { return over_; }
@@ -120,7 +127,8 @@ class World {
 };
 
 // One life of a worker: the objects of cli/consume.cc over this world's seams. True if it has ended
-// by itself; false if it was told to stop. Throws Crash.
+// by itself and with all its patience; false if it was told to stop, or gives up soon. Throws
+// Crash.
 bool RunWorker(World& world, Machine& machine);
 
 }  // namespace sparkles

@@ -48,8 +48,8 @@ absl::StatusOr<HttpResponse> FakeDatastore::Send(const HttpRequest& request) {
   if (method == "runQuery") return RunQuery(*json);
   if (method == "commit") return Commit(*json);
   if (method == "rollback") {
-    transactions_.erase(JsonText(*json, "transaction"));
-    return Answer(Json::object());
+    if (transactions_.erase(JsonText(*json, "transaction")) > 0) return Answer(Json::object());
+    return Refusal(400, "INVALID_ARGUMENT", "The referenced transaction has expired or is closed");
   }
   return Refusal(404, "NOT_FOUND", method);
 }

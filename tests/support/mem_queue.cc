@@ -61,8 +61,8 @@ absl::StatusOr<std::optional<Claim>> MemQueue::ClaimOne(const CancelToken& cance
   MutexLock lock(tasks_.mutex_);
   for (MemTasks::Entry& entry : tasks_.entries_) {
     if (entry.status != TaskStatus::kPending) continue;
-    if (CountDisorderlyClaims(entry.history) >= kMaxDisorderlyClaims) {
-      tasks_.Change(entry, TaskStatus::kFailed, owner_, "claimed too often");
+    if (const std::string objection = ObjectionTo(entry.history); !objection.empty()) {
+      tasks_.Change(entry, TaskStatus::kFailed, owner_, objection);
       continue;
     }
     tasks_.Change(entry, TaskStatus::kClaimed, owner_, "");

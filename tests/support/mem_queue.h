@@ -57,7 +57,7 @@ class MemQueue : public Queue {
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
-  void GiveUp(const Claim& claim) override { given_up.push_back(claim.task.id); }
+  void GiveUp(const Claim& claim, const Outcome&) override { given_up.push_back(claim.task.id); }
   bool MoreMayCome() const override { return more_may_come; }
 
   bool more_may_come = false;

@@ -117,6 +117,60 @@ TEST_F(ClaimJournalTest, AJournalThatCannotBeMadeAgainWholeIsTriedAgain) {
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1"), EntryOf("a.2")));
 }
 
+TEST_F(ClaimJournalTest, AnotherFileInItsPlaceIsNoHindrance) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  const std::string path = Files()[0];
+  const std::string text = Text();
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());  // a copy that nobody holds
+  ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
+  EXPECT_EQ(ReadFile(path, 1 << 20).value(), text);
+  EXPECT_THAT(Abandoned(*journal), IsEmpty()) << "what is ours is not dead";
+  journal.reset();
+  EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1", "a.2"));
+}
+
+TEST_F(ClaimJournalTest, ALongJournalIsWrittenAnewWhenAClaimEnds) {
+  const auto journal = *ClaimJournal::Open(folder_.path(), /*durable=*/false);
+  ASSERT_TRUE(journal->Begin(EntryOf("open.1")).ok());
+  for (int i = 0; i < 500; ++i) {
+    const JournalEntry entry = EntryOf(absl::StrCat(std::string(1000, 'a'), i));
+    ASSERT_TRUE(journal->Begin(entry).ok());
+    journal->End(entry);
+    ASSERT_LT(Text().size(), 70'000U);
+  }
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("open.1")));
+}
+
+TEST_F(ClaimJournalTest, ATornLineSwallowsNotTheNext) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  // A limit on the size of files stands in for a full disk: half of the next line is written.
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit half = {Text().size() * 3 / 2, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &half), 0);
+  EXPECT_FALSE(journal->Begin(EntryOf("a.2")).ok());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  signal(SIGXFSZ, SIG_DFL);
+  ASSERT_TRUE(journal->Begin(EntryOf("a.3")).ok());
+  EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1"), EntryOf("a.3")));
+}
+
+TEST_F(ClaimJournalTest, WhenAClaimWasSentLastIsWrittenDown) {
+  const auto journal = Open();
+  JournalEntry entry = EntryOf("a.1");
+  for (const int minutes : {1, 9}) {
+    entry.sent_at = entry.claimed_at + absl::Minutes(minutes);
+    ASSERT_TRUE(journal->Begin(entry).ok());
+  }
+  const std::vector<JournalEntry> entries = ParseJournal(Text());
+  ASSERT_THAT(entries, ElementsAre(entry));
+  EXPECT_EQ(entries[0].sent_at, entry.sent_at);
+}
+
 TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {
   const auto alive = Open();
   ASSERT_TRUE(alive->Begin(EntryOf("a.1")).ok());
@@ -147,16 +201,16 @@ TEST_F(ClaimJournalTest, TornAndHostileJournalsHurtNobody) {
   LeaveBehind(absl::StrCat("{\n[]\n{\"event\": 3}\n\xff\n", std::string(3, '\0'), "\n", line),
               "100000002");
   LeaveBehind(std::string(5000, '['), "100000003");
-  LeaveBehind(std::string(2 << 20, '\n'), "100000004");
+  LeaveBehind(absl::StrCat(std::string(2 << 20, '\n'), line), "100000004");
   LeaveBehind(line, "1");  // somebody else's file
   ASSERT_EQ(symlink("/etc/passwd", PathOf("100000005").c_str()), 0);
   ASSERT_EQ(mkfifo(PathOf("100000006").c_str(), 0600), 0);
   ASSERT_EQ(mkdir(PathOf("100000007").c_str(), 0700), 0);
   const auto journal = Open();
-  EXPECT_THAT(Abandoned(*journal), ElementsAre("a.1"));
+  EXPECT_THAT(Abandoned(*journal), ElementsAre("a.1", "a.1"));
   EXPECT_THAT(Abandoned(*journal), IsEmpty());
   EXPECT_FALSE(Exists(PathOf("100000001")));
-  EXPECT_TRUE(Exists(PathOf("100000004")));
+  EXPECT_FALSE(Exists(PathOf("100000004")));
   EXPECT_TRUE(Exists(PathOf("1")));
 }
 

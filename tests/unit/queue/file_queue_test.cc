@@ -38,7 +38,7 @@ TEST_F(FileQueueClaimTest, ClaimThatWasGivenUpIsTakenAgain) {
   const auto queue = Open(path_);
   const auto claim = ClaimOne(*queue);
   ASSERT_TRUE(claim);
-  queue->GiveUp(*claim);
+  queue->GiveUp(*claim, Outcome());
   const auto again = ClaimOne(*queue);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->attempt, 2);

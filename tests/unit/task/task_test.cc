@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
 namespace sparkles {
 namespace {
 
@@ -72,6 +77,24 @@ TEST(DisorderlyClaimsTest, UserResetAfterAFinishDoesNotCountAgainstTheClaim) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
                                    Entry("claimed"), Entry("failed")}),
             0);
+}
+
+TEST(MachineFaultsTest, OnlyHandBacksForAMachinesFaultCount) {
+  std::vector<HistoryEntry> history;
+  for (int i = 0; i < 100; ++i) {
+    history.push_back(Entry("claimed"));
+    history.push_back(Entry("reset", "the VM is being preempted"));
+  }
+  for (int i = 0; i < kMaxMachineFaultsOfTask; ++i) {
+    EXPECT_EQ(ObjectionTo(history), "");
+    history.push_back(Entry("claimed"));
+    history.push_back(Entry("reset", absl::StrCat("machine fault: no space for ", i)));
+  }
+  EXPECT_EQ(ObjectionTo(history),
+            "given up: 20 times no machine could do it; the last machine fault: no space for 19");
+  history.push_back(Entry("failed", "given up"));
+  history.push_back(Entry("reset"));  // its user has found larger machines
+  EXPECT_EQ(ObjectionTo(history), "");
 }
 
 }  // namespace

@@ -138,6 +138,9 @@ TEST_F(ClaimWatchTest, AnErrorIsNoAnswer) {  // D18
   WatchUntilCancelled(queue);
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
   EXPECT_EQ(queue.checks, 3);
+  ASSERT_EQ(clock_.sleeps().size(), 3u);
+  EXPECT_LE(clock_.sleeps()[1], absl::Seconds(5)) << "a kill is to be noticed within 20 s";
+  EXPECT_LE(clock_.sleeps()[2], absl::Seconds(5));
 }
 
 TEST_F(ClaimWatchTest, ItAsksAboutEachPeriod) {

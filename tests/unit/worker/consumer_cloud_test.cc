@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/status.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_queue.h"
 #include "tests/support/recorded_log.h"
@@ -112,6 +115,19 @@ TEST_F(ConsumerCloudTest, AMachineThatStaysUnfitIsGivenUp) {  // D31
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
 }
 
+TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  queue.claim_errors.assign(3, MachineFault(absl::UnknownError("journal: no space")));
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it passed
+  const absl::Time start = clock_.Now();
+  queue.claim_errors.assign(100, MachineFault(absl::UnknownError("journal: no space")));
+  queue.claim_errors[3] = absl::AbortedError("others were faster");
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kMachineUnfit);
+  EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
+}
+
 TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {
   std::vector<Task> two = OneTask();
   two.push_back(two[0]);
@@ -132,6 +148,41 @@ TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {
   EXPECT_EQ(end, Consumer::End::kDrained);
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
   EXPECT_EQ(tasks.Find("job.2").status, TaskStatus::kPending);
+}
+
+// Claims, and loses the answer; says so only after some more errors.
+class ForgetfulQueue : public MemQueue {
+ public:
+  ForgetfulQueue(MemTasks& tasks, int errors) : MemQueue(tasks, "a"), errors_(errors) {
+    more_may_come = true;
+  }
+  absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override {
+    if (!claim_) claim_ = MemQueue::ClaimOne(cancel).value();
+    if (errors_-- > 0) return absl::UnavailableError("nobody knows");
+    return std::exchange(claim_, std::nullopt);
+  }
+
+ private:
+  int errors_;
+  std::optional<Claim> claim_;
+};
+
+TEST_F(ConsumerCloudTest, AStopOrADrainAmidTroubleLeavesNoClaimThatWasMadeUnseen) {
+  for (const bool drains : {false, true}) {
+    MemTasks tasks(OneTask(), clock_);
+    ForgetfulQueue queue(tasks, 6);
+    CancelToken stop;
+    CancelToken drain(&stop);
+    clock_.OnSleep(
+        [&](size_t) { (drains ? drain : stop).Cancel(CancelKind::kHandBack, "told to go"); });
+    ConsumerOptions options{absl::Hours(1)};
+    options.drain = &drain;
+    Consumer consumer(options, clock_, queue, stop, recorded_.log());
+    EXPECT_EQ(consumer.Run([](const Claim&, const CancelToken&, auto) { return Outcome(); }),
+              drains ? Consumer::End::kDrained : Consumer::End::kStopped);
+    EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
+    EXPECT_EQ(tasks.Find("job.1").history.back().failure_reason, "told to go");
+  }
 }
 
 TEST_F(ConsumerCloudTest, AClaimThatIsTakenAwayEndsTheTaskUnrecorded) {
