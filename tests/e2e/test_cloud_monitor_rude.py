@@ -89,6 +89,16 @@ class RudeConnectionsTest(RudeTest):
 
 
 class RudeCallsTest(RudeTest):
+    # CVE-2023-1428: gRPC aborts when it encodes what only a load balancer's client sends.
+    def test_metadata_that_grpc_cannot_encode(self):
+        for name in ("grpclb_client_stats", "lb-cost-bin", "lb-token", "endpoint-load-metrics-bin"):
+            stranger = self.keep(RudeReader(self.lab))
+            stranger.send(RudeReader.HEADERS, RudeReader.END_HEADERS | RudeReader.END_STREAM,
+                          RudeReader.header_block(**{name: "x"}))
+            self.assertTrue(stranger.socket.recv(100))
+            self.assert_unmoved()
+        self.end()
+
     def test_ten_thousand_calls(self):
         answer = self.watcher.read("job.1", 0, 1000, times=9000)
         self.assertEqual(answer.code, "OK")
