@@ -34,6 +34,9 @@ constexpr int kMaxStreams = 16;
 constexpr int kHandshakeMilliseconds = 10'000;
 // Clients ask every second, and connect again when they need to.
 constexpr int kIdleMilliseconds = 60'000;
+// Bounds what a connection may have sent altogether (TrafficLimits); clients connect again unnoticed.
+constexpr int kAgeMilliseconds = 300'000;
+constexpr int kAgeGraceMilliseconds = 10'000;
 // Who does not answer a ping after that time is gone.
 constexpr int kPingMilliseconds = 60'000;
 constexpr int kPingTimeoutMilliseconds = 20'000;
@@ -65,6 +68,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kAgeMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // windows that grow on demand

@@ -164,7 +164,7 @@ def frame(kind, flags, stream, payload):
 class RudeReader:
     """An HTTP/2 connection that asks for logs and never lets the server send any of them."""
 
-    DATA, HEADERS, SETTINGS = 0, 1, 4
+    DATA, HEADERS, SETTINGS, CONTINUATION = 0, 1, 4, 9
     END_STREAM, END_HEADERS = 1, 4
     NO_WINDOW = (4).to_bytes(2, "big") + (0).to_bytes(4, "big")  # SETTINGS_INITIAL_WINDOW_SIZE
 
