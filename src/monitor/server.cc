@@ -34,7 +34,7 @@ constexpr int kMaxStreams = 16;
 constexpr int kHandshakeMilliseconds = 10'000;
 // Clients ask every second, and connect again when they need to.
 constexpr int kIdleMilliseconds = 60'000;
-// Bounds what a connection may have sent altogether (TrafficLimits); clients connect again unnoticed.
+// Bounds what a connection may have sent in all (TrafficLimits). Clients connect again unnoticed.
 constexpr int kAgeMilliseconds = 300'000;
 constexpr int kAgeGraceMilliseconds = 10'000;
 // Who does not answer a ping after that time is gone.
@@ -64,6 +64,10 @@ void SetLimits(grpc::ServerBuilder& builder) {
   quota.Resize(kMemory);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequest);
+  // A message of 64 KiB can become one of 64 MiB; there is no limit but for what is sent.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);

@@ -1,4 +1,5 @@
 """Whatever strangers do to the Monitor's port, the worker and its task go on, in little memory."""
+import gzip
 import os
 import pathlib
 import random
@@ -118,6 +119,23 @@ class RudeCallsTest(RudeTest):
         for _ in range(4):
             begin = b"\0\1a\x7f" + varint((1 << 30) - 127)
             self.flood(RudeReader.header_block() + begin, b"y" * 16_000, 20_000)
+        self.assert_unmoved()
+        self.end()
+
+    # Unbounded they would take 64 MB each for a moment.
+    def test_small_messages_that_would_become_large(self):
+        bomb = gzip.compress(b"\x0a" + varint(64_000_000) + bytes(64_000_000), 1)[:60_000]
+        for _ in range(3):
+            reader = self.keep(RudeReader(self.lab))
+            reader.send(RudeReader.HEADERS, RudeReader.END_HEADERS, RudeReader.header_block(
+                **{"shared-secret": SECRET, "grpc-encoding": "gzip"}))
+            message = b"\1" + len(bomb).to_bytes(4, "big") + bomb
+            for at in range(0, len(message), 16_000):
+                reader.send(RudeReader.DATA, 0, message[at:at + 16_000])
+            answer = b""
+            while b"grpc-status" not in answer:
+                answer += reader.socket.recv(1000)
+            self.assertIn(b"grpc-status\x0212", answer)  # UNIMPLEMENTED
         self.assert_unmoved()
         self.end()
 
