@@ -55,8 +55,7 @@ CXXFLAGS = -std=c++20 -g $(OPTIMIZE) $(WARNINGS) $(SANITIZE) -fstack-protector-s
             -ffunction-sections -fdata-sections $(LANE_CXXFLAGS)
 LDFLAGS := $(SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro,-z,now \
            $(LANE_LDFLAGS)
-LIBS = -lgrpc++_reflection \
-       $(shell $(LANE_PKG_CONFIG) --libs $(MONITOR_LIBS) $(ABSEIL) libcurl libssl libcrypto)
+LIBS = $(shell $(LANE_PKG_CONFIG) --libs $(MONITOR_LIBS) $(ABSEIL) libcurl libssl libcrypto)
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
@@ -136,12 +135,13 @@ test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(SIM_TESTS) $(FUZZ_REP
 
 # Messages and stubs of the Monitor; of others' making, so without our warnings.
 PROTO_STAMP := $(GEN)/proto.stamp
-PROTO_OBJ := $(BUILD)/obj/gen/monitor.pb.o $(BUILD)/obj/gen/monitor.grpc.pb.o
-$(PROTO_STAMP): proto/monitor.proto | $(LANE_DEPS)
+PROTOS := proto/monitor.proto proto/reflection.proto
+PROTO_OBJ := $(foreach kind,pb grpc.pb,$(PROTOS:proto/%.proto=$(BUILD)/obj/gen/%.$(kind).o))
+$(PROTO_STAMP): $(PROTOS) | $(LANE_DEPS)
 	@mkdir -p $(GEN)
-	@echo '  GEN  $<'
+	@echo '  GEN  $(PROTOS)'
 	@protoc -Iproto --cpp_out=$(GEN) --grpc_out=$(GEN) \
-	  --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) $(<F)
+	  --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) $(^F)
 	@touch $@
 $(PROTO_OBJ): $(BUILD)/obj/gen/%.o: $(PROTO_STAMP) $(MADE_WITH)
 	@mkdir -p $(@D)

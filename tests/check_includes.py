@@ -36,7 +36,8 @@ DOORS = {
     "google/protobuf/": ["monitor/"],
     "grpc/": ["monitor/"],
     "grpcpp/": ["monitor/"],
-    "monitor.": ["monitor/"],  # generated from proto/monitor.proto
+    "monitor.": ["monitor/"],  # generated from proto/
+    "reflection.": ["monitor/"],
     "nlohmann/": ["base/json.h"],
     "openssl/": ["base/hash.cc", "gcp/", "http/ca_roots.h", "http/ca_roots.cc",
                  "http/curl_exchange.h", "http/curl_exchange.cc", "monitor/key_pair.cc"],

@@ -1,13 +1,22 @@
 #include "cli/cluster_monitor.h"
 
+#include <algorithm>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "base/thread.h"
 
 namespace sparkles {
 namespace {
+
+// While Datastore does not answer.
+constexpr absl::Duration kFirstTryAgain = absl::Seconds(2);
+constexpr absl::Duration kLongestTryAgain = absl::Minutes(1);
+// How much longer than they should be logs may be kept while a task runs.
+constexpr absl::Duration kDropPeriod = absl::Seconds(30);
 
 const EntityKey& KeysEntity() {
   static const EntityKey key{"ClusterKeys", "sparklespray"};
@@ -18,19 +27,6 @@ absl::StatusOr<std::string> Present(std::optional<std::string> value, absl::stri
   if (value && !value->empty()) return *std::move(value);
   return absl::FailedPreconditionError(
       absl::StrCat("ClusterKeys/sparklespray: ", property, ": missing or of another type"));
-}
-
-absl::StatusOr<std::unique_ptr<MonitorServer>> Start(int port, DatastoreClient& datastore,
-                                                     OutputTable& outputs, Clock& clock,
-                                                     const CancelToken& cancel) {
-  ASSIGN_OR_RETURN(const LookupResult found, datastore.Lookup({KeysEntity()}, cancel));
-  if (found.entities.empty() || !found.entities[0]) {
-    return absl::NotFoundError("Datastore has no entity ClusterKeys/sparklespray");
-  }
-  ASSIGN_OR_RETURN(const MonitorKeys keys, ParseMonitorKeys(*found.entities[0]));
-  MonitorOptions options;
-  options.port = port;
-  return MonitorServer::Start(keys, options, outputs, clock);
 }
 
 }  // namespace
@@ -44,16 +40,78 @@ absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity) {
   return keys;
 }
 
-std::unique_ptr<MonitorServer> StartClusterMonitor(int port, DatastoreClient& datastore,
-                                                   OutputTable& outputs, Clock& clock,
-                                                   const CancelToken& cancel, const Log& log) {
-  auto server = Start(port, datastore, outputs, clock, cancel);
-  if (!server.ok()) {
-    log.Warning("Monitor: ", server.status().message(), "; tasks run without it");
-    return nullptr;
+ClusterMonitor::ClusterMonitor(std::string host, int port, DatastoreClient& datastore, Clock& clock,
+                               const CancelToken& cancel, const Log& log)
+    : host_(std::move(host)),
+      port_(port),
+      datastore_(datastore),
+      clock_(clock),
+      log_(log),
+      outputs_(clock),
+      done_(&cancel) {
+  const bool decided = Start();
+  try {
+    thread_ = StartHousekeeping("monitor-keeper", [this, decided] { Run(decided); });
+  } catch (const std::system_error& error) {
+    log_.Warning("Monitor: no thread for it: ", error.what());
   }
-  log.Info("the Monitor listens on port ", port);
-  return *std::move(server);
+}
+
+ClusterMonitor::~ClusterMonitor() {
+  done_.Cancel(CancelKind::kAbort, "the worker ends");
+  if (thread_.joinable()) thread_.join();
+}
+
+void ClusterMonitor::Run(bool decided) {
+  for (absl::Duration wait = kFirstTryAgain; !decided && clock_.Sleep(wait, done_);
+       wait = std::min(2 * wait, kLongestTryAgain)) {
+    decided = Start();
+  }
+  while (clock_.Sleep(kDropPeriod, done_)) outputs_.DropOld();
+}
+
+bool ClusterMonitor::Start() {
+  const auto found = datastore_.Lookup({KeysEntity()}, done_);
+  if (!found.ok()) {
+    if (!done_.cancelled()) {
+      log_.Warning("Monitor: ", found.status().message(), "; it is tried again");
+    }
+    return false;
+  }
+  auto server = StartServer(*found);
+  MutexLock lock(mutex_);
+  is_off_ = !server.ok();
+  if (is_off_) {
+    log_.Warning("Monitor: ", server.status().message(), "; tasks run without it");
+    return true;
+  }
+  log_.Info("the Monitor listens on port ", port_);
+  server_ = *std::move(server);
+  return true;
+}
+
+absl::StatusOr<std::unique_ptr<MonitorServer>> ClusterMonitor::StartServer(
+    const LookupResult& found) {
+  if (found.entities.empty() || !found.entities[0]) {
+    return absl::NotFoundError("Datastore has no entity ClusterKeys/sparklespray");
+  }
+  ASSIGN_OR_RETURN(const MonitorKeys keys, ParseMonitorKeys(*found.entities[0]));
+  MonitorOptions options;
+  options.port = port_;
+  return MonitorServer::Start(keys, options, outputs_, clock_);
+}
+
+std::string ClusterMonitor::Address() {
+  MutexLock lock(mutex_);
+  return server_ ? absl::StrCat(host_, ":", port_) : "";
+}
+
+absl::Status ClusterMonitor::Show(const std::string& task_id, const std::string& path) {
+  {
+    MutexLock lock(mutex_);
+    if (is_off_) return absl::OkStatus();
+  }
+  return outputs_.Add(task_id, path);
 }
 
 }  // namespace sparkles

@@ -33,7 +33,6 @@
 #include "gcp/preemption_watch.h"
 #include "monitor/health.h"
 #include "monitor/health_server.h"
-#include "monitor/output_table.h"
 #include "process/posix_process_runner.h"
 #include "process/thread_stacks.h"
 #include "queue/datastore_queue.h"
@@ -160,9 +159,8 @@ class Worker {
   }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too. `hand_back` is what RespondToStalls wants. The logs of tasks are entered in
-  // `outputs`; null: nobody watches.
-  int Run(Queue& bare_queue, Queue* hand_back, OutputTable* outputs,
+  // is dead too. `hand_back` is what RespondToStalls wants. `monitor` is null if nobody watches.
+  int Run(Queue& bare_queue, Queue* hand_back, ClusterMonitor* monitor,
           ConsumerOptions consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
     consumer_options.drain = &drain_;
@@ -171,7 +169,10 @@ class Worker {
                       .min_free_bytes = options_.min_free_bytes,
                       .cache_bytes = options_.cache_bytes},
                      log_);
-    consumer_options.check_machine = [&space] { return space.Check(); };
+    consumer_options.check_machine = [&space, monitor] {
+      if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
+      return space.Check();
+    };
     RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_);
     MeteredQueue queue(bare_queue, clock_, vitals_);
     SystemClock watchdog_clock;
@@ -182,8 +183,8 @@ class Worker {
     ExecutorOptions executor_options =
         ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
     const std::function<void()> alive = executor_options.alive;
-    executor_options.on_log = [this, outputs](const std::string& task, const std::string& path) {
-      const absl::Status shown = outputs == nullptr ? absl::OkStatus() : outputs->Add(task, path);
+    executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
+      const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
     };
     Executor executor(std::move(executor_options), clock_, runner_, store_, cache_, log_);
@@ -197,7 +198,7 @@ class Worker {
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
-          if (outputs != nullptr) outputs->End(claim.task.id);
+          if (monitor != nullptr) monitor->End(claim.task.id);
           return outcome;
         });
     log_.Info(SummaryLine(vitals_));
@@ -294,10 +295,10 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   std::optional<PreemptionWatch> preemption;
   if (!options.localhost) preemption.emplace(cloud.metadata(), clock, worker.stop(), log);
   DatastoreClient client(cloud.datastore_api(), *project);
-  OutputTable outputs(clock);
-  const auto monitor = options.port == 0 ? nullptr
-                                         : StartClusterMonitor(options.port, client, outputs, clock,
-                                                               worker.stop(), log);
+  std::optional<ClusterMonitor> monitor;
+  if (options.port != 0) {
+    monitor.emplace(identity->address, options.port, client, clock, worker.stop(), log);
+  }
   const auto journal = ClaimJournal::Open(options.tasks_dir, options.durable);
   if (!journal.ok()) {
     log.Error("--tasksDir: ", journal.status().message());
@@ -306,11 +307,11 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   const DatastoreQueueOptions queue_options = {
       .cluster = options.cluster,
       .owner = identity->owner,
-      .monitor_address = monitor ? absl::StrCat(identity->address, ":", options.port) : "",
+      .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
       .project = *project};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
-  return worker.Run(queue, &hand_back, monitor ? &outputs : nullptr,
+  return worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,
                     {.linger = LingerOf(options),
                      .watch_period = kClaimWatchPeriod,
                      .record_patience = kRecordPatience},

@@ -1,5 +1,7 @@
 #include "monitor/auth.h"
 
+#include <iterator>
+
 #include "base/hash.h"
 
 namespace sparkles {
@@ -15,15 +17,13 @@ bool IsSameSecret(absl::string_view secret, absl::string_view offered) {
   return difference == 0;
 }
 
-grpc::Status SecretCheck::Process(const InputMetadata& metadata, grpc::AuthContext* /*context*/,
-                                  OutputMetadata* consumed, OutputMetadata* /*response*/) {
+grpc::Status SecretCheck::Check(const Metadata& metadata) const {
   const auto [first, last] = metadata.equal_range(kSecretKey);
   // Two secrets are a mistake at best.
   if (first == last || std::next(first) != last ||
       !IsSameSecret(secret_, {first->second.data(), first->second.size()})) {
     return {grpc::StatusCode::UNAUTHENTICATED, "the shared secret is missing or wrong"};
   }
-  consumed->emplace(kSecretKey, secret_);  // nobody behind us sees it
   return grpc::Status::OK;
 }
 

@@ -4,7 +4,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/thread.h"
+#include "process/monotonic.h"
 
 namespace sparkles {
 namespace {
@@ -23,6 +23,9 @@ namespace {
 constexpr int kBacklog = 128;
 // Without a descriptor to wake it up the thread looks that often whether it is to stop.
 constexpr int kPollMilliseconds = 200;
+// While there are connections it is looked that often what they have sent: some 25 MB at most, on
+// the loopback. Costs some microseconds for each.
+constexpr absl::Duration kTrafficPeriod = absl::Milliseconds(50);
 // What the kernel lacks (descriptors, memory) it may have again soon.
 constexpr absl::Duration kRest = absl::Milliseconds(100);
 
@@ -67,29 +70,41 @@ int PortOf(int fd) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
-void OpenSockets::Add(int fd) {
-  struct stat info;
-  if (fstat(fd, &info) == 0) sockets_.push_back({fd, info.st_dev, info.st_ino});
-}
-
-int OpenSockets::CountOpen() {
-  std::erase_if(sockets_, [](const Socket& socket) {
-    struct stat info;
-    return fstat(socket.fd, &info) != 0 || info.st_dev != socket.device ||
-           info.st_ino != socket.inode;
-  });
-  return static_cast<int>(sockets_.size());
-}
-
 Listener::Listener(UniqueFd socket, ListenerLimits limits, std::function<void(UniqueFd)> take)
     : socket_(std::move(socket)),
       limits_(limits),
       take_(std::move(take)),
-      thread_(StartHousekeeping("monitor", [this] { Run(); })) {}
+      guard_(StartHousekeeping("monitor-guard", [this] { Guard(); })) {
+  try {
+    acceptor_ = StartHousekeeping("monitor", [this] { Run(); });
+  } catch (...) {
+    End();
+    throw;
+  }
+}
 
 Listener::~Listener() {
   stop_.Cancel(CancelKind::kAbort, "the Monitor ends");
-  thread_.join();
+  acceptor_.join();  // as long as others are cut: one that floods us could hold it for ever
+  End();
+}
+
+void Listener::End() {
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    changed_.NotifyAll();
+  }
+  guard_.join();
+}
+
+void Listener::Guard() {
+  MutexLock lock(mutex_);
+  while (!ended_) {
+    const bool idle = sockets_.CountOpen() == 0;
+    sockets_.CutGreedy(limits_.traffic, MonotonicNow());
+    changed_.WaitFor(mutex_, idle ? absl::InfiniteDuration() : kTrafficPeriod);
+  }
 }
 
 // A bucket of permits, which fills while nobody comes.
@@ -122,9 +137,14 @@ bool Listener::AcceptOne() {
     if (lacking) SystemClock().Sleep(kRest, stop_);
     return false;
   }
-  if (sockets_.CountOpen() >= limits_.connections) return true;  // closes it
   SetOption(connection.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-  sockets_.Add(connection.get());
+  {
+    MutexLock lock(mutex_);
+    const int open = sockets_.CountOpen();
+    if (open >= limits_.connections) return true;  // closes it
+    sockets_.Add(connection.get(), MonotonicNow());
+    if (open == 0) changed_.NotifyAll();
+  }
   take_(std::move(connection));
   return true;
 }

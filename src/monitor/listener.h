@@ -1,18 +1,19 @@
-// Accepts connections for the Monitor: so many at a time, so many a second.
+// Accepts connections for the Monitor: so many at a time, so many a second; and ends those whose
+// client sends too much.
 // The one hard idea: gRPC of this age bounds neither, and each TLS connection costs memory and the
 // handshake CPU before anybody has shown a secret. So connections are accepted here and handed on;
-// whether one is still there is told by its descriptor: is it still the same socket?
+// what becomes of each is asked of the kernel (open_sockets.h).
 #pragma once
-
-#include <sys/types.h>
 
 #include <functional>
 #include <thread>
-#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/fd.h"
+#include "base/mutex.h"
+#include "monitor/open_sockets.h"
 
 namespace sparkles {
 
@@ -20,22 +21,7 @@ struct ListenerLimits {
   int connections = 256;  // open at a time; more are closed at once
   int burst = 64;         // accepted at once,
   int per_second = 32;    // and then so many a second; the others wait in the kernel's queue
-};
-
-// Sockets that somebody else owns and closes. Used by one thread.
-class OpenSockets {
- public:
-  void Add(int fd);
-  // How many are still open.
-  int CountOpen();
-
- private:
-  struct Socket {
-    int fd;
-    dev_t device;  // with `inode` the kernel's name of the socket: a reused descriptor has another
-    ino_t inode;
-  };
-  std::vector<Socket> sockets_;
+  TrafficLimits traffic;
 };
 
 // A socket that listens on `port` (0: one that the kernel picks) of all addresses, IPv6 and IPv4
@@ -58,13 +44,21 @@ class Listener {
   void WaitForConnection();
   // False if there was none.
   bool AcceptOne();
+  void Guard();
+  void End();
 
   const UniqueFd socket_;
   const ListenerLimits limits_;
   const std::function<void(UniqueFd)> take_;
   CancelToken stop_;
-  OpenSockets sockets_;  // of the thread
-  std::thread thread_;
+  Mutex mutex_;
+  CondVar changed_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  OpenSockets sockets_ ABSL_GUARDED_BY(mutex_);
+  // Cuts who sends too much. Not the acceptor's work: gRPC serves a new connection on the thread
+  // that hands it over as long as that has more to read.
+  std::thread guard_;
+  std::thread acceptor_;
 };
 
 }  // namespace sparkles

@@ -35,6 +35,40 @@ bool CanBecomeCharacter(absl::string_view start) {
   return Utf8Length(completed) == completed.size();
 }
 
+// How many bytes of `text` from `at` on are the rest of a character that begins before it: one that
+// is well-formed or, in a text that may go `on`, can become so.
+size_t RestOfCharacter(absl::string_view text, size_t at, bool on) {
+  for (size_t back = 1; back <= std::min(at, kLongestCharacter - 1); ++back) {
+    const unsigned char byte = static_cast<unsigned char>(text[at - back]);
+    if (IsContinuation(byte)) continue;
+    const size_t length = LengthByLead(byte);
+    if (length <= back) return 0;
+    const absl::string_view start = text.substr(at - back, length);
+    const bool whole = start.size() == length && Utf8Length(start) == length;
+    const bool partial = start.size() < length && on && CanBecomeCharacter(start);
+    return whole || partial ? start.size() - back : 0;
+  }
+  return 0;
+}
+
+// Of the first character, or 0 if that is not well-formed.
+size_t FirstCharacter(absl::string_view text) {
+  const size_t length = LengthByLead(static_cast<unsigned char>(text[0]));
+  return Utf8Length(text.substr(0, length)) == length ? length : 0;
+}
+
+// Bytes from `offset` on, which is not behind the end.
+absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
+  std::string data(size, ' ');
+  ssize_t got;
+  do {
+    got = pread(fd, data.data(), data.size(), offset);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return ErrnoError(errno, "log");
+  data.resize(static_cast<size_t>(got));
+  return data;
+}
+
 }  // namespace
 
 size_t WithoutPartialCharacter(absl::string_view text) {
@@ -59,22 +93,23 @@ absl::StatusOr<LogPiece> ReadLog(int fd, int64_t offset, size_t size, bool ended
     piece.at_end = true;
     return piece;
   }
-  // A few bytes more tell whether this is the end, and complete a character longer than `size`.
+  // A few bytes more tell whether this is the end, and complete a character longer than `size`; a
+  // few before tell whether the offset lies in a character: of what a command wrote after a cut.
+  const size_t before = static_cast<size_t>(std::min<int64_t>(offset, kLongestCharacter - 1));
   const size_t there = static_cast<size_t>(info.st_size - offset);
-  piece.data.resize(std::min(size, there) + kLongestCharacter);
-  ssize_t got;
-  do {
-    got = pread(fd, piece.data.data(), piece.data.size(), offset);
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) return ErrnoError(errno, "log");
-  const absl::string_view read(piece.data.data(), static_cast<size_t>(got));
-  piece.at_end = read.size() <= size;
-  const absl::string_view asked = read.substr(0, size);
-  size_t length = WithoutPartialCharacter(asked);
-  if (piece.at_end && ended) length = asked.size();
-  if (length == 0 && !piece.at_end) length = std::max(Utf8Length(read), asked.size());
-  piece.data.resize(length);
-  piece.new_offset = offset + static_cast<int64_t>(length);
+  ASSIGN_OR_RETURN(piece.data, ReadAt(fd, offset - static_cast<int64_t>(before),
+                                      before + std::min(size, there) + kLongestCharacter));
+  const size_t rest = RestOfCharacter(piece.data, std::min(before, piece.data.size()), !ended);
+  piece.data.erase(0, before);
+  piece.data.replace(0, rest, rest, '?');  // as long, so that offsets stay right
+  // What may become a character is not there yet.
+  if (!ended) piece.data.resize(WithoutPartialCharacter(piece.data));
+  piece.at_end = piece.data.size() <= size;
+  if (!piece.at_end) {
+    const size_t whole = WithoutPartialCharacter(absl::string_view(piece.data).substr(0, size));
+    piece.data.resize(whole > 0 ? whole : std::max(FirstCharacter(piece.data), size));
+  }
+  piece.new_offset = offset + static_cast<int64_t>(piece.data.size());
   return piece;
 }
 

@@ -25,7 +25,8 @@ struct LogPiece {
 
 // Up to `size` bytes (at least 1) from `offset` (at least 0), read with pread. Up to 3 more if the
 // first character has more bytes than `size`. The data ends with a whole character, unless it is no
-// UTF-8 there or the log has `ended` inside a character.
+// UTF-8 there or the log has `ended` inside a character: what could still become a character is not
+// there for a reader before. Where the offset lies in a character its rest is given as "?"s.
 absl::StatusOr<LogPiece> ReadLog(int fd, int64_t offset, size_t size, bool ended);
 
 }  // namespace sparkles

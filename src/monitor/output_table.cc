@@ -43,13 +43,14 @@ void OutputTable::End(const std::string& task_id) {
   const std::shared_ptr<ReadableLog> log = std::move(found->second);
   running_.erase(found);
   log->ended_ = true;
-  const int64_t bytes = HeldBytes(log->fd());
   const absl::Time now = clock_.Now();
-  if (bytes <= limits_.bytes) {
-    ended_.push_back({task_id, now, bytes, log});
-    ended_bytes_ += bytes;
-  }
+  ended_.push_back({task_id, now, log});
   DropOld(now);
+}
+
+void OutputTable::DropOld() {
+  MutexLock lock(mutex_);
+  DropOld(clock_.Now());
 }
 
 std::shared_ptr<const ReadableLog> OutputTable::Find(const std::string& task_id) {
@@ -65,20 +66,20 @@ std::shared_ptr<const ReadableLog> OutputTable::Find(const std::string& task_id)
 
 void OutputTable::Forget(const std::string& task_id) {
   running_.erase(task_id);
-  for (auto ended = ended_.begin(); ended != ended_.end();) {
-    if (ended->task_id != task_id) {
-      ++ended;
-      continue;
-    }
-    ended_bytes_ -= ended->bytes;
-    ended = ended_.erase(ended);
-  }
+  std::erase_if(ended_, [&](const Ended& ended) { return ended.task_id == task_id; });
 }
 
 void OutputTable::DropOld(absl::Time now) {
-  while (!ended_.empty() && (ended_.size() > limits_.tasks || ended_bytes_ > limits_.bytes ||
+  int64_t held = 0;
+  std::erase_if(ended_, [&](const Ended& ended) {
+    const int64_t bytes = HeldBytes(ended.log->fd());
+    if (bytes > limits_.bytes) return true;  // it alone, not all that are older
+    held += bytes;
+    return false;
+  });
+  while (!ended_.empty() && (ended_.size() > limits_.tasks || held > limits_.bytes ||
                              now - ended_.front().since >= limits_.age)) {
-    ended_bytes_ -= ended_.front().bytes;
+    held -= HeldBytes(ended_.front().log->fd());
     ended_.pop_front();
   }
 }

@@ -39,11 +39,12 @@ class ReadableLog {
 struct OutputLimits {
   absl::Duration age = absl::Minutes(10);
   size_t tasks = 16;
-  // Of disk that only we still hold, together; a log that is longer goes when its task ends.
+  // Of disk that only we still hold, together; a log that is longer goes with its folder.
   int64_t bytes = int64_t{256} << 20;
 };
 
-// Thread-safe; no lock is held while a log is opened or read.
+// Thread-safe; no lock is held while a log is opened or read. Each call below looks which logs it
+// is time to let go; what they hold is counted anew, since a folder may go later than its task.
 class OutputTable {
  public:
   // Borrows `clock`.
@@ -51,8 +52,9 @@ class OutputTable {
 
   // From now on the regular file `path` is the log of that task, instead of an earlier one.
   absl::Status Add(const std::string& task_id, const std::string& path);
-  // The task has ended, and its folder is gone if it is to go. Nothing happens if it is unknown.
+  // The task has ended. Nothing happens if it is unknown.
   void End(const std::string& task_id);
+  void DropOld();
   // Null if no log of that task can be read (any more).
   std::shared_ptr<const ReadableLog> Find(const std::string& task_id);
 
@@ -60,7 +62,6 @@ class OutputTable {
   struct Ended {
     std::string task_id;
     absl::Time since;
-    int64_t bytes;  // of disk
     std::shared_ptr<ReadableLog> log;
   };
 
@@ -72,7 +73,6 @@ class OutputTable {
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<ReadableLog>> running_ ABSL_GUARDED_BY(mutex_);
   std::deque<Ended> ended_ ABSL_GUARDED_BY(mutex_);  // oldest first
-  int64_t ended_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sparkles

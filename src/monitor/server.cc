@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
 #include <sys/resource.h>
@@ -19,6 +18,7 @@
 #include "base/status.h"
 #include "monitor/auth.h"
 #include "monitor/key_pair.h"
+#include "monitor/reflection.h"
 #include "monitor/service.h"
 
 namespace sparkles {
@@ -26,8 +26,6 @@ namespace {
 
 // Of buffers that gRPC counts.
 constexpr size_t kMemory = 64 << 20;
-// Only reflection needs threads of its own, one for each stream.
-constexpr int kReflectionThreads = 8;
 // Requests are some hundred bytes long.
 constexpr int kMaxRequest = 64 << 10;
 constexpr int kMaxMetadata = 8 << 10;
@@ -36,6 +34,9 @@ constexpr int kMaxStreams = 16;
 constexpr int kHandshakeMilliseconds = 10'000;
 // Clients ask every second, and connect again when they need to.
 constexpr int kIdleMilliseconds = 60'000;
+// Bounds what a connection may have sent in all (TrafficLimits). Clients connect again unnoticed.
+constexpr int kAgeMilliseconds = 300'000;
+constexpr int kAgeGraceMilliseconds = 10'000;
 // Who does not answer a ping after that time is gone.
 constexpr int kPingMilliseconds = 60'000;
 constexpr int kPingTimeoutMilliseconds = 20'000;
@@ -60,16 +61,19 @@ void SilenceGrpc() {
 
 void SetLimits(grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("monitor");
-  quota.Resize(kMemory).SetMaxThreads(kReflectionThreads);
+  quota.Resize(kMemory);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequest);
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  // A message of 64 KiB can become one of 64 MiB; there is no limit but for what is sent.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kAgeMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // windows that grow on demand
@@ -77,11 +81,15 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-// Destroyed from the last to the first: no more connections, no more calls, the service.
+// Destroyed from the last to the first: no more connections, no more calls, the services.
 class MonitorServer::Parts {
  public:
   Parts(const MonitorKeys& keys, MonitorOptions options, OutputTable& outputs, Clock& clock)
-      : keys_(keys), options_(std::move(options)), service_(outputs, clock, options_.proc_root) {}
+      : keys_(keys),
+        options_(std::move(options)),
+        secret_(keys.shared_secret),
+        service_(secret_, outputs, clock, options_.proc_root),
+        reflection_(secret_) {}
 
   ~Parts() {
     listener_.reset();
@@ -98,16 +106,15 @@ class MonitorServer::Parts {
     ASSIGN_OR_RETURN(UniqueFd socket, ListenOn(options_.port));
     port_ = PortOf(socket.get());
     SilenceGrpc();
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::SslServerCredentialsOptions tls;
     tls.pem_key_cert_pairs.push_back({keys_.private_key, keys_.certificate});
     const auto credentials = grpc::SslServerCredentials(tls);
-    credentials->SetAuthMetadataProcessor(std::make_shared<SecretCheck>(keys_.shared_secret));
     grpc::ServerBuilder builder;
     SetLimits(builder);
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&service_);
+    builder.RegisterService(&reflection_);
     server_ = builder.BuildAndStart();
     if (!server_) return absl::InternalError("gRPC does not start");
     listener_ = std::make_unique<Listener>(std::move(socket), options_.limits, [this](UniqueFd fd) {
@@ -124,7 +131,9 @@ class MonitorServer::Parts {
   const MonitorKeys& keys_;  // only until Start is over
   const MonitorOptions options_;
   int port_ = 0;
+  const SecretCheck secret_;
   MonitorService service_;
+  ReflectionService reflection_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Listener> listener_;

@@ -17,6 +17,12 @@ grpc::Status CheckRequest(const ReadOutputRequest& request) {
   return grpc::Status::OK;
 }
 
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext& context, const grpc::Status& why) {
+  auto* reactor = context.DefaultReactor();
+  reactor->Finish(why);
+  return reactor;
+}
+
 }  // namespace
 
 // Lives until gRPC has done with the call: only then is the reply out of our memory.
@@ -42,15 +48,13 @@ class MonitorService::OutputCall : public grpc::ServerUnaryReactor {
 grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext* context,
                                                      const ReadOutputRequest* request,
                                                      ReadOutputReply* reply) {
-  const auto refuse = [&](const grpc::Status& status) {
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(status);
-    return reactor;
-  };
+  const grpc::Status known = secret_.Check(context->client_metadata());
+  if (!known.ok()) return Refuse(*context, known);
   const grpc::Status valid = CheckRequest(*request);
-  if (!valid.ok()) return refuse(valid);
+  if (!valid.ok()) return Refuse(*context, valid);
   const auto log = outputs_.Find(request->taskid());
-  if (!log) return refuse({grpc::StatusCode::NOT_FOUND, "no output of that task is here"});
+  if (!log)
+    return Refuse(*context, {grpc::StatusCode::NOT_FOUND, "no output of that task is here"});
   auto* call =
       new OutputCall(budget_, *context, static_cast<size_t>(request->size()), clock_.Now());
   const bool ended = log->ended();  // before the reading: what is read then is all
@@ -75,6 +79,8 @@ grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* MonitorService::GetProcessStatus(grpc::CallbackServerContext* context,
                                                            const GetProcessStatusRequest*,
                                                            GetProcessStatusReply* reply) {
+  const grpc::Status known = secret_.Check(context->client_metadata());
+  if (!known.ok()) return Refuse(*context, known);
   const ProcessStatus status = CurrentStatus();
   reply->set_processcount(status.process_count);
   reply->set_totalmemory(status.total_memory);

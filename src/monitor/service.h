@@ -1,4 +1,4 @@
-// What the Monitor's calls do. Who may call is decided before (auth.h).
+// What the Monitor's calls do, for those who may call.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "monitor.grpc.pb.h"
+#include "monitor/auth.h"
 #include "monitor/output_table.h"
 #include "monitor/process_status.h"
 #include "monitor/reply_budget.h"
@@ -25,10 +26,12 @@ inline constexpr char kLogWasCutKey[] = "sparkles-log-cut";
 // Thread-safe: gRPC calls from threads of its own.
 class MonitorService final : public ::Monitor::CallbackService {
  public:
-  // Borrows table and clock.
-  MonitorService(OutputTable& outputs, Clock& clock, std::string proc_root)
-      : outputs_(outputs), clock_(clock), proc_root_(std::move(proc_root)) {}
+  // Borrows all.
+  MonitorService(const SecretCheck& secret, OutputTable& outputs, Clock& clock,
+                 std::string proc_root)
+      : secret_(secret), outputs_(outputs), clock_(clock), proc_root_(std::move(proc_root)) {}
 
+  // UNAUTHENTICATED without the secret, as the other call;
   // INVALID_ARGUMENT if size < 1 or offset < 0; NOT_FOUND if no log of that task can be read.
   grpc::ServerUnaryReactor* ReadOutput(grpc::CallbackServerContext* context,
                                        const ReadOutputRequest* request,
@@ -44,6 +47,7 @@ class MonitorService final : public ::Monitor::CallbackService {
 
   ProcessStatus CurrentStatus();
 
+  const SecretCheck& secret_;
   OutputTable& outputs_;
   Clock& clock_;
   const std::string proc_root_;

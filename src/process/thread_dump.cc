@@ -141,23 +141,24 @@ std::vector<pid_t> ThreadsOf(const std::string& folder_name) {
 
 }  // namespace
 
-void DumpThreads(const std::function<void(absl::string_view)>& line, const std::string& proc_root) {
+void DumpThreads(const std::function<bool(absl::string_view)>& line, const std::string& proc_root) {
   std::vector<Module> modules;
   dl_iterate_phdr(AddModule, &modules);
   const std::string tasks = proc_root + "/self/task";
   const std::vector<pid_t> threads = ThreadsOf(tasks);
   const std::string build_id = modules.empty() ? "" : modules[0].build_id;
-  line(absl::StrCat(threads.size(), " threads, build id ", build_id.empty() ? "none" : build_id));
-  for (size_t i = 0; i < std::min(threads.size(), kMaxThreads); ++i) {
+  bool goes_on = line(
+      absl::StrCat(threads.size(), " threads, build id ", build_id.empty() ? "none" : build_id));
+  for (size_t i = 0; goes_on && i < std::min(threads.size(), kMaxThreads); ++i) {
     const std::string folder = absl::StrCat(tasks, "/", threads[i]);
     const std::string name = threads[i] == getpid() ? "main" : ReadText(folder + "/comm", "");
     // Before it is interrupted, which changes what it does.
     const std::string state = StateOf(ReadText(folder + "/status", "\v")) + KernelPlace(folder);
-    line(absl::StrCat("thread ", threads[i], " '", name, "': ", state));
-    line(absl::StrCat("thread ", threads[i], " '", name,
-                      "': ", StackText(ReadThreadStack(threads[i], kPatience), modules)));
+    const std::string head = absl::StrCat("thread ", threads[i], " '", name, "': ");
+    goes_on = line(head + state) &&
+              line(head + StackText(ReadThreadStack(threads[i], kPatience), modules));
   }
-  if (threads.size() > kMaxThreads) line("... and more threads, which are not shown");
+  if (goes_on && threads.size() > kMaxThreads) line("... and more threads, which are not shown");
 }
 
 }  // namespace sparkles

@@ -12,8 +12,9 @@ namespace sparkles {
 // waits as far as the kernel tells, and its call stack. Addresses are those in the file that is
 // named with them, ready for `llvm-symbolizer --obj=FILE` (or FILE.debug) or `addr2line -e FILE`; a
 // return address is shown as that of the call. Needs PrepareThreadStacks for the stacks.
-// Takes up to a quarter of a second for each thread that does not answer.
-void DumpThreads(const std::function<void(absl::string_view)>& line,
+// Takes up to a quarter of a second for each thread that does not answer; ends when `line` is
+// false.
+void DumpThreads(const std::function<bool(absl::string_view)>& line,
                  const std::string& proc_root = "/proc");
 
 }  // namespace sparkles

@@ -4,6 +4,7 @@
 // the same timestamp, is tried again in a new transaction, which first sees whether it is there.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -29,9 +30,9 @@ namespace sparkles {
 
 struct DatastoreQueueOptions {
   std::string cluster;
-  std::string owner;            // what claims say about us; need not be unique
-  std::string monitor_address;  // "host:port"; empty: none
-  std::string project = "";     // for the journal
+  std::string owner;                             // what claims say about us; need not be unique
+  std::function<std::string()> monitor_address;  // asked for each claim: "host:port"; empty: none
+  std::string project = "";                      // for the journal
 };
 
 // From claim to finish a task costs five requests: query; lookup and commit, twice.

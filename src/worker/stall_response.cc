@@ -12,14 +12,17 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/thread.h"
+#include "process/monotonic.h"
 #include "process/thread_dump.h"
 #include "worker/exit_code.h"
 
 namespace sparkles {
 namespace {
 
-// After the second period: twice kStuckHandBack, for that and for what the machine's load adds.
+// What the machine's load may add to anything.
 constexpr absl::Duration kAlarmSlack = absl::Seconds(10);
+// For the whole dump. Whoever does not read our lines must not cost the hand-back.
+constexpr absl::Duration kDumpPatience = absl::Seconds(3);
 
 void EndByAlarm(int) { _exit(kExitStuck); }
 
@@ -67,13 +70,17 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
                                 Queue* hand_back, LogSink& sink) {
   WatchdogActions actions;
   actions.begin = [period, &sink] {
-    SetAlarm(period + kAlarmSlack);
+    SetAlarm(kDumpPatience + kAlarmSlack);
+    const absl::Duration began = MonotonicNow();
     sink.WriteUrgently(Severity::kError,
                        absl::StrCat("watchdog: no sign of life for ", absl::FormatDuration(period),
                                     "; this is what the worker is doing"));
-    DumpThreads([&sink](absl::string_view line) {
+    DumpThreads([began, &sink](absl::string_view line) {
       sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", line));
+      return MonotonicNow() - began < kDumpPatience;
     });
+    // From now on, since the watchdog counts the next period from now on.
+    SetAlarm(period + kAlarmSlack);
   };
   actions.recover = [&sink](absl::Duration lasted) {
     alarm(0);
@@ -83,6 +90,7 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
   actions.give_up = [period, held = std::move(held), hand_back, &sink] {
     const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
                                             absl::FormatDuration(2 * period));
+    SetAlarm(kStuckHandBack + kAlarmSlack);
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {
       const absl::Status status = HandBackInTime(*hand_back, *claim, reason);

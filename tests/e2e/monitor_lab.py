@@ -164,7 +164,7 @@ def frame(kind, flags, stream, payload):
 class RudeReader:
     """An HTTP/2 connection that asks for logs and never lets the server send any of them."""
 
-    DATA, HEADERS, SETTINGS = 0, 1, 4
+    DATA, HEADERS, SETTINGS, CONTINUATION = 0, 1, 4, 9
     END_STREAM, END_HEADERS = 1, 4
     NO_WINDOW = (4).to_bytes(2, "big") + (0).to_bytes(4, "big")  # SETTINGS_INITIAL_WINDOW_SIZE
 
@@ -174,12 +174,19 @@ class RudeReader:
                             + frame(self.SETTINGS, 0, 0, self.NO_WINDOW))
         self.next_stream = 1
 
-    def ask(self, task, size, secret=SECRET):
+    def send(self, kind, flags, payload, stream=1):
+        self.socket.sendall(frame(kind, flags, stream, payload))
+
+    @staticmethod
+    def header_block(**more):
         headers = {":method": "POST", ":scheme": "https", ":path": "/Monitor/ReadOutput",
                    ":authority": "sparkles.server", "content-type": "application/grpc",
-                   "te": "trailers", "shared-secret": secret}
-        block = b"".join(b"\0" + bytes([len(key)]) + key.encode() + bytes([len(text)])
-                         + text.encode() for key, text in headers.items())
+                   "te": "trailers", **more}
+        return b"".join(b"\0" + bytes([len(key)]) + key.encode() + bytes([len(text)])
+                        + text.encode() for key, text in headers.items())
+
+    def ask(self, task, size, secret=SECRET):
+        block = self.header_block(**{"shared-secret": secret})
         message = b"\x0a" + varint(len(task)) + task.encode() + b"\x10" + varint(size)
         stream, self.next_stream = self.next_stream, self.next_stream + 2
         self.socket.sendall(

@@ -179,6 +179,36 @@ class MonitorServesTest(MonitorTest):
         self.end()
 
 
+class MonitorKeepsLogsTest(MonitorTest):
+    def held(self, worker):
+        """Bytes of disk that are held only by the worker."""
+        blocks = 0
+        for each in pathlib.Path(f"/proc/{worker.pid}/fd").iterdir():
+            try:
+                status = each.stat()
+            except OSError:
+                continue
+            blocks += status.st_blocks if status.st_nlink == 0 else 0
+        return blocks * 512
+
+    def test_logs_of_ended_tasks_hold_no_more_disk_than_they_may(self):
+        quiet = {"uploads": {}, "stdout_url": "", "command_result_url": ""}
+        sizes = {"job.1": 120, "job.2": 120, "job.3": 300, "job.4": 120}  # MiB
+        self.lab.write_tasks([self.lab.task(name, f"fallocate -l {size}M stdout.txt", **quiet)
+                              for name, size in sizes.items()])
+        worker = self.lab.start_watched("--shutdownAfter", "60")
+        for name in sizes:
+            self.wait_for_status(name, "complete")
+        # Looked at before the next claim, a second later or so.
+        wait_until(lambda: 0 < self.held(worker) <= 256 << 20, "the logs are let go")
+        client = self.client()
+        kept = [name for name in sizes if client.read(name, 0, 1).code == "OK"]
+        self.assertEqual(len(kept), 2, kept)
+        self.assertNotIn("job.3", kept)
+        worker.signal(15)
+        worker.wait()
+
+
 class MonitorIsOptionalTest(MonitorTest):
     def check_runs_without(self, *words):
         """The worker warns with `words`, does its task, and does not claim to be watched."""
@@ -219,6 +249,21 @@ class MonitorIsOptionalTest(MonitorTest):
         with socket.create_server(("", self.lab.port), family=socket.AF_INET6,
                                   dualstack_ipv6=True):
             self.check_runs_without(f"port {self.lab.port}", "in use")
+
+    def test_keys_that_cannot_be_had_now_are_asked_for_again(self):
+        self.lab.cloud.faults.add(kind="datastore.lookup", holds="ClusterKeys", action="status",
+                                  code=503, count=0)
+        worker = self.lab.start_watched("--shutdownAfter", "60")
+        wait_until(lambda: "it is tried again" in worker.stderr, "the keys cannot be had")
+        self.lab.cloud.faults.clear()
+        wait_until(lambda: "the Monitor listens" in worker.stderr, "the keys are there", 30)
+        self.lab.write_tasks([self.lab.task("job.1", "echo hello")])
+        self.wait_for_status("job.1", "complete")
+        claim = self.lab.states()["job.1"]
+        self.assertEqual(claim.monitor_address, f"localhost:{self.lab.port}")
+        self.assertEqual(self.client().read("job.1").reply["data"], "hello\n")
+        worker.signal(15)
+        worker.wait()
 
     def test_tasks_of_a_file_run_without(self):
         lab = self.lab

@@ -1,4 +1,5 @@
 """Whatever strangers do to the Monitor's port, the worker and its task go on, in little memory."""
+import gzip
 import os
 import pathlib
 import random
@@ -7,7 +8,7 @@ import ssl
 import unittest
 
 from harness import SANITIZED, wait_until
-from monitor_lab import SECRET, MonitorTest, RudeReader
+from monitor_lab import SECRET, MonitorTest, RudeReader, varint
 
 # What all of one test together may add to the worker, whose threads and buffers come and go.
 MAX_GROWTH = 64 << 20
@@ -28,16 +29,16 @@ class RudeTest(MonitorTest):
         reply = self.watcher.read("job.1", BIG).reply or {"data": ""}
         return reply["data"].count("tick")
 
-    def resident(self):
+    def resident(self, which="VmRSS"):
         status = pathlib.Path(f"/proc/{self.worker.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        return int(re.search(which + r":\s+(\d+) kB", status)[1]) * 1024
 
     def assert_unmoved(self):
         """The task prints on, the Monitor answers, and memory has not grown much."""
         before = self.ticks()
         wait_until(lambda: self.ticks() > before, "the task prints on")
         if not SANITIZED:
-            self.assertLess(self.resident() - self.memory, MAX_GROWTH)
+            self.assertLess(self.resident("VmHWM") - self.memory, MAX_GROWTH)  # at any time
 
     def keep(self, thing):
         self.addCleanup(thing.close)
@@ -89,12 +90,63 @@ class RudeConnectionsTest(RudeTest):
 
 
 class RudeCallsTest(RudeTest):
+    # CVE-2023-1428: gRPC aborts when it encodes what only a load balancer's client sends.
+    def test_metadata_that_grpc_cannot_encode(self):
+        for name in ("grpclb_client_stats", "lb-cost-bin", "lb-token", "endpoint-load-metrics-bin"):
+            stranger = self.keep(RudeReader(self.lab))
+            stranger.send(RudeReader.HEADERS, RudeReader.END_HEADERS | RudeReader.END_STREAM,
+                          RudeReader.header_block(**{name: "x"}))
+            self.assertTrue(stranger.socket.recv(100))
+            self.assert_unmoved()
+        self.end()
+
     def test_ten_thousand_calls(self):
         answer = self.watcher.read("job.1", 0, 1000, times=9000)
         self.assertEqual(answer.code, "OK")
         self.assertEqual(self.watcher.status(times=1000).code, "OK")
         self.assert_unmoved()
         self.end()
+
+    # CVE-2023-33953: gRPC's limit is one for each frame. Unbounded they would take 1.2 GB.
+    def test_headers_that_never_end(self):
+        piece = b"\0\5x-aaa\x7f\x81\x7c" + b"y" * 16_000
+        for _ in range(4):
+            self.flood(RudeReader.header_block(), piece, 20_000)
+        self.assert_unmoved()
+        self.end()
+
+    def test_a_header_of_a_gibibyte(self):
+        for _ in range(4):
+            begin = b"\0\1a\x7f" + varint((1 << 30) - 127)
+            self.flood(RudeReader.header_block() + begin, b"y" * 16_000, 20_000)
+        self.assert_unmoved()
+        self.end()
+
+    # Unbounded they would take 64 MB each for a moment.
+    def test_small_messages_that_would_become_large(self):
+        bomb = gzip.compress(b"\x0a" + varint(64_000_000) + bytes(64_000_000), 1)[:60_000]
+        for _ in range(3):
+            reader = self.keep(RudeReader(self.lab))
+            reader.send(RudeReader.HEADERS, RudeReader.END_HEADERS, RudeReader.header_block(
+                **{"shared-secret": SECRET, "grpc-encoding": "gzip"}))
+            message = b"\1" + len(bomb).to_bytes(4, "big") + bomb
+            for at in range(0, len(message), 16_000):
+                reader.send(RudeReader.DATA, 0, message[at:at + 16_000])
+            answer = b""
+            while b"grpc-status" not in answer:
+                answer += reader.socket.recv(1000)
+            self.assertIn(b"grpc-status\x0212", answer)  # UNIMPLEMENTED
+        self.assert_unmoved()
+        self.end()
+
+    def flood(self, begin, piece, times):
+        """Sends what no secret comes with, until it is hung up on."""
+        stranger = self.keep(RudeReader(self.lab))
+        stranger.socket.settimeout(2)
+        stranger.send(RudeReader.HEADERS, 0, begin)
+        with self.assertRaises(OSError):
+            for _ in range(times):
+                stranger.send(RudeReader.CONTINUATION, 0, piece)
 
     # Unbounded they would take 480 MB.
     def test_readers_that_never_read(self):

@@ -71,9 +71,10 @@ bool RunWorker(World& world, Machine& machine) {
   const auto journal = ClaimJournal::Open(options.tasks_dir, /*durable=*/false);
   ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
   DatastoreClient client(datastore_api, "demo");
-  DatastoreQueue queue(
-      {.cluster = World::kCluster, .owner = Judge::OwnerOf(machine.number), .monitor_address = ""},
-      client, clock, log, journal.value().get());
+  DatastoreQueue queue({.cluster = World::kCluster,
+                        .owner = Judge::OwnerOf(machine.number),
+                        .monitor_address = [] { return ""; }},
+                       client, clock, log, journal.value().get());
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
   Executor executor(options, clock, runner, store, cache, log);

@@ -40,8 +40,8 @@ DatastoreLab::DatastoreLab()
 std::unique_ptr<DatastoreQueue> DatastoreLab::MakeQueue(const std::string& owner,
                                                         ClaimJournal* journal) {
   return std::make_unique<DatastoreQueue>(
-      DatastoreQueueOptions{kCluster, owner, "10.0.0.1:6032", project_}, client_, clock_,
-      log_.log(), journal);
+      DatastoreQueueOptions{kCluster, owner, [] { return "10.0.0.1:6032"; }, project_}, client_,
+      clock_, log_.log(), journal);
 }
 
 Json DatastoreLab::PendingTask(const Task& task) {

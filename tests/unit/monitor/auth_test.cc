@@ -22,20 +22,16 @@ class SecretCheckTest : public testing::Test {
   using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   grpc::Status Check(const Metadata& metadata) {
-    grpc::AuthMetadataProcessor::InputMetadata input;
+    SecretCheck::Metadata input;
     for (const auto& [key, value] : metadata) input.emplace(key, value);
-    consumed_.clear();
-    grpc::AuthMetadataProcessor::OutputMetadata response;
-    return check_.Process(input, nullptr, &consumed_, &response);
+    return check_.Check(input);
   }
 
-  SecretCheck check_{"secret"};
-  grpc::AuthMetadataProcessor::OutputMetadata consumed_;
+  const SecretCheck check_{"secret"};
 };
 
-TEST_F(SecretCheckTest, TheSecretOpensAndGoesNoFurther) {
+TEST_F(SecretCheckTest, TheSecretOpens) {
   EXPECT_TRUE(Check({{"user-agent", "x"}, {"shared-secret", "secret"}}).ok());
-  EXPECT_EQ(consumed_.count("shared-secret"), 1U);
 }
 
 TEST_F(SecretCheckTest, NothingElseOpens) {

@@ -2,34 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace sparkles {
 namespace {
-
-UniqueFd Socket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-
-TEST(OpenSocketsTest, WhatIsClosedIsNotCounted) {
-  OpenSockets sockets;
-  UniqueFd first = Socket();
-  const UniqueFd second = Socket();
-  sockets.Add(first.get());
-  sockets.Add(second.get());
-  EXPECT_EQ(sockets.CountOpen(), 2);
-  first.reset();
-  EXPECT_EQ(sockets.CountOpen(), 1);
-}
-
-TEST(OpenSocketsTest, ADescriptorThatIsUsedAgainIsAnotherSocket) {
-  OpenSockets sockets;
-  UniqueFd first = Socket();
-  const int number = first.get();
-  sockets.Add(number);
-  UniqueFd second = Socket();
-  ASSERT_EQ(dup3(second.get(), number, O_CLOEXEC), number);  // closes the first
-  EXPECT_EQ(sockets.CountOpen(), 0);
-}
 
 TEST(ListenOnTest, ThePortIsTheOneThatTheKernelChose) {
   const auto socket = ListenOn(0);

@@ -116,6 +116,44 @@ TEST_F(ReadLogTest, AHalfWrittenCharacterThatBecomesNoneIsGivenAsItIs) {
   EXPECT_EQ(Read(1, 1).data, "\xE6");
 }
 
+TEST_F(ReadLogTest, AHalfWrittenCharacterIsWaitedForByTheSmallestPiecesToo) {
+  Write("ab\xF0\x9F\xA7");
+  for (size_t size = 1; size <= 6; ++size) {
+    EXPECT_EQ(Read(2, size).data, "") << size;
+    EXPECT_TRUE(Read(2, size).at_end) << size;  // or the client would ask at once, for ever
+    EXPECT_EQ(ReadAll(size, /*ended=*/false), "ab") << size;
+  }
+  EXPECT_EQ(Read(2, 1, /*ended=*/true).data, "\xF0");
+  Write("\xAC\n");
+  for (size_t size = 1; size <= 4; ++size) EXPECT_EQ(Read(2, size).data, "\U0001F9EC") << size;
+}
+
+TEST_F(ReadLogTest, AnOffsetInsideACharacterGetsItsRestAsQuestionMarks) {
+  Write("\u6F22\U0001F9EC\u00E9z");
+  EXPECT_EQ(Read(1, 100).data, "?\?\U0001F9EC\u00E9z");
+  EXPECT_EQ(Read(2, 100).data, "?\U0001F9EC\u00E9z");
+  EXPECT_EQ(Read(2, 1).data, "?");
+  EXPECT_EQ(Read(4, 2).data, "?\?");
+  EXPECT_EQ(Read(6, 3).data, "?\u00E9");
+  EXPECT_EQ(Read(8, 100).data, "?z");
+  EXPECT_EQ(Read(8, 100, /*ended=*/true).data, "?z");
+}
+
+TEST_F(ReadLogTest, AnOffsetInsideAHalfWrittenCharacterIsNoDifferent) {
+  Write("x\xF0\x9F");
+  EXPECT_EQ(Read(2, 100).data, "?");
+  EXPECT_EQ(Read(2, 100, /*ended=*/true).data, "\x9F");
+  Write("\xA7\xACz");
+  EXPECT_EQ(Read(3, 100).data, "?\?z");
+}
+
+TEST_F(ReadLogTest, WhatIsNoTextIsGivenAsItIsFromAnyOffset) {
+  Write("\xE6\xBCy\xC0\x80\xED\xA0\x80z");
+  EXPECT_EQ(Read(1, 100).data, "\xBCy\xC0\x80\xED\xA0\x80z");
+  EXPECT_EQ(Read(4, 100).data, "\x80\xED\xA0\x80z");
+  EXPECT_EQ(Read(6, 100).data, "\xA0\x80z");
+}
+
 TEST_F(ReadLogTest, WhenTheTaskHasEndedTheLastByteIsGiven) {
   Write("x\xE6\xBC");
   EXPECT_EQ(Read(0, 100, /*ended=*/true).data, "x\xE6\xBC");

@@ -107,6 +107,18 @@ TEST_F(OutputTableTest, ALogThatIsTooLongGoesAloneWhenItsTaskEnds) {
   EXPECT_TRUE(Readable("a"));
 }
 
+TEST_F(OutputTableTest, AFolderThatGoesAfterItsTaskIsCountedAllTheSame) {
+  for (const std::string id : {"a", "b", "c"}) {
+    Start(id, id == "b" ? 30'000 : 12'000);
+    table_.End(id);
+  }
+  EXPECT_TRUE(Readable("a") && Readable("b") && Readable("c"));
+  for (const std::string id : {"a", "b", "c"}) unlink(Path(id).c_str());
+  table_.DropOld();
+  EXPECT_FALSE(Readable("a") || Readable("b"));
+  EXPECT_TRUE(Readable("c"));
+}
+
 TEST_F(OutputTableTest, ALogWhoseFolderIsKeptTakesNoDiskOfOurs) {
   Start("a", 30'000);
   table_.End("a");

@@ -68,7 +68,10 @@ class StuckThread {
 
   static std::vector<std::string> Dump() {
     std::vector<std::string> lines;
-    DumpThreads([&lines](absl::string_view line) { lines.emplace_back(line); });
+    DumpThreads([&lines](absl::string_view line) {
+      lines.emplace_back(line);
+      return true;
+    });
     return lines;
   }
 

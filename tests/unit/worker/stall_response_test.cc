@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/file.h"
 #include "process/thread_stacks.h"
@@ -86,6 +88,31 @@ TEST_F(StallResponseTest, AStallIsDumpedAndAnAlarmStandsBehindTheWatchdogUntilIt
   actions.begin();
   EXPECT_GT(alarm(0), 600U);
   EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(), HasSubstr("the work goes on after 11m"));
+}
+
+TEST_F(StallResponseTest, ADumpThatNobodyReadsEndsLongBeforeTheAlarm) {
+  PrepareThreadStacks();
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  while (write(writer.get(), "x", 1) == 1) {
+  }
+  ASSERT_EQ(fcntl(writer.get(), F_SETFL, 0), 0);  // as stderr mostly is
+  CancelToken done;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&done] { SystemClock().Sleep(absl::Minutes(1), done); });
+  }
+  LogSink sink(clock_, writer.get(), LogFormat::kText, Severity::kInfo);
+  const WatchdogActions actions =
+      RespondToStalls(kPeriod, [this] { return claim_; }, nullptr, sink);
+  const absl::Time began = absl::Now();
+  actions.begin();
+  EXPECT_LT(absl::Now() - began, absl::Seconds(10));  // one second a line would be 18
+  EXPECT_GT(alarm(0), 605U) << "the alarm is set after the dump";
+  done.Cancel(CancelKind::kAbort, "");
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+#include "monitor/open_sockets.h"
+
+#include <fcntl.h>
+#include <linux/tcp.h>  // glibc's own tcp_info ends before the counters
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cstddef>
+
+#include "base/fd.h"
+
+namespace sparkles {
+
+namespace {
+
+// What has arrived goes too: after a shutdown it is still read, as long as more comes in time.
+void Reset(int fd) {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  if (connect(fd, &nobody, sizeof nobody) != 0) (void)shutdown(fd, SHUT_RDWR);
+}
+
+}  // namespace
+
+int64_t AllowedBytes(const TrafficLimits& limits, absl::Duration age, int64_t acked) {
+  return limits.at_once + limits.per_second * absl::ToInt64Seconds(age) +
+         acked / limits.sent_for_each;
+}
+
+void OpenSockets::Add(int fd, absl::Duration now) {
+  struct stat info;
+  if (fstat(fd, &info) == 0) sockets_.push_back({fd, info.st_dev, info.st_ino, now});
+}
+
+bool OpenSockets::IsStill(int fd, const Socket& socket) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && info.st_dev == socket.device && info.st_ino == socket.inode;
+}
+
+int OpenSockets::CountOpen() {
+  std::erase_if(sockets_, [](const Socket& socket) { return !IsStill(socket.fd, socket); });
+  return static_cast<int>(sockets_.size());
+}
+
+void OpenSockets::CutGreedy(const TrafficLimits& limits, absl::Duration now) {
+  for (const Socket& socket : sockets_) {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    if (getsockopt(socket.fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) continue;
+    if (length < offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+      continue;
+    const int64_t acked = static_cast<int64_t>(info.tcpi_bytes_acked);
+    const int64_t received = static_cast<int64_t>(info.tcpi_bytes_received);
+    if (received <= AllowedBytes(limits, now - socket.since, acked)) continue;
+    // Its owner may close it meanwhile, and the number be another's: held, and looked at again.
+    const UniqueFd held(fcntl(socket.fd, F_DUPFD_CLOEXEC, 0));
+    if (held.valid() && IsStill(held.get(), socket)) Reset(held.get());
+  }
+}
+
+}  // namespace sparkles
