@@ -310,8 +310,14 @@ class Traps(BadInputTest):
         self.assert_complete("trap.1")
 
     def test_script_that_leads_the_logs_elsewhere_is_named(self):
-        self.run_all(self.trap("rm -rf ../log; echo >../log", **{"post-exec-script": "true"}))
+        self.run_all(self.trap("rm -rf ../log; echo >../log", **{"pre-exec-script": "true"}))
         self.assert_failed("trap.1", "script", "log")
+
+    def test_once_the_command_ran_only_what_the_next_script_prints_is_lost(self):
+        self.run_all(self.trap("rm -rf ../log; echo >../log",
+                               **{"post-exec-script": "touch after"}))
+        self.assert_complete("trap.1")
+        self.assertIn("after", self.lab.outputs("trap.1"))
 
     def test_removing_the_task_folder_follows_no_symlink(self):
         self.run_all(self.trap(f"ln -s {self.canary} c; mkdir d; ln -s {self.canary}/file d/f"))
