@@ -35,7 +35,10 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
     RETURN_IF_ERROR(TryClaim(id, cancel, claim).status());
     if (claim) return claim;
   }
-  if (cancel.cancelled()) return std::nullopt;
+  if (cancel.cancelled()) {
+    RETURN_IF_ERROR(EndGivenUp());
+    return std::nullopt;
+  }
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
   if (candidates.empty()) {
     looked_for_abandoned_ = false;

@@ -48,7 +48,7 @@ class DatastoreQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  // Recorded after all when nothing is left to claim.
+  // Recorded after all when nothing is left to claim, or to be claimed any more.
   void GiveUp(const Claim& claim, const Outcome& outcome) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   bool MoreMayCome() const override { return true; }

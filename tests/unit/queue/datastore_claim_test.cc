@@ -272,6 +272,22 @@ TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsRecordedWhenNothingIsLeftToClaim
   EXPECT_EQ(Journal(), "");
 }
 
+TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsTriedOnceMoreByWhoIsToGo) {
+  PutTask("job.1");
+  PutTask("job.2");
+  const auto queue = MakeQueue("vm", nullptr);
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kHandBack;
+  outcome.failure_reason = "no space";
+  queue->GiveUp(*claim, outcome);
+  CancelToken go;
+  go.Cancel(CancelKind::kHandBack, "SIGTERM");
+  EXPECT_FALSE(queue->ClaimOne(go).value().has_value());
+  EXPECT_THAT(Story(claim->task.id), ElementsAre("pending", "claimed", "reset"));
+}
+
 TEST_F(DatastoreClaimTest, AnEndThatIsRefusedForGoodBecomesAHandBack) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
