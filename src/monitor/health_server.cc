@@ -124,7 +124,7 @@ HealthServer::~HealthServer() {
 void HealthServer::Serve() {
   while (!done_.cancelled()) {
     std::vector<pollfd> waited = {{done_.fd(), POLLIN, 0}};
-    const bool full = connections_.size() >= kMaxConnections || out_of_descriptors_;
+    const bool full = !HasRoom() || out_of_descriptors_;
     waited.push_back({full ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& connection : connections_) {
       const bool sends = connection->step == Connection::Step::kSend;
@@ -144,17 +144,30 @@ void HealthServer::Serve() {
   }
 }
 
+std::vector<std::unique_ptr<HealthServer::Connection>>::iterator HealthServer::OldestSilent() {
+  return std::find_if(connections_.begin(), connections_.end(), [](const auto& connection) {
+    return connection->step == Connection::Step::kReceive;
+  });
+}
+
+bool HealthServer::HasRoom() {
+  return connections_.size() < kMaxConnections || OldestSilent() != connections_.end();
+}
+
 void HealthServer::Accept() {
-  while (connections_.size() < kMaxConnections) {
+  while (HasRoom()) {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       out_of_descriptors_ = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
       return;
     }
+    const bool full = connections_.size() >= kMaxConnections;
+    if (full) connections_.erase(OldestSilent());
     auto connection = std::make_unique<Connection>();
     connection->fd = std::move(fd);
     connection->deadline = Steady::now() + absl::ToChronoMilliseconds(lifetime_);
     connections_.push_back(std::move(connection));
+    if (full) return;  // one at a time: what it has sent is looked at before it is the oldest
   }
 }
 

@@ -42,6 +42,10 @@ class HealthServer {
 
   HealthServer(UniqueFd listener, int port, Handler handler, absl::Duration lifetime);
   void Serve();
+  // The connection that has waited longest without having sent its request; else the end.
+  std::vector<std::unique_ptr<Connection>>::iterator OldestSilent();
+  // Whether one more can be taken, if need be instead of a silent one.
+  bool HasRoom();
   void Accept();
   // False once the connection is over.
   bool Advance(Connection& connection);

@@ -8,9 +8,6 @@
 namespace sparkles {
 namespace {
 
-// With 10,000 processes an answer costs tens of milliseconds; who asks in a loop must not be felt.
-constexpr absl::Duration kStatusAge = absl::Milliseconds(250);
-
 grpc::Status CheckRequest(const ReadOutputRequest& request) {
   if (request.size() < 1) return {grpc::StatusCode::INVALID_ARGUMENT, "size must be at least 1"};
   if (request.offset() < 0) return {grpc::StatusCode::INVALID_ARGUMENT, "offset is negative"};
@@ -81,7 +78,7 @@ grpc::ServerUnaryReactor* MonitorService::GetProcessStatus(grpc::CallbackServerC
                                                            GetProcessStatusReply* reply) {
   const grpc::Status known = secret_.Check(context->client_metadata());
   if (!known.ok()) return Refuse(*context, known);
-  const ProcessStatus status = CurrentStatus();
+  const ProcessStatus status = status_.Current();
   reply->set_processcount(status.process_count);
   reply->set_totalmemory(status.total_memory);
   reply->set_totaldata(status.total_data);
@@ -99,17 +96,6 @@ grpc::ServerUnaryReactor* MonitorService::GetProcessStatus(grpc::CallbackServerC
   auto* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
-}
-
-ProcessStatus MonitorService::CurrentStatus() {
-  MutexLock lock(mutex_);
-  const absl::Time now = clock_.Now();
-  // Infinite past, or a clock that was set back, count as old.
-  if (now < status_time_ || now - status_time_ >= kStatusAge) {
-    status_ = ReadProcessStatus(proc_root_);
-    status_time_ = clock_.Now();
-  }
-  return status_;
 }
 
 }  // namespace sparkles

@@ -5,15 +5,12 @@
 
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "monitor.grpc.pb.h"
 #include "monitor/auth.h"
 #include "monitor/output_table.h"
-#include "monitor/process_status.h"
 #include "monitor/reply_budget.h"
+#include "monitor/status_cache.h"
 
 namespace sparkles {
 
@@ -29,7 +26,10 @@ class MonitorService final : public ::Monitor::CallbackService {
   // Borrows all.
   MonitorService(const SecretCheck& secret, OutputTable& outputs, Clock& clock,
                  std::string proc_root)
-      : secret_(secret), outputs_(outputs), clock_(clock), proc_root_(std::move(proc_root)) {}
+      : secret_(secret),
+        outputs_(outputs),
+        clock_(clock),
+        status_(clock, [root = std::move(proc_root)] { return ReadProcessStatus(root); }) {}
 
   // UNAUTHENTICATED without the secret, as the other call;
   // INVALID_ARGUMENT if size < 1 or offset < 0; NOT_FOUND if no log of that task can be read.
@@ -37,7 +37,7 @@ class MonitorService final : public ::Monitor::CallbackService {
                                        const ReadOutputRequest* request,
                                        ReadOutputReply* reply) override;
 
-  // The figures are at most kStatusAge old.
+  // The figures are as old as StatusCache says.
   grpc::ServerUnaryReactor* GetProcessStatus(grpc::CallbackServerContext* context,
                                              const GetProcessStatusRequest* request,
                                              GetProcessStatusReply* reply) override;
@@ -45,16 +45,11 @@ class MonitorService final : public ::Monitor::CallbackService {
  private:
   class OutputCall;
 
-  ProcessStatus CurrentStatus();
-
   const SecretCheck& secret_;
   OutputTable& outputs_;
   Clock& clock_;
-  const std::string proc_root_;
+  StatusCache status_;
   ReplyBudget budget_;
-  Mutex mutex_;  // held while /proc is read: all who ask meanwhile share one answer
-  ProcessStatus status_ ABSL_GUARDED_BY(mutex_);
-  absl::Time status_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace sparkles

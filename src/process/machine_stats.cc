@@ -1,6 +1,7 @@
 #include "process/machine_stats.h"
 
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -154,7 +155,9 @@ class MachineSampler::Sampling {
   void SampleDisk() {
     struct statvfs space;
     if (folder_.empty() || statvfs(folder_.c_str(), &space) != 0) return;
-    const auto bytes = static_cast<int64_t>(space.f_bavail * space.f_frsize);
+    // The blocks that only root may use are there for it.
+    const auto blocks = geteuid() == 0 ? space.f_bfree : space.f_bavail;
+    const auto bytes = static_cast<int64_t>(blocks * space.f_frsize);
     if (!least_free_.known || bytes < least_free_.bytes) least_free_.bytes = bytes;
     least_free_.known = true;
     // A file system that counts no inodes has none in all.
@@ -168,6 +171,7 @@ class MachineSampler::Sampling {
     if (last_ticks_) {
       const int64_t passed = ticks->total - last_ticks_->total;
       const int64_t needed = kMinTicksPerProcessor * std::max(1, ticks->processors);
+      if (passed < 0) last_ticks_ = ticks;  // a container that went to another machine
       // The last interval may be short; a task that is shorter still has no better one.
       if (passed <= 0 || (passed < needed && !user_percent_.empty())) return;
       const int64_t user = std::clamp<int64_t>(ticks->user - last_ticks_->user, 0, passed);

@@ -92,6 +92,13 @@ TEST(HealthServerTest, WhoSaysNothingIsCutOffAndKeepsNobodyOutForLong) {
   for (const UniqueFd& fd : silent) EXPECT_EQ(ReceiveAll(fd), "");
 }
 
+TEST(HealthServerTest, ManyWhoSayNothingKeepNobodyOut) {
+  const auto server = StartServer(absl::Hours(1));
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 40; ++i) silent.push_back(Connect(server->port()));
+  EXPECT_THAT(Ask(server->port(), "GET / HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
 TEST(HealthServerTest, ManyAskOneAfterTheOther) {
   const auto server = StartServer();
   for (int i = 0; i < 500; ++i) {

@@ -1,6 +1,8 @@
 #include "process/machine_stats.h"
 
 #include <gtest/gtest.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "absl/time/clock.h"
 #include "base/file.h"
@@ -102,6 +104,31 @@ TEST_F(MachineSamplerTest, ClocksThatRunBackwardsAreNoUsage) {
   MachineSampler sampler("", proc_.path());
   Write("stat", "cpu  1 1 1 1 1\ncpu0 1\n");
   EXPECT_DOUBLE_EQ(sampler.Stop().max_user_cpu_percent_usage, 0);
+}
+
+TEST_F(MachineSamplerTest, FromClocksThatWereSetBackItGoesOn) {
+  double percent = 0;
+  for (int seconds = 1; seconds < 16 && percent == 0; seconds *= 2) {  // until a sample was taken
+    Write("stat", "cpu  900000 0 0 900000 0\ncpu0 1\n");
+    MachineSampler sampler("", proc_.path());
+    Write("stat", "cpu  1000 0 0 1000 0\ncpu0 1\n");
+    absl::SleepFor(absl::Seconds(seconds));
+    Write("stat", "cpu  1300 0 0 1700 0\ncpu0 1\n");
+    percent = sampler.Stop().max_user_cpu_percent_usage;
+  }
+  EXPECT_DOUBLE_EQ(percent, 30);
+}
+
+TEST_F(MachineSamplerTest, WhatIsReservedForRootIsFreeForRoot) {
+  const MachineStats stats = MachineSampler(proc_.path(), proc_.path()).Stop();
+  struct statvfs space;
+  ASSERT_EQ(statvfs(proc_.path().c_str(), &space), 0);
+  const auto unit = static_cast<double>(space.f_frsize);
+  const double reserved = static_cast<double>(space.f_bfree - space.f_bavail) * unit;
+  if (reserved < 100e6) GTEST_SKIP() << "nothing to speak of is reserved here";
+  const double usable = static_cast<double>(space.f_bavail) * unit;
+  EXPECT_NEAR(static_cast<double>(stats.least_free.bytes),
+              geteuid() == 0 ? usable + reserved : usable, reserved / 2);
 }
 
 TEST_F(MachineSamplerTest, StopDoesNotWaitForTheNextSecond) {

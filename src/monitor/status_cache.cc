@@ -1,0 +1,19 @@
+#include "monitor/status_cache.h"
+
+#include <algorithm>
+
+namespace sparkles {
+
+ProcessStatus StatusCache::Current() {
+  MutexLock lock(mutex_);
+  const absl::Time now = clock_.Now();
+  // Infinite past, or a clock that was set back, count as old.
+  if (now < time_ || now - time_ >= good_for_) {
+    status_ = read_();
+    time_ = clock_.Now();
+    good_for_ = std::max(kLeastAge, kAgeByCost * (time_ - now));
+  }
+  return status_;
+}
+
+}  // namespace sparkles

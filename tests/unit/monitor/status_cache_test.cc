@@ -1,0 +1,50 @@
+#include "monitor/status_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fake_clock.h"
+
+namespace sparkles {
+namespace {
+
+class StatusCacheTest : public testing::Test {
+ protected:
+  // Which reading the answer is of.
+  int Ask() { return cache_.Current().process_count; }
+
+  FakeClock clock_;
+  absl::Duration cost_ = absl::Milliseconds(1);
+  int readings_ = 0;
+  StatusCache cache_{clock_, [this] {
+                       clock_.Advance(cost_);
+                       ProcessStatus status;
+                       status.process_count = ++readings_;
+                       return status;
+                     }};
+};
+
+TEST_F(StatusCacheTest, AllWhoAskWithinAQuarterOfASecondShareOneAnswer) {
+  EXPECT_EQ(Ask(), 1);
+  clock_.Advance(absl::Milliseconds(249));
+  EXPECT_EQ(Ask(), 1);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(Ask(), 2);
+}
+
+TEST_F(StatusCacheTest, WhatIsDearIsReadLessOften) {
+  cost_ = absl::Milliseconds(100);
+  EXPECT_EQ(Ask(), 1);
+  clock_.Advance(absl::Milliseconds(1999));
+  EXPECT_EQ(Ask(), 1);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(Ask(), 2);
+}
+
+TEST_F(StatusCacheTest, AClockThatIsSetBackKeepsNoAnswer) {
+  EXPECT_EQ(Ask(), 1);
+  clock_.Advance(-absl::Hours(1));
+  EXPECT_EQ(Ask(), 2);
+}
+
+}  // namespace
+}  // namespace sparkles
