@@ -67,4 +67,12 @@ absl::Status ForEachEntry(int folder_fd, absl::string_view name,
   }
 }
 
+bool IsReadOnly(const std::string& folder) {
+  // Only trying tells: after an error a file system can refuse to write while it says that it is
+  // writable. A file without a name leaves nothing behind.
+  const UniqueFd nameless(open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (nameless.valid()) return false;
+  return errno == EROFS || (access(folder.c_str(), W_OK) != 0 && errno == EROFS);
+}
+
 }  // namespace sparkles

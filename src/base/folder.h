@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 
+#include <string>
+
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,5 +24,9 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder_fd, absl::string_view path, int fl
 // error, after which some entries may have been visited.
 absl::Status ForEachEntry(int folder_fd, absl::string_view name,
                           absl::FunctionRef<void(const char* entry, unsigned char type)> visit);
+
+// Whether nothing can be written to the folder because its file system is (or has turned)
+// read-only.
+bool IsReadOnly(const std::string& folder);
 
 }  // namespace sparkles

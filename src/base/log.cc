@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -20,6 +21,7 @@ namespace {
 
 // A reader may stop for ever (a pager, Ctrl-S, a container's log driver); the work must not.
 constexpr absl::Duration kPatience = absl::Seconds(1);
+constexpr absl::Duration kUrgentPatience = absl::Milliseconds(200);
 constexpr absl::string_view kClearLine = "\r\x1b[K";
 
 absl::string_view NameOf(Severity severity) {
@@ -36,29 +38,43 @@ absl::string_view NameOf(Severity severity) {
   return "DEFAULT";
 }
 
-// Writes `text` as far as `fd` takes it without blocking for longer than `patience`; true if all of
-// it is out. A pipe that poll says is writable takes PIPE_BUF bytes without blocking, if nobody
-// else is quicker; a file takes all at once.
-bool WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
+// Writes as much of `text` as `fd` takes without blocking for longer than `patience`; returns how
+// much that is. A pipe that poll says is writable takes PIPE_BUF bytes without blocking, if nobody
+// else is quicker; a file takes all at once; a terminal may block (see OpenAgain).
+size_t WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
   constexpr absl::Duration kPause = absl::Milliseconds(100);
   struct stat info;
   const bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+  size_t done = 0;
   absl::Duration waited;
-  while (!text.empty()) {
-    const absl::Duration pause = std::min(kPause, patience - waited);
+  while (done < text.size()) {
+    const int pause_ms =
+        static_cast<int>(absl::ToInt64Milliseconds(std::min(kPause, patience - waited)));
     pollfd writable{fd, POLLOUT, 0};
-    if (poll(&writable, 1, static_cast<int>(absl::ToInt64Milliseconds(pause))) <= 0) {
-      waited += pause;
-      if (waited >= patience) return false;
-      continue;
+    const bool ready = poll(&writable, 1, pause_ms) > 0;
+    const size_t left = text.size() - done;
+    const ssize_t written =
+        ready ? write(fd, text.data() + done, is_file ? left : std::min<size_t>(left, PIPE_BUF))
+              : 0;
+    if (written > 0) {
+      done += static_cast<size_t>(written);
+    } else if (written == 0 || errno == EAGAIN) {
+      if (ready) (void)poll(nullptr, 0, pause_ms);
+      waited += kPause;
+      if (waited > patience) break;
+    } else if (errno != EINTR) {
+      break;
     }
-    const size_t part = is_file ? text.size() : std::min<size_t>(text.size(), PIPE_BUF);
-    const ssize_t written = write(fd, text.data(), part);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<size_t>(written));
   }
-  return true;
+  return done;
+}
+
+// A terminal is ready to write as soon as it takes one byte, and then blocks; a second opening of
+// it need not. Invalid if `fd` is no terminal, or there is no /proc.
+UniqueFd OpenAgain(int fd) {
+  if (isatty(fd) != 1) return UniqueFd();
+  const std::string path = absl::StrCat("/proc/self/fd/", fd);
+  return UniqueFd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 }  // namespace
@@ -79,7 +95,8 @@ std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
 
 LogSink::LogSink(Clock& clock, int fd, LogFormat format, Severity threshold)
     : clock_(clock),
-      fd_(fd),
+      terminal_(OpenAgain(fd)),
+      fd_(terminal_.valid() ? terminal_.get() : fd),
       format_(format),
       threshold_(threshold),
       on_terminal_(format == LogFormat::kText && isatty(fd) == 1) {}
@@ -101,16 +118,17 @@ void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_v
 }
 
 void LogSink::WriteOrDrop(absl::string_view text) {
+  // What was cut short must not swallow the next line.
+  const std::string whole = absl::StrCat(torn_ ? "\n" : "", text);
   // Only the first line waits for a reader who has stopped.
-  if (WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kPatience, fd_, text)) {
-    dropped_ = 0;
-  } else {
-    ++dropped_;
-  }
+  const size_t done = WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kPatience, fd_, whole);
+  if (done > 0) torn_ = done < whole.size();
+  dropped_ = done == whole.size() ? 0 : dropped_ + 1;
 }
 
 void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
-  (void)WriteWithin(kPatience, fd_, FormatLogLine(format_, severity, clock_.Now(), "", message));
+  (void)WriteWithin(kUrgentPatience, fd_,
+                    FormatLogLine(format_, severity, clock_.Now(), "", message));
 }
 
 void LogSink::ShowProgress(absl::string_view line) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/mutex.h"
 
 namespace sparkles {
@@ -33,7 +34,7 @@ class LogSink {
   LogSink(Clock& clock, int fd, LogFormat format, Severity threshold);
 
   void Write(Severity severity, absl::string_view task_id, absl::string_view message);
-  // The same without any lock or threshold, and for no longer than a second, for who must not wait:
+  // The same without any lock or threshold, and for no longer than 0.2 s, for who must not wait:
   // the line may fall into another one, or be lost.
   void WriteUrgently(Severity severity, absl::string_view message);
   // Replaces the progress line; an empty one clears it. Does nothing when not on a terminal.
@@ -44,6 +45,7 @@ class LogSink {
   void WriteOrDrop(absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock& clock_;
+  const UniqueFd terminal_;
   const int fd_;
   const LogFormat format_;
   const Severity threshold_;
@@ -51,6 +53,7 @@ class LogSink {
   Mutex mutex_;
   bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // lines since the last that was written
+  bool torn_ ABSL_GUARDED_BY(mutex_) = false;    // the last one that was begun
 };
 
 // A cheap handle on a sink, perhaps for one task. Copy it freely; the sink must outlive it.

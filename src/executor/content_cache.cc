@@ -286,9 +286,13 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
 
 absl::Status ContentCache::WithRoom(const std::string& folder,
                                     absl::FunctionRef<absl::Status()> write) {
-  const int rooms_before = RoomsMade();
-  absl::Status status = write();
-  if (SaysNoSpace(status) && OnOneDisk(folder, folder_) && MakeRoom(rooms_before)) status = write();
+  absl::Status status;
+  // More than once, since others fill the cache meanwhile; not for ever.
+  for (int tries = 0; tries < 10; ++tries) {
+    const int rooms_before = RoomsMade();
+    status = write();
+    if (!SaysNoSpace(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before)) break;
+  }
   return status;
 }
 

@@ -125,10 +125,15 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
       const absl::Status detached = Detach(path, cancel);
-      if (absl::IsCancelled(detached)) return detached;
-      // What the link leads to is delivered then, as long as it can be read.
-      if (!detached.ok()) {
+      // What nobody may read cannot be delivered either, and is no reason to fail. Any other error
+      // is: the entry may be replaced by the original before it is read for the delivery.
+      if (absl::IsPermissionDenied(detached)) {
         log.Warning(input.download.dst, " stays a link into the cache: ", detached.message());
+      } else if (!detached.ok()) {
+        const absl::Status failed = Annotate(detached, "changed input");
+        // A disk that the command has filled is the task's own.
+        return absl::IsResourceExhausted(failed) ? absl::Status(failed.code(), failed.message())
+                                                 : failed;
       }
     }
   }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/glob.h"
 #include "base/path.h"
 #include "base/status.h"
@@ -217,10 +218,14 @@ absl::Status TaskRun::RunCommand() {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
   }
   RETURN_IF_ERROR(CheckCancelled());
+  // What the command could not write, its exit code does not tell.
+  if (IsReadOnly(folder_->path())) return TurnedReadOnly();
   timed_out_ = exit->timed_out;
   if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
   return folder_->CheckInPlace();
 }
+
+absl::Status TaskRun::TurnedReadOnly() const { return ErrnoError(EROFS, folder_->path()); }
 
 std::string TaskRun::TimeLimitReason() const {
   return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
@@ -331,7 +336,11 @@ Outcome TaskRun::Complete() {
   return outcome;
 }
 
-Outcome TaskRun::EndEarly(const absl::Status& status) {
+Outcome TaskRun::EndEarly(absl::Status status) {
+  // Whatever failed on a file system that has turned read-only, failed for that.
+  if (folder_ && !IsMachineFault(status) && IsReadOnly(folder_->path())) {
+    status = TurnedReadOnly();
+  }
   std::string reason =
       CutText(cancel_.cancelled() ? cancel_.reason() : std::string(status.message()),
               kMaxFailureReasonBytes);

@@ -48,6 +48,7 @@ class TaskRun {
   absl::Status RunScript(absl::string_view name, const std::string& script);
   absl::Status RunCommand();
   std::string TimeLimitReason() const;
+  absl::Status TurnedReadOnly() const;
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
@@ -65,7 +66,7 @@ class TaskRun {
   absl::Status CheckClaim() const;
 
   Outcome Complete();
-  Outcome EndEarly(const absl::Status& status);
+  Outcome EndEarly(absl::Status status);
   Outcome Fail(const std::string& reason);
   void LogScriptOutput(absl::string_view name, int output_fd);
 

@@ -1,6 +1,7 @@
 #include "executor/uploader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,6 +44,8 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
                               const Log& log, TaskResult& result) {
   auto folder = OpenFile(work_folder, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return MachineFault(folder.status());
+  struct stat ours;
+  if (fstat(folder->get(), &ours) != 0) return MachineFault(ErrnoError(errno, work_folder));
   Progress progress(clock_, log.sink(), "uploading", paths.size());
   TransferOptions options = transfer;
   options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
@@ -61,9 +64,12 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
       return absl::OkStatus();
     }
     if (!fd.ok()) return Annotate(fd.status(), "output");
-    // A link to what only looks like a file (/proc/self/mem); no fault of this machine.
+    // A link to what only looks like a file (/proc/self/mem) is no output. What lies in the task's
+    // own folder is one, and its loss is this machine's fault.
     char byte;
-    if (pread(fd->get(), &byte, 1, 0) < 0) {
+    struct stat info;
+    if (fstat(fd->get(), &info) == 0 && info.st_dev != ours.st_dev &&
+        pread(fd->get(), &byte, 1, 0) < 0) {
       ended[i].skipped = std::string(absl::ErrnoToStatus(errno, "read").message());
       return absl::OkStatus();
     }

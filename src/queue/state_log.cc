@@ -175,7 +175,8 @@ absl::Status StateLog::CutTornLine(off_t size) {
     const ssize_t got = pread(fd(), torn.data(), torn.size(), 0);
     if (got < 0) return ErrnoError(errno, path_);
     torn.resize(static_cast<size_t>(got));
-    if (!absl::StartsWith(header, torn)) {
+    const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
+    if (!zeros && !absl::StartsWith(header, torn)) {
       return NotOurs(absl::InvalidArgumentError("is not the header of a state file"));
     }
   }

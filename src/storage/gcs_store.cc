@@ -25,9 +25,6 @@ bool SameContent(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-// Not marked as the machine's fault: what a task made, or linked to, need not be readable anywhere.
-absl::Status ReadError() { return absl::ErrnoToStatus(errno, "read"); }
-
 // The regular file `fd`, which must stay open.
 absl::StatusOr<GcsContent> ContentOf(int fd) {
   struct stat before;
@@ -38,7 +35,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   // claim to be empty.
   char byte;
   const ssize_t more = size == 0 ? pread(fd, &byte, 1, 0) : 0;
-  if (more < 0) return ReadError();
+  if (more < 0) return ErrnoError(errno, "read");
   if (more > 0) return absl::AbortedError("has content, but claims to be empty");
   const auto read = [fd, size, before](uint64_t offset, char* buffer,
                                        size_t capacity) -> absl::StatusOr<size_t> {
@@ -46,7 +43,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
     do {
       got = pread(fd, buffer, capacity, static_cast<off_t>(offset));
     } while (got < 0 && errno == EINTR);
-    if (got < 0) return ReadError();
+    if (got < 0) return ErrnoError(errno, "read");
     struct stat now = before;
     // Before the last byte goes out, because with it the object would come into being.
     if (offset + static_cast<uint64_t>(got) == size && fstat(fd, &now) != 0) {

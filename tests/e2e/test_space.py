@@ -1,6 +1,7 @@
 """Small and read-only disks, a cache with a limit, secrets in the environment, a time limit."""
 import hashlib
 import os
+import pathlib
 import unittest
 
 from harness import LabTest, wait_until
@@ -80,24 +81,32 @@ class SmallDisk(LabTest):
 
 
     def test_a_folder_that_turns_read_only_under_a_task_costs_no_task(self):
+        """Before its inputs are there, and while its command runs."""
+        for phase in ("pre-download-script", "command"):
+            with self.subTest(phase):
+                self.turn_read_only_in(phase)
+
+    def turn_read_only_in(self, phase):
         self.mount(self.lab.tasks_dir, 4)
-        gate = self.lab.folder / "gate"
-        wait = f"touch {gate}.begun; while [ ! -e {gate} ]; do sleep 0.05; done"
-        self.lab.write_tasks([self.lab.task(
-            "a.1", "cat in > out", downloads=[self.lab.download(self.lab.put("in", b"x"), "in")],
-            **{"pre-download-script": wait})])
+        gate = self.lab.folder / f"gate-{phase}"
+        begun = pathlib.Path(f"{gate}.begun")
+        wait = f"touch {begun}; while [ ! -e {gate} ]; do sleep 0.05; done; "
+        task = self.lab.task(f"{phase}.1", "cat in > out", downloads=[
+            self.lab.download(self.lab.put("in", b"x"), "in")])
+        task["args"][phase] = wait + task["args"].get(phase, "")
+        self.lab.write_tasks([task])
         worker = self.lab.start_consume()
-        wait_until((self.lab.folder / "gate.begun").exists, "the task has begun")
+        wait_until(begun.exists, "the task has begun")
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
         gate.touch()
         wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
-        ended = self.lab.states()["a.1"]
+        ended = self.lab.states()[f"{phase}.1"]
         self.assertEqual(ended.status, "pending")
         self.assertIn("Read-only file system", ended.lines[-1]["failure_reason"])
         os.system(f"umount -l {self.lab.tasks_dir}")
         self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
-        self.assert_complete("a.1")
+        self.assert_complete(f"{phase}.1")
 
 
 class CacheSize(LabTest):

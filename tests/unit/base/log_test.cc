@@ -108,6 +108,16 @@ TEST(LogTest, AReaderWhoHasStoppedStopsNothingAndLearnsWhatHeMissed) {
                                       "2026-01-31T12:00:00.000Z INFO    kept\n"));
 }
 
+TEST(LogTest, ATerminalThatNobodyReadsStopsNothing) {
+  FakeClock clock;
+  Terminal terminal(80);
+  LogSink sink(clock, terminal.fd(), LogFormat::kText, Severity::kDebug);
+  for (int i = 0; i < 2000; ++i) Log(sink).Info("a line that the terminal has no room for by now");
+  terminal.TakeOutput();
+  Log(sink).Info("first");
+  EXPECT_THAT(terminal.TakeOutput(), HasSubstr("lines of this log were dropped"));
+}
+
 TEST(LogTest, LinesOfManyThreadsStayWhole) {
   RecordedLog recorded;
   const Log log = recorded.log();

@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <latch>
 #include <string>
 #include <vector>
@@ -326,6 +329,23 @@ TEST_F(StagerTest, ALinkedInputThatMayNotBeReadAnyMoreFailsNoTask) {
     EXPECT_EQ(Read("next"), content_);
   }
   EXPECT_THAT(recorded_.Text(), HasSubstr("linked stays a link into the cache"));
+}
+
+TEST_F(StagerTest, AChangedLinkThatCannotBeDetachedFailsTheTaskRatherThanDeliverTheOriginal) {
+  ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
+  {
+    std::ofstream through(In("linked"));
+    through << "changed";
+  }
+  rlimit usual;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  signal(SIGXFSZ, SIG_IGN);
+  const rlimit none{0, usual.rlim_max};  // as if the disk were full
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const auto settled = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  EXPECT_THAT(std::string(settled.status().message()), HasSubstr("changed input: "));
+  EXPECT_FALSE(IsMachineFault(settled.status()));
 }
 
 TEST_F(StagerTest, ALinkThatTheTaskReplacedLeavesTheCacheAlone) {

@@ -164,14 +164,6 @@ TEST_F(GcsStoreTest, WhatClaimsToBeEmptyIsLookedAt) {
   EXPECT_TRUE(absl::IsAborted(info.status())) << info.status();
 }
 
-TEST_F(GcsStoreTest, AnOutputThatCannotBeReadIsNotTheMachinesFault) {
-  GcsStore store(client_, options_);
-  const UniqueFd fd = OpenFile("/proc/self/mem", O_RDONLY).value();  // EIO
-  const absl::Status status = store.Upload(fd.get(), "gs://b/o", {}).status();
-  EXPECT_THAT(std::string(status.message()), HasSubstr("gs://b/o: read: "));
-  EXPECT_FALSE(IsMachineFault(status)) << status;
-}
-
 TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {
   for (const size_t size : {100'000U, 500'000U}) {
     GcsStore store(client_, options_);
