@@ -81,7 +81,7 @@ bool RunWorker(World& world, Machine& machine) {
   const bool patient = world.scheduler.Chance(0.7);
   Consumer consumer({.linger = absl::Seconds(world.scheduler.Random(120)),
                      .watch_period = absl::Seconds(15),
-                     .record_patience = patient ? absl::Hours(6) : absl::Minutes(1),
+                     .record_patience = patient ? absl::Hours(6) : absl::Seconds(5),
                      .drain = &drain},
                     clock, queue, stop, log);
   const Consumer::End end =
@@ -89,7 +89,8 @@ bool RunWorker(World& world, Machine& machine) {
         const Dismissal dismissal(world.scheduler);
         return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
       });
-  return end != Consumer::End::kStopped && patient;
+  // Who still holds a claim is not done, however soon it gives up an end.
+  return end == Consumer::End::kQueueEmpty || (end != Consumer::End::kStopped && patient);
 }
 
 }  // namespace sparkles

@@ -126,9 +126,8 @@ class World {
   friend class Client;
 };
 
-// One life of a worker: the objects of cli/consume.cc over this world's seams. True if it has ended
-// by itself and with all its patience; false if it was told to stop, or gives up soon. Throws
-// Crash.
+// One life of a worker: the objects of cli/consume.cc over this world's seams. False if it may hold
+// a claim yet: it was told to go, and had little patience. Throws Crash.
 bool RunWorker(World& world, Machine& machine);
 
 }  // namespace sparkles
