@@ -166,7 +166,7 @@ TEST_F(DatastoreJournalTest, AnOutageOnlyPutsItOff) {
 TEST_F(DatastoreJournalTest, AWrongClockLosesAndDoublesNothing) {
   FakeClock late;  // months behind what the client wrote
   RecordedLog log;
-  DatastoreQueue queue({DatastoreLab::kCluster, "vm", ""}, lab_->client(), late, log.log());
+  DatastoreQueue queue({DatastoreLab::kCluster, "vm", nullptr}, lab_->client(), late, log.log());
   const CancelToken never;
   const auto claim = queue.ClaimOne(never);
   ASSERT_TRUE(claim.ok() && claim->has_value());
