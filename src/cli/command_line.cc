@@ -218,7 +218,8 @@ void CommandLine::DeclareConsumeReports() {
   command
       ->add_option("--timeout", consume_.watchdog_minutes,
                    "minutes without a sign of life: then the watchdog reports")
-      ->check(CLI::Range(0.001, 1e6))
+      // Two periods must be longer than the half second between two beats while a command runs.
+      ->check(CLI::Range(0.005, 1e6))
       ->capture_default_str();
   command
       ->add_option("--healthPort", consume_.health_port, "serve /healthz, /readyz, /metrics here")

@@ -67,8 +67,8 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
     // A link to what only looks like a file (/proc/self/mem) is no output. What lies in the task's
     // own folder is one, and its loss is this machine's fault.
     char byte;
-    struct stat info;
-    if (fstat(fd->get(), &info) == 0 && info.st_dev != ours.st_dev &&
+    struct stat source;
+    if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev &&
         pread(fd->get(), &byte, 1, 0) < 0) {
       ended[i].skipped = std::string(absl::ErrnoToStatus(errno, "read").message());
       return absl::OkStatus();

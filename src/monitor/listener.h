@@ -21,7 +21,7 @@ struct ListenerLimits {
   int connections = 256;  // open at a time; more are closed at once
   int burst = 64;         // accepted at once,
   int per_second = 32;    // and then so many a second; the others wait in the kernel's queue
-  TrafficLimits traffic;
+  TrafficLimits traffic = {};
 };
 
 // A socket that listens on `port` (0: one that the kernel picks) of all addresses, IPv6 and IPv4

@@ -196,7 +196,7 @@ DatastoreQueue::Try DatastoreQueue::Change(TaskEntity& task, bool job_killed,
     task.Fail(objection, now);
     return Try::kEnded;
   }
-  task.Claim(options_.owner, options_.monitor_address(), now);
+  task.Claim(options_.owner, options_.monitor_address ? options_.monitor_address() : "", now);
   return Try::kClaimed;
 }
 

@@ -31,7 +31,7 @@ namespace sparkles {
 struct DatastoreQueueOptions {
   std::string cluster;
   std::string owner;                             // what claims say about us; need not be unique
-  std::function<std::string()> monitor_address;  // asked for each claim: "host:port"; empty: none
+  std::function<std::string()> monitor_address;  // for each claim: "host:port" or empty; null: none
   std::string project = "";                      // for the journal
 };
 

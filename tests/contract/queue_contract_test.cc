@@ -135,8 +135,7 @@ class FakeDatastoreWorld : public World {
   }
   std::unique_ptr<Queue> MakeQueue(const std::string& owner) override {
     return std::make_unique<DatastoreQueue>(
-        DatastoreQueueOptions{DatastoreLab::kCluster, owner, [] { return ""; }}, client_, clock_,
-        log_.log());
+        DatastoreQueueOptions{DatastoreLab::kCluster, owner, nullptr}, client_, clock_, log_.log());
   }
   Recorded Look(const std::string& task_id) override {
     return RecordedIn(task_id, datastore_.Get({kTaskKind, task_id}));

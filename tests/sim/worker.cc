@@ -73,7 +73,7 @@ bool RunWorker(World& world, Machine& machine) {
   DatastoreClient client(datastore_api, "demo");
   DatastoreQueue queue({.cluster = World::kCluster,
                         .owner = Judge::OwnerOf(machine.number),
-                        .monitor_address = [] { return ""; }},
+                        .monitor_address = nullptr},
                        client, clock, log, journal.value().get());
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);

@@ -53,7 +53,7 @@ class DatastoreQueueSearch : public testing::Test {
   ScriptedTransport transport_;
   ApiClient api_{{"http://emulator", nullptr}, transport_, clock_};
   DatastoreClient client_{api_, "p"};
-  DatastoreQueue queue_{{"cluster", "vm", ""}, client_, clock_, log_.log()};
+  DatastoreQueue queue_{{"cluster", "vm", nullptr}, client_, clock_, log_.log()};
   CancelToken never_;
 };
 
