@@ -11,7 +11,8 @@ ProcessStatus StatusCache::Current() {
   if (now < time_ || now - time_ >= good_for_) {
     status_ = read_();
     time_ = clock_.Now();
-    good_for_ = std::max(kLeastAge, kAgeByCost * (time_ - now));
+    // At most: a freeze while it was read is no cost.
+    good_for_ = std::clamp(kAgeByCost * (time_ - now), kLeastAge, kMostAge);
   }
   return status_;
 }

@@ -21,6 +21,9 @@ class StatusCache {
   // are, that is a twentieth of a processor. Clients ask once a second.
   static constexpr int kAgeByCost = 20;
 
+  // but not longer than this.
+  static constexpr absl::Duration kMostAge = absl::Seconds(10);
+
   // Borrows `clock`.
   StatusCache(Clock& clock, std::function<ProcessStatus()> read)
       : clock_(clock), read_(std::move(read)) {}

@@ -46,8 +46,13 @@ absl::StatusOr<UniqueFd> TakeJournal(const std::string& path, int extra_flags) {
   ASSIGN_OR_RETURN(UniqueFd fd,
                    OpenFile(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | extra_flags, 0600));
   struct stat info;
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || fstat(fd.get(), &info) != 0 ||
-      info.st_nlink == 0 || !S_ISREG(info.st_mode)) {
+  const bool locked = flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+  if (!locked && errno != EWOULDBLOCK) {
+    const absl::Status error = ErrnoError(errno, absl::StrCat(path, ": cannot be locked"));
+    if ((extra_flags & O_EXCL) != 0) unlink(path.c_str());
+    return error;
+  }
+  if (!locked || fstat(fd.get(), &info) != 0 || info.st_nlink == 0 || !S_ISREG(info.st_mode)) {
     return absl::UnavailableError(absl::StrCat(path, ": in use"));
   }
   return fd;

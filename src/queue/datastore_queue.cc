@@ -36,7 +36,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
     if (claim) return claim;
   }
   if (cancel.cancelled()) {
-    RETURN_IF_ERROR(EndGivenUp());
+    (void)EndGivenUp();  // what fails again is for the next worker, whom the journal tells
     return std::nullopt;
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
@@ -70,7 +70,9 @@ absl::Status DatastoreQueue::Announce(const TaskEntity& task, absl::Time now) {
   JournalEntry entry = EntryOf(task.id(), task.version(), now);
   entry.sent_at = clock_.Now();
   if (announced_ != entry) Unannounce();
-  RETURN_IF_ERROR(journal_->Begin(entry));
+  if (absl::Status begun = journal_->Begin(entry); !begun.ok()) {
+    return CannotWriteDown(std::move(begun));
+  }
   announced_ = entry;
   return absl::OkStatus();
 }

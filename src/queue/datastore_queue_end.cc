@@ -112,6 +112,7 @@ absl::Status DatastoreQueue::EndGivenUp() {
     }
     if (status.ok()) log_.WithTask(claim.task.id).Info("its end was given up and is recorded now");
     if (status.ok() || absl::IsAborted(status)) return true;
+    log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
     // What is refused for good must not keep an idle worker from ending.
     if (!absl::IsInvalidArgument(status)) trouble.Update(status);
     return false;

@@ -30,6 +30,11 @@ enum class ClaimState {
   kLost,    // somebody else has the task, or it is gone
 };
 
+// An error of ClaimOne that lies with this machine's disk alone: its claims cannot be written down.
+// Outages, refused credentials and proxies may pass, and take whole fleets; this does not.
+absl::Status CannotWriteDown(absl::Status status);
+bool IsCannotWriteDown(const absl::Status& status);
+
 // Used by one thread, Check aside. All errors but those that are said to be final are worth another
 // try later; the caller waits and repeats.
 class Queue {

@@ -72,7 +72,7 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (step == Step::kBroken) return End::kQueueBroken;
-    if (step == Step::kWorked || step == Step::kIdle) unfit_since = absl::InfiniteFuture();
+    if (step != Step::kUnfit && step != Step::kContended) unfit_since = absl::InfiniteFuture();
     if (step == Step::kUnfit) {
       unfit_since = std::min(unfit_since, clock_.Now());
       if (clock_.Now() - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
@@ -144,7 +144,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
-    return IsMachineFault(claimed.status()) ? Step::kUnfit : Step::kTrouble;
+    return IsCannotWriteDown(claimed.status()) ? Step::kUnfit : Step::kTrouble;
   }
   if (!claimed->has_value()) return Step::kIdle;
   const Claim& claim = **claimed;
@@ -194,6 +194,7 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   }
   if (!status.ok()) {
     log.Error("the end of the task is given up, it stays claimed: ", status.message());
+    if (outcome.kind == Outcome::Kind::kHandBack) outcome.failure_reason = HandBackReason(outcome);
     queue_.GiveUp(claim, outcome);
     return;
   }

@@ -70,7 +70,8 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
                                 Queue* hand_back, LogSink& sink) {
   WatchdogActions actions;
   actions.begin = [period, &sink] {
-    SetAlarm(kDumpPatience + kAlarmSlack);
+    // Should a single look at a thread take for ever; not before the second period is over.
+    SetAlarm(period + kDumpPatience + kAlarmSlack);
     const absl::Duration began = MonotonicNow();
     sink.WriteUrgently(Severity::kError,
                        absl::StrCat("watchdog: no sign of life for ", absl::FormatDuration(period),

@@ -63,8 +63,8 @@ class DatastoreClaimTest : public testing::Test {
 
   std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner, ClaimJournal* journal) {
     return std::make_unique<DatastoreQueue>(
-        DatastoreQueueOptions{DatastoreLab::kCluster, owner, "", "p"}, client_, clock_, log_.log(),
-        journal);
+        DatastoreQueueOptions{DatastoreLab::kCluster, owner, nullptr, "p"}, client_, clock_,
+        log_.log(), journal);
   }
 
   std::unique_ptr<ClaimJournal> OpenJournal() {
@@ -222,7 +222,7 @@ TEST_F(DatastoreClaimTest, ALateCommitIsWaitedForFromItsLastSendingOn) {
   journal.reset();
   Reconnect();
   const auto next_journal = OpenJournal();
-  DatastoreQueue next({"another cluster", "vm", "", "p"}, client_, clock_, log_.log(),
+  DatastoreQueue next({"another cluster", "vm", nullptr, "p"}, client_, clock_, log_.log(),
                       next_journal.get());
   EXPECT_FALSE(next.ClaimOne(never_).value().has_value());
   clock_.Advance(absl::Seconds(25));
@@ -240,7 +240,7 @@ TEST_F(DatastoreClaimTest, AClaimOfTheFutureIsNotLookedAfterForEver) {
   Reconnect();
   clock_.Advance(-absl::Hours(1));
   const auto next_journal = OpenJournal();
-  DatastoreQueue next({"another cluster", "vm", "", "p"}, client_, clock_, log_.log(),
+  DatastoreQueue next({"another cluster", "vm", nullptr, "p"}, client_, clock_, log_.log(),
                       next_journal.get());
   for (const size_t journals : {2, 2, 1}) {
     EXPECT_FALSE(next.ClaimOne(never_).value().has_value());

@@ -119,13 +119,24 @@ TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
-  queue.claim_errors.assign(3, MachineFault(absl::UnknownError("journal: no space")));
+  const absl::Status no_space = CannotWriteDown(absl::UnknownError("journal: no space"));
+  queue.claim_errors.assign(3, no_space);
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it passed
   const absl::Time start = clock_.Now();
-  queue.claim_errors.assign(100, MachineFault(absl::UnknownError("journal: no space")));
+  queue.claim_errors.assign(100, no_space);
   queue.claim_errors[3] = absl::AbortedError("others were faster");
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kMachineUnfit);
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
+}
+
+TEST_F(ConsumerCloudTest, ARefusingProxyOrCredentialsAreWaitedForWithoutEnd) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  const absl::Status refused = MachineFault(absl::FailedPreconditionError("the proxy refuses"));
+  queue.claim_errors.assign(100, refused);  // for about 40 minutes
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
+  EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
 }
 
 TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {

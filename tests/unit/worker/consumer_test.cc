@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_queue.h"
 #include "tests/support/recorded_log.h"
