@@ -178,8 +178,8 @@ class Images(RootTest):
             for folder in ("/proc", "/dev"):
                 lab.mount(folder)
             started = lab.folder / "started"
-            lab.write_tasks([
-                lab.task("a", "[ -e /w/started ] || { echo > /w/started; sleep 600; }")])
+            lab.write_tasks([lab.task("a", "trap '' TERM HUP; [ -e /w/started ] || "
+                                           "{ sleep 600 & echo > /w/started; wait; }")])
             worker = lab.start_consume()
             wait_until(started.exists, "the command runs")
             kill_with_launcher(worker)
