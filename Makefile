@@ -160,7 +160,7 @@ TEST_OBJ := $(call OBJ,$(UNIT_SRC) $(CONTRACT_SRC))
 $(TEST_HEADERS).gch: tests/support/test_headers.h $(MADE_WITH) | $(LANE_DEPS)
 	@mkdir -p $(@D)
 	@echo '  PCH  $<'
-	@echo '#include "$<"' > $(TEST_HEADERS)
+	@[ -e $(TEST_HEADERS) ] || echo '#include "$<"' > $(TEST_HEADERS)
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header $(TEST_HEADERS) -o $@
 $(TEST_HEADERS).gch $(TEST_OBJ): private OPTIMIZE := $(TEST_OPTIMIZE)
 $(TEST_OBJ): private EXTRA := -include $(TEST_HEADERS)
