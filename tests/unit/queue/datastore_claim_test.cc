@@ -242,7 +242,7 @@ TEST_F(DatastoreClaimTest, AClaimOfTheFutureIsNotLookedAfterForEver) {
   const auto next_journal = OpenJournal();
   DatastoreQueue next({"another cluster", "vm", nullptr, "p"}, client_, clock_, log_.log(),
                       next_journal.get());
-  for (const size_t journals : {2, 2, 1}) {
+  for (const size_t journals : {2U, 2U, 1U}) {
     EXPECT_FALSE(next.ClaimOne(never_).value().has_value());
     EXPECT_EQ(Journals(), journals);
     clock_.Advance(absl::Seconds(140));
