@@ -69,8 +69,7 @@ absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock
       backoff.Reset();
       spent = absl::ZeroDuration();
     } else {
-      const absl::Duration most = std::min(kLongestAttempt, policy.patience / 2);
-      spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), most);
+      spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), kLongestAttempt);
     }
     const absl::Duration wait = backoff.Next(outcome.status);
     spent += wait;

@@ -29,7 +29,7 @@ struct RetryPolicy {
   absl::Duration first = absl::Seconds(1);
   absl::Duration longest = absl::Seconds(30);
   // No attempt starts when those before it and the waits have taken this long since the last
-  // progress. An attempt counts for 5 minutes or half of it at most, as if more had been a freeze.
+  // progress. An attempt counts for 5 minutes at most, as if more had been a freeze.
   absl::Duration patience = absl::Minutes(5);
   Counter* retries = nullptr;         // borrowed, may be null: counts the attempts after the first
   RetryObserver* observer = nullptr;  // borrowed, may be null

@@ -41,6 +41,12 @@ FileQueue::FileQueue(TaskTable table, StateLog log, std::string owner, Clock& cl
     : table_(std::move(table)), log_(std::move(log)), owner_(std::move(owner)), clock_(clock) {}
 
 absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& cancel) {
+  absl::StatusOr<std::optional<Claim>> claim = TryClaimOne(cancel);
+  if (IsMachineFault(claim.status())) return CannotWriteDown(claim.status());
+  return claim;
+}
+
+absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& cancel) {
   while (!cancel.cancelled()) {
     ASSIGN_OR_RETURN(const StateLog::AppendRight right, log_.Lock(table_));
     ASSIGN_OR_RETURN(const std::optional<size_t> position, LockCandidate());

@@ -52,6 +52,7 @@ class FileQueue : public Queue {
 
  private:
   FileQueue(TaskTable table, StateLog log, std::string owner, Clock& clock);
+  absl::StatusOr<std::optional<Claim>> TryClaimOne(const CancelToken& cancel);
   absl::StatusOr<std::optional<size_t>> LockCandidate();
   absl::StatusOr<bool> TakeOver(size_t position);
   absl::StatusOr<Claim> RecordClaim(size_t position);

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "queue/file_queue.h"
@@ -75,6 +77,19 @@ TEST_F(StateLockTest, FolderThatIsAwayForAMomentCostsNoClaim) {
   EXPECT_FALSE(queue->Finish(**claim, complete).ok());
   ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
   EXPECT_TRUE(queue->Finish(**claim, complete).ok());
+}
+
+TEST_F(StateLockTest, AMachineThatCannotOpenTheStateCannotWriteClaimsDown) {
+  const auto queue = Open();
+  ASSERT_EQ(unlink(StatePathOf(tasks_path_).c_str()), 0);
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const rlimit none = {0, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::Status refused = queue->ClaimOne(cancel_).status();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  EXPECT_TRUE(IsCannotWriteDown(refused)) << refused;
+  EXPECT_TRUE(queue->ClaimOne(cancel_).ok());
 }
 
 }  // namespace
