@@ -1,6 +1,7 @@
 // Measures what watching costs: the CPU time that the worker and its launcher take while a command
 // runs that takes none itself (samples, watchdog, claim), and single parts of it.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -60,9 +61,14 @@ void Measure(const Settings& settings) {
   PrintPart("a sign of life", 10'000'000, [&] { vitals.heartbeat.Beat(); });
   PrintPart("two samples of the machine, and a thread", 200,
             [&] { MachineSampler(ground.path()).Stop(); });
-  PrintPart("a sample of all processes", 200, [] { (void)MeasureTree("/proc", 1); });
-  const auto seen = MeasureTree("/proc", 1);
-  absl::PrintF("%-52s %10d\n", "  of so many", seen ? seen->processes : 0);
+  PrintPart("a sample of all processes", 200, [] {
+    Strangers none;
+    (void)MeasureTree("/proc", getpid(), none);
+  });
+  Strangers strangers;
+  PrintPart("a sample without known strangers", 200,
+            [&] { (void)MeasureTree("/proc", getpid(), strangers); });
+  absl::PrintF("%-52s %10d\n", "  strangers", strangers.size());
   OomWatch oom;
   PrintPart("counts of kills, before and after a command", 200, [&] {
     oom.Begin();

@@ -35,7 +35,7 @@ fuzz:
 
 CLANG_FORMAT := clang-format-19
 CLANG_TIDY := clang-tidy-19
-OUR_CODE := $(wildcard src/*.cc src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h tests/*/*/*.cc \
+OUR_CODE := $(wildcard src/*.cc src/*.h src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h tests/*/*/*.cc \
               tests/*/*/*.h bench/*.cc bench/*/*.cc bench/*/*.h)
 TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter src/%.cc,$(OUR_CODE)))
 

@@ -1,6 +1,7 @@
 // The only object that the commit is compiled into; the Makefile gives it the three names.
 #include "cli/version.h"
 
+#include "absl/strings/str_cat.h"
 #include "http/ca_roots.h"
 #include "http/curl_transport.h"
 
@@ -19,8 +20,8 @@ std::string VersionLine() {
 }
 
 std::string VersionDetails() {
-  return VersionLine() + "\nlibraries: " + HttpLibraryVersions() +
-         "\nbuilt-in CA roots: " + kBuiltInCaRootsOrigin;
+  return absl::StrCat(VersionLine(), "\nlibraries: ", HttpLibraryVersions(),
+                      "\nbuilt-in CA roots: ", kBuiltInCaRootsOrigin);
 }
 
 }  // namespace sparkles

@@ -22,6 +22,10 @@ namespace {
 
 using Processes = std::unordered_map<pid_t, ProcessEntry>;
 
+// In samples. The number of a process that ended may become that of one of ours: kernels hand
+// numbers out in turn, from 32,768 at least, so that it takes longer than this as a rule.
+constexpr int kStrangersGoodFor = 16;
+
 absl::Duration ThreadCpuTime() {
   timespec now;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -36,16 +40,20 @@ std::optional<ProcessEntry> ReadProcess(const std::string& path) {
   return ParseProcessStat({buffer, static_cast<size_t>(got)});
 }
 
-// Whether `pid` is below `root`. Parents form no circle, except where processes came and went while
-// they were listed.
-bool IsBelow(const Processes& processes, pid_t pid, pid_t root) {
+enum class Kin { kBelow, kStranger, kUnknown };
+
+// What `pid` is to `root`. Parents form no circle and no gap, except where processes came and went
+// while they were listed.
+Kin KinOf(pid_t pid, pid_t root, const Processes& processes, const Strangers& strangers) {
   for (size_t steps = 0; steps <= processes.size(); ++steps) {
+    if (strangers.contains(pid)) return Kin::kStranger;
     const auto found = processes.find(pid);
-    if (found == processes.end()) return false;
+    if (found == processes.end()) return Kin::kUnknown;
     pid = found->second.parent;
-    if (pid == root) return true;
+    if (pid == root) return Kin::kBelow;
+    if (pid == 0) return Kin::kStranger;
   }
-  return false;
+  return Kin::kUnknown;
 }
 
 }  // namespace
@@ -65,13 +73,14 @@ std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat) {
   return entry;
 }
 
-std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root) {
+std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
+                                     Strangers& strangers) {
   DIR* const folder = opendir(proc_root.c_str());
   if (folder == nullptr) return std::nullopt;
   Processes processes;
   while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
     pid_t pid = 0;
-    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0) continue;
+    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || strangers.contains(pid)) continue;
     const auto process = ReadProcess(absl::StrCat(proc_root, "/", pid, "/stat"));
     if (process) processes.emplace(pid, *process);
   }
@@ -79,7 +88,9 @@ std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root) {
   const int64_t page_kb = sysconf(_SC_PAGESIZE) / 1024;
   TreeUsage usage;
   for (const auto& [pid, process] : processes) {
-    if (process.zombie || !IsBelow(processes, pid, root)) continue;
+    const Kin kin = pid == root ? Kin::kUnknown : KinOf(pid, root, processes, strangers);
+    if (kin == Kin::kStranger) strangers.insert(pid);
+    if (process.zombie || kin != Kin::kBelow) continue;
     ++usage.processes;
     usage.rss_kb += std::max<int64_t>(process.rss_pages, 0) * page_kb;
   }
@@ -93,7 +104,8 @@ absl::Duration TreeSampler::SampleIfDue() {
   const absl::Duration now = MonotonicNow();
   if (now < next_) return next_ - now;
   const absl::Duration cpu_before = ThreadCpuTime();
-  const auto usage = MeasureTree(proc_root_, root_);
+  if (samples_ % kStrangersGoodFor == 0) strangers_.clear();
+  const auto usage = MeasureTree(proc_root_, root_, strangers_);
   if (usage) {
     peak_.processes = std::max(peak_.processes, usage->processes);
     peak_.rss_kb = std::max(peak_.rss_kb, usage->rss_kb);

@@ -23,10 +23,10 @@ inline absl::Duration SamplePace(int samples_so_far) {
   }
 }
 
-// The pause that keeps samples that cost that much CPU time below a thousandth of a core; the few
-// of the first second are let through.
+// The pause that keeps samples that cost that much CPU time below 0.04% of a core, so that all the
+// watching together stays below 0.1%; the few of the first second are let through.
 inline absl::Duration SamplePause(int samples_so_far, absl::Duration cost) {
-  return samples_so_far < 5 ? absl::ZeroDuration() : 1000 * cost;
+  return samples_so_far < 5 ? absl::ZeroDuration() : 2500 * cost;
 }
 
 }  // namespace sparkles

@@ -18,6 +18,8 @@ constexpr absl::Duration kLongestPollInterval = absl::Seconds(5);
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
 // What another worker's task fills now it may have freed soon; a machine that stays unfit must go.
 constexpr absl::Duration kUnfitPatience = absl::Minutes(5);
+// The file's folder may be away for a moment; who started the worker has to hear of a longer one.
+constexpr absl::Duration kPatienceWithFile = absl::Minutes(5);
 constexpr absl::Duration kLookAtMachineAgain = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
@@ -66,16 +68,22 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
   bool first_look = true;
   absl::Duration retry = kFirstRetry;
   absl::Time unfit_since = absl::InfiniteFuture();
+  absl::Time trouble_since = absl::InfiniteFuture();
   while (!no_more().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
     if (no_more().cancelled()) break;
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (step == Step::kBroken) return End::kQueueBroken;
-    if (step != Step::kUnfit && step != Step::kContended) unfit_since = absl::InfiniteFuture();
-    if (step == Step::kUnfit) {
-      unfit_since = std::min(unfit_since, clock_.Now());
-      if (clock_.Now() - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
+    const absl::Time now = clock_.Now();
+    if (step != Step::kContended) {  // which says nothing about either
+      unfit_since = step == Step::kUnfit ? std::min(unfit_since, now) : absl::InfiniteFuture();
+      trouble_since =
+          step == Step::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
+    }
+    if (now - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
+    if (!queue_.MoreMayCome() && now - trouble_since >= kPatienceWithFile) {
+      return End::kQueueBroken;
     }
     if (step == Step::kTrouble || step == Step::kUnfit) {
       clock_.Sleep(Jitter(retry, 0.5), no_more());

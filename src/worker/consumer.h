@@ -48,7 +48,7 @@ class Consumer {
         stop_(stop),
         log_(std::move(log)) {}
 
-  // kQueueBroken: only people can mend the queue.
+  // kQueueBroken: only people can mend the queue; also that of a file that was away for minutes.
   // Blocks until the end. Every claim is finished or handed back before this returns; where the
   // queue takes neither within record_patience (the seconds that are left once `stop` is
   // cancelled), it stays recoverable as an abandoned claim.

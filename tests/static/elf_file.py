@@ -27,6 +27,7 @@ class Segment:
 class Section:
     name: str
     type: int
+    address: int
     offset: int
     size: int
     link: int
@@ -46,8 +47,8 @@ class ElfFile:
         self.segments = [self._segment(segments + i * segment_size) for i in range(segment_count)]
         raw = [struct.unpack_from("<IIQQQQIIQQ", self.data, sections + i * section_size)
                for i in range(section_count)]
-        self.sections = [Section(self._text(raw[names][4] + each[0]), each[1], each[4], each[5],
-                                 each[6]) for each in raw]
+        self.sections = [Section(self._text(raw[names][4] + each[0]), each[1], each[3], each[4],
+                                 each[5], each[6]) for each in raw]
 
     def _segment(self, at):
         type_, flags, offset, _, _, file_bytes, memory_bytes, _ = struct.unpack_from(
@@ -85,11 +86,23 @@ class ElfFile:
         return next((section for section in self.sections if section.name == name), None)
 
     def symbols(self):
-        """Names of all symbols; none of a stripped file."""
-        names = set()
+        """The address of each symbol; none of a stripped file."""
+        addresses = {}
         for table in self.sections:
             if table.type == SHT_SYMTAB:
                 texts = self.sections[table.link].offset
                 for at in range(table.offset, table.offset + table.size, 24):
-                    names.add(self._text(texts + struct.unpack_from("<I", self.data, at)[0]))
-        return names
+                    name, _, _, _, address = struct.unpack_from("<IBBHQ", self.data, at)
+                    addresses[self._text(texts + name)] = address
+        return addresses
+
+    def callers(self, address):
+        """Where code (of x86_64) seems to call this address."""
+        text = self.section(".text")
+        code = self.data[text.offset:text.offset + text.size]
+        at = code.find(b"\xe8")
+        while 0 <= at <= len(code) - 5:
+            after = text.address + at + 5
+            if after + struct.unpack_from("<i", code, at + 1)[0] == address:
+                yield after
+            at = code.find(b"\xe8", at + 1)

@@ -16,7 +16,8 @@ if [ $# != 0 ]; then
   rm "$elsewhere/$build/sparklesworker"
   for folder; do rm "$elsewhere/$build/obj/$folder/"*.o; done
 fi
-make -s -C "$elsewhere" TARGET="$target" COMMIT="$commit" static > "$copy/log" 2>&1 || {
+# Called by make, whose jobs it does not share.
+MAKEFLAGS='' make -s -j"$(nproc)" -C "$elsewhere" TARGET="$target" COMMIT="$commit" static > "$copy/log" 2>&1 || {
   cat "$copy/log" >&2
   exit 1
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,9 @@ class ProcessTreeTest : public testing::Test {
                                     Stat(pid, name, state, parent, rss), false)
                     .ok());
   }
+  std::optional<TreeUsage> Measure() { return MeasureTree(proc_.path(), 10, strangers_); }
+
+  Strangers strangers_;
   int64_t page_kb_ = sysconf(_SC_PAGESIZE) / 1024;
   TempFolder proc_;
 };
@@ -55,20 +59,38 @@ TEST_F(ProcessTreeTest, CountsAllBelowTheRootAndNobodyElse) {
   Add(13, 12, 0, "dead", 'Z');
   Add(20, 1, 9999);  // a stranger, and its child
   Add(21, 20, 9999);
-  const auto usage = MeasureTree(proc_.path(), 10);
+  const auto usage = Measure();
   ASSERT_TRUE(usage.has_value());
   EXPECT_EQ(usage->processes, 2);
   EXPECT_EQ(usage->rss_kb, 12 * page_kb_);
 }
 
+TEST_F(ProcessTreeTest, StrangersAreLookedAtOnceOnly) {
+  Add(1, 0, 10);
+  Add(2, 1, 10);  // the worker
+  Add(10, 2, 1000);
+  Add(11, 10, 5);
+  Add(20, 1, 10);
+  Add(21, 20, 10);
+  Add(30, 29, 10);  // its parent was gone when it was listed: whose it is, is not known
+  EXPECT_EQ(Measure()->processes, 1);
+  EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21}));
+  Add(20, 10, 7);  // would be ours, if it were read
+  Add(22, 21, 10);
+  Add(12, 11, 5);
+  Add(30, 10, 5);
+  EXPECT_EQ(Measure()->processes, 3);
+  EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21, 22}));
+}
+
 TEST_F(ProcessTreeTest, ACircleOfParentsIsNoTrap) {
   Add(11, 12, 5);
   Add(12, 11, 7);
-  EXPECT_EQ(MeasureTree(proc_.path(), 10)->processes, 0);
+  EXPECT_EQ(Measure()->processes, 0);
 }
 
 TEST_F(ProcessTreeTest, WithoutProcNothingIsKnown) {
-  EXPECT_FALSE(MeasureTree(proc_ / "absent", 10).has_value());
+  EXPECT_FALSE(MeasureTree(proc_ / "absent", 10, strangers_).has_value());
   TreeSampler sampler(proc_ / "absent", 10);
   sampler.SampleIfDue();
   EXPECT_EQ(sampler.peak().processes, 0);
@@ -85,7 +107,7 @@ TEST(SamplePaceTest, FiveSamplesInTheFirstSecondAndThenOneASecond) {
 
 TEST(SamplePaceTest, DearSamplesBecomeRare) {
   EXPECT_EQ(SamplePause(0, absl::Seconds(1)), absl::ZeroDuration());
-  EXPECT_EQ(SamplePause(5, absl::Milliseconds(50)), absl::Seconds(50));
+  EXPECT_EQ(SamplePause(5, absl::Milliseconds(50)), absl::Seconds(125));
 }
 
 TEST(IoBytesTest, ReadsWhatTheKernelTells) {

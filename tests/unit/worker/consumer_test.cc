@@ -360,6 +360,16 @@ TEST_F(ConsumerTest, AStopAmongMachineFaultsIsAStop) {
   EXPECT_THAT(executed_, SizeIs(2));
 }
 
+TEST_F(ConsumerTest, AFileThatIsAwayForMinutesEndsIt) {
+  claim_errors_.assign(1000, absl::NotFoundError("tasks.json.state: no such file"));
+  EXPECT_EQ(Run(1), Consumer::End::kQueueBroken);
+  EXPECT_THAT(executed_, IsEmpty());
+  absl::Duration slept;
+  for (const absl::Duration sleep : clock_.sleeps()) slept += sleep;
+  EXPECT_GE(slept, absl::Minutes(5));
+  EXPECT_LE(slept, absl::Minutes(11));  // five more for what it may have claimed unseen
+}
+
 // A queue that sees the stop while it looks for a task.
 class StoppingQueue : public Queue {
  public:

@@ -1,5 +1,5 @@
 # builds on: zlib openssl abseil protobuf
-# The server, its client side and reflection, built on what earlier recipes made. Without xDS and
+# The server and its client side, built on what earlier recipes made. Without xDS and
 # RLS, which only clients of a service mesh need and which are half of it: their macros take them out
 # of what is registered at the start, and so nothing refers to their files. RE2 was for these alone.
 # Names are resolved by musl, as everywhere else in the worker, and not by c-ares.
@@ -53,10 +53,10 @@ cmake_configure grpc "$WORK/grpc" $plugins $providers -DCMAKE_CXX_STANDARD=17 \
   -DgRPC_BUILD_TESTS=OFF -DgRPC_INSTALL=OFF -DgRPC_BUILD_CODEGEN=ON -DBUILD_SHARED_LIBS=OFF \
   -DProtobuf_PROTOC_EXECUTABLE=/usr/bin/protoc -D_gRPC_CPP_PLUGIN=/usr/bin/grpc_cpp_plugin \
   -DProtobuf_PROTOC_LIBRARY="$SYSROOT/lib/libprotobuf.a"
-cmake --build "$WORK/grpc.build" -j "$JOBS" --target grpc++ grpc++_reflection
+cmake --build "$WORK/grpc.build" -j "$JOBS" --target grpc++
 
 # The install rules want all targets; these are the ones that were built.
-for library in grpc++ grpc++_reflection grpc gpr upb address_sorting; do
+for library in grpc++ grpc gpr upb address_sorting; do
   cp "$WORK/grpc.build/lib$library.a" "$SYSROOT/lib/"
 done
 cp -R "$WORK/grpc/include/grpc" "$WORK/grpc/include/grpcpp" "$SYSROOT/include/"
