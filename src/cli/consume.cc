@@ -1,6 +1,7 @@
 // consume: the composition root. Objects are built as locals, top to bottom, and borrowed upwards.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -96,6 +97,8 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   }
   executor.machine_type = machine_type;
   executor.alive = [&heartbeat] { heartbeat.Beat(); };
+  executor.alive_interval =
+      std::clamp(WatchdogPeriod(options) / 4, absl::Milliseconds(500), absl::Seconds(2));
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     variables.emplace_back(*variable);

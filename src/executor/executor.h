@@ -29,9 +29,10 @@ struct ExecutorOptions {
   std::string machine_type;                              // for result.json; may be empty
   // Told of each task's log file as soon as it is there, before anything is written to it.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
-  // May be empty. Called while local work goes on that may take long, and twice a second while a
+  // May be empty. Called while local work goes on that may take long, and that often while a
   // command runs.
   std::function<void()> alive = nullptr;
+  absl::Duration alive_interval = absl::Milliseconds(500);
 };
 
 class Executor {

@@ -138,7 +138,8 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                         .output_fd = output_fd,
                         .grace = context_.options.grace,
                         .time_limit = context_.options.time_limit,
-                        .while_waiting = context_.options.alive};
+                        .while_waiting = context_.options.alive,
+                        .waiting_interval = context_.options.alive_interval};
   auto exit = context_.runner.Run(command, cancel_);
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as

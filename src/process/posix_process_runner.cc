@@ -29,7 +29,6 @@ constexpr absl::Duration kSweepLimit = absl::Seconds(3);
 constexpr absl::Duration kKillPatience = absl::Seconds(6);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
-constexpr absl::Duration kSignOfLife = absl::Milliseconds(500);
 
 // Rounded up, so that a deadline is past when poll returns.
 int PollTimeout(absl::Duration wait, absl::Duration longest) {
@@ -78,7 +77,7 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
     const bool must_look = pressure == Pressure::kTerminated || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
     const int timeout =
-        PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : kSignOfLife);
+        PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : command.waiting_interval);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
     kill(launcher, SIGCONT);  // the command can have stopped it
