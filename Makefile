@@ -98,6 +98,7 @@ help:
 	@echo 'make check        formatting and include directions'
 	@echo 'make tidy         clang-tidy over src/ (minutes)'
 	@echo 'make asan, tsan   all tests under the sanitizers'
+	@echo 'make valgrind     chaos and queue, end to end, with the worker under valgrind'
 	@echo 'make sim          simulate SEEDS=1000 clusters of workers; SEED=N only that one, in full'
 	@echo 'make chaos        kill, freeze and disturb real workers for CHAOS_SECONDS=120; SEED=N'
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'

@@ -1,6 +1,6 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test asan tsan sim chaos fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
+.PHONY: test asan tsan valgrind sim chaos fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
@@ -9,6 +9,11 @@ test: test-programs
 
 asan tsan:
 	@$(MAKE) --no-print-directory LANE=$@ test
+
+# Names of modules; `make test` runs them without valgrind.
+valgrind: build
+	@third_party/native/install_packages.sh third_party/native/valgrind-packages.txt
+	@tests/valgrind.sh $(abspath $(BINARY)) $(BUILD)/valgrind $(or $(T),test_cloud_chaos test_cloud_queue)
 
 # One seed is printed step by step; SEEDS counts them from 1.
 SEEDS ?= 1000
