@@ -77,6 +77,7 @@ struct Vitals {
   Counter claim_lost;  // the result was dropped
   Counter machine_faults;
   std::atomic<bool> task_running = false;
+  std::atomic<bool> machine_unfit = false;  // now: nothing is claimed
 
   // Content that has moved, repeated bytes not counted twice.
   Counter bytes_downloaded;

@@ -17,6 +17,9 @@ constexpr absl::Duration kFirstTryAgain = absl::Seconds(2);
 constexpr absl::Duration kLongestTryAgain = absl::Minutes(1);
 // How much longer than they should be logs may be kept while a task runs.
 constexpr absl::Duration kDropPeriod = absl::Seconds(30);
+// Who follows a log asks again after a second or so (our client: half to one).
+constexpr absl::Duration kReaderPause = absl::Seconds(3);
+constexpr absl::Duration kReaderPatience = absl::Seconds(10);
 
 const EntityKey& KeysEntity() {
   static const EntityKey key{"ClusterKeys", "sparklespray"};
@@ -104,6 +107,14 @@ absl::StatusOr<std::unique_ptr<MonitorServer>> ClusterMonitor::StartServer(
 std::string ClusterMonitor::Address() {
   MutexLock lock(mutex_);
   return server_ ? absl::StrCat(host_, ":", port_) : "";
+}
+
+void ClusterMonitor::AwaitReaders(const CancelToken& cancel) {
+  const absl::Time start = clock_.Now();
+  while (clock_.Now() - outputs_.LastReader() < kReaderPause &&
+         clock_.Now() - start < kReaderPatience) {
+    if (!clock_.Sleep(kReaderPause / 20, cancel)) return;
+  }
 }
 
 absl::Status ClusterMonitor::Show(const std::string& task_id, const std::string& path) {

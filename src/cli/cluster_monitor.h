@@ -42,6 +42,8 @@ class ClusterMonitor {
   // The log of a task that begins, and the same when it has ended.
   absl::Status Show(const std::string& task_id, const std::string& path);
   void End(const std::string& task_id) { outputs_.End(task_id); }
+  // Before the end: lets those who follow a log read the rest, for some seconds, or until `cancel`.
+  void AwaitReaders(const CancelToken& cancel);
   // Lets go of logs that are not kept any longer; the thread does it from time to time.
   void DropOldLogs() { outputs_.DropOld(); }
 

@@ -4,11 +4,14 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <iostream>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "cli/commands.h"
 #include "cli/version.h"
 #include "worker/exit_code.h"
@@ -31,9 +34,9 @@ constexpr char kExitCodes[] =
     "  143  stopped by SIGTERM; the task in work was handed back\n";
 constexpr char kSignals[] =
     "Signals:\n"
-    "  SIGTERM, SIGINT   hand the task in work back and exit within 20 seconds; a second one "
-    "KILLs\n"
-    "                    the command at once, a third one ends the worker on the spot\n"
+    "  SIGTERM, SIGINT   hand the task in work back and exit within 20 seconds; a second one\n"
+    "                    (more than a second later) KILLs the command at once, a third one ends\n"
+    "                    the worker on the spot\n"
     "  SIGUSR1, SIGQUIT  finish the task in work, then exit 0\n";
 
 // For flags with no better limit than that of their type.
@@ -218,8 +221,12 @@ void CommandLine::DeclareConsumeReports() {
   command
       ->add_option("--timeout", consume_.watchdog_minutes,
                    "minutes without a sign of life: then the watchdog reports")
-      // Two periods must be longer than the half second between two beats while a command runs.
       ->check(CLI::Range(0.005, 1e6))
+      ->check([](const std::string& text) {  // which no range keeps out
+        double minutes = 0;
+        const bool is_number = absl::SimpleAtod(text, &minutes) && !std::isnan(minutes);
+        return is_number ? std::string() : absl::StrCat(text, " is no number of minutes");
+      })
       ->capture_default_str();
   command
       ->add_option("--healthPort", consume_.health_port, "serve /healthz, /readyz, /metrics here")

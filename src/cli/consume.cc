@@ -43,6 +43,7 @@
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
 #include "worker/consumer.h"
+#include "worker/end_alarm.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
 #include "worker/stall_response.h"
@@ -60,6 +61,9 @@ constexpr absl::Duration kClaimWatchPeriod = absl::Seconds(15);
 constexpr absl::Duration kRecordPatience = absl::Hours(6);
 // Of one file on its way, between two folders or to a bucket.
 constexpr int kTransferDescriptors = 6;
+// From the last task's end to the process's. Nobody looks after us then, and no disk or server may
+// keep us from going.
+constexpr absl::Duration kLongestFarewell = absl::Seconds(10);
 
 Severity SeverityOf(const std::string& level) {
   if (level == "debug") return Severity::kDebug;
@@ -97,8 +101,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   }
   executor.machine_type = machine_type;
   executor.alive = [&heartbeat] { heartbeat.Beat(); };
-  executor.alive_interval =
-      std::clamp(WatchdogPeriod(options) / 4, absl::Milliseconds(500), absl::Seconds(2));
+  executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     variables.emplace_back(*variable);
@@ -172,9 +175,11 @@ class Worker {
                       .min_free_bytes = options_.min_free_bytes,
                       .cache_bytes = options_.cache_bytes},
                      log_);
-    consumer_options.check_machine = [&space, monitor] {
+    consumer_options.check_machine = [this, &space, monitor] {
       if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
-      return space.Check();
+      absl::Status fit = space.Check();
+      vitals_.machine_unfit = !fit.ok();
+      return fit;
     };
     RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_);
     MeteredQueue queue(bare_queue, clock_, vitals_);
@@ -314,11 +319,14 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .project = *project};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
-  return worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,
-                    {.linger = LingerOf(options),
-                     .watch_period = kClaimWatchPeriod,
-                     .record_patience = kRecordPatience},
-                    identity->machine_type, [] {});
+  const int code = worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,
+                              {.linger = LingerOf(options),
+                               .watch_period = kClaimWatchPeriod,
+                               .record_patience = kRecordPatience},
+                              identity->machine_type, [] {});
+  if (monitor) monitor->AwaitReaders(worker.stop());
+  EndByAlarm(kLongestFarewell, code);
+  return code;
 }
 
 }  // namespace
@@ -368,9 +376,11 @@ int RunConsume(ConsumeOptions options) {
   GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
   Worker worker(options, **runner, cloud, clock, vitals, log);
   const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
-  return options.tasks_file.empty()
-             ? ConsumeDatastore(options, worker, cloud, clock, log)
-             : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);
+  const int code = options.tasks_file.empty()
+                       ? ConsumeDatastore(options, worker, cloud, clock, log)
+                       : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);
+  EndByAlarm(kLongestFarewell, code);
+  return code;
 }
 
 }  // namespace sparkles

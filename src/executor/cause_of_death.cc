@@ -40,9 +40,14 @@ std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
   return std::nullopt;
 }
 
-CauseOfDeath SignalCause(int number) {
+CauseOfDeath SignalCause(int number, const OomKills& oom) {
   const std::string name = ReturnCodeText(number);  // a plain signal is its own wait status
   if (number == SIGKILL) {
+    if (!oom.known) {
+      return {"signal", absl::StrCat(name,
+                                     ": not by this worker; whether by the kernel for lack of "
+                                     "memory cannot be known on this machine")};
+    }
     return {"signal", absl::StrCat(name,
                                    ": not by this worker, and the kernel has counted no kill "
                                    "for lack of memory: by the command itself, or by "
@@ -61,7 +66,7 @@ std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circ
   if (status == 0) return std::nullopt;
   if (known.cancelled) return CauseOfDeath{"stopped", "the worker ended the command"};
   if (auto cause = FindLackOfMemory(status, known.oom)) return cause;
-  if (WIFSIGNALED(status)) return SignalCause(WTERMSIG(status));
+  if (WIFSIGNALED(status)) return SignalCause(WTERMSIG(status), known.oom);
   const DiskSpace& disk = known.least_free;
   if (disk.known && (disk.bytes < kFullBytes || disk.no_inodes)) {
     return CauseOfDeath{

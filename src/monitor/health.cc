@@ -118,6 +118,9 @@ HealthAnswer AnswerHealth(absl::string_view path, const HealthFacts& facts) {
   }
   if (path != "/readyz") return {404, "try /healthz, /readyz or /metrics\n"};
   if (facts.stopping) return {503, "stopping: no more tasks are claimed\n"};
+  if (vitals.machine_unfit) {
+    return {503, "nothing is claimed: this machine's folders are not fit (its log says why)\n"};
+  }
   if (!facts.queue_is_remote) return {200, "ok\n"};
   const int64_t answered = vitals.queue_answered_ms;
   if (answered == 0) return {503, "the queue has not answered yet\n"};

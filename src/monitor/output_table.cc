@@ -53,6 +53,13 @@ void OutputTable::DropOld() {
   DropOld(clock_.Now());
 }
 
+absl::Time OutputTable::LastReader() {
+  MutexLock lock(mutex_);
+  int64_t last = 0;
+  for (const Ended& ended : ended_) last = std::max<int64_t>(last, ended.log->reader_ms_);
+  return absl::FromUnixMillis(last);
+}
+
 std::shared_ptr<const ReadableLog> OutputTable::Find(const std::string& task_id) {
   MutexLock lock(mutex_);
   const auto running = running_.find(task_id);

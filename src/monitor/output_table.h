@@ -28,11 +28,14 @@ class ReadableLog {
   int fd() const { return fd_.get(); }
   // Nothing will be added any more.
   bool ended() const { return ended_; }
+  // Somebody reads it and has not been told yet that he has all.
+  void NoteReader(absl::Time now) const { reader_ms_ = absl::ToUnixMillis(now); }
 
  private:
   friend class OutputTable;
   const UniqueFd fd_;
   std::atomic<bool> ended_ = false;
+  mutable std::atomic<int64_t> reader_ms_ = 0;  // Unix time of the last such call
 };
 
 // How long the logs of ended tasks are kept: whichever comes first.
@@ -55,6 +58,8 @@ class OutputTable {
   // The task has ended. Nothing happens if it is unknown.
   void End(const std::string& task_id);
   void DropOld();
+  // When somebody last read the log of an ended task without coming to its end.
+  absl::Time LastReader();
   // Null if no log of that task can be read (any more).
   std::shared_ptr<const ReadableLog> Find(const std::string& task_id);
 

@@ -138,6 +138,7 @@ class Launcher {
   // belongs to nobody else and its group can be killed safely.
   void FinishCommand() {
     exit_.end = WallNow();
+    exit_.timed_out = cancelled_;  // the worker knows whether it was for that
     const absl::Duration deadline = MonotonicNow() + kLinger;
     while (!cancelled_ && AnyChildLives() && MonotonicNow() < deadline) {
       (void)poll(nullptr, 0, 1);

@@ -63,6 +63,11 @@ std::optional<std::string> FolderIn(const Mount& mount, absl::string_view path) 
   return absl::StrCat(mount.point, path == "/" ? "" : path);
 }
 
+// A count that was not there before may be of long ago.
+int64_t Growth(const std::optional<int64_t>& before, const std::optional<int64_t>& after) {
+  return before && after ? std::max<int64_t>(*after - *before, 0) : 0;
+}
+
 }  // namespace
 
 std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name) {
@@ -113,18 +118,22 @@ void OomWatch::Begin() {
   on_machine_ = CountOnMachine();
 }
 
-int64_t OomWatch::CountInGroup() const {
-  return group_file_.empty() ? 0 : FindCount(ReadText(group_file_), "oom_kill").value_or(0);
+std::optional<int64_t> OomWatch::CountInGroup() const {
+  if (group_file_.empty()) return std::nullopt;
+  return FindCount(ReadText(group_file_), "oom_kill");
 }
 
-int64_t OomWatch::CountOnMachine() const {
-  return FindCount(ReadText(proc_root_ + "/vmstat"), "oom_kill").value_or(0);
+std::optional<int64_t> OomWatch::CountOnMachine() const {
+  return FindCount(ReadText(proc_root_ + "/vmstat"), "oom_kill");
 }
 
 OomKills OomWatch::End() {
   OomKills kills;
-  kills.in_group = std::max<int64_t>(CountInGroup() - in_group_, 0);
-  kills.on_machine = std::max<int64_t>(CountOnMachine() - on_machine_, kills.in_group);
+  const std::optional<int64_t> in_group = CountInGroup();
+  const std::optional<int64_t> on_machine = CountOnMachine();
+  kills.in_group = Growth(in_group_, in_group);
+  kills.on_machine = std::max(Growth(on_machine_, on_machine), kills.in_group);
+  kills.known = in_group.has_value() || on_machine.has_value();
   if (kills.on_machine == 0 || !kernel_log_.valid()) return kills;
   // Each read gives one record; EPIPE says that some were overwritten before we got to them.
   char record[8192];

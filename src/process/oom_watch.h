@@ -27,6 +27,7 @@ std::optional<std::string> KilledProcessOf(absl::string_view record);
 struct OomKills {
   int64_t in_group = 0;    // in our control group
   int64_t on_machine = 0;  // anywhere, the group's included
+  bool known = false;      // whether anything counts them here
   std::string victim;      // from the kernel's log: of the last kill; empty: not known
 };
 
@@ -41,14 +42,15 @@ class OomWatch {
   OomKills End();
 
  private:
-  int64_t CountInGroup() const;
-  int64_t CountOnMachine() const;
+  // Nothing where nobody counts.
+  std::optional<int64_t> CountInGroup() const;
+  std::optional<int64_t> CountOnMachine() const;
 
   const std::string proc_root_;
   std::string group_file_;  // empty: none
   UniqueFd kernel_log_;     // none if we may not read it
-  int64_t in_group_ = 0;
-  int64_t on_machine_ = 0;
+  std::optional<int64_t> in_group_;
+  std::optional<int64_t> on_machine_;
 };
 
 }  // namespace sparkles

@@ -25,8 +25,11 @@ namespace {
 
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
 // From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds. A process in
-// an uninterruptible wait, on a dead disk or NFS server, can take for ever.
-constexpr absl::Duration kKillPatience = absl::Seconds(6);
+// an uninterruptible wait, on a dead disk or NFS server, can take for ever. Then another sweep
+// helps little: a worker that is to stop has 19 s (worker/stop_deadline.h), of which the last ones
+// are for handing the task back.
+constexpr absl::Duration kKillPatience = absl::Seconds(4);
+constexpr absl::Duration kHopelessSweepLimit = absl::Seconds(1);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 
@@ -140,10 +143,11 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   const absl::StatusOr<Frame> reply = Converse(command, cancel, timed_out);
   if (reply.ok()) {
     absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
-    if (exit.ok()) exit->timed_out = timed_out;
+    // The limit can pass when the command has ended already, while what it left behind ends.
+    if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
     return exit;
   }
-  DropLauncher();
+  DropLauncher(absl::IsDeadlineExceeded(reply.status()) ? kHopelessSweepLimit : kSweepLimit);
   if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
 }
@@ -184,15 +188,15 @@ absl::Status PosixProcessRunner::StartLauncher(bool fresh) {
 absl::Status PosixProcessRunner::EnsureLauncher() {
   // An idle launcher says nothing: what can be read is the end of the stream.
   pollfd idle{socket_.get(), POLLIN, 0};
-  if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher();
+  if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher(kSweepLimit);
   return socket_.valid() ? absl::OkStatus() : StartLauncher(relaunch_);
 }
 
-void PosixProcessRunner::DropLauncher() {
+void PosixProcessRunner::DropLauncher(absl::Duration sweep_limit) {
   socket_.reset();
   if (launcher_ > 0) kill(launcher_, SIGKILL);
   launcher_ = 0;
-  SweepChildren(proc_root_, kSweepLimit);
+  SweepChildren(proc_root_, sweep_limit);
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,

@@ -52,8 +52,8 @@ class PosixProcessRunner : public ProcessRunner {
   absl::Status StartLauncher(bool fresh);
   // Starts another launcher if this one is gone.
   absl::Status EnsureLauncher();
-  // Ends the launcher and all that it may have left below this process.
-  void DropLauncher();
+  // Ends the launcher and all that it may have left below this process and can be ended in time.
+  void DropLauncher(absl::Duration sweep_limit);
   absl::StatusOr<Frame> Converse(const Command& command, const CancelToken& cancel,
                                  bool& timed_out);
 

@@ -185,16 +185,16 @@ bool DatastoreQueue::RevokeCommits() {
   return revoked;
 }
 
-DatastoreQueue::Try DatastoreQueue::Change(TaskEntity& task, bool job_killed,
-                                           absl::Time now) const {
+DatastoreQueue::Try DatastoreQueue::Change(TaskEntity& task, bool job_killed, absl::Time now) {
   std::string objection = task.Problem();
   if (objection.empty() && job_killed) {
-    task.Kill("the job was killed", now);
+    ending_ = {task.id(), Outcome::Kind::kKilled, "the job was killed"};
+    task.Kill(ending_.reason, now);
     return Try::kEnded;
   }
   if (objection.empty()) objection = ObjectionTo(task.History());
   if (!objection.empty()) {
-    log_.WithTask(task.id()).Warning("failed: ", objection);
+    ending_ = {task.id(), Outcome::Kind::kFailed, objection};
     task.Fail(objection, now);
     return Try::kEnded;
   }
@@ -218,7 +218,10 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
   }
   if (*end == CommitEnd::kApplied) {
     unsettled_claim_.reset();
-    if (change != Try::kClaimed) Unannounce();
+    if (change != Try::kClaimed) {
+      Unannounce();
+      ends_.push_back(ending_);
+    }
     announced_.reset();
     return change;
   }

@@ -51,6 +51,7 @@ class DatastoreQueue : public Queue {
   // Recorded after all when nothing is left to claim, or to be claimed any more.
   void GiveUp(const Claim& claim, const Outcome& outcome) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
+  std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends_, {}); }
   bool MoreMayCome() const override { return true; }
 
  private:
@@ -84,7 +85,7 @@ class DatastoreQueue : public Queue {
   // One transaction; nullopt if it has to be repeated.
   absl::StatusOr<std::optional<Try>> TryOnce(const std::string& id, const CancelToken& cancel,
                                              std::optional<Claim>& claim);
-  Try Change(TaskEntity& task, bool job_killed, absl::Time now) const;
+  Try Change(TaskEntity& task, bool job_killed, absl::Time now);
   absl::StatusOr<std::optional<Try>> CommitTry(const std::string& transaction,
                                                const TaskEntity& task, Try change, absl::Time now);
   Try Lost(const std::string& transaction);
@@ -119,6 +120,8 @@ class DatastoreQueue : public Queue {
   // When we first looked at what may still land: by task and time of the claim.
   std::map<std::pair<std::string, absl::Time>, absl::Time> first_seen_;
   std::vector<std::pair<Claim, Outcome>> given_up_;
+  std::vector<RecordedEnd> ends_;
+  RecordedEnd ending_;  // what the transaction in work will have ended, if it ends a task
   std::optional<JournalEntry> announced_;  // not known to be made
 };
 

@@ -103,14 +103,15 @@ absl::Status DatastoreQueue::EndGivenUp() {
   absl::Status trouble;
   std::erase_if(given_up_, [&](const std::pair<Claim, Outcome>& given_up) {
     const auto& [claim, outcome] = given_up;
-    const bool hand_back = outcome.kind == Outcome::Kind::kHandBack;
-    absl::Status status =
-        hand_back ? HandBack(claim, outcome.failure_reason) : Finish(claim, outcome);
+    Outcome::Kind kind = outcome.kind;
+    absl::Status status = kind == Outcome::Kind::kHandBack ? HandBack(claim, outcome.failure_reason)
+                                                           : Finish(claim, outcome);
     if (absl::IsInvalidArgument(status)) {
+      kind = Outcome::Kind::kHandBack;
       status =
           HandBack(claim, absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message()));
     }
-    if (status.ok()) log_.WithTask(claim.task.id).Info("its end was given up and is recorded now");
+    if (status.ok()) ends_.push_back({claim.task.id, kind, outcome.failure_reason});
     if (status.ok() || absl::IsAborted(status)) return true;
     log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
     // What is refused for good must not keep an idle worker from ending.

@@ -118,7 +118,9 @@ absl::Status FileQueue::RecordFailure(size_t position, const std::string& reason
   change.owner = owner_;
   change.failure_reason = reason;
   const absl::Status status = Record(position, std::move(change));
-  log_.UnlockTask(table_.task(position).task.id);
+  const std::string& id = table_.task(position).task.id;
+  if (status.ok()) ends_.push_back({id, Outcome::Kind::kFailed, reason});
+  log_.UnlockTask(id);
   return status;
 }
 

@@ -42,6 +42,7 @@ class FileQueue : public Queue {
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
     return ClaimState::kOurs;
   }
+  std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends_, {}); }
   bool MoreMayCome() const override { return false; }
 
   // Claims last as long as any duplicate of this descriptor is open: a process that outlives the
@@ -67,6 +68,7 @@ class FileQueue : public Queue {
   Clock& clock_;
   // Task and version of the claim whose end is recorded, but may not survive a power cut.
   std::optional<std::pair<std::string, int64_t>> unsynced_;
+  std::vector<RecordedEnd> ends_;
   std::vector<size_t> handed_back_;  // by this worker: they come after all others, oldest first
 };
 

@@ -57,6 +57,12 @@ absl::Status MeteredQueue::HandBack(const Claim& claim, const std::string& reaso
   return status;
 }
 
+std::vector<RecordedEnd> MeteredQueue::TakeEnds() {
+  std::vector<RecordedEnd> ends = queue_.TakeEnds();
+  for (const RecordedEnd& end : ends) CounterOf(end.kind, vitals_).Add();
+  return ends;
+}
+
 absl::StatusOr<ClaimState> MeteredQueue::Check(const Claim& claim, const CancelToken& cancel) {
   absl::StatusOr<ClaimState> state = queue_.Check(claim, cancel);
   if (!absl::IsCancelled(state.status())) Answered(state.status());

@@ -26,6 +26,7 @@ class MeteredQueue : public Queue {
     queue_.GiveUp(claim, outcome);
   }
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
+  std::vector<RecordedEnd> TakeEnds() override;
   bool MoreMayCome() const override { return queue_.MoreMayCome(); }
 
   // The claim that was neither finished nor handed back. Thread-safe, as nothing else here but

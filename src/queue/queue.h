@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +23,14 @@ struct Claim {
   // anew under the same id, with versions that start over, has the time as well.
   int64_t version = 0;
   absl::Time claimed_at;
+};
+
+// The end of a task that was recorded while another one was to be claimed: it cannot be run, or its
+// end had been given up.
+struct RecordedEnd {
+  std::string task_id;
+  Outcome::Kind kind = Outcome::Kind::kFailed;
+  std::string reason;
 };
 
 enum class ClaimState {
@@ -64,6 +73,9 @@ class Queue {
 
   // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
   virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;
+
+  // What ClaimOne has ended since the last call.
+  virtual std::vector<RecordedEnd> TakeEnds() { return {}; }
 
   // Whether a task may still appear although ClaimOne found none (a cloud queue) or the list is
   // fixed (a file).

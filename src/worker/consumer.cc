@@ -30,6 +30,22 @@ constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
 // section 3: 20 s). Where the command has used up a part of them, worker/stop_deadline ends it all.
 constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(17);
 
+absl::string_view NameOf(Outcome::Kind kind) {
+  switch (kind) {
+    case Outcome::Kind::kComplete:
+      return "complete";
+    case Outcome::Kind::kFailed:
+      return "failed";
+    case Outcome::Kind::kKilled:
+      return "killed";
+    case Outcome::Kind::kHandBack:
+      return "handed back";
+    case Outcome::Kind::kClaimLost:
+      break;
+  }
+  return "lost";
+}
+
 std::string HandBackReason(const Outcome& outcome) {
   return absl::StrCat(outcome.machine_fault ? kMachineFaultPrefix : "", outcome.failure_reason);
 }
@@ -55,6 +71,7 @@ void Consumer::SettleLastClaim() {
       [this](int, const absl::Status& error) {
         log_.Warning("cannot settle whether a task is claimed: ", error.message());
       });
+  TellOfEnds();
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
   if (!claim) return;
   Outcome outcome;
@@ -81,8 +98,15 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
       trouble_since =
           step == Step::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
     }
-    if (now - unfit_since >= kUnfitPatience) return End::kMachineUnfit;
-    if (!queue_.MoreMayCome() && now - trouble_since >= kPatienceWithFile) {
+    if (step == Step::kUnfit && now - unfit_since >= kUnfitPatience) {
+      log_.Error("this machine has not been able to claim a task for ",
+                 absl::FormatDuration(kUnfitPatience), ": it is given up");
+      return End::kMachineUnfit;
+    }
+    if (step == Step::kTrouble && !queue_.MoreMayCome() &&
+        now - trouble_since >= kPatienceWithFile) {
+      log_.Error("the tasks file's state could not be used for ",
+                 absl::FormatDuration(kPatienceWithFile), ": it is given up");
       return End::kQueueBroken;
     }
     if (step == Step::kTrouble || step == Step::kUnfit) {
@@ -119,7 +143,10 @@ bool Consumer::WaitUntilFit() {
     const absl::Status fit = options_.check_machine();
     if (fit.ok()) return true;
     log_.Warning("nothing is claimed now: ", fit.message());
-    if (clock_.Now() - started >= kUnfitPatience) return false;
+    if (clock_.Now() - started >= kUnfitPatience) {
+      log_.Error("this machine is given up: ", fit.message());
+      return false;
+    }
     clock_.Sleep(kLookAtMachineAgain, no_more());
   }
   return true;
@@ -140,6 +167,7 @@ absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
 
 Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more());
+  TellOfEnds();
   if (absl::IsAborted(claimed.status())) {
     log_.Debug(claimed.status().message());
     return Step::kContended;
@@ -172,6 +200,17 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     faults_in_a_row_ = 0;
   }
   return Step::kWorked;
+}
+
+void Consumer::TellOfEnds() {
+  for (const RecordedEnd& end : queue_.TakeEnds()) {
+    const Log log = log_.WithTask(end.task_id);
+    if (end.kind == Outcome::Kind::kComplete) {
+      log.Info("complete: its end, which was given up, is recorded now");
+    } else {
+      log.Warning(NameOf(end.kind), ": ", end.reason);
+    }
+  }
 }
 
 // A queue that only people can mend. One in the cloud may always come back.

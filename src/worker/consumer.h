@@ -65,6 +65,8 @@ class Consumer {
   // False if this machine stays unfit.
   bool WaitUntilFit();
   Step ClaimAndRun(Execute execute);
+  // What the queue has recorded beside our claims.
+  void TellOfEnds();
   bool IsBroken(const absl::Status& status) const;
   void Record(const Claim& claim, Outcome& outcome);
   // Tries until it succeeds, or its error is final, or patience ends; returns the last status.

@@ -1,6 +1,5 @@
 #include "worker/stall_response.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "base/thread.h"
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
+#include "worker/end_alarm.h"
 #include "worker/exit_code.h"
 
 namespace sparkles {
@@ -23,16 +23,6 @@ namespace {
 constexpr absl::Duration kAlarmSlack = absl::Seconds(10);
 // For the whole dump. Whoever does not read our lines must not cost the hand-back.
 constexpr absl::Duration kDumpPatience = absl::Seconds(3);
-
-void EndByAlarm(int) { _exit(kExitStuck); }
-
-// Ends the process when `after` has passed, unless the alarm is set anew.
-void SetAlarm(absl::Duration after) {
-  struct sigaction action{};
-  action.sa_handler = EndByAlarm;  // PID 1 of a container does not die of a signal by itself
-  sigaction(SIGALRM, &action, nullptr);
-  alarm(static_cast<unsigned>(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1)))));
-}
 
 // Shared with a thread that may outlive the wait for it.
 struct HandBackState {
@@ -71,7 +61,7 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
   WatchdogActions actions;
   actions.begin = [period, &sink] {
     // Should a single look at a thread take for ever; not before the second period is over.
-    SetAlarm(period + kDumpPatience + kAlarmSlack);
+    EndByAlarm(period + kDumpPatience + kAlarmSlack, kExitStuck);
     const absl::Duration began = MonotonicNow();
     sink.WriteUrgently(Severity::kError,
                        absl::StrCat("watchdog: no sign of life for ", absl::FormatDuration(period),
@@ -81,17 +71,17 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
       return MonotonicNow() - began < kDumpPatience;
     });
     // From now on, since the watchdog counts the next period from now on.
-    SetAlarm(period + kAlarmSlack);
+    EndByAlarm(period + kAlarmSlack, kExitStuck);
   };
   actions.recover = [&sink](absl::Duration lasted) {
-    alarm(0);
+    StopEndAlarm();
     sink.WriteUrgently(Severity::kWarning, absl::StrCat("watchdog: the work goes on after ",
                                                         absl::FormatDuration(lasted)));
   };
   actions.give_up = [period, held = std::move(held), hand_back, &sink] {
     const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
                                             absl::FormatDuration(2 * period));
-    SetAlarm(kStuckHandBack + kAlarmSlack);
+    EndByAlarm(kStuckHandBack + kAlarmSlack, kExitStuck);
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {
       const absl::Status status = HandBackInTime(*hand_back, *claim, reason);

@@ -324,6 +324,9 @@ TEST_F(DatastoreQueueTest, ATaskThatNobodyCanRunIsFailedWithTheReason) {  // D30
     EXPECT_EQ(Property(id, "status"), R"({"stringValue":"failed"})") << id;
     EXPECT_THAT(Property(id, "failure_reason"), HasSubstr(absl::StrCat(property, ": is not")));
   }
+  const std::vector<RecordedEnd> ends = queue_->TakeEnds();
+  EXPECT_EQ(ends.size(), wrong.size());
+  for (const RecordedEnd& end : ends) EXPECT_THAT(end.reason, HasSubstr(": is not"));
 }
 
 TEST_F(DatastoreQueueTest, ATaskWithoutUsableKeyIsLeftAloneAndHidesNoOther) {

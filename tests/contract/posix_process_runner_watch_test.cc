@@ -57,5 +57,18 @@ TEST_F(PosixProcessRunnerTest, WithoutProcThereIsStillARecord) {
   EXPECT_EQ(exit.usage.read_bytes, 0);
 }
 
+TEST_F(PosixProcessRunnerTest, ALimitThatPassesAfterTheCommandsEndIsNotItsFault) {
+  Start();
+  // What it leaves behind is waited for; meanwhile its time is up.
+  for (const int milliseconds : {150, 250, 350, 450}) {
+    Command command = Shell("sleep 0.1; sleep 1000 & exit 0");
+    command.time_limit = absl::Milliseconds(milliseconds);
+    const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+    ASSERT_TRUE(exit.ok()) << exit.status();
+    const bool ended_well = WIFEXITED(exit->wait_status) && WEXITSTATUS(exit->wait_status) == 0;
+    EXPECT_EQ(exit->timed_out, !ended_well) << milliseconds;
+  }
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -57,6 +57,14 @@ class WatchARunningTaskTest(WatchTest):
         self.assertEqual(self.raw_output(watcher),
                          self.lab.read(self.lab.url("job.1/stdout.txt")))
 
+    def test_logs_shows_the_end_of_a_workers_last_task(self):
+        self.start_task("echo first; sleep 1.2; echo last")
+        watcher = self.logs("--follow", wait=False)
+        wait_until(lambda: "first" in watcher.stdout, "the first line is printed")
+        self.gate.touch()
+        self.assertEqual(watcher.wait().exit_code, 0, watcher.stderr)
+        self.assertEqual(watcher.stdout, "first\nlast\n")
+
     def test_logs_goes_on_from_the_start_when_the_command_cuts_its_log(self):
         more = self.lab.folder / "more"
         self.start_task(f"echo a long first line; while [ ! -e {more} ]; do sleep 0.02; done\n"

@@ -58,6 +58,7 @@ class MemQueue : public Queue {
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
   void GiveUp(const Claim& claim, const Outcome&) override { given_up.push_back(claim.task.id); }
+  std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends, {}); }
   bool MoreMayCome() const override { return more_may_come; }
 
   bool more_may_come = false;
@@ -66,6 +67,7 @@ class MemQueue : public Queue {
   std::vector<absl::Status> finish_errors;
   std::vector<absl::Status> hand_back_errors;
   std::vector<std::string> given_up;  // ids
+  std::vector<RecordedEnd> ends;      // to be told
 
  private:
   // Null if the claim is no longer ours.

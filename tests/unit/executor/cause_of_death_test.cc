@@ -19,8 +19,10 @@ std::string KindOf(const CommandExit& exit, const Circumstances& known) {
 constexpr DiskSpace kFull = {.known = true, .bytes = 4096, .no_inodes = false};
 constexpr DiskSpace kRoomy = {.known = true, .bytes = 1 << 30, .no_inodes = false};
 constexpr DiskSpace kNoInodes = {.known = true, .bytes = 1 << 30, .no_inodes = true};
-const OomKills kInGroup = {.in_group = 1, .on_machine = 1, .victim = "Killed process 5 (r)"};
-const OomKills kElsewhere = {.in_group = 0, .on_machine = 1, .victim = ""};
+const OomKills kNone = {.in_group = 0, .on_machine = 0, .known = true, .victim = ""};
+const OomKills kInGroup = {
+    .in_group = 1, .on_machine = 1, .known = true, .victim = "Killed process 5 (r)"};
+const OomKills kElsewhere = {.in_group = 0, .on_machine = 1, .known = true, .victim = ""};
 
 TEST(CauseOfDeathTest, SuccessHasNone) {
   EXPECT_EQ(KindOf(ExitedWith(0), {.oom = kInGroup, .least_free = kFull, .cancelled = true}),
@@ -43,6 +45,13 @@ TEST(CauseOfDeathTest, AKillForLackOfMemoryIsToldFromAnyOtherKill) {  // D47
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kInGroup, .least_free = {}}), "out_of_memory")
       << "a make whose compiler was killed";
   EXPECT_EQ(KindOf(DiedOf(SIGKILL), {}), "signal");
+}
+
+TEST(CauseOfDeathTest, ThatMemoryWasNotLackingIsSaidOnlyWhereItIsCounted) {
+  const auto unknown = FindCauseOfDeath(DiedOf(SIGKILL), {});
+  EXPECT_THAT(unknown->detail, HasSubstr("cannot be known"));
+  const auto counted = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kNone, .least_free = {}});
+  EXPECT_THAT(counted->detail, HasSubstr("has counted no kill"));
 }
 
 TEST(CauseOfDeathTest, AKillElsewhereExplainsNoOtherEnd) {

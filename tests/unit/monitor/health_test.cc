@@ -51,6 +51,17 @@ TEST_F(HealthTest, ReadyWhileTheQueueAnswers) {
   EXPECT_EQ(Ask("/readyz").status, 200) << "a file is always there";
 }
 
+TEST_F(HealthTest, NotReadyWhileNothingIsClaimedForTheMachinesSake) {
+  vitals_.machine_unfit = true;
+  EXPECT_THAT(Ask("/readyz").body, HasSubstr("not fit")) << "the queue was not asked yet";
+  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  EXPECT_EQ(Ask("/readyz").status, 503);
+  remote_ = false;
+  EXPECT_EQ(Ask("/readyz").status, 503);
+  vitals_.machine_unfit = false;
+  EXPECT_EQ(Ask("/readyz").status, 200);
+}
+
 TEST_F(HealthTest, NotReadyWhenItStops) {
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   stopping_ = true;

@@ -167,5 +167,17 @@ TEST_F(OutputTableTest, TasksComeAndGoWhileOthersRead) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST_F(OutputTableTest, TellsWhenAnEndedLogWasLastReadByWhoHasNotAll) {
+  Start("a");
+  Start("b");
+  clock_.Advance(absl::Minutes(1));
+  table_.Find("a")->NoteReader(clock_.Now());
+  EXPECT_LT(table_.LastReader(), clock_.Now() - absl::Hours(1)) << "it has not ended";
+  table_.End("a");
+  EXPECT_EQ(table_.LastReader(), clock_.Now());
+  table_.End("b");
+  EXPECT_EQ(table_.LastReader(), clock_.Now());
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -100,5 +100,20 @@ TEST_F(OomWatchTest, WithoutAnyCounterNothingIsClaimed) {
   EXPECT_EQ(kills.on_machine, 0);
 }
 
+TEST_F(OomWatchTest, SaysWhetherAnybodyCounts) {
+  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  watch.Begin();
+  EXPECT_TRUE(watch.End().known);
+  Write("proc/vmstat", "pgfault 1\n");
+  EXPECT_TRUE(watch.End().known) << "the group's count";
+  Write("memory.events", "");
+  const OomKills kills = watch.End();
+  EXPECT_FALSE(kills.known);
+  EXPECT_EQ(kills.on_machine, 0);
+  watch.Begin();
+  Write("proc/vmstat", "oom_kill 20\n");
+  EXPECT_EQ(watch.End().on_machine, 0) << "of before, perhaps";
+}
+
 }  // namespace
 }  // namespace sparkles

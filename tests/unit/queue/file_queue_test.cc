@@ -58,5 +58,20 @@ TEST_F(FileQueueClaimTest, WorkersMeetWhateverNameTheyKnowTheFileBy) {
   EXPECT_FALSE(ClaimOne(*alias));
 }
 
+TEST_F(FileQueueClaimTest, WhatItEndsByItselfIsTold) {
+  FileTask broken;
+  broken.task.id = "a.1";
+  broken.problem = "args: is missing";
+  auto queue = FileQueue::Open(path_, {broken}, "worker", /*durable=*/false, clock_);
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  EXPECT_FALSE(ClaimOne(**queue));
+  const auto ends = (*queue)->TakeEnds();
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_EQ(ends[0].task_id, "a.1");
+  EXPECT_EQ(ends[0].kind, Outcome::Kind::kFailed);
+  EXPECT_EQ(ends[0].reason, "args: is missing");
+  EXPECT_TRUE((*queue)->TakeEnds().empty()) << "once";
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -69,5 +69,13 @@ TEST_F(MeteredQueueTest, ErrorsAreCountedAndAreNoAnswers) {
   EXPECT_EQ(vitals_.queue_answered_ms, absl::ToUnixMillis(clock_.Now()));
 }
 
+TEST_F(MeteredQueueTest, CountsWhatTheQueueHasEndedByItself) {
+  memory_.ends = {{"x.1", Outcome::Kind::kFailed, "why"}, {"x.2", Outcome::Kind::kHandBack, "why"}};
+  EXPECT_EQ(queue_.TakeEnds().size(), 2U);
+  EXPECT_TRUE(queue_.TakeEnds().empty());
+  EXPECT_EQ(vitals_.failed.value(), 1);
+  EXPECT_EQ(vitals_.handed_back.value(), 1);
+}
+
 }  // namespace
 }  // namespace sparkles

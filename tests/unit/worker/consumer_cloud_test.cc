@@ -129,6 +129,25 @@ TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
 }
 
+TEST_F(ConsumerCloudTest, ContentionIsNoSignOfAMachineThatIsUnfit) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.more_may_come = true;
+  queue.claim_errors.assign(1000, absl::AbortedError("others were faster"));
+  queue.claim_errors[0] = CannotWriteDown(absl::UnknownError("journal: no space"));
+  const absl::Time start = clock_.Now();
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
+  EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
+}
+
+TEST_F(ConsumerCloudTest, WhatTheQueueEndsByItselfIsLogged) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.ends = {{"job.7", Outcome::Kind::kFailed, "args: is missing"}};
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[job.7] failed: args: is missing"));
+}
+
 TEST_F(ConsumerCloudTest, ARefusingProxyOrCredentialsAreWaitedForWithoutEnd) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");

@@ -367,6 +367,7 @@ TEST_F(ConsumerTest, AFileThatIsAwayForMinutesEndsIt) {
   absl::Duration slept;
   for (const absl::Duration sleep : clock_.sleeps()) slept += sleep;
   EXPECT_GE(slept, absl::Minutes(5));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("could not be used for 5m"));
   EXPECT_LE(slept, absl::Minutes(11));  // five more for what it may have claimed unseen
 }
 

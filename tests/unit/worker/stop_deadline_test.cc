@@ -1,6 +1,9 @@
 #include "worker/stop_deadline.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "worker/end_alarm.h"
 
 namespace sparkles {
 namespace {
@@ -43,6 +46,16 @@ TEST(StopDeadlineTest, WhoEndsInTimeIsNotEnded) {
 TEST(StopDeadlineTest, TheStepsEndWithinTwentySeconds) {
   EXPECT_LT(StopSteps().hurry, StopSteps().end);
   EXPECT_LT(StopSteps().end, absl::Seconds(20));
+}
+
+TEST(EndAlarmTest, TheProcessEndsInTimeWithItsExitCode) {
+  EXPECT_EXIT(
+      {
+        EndByAlarm(absl::Milliseconds(1), 9);
+        EndByAlarm(absl::Milliseconds(2), 7);
+        while (true) pause();
+      },
+      testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -1,0 +1,25 @@
+#include "worker/end_alarm.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace sparkles {
+namespace {
+
+volatile sig_atomic_t the_exit_code = 0;
+
+void End(int) { _exit(the_exit_code); }
+
+}  // namespace
+
+void EndByAlarm(absl::Duration after, int exit_code) {
+  the_exit_code = exit_code;
+  struct sigaction action{};
+  action.sa_handler = End;  // PID 1 of a container does not die of a signal by itself
+  sigaction(SIGALRM, &action, nullptr);
+  alarm(static_cast<unsigned>(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1)))));
+}
+
+void StopEndAlarm() { alarm(0); }
+
+}  // namespace sparkles
