@@ -32,20 +32,24 @@ constexpr absl::Duration kStartPatience = absl::Seconds(3);
 // Processors are watched for that long.
 constexpr absl::Duration kCpuPeriod = absl::Seconds(1);
 
+// `text` without the blanks and line ends that editors, echo and Windows put behind a secret.
+absl::StatusOr<std::string> ParseSecret(absl::string_view text, absl::string_view source) {
+  const absl::string_view secret = absl::StripTrailingAsciiWhitespace(text);
+  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(source, ": holds no secret"));
+  if (MonitorClient::CanSend(secret)) return std::string(secret);
+  return absl::InvalidArgumentError(absl::StrCat(
+      source, ": the secret must be one line of ASCII letters, digits, signs and blanks"));
+}
+
 absl::StatusOr<std::string> FindSecret(const WatchOptions& options) {
   if (options.secret_file.empty()) {
-    std::string secret = ProcessEnvironment(kSecretVariable);
-    if (!secret.empty()) return secret;
+    const std::string secret = ProcessEnvironment(kSecretVariable);
+    if (!secret.empty()) return ParseSecret(secret, kSecretVariable);
     return absl::InvalidArgumentError(
         absl::StrCat("a secret is needed: --secretFile FILE, or ", kSecretVariable));
   }
   ASSIGN_OR_RETURN(const std::string text, ReadFile(options.secret_file, kMaxKeyFile));
-  // Editors and echo end a file with a line end.
-  const absl::string_view secret = absl::StripTrailingAsciiWhitespace(text);
-  if (secret.empty() || HasControlCharacter(secret)) {
-    return absl::InvalidArgumentError(absl::StrCat(options.secret_file, ": not one line of text"));
-  }
-  return std::string(secret);
+  return ParseSecret(text, options.secret_file);
 }
 
 absl::StatusOr<std::string> ReadCertificate(const std::string& path) {

@@ -93,6 +93,17 @@ class WatchInVainTest(WatchTest):
         self.assert_says(self.logs("--secretFile", file), 2, str(file))
         self.end()
 
+    def test_line_ends_behind_a_secret_are_left_out_and_what_cannot_be_sent_is_refused(self):
+        self.start_task("echo hello")
+        file = self.lab.folder / "secret"
+        file.write_bytes(SECRET.encode() + b" \r\n")
+        wait_until(lambda: "hello" in self.logs("--secretFile", file).stdout, "the line is printed")
+        self.assertIn("hello", self.logs(secret=SECRET + "\r").stdout)
+        self.assert_says(self.logs(secret="secr\u00e8t"), 2, "SPARKLES_MONITOR_SECRET: ")
+        file.write_text("secr\u00e8t\n", encoding="utf-8")
+        self.assert_says(self.watch("status", "--secretFile", file), 2, f"{file}: ")
+        self.end()
+
     def test_another_certificate_is_refused(self):
         self.start_task("echo hello")
         wait_until(lambda: "hello" in self.logs().stdout, "the line is printed")
