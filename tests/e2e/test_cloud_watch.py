@@ -1,5 +1,7 @@
 """`sparklesworker status` and `logs`: a person watches a worker."""
 import re
+import signal
+import time
 import unittest
 
 from harness import wait_until
@@ -76,7 +78,21 @@ class WatchARunningTaskTest(WatchTest):
         self.worker.signal(15)
         self.worker.wait()
         self.assertEqual(watcher.wait(90).exit_code, 1)
-        self.assertIn(f"localhost:{self.lab.port}", watcher.stderr)
+        self.assertIn(f"localhost:{self.lab.port}: the worker cannot be reached any more",
+                      watcher.stderr)
+        self.assertIn("stdout_url", watcher.stderr)
+
+    def test_a_follower_waits_for_a_worker_that_is_silent_for_longer_than_a_call_may_take(self):
+        self.start_task("echo hello", "--shutdownAfter", "30")
+        watcher = self.logs("--follow", wait=False)
+        wait_until(lambda: "hello" in watcher.stdout, "the line is printed")
+        self.worker.signal(signal.SIGSTOP)
+        time.sleep(23)
+        self.assertIsNone(watcher.exit_code, watcher.stderr)
+        self.worker.signal(signal.SIGCONT)
+        self.gate.touch()
+        self.assertEqual(watcher.wait().exit_code, 0, watcher.stderr)
+        self.assertEqual(watcher.stdout, "hello\n")
 
 
 class WatchInVainTest(WatchTest):
