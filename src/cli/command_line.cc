@@ -4,14 +4,19 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/version.h"
 #include "worker/exit_code.h"
@@ -41,6 +46,36 @@ constexpr char kSignals[] =
 
 // For flags with no better limit than that of their type.
 constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+bool IsHost(absl::string_view text) {
+  const bool in_brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  const absl::string_view name = in_brackets ? text.substr(1, text.size() - 2) : text;
+  return !name.empty() && std::all_of(name.begin(), name.end(), absl::ascii_isgraph) &&
+         name.find_first_of("[]/") == absl::string_view::npos &&
+         absl::StrContains(name, ':') == in_brackets;
+}
+
+bool IsPort(absl::string_view text) {
+  int port = 0;  // SimpleAtoi takes blanks and signs, too
+  return std::all_of(text.begin(), text.end(), absl::ascii_isdigit) &&
+         absl::SimpleAtoi(text, &port) && port >= 1 && port <= 65535;
+}
+
+// What is wrong with a flag's value, empty if nothing is: of an address, since gRPC asks port 443
+// if none is named,
+std::string AddressProblem(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && IsHost(text.substr(0, colon)) &&
+      IsPort(text.substr(colon + 1))) {
+    return "";
+  }
+  return absl::StrCat("'", PrintableText(text), "' is not HOST:PORT (IPv6: [ADDRESS]:PORT)");
+}
+
+// and of a text that goes into a message of gRPC, which takes no other.
+std::string Utf8Problem(const std::string& text) {
+  return IsUtf8(text) ? "" : absl::StrCat("'", PrintableText(text), "' is not UTF-8");
+}
 
 // Declares all commands, with the options that their flags fill in.
 class CommandLine {
@@ -282,7 +317,8 @@ void CommandLine::DeclareWatching() {
   CLI::App* logs = app_.add_subcommand("logs", "Show what a task on a worker has printed.");
   for (CLI::App* command : {status, logs}) {
     command->add_option("--address", watch_.address, "HOST:PORT of the worker's Monitor")
-        ->required();
+        ->required()
+        ->check(AddressProblem);
     command
         ->add_option("--certFile", watch_.cert_file,
                      "file with the certificate of the cluster (PEM)")
@@ -290,7 +326,7 @@ void CommandLine::DeclareWatching() {
     command->add_option("--secretFile", watch_.secret_file,
                         "file with the cluster's secret; default: SPARKLES_MONITOR_SECRET");
   }
-  logs->add_option("--task", watch_.task, "id of the task")->required();
+  logs->add_option("--task", watch_.task, "id of the task")->required()->check(Utf8Problem);
   logs->add_flag("--follow", watch_.follow, "go on until the task has ended");
 }
 

@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -55,6 +56,10 @@ class MonitorClient::Stub {
  private:
   const std::unique_ptr<::Monitor::Stub> monitor_;
 };
+
+bool MonitorClient::CanSend(absl::string_view secret) {
+  return std::all_of(secret.begin(), secret.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
+}
 
 MonitorClient::MonitorClient(std::string address, const std::string& certificate,
                              std::string secret)

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "monitor/process_status.h"
 
@@ -27,6 +28,9 @@ class MonitorClient {
  public:
   // How long a call may take.
   static constexpr absl::Duration kTimeout = absl::Seconds(20);
+
+  // True of printable ASCII. With another secret gRPC aborts.
+  static bool CanSend(absl::string_view secret);
 
   // `address` is host:port. The server must have `certificate` (PEM), whatever its host is called.
   MonitorClient(std::string address, const std::string& certificate, std::string secret);

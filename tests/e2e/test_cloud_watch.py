@@ -1,5 +1,7 @@
 """`sparklesworker status` and `logs`: a person watches a worker."""
 import re
+import signal
+import time
 import unittest
 
 from harness import wait_until
@@ -84,7 +86,21 @@ class WatchARunningTaskTest(WatchTest):
         self.worker.signal(15)
         self.worker.wait()
         self.assertEqual(watcher.wait(90).exit_code, 1)
-        self.assertIn(f"localhost:{self.lab.port}", watcher.stderr)
+        self.assertIn(f"localhost:{self.lab.port}: the worker cannot be reached any more",
+                      watcher.stderr)
+        self.assertIn("stdout_url", watcher.stderr)
+
+    def test_a_follower_waits_for_a_worker_that_is_silent_for_longer_than_a_call_may_take(self):
+        self.start_task("echo hello", "--shutdownAfter", "30")
+        watcher = self.logs("--follow", wait=False)
+        wait_until(lambda: "hello" in watcher.stdout, "the line is printed")
+        self.worker.signal(signal.SIGSTOP)
+        time.sleep(23)
+        self.assertIsNone(watcher.exit_code, watcher.stderr)
+        self.worker.signal(signal.SIGCONT)
+        self.gate.touch()
+        self.assertEqual(watcher.wait().exit_code, 0, watcher.stderr)
+        self.assertEqual(watcher.stdout, "hello\n")
 
 
 class WatchInVainTest(WatchTest):
@@ -99,6 +115,17 @@ class WatchInVainTest(WatchTest):
         self.assert_says(self.logs("--secretFile", "/nowhere"), 2, "/nowhere")
         file.write_text("\n", encoding="utf-8")
         self.assert_says(self.logs("--secretFile", file), 2, str(file))
+        self.end()
+
+    def test_line_ends_behind_a_secret_are_left_out_and_what_cannot_be_sent_is_refused(self):
+        self.start_task("echo hello")
+        file = self.lab.folder / "secret"
+        file.write_bytes(SECRET.encode() + b" \r\n")
+        wait_until(lambda: "hello" in self.logs("--secretFile", file).stdout, "the line is printed")
+        self.assertIn("hello", self.logs(secret=SECRET + "\r").stdout)
+        self.assert_says(self.logs(secret="secr\u00e8t"), 2, "SPARKLES_MONITOR_SECRET: ")
+        file.write_text("secr\u00e8t\n", encoding="utf-8")
+        self.assert_says(self.watch("status", "--secretFile", file), 2, f"{file}: ")
         self.end()
 
     def test_another_certificate_is_refused(self):

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
@@ -20,8 +21,10 @@
 namespace sparkles {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 // Catches what is written to `stream` as long as it lives.
@@ -171,6 +174,56 @@ TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
               kExitUsage)
         << flag[0] << " " << flag[1];
     EXPECT_THAT(err_, HasSubstr(flag[0]));
+  }
+}
+
+TEST_F(CommandLineTest, AnAddressWithoutItsPortIsAUsageError) {
+  for (const std::string command : {"status", "logs"}) {
+    for (const std::string address :
+         {"host",       "host:",     ":6032",        "host:0",
+          "host:65536", "host:+1",   "host:1x",      "host: 1",
+          "host:-1",    "::1",       "::1:6032",     "[::1]",
+          "[::1]:",     "[]:6032",   "[host]:6032",  "http://host:6032",
+          "host:6032/", "h st:6032", "h\xffst:6032", "host:99999999999999999999"}) {
+      ExpectUsageError({command, "--address", address, "--certFile", "c"},
+                       "sparklesworker " + command + ": --address: '");
+      EXPECT_THAT(err_, HasSubstr("is not HOST:PORT"));
+    }
+  }
+}
+
+TEST_F(CommandLineTest, AnAddressMayBeANameOrANumberOfEitherKind) {
+  for (const std::string address :
+       {"host:1", "a-b.c_d.internal:6032", "10.0.0.1:65535", "[::1]:6032", "[fe80::1%eth0]:6032"}) {
+    EXPECT_EQ(Run({"status", "--address", address, "--certFile", "c", "--secretFile", "/nowhere"}),
+              kExitUsage);
+    EXPECT_THAT(err_, StartsWith("sparklesworker status: /nowhere: "));
+  }
+}
+
+TEST_F(CommandLineTest, ATaskThatIsNoUtf8IsAUsageError) {
+  ExpectUsageError({"logs", "--address", "host:1", "--certFile", "c", "--task", "job\xff"},
+                   "sparklesworker logs: --task: 'job\\xff' is not UTF-8");
+}
+
+// gRPC aborts on them.
+TEST_F(CommandLineTest, SecretsThatCannotBeSentAreRefusedAndNotQuoted) {
+  const std::string file = folder_ / "secret";
+  for (const std::string secret :
+       {"secr\xc3\xa8t", "ses\rame", "ses\name", "sesame\x7f", "\x1bsesame", " \r\n"}) {
+    const std::vector<std::string> status = {"status", "--address", "host:1", "--certFile", "c"};
+    ASSERT_EQ(setenv("SPARKLES_MONITOR_SECRET", secret.c_str(), 1), 0);
+    EXPECT_EQ(Run(status), kExitUsage);
+    EXPECT_THAT(err_, StartsWith("sparklesworker status: SPARKLES_MONITOR_SECRET: "));
+    EXPECT_THAT(err_,
+                AllOf(HasSubstr("secret"), Not(HasSubstr("ses")), Not(HasSubstr("secr\xc3"))));
+    unsetenv("SPARKLES_MONITOR_SECRET");
+    ASSERT_TRUE(WriteFileAtomically(file, secret, false).ok());
+    std::vector<std::string> logs = {"logs", "--address", "host:1", "--certFile", "c"};
+    logs.insert(logs.end(), {"--task", "job.1", "--secretFile", file});
+    EXPECT_EQ(Run(logs), kExitUsage);
+    EXPECT_THAT(err_, StartsWith("sparklesworker logs: " + file + ": "));
+    EXPECT_THAT(err_, Not(HasSubstr("sesame")));
   }
 }
 
