@@ -2,12 +2,12 @@
 """Chaos: workers on machines that are killed, frozen and told to go, over a network that breaks.
 
 The one hard idea: nothing is asserted while it storms. Afterwards everything has to come to rest,
-and then the entities and the objects alone must tell a true story, whatever happened.
+and then the entities, the objects and the ends of all workers must tell a true story
+(chaos_judge.py), whatever happened.
 """
 import argparse
 import collections
 import hashlib
-import json
 import os
 import random
 import signal
@@ -18,13 +18,18 @@ import time
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 from gcloud.server import Server  # noqa: E402
-from harness import SLOWNESS, crc32c, processes_of  # noqa: E402
+from harness import SLOWNESS, processes_of  # noqa: E402
+import chaos_judge  # noqa: E402
 import cloud_lab  # noqa: E402
 
-FINAL = ("complete", "failed", "killed")
-COMMAND = """sleep 0.0{pause}; cat input.txt > copy.txt; mkdir -p sub
-echo "$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT" > sub/who.txt
+# big.bin is the same in each attempt: what is in its place already need not be uploaded again.
+COMMAND = """{stubborn}; me="$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT in $(pwd -P)"; echo "$me"
+sleep 0.0{pause}; mkdir -p sub; echo "$me" > sub/who.txt; cat input.txt sub/who.txt > copy.txt
 head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}; sleep 0.{pause}"""
+# A stubborn one has to be killed, once it is told to go.
+STUBBORN = (":", ":", "trap 'sleep 60' TERM")
+GRACE = 3  # seconds
+QUIT_AGAIN = 1.2  # seconds: a TERM that comes sooner after another is the same request
 # What a network may do; `count` is added.
 FAULTS = (
     {"action": "cut", "kind": "datastore.commit", "apply": True},
@@ -42,7 +47,8 @@ FAULTS = (
     {"action": "corrupt", "kind": "object.*", "offset": 3},
     {"action": "corrupt", "kind": "upload.*", "offset": 900, "side": "request"},
 )
-ACTIONS = ("kill", "kill", "stop", "term", "fault", "fault", "fault", "fault", "down", "quit")
+ACTIONS = ("kill", "kill", "stop", "term", "fault", "fault", "fault", "fault", "down", "quit",
+           "preempt")
 
 
 class Machine:
@@ -57,40 +63,85 @@ class Machine:
         self.metadata.metadata.set("project/project-id", lab.datastore.project)
         self.owner = f"projects/123456/zones/us-east1-b/vm-{number}"
         self.worker = None
-        self.started = 0.0
+        self.done = set()  # what was done to end this worker, see chaos_judge.explained
         self.start_at = 0.0
         self.wakes_at = None  # when it is frozen
-        self.exits = []
+        self.quits_at = None  # when it was told to go once, and will be again
+        self.ended = []  # (worker, what was done to it)
 
     def start(self):
         self.lab.tasks_dir, self.lab.cache_dir = self.top / "tasks", self.top / "cache"
-        self.started = time.time()
-        self.wakes_at = None
+        self.metadata.metadata.set("instance/preempted", "FALSE")
+        self.done, self.wakes_at, self.quits_at = set(), None, None
         # A short grace and a short patience with an empty queue: all is faster than life here.
         self.worker = self.lab.start_consume(
-            "--shutdownAfter", "1", "--grace", "1",
+            "--shutdownAfter", "1", "--grace", GRACE,
             environment={"GCE_METADATA_HOST": self.metadata.address})
 
     def lives(self):
         return self.worker is not None and self.worker.exit_code is None
 
-    def signal(self, number):
+    def end(self, number):
+        """Sends a signal that it does not survive, or not for long."""
         if self.lives():
+            self.done.add(number)
             self.worker.signal(number)
 
-    def look(self, now, pause):
-        """Wakes it, or starts it again, when it is time for that."""
-        if self.wakes_at is not None and now >= self.wakes_at:
-            self.wakes_at = None
-            self.signal(signal.SIGCONT)
+    def freeze(self, until):
+        self.wakes_at = until
+        self.worker.signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.wakes_at = None
         if self.lives():
-            return
+            self.worker.signal(signal.SIGCONT)
+
+    def preempt(self):
+        if self.lives():
+            self.done.add(chaos_judge.PREEMPTED)
+            self.metadata.metadata.set("instance/preempted", "TRUE")
+
+    def quit(self, now):
+        """Tells it to go, and again a moment later: then it has to hurry."""
+        self.end(signal.SIGTERM)
+        self.quits_at = now + QUIT_AGAIN
+
+    def look(self, now, pause):
+        """Wakes it, or starts it again, when it is time for that. True: it was told to hurry."""
+        if self.wakes_at is not None and now >= self.wakes_at:
+            self.wake()
+        if self.lives():
+            hurries = self.quits_at is not None and now >= self.quits_at
+            if hurries:
+                self.quits_at = None
+                self.end(signal.SIGTERM)
+            return hurries
         if self.worker is not None:
-            self.exits.append(self.worker.exit_code)
-            self.worker = None
+            self.bury()
             self.start_at = now + pause
         if now >= self.start_at:
             self.start()
+        return False
+
+    def bury(self):
+        self.ended.append((self.worker, self.done))
+        self.worker = None
+
+    def leave_alone(self):
+        """From now on nothing more is done to it."""
+        self.quits_at = None
+        self.wake()
+
+    def start_last(self):
+        """A worker to which nothing is done: it clears what a killed one has left."""
+        if self.worker is not None and (self.done or not self.lives()):
+            self.worker.wait(60)
+            self.bury()
+        if self.worker is None:
+            self.start()
+
+    def folder(self):
+        return os.path.realpath(self.top / "tasks")
 
 
 class Chaos:
@@ -102,6 +153,9 @@ class Chaos:
         self.machines = [Machine(self.lab, number) for number in range(1, machines + 1)]
         self.names = [f"job-{number % 5}.{number}" for number in range(1, tasks + 1)]
         self.expected = {}
+        self.folders = {machine.owner: machine.folder() for machine in self.machines}
+        self.witness = chaos_judge.Witness()
+        self.rewritten = []  # problems that were seen on the way
         self.done = collections.Counter()  # what was done to them
 
     # --- the storm
@@ -111,8 +165,14 @@ class Chaos:
         url = self.lab.put(f"cas/{hashlib.sha256(content).hexdigest()}", content)
         for name in names:
             size, letter = self.random.choice((10, 5000, 300000)), self.random.choice("abc")
-            command = COMMAND.format(pause=self.random.randrange(10), size=size, letter=letter)
-            self.expected[name] = {"copy.txt": content, "big.bin": letter.encode() * size}
+            command = COMMAND.format(pause=self.random.randrange(10), size=size, letter=letter,
+                                     stubborn=self.random.choice(STUBBORN))
+            mark = chaos_judge.MARK + b"\n"
+            self.expected[name] = {
+                "copy.txt": content + mark, chaos_judge.MARKED: mark,
+                "big.bin": letter.encode() * size,
+                "stdout.txt": b"sparkles: Downloading 1 files...\nsparkles: download complete.\n"
+                              + mark + f"done {letter}\n".encode()}
             self.lab.write_tasks([self.lab.task(name, command, downloads=[
                 self.lab.download(url, "input.txt", is_cas_key=True,
                                   symlink_safe=self.random.random() < 0.5)])])
@@ -121,13 +181,12 @@ class Chaos:
         action = self.random.choice(ACTIONS)
         machine = self.random.choice(self.machines)
         if action == "kill":
-            machine.signal(signal.SIGKILL)
+            machine.end(signal.SIGKILL)
         elif action == "term":
-            machine.signal(self.random.choice((signal.SIGTERM, signal.SIGINT)))
+            machine.end(self.random.choice((signal.SIGTERM, signal.SIGINT)))
         elif action == "stop" and machine.lives() and machine.wakes_at is None:
             # Now and then so long that another one has the task meanwhile.
-            machine.signal(signal.SIGSTOP)
-            machine.wakes_at = time.monotonic() + self.random.choice((0.3, 2.0, 8.0))
+            machine.freeze(time.monotonic() + self.random.choice((0.3, 2.0, 8.0)))
             if self.random.random() < 0.5:
                 self.reset_tasks_of(machine)
         elif action == "fault":
@@ -139,8 +198,9 @@ class Chaos:
         elif action == "down":
             self.lab.cloud.go_down(self.random.uniform(0.2, 2.0))
         elif action == "quit":
-            machine.signal(signal.SIGTERM)
-            machine.signal(signal.SIGTERM)
+            machine.quit(time.monotonic())
+        elif action == "preempt":
+            machine.preempt()
         self.done[action] += 1
 
     def storm(self):
@@ -152,7 +212,7 @@ class Chaos:
             due = int(len(self.names) * min(1.0, (now - start) / self.seconds + 0.1))
             self.submit(self.names[len(self.expected):due])
             for machine in self.machines:
-                machine.look(now, self.random.uniform(0.0, 1.0))
+                self.done["hurry"] += machine.look(now, self.random.uniform(0.0, 1.0))
             if now >= strike_at:
                 self.strike()
                 strike_at = now + self.random.uniform(0.05, 0.5)
@@ -161,99 +221,75 @@ class Chaos:
         self.lab.cloud.faults.clear()
         self.lab.cloud.come_back()
         for machine in self.machines:
-            machine.wakes_at = None
-            machine.signal(signal.SIGCONT)
+            machine.leave_alone()
+
+    def look_at_tasks(self):
+        states = self.lab.states()
+        for name, state in states.items():
+            self.rewritten += [f"{name}: {problem}" for problem in self.witness.problems(
+                name, state.lines, state.version, self.folders)]
+        return states
 
     # --- the calm
 
     def reset_tasks_of(self, machine):
         """What a client does who takes the machine for dead."""
-        for name, state in self.lab.states().items():
+        for name, state in self.look_at_tasks().items():
             if state.status == "claimed" and state.owner == machine.owner:
-                self.lab.reset_task(name)
+                self.lab.reset_task(name, of=machine.owner)
 
     def unfinished(self):
-        return {name: state.status for name, state in self.lab.states().items()
-                if state.status not in FINAL}
+        return {name: state.status for name, state in self.look_at_tasks().items()
+                if state.status not in chaos_judge.FINAL}
 
     def come_to_rest(self, seconds):
         """Nobody resets anything now: what the killed held, the next on their machine give back."""
         end = time.monotonic() + seconds * SLOWNESS
         while left := self.unfinished():
             now = time.monotonic()
-            assert now < end, f"seed {self.seed}: not at its end after {seconds} s: {left}"
+            # Workers that die of something are why, if there are such.
+            assert now < end, "\n".join([
+                f"seed {self.seed}: not at its end after {seconds} s: {left}",
+                *self.problems_of_exits()[:5]])
             for machine in self.machines:
                 machine.look(now, 0.1)
             time.sleep(0.2)
         for machine in self.machines:
-            if not machine.lives():
-                machine.start()  # it clears what a killed one has left in its folders
+            machine.start_last()
         for machine in self.machines:
             machine.worker.wait(60)
+            machine.bury()
 
     # --- the judgement
 
     def problems(self):
         """Everything that is not as it was promised, as a list of lines."""
-        found = []
-        states = self.lab.states()
+        states = self.look_at_tasks()
+        found = self.rewritten
         if sorted(states) != sorted(self.names):
             found.append(f"there are {len(states)} tasks")
         for name, state in states.items():
             found += [f"{name}: {problem}" for problem in self.problems_of(name, state)]
         for machine in self.machines:
-            folder = machine.top / "tasks"
-            found += [f"left behind: {path}" for path in folder.glob("task-*")]
-            if machine.worker.exit_code != 0:
-                found.append(f"the last worker ended with {machine.worker.exit_code}:\n"
-                             + machine.worker.stderr[-2000:])
+            found += [f"left behind: {path}" for path in (machine.top / "tasks").glob("task-*")]
+        found += self.problems_of_exits()
         found += [f"process {pid} is left" for pid in processes_of(self.lab.folder)]
         return found
 
-    def problems_of(self, name, state):
-        story = [line["status"] for line in state.lines]
-        if state.status != "complete":
-            yield f"{state.status} ({state.failure_reason}): {story}"
-            return
-        if story[0] != "pending" or story[-1] != "complete" or story.count("complete") != 1:
-            yield f"its history is {story}"
-        if state.version != len(story):
-            yield f"version {state.version} after {story}"
-        known = set(cloud_lab.properties_of(self.lab.entity(name, {}))) | {"task_id"}
-        if set(state.properties) != known:
-            yield f"its properties are {sorted(state.properties)}"
-        if state.exit_code != "0":
-            yield f"exit code {state.exit_code}"
-        for line in state.lines:
-            if not set(line) <= {"timestamp", "status", "owner", "failure_reason"}:
-                yield f"history entry {line}"
-        yield from self.problems_of_objects(name)
+    def problems_of_exits(self):
+        return [f"worker {worker.pid} of machine {machine.number}: {problem}"
+                for machine in self.machines for worker, done in machine.ended
+                for problem in chaos_judge.problems_of_exit(worker.exit_code, done, worker.stderr)]
 
-    def problems_of_objects(self, name):
-        objects = self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/")
-        by_path = {path.removeprefix(f"{name}/"): found for path, found in objects.items()}
-        result = by_path.get("result.json")
-        if result is None:
-            yield "no result.json"
-            return
-        files = {file["src"]: file for file in json.loads(bytes(result.data))["files"]}
-        if set(files) != {*self.expected[name], "sub/who.txt", "stdout.txt"}:
-            yield f"result.json lists {sorted(files)}"
-        if set(by_path) != {*files, "result.json"}:
-            yield f"in the store are {sorted(by_path)}"
-        for path, file in files.items():
-            stored = by_path.get(path)
-            if stored is None:
-                yield f"{path} is not there"
-            elif stored.generation != file["generation"]:
-                yield f"{path} was replaced after result.json was written"
-            elif (len(stored.data), crc32c(bytes(stored.data))) != (file["size"], file["crc32c"]):
-                yield f"{path} is not what result.json says"
-            elif stored.generation > result.generation:
-                yield f"{path} is younger than result.json"
-        for path, content in self.expected[name].items():
-            if path in by_path and bytes(by_path[path].data) != content:
-                yield f"{path} has a wrong content"
+    def problems_of(self, name, state):
+        known = set(cloud_lab.properties_of(self.lab.entity(name, {}))) | {"task_id"}
+        yield from chaos_judge.problems_of_task(name, state.properties, known, self.folders)
+        if state.status == "complete":
+            objects = self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/")
+            yield from chaos_judge.problems_of_objects(
+                name, state.lines,
+                {path.removeprefix(f"{name}/"): found for path, found in objects.items()},
+                self.expected[name], self.folders)
 
     def run(self, rest=90):
         try:
@@ -266,7 +302,8 @@ class Chaos:
             self.lab.close()
 
     def summary(self):
-        exits = collections.Counter(code for machine in self.machines for code in machine.exits)
+        exits = collections.Counter(
+            worker.exit_code for machine in self.machines for worker, _ in machine.ended)
         return (f"seed {self.seed}: {len(self.names)} tasks, {len(self.machines)} machines, "
                 f"{self.seconds:g} s; done to them: {dict(self.done)}; workers ended with "
                 f"{dict(exits)}")

@@ -188,10 +188,13 @@ class CloudLab(Lab):
         self.datastore.put(*(task if "key" in task else self.entity(task["task_id"], task["args"])
                              for task in tasks))
 
-    def reset_task(self, name):
-        """As the client does: a plain put of what it last saw, made pending."""
+    def reset_task(self, name, of=None):
+        """As the client does: a plain put of what it last saw, made pending. `of`: only if that
+        owner has claimed it."""
         entity = self.datastore.get("SparklesV5Task", name)
         properties = entity["properties"]
+        if of and (plain(properties["status"]), plain(properties["owner"])) != ("claimed", of):
+            return
         properties.update(status=value("pending"), owner=value(None),
                           version=value(plain(properties["version"]) + 1))
         properties["history"]["arrayValue"]["values"].append(

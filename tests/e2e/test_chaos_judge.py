@@ -1,0 +1,251 @@
+"""The judge of chaos.py must be able to condemn: a true story, broken in one place at a time."""
+import collections
+import copy
+import json
+import signal
+import unittest
+
+import chaos_judge
+from harness import crc32c
+
+NAME = "job-1.7"
+FOLDERS = {"zone/vm-1": "/lab/machine-1/tasks", "zone/vm-2": "/lab/machine-2/tasks"}
+KNOWN = {"task_id", "status", "owner", "exit_code", "failure_reason", "version", "history"}
+EXPECTED = {"sub/who.txt": b"<mark>\n", "big.bin": b"aaa", "stdout.txt": b"begun\n<mark>\ndone\n"}
+Stored = collections.namedtuple("Stored", "data generation")
+
+
+def entry(timestamp, status, owner=None, **more):
+    return {"timestamp": timestamp, "status": status, **({"owner": owner} if owner else {}), **more}
+
+
+def mark_of(attempt, machine, task=NAME):
+    return f"{task} attempt {attempt} in /lab/machine-{machine}/tasks/task-a1/work".encode()
+
+
+class Story:
+    """A task that the second machine completed after the first one had lost it."""
+
+    def __init__(self):
+        self.lines = [
+            entry(1.0, "pending", failure_reason=None), entry(2.0, "claimed", "zone/vm-1"),
+            entry(3.0, "reset", failure_reason="abandoned"), entry(4.0, "claimed", "zone/vm-2"),
+            entry(7.0, "complete")]
+        self.task = {"task_id": NAME, "status": "complete", "owner": "zone/vm-2",
+                     "exit_code": "0", "failure_reason": None, "version": 5,
+                     "history": self.lines}
+        self.mark = mark_of(2, 2)
+        self.marks = {}  # other ones, by path
+        self.times = (5.0, 6.0)
+        self.change_objects = lambda objects: None
+
+    def objects(self):
+        objects = {path: Stored(content.replace(b"<mark>", self.marks.get(path, self.mark)), 10)
+                   for path, content in EXPECTED.items()}
+        files = [{"src": path, "size": len(stored.data), "crc32c": crc32c(stored.data),
+                  "generation": stored.generation} for path, stored in objects.items()]
+        result = {"return_code": "0", "files": files, "resource_usage": dict(
+            zip(("start_time", "end_time"), self.times))}
+        objects["result.json"] = Stored(json.dumps(result).encode(), 20)
+        self.change_objects(objects)
+        return objects
+
+    def problems(self):
+        return [*chaos_judge.problems_of_task(NAME, self.task, KNOWN, FOLDERS),
+                *chaos_judge.problems_of_objects(NAME, self.lines, self.objects(), EXPECTED,
+                                                 FOLDERS)]
+
+
+class JudgeTest(unittest.TestCase):
+    def assert_condemned(self, problems, *words):
+        text = "\n".join(problems)
+        self.assertTrue(text, "no problem was found")
+        for word in words:
+            self.assertIn(word, text)
+
+
+class Exits(JudgeTest):
+    def test_what_was_done_to_a_worker_explains_its_end(self):
+        for code, done in ((0, ()), (0, (signal.SIGTERM,)), (-9, (signal.SIGKILL,)),
+                           (130, (signal.SIGINT,)), (143, (signal.SIGINT, signal.SIGTERM)),
+                           (75, (chaos_judge.PREEMPTED,))):
+            with self.subTest(code=code):
+                self.assertEqual([*chaos_judge.problems_of_exit(code, set(done), "said")], [])
+
+    def test_a_signal_may_come_before_the_worker_is_ready_for_it(self):
+        done = {signal.SIGTERM}
+        self.assertEqual([*chaos_judge.problems_of_exit(-signal.SIGTERM, done, "")], [])
+        self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGTERM, done, "claimed"))
+        self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGINT, done, ""))
+
+    def test_no_storm_explains_a_crash_or_an_error_of_the_worker(self):
+        everything = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, chaos_judge.PREEMPTED}
+        for code in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1, 2, 3, 4, 5, 6, 99, 134,
+                     137):
+            with self.subTest(code=code):
+                self.assert_condemned(chaos_judge.problems_of_exit(code, everything, ""),
+                                      f"ended with {code} ")
+
+    def test_what_was_not_done_explains_nothing(self):
+        for code, done in ((-9, (signal.SIGTERM,)), (130, (signal.SIGTERM,)),
+                           (143, (signal.SIGINT,)), (143, ()), (75, (signal.SIGTERM,))):
+            with self.subTest(code=code):
+                self.assert_condemned(chaos_judge.problems_of_exit(code, set(done), ""))
+
+    def test_a_problem_names_the_last_lines_of_the_worker(self):
+        stderr = "".join(f"line {number}.\n" for number in range(1, 101))
+        problems = [*chaos_judge.problems_of_exit(-11, set(), stderr)]
+        self.assert_condemned(problems, "line 86.\n", "line 100.")
+        self.assertNotIn("line 85.", problems[0])
+
+
+class Histories(JudgeTest):
+    def setUp(self):
+        self.story = Story()
+
+    def assert_broken(self, *words):
+        self.story.task["version"] = len(self.story.lines)
+        self.assert_condemned(self.story.problems(), *words)
+
+    def test_a_true_story_is_believed(self):
+        self.assertEqual(self.story.problems(), [])
+
+    def test_a_claim_that_nobody_gave_back_is_not_claimed_again(self):
+        del self.story.lines[2]
+        self.assert_broken("step 3 is claimed after claimed")
+
+    def test_an_end_needs_a_claim(self):
+        del self.story.lines[3]
+        self.assert_broken("step 4 is complete after reset")
+
+    def test_a_history_begins_with_pending(self):
+        del self.story.lines[0]
+        self.assert_broken("step 1 is claimed after None")
+
+    def test_nothing_comes_after_an_end(self):
+        for end in chaos_judge.FINAL:
+            for after in ("pending", "claimed", "reset", "complete"):
+                with self.subTest(end=end, after=after):
+                    self.story = Story()
+                    self.story.lines[2:2] = [entry(2.5, end), entry(2.6, after)]
+                    self.assert_broken(f"step 4 is {after} after {end}")
+
+    def test_one_complete_is_enough(self):
+        self.story.lines.append(entry(8.0, "complete"))
+        self.assert_broken("step 6 is complete after complete")
+
+    def test_an_unknown_step_is_none(self):
+        self.story.lines[2]["status"] = "lost"
+        self.assert_broken("step 3 is lost after claimed", "step 4 is claimed after lost")
+
+    def test_only_machines_of_this_chaos_claim(self):
+        for owner in ("zone/vm-9", None):
+            with self.subTest(owner=owner):
+                self.story = Story()
+                self.story.lines[1]["owner"] = owner
+                self.assert_broken(f"step 2 is claimed by {owner}")
+
+    def test_only_a_claim_has_an_owner(self):
+        self.story.lines[2]["owner"] = "zone/vm-1"
+        self.assert_broken("step 3 is reset by zone/vm-1")
+
+    def test_an_entry_has_a_time_and_no_unknown_field(self):
+        del self.story.lines[1]["timestamp"]
+        self.story.lines[2]["attempt"] = 1
+        self.assert_broken("step 2 has no time", "step 3 is {")
+
+    def test_each_step_counts_the_version_up_by_one(self):
+        for version in (4, 6):
+            self.story.task["version"] = version
+            self.assert_condemned(self.story.problems(), f"version {version} after")
+
+    def test_a_task_that_is_not_complete_is_a_problem(self):
+        self.story.task["status"] = self.story.lines[-1]["status"] = "failed"
+        self.story.task["failure_reason"] = "no luck"
+        self.assert_broken("failed (no luck)")
+
+    def test_status_and_history_agree(self):
+        self.story.task["status"] = "claimed"
+        self.assert_broken("claimed (None)")
+
+    def test_a_complete_task_has_just_the_properties_of_one(self):
+        for name, value in (("exit_code", "1"), ("failure_reason", "why"), ("task_id", "job-1.8"),
+                            ("owner", "zone/vm-1"), ("more", 1)):
+            with self.subTest(name=name):
+                self.story = Story()
+                self.story.task[name] = value
+                self.assert_broken(name)
+
+    def test_what_was_seen_of_a_history_stays(self):
+        witness, lines = chaos_judge.Witness(), self.story.lines
+
+        def problems(seen, version):
+            return [*witness.problems(NAME, copy.deepcopy(seen), version, FOLDERS)]
+
+        self.assertEqual(problems(lines[:2], 2) + problems(lines[:2], 2) + problems(lines, 5), [])
+        self.assert_condemned(problems(lines[:4], 4), "became")
+        self.assert_condemned(problems([*lines[:4], entry(8.0, "reset")], 6), "version 6 after")
+
+
+class Objects(JudgeTest):
+    def setUp(self):
+        self.story = Story()
+
+    def replace(self, path, data=None, generation=10):
+        def change(objects):
+            objects[path] = Stored(objects[path].data if data is None else data, generation)
+        self.story.change_objects = change
+
+    def test_all_outputs_are_of_the_attempt_that_was_completed(self):
+        self.story.mark = mark_of(1, 2)
+        self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 1")
+        self.story.mark = mark_of(3, 2)
+        self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 3")
+
+    def test_all_outputs_are_of_the_machine_that_completed_it(self):
+        for machine in (1, 22):
+            self.story.mark = mark_of(2, machine)
+            self.assert_condemned(self.story.problems(), "completed by zone/vm-2",
+                                  f"machine-{machine}/")
+
+    def test_outputs_are_of_this_task(self):
+        self.story.mark = mark_of(2, 2, "job-1.8")
+        self.assert_condemned(self.story.problems(), "complete in attempt 2", "job-1.8")
+
+    def test_no_output_is_of_another_attempt_than_the_others(self):
+        for path in ("stdout.txt", "sub/who.txt"):
+            with self.subTest(path=path):
+                self.story.marks = {path: mark_of(1, 1)}
+                self.assert_condemned(self.story.problems(), "stdout.txt has a wrong content")
+
+    def test_a_mark_that_says_nothing_is_a_problem(self):
+        self.story.mark = b"\xff"
+        self.assert_condemned(self.story.problems(), "sub/who.txt has ")
+
+    def test_result_json_is_of_the_attempt_that_was_completed(self):
+        for times in ((2.5, 2.9), (3.9, 6.0), (5.0, 7.1)):
+            with self.subTest(times=times):
+                self.story.times = times
+                self.assert_condemned(self.story.problems(), "result.json is of a command that ran")
+
+    def test_what_result_json_lists_is_what_lies_there(self):
+        for data, generation, words in ((None, 11, "replaced"), (None, 9, "replaced"),
+                                        (b"aab", 10, "not what result.json says"),
+                                        (b"aaaa", 10, "not what result.json says")):
+            with self.subTest(words=words):
+                self.replace("big.bin", data, generation)
+                self.assert_condemned(self.story.problems(), words)
+        self.replace("result.json", generation=5)
+        self.assert_condemned(self.story.problems(), "younger than result.json")
+
+    def test_nothing_is_missing_or_too_much(self):
+        self.story.change_objects = lambda objects: objects.pop("big.bin")
+        self.assert_condemned(self.story.problems(), "big.bin is not there", "in the store are")
+        self.story.change_objects = lambda objects: objects.update(more=Stored(b"", 10))
+        self.assert_condemned(self.story.problems(), "in the store are")
+        self.story.change_objects = lambda objects: objects.pop("result.json")
+        self.assert_condemned(self.story.problems(), "no result.json")
+
+
+if __name__ == "__main__":
+    unittest.main()
