@@ -364,7 +364,6 @@ TEST_F(ConsumerTest, AFileThatIsAwayForMinutesEndsIt) {
   const absl::Time start = clock_.Now();
   claim_errors_.assign(1000, absl::NotFoundError("tasks.json.state: no such file"));
   EXPECT_EQ(Run(1), Consumer::End::kQueueBroken);
-  EXPECT_THAT(executed_, IsEmpty());
   const absl::Duration slept = clock_.Now() - start;
   EXPECT_GE(slept, absl::Minutes(5));
   EXPECT_LE(slept, absl::Minutes(11));  // five for what it may have claimed unseen
