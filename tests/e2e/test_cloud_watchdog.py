@@ -61,13 +61,6 @@ class Stuck(CloudLabTest):
         self.assertIn("a.1 cannot be handed back: ", worker.stderr)
         self.assertEqual(self.lab.states()["a.1"].status, "claimed")
 
-    def test_a_stack_that_is_shallow_is_looked_at_without_harm(self):
-        # Shorter than the pauses between two beats, while a command runs, right below main().
-        self.lab.write_tasks([self.lab.task("a.1", "sleep 3")])
-        worker = self.lab.consume("--timeout", "0.005")
-        self.assertIn(worker.exit_code, (0, EXIT_STUCK), worker.stderr)
-        self.assertRegex(worker.stderr, "watchdog: thread [0-9]+ 'main': stack")
-
     def test_a_stall_that_ends_in_time_ends_well(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=6, response_bytes=100,

@@ -1,9 +1,11 @@
 """Local mode: a tasks file, its state beside it, and any number of workers."""
+import fcntl
 import json
 import os
 import pathlib
 import re
 import signal
+import struct
 import time
 import unittest
 
@@ -151,6 +153,19 @@ class State(LabTest):
         self.run_tasks(*self.tasks(2), flags=("--keepTasks",))
         folder, = self.lab.tasks_dir.glob("task-*")
         self.assertTrue((folder / "work" / "stdout.txt").is_file())
+
+
+class Watchdog(LabTest):
+    def test_a_stack_that_is_shallow_is_looked_at_without_harm(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        state = pathlib.Path(f"{self.lab.tasks_file}.state")
+        with state.open("w") as file:
+            # The right to append, in somebody else's hands: waited for little below main().
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+            fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK, which Python has no name for
+            worker = self.lab.consume("--timeout", "0.005")
+        self.assertEqual(worker.exit_code, 6, worker.stderr)
+        self.assertRegex(worker.stderr, "watchdog: thread [0-9]+ 'main': stack")
 
 
 class Voice(LabTest):
