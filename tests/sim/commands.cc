@@ -64,7 +64,11 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
   }
   const absl::Duration takes = world_.scheduler.RandomDuration(
       world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
-  if (!world_.scheduler.Sleep(takes, &cancel)) {
+  const bool undisturbed = world_.scheduler.Sleep(takes, &cancel);
+  // Before its grace, which the command may use up.
+  world_.CheckPrompt(machine_, world_.judge.VoidSince(machine_.author(), task),
+                     "the end of a command whose claim was void");
+  if (!undisturbed) {
     const CancelToken never;
     const absl::Duration grace = cancel.hurried() ? absl::ZeroDuration() : command.grace;
     world_.scheduler.Sleep(world_.scheduler.RandomDuration(grace), &never);
@@ -72,26 +76,29 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
     return DiedOf(SIGTERM);
   }
   const int code = world_.scheduler.Chance(0.3) ? 3 : 0;
-  auto files = WriteFiles(command, task);
-  world_.judge.CommandEnded(machine_.author(), task, std::move(files), absl::StrCat(code));
+  Judge::Run run = Work(command, task);
+  run.exit_code = absl::StrCat(code);
+  world_.judge.CommandEnded(machine_.author(), task, std::move(run));
   if (!world_.Step(machine_, "its command has ended")) return absl::CancelledError("dead");
   return ExitedWith(code);
 }
 
-std::map<std::string, std::string> SimProcessRunner::WriteFiles(const Command& command,
-                                                                const std::string& task) {
-  const std::string line = absl::StrCat("run ", ++runs_, " of ", ToString(machine_.author()), "\n");
-  (void)WriteAll(command.output_fd, line, "stdout");
-  std::map<std::string, std::string> files;
-  files["out.txt"] = absl::StrCat(task, ": ", line);
-  files["sub/more.txt"] = absl::StrCat(line, std::string(world_.scheduler.Random(300), 'x'));
+Judge::Run SimProcessRunner::Work(const Command& command, const std::string& task) {
+  const std::string line =
+      absl::StrCat(task, ": run ", ++runs_, " of ", ToString(machine_.author()), "\n");
+  Judge::Run run;
+  run.printed = line;
+  const absl::Status printed = WriteAll(command.output_fd, line, "stdout");
+  if (!printed.ok()) world_.judge.Break(std::string(printed.message()));
+  run.files["out.txt"] = line;
+  run.files["sub/more.txt"] = absl::StrCat(line, std::string(world_.scheduler.Random(300), 'x'));
   (void)MakeFolders(command.folder + "/sub");
-  for (const auto& [name, content] : files) {
+  for (const auto& [name, content] : run.files) {
     const absl::Status written =
         WriteFileAtomically(absl::StrCat(command.folder, "/", name), content, /*durable=*/false);
     if (!written.ok()) world_.judge.Break(std::string(written.message()));
   }
-  return files;
+  return run;
 }
 
 }  // namespace sparkles

@@ -25,7 +25,7 @@ class SimProcessRunner : public ProcessRunner {
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
  private:
-  std::map<std::string, std::string> WriteFiles(const Command& command, const std::string& task);
+  Judge::Run Work(const Command& command, const std::string& task);
 
   World& world_;
   Machine& machine_;

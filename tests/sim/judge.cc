@@ -1,11 +1,15 @@
 #include "tests/sim/judge.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "base/crc32c.h"
 #include "gcp/json_text.h"
@@ -42,10 +46,52 @@ bool HasOnlyFourFields(const Json& entry) {
   return properties->contains("timestamp") && properties->contains("status");
 }
 
+std::string EntryText(const Json& entry, const char* property) {
+  const Json* properties = AsProperties(entry);
+  if (properties == nullptr) return "";
+  return AsString(JsonField(*properties, property)).value_or("");
+}
+
 std::string LastEntry(const Json& entity) {
   const Json history = HistoryOf(entity);
-  if (history.empty()) return "";
-  return AsString(JsonField(*AsProperties(history.back()), "status")).value_or("");
+  return history.empty() ? "" : EntryText(history.back(), "status");
+}
+
+std::string LastReason(const Json& entity) {
+  const Json history = HistoryOf(entity);
+  return history.empty() ? "" : EntryText(history.back(), "failure_reason");
+}
+
+bool IsFinal(absl::string_view status) {
+  return status == "complete" || status == "failed" || status == "killed";
+}
+
+// Whether a task with this past must not be claimed any more (contract.md section 3): 10 claims
+// without an orderly end, or 20 machines in a row that could not do it.
+bool IsUsedUp(const Json& history) {
+  int disorderly = 0;
+  int unfit = 0;
+  for (size_t i = 0; i < history.size(); ++i) {
+    const std::string status = EntryText(history[i], "status");
+    const std::string reason = EntryText(history[i], "failure_reason");
+    if (IsFinal(status)) unfit = 0;
+    if (status == "reset" && absl::StartsWith(reason, "machine fault: ")) ++unfit;
+    if (status != "claimed") continue;
+    const Json next = i + 1 < history.size() ? history[i + 1] : Json();
+    const std::string why = EntryText(next, "failure_reason");
+    const bool handed_back = EntryText(next, "status") == "reset" && !why.empty() &&
+                             !absl::StartsWith(why, "abandoned: ");
+    if (!handed_back && !IsFinal(EntryText(next, "status"))) ++disorderly;
+  }
+  return disorderly >= 10 || unfit >= 20;
+}
+
+// Of a log, without what the worker adds.
+std::string PrintedIn(const std::string& log) {
+  std::vector<std::string> lines = absl::StrSplit(log, '\n');
+  std::erase_if(lines,
+                [](const std::string& line) { return absl::StartsWith(line, "sparkles: "); });
+  return absl::StrJoin(lines, "\n");
 }
 
 }  // namespace
@@ -81,12 +127,11 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
                     bool in_transaction) {
   if (key.kind == kJobKind) {
     if (in_transaction) Break("a worker never writes a job");
-    killed_jobs_.erase(key.name);
-    if (!after.is_null() && TextIn(after, "status") == "killed") killed_jobs_.insert(key.name);
-    return;
+    return JobChanged(key.name, after);
   }
   const std::string& id = key.name;
   if (!in_transaction) {  // a client may do what it likes; whoever had the task has lost it
+    Void(id);
     holders_.erase(id);
     claimants_.erase(id);
     complete_.erase(id);
@@ -95,11 +140,12 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
   CheckShape(id, before, after);
   const std::string to = TextIn(after, "status");
   ++changes_[LastEntry(after)];
-  CheckStep(id, TextIn(before, "status"), to, after);
+  CheckStep(id, to, before, after);
   if (to == "claimed") {
     holders_[id] = author_;
     claimants_[id] = author_;
-    runs_.erase({author_, id});
+    claims_[{author_, id}] = {};
+    last_claimed_[author_] = id;
     // What earlier claims have delivered is nobody's now: only this one's results count.
     const std::string prefix = KeyOf(id, "");
     for (auto object = stored_.lower_bound(prefix);
@@ -109,6 +155,38 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
   } else {
     holders_.erase(id);
   }
+}
+
+void Judge::JobChanged(const std::string& job, const Json& after) {
+  killed_jobs_.erase(job);
+  if (after.is_null() || TextIn(after, "status") != "killed") return;
+  killed_jobs_.insert(job);
+  for (const auto& [id, holder] : holders_) {
+    if (JobIdOf(id) != job) continue;
+    claims_[{holder, id}].job_killed = true;
+    Void(id);
+  }
+}
+
+// Whoever has claimed the task works for nothing from now on.
+void Judge::Void(const std::string& id) {
+  const Author holder = HolderOf(id);
+  if (holder.vm == 0) return;
+  absl::Time& since = claims_[{holder, id}].void_since;
+  since = std::min(since, clock_.Now());
+}
+
+absl::Time Judge::VoidSince(const Author& author, const std::string& task_id) const {
+  const auto claim = claims_.find({author, task_id});
+  return claim == claims_.end() ? absl::InfiniteFuture() : claim->second.void_since;
+}
+
+void Judge::StorageStruck(const Author& author, Fault fault) {
+  const auto task = last_claimed_.find(author);
+  if (task == last_claimed_.end()) return;
+  Claim& claim = claims_[{author, task->second}];
+  if (fault == Fault::kForbidden) ++claim.refusals;
+  if (fault == Fault::kGarbage || fault == Fault::kFlip) ++claim.wrong_answers;
 }
 
 void Judge::CheckShape(const std::string& id, const Json& before, const Json& after) {
@@ -138,21 +216,15 @@ void Judge::CheckShape(const std::string& id, const Json& before, const Json& af
   }
 }
 
-void Judge::CheckStep(const std::string& id, const std::string& from, const std::string& to,
+void Judge::CheckStep(const std::string& id, const std::string& to, const Json& before,
                       const Json& after) {
+  const std::string from = TextIn(before, "status");
   const std::string step = absl::StrCat(id, ": ", from, " -> ", to, " by ", ToString(author_));
   note_("Datastore: " + step);
   const Author holder = HolderOf(id);
   const std::string entry = to == "pending" ? "reset" : to;
   if (LastEntry(after) != entry) Break(absl::StrCat(step, ": the history says something else"));
-  if (from == "pending") {
-    const bool killed = to == "killed" && killed_jobs_.contains(JobIdOf(id));
-    if (to == "claimed" && TextIn(after, "owner") != OwnerOf(author_.vm)) {
-      Break(absl::StrCat(step, ": in somebody else's name"));
-    }
-    if (to != "claimed" && to != "failed" && !killed) Break(absl::StrCat(step, ": no such step"));
-    return;
-  }
+  if (from == "pending") return CheckFirstStep(step, id, to, before, after);
   if (from != "claimed" || to == "claimed") Break(absl::StrCat(step, ": no such step"));
   // A life gives back what an earlier life of the same worker held.
   const bool same = to == "pending" ? holder.vm == author_.vm : holder == author_;
@@ -160,11 +232,46 @@ void Judge::CheckStep(const std::string& id, const std::string& from, const std:
   if (to == "pending" && !IsNull(JsonField(PropertiesOf(after), "owner"))) {
     Break(absl::StrCat(step, ": a task that was given back has an owner"));
   }
-  if (to == "complete") CheckComplete(id, after);
+  if (same) CheckEnd(step, id, to, after);
+}
+
+void Judge::CheckFirstStep(const std::string& step, const std::string& id, const std::string& to,
+                           const Json& before, const Json& after) {
+  const bool killed = killed_jobs_.contains(JobIdOf(id));
+  const bool used_up = IsUsedUp(HistoryOf(before));
+  if (to == "claimed") {
+    if (TextIn(after, "owner") != OwnerOf(author_.vm)) {
+      Break(absl::StrCat(step, ": in somebody else's name"));
+    }
+    if (killed) Break(absl::StrCat(step, ": but its job was killed"));
+    if (used_up) Break(absl::StrCat(step, ": once too often"));
+  } else if (to == "failed") {
+    if (!used_up) Break(absl::StrCat(step, ": for no reason: ", LastReason(after)));
+  } else if (to != "killed" || !killed) {
+    Break(absl::StrCat(step, ": no such step"));
+  }
+}
+
+void Judge::CheckEnd(const std::string& step, const std::string& id, const std::string& to,
+                     const Json& after) {
+  if (to == "complete") return CheckComplete(id, after);
+  const Claim& claim = claims_[{author_, id}];
+  if (to == "killed" && !claim.job_killed) Break(absl::StrCat(step, ": nobody has killed its job"));
+  if (to != "failed") return;
+  // Trouble that may pass is no reason: only a refusal, and a server that is wrong three times in
+  // one transfer. People must be told of the refusal.
+  const std::string reason = LastReason(after);
+  const bool refused = claim.refusals > 0 && absl::StrContains(reason, "HTTP 403");
+  if (!refused && claim.wrong_answers < 3) {
+    Break(absl::StrCat(step, ": for no good reason: ", reason));
+  }
+  if (TextIn(after, "failure_reason") != reason) {
+    Break(absl::StrCat(step, ": the history gives another reason"));
+  }
 }
 
 void Judge::CheckComplete(const std::string& id, const Json& after) {
-  const Run& run = runs_[{author_, id}];
+  const Run& run = claims_[{author_, id}].run;
   const std::string where = absl::StrCat(id, " completed by ", ToString(author_), ": ");
   if (!run.ended) return Break(absl::StrCat(where, "its command has not run"));
   if (TextIn(after, "exit_code") != run.exit_code) {
@@ -184,6 +291,7 @@ void Judge::CheckComplete(const std::string& id, const Json& after) {
     listed.insert(JsonText(file, "src"));
     CheckFile(id, file, run, gcs_.GenerationOf(result_key));
   }
+  if (!listed.contains("stdout.txt")) Break(absl::StrCat(where, "the log is not listed"));
   for (const auto& [path, content] : run.files) {
     if (!listed.contains(path)) Break(absl::StrCat(where, path, " is not listed"));
   }
@@ -207,7 +315,10 @@ void Judge::CheckFile(const std::string& id, const Json& file, const Run& run, i
                        file.value("crc32c", uint32_t{0}) == Crc32c(*content);
   if (!as_said) Break(absl::StrCat(where, "not what result.json says: ", DumpJson(file)));
   const auto expected = run.files.find(path);
-  if (path == "stdout.txt") return;
+  if (path == "stdout.txt") {
+    if (PrintedIn(*content) == run.printed) return;
+    return Break(absl::StrCat(where, "not the log of this run: ", *content));
+  }
   if (expected == run.files.end() || expected->second != *content) {
     Break(absl::StrCat(where, "not what the command wrote"));
   }
@@ -228,9 +339,9 @@ void Judge::Stored(const std::string& key, int64_t generation) {
   object = {generation, author_};
 }
 
-void Judge::CommandEnded(const Author& author, const std::string& task_id,
-                         std::map<std::string, std::string> files, const std::string& exit_code) {
-  runs_[{author, task_id}] = {std::move(files), exit_code, true};
+void Judge::CommandEnded(const Author& author, const std::string& task_id, Run run) {
+  run.ended = true;
+  claims_[{author, task_id}].run = std::move(run);
 }
 
 void Judge::CheckWhatIsComplete() {

@@ -1,6 +1,7 @@
 // Watches a simulated cluster from the servers' side, and says which promise was broken.
 // The one hard idea: it believes nothing that workers say. It sees each change at the moment when
-// Datastore or Cloud Storage applies it, and knows which life of which worker has sent it.
+// Datastore or Cloud Storage applies it, and knows which life of which worker has sent it, and what
+// has gone wrong for that since it made its claim. A bad end needs a reason among those things.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "gcp/entity.h"
+#include "tests/sim/fault.h"
 #include "tests/support/fake_gcs.h"
 
 namespace sparkles {
@@ -29,10 +33,18 @@ class Judge {
  public:
   static constexpr char kBucket[] = "lab";
 
-  // Borrows `gcs`.
+  // What a command did.
+  struct Run {
+    std::map<std::string, std::string> files;  // by path
+    std::string printed;
+    std::string exit_code;
+    bool ended = false;
+  };
+
+  // Borrows `gcs` and `clock`.
   // `note` is told of all that the servers do, and of what is broken.
-  Judge(const FakeGcs& gcs, std::function<void(const std::string&)> note)
-      : gcs_(gcs), note_(std::move(note)) {}
+  Judge(const FakeGcs& gcs, Clock& clock, std::function<void(const std::string&)> note)
+      : gcs_(gcs), clock_(clock), note_(std::move(note)) {}
 
   // Whose request a server is about to carry out.
   void SetAuthor(const Author& author) { author_ = author; }
@@ -41,9 +53,13 @@ class Judge {
   void Changed(const EntityKey& key, const Json& before, const Json& after, bool in_transaction);
   void Stored(const std::string& key, int64_t generation);
 
-  // What a command wrote, as paths with content, and how it ended.
-  void CommandEnded(const Author& author, const std::string& task_id,
-                    std::map<std::string, std::string> files, const std::string& exit_code);
+  void CommandEnded(const Author& author, const std::string& task_id, Run run);
+  // A fault has struck a request of `author` to Cloud Storage.
+  void StorageStruck(const Author& author, Fault fault);
+
+  // From when on the last claim of `author` to the task is void: its job was killed, or somebody
+  // has changed the task. Never: in the infinite future.
+  absl::Time VoidSince(const Author& author, const std::string& task_id) const;
 
   // Whose claim a task is under; vm 0: nobody's.
   Author HolderOf(const std::string& task_id) const;
@@ -61,10 +77,14 @@ class Judge {
   const std::map<std::string, int>& changes() const { return changes_; }
 
  private:
-  struct Run {
-    std::map<std::string, std::string> files;
-    std::string exit_code;
-    bool ended = false;
+  // The last claim of one life to one task.
+  struct Claim {
+    Run run;
+    bool job_killed = false;
+    absl::Time void_since = absl::InfiniteFuture();
+    // Of Cloud Storage, while this was the life's last claim.
+    int refusals = 0;       // 403
+    int wrong_answers = 0;  // a page of somebody else, a wrong byte
   };
   struct Delivered {
     int64_t generation = 0;
@@ -72,17 +92,25 @@ class Judge {
   };
 
   void CheckShape(const std::string& id, const Json& before, const Json& after);
-  void CheckStep(const std::string& id, const std::string& from, const std::string& to,
+  void JobChanged(const std::string& job, const Json& after);
+  void CheckStep(const std::string& id, const std::string& to, const Json& before,
                  const Json& after);
+  void CheckFirstStep(const std::string& step, const std::string& id, const std::string& to,
+                      const Json& before, const Json& after);
+  void CheckEnd(const std::string& step, const std::string& id, const std::string& to,
+                const Json& after);
+  void Void(const std::string& id);
   void CheckComplete(const std::string& id, const Json& after);
   void CheckFile(const std::string& id, const Json& file, const Run& run, int64_t result);
 
   const FakeGcs& gcs_;
+  Clock& clock_;
   const std::function<void(const std::string&)> note_;
   Author author_;
   std::map<std::string, Author> holders_;    // of tasks
   std::map<std::string, Author> claimants_;  // the last ones, whatever they made of the tasks
-  std::map<std::pair<Author, std::string>, Run> runs_;              // by author and task
+  std::map<std::pair<Author, std::string>, Claim> claims_;          // by author and task
+  std::map<Author, std::string> last_claimed_;                      // tasks
   std::map<std::string, Delivered> stored_;                         // by key
   std::map<std::string, std::map<std::string, int64_t>> complete_;  // task -> key -> generation
   std::set<std::string> killed_jobs_;

@@ -28,6 +28,10 @@ HttpResponse Refusal(int code, const char* status) {
   return response;
 }
 
+bool IsToDatastore(const HttpRequest& request) {
+  return absl::StartsWith(request.url, "http://datastore");
+}
+
 // "commit", "POST multipart", "GET", as the trace shows it.
 std::string NameOf(const HttpRequest& request, bool to_datastore) {
   if (to_datastore) return request.url.substr(request.url.rfind(':') + 1);
@@ -40,6 +44,13 @@ std::string NameOf(const HttpRequest& request, bool to_datastore) {
 
 }  // namespace
 
+bool SimTransport::Strikes(Fault fault, const HttpRequest& request) {
+  if (!world_.Strikes(fault)) return false;
+  world_.Disturb(machine_, absl::ZeroDuration());
+  if (!IsToDatastore(request)) world_.judge.StorageStruck(author_, fault);
+  return true;
+}
+
 absl::Status SimTransport::CheckAlive(const HttpRequest& request) {
   if (world_.scheduler.Dismissed()) return absl::CancelledError("this worker is dead");
   if (request.cancel != nullptr && request.cancel->cancelled()) {
@@ -49,7 +60,7 @@ absl::Status SimTransport::CheckAlive(const HttpRequest& request) {
 }
 
 absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
-  const bool to_datastore = absl::StartsWith(request.url, "http://datastore");
+  const bool to_datastore = IsToDatastore(request);
   if (!world_.Step(machine_, NameOf(request, to_datastore))) {
     return absl::CancelledError("this worker is dead");
   }
@@ -75,16 +86,16 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
     RETURN_IF_ERROR(CheckAlive(request));
     return Trouble("no route to the host", false);
   }
-  if (world_.Strikes(Fault::kRefused)) return Trouble("connection refused", false);
-  if (world_.Strikes(Fault::kStatus)) {
+  if (Strikes(Fault::kRefused, request)) return Trouble("connection refused", false);
+  if (Strikes(Fault::kStatus, request)) {
     constexpr int kCodes[] = {429, 500, 502, 503, 504};
     const bool applied = world_.scheduler.Chance(0.3);
     if (applied) (void)world_.Serve(author_, request);
     return Refusal(kCodes[world_.scheduler.Random(std::size(kCodes))], "UNAVAILABLE");
   }
-  if (world_.Strikes(Fault::kForbidden)) return Refusal(403, "PERMISSION_DENIED");
-  if (to_datastore && world_.Strikes(Fault::kContention)) return Refusal(409, "ABORTED");
-  if (world_.Strikes(Fault::kGarbage)) {
+  if (Strikes(Fault::kForbidden, request)) return Refusal(403, "PERMISSION_DENIED");
+  if (to_datastore && Strikes(Fault::kContention, request)) return Refusal(409, "ABORTED");
+  if (Strikes(Fault::kGarbage, request)) {
     if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
     HttpResponse page;
     page.status = 200;
@@ -94,30 +105,30 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
     RETURN_IF_ERROR(request.on_body(page, body));
     return page;
   }
-  if (absl::EndsWith(request.url, ":runQuery") && world_.Strikes(Fault::kNotListed)) {
+  if (absl::EndsWith(request.url, ":runQuery") && Strikes(Fault::kNotListed, request)) {
     HttpResponse none;
     none.status = 200;
     none.body = R"({"batch": {"moreResults": "NO_MORE_RESULTS"}})";
     return none;
   }
-  if (world_.Strikes(Fault::kDelay)) return Delayed(request);
+  if (Strikes(Fault::kDelay, request)) return Delayed(request);
   return Unknown(request);
 }
 
 absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
-  if (world_.Strikes(Fault::kLost)) return Trouble("connection reset", true);
+  if (Strikes(Fault::kLost, request)) return Trouble("connection reset", true);
   // A body that is read from a file has gone when its connection has.
   const bool whole = !request.body_source;
-  if (whole && world_.Strikes(Fault::kLate)) {
+  if (whole && Strikes(Fault::kLate, request)) {
     world_.ServeLater(author_, request, world_.scheduler.RandomDuration(absl::Minutes(2)));
     return Trouble("connection timed out", true);
   }
-  if (whole && world_.Strikes(Fault::kTwice)) {
+  if (whole && Strikes(Fault::kTwice, request)) {
     HttpRequest first = request;
     first.on_body = nullptr;
     (void)world_.Serve(author_, first);
   }
-  const bool answer_lost = world_.Strikes(Fault::kAnswerLost);
+  const bool answer_lost = Strikes(Fault::kAnswerLost, request);
   absl::StatusOr<HttpResponse> response = Disturbed(request);
   if (answer_lost) return Trouble("connection reset", true);
   return response;
@@ -125,6 +136,7 @@ absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
 
 absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
   const absl::Duration delay = world_.scheduler.RandomDuration(absl::Seconds(40));
+  world_.Disturb(machine_, delay);
   const bool before = world_.scheduler.Chance(0.5);
   absl::StatusOr<HttpResponse> response = absl::UnknownError("");
   if (!before) response = Unknown(request);
@@ -140,8 +152,8 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
 
 // A download may end early, or have a wrong byte.
 absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request) {
-  const bool cut = request.on_body && world_.Strikes(Fault::kCut);
-  const bool flip = request.on_body && world_.Strikes(Fault::kFlip);
+  const bool cut = request.on_body && Strikes(Fault::kCut, request);
+  const bool flip = request.on_body && Strikes(Fault::kFlip, request);
   if (!cut && !flip) return world_.Serve(author_, request);
   const uint64_t place = world_.scheduler.Random(100'000);
   HttpRequest disturbed = request;

@@ -17,6 +17,8 @@ class SimTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
 
  private:
+  // Whether this fault strikes the request.
+  bool Strikes(Fault fault, const HttpRequest& request);
   absl::StatusOr<HttpResponse> Travel(const HttpRequest& request, bool to_datastore);
   absl::StatusOr<HttpResponse> Unknown(const HttpRequest& request);
   absl::StatusOr<HttpResponse> Delayed(const HttpRequest& request);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "absl/strings/numbers.h"
@@ -35,6 +36,7 @@ class Totals {
   void Add(const World& world) {
     for (size_t i = 0; i < faults_.size(); ++i) faults_[i] += world.faults[i];
     for (const auto& [change, count] : world.judge.changes()) changes_[change] += count;
+    for (const auto& [what, count] : world.measured) measured_[what] += count;
   }
 
   std::string Text() const {
@@ -44,10 +46,13 @@ class Totals {
     }
     absl::StrAppend(&text, "\nworkers wrote:");
     for (const auto& [change, count] : changes_) absl::StrAppend(&text, " ", change, " ", count);
+    text += "\nmeasured:";
+    for (const auto& [what, count] : measured_) absl::StrAppend(&text, " ", what, " ", count, ";");
     return text;
   }
 
   const FaultCounts& faults() const { return faults_; }
+  const std::map<std::string, int>& measured() const { return measured_; }
   int changes(const std::string& change) const {
     const auto found = changes_.find(change);
     return found == changes_.end() ? 0 : found->second;
@@ -56,6 +61,7 @@ class Totals {
  private:
   FaultCounts faults_{};
   std::map<std::string, int> changes_;
+  std::map<std::string, int> measured_;
 };
 
 // One actor runs at a time; to hand over to another is quicker within one processor.
@@ -97,6 +103,8 @@ TEST(Simulator, NoSeedBreaksAPromise) {
   for (const char* change : {"claimed", "complete", "failed", "killed", "reset"}) {
     EXPECT_GT(totals.changes(change), 0) << "never seen: " << change;
   }
+  EXPECT_EQ(totals.measured().size(), 3u)
+      << "never in quiet times: a hand-back, or one of the ends";
 }
 
 TEST(Simulator, TheSameSeedIsTheSameRun) {

@@ -90,7 +90,14 @@ bool RunWorker(World& world, Machine& machine) {
         return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
       });
   // Who still holds a claim is not done, however soon it gives up an end.
-  return end == Consumer::End::kQueueEmpty || (end != Consumer::End::kStopped && patient);
+  const bool done = end == Consumer::End::kQueueEmpty;
+  // Who has to go may have no time to give back what he holds; but he has if nothing is in his way.
+  const bool stopped = stop.cancelled();
+  const bool had_time =
+      drain.cancelled() &&
+      World::QuietSince(machine, stopped ? machine.stopped_at : machine.drained_at);
+  if (had_time) ++world.measured["a hand-back in time"];
+  return done || (!stopped && patient) || had_time;
 }
 
 }  // namespace sparkles

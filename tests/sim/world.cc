@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -17,13 +18,12 @@ namespace {
 constexpr int kOutside = 0;
 // As long as a worker tries before it sleeps.
 constexpr absl::Duration kShortOutage = absl::Seconds(30);
-
-constexpr absl::string_view kNames[] = {
-    "refused",    "lost",       "answer lost",   "late",   "twice",    "status",
-    "forbidden",  "contention", "garbage",       "delay",  "cut",      "flip",
-    "not listed", "outage",     "crash",         "vanish", "pause",    "term",
-    "hurry",      "drain",      "machine fault", "reset",  "kill job", "recreate"};
-static_assert(std::size(kNames) == static_cast<size_t>(Fault::kCount));
+// What a worker has to do at once may take so long (contract.md section 3).
+constexpr absl::Duration kPromptly = absl::Seconds(20);
+// For so long a fault may be felt that is over: the longest wait before another attempt. What else
+// would cut it short in a worker that has to go runs by the real clock (base/late_cancel), and so
+// is not simulated.
+constexpr absl::Duration kAftermath = absl::Seconds(35);
 
 bool IsOfMachine(Fault fault) {
   return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
@@ -31,8 +31,6 @@ bool IsOfMachine(Fault fault) {
 }
 
 }  // namespace
-
-absl::string_view NameOf(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
 
 World::World(uint64_t seed, bool is_verbose) : scheduler(seed, is_verbose), verbose(is_verbose) {
   datastore.SetOnChange(
@@ -97,11 +95,14 @@ void World::RunMachine(Machine& machine) {
     scheduler.Sleep(scheduler.RandomDuration(absl::Minutes(2)), nullptr);
     ++machine.life;
     machine.alive = true;
+    machine.stopped_at = machine.drained_at = absl::InfiniteFuture();
+    // Of what an earlier life has met, only an outage goes on.
+    machine.disturbed_until = std::max(machine.away_until[0], machine.away_until[1]);
     scheduler.Revive();
     scheduler.Note(absl::StrCat(ToString(machine.author()), " begins"));
     try {
-      // Who has to go may have no time to give back what he holds; others have.
       if (RunWorker(*this, machine)) judge.CheckHoldsNothing(machine.author());
+      CheckPrompt(machine, machine.stopped_at, "the end of a life that was stopped");
       scheduler.Yield();  // a crash that its other threads have decided on
       scheduler.Note(absl::StrCat(ToString(machine.author()), " ends"));
     } catch (const Crash&) {
@@ -130,13 +131,34 @@ bool World::Strikes(Fault fault) {
   return true;
 }
 
+void World::Disturb(Machine& machine, absl::Duration lasts) {
+  machine.disturbed_until = std::max(machine.disturbed_until, scheduler.Now() + lasts);
+}
+
+// Much happens in one moment: what may have been before `time` or after it counts.
+bool World::QuietSince(const Machine& machine, absl::Time time) {
+  return machine.disturbed_until < time;
+}
+
+void World::CheckPrompt(const Machine& machine, absl::Time since, const std::string& what) {
+  const absl::Duration took = scheduler.Now() - since;
+  if (took < absl::ZeroDuration() || !QuietSince(machine, since - kAftermath)) return;
+  ++measured[what];
+  if (took <= kPromptly) return;
+  judge.Break(absl::StrCat(ToString(machine.author()), ": ", what, " took ",
+                           absl::FormatDuration(took), ", and nothing was in its way"));
+}
+
 World::Reach World::ReachOf(Machine& machine, bool to_datastore) {
   if (calm_) return Reach::kUp;
   absl::Time& until = machine.away_until[to_datastore ? 1 : 0];
   if (scheduler.Now() < until) return Reach::kAway;
   if (!Strikes(Fault::kOutage)) return Reach::kUp;
   const bool long_one = scheduler.Chance(0.5);
-  until = scheduler.Now() + scheduler.RandomDuration(long_one ? absl::Minutes(15) : kShortOutage);
+  const absl::Duration lasts =
+      scheduler.RandomDuration(long_one ? absl::Minutes(15) : kShortOutage);
+  until = scheduler.Now() + lasts;
+  Disturb(machine, lasts);
   return Reach::kBeginsToBeAway;
 }
 
@@ -153,17 +175,22 @@ bool World::Step(Machine& machine, absl::string_view what) {
     return false;
   }
   if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
+    machine.stopped_at = std::min(machine.stopped_at, scheduler.Now());
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
   }
   if (machine.stop != nullptr && machine.stop->cancelled() && Strikes(Fault::kHurry)) {
     machine.stop->Hurry();
   }
   if (machine.drain != nullptr && Strikes(Fault::kDrain)) {
+    machine.drained_at = std::min(machine.drained_at, scheduler.Now());
     machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
   if (Strikes(Fault::kPause)) {
     const bool long_one = scheduler.Chance(0.5);
-    scheduler.Pause(scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40)));
+    const absl::Duration pause =
+        scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40));
+    Disturb(machine, pause);
+    scheduler.Pause(pause);
     scheduler.Yield();
   }
   return !scheduler.Dismissed();

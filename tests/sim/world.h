@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "http/transport.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/scheduler.h"
 #include "tests/support/fake_datastore.h"
@@ -19,40 +20,6 @@
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
-
-// What can go wrong at a seam.
-enum class Fault {
-  // Requests.
-  kRefused,     // the server never had it
-  kLost,        // nobody knows, and it was not carried out
-  kAnswerLost,  // nobody knows, and it was carried out
-  kLate,        // nobody knows, and it is carried out later, when everybody has forgotten it
-  kTwice,       // carried out twice; the second answer comes
-  kStatus,      // 429 or 5xx, carried out or not
-  kForbidden,   // 403
-  kContention,  // 409 for no visible reason
-  kGarbage,     // a page of somebody who is not the server
-  kDelay,       // the answer takes its time, or more than we wait
-  kCut,         // a download ends early
-  kFlip,        // a download has a wrong byte
-  kNotListed,   // a query does not find what is there
-  kOutage,      // for a while one service answers this machine nothing
-  // Machines.
-  kCrash,    // kill -9
-  kVanish,   // the machine is gone for good
-  kPause,    // SIGSTOP, or a frozen machine
-  kTerm,     // SIGTERM, SIGINT, a notice of preemption
-  kHurry,    // a second signal
-  kDrain,    // SIGUSR1, SIGQUIT
-  kMachine,  // no process can be started
-  // Clients.
-  kReset,     // a claimed task is reset
-  kKillJob,   // a job is killed
-  kRecreate,  // a job is deleted and made again under the same id
-  kCount,
-};
-absl::string_view NameOf(Fault fault);
-using FaultCounts = std::array<int64_t, static_cast<size_t>(Fault::kCount)>;
 
 // A machine and the worker on it.
 struct Machine {
@@ -67,6 +34,11 @@ struct Machine {
   CancelToken* drain = nullptr;
   // Until when Cloud Storage and Datastore are out of its reach.
   std::array<absl::Time, 2> away_until = {absl::InfinitePast(), absl::InfinitePast()};
+  // Until when the last fault of its network, or the last pause, has lasted.
+  absl::Time disturbed_until = absl::InfinitePast();
+  // When this life was told to go.
+  absl::Time stopped_at = absl::InfiniteFuture();
+  absl::Time drained_at = absl::InfiniteFuture();
   Author author() const { return {number, life}; }
 };
 
@@ -86,6 +58,13 @@ class World {
   bool Step(Machine& machine, absl::string_view what);
   // Whether this fault happens now; counted.
   bool Strikes(Fault fault);
+  // What has struck disturbs the machine for so long.
+  void Disturb(Machine& machine, absl::Duration lasts);
+  // Whether nothing has disturbed the machine from `time` on.
+  static bool QuietSince(const Machine& machine, absl::Time time);
+  // That `what` was due from `since` on, and is over only now, breaks a promise, unless something
+  // has disturbed the machine meanwhile or shortly before.
+  void CheckPrompt(const Machine& machine, absl::Time since, const std::string& what);
   // Whether an outage keeps the machine from the service now, or begins: what was asked for then
   // may be carried out yet.
   enum class Reach { kUp, kAway, kBeginsToBeAway };
@@ -105,10 +84,12 @@ class World {
   SimClock server_clock{scheduler, absl::ZeroDuration()};
   FakeDatastore datastore{server_clock};
   FakeGcs gcs;
-  Judge judge{gcs, [this](const std::string& line) { scheduler.Note(line); }};
+  Judge judge{gcs, server_clock, [this](const std::string& line) { scheduler.Note(line); }};
   FaultCounts faults{};
   std::vector<std::unique_ptr<Machine>> machines;
   std::map<std::string, int> jobs;  // name -> number of tasks
+  // How often there was no excuse: promises that are kept in quiet times only.
+  std::map<std::string, int> measured;
   bool verbose;
 
  private:
