@@ -88,10 +88,14 @@ DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id)
     : api_(api), base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")) {}
 
 absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json& body,
-                                           Idempotency idempotency, const CancelToken& cancel) {
+                                           Idempotency idempotency, const CancelToken& cancel,
+                                           int* sendings) {
   const std::string url = absl::StrCat(base_url_, method);
   const std::string text = DumpJson(body);
-  const auto make_request = [&] { return MakePost(url, text); };
+  const auto make_request = [&] {
+    if (sendings != nullptr) ++*sendings;
+    return MakePost(url, text);
+  };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
   if (!response.ok()) {
     absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
@@ -176,7 +180,9 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
   const Json body = {{"mode", "TRANSACTIONAL"},
                      {"transaction", transaction},
                      {"mutations", Json::array({{{"update", entity.json()}}})}};
-  const absl::StatusOr<Json> answer = Call("commit", body, Idempotency::kNotIdempotent, never);
+  int sendings = 0;
+  const absl::StatusOr<Json> answer =
+      Call("commit", body, Idempotency::kNotIdempotent, never, &sendings);
   if (answer.ok()) {
     return JsonField(*answer, "mutationResults") != nullptr ? CommitEnd::kApplied
                                                             : CommitEnd::kUnknown;
@@ -185,7 +191,11 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
   const bool not_sent = IsTransient(error) ? !MaybeApplied(error) : IsMachineFault(error);
   if (not_sent) return error;
   if (IsTransient(error) || !IsGoogleError(error)) return CommitEnd::kUnknown;
-  if (absl::IsAborted(error)) return CommitEnd::kContention;
+  // An earlier sending may have been carried out, though its answer (such as 429) said that it was
+  // not, and be what this one is in conflict with.
+  if (absl::IsAborted(error)) {
+    return sendings == 1 ? CommitEnd::kContention : CommitEnd::kUnknown;
+  }
   // "transaction has expired or is invalid", "transaction closed": also what a commit gets that was
   // applied before, by a sending whose answer was lost.
   if (absl::IsInvalidArgument(error) && absl::StrContains(error.message(), "transaction")) {

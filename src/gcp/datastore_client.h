@@ -64,8 +64,9 @@ class DatastoreClient {
   absl::Status Rollback(const std::string& transaction);
 
  private:
+  // `sendings`, if given, counts how often it was sent.
   absl::StatusOr<Json> Call(absl::string_view method, const Json& body, Idempotency idempotency,
-                            const CancelToken& cancel);
+                            const CancelToken& cancel, int* sendings = nullptr);
   absl::StatusOr<LookupResult> LookupAll(const std::vector<EntityKey>& keys, Json options,
                                          const CancelToken& cancel);
 

@@ -153,6 +153,12 @@ TEST_F(DatastoreClientTest, ContentionIsNoErrorOfACommit) {
   EXPECT_EQ(Commit().value(), CommitEnd::kContention);
 }
 
+TEST_F(DatastoreClientTest, ContentionWithWhatAnEarlierSendingMayHaveDoneIsUnknown) {
+  transport_.Answer(kCommit, MakeResponse(429, R"({"error": {"status": "RESOURCE_EXHAUSTED"}})"));
+  transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
+  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
+}
+
 // D20: whatever leaves open whether the commit was applied is sent only once.
 TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("reset"), /*maybe_applied=*/true));
