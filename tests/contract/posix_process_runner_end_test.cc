@@ -194,7 +194,12 @@ TEST_F(PosixProcessRunnerEnd, ALauncherThatDiesIdleIsReplacedUnnoticed) {
   ASSERT_TRUE(runner_->HoldInLauncher(held.get()).ok());
   const pid_t old = runner_->launcher_pid();
   kill(old, SIGKILL);
-  ASSERT_TRUE(Eventually([old] { return !Runs(old); }));
+  // All of it: a sanitizer's thread may keep its descriptors open for a moment longer.
+  ASSERT_TRUE(Eventually([old] {
+    siginfo_t dead{};
+    return waitid(P_PID, static_cast<id_t>(old), &dead, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           dead.si_pid == old;
+  }));
   EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
   EXPECT_NE(runner_->launcher_pid(), old);
   Run(absl::StrCat("ls -l /proc/", runner_->launcher_pid(), "/fd"));
