@@ -36,7 +36,8 @@ constexpr char kExitCodes[] =
     "  6    stuck: no sign of life for two periods of --timeout\n"
     "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
-    "  143  stopped by SIGTERM; the task in work was handed back\n";
+    "  143  stopped by SIGTERM; the task in work was handed back\n"
+    "       (75, 130, 143: or, if the log says so, stays claimed: there was no time)\n";
 constexpr char kSignals[] =
     "Signals:\n"
     "  SIGTERM, SIGINT   hand the task in work back and exit within 20 seconds; a second one\n"

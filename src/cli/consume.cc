@@ -150,8 +150,10 @@ class Worker {
         cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_),
         deadline_(stop_, StopSteps(), [this] {
-          log_.sink().WriteUrgently(Severity::kError,
-                                    "there is no more time: this ends now, whatever is unfinished");
+          log_.sink().WriteUrgently(
+              Severity::kError,
+              "there is no more time: this ends now, whatever is unfinished; the "
+              "task in work, if it is not handed back, stays claimed");
           _exit(StoppedCode(signal()));
         }) {}
 

@@ -359,8 +359,10 @@ Outcome TaskRun::EndEarly(absl::Status status) {
   } else {
     return Fail(reason);
   }
-  // Best effort: the reason for the early end counts, not what befalls the log.
-  if (log_) {
+  // Best effort: the reason for the early end counts, not what befalls the log. A command that even
+  // KILL did not end has used up the time for it, and may be waiting for the very disk.
+  const bool too_late = IsMachineFault(status) && cancel_.hurried();
+  if (log_ && !too_late) {
     AddToLog(reason);
     (void)DeliverLog();
   }

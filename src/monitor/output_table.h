@@ -30,6 +30,8 @@ class ReadableLog {
   bool ended() const { return ended_; }
   // Somebody reads it and has not been told yet that he has all.
   void NoteReader(absl::Time now) const { reader_ms_ = absl::ToUnixMillis(now); }
+  // He has been told now. With several readers the last one counts.
+  void ForgetReader() const { reader_ms_ = 0; }
 
  private:
   friend class OutputTable;

@@ -64,7 +64,11 @@ grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext
   reply->set_data(std::move(piece->data));
   reply->set_endoffile(piece->at_end);
   reply->set_newoffset(piece->new_offset);
-  if (!ended || !piece->at_end) log->NoteReader(clock_.Now());
+  if (ended && piece->at_end) {
+    log->ForgetReader();
+  } else {
+    log->NoteReader(clock_.Now());
+  }
   if (piece->was_cut) {
     context->AddTrailingMetadata(kLogWasCutKey, "1");
   } else if (ended && piece->at_end) {

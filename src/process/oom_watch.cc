@@ -133,7 +133,7 @@ OomKills OomWatch::End() {
   const std::optional<int64_t> on_machine = CountOnMachine();
   kills.in_group = Growth(in_group_, in_group);
   kills.on_machine = std::max(Growth(on_machine_, on_machine), kills.in_group);
-  kills.known = in_group.has_value() || on_machine.has_value();
+  kills.known = (in_group_ && in_group) || (on_machine_ && on_machine);
   if (kills.on_machine == 0 || !kernel_log_.valid()) return kills;
   // Each read gives one record; EPIPE says that some were overwritten before we got to them.
   char record[8192];

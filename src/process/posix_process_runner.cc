@@ -24,12 +24,14 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
-// From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds. A process in
-// an uninterruptible wait, on a dead disk or NFS server, can take for ever. Then another sweep
-// helps little: a worker that is to stop has 19 s (worker/stop_deadline.h), of which the last ones
-// are for handing the task back.
-constexpr absl::Duration kKillPatience = absl::Seconds(4);
-constexpr absl::Duration kHopelessSweepLimit = absl::Seconds(1);
+// From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds, and the
+// kernel takes seconds to take down a process with tens of GiB. A process in an uninterruptible
+// wait, on a dead disk or NFS server, can take for ever.
+constexpr absl::Duration kKillPatience = absl::Seconds(15);
+// Once the token is hurried: a worker that is to stop has 19 s (worker/stop_deadline.h), of which
+// 10 have passed then, and the last ones are for handing the task back.
+constexpr absl::Duration kHurriedKillPatience = absl::Seconds(4);
+constexpr absl::Duration kHurriedSweepLimit = absl::Seconds(1);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 
@@ -73,11 +75,12 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
                         const CancelToken& cancel, bool& timed_out) {
   Pressure pressure = Pressure::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
+  absl::Duration killed;
   while (true) {
     if (command.while_waiting) command.while_waiting();
     const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
     // That there is no time left for the grace has no descriptor.
-    const bool must_look = pressure == Pressure::kTerminated || cancel.fd() < 0;
+    const bool must_look = pressure != Pressure::kNone || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
     const int timeout =
         PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : command.waiting_interval);
@@ -93,8 +96,10 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
     } else if (pressure == Pressure::kTerminated && (late || cancel.hurried())) {
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kKill, ""));
       pressure = Pressure::kKilled;
-      deadline = MonotonicNow() + kKillPatience;
-    } else if (pressure == Pressure::kKilled && late) {
+      killed = MonotonicNow();
+      deadline = killed + kKillPatience;
+    } else if (pressure == Pressure::kKilled &&
+               (late || (cancel.hurried() && MonotonicNow() >= killed + kHurriedKillPatience))) {
       return absl::DeadlineExceededError("the command does not die of SIGKILL");
     }
   }
@@ -147,7 +152,7 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
     if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
     return exit;
   }
-  DropLauncher(absl::IsDeadlineExceeded(reply.status()) ? kHopelessSweepLimit : kSweepLimit);
+  DropLauncher(cancel.hurried() ? kHurriedSweepLimit : kSweepLimit);
   if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
 }

@@ -226,6 +226,9 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
     return change;
   }
   if (*end == CommitEnd::kUnknown && change == Try::kClaimed) Doubt(task.id(), now, transaction);
+  if (*end == CommitEnd::kUnknown && change != Try::kClaimed) {
+    log_.WithTask(task.id()).Warning("its end is not known to be recorded: ", ending_.reason);
+  }
   if (*end == CommitEnd::kContention && !unsettled_claim_) {
     Unannounce();
     return Try::kLost;

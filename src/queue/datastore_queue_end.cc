@@ -104,14 +104,15 @@ absl::Status DatastoreQueue::EndGivenUp() {
   std::erase_if(given_up_, [&](const std::pair<Claim, Outcome>& given_up) {
     const auto& [claim, outcome] = given_up;
     Outcome::Kind kind = outcome.kind;
+    std::string reason = outcome.failure_reason;
     absl::Status status = kind == Outcome::Kind::kHandBack ? HandBack(claim, outcome.failure_reason)
                                                            : Finish(claim, outcome);
     if (absl::IsInvalidArgument(status)) {
       kind = Outcome::Kind::kHandBack;
-      status =
-          HandBack(claim, absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message()));
+      reason = absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message());
+      status = HandBack(claim, reason);
     }
-    if (status.ok()) ends_.push_back({claim.task.id, kind, outcome.failure_reason});
+    if (status.ok()) ends_.push_back({claim.task.id, kind, reason});
     if (status.ok() || absl::IsAborted(status)) return true;
     log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
     // What is refused for good must not keep an idle worker from ending.

@@ -17,6 +17,10 @@ void EndByAlarm(absl::Duration after, int exit_code) {
   struct sigaction action{};
   action.sa_handler = End;  // PID 1 of a container does not die of a signal by itself
   sigaction(SIGALRM, &action, nullptr);
+  sigset_t alarm_only;  // who started us may have blocked it
+  sigemptyset(&alarm_only);
+  sigaddset(&alarm_only, SIGALRM);
+  pthread_sigmask(SIG_UNBLOCK, &alarm_only, nullptr);
   alarm(static_cast<unsigned>(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1)))));
 }
 

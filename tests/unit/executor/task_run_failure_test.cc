@@ -84,6 +84,16 @@ TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  /
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
+TEST_F(TaskRunFailureTest, WhatKillDidNotEndIsHandedBackBeforeAnythingIsUploaded) {
+  scripts_["command"] = [this](const Command&, const CancelToken&) -> absl::StatusOr<CommandExit> {
+    cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    cancel_.Hurry();
+    return MachineFault(absl::DeadlineExceededError("the command does not die of SIGKILL"));
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_FALSE(memory_.Get(kStdout).has_value());
+}
+
 // As on a disk that the command has filled.
 TEST_F(TaskRunFailureTest, AFailureThatTheLogHasNoRoomForIsToldInTheResult) {
   options_.time_limit = absl::Hours(2);
