@@ -110,10 +110,11 @@ std::string ClusterMonitor::Address() {
 }
 
 void ClusterMonitor::AwaitReaders(const CancelToken& cancel) {
-  const absl::Time start = clock_.Now();
-  while (clock_.Now() - outputs_.LastReader() < kReaderPause &&
-         clock_.Now() - start < kReaderPatience) {
-    if (!clock_.Sleep(kReaderPause / 20, cancel)) return;
+  constexpr absl::Duration kLook = absl::Milliseconds(150);
+  // Counted, since the clock may be set meanwhile.
+  for (absl::Duration waited; waited < kReaderPatience; waited += kLook) {
+    if (clock_.Now() - outputs_.LastReader() >= kReaderPause) return;
+    if (!clock_.Sleep(kLook, cancel)) return;
   }
 }
 
