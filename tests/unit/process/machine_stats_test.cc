@@ -63,12 +63,15 @@ class MachineSamplerTest : public testing::Test {
 };
 
 TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
-  Write("meminfo", kMemory);
-  Write("stat", kCpu);
-  MachineSampler sampler("", proc_.path());
-  Write("meminfo", "MemTotal: 24684084 kB\nMemAvailable: 23000000 kB\n");
-  Write("stat", "cpu  400 20 30 1500 40 5 5 0 360 0\ncpu0 1\ncpu1 1\n");  // 300 of 1000 ticks
-  const MachineStats stats = sampler.Stop();
+  MachineStats stats;
+  for (int i = 0; i < 10 && stats.samples != 2; ++i) {  // a slow machine fits a third in between
+    Write("meminfo", kMemory);
+    Write("stat", kCpu);
+    MachineSampler sampler("", proc_.path());
+    Write("meminfo", "MemTotal: 24684084 kB\nMemAvailable: 23000000 kB\n");
+    Write("stat", "cpu  400 20 30 1500 40 5 5 0 360 0\ncpu0 1\ncpu1 1\n");  // 300 of 1000 ticks
+    stats = sampler.Stop();
+  }
   EXPECT_EQ(stats.memory_total, 24684084LL * 1024);
   EXPECT_EQ(stats.max_memory_in_use, 1684084LL * 1024);
   EXPECT_GT(stats.median_memory_in_use, 684084LL * 1024);
@@ -149,7 +152,7 @@ TEST(MachineSampler, TellsSomethingOfThisMachine) {
   EXPECT_GT(stats.number_of_cpus, 0);
   EXPECT_GE(stats.max_user_cpu_percent_usage, 0);
   EXPECT_LE(stats.max_user_cpu_percent_usage, 100);
-  EXPECT_EQ(stats.samples, 2);
+  EXPECT_GE(stats.samples, 2);
   EXPECT_TRUE(stats.least_free.known);
   EXPECT_GT(stats.least_free.bytes, 0);
 }
