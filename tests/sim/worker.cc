@@ -34,6 +34,21 @@ class Dismissal {
   Scheduler& scheduler_;
 };
 
+// Signals reach a worker from here on, until it is gone.
+class Reachable {
+ public:
+  Reachable(Machine& machine, CancelToken& stop, CancelToken& drain) : machine_(machine) {
+    machine_.stop = &stop;
+    machine_.drain = &drain;
+  }
+  ~Reachable() { machine_.stop = machine_.drain = nullptr; }
+  Reachable(const Reachable&) = delete;
+  Reachable& operator=(const Reachable&) = delete;
+
+ private:
+  Machine& machine_;
+};
+
 // Either way of uploading is tried.
 GcsStoreOptions StoreOptions(Scheduler& scheduler) {
   GcsStoreOptions options;
@@ -54,8 +69,7 @@ ExecutorOptions OptionsOf(const Machine& machine) {
 bool RunWorker(World& world, Machine& machine) {
   CancelToken stop;
   CancelToken drain(&stop);
-  machine.stop = &stop;
-  machine.drain = &drain;
+  const Reachable reachable(machine, stop, drain);
   SimClock clock(world.scheduler, machine.skew);
   const auto nowhere = OpenFile("/dev/null", O_WRONLY);
   LogSink sink(clock, world.verbose ? STDERR_FILENO : nowhere->get(), LogFormat::kText,

@@ -25,6 +25,9 @@ constexpr absl::Duration kPromptly = absl::Seconds(20);
 // is not simulated.
 constexpr absl::Duration kAftermath = absl::Seconds(35);
 
+// The longest time between two looks whether somebody sends a signal.
+constexpr absl::Duration kLongestLull = absl::Seconds(10);
+
 bool IsOfMachine(Fault fault) {
   return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
          fault == Fault::kTerm || fault == Fault::kDrain || fault == Fault::kOutage;
@@ -84,8 +87,13 @@ void World::Run() {
   judge.CheckWhatIsComplete();
 }
 
+// Signals come at any time, also when a worker waits and nothing else happens on its machine.
 void World::RunWeather() {
-  scheduler.Sleep(calm_from_ - scheduler.Now(), nullptr);
+  while (scheduler.Now() < calm_from_) {
+    const absl::Duration rest = calm_from_ - scheduler.Now();
+    scheduler.Sleep(std::min(rest, scheduler.RandomDuration(kLongestLull)), nullptr);
+    for (const auto& machine : machines) SignalPerhaps(*machine);
+  }
   calm_ = true;
   scheduler.Note("calm");
 }
@@ -111,8 +119,6 @@ void World::RunMachine(Machine& machine) {
       scheduler.Note(absl::StrCat(ToString(machine.author()), " has crashed"));
     }
     machine.alive = false;
-    machine.stop = nullptr;
-    machine.drain = nullptr;
     if (!machine.vanished) continue;
     // The first machine is always replaced in time by one like it: somebody has to do the work.
     if (machine.number != 1) return;
@@ -174,6 +180,19 @@ bool World::Step(Machine& machine, absl::string_view what) {
     scheduler.CrashGroup();
     return false;
   }
+  SignalPerhaps(machine);
+  if (Strikes(Fault::kPause)) {
+    const bool long_one = scheduler.Chance(0.5);
+    const absl::Duration pause =
+        scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40));
+    Disturb(machine, pause);
+    scheduler.Pause(pause);
+    scheduler.Yield();
+  }
+  return !scheduler.Dismissed();
+}
+
+void World::SignalPerhaps(Machine& machine) {
   if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
     machine.stopped_at = std::min(machine.stopped_at, scheduler.Now());
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -185,15 +204,6 @@ bool World::Step(Machine& machine, absl::string_view what) {
     machine.drained_at = std::min(machine.drained_at, scheduler.Now());
     machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
-  if (Strikes(Fault::kPause)) {
-    const bool long_one = scheduler.Chance(0.5);
-    const absl::Duration pause =
-        scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40));
-    Disturb(machine, pause);
-    scheduler.Pause(pause);
-    scheduler.Yield();
-  }
-  return !scheduler.Dismissed();
 }
 
 void World::HideFolders(const Machine& machine) {

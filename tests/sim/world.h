@@ -97,6 +97,8 @@ class World {
   void MakeMachines();
   void RunMachine(Machine& machine);
   void RunWeather();
+  // Whoever may ask a worker to go does so, perhaps.
+  void SignalPerhaps(Machine& machine);
 
   TempFolder folder_ = TempFolder::InMemory();
   std::array<double, static_cast<size_t>(Fault::kCount)> rates_{};
