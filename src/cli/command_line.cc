@@ -202,7 +202,7 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command
       ->add_option("--ftShutdownAfter", consume_.ft_shutdown_after_seconds,
-                   "the same if BATCH_TASK_INDEX=0 (Batch's first worker)")
+                   "the same where BATCH_TASK_INDEX is 0 (Batch's first worker), if it is longer")
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,

@@ -75,7 +75,8 @@ Severity SeverityOf(const std::string& level) {
 // Google Batch's first worker lingers for the next job.
 absl::Duration LingerOf(const ConsumeOptions& options) {
   const bool first = ProcessEnvironment("BATCH_TASK_INDEX") == "0";
-  return absl::Seconds(first ? options.ft_shutdown_after_seconds : options.shutdown_after_seconds);
+  const int seconds = options.shutdown_after_seconds;
+  return absl::Seconds(first ? std::max(seconds, options.ft_shutdown_after_seconds) : seconds);
 }
 
 std::string LocalOwner() {
@@ -318,7 +319,8 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .cluster = options.cluster,
       .owner = identity->owner,
       .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
-      .project = *project};
+      .project = *project,
+      .before_hand_back = [&] { RemoveStaleTaskFolders(options.tasks_dir, worker.stop(), log); }};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
   const int code = worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,

@@ -33,6 +33,8 @@ struct DatastoreQueueOptions {
   std::string owner;                             // what claims say about us; need not be unique
   std::function<std::string()> monitor_address;  // for each claim: "host:port" or empty; null: none
   std::string project = "";                      // for the journal
+  // Ends what a dead worker has left running, before what it held is handed back; null: nothing.
+  std::function<void()> before_hand_back = nullptr;
 };
 
 // From claim to finish a task costs five requests: query; lookup and commit, twice.

@@ -126,7 +126,9 @@ void DatastoreQueue::HandBackAbandoned() {
   looked_for_abandoned_ = true;
   if (journal_ == nullptr) return;
   journal_->ForEachAbandoned([this](const JournalEntry& entry) {
-    if (entry.project != options_.project || !SettleAbandoned(entry)) return false;
+    if (entry.project != options_.project) return false;
+    if (options_.before_hand_back) options_.before_hand_back();
+    if (!SettleAbandoned(entry)) return false;
     first_seen_.erase({entry.task_id, entry.claimed_at});
     return true;
   });

@@ -60,6 +60,8 @@ int CountClaims(const std::vector<HistoryEntry>& history) {
 int CountDisorderlyClaims(const std::vector<HistoryEntry>& history) {
   int count = 0;
   for (size_t i = 0; i < history.size(); ++i) {
+    const std::optional<TaskStatus> status = ParseTaskStatus(history[i].status);
+    if (status && IsFinal(*status)) count = 0;
     if (!IsClaim(history[i])) continue;
     const bool orderly = i + 1 < history.size() && IsOrderlyEnd(history[i + 1]);
     if (!orderly) ++count;

@@ -46,10 +46,11 @@ int CountClaims(const std::vector<HistoryEntry>& history);
 // The text that starts the reason of a reset that was *not* orderly: the worker just vanished.
 inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 
-// Claims that never came to an orderly end: what a task that kills its worker leaves behind. A
-// claim ends orderly if the next entry is a final status or a reset whose reason is not that of an
-// abandoned claim. A claim that is the last entry counts: the caller asks when it could claim the
-// task, that is, when nobody holds it. contract.md section 3: at 10 the task is failed.
+// Claims since the task last came to an end that never came to an orderly one themselves: what a
+// task that kills its worker leaves behind, until its user has mended and reset it. A claim ends
+// orderly if the next entry is a final status or a reset whose reason is not that of an abandoned
+// claim. A claim that is the last entry counts: the caller asks when it could claim the task, that
+// is, when nobody holds it. contract.md section 3: at 10 the task is failed.
 int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxDisorderlyClaims = 10;
 

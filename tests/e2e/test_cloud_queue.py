@@ -94,6 +94,8 @@ class Waiting(CloudLabTest):
         self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 3)
         self.assertLess(self.lingering({"BATCH_TASK_INDEX": "1"}, *flags), 3 * SLOWNESS)
         self.assertLess(self.lingering({}, *flags), 3 * SLOWNESS)
+        flags = ("--shutdownAfter", "4", "--ftShutdownAfter", "0")  # never shorter than others
+        self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 3)
 
     def test_expected_version_is_checked_before_anything_is_claimed(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])

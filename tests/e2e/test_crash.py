@@ -89,6 +89,21 @@ class Journal(CloudLabTest):
         self.assertIn("abandoned", self.lab.states()["a.1"].lines[2]["failure_reason"])
         self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
 
+    def test_an_idle_neighbour_ends_its_command_before_the_hand_back(self):
+        pids = self.lab.folder / "pids"
+        worker = self.start_long_task(
+            f"[ -e {pids} ] || {{ trap '' TERM; setsid sleep 600 & echo $! > {pids}; wait; }}")
+        neighbour = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
+        wait_until(lambda: pids.exists() and pids.read_text(), "the command runs")
+        kill_with_launcher(worker)
+        self.lab.worker_was_killed = True
+        self.wait_for_status("a.1", "complete")
+        neighbour.signal(signal.SIGUSR1)
+        self.assertEqual(neighbour.wait(30).exit_code, 0, neighbour.stderr)
+        self.assertEqual(self.lab.processes(), [])
+        self.assertRegex(neighbour.stderr, r"(?s)ended \d+ processes of a worker that was killed"
+                                           r".*handed back: a worker of this machine")
+
     def test_a_kill_at_the_instant_of_the_claim_strands_nothing(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.fault(kind="datastore.commit", action="cut", apply=True)

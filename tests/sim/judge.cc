@@ -67,14 +67,14 @@ bool IsFinal(absl::string_view status) {
 }
 
 // Whether a task with this past must not be claimed any more (contract.md section 3): 10 claims
-// without an orderly end, or 20 machines in a row that could not do it.
+// without an orderly end, or 20 machines in a row that could not do it, since it last ended.
 bool IsUsedUp(const Json& history) {
   int disorderly = 0;
   int unfit = 0;
   for (size_t i = 0; i < history.size(); ++i) {
     const std::string status = EntryText(history[i], "status");
     const std::string reason = EntryText(history[i], "failure_reason");
-    if (IsFinal(status)) unfit = 0;
+    if (IsFinal(status)) disorderly = unfit = 0;
     if (status == "reset" && absl::StartsWith(reason, "machine fault: ")) ++unfit;
     if (status != "claimed") continue;
     const Json next = i + 1 < history.size() ? history[i + 1] : Json();

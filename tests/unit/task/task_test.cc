@@ -69,7 +69,7 @@ TEST(DisorderlyClaimsTest, ResetsWithoutAReasonOrAfterAVanishedWorkerAreDisorder
 
 TEST(DisorderlyClaimsTest, ClaimOnTopOfAClaimIsDisorderlyAndSoIsTheLastOne) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed")}), 1);
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("claimed"), Entry("complete")}), 1);
+  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("claimed"), Entry("reset", "why")}), 1);
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("pending"), Entry("claimed")}), 2);
 }
 
@@ -77,6 +77,18 @@ TEST(DisorderlyClaimsTest, UserResetAfterAFinishDoesNotCountAgainstTheClaim) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
                                    Entry("claimed"), Entry("failed")}),
             0);
+}
+
+TEST(DisorderlyClaimsTest, ATaskThatWasGivenUpAndResetHasAllItsTriesAgain) {
+  std::vector<HistoryEntry> history(kMaxDisorderlyClaims, Entry("claimed"));
+  EXPECT_NE(ObjectionTo(history), "");
+  history.push_back(Entry("failed", "given up"));
+  history.push_back(Entry("reset"));  // its user has mended it
+  for (int i = 0; i < kMaxDisorderlyClaims; ++i) {
+    EXPECT_EQ(ObjectionTo(history), "") << i;
+    history.push_back(Entry("claimed"));
+  }
+  EXPECT_NE(ObjectionTo(history), "");
 }
 
 TEST(MachineFaultsTest, OnlyHandBacksForAMachinesFaultCount) {
