@@ -26,7 +26,7 @@ sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "static"), str(TESTS)]
 import harness  # noqa: E402  (needs the path above)
 from gcloud import emulator  # noqa: E402
 
-PROGRAM_SECONDS = 300
+PROGRAM_SECONDS = 600
 E2E_SECONDS = 120
 SANITIZER_SLOWNESS = 4
 GTEST_PROGRAMS = ("unit_tests", "contract_tests", "sim_tests")

@@ -178,6 +178,8 @@ void PrepareThreadStacks() {
 
 ThreadStack ReadThreadStack(pid_t thread, absl::Duration patience, bool scan_only) {
   ThreadStack stack;
+  State late = State::kAnswered;  // by a thread that was not waited for any more
+  state.compare_exchange_strong(late, State::kIdle);
   if (state.load() != State::kIdle) return stack;  // somebody still answers an old question
   asked_thread = thread;
   asked_scan_only = scan_only;
@@ -188,7 +190,7 @@ ThreadStack ReadThreadStack(pid_t thread, absl::Duration patience, bool scan_onl
   }
   State expected = State::kAsked;
   if (state.compare_exchange_strong(expected, State::kIdle)) return stack;
-  // Half an answer: of a thread that hangs in the handler. No question is asked any more.
+  // Half an answer, of a thread that hangs in the handler: no question is asked until it is whole.
   if (state.load() != State::kAnswered) return stack;
   stack.source = source;
   stack.addresses.assign(frames.begin(), frames.begin() + static_cast<ptrdiff_t>(frame_count));

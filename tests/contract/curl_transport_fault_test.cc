@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "http/curl_transport.h"
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
+#include "tests/support/refusing_port.h"
 
 namespace sparkles {
 namespace {
@@ -136,9 +138,10 @@ TEST(CurlTransportFault, ConnectionThatEndedWhileIdleIsReplacedBeforeAWrite) {
 }
 
 TEST(CurlTransportFault, RefusedConnectionIsNotApplied) {
-  auto server = std::make_unique<LoopbackServer>(AlwaysAnswer(""));
-  const HttpRequest request = Request("POST", *server);
-  server.reset();
+  const RefusingPort port;
+  LoopbackServer model(AlwaysAnswer(""));
+  HttpRequest request = Request("POST", model);
+  request.url = absl::StrReplaceAll(request.url, {{model.host(), port.host()}});
   CurlTransport transport{CaRoots{}};
   const absl::Status status = transport.Send(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
@@ -285,30 +288,38 @@ LoopbackServer::Handler StallAfter(std::string answer) {
   };
 }
 
+// How long an exchange that has stalled after `answer` goes on after it was cancelled.
+std::chrono::steady_clock::duration TimeToCancel(const char* answer) {
+  std::promise<void> stalled;
+  LoopbackServer server([&](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Write(answer);
+    stalled.set_value();
+    connection.WaitForEnd();
+  });
+  CurlTransport transport{CaRoots{}};
+  CancelToken cancel;
+  std::chrono::steady_clock::time_point cancelled;
+  std::thread canceller([&] {
+    stalled.get_future().wait();
+    cancelled = std::chrono::steady_clock::now();
+    cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
+  HttpRequest request = Request("GET", server);
+  request.cancel = &cancel;
+  const absl::Status status = Failure(transport, request, server);
+  const auto ended = std::chrono::steady_clock::now();
+  canceller.join();
+  EXPECT_EQ(status, absl::CancelledError(server.host() + ": SIGTERM"));
+  return ended - cancelled;
+}
+
 TEST(CurlTransportFault, CancellationEndsAStalledExchangeAtOnce) {
+  constexpr auto kAtOnce = std::chrono::milliseconds(200);
   for (const char* answer : kStalledAnswers) {
-    std::promise<void> stalled;
-    LoopbackServer server([&](LoopbackConnection& connection) {
-      (void)connection.ReadRequest();
-      connection.Write(answer);
-      stalled.set_value();
-      connection.WaitForEnd();
-    });
-    CurlTransport transport{CaRoots{}};
-    CancelToken cancel;
-    std::chrono::steady_clock::time_point cancelled;
-    std::thread canceller([&] {
-      stalled.get_future().wait();
-      cancelled = std::chrono::steady_clock::now();
-      cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
-    });
-    HttpRequest request = Request("GET", server);
-    request.cancel = &cancel;
-    const absl::Status status = Failure(transport, request, server);
-    const auto ended = std::chrono::steady_clock::now();
-    canceller.join();
-    EXPECT_EQ(status, absl::CancelledError(server.host() + ": SIGTERM"));
-    EXPECT_LT(ended - cancelled, std::chrono::milliseconds(200));
+    auto least = TimeToCancel(answer);  // a busy machine may make one late, but not each
+    for (int i = 0; i < 10 && least >= kAtOnce; ++i) least = std::min(least, TimeToCancel(answer));
+    EXPECT_LT(least, kAtOnce);
   }
 }
 
@@ -323,13 +334,22 @@ TEST(CurlTransportFault, NothingIsSentAfterCancellation) {
   EXPECT_EQ(server.connections(), 0);
 }
 
+// A busy machine may use up a short limit before the request is out; it does not do so each time.
+absl::Status FailureOnceSent(const HttpRequest& request, LoopbackServer& server) {
+  absl::Status status;
+  for (int i = 0; i < 20 && !MaybeApplied(status); ++i) {
+    CurlTransport transport{CaRoots{}};
+    status = Failure(transport, request, server);
+  }
+  return status;
+}
+
 TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
   for (const char* answer : kStalledAnswers) {
     LoopbackServer server(StallAfter(answer));
-    CurlTransport transport{CaRoots{}};
     HttpRequest request = Request("POST", server);
     request.stall_timeout = absl::Milliseconds(50);
-    const absl::Status status = Failure(transport, request, server);
+    const absl::Status status = FailureOnceSent(request, server);
     EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
     EXPECT_THAT(std::string(status.message()), HasSubstr("not a byte moved for 50ms"));
     ExpectTransient(status, /*maybe_applied=*/true);
@@ -338,10 +358,9 @@ TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
 
 TEST(CurlTransportFault, WholeExchangeHasItsTimeToo) {
   LoopbackServer server(StallAfter(kStalledAnswers[1]));
-  CurlTransport transport{CaRoots{}};
   HttpRequest request = Request("POST", server);
   request.timeout = absl::Milliseconds(50);
-  const absl::Status status = Failure(transport, request, server);
+  const absl::Status status = FailureOnceSent(request, server);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   ExpectTransient(status, /*maybe_applied=*/true);
 }

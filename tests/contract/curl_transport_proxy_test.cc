@@ -9,6 +9,7 @@
 #include "http/curl_transport.h"
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
+#include "tests/support/refusing_port.h"
 
 namespace sparkles {
 namespace {
@@ -22,8 +23,11 @@ class CurlTransportProxy : public testing::Test {
   ~CurlTransportProxy() override {
     for (const char* name : {"http_proxy", "https_proxy", "no_proxy"}) (void)unsetenv(name);
   }
-  void UseProxy(const char* name, const LoopbackServer& proxy) {
-    (void)setenv(name, absl::StrCat("http://user:secret@", proxy.host()).c_str(), 1);
+  static void UseProxy(const char* name, const LoopbackServer& proxy) {
+    UseProxyAt(name, proxy.host());
+  }
+  static void UseProxyAt(const char* name, const std::string& host) {
+    (void)setenv(name, absl::StrCat("http://user:secret@", host).c_str(), 1);
   }
   static HttpRequest Get(std::string url) {
     HttpRequest request;
@@ -69,10 +73,8 @@ TEST_F(CurlTransportProxy, RefusalIsNotRepeatedAndGivesNoSecretAway) {
 }
 
 TEST_F(CurlTransportProxy, ProxyThatIsNotThereIsATransientError) {
-  {
-    LoopbackServer proxy(AlwaysAnswer(""));
-    UseProxy("http_proxy", proxy);
-  }
+  const RefusingPort port;
+  UseProxyAt("http_proxy", port.host());
   HttpRequest request = Get("http://nowhere.invalid/");
   request.method = "POST";
   const absl::Status status = transport_.Send(request).status();

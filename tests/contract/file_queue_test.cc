@@ -1,4 +1,4 @@
-// The file queue among processes: races, sudden deaths, and a state file that somebody damaged.
+// The file queue among processes: sudden deaths, and a state file that somebody damaged.
 #include "queue/file_queue.h"
 
 #include <fcntl.h>
@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include <functional>
-#include <map>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "queue/task_states.h"
 #include "tests/support/temp_folder.h"
@@ -104,42 +103,12 @@ class FileQueueTest : public testing::Test {
     return outcome;
   }
 
-  // Claims and finishes until nothing is left; 0 if nothing went wrong.
-  int Drain(int count) {
-    const auto queue = Open(count);
-    if (queue == nullptr) return 1;
-    while (const auto claim = ClaimOne(*queue)) {
-      if (!queue->Finish(*claim, Complete()).ok()) return 2;
-    }
-    return HasFailure() ? 3 : 0;
-  }
-
-  void Race(int processes, int count) {
-    std::vector<pid_t> pids;
-    for (int i = 0; i < processes; ++i) pids.push_back(Fork([&] { return Drain(count); }));
-    for (const pid_t pid : pids) {
-      int status = -1;
-      waitpid(pid, &status, 0);
-      EXPECT_EQ(status, 0);
-    }
-    std::map<std::string, int> lines;
-    for (const absl::string_view line : absl::StrSplit(StateText(), '\n', absl::SkipEmpty())) {
-      const auto change = ParseStateChange(line);
-      if (change.ok()) ++lines[absl::StrCat(change->task_id, " ", WireName(change->status))];
-    }
-    EXPECT_EQ(lines.size(), 2u * static_cast<size_t>(count));
-    for (const auto& [line, times] : lines) EXPECT_EQ(times, 1) << line;
-  }
-
   TempFolder folder_;
   const std::string tasks_path_ = folder_ / "tasks.json";
   const std::string state_path_ = tasks_path_ + ".state";
   SystemClock clock_;
   CancelToken cancel_;
 };
-
-TEST_F(FileQueueTest, TwoProcessesRunEachOf300TasksOnce) { Race(2, 300); }
-TEST_F(FileQueueTest, EightProcessesRunEachOf300TasksOnce) { Race(8, 300); }
 
 TEST_F(FileQueueTest, SecondRunContinuesWhereTheFirstStopped) {
   {
@@ -345,13 +314,6 @@ TEST_F(FileQueueTest, DurableQueueWorksTheSame) {
   const auto claim = ClaimOne(**queue);
   ASSERT_TRUE(claim);
   EXPECT_TRUE((*queue)->Finish(*claim, Complete()).ok());
-}
-
-TEST_F(FileQueueTest, TenThousandTasksAreClaimedOneAfterAnother) {
-  EXPECT_EQ(Drain(10'000), 0);
-  const auto states = States(10'000);
-  ASSERT_EQ(states.size(), 10'000u);
-  EXPECT_EQ(states.back().status, TaskStatus::kComplete);
 }
 
 TEST_F(FileQueueTest, TasksThatAreNoLongerInTheFileAreForgottenNotLost) {

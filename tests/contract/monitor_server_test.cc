@@ -209,13 +209,16 @@ TEST_F(MonitorServerTest, ABusyPortIsAnError) {  // D61
 }
 
 TEST_F(MonitorServerTest, APortIsFreeAsSoonAsItsServerIsGone) {
-  Start();
-  ASSERT_TRUE(Client().GetProcessStatus().ok());
-  MonitorOptions options;
-  options.port = server_->port();
-  server_.reset();
-  const auto second = MonitorServer::Start(Keys(), options, outputs_, clock_);
-  EXPECT_TRUE(second.ok()) << second.status();
+  absl::Status second = absl::UnknownError("");
+  for (int i = 0; i < 3 && !second.ok(); ++i) {  // another process may take it at that moment
+    Start();
+    ASSERT_TRUE(Client().GetProcessStatus().ok());
+    MonitorOptions options;
+    options.port = server_->port();
+    server_.reset();
+    second = MonitorServer::Start(Keys(), options, outputs_, clock_).status();
+  }
+  EXPECT_TRUE(second.ok()) << second;
 }
 
 TEST_F(MonitorServerTest, UselessKeysAreAnError) {

@@ -15,6 +15,7 @@
 #include "process/monotonic.h"
 #include "process/posix_process_runner.h"
 #include "tests/contract/posix_process_runner_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace sparkles {
 namespace {
@@ -84,8 +85,13 @@ TEST_F(PosixProcessRunnerEnd, DescendantsOfDaemonsAreKilledHoweverDeep) {
 }
 
 TEST_F(PosixProcessRunnerEnd, WhatEndsByItselfAtOnceMayFinishItsWork) {
-  const CommandExit exit =
-      Run("mkfifo pipe; (cat pipe; echo last words) & exec 3>pipe; echo first >&3");
+  CommandExit exit;
+  for (int i = 0; i < 10 && (i == 0 || exit.leftovers > 0); ++i) {  // on a busy machine "at once"
+    ASSERT_EQ(ftruncate(output_.get(), 0), 0);                      // may take too long
+    exit =
+        Run("rm -f pipe; mkfifo pipe; (cat pipe; sleep 0.05; echo last words) & "
+            "exec 3>pipe; echo first >&3");
+  }
   EXPECT_EQ(Output(), "first\nlast words\n");
   EXPECT_EQ(exit.leftovers, 0);
 }
@@ -106,7 +112,7 @@ TEST_F(PosixProcessRunnerEnd, WithoutProcTheGroupIsKilledAndNothingHangs) {
   const absl::Duration start = MonotonicNow();
   const CommandExit exit = Run(Daemon("daemon") + "sleep 1000 & echo $! >pid; exit 8");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 8);
-  EXPECT_FALSE(Runs(PidIn("pid")));
+  EXPECT_TRUE(Eventually([&] { return !Runs(PidIn("pid")); }));
   EXPECT_LT(MonotonicNow() - start, absl::Seconds(5));
   kill(PidIn("daemon"), SIGKILL);
 }

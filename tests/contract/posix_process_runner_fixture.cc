@@ -8,17 +8,9 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "process/monotonic.h"
+#include "tests/support/eventually.h"
 
 namespace sparkles {
-
-bool Eventually(absl::FunctionRef<bool()> condition) {
-  const absl::Duration deadline = MonotonicNow() + absl::Seconds(10);
-  while (!condition()) {
-    if (MonotonicNow() > deadline) return false;
-    (void)poll(nullptr, 0, 2);
-  }
-  return true;
-}
 
 bool Runs(pid_t pid) {
   const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"), 4096).value_or("");

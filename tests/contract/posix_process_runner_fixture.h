@@ -7,15 +7,11 @@
 #include <memory>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "base/fd.h"
 #include "process/posix_process_runner.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
-
-// Looks every few milliseconds until `condition` holds; false if it does not within ten seconds.
-bool Eventually(absl::FunctionRef<bool()> condition);
 
 // True if a process (not a zombie) has this id.
 bool Runs(pid_t pid);

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "process/monotonic.h"
 #include "tests/contract/posix_process_runner_fixture.h"
+#include "tests/support/eventually.h"
 #include "tests/support/sanitizers.h"
 
 namespace sparkles {

@@ -87,8 +87,15 @@ TEST(HealthServerTest, WhoSaysNothingIsCutOffAndKeepsNobodyOutForLong) {
   const auto server = StartServer(absl::Milliseconds(300));
   std::vector<UniqueFd> silent;
   for (int i = 0; i < 16; ++i) silent.push_back(Connect(server->port()));
-  // Comes in as soon as they are gone.
-  EXPECT_THAT(Ask(server->port(), "GET / HTTP/1.1\r\n\r\n"), HasSubstr("200 OK"));
+  // Comes in as soon as they are gone; on a busy machine who asks may seem silent, too.
+  std::string answer;
+  for (int i = 0; i < 20 && answer.empty(); ++i) {
+    const UniqueFd fd = Connect(server->port());
+    constexpr absl::string_view kRequest = "GET / HTTP/1.1\r\n\r\n";
+    (void)!send(fd.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL);
+    answer = ReceiveAll(fd);
+  }
+  EXPECT_THAT(answer, HasSubstr("200 OK"));
   for (const UniqueFd& fd : silent) EXPECT_EQ(ReceiveAll(fd), "");
 }
 

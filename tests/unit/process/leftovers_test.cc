@@ -8,8 +8,10 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -28,7 +30,13 @@ pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
   pid_t pid = 0;
   EXPECT_EQ(posix_spawn(&pid, shell.c_str(), nullptr, nullptr, argv, environment), 0);
   EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
-  return std::stoi(ReadFile(pid_file, 100).value_or("0"));
+  const int stranger = std::stoi(ReadFile(pid_file, 100).value_or("0"));
+  const std::string proc = absl::StrCat("/proc/", stranger);
+  EXPECT_TRUE(Eventually([&] {  // amid exec it has no environment
+    return absl::StartsWith(ReadFile(proc + "/cmdline", 100).value_or(""), "sleep") &&
+           absl::StrContains(ReadFile(proc + "/environ", 64 << 10).value_or(""), variable);
+  }));
+  return stranger;
 }
 
 bool Lives(pid_t pid) {
@@ -42,7 +50,7 @@ TEST(LeftoversTest, WhoCarriesTheMarkIsEndedAndNobodyElse) {
   const pid_t ours = StartStranger(mark, folder);
   const pid_t other = StartStranger(mark + "0", folder);
   EXPECT_EQ(EndLeftovers(mark, absl::Seconds(10)), 1);
-  EXPECT_FALSE(Lives(ours));
+  EXPECT_TRUE(Eventually([&] { return !Lives(ours); }));  // it has lost its environment before
   EXPECT_TRUE(Lives(other));
   kill(other, SIGKILL);
 }

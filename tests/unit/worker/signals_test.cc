@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "tests/support/eventually.h"
 
 namespace sparkles {
 namespace {
@@ -100,19 +101,27 @@ TEST_F(StopSignalsTest, ASignalFromBeforeIsNotLost) {
 }
 
 TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
-  const StopSignals signals(stop_, drain_);
-  kill(getpid(), SIGTERM);
-  ASSERT_TRUE(WaitForCancel(stop_));
-  kill(getpid(), SIGTERM);
-  EXPECT_TRUE(WaitUntilReceived(SIGTERM));
-  EXPECT_FALSE(stop_.hurried());
-  const absl::Time end = absl::Now() + absl::Milliseconds(kPatienceMilliseconds);
-  while (!stop_.hurried() && absl::Now() < end) {
+  bool was_echo = false;
+  for (int i = 0; i < 10 && !was_echo; ++i) {  // on a busy machine the echo may come too late
+    CancelToken stop;
+    CancelToken drain;
+    const StopSignals signals(stop, drain);
+    const absl::Time start = absl::Now();
+    kill(getpid(), SIGTERM);
+    ASSERT_TRUE(WaitForCancel(stop));
+    kill(getpid(), SIGTERM);
+    EXPECT_TRUE(WaitUntilReceived(SIGTERM));
+    kill(getpid(), SIGUSR1);
+    ASSERT_TRUE(WaitForCancel(drain));  // and so the echo has been dealt with
+    was_echo = absl::Now() - start < kSameRequest;
+    if (!was_echo) continue;
+    EXPECT_FALSE(stop.hurried());
+    absl::SleepFor(kSameRequest + absl::Milliseconds(100));
     kill(getpid(), SIGINT);
-    absl::SleepFor(absl::Milliseconds(20));
+    EXPECT_TRUE(Eventually([&] { return stop.hurried(); }));
+    EXPECT_EQ(signals.received(), SIGTERM);
   }
-  EXPECT_TRUE(stop_.hurried());
-  EXPECT_EQ(signals.received(), SIGTERM);
+  EXPECT_TRUE(was_echo);
 }
 
 TEST_F(StopSignalsTest, UsrAndQuitDrain) {
@@ -143,12 +152,16 @@ TEST_F(StopSignalsTest, EndsWithoutAnySignal) {
 }
 
 TEST_F(StopSignalsTest, AReaderWhoLeavesDoesNotKillTheWorker) {
+  struct sigaction before;
+  ASSERT_EQ(sigaction(SIGPIPE, nullptr, &before), 0);
+  IgnoreWriteSignals();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   close(ends[0]);
   EXPECT_EQ(write(ends[1], "x", 1), -1);
   EXPECT_EQ(errno, EPIPE);
   close(ends[1]);
+  ASSERT_EQ(sigaction(SIGPIPE, &before, nullptr), 0);
 }
 
 }  // namespace
