@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that every test that docs/reliability.md names exists: a promise without its test is none.
+"""Checks that every test that docs/reliability.md names exists, and that every row of its tables
+names one: a promise without its test is none.
 
 Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
 """
@@ -11,6 +12,7 @@ import sys
 import tempfile
 
 GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
+TITLE = re.compile(r"\| (when|what is wrong|defect) \|")
 NAMED = re.compile(r"`([A-Z]\w+\.[A-Z]\w+|test_\w+\.\w+\.test_\w+)`")
 
 
@@ -33,6 +35,8 @@ def problems(root, document="docs/reliability.md"):
     if not NAMED.search(text):
         yield f"{document}: names no test"
     for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("| ") and not TITLE.match(line) and not NAMED.search(line):
+            yield f"{document}:{number}: this row names no test"
         for name in NAMED.findall(line):
             if name not in known:
                 yield f"{document}:{number}: there is no test {name}"
@@ -43,10 +47,11 @@ def self_test():
         root = pathlib.Path(folder)
         (root / "tests/e2e").mkdir(parents=True)
         (root / "docs").mkdir()
-        (root / "tests/a_test.cc").write_text("TEST_F(A, B) {}\n", encoding="utf-8")
+        (root / "tests/a_test.cc").write_text("TEST_F(Aa, Bb) {}\n", encoding="utf-8")
         (root / "tests/e2e/test_a.py").write_text(
             "class C:\n    def test_d(self): pass\n", encoding="utf-8")
-        for text, count in (("`A.B` and `test_a.C.test_d`", 0), ("`A.C`", 1), ("nothing", 1),
+        for text, count in (("`Aa.Bb` and `test_a.C.test_d`", 0), ("`Aa.Cc`", 1), ("nothing", 1),
+                            ("`Aa.Bb`\n| when | proof |\n| a | `Aa.Bb` |\n| b | c |", 1),
                             ("`test_a.C.test_e` `test_b.C.test_d`", 2)):
             (root / "docs/reliability.md").write_text(text, encoding="utf-8")
             found = list(problems(root))

@@ -220,12 +220,13 @@ void CommandLine::DeclareConsumeLimits() {
                  "fsync results; --durable=false is quicker")
       ->capture_default_str();
   command
-      ->add_option("--grace", consume_.grace_seconds, "seconds between TERM and KILL of a command")
+      ->add_option("--grace", consume_.grace_seconds,
+                   "seconds between TERM and KILL of a command; 10 at most when the worker stops")
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
-                   "claim nothing with less disk free; default: 100M or 1%")
+                   "claim nothing with less disk free; default: 100M, or 1% if that is less")
       ->transform(CLI::AsSizeValue(false));
   command
       ->add_option("--cacheSize", consume_.cache_bytes,
@@ -233,7 +234,7 @@ void CommandLine::DeclareConsumeLimits() {
       ->transform(CLI::AsSizeValue(false));
   command
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
-                   "seconds after which a command is ended; 0: any")
+                   "seconds after which a command or script is ended; 0: no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
