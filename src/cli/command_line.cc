@@ -202,7 +202,7 @@ void CommandLine::DeclareConsume() {
       ->capture_default_str();
   command
       ->add_option("--ftShutdownAfter", consume_.ft_shutdown_after_seconds,
-                   "the same where BATCH_TASK_INDEX is 0 (Batch's first worker), if it is longer")
+                   "the same if BATCH_TASK_INDEX=0 (Batch's first worker), if longer")
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
@@ -221,12 +221,12 @@ void CommandLine::DeclareConsumeLimits() {
       ->capture_default_str();
   command
       ->add_option("--grace", consume_.grace_seconds,
-                   "seconds between TERM and KILL of a command; 10 at most when the worker stops")
+                   "seconds between TERM and KILL of a command; in a stop 10 at most")
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
-                   "claim nothing with less disk free; default: 100M, or 1% if that is less")
+                   "claim nothing with less disk free; default: 100M, at most 1%")
       ->transform(CLI::AsSizeValue(false));
   command
       ->add_option("--cacheSize", consume_.cache_bytes,
