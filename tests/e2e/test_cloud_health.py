@@ -9,13 +9,8 @@ import socket
 import unittest
 
 from cloud_lab import CloudLabTest
+from gcloud.ports import free_port
 from harness import LabTest, wait_until
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def ask(port, path):
@@ -37,7 +32,7 @@ def status(port, path):
 
 
 def metric(port, name):
-    _, text = ask(port, "/metrics")
+    _, text = ask(port, "/metrics") or (None, "nobody answers")
     for line in text.splitlines():
         if line.startswith(name + " "):
             return float(line.rpartition(" ")[2])
@@ -139,7 +134,7 @@ class Readiness(CloudLabTest):
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
         self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
             self.lab.download(url, "input")])])
-        worker = self.lab.start_consume("--timeout", str(2 / 60), "--healthPort", str(port))
+        worker = self.lab.start_consume("--timeout", str(5 / 60), "--healthPort", str(port))
         wait_until(lambda: status(port, "/healthz") == 200, "it works")
         wait_until(lambda: status(port, "/healthz") == 503, "it is stuck")
         self.assertEqual(metric(port, "sparkles_stalled"), 1)
