@@ -54,6 +54,7 @@ Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
   Swept swept;
   absl::Duration deadline = MonotonicNow() + limit;
   bool blind = false;
+  bool tried = false;  // whoever was off until the deadline has not killed anybody yet
   while (true) {
     int status = 0;
     rusage usage;
@@ -63,8 +64,10 @@ Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
       Add(ResourceUsageOf(usage), swept.usage);
       if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++swept.killed;
     }
-    if (MonotonicNow() >= deadline) return swept;
-    if (pid > 0) continue;
+    const bool late = MonotonicNow() >= deadline;
+    if (late && tried) return swept;
+    if (pid > 0 && !late) continue;
+    tried = true;
     if (!blind && !KillLivingChildren(proc_root)) {
       blind = true;
       deadline = std::min(deadline, MonotonicNow() + kBlindLimit);

@@ -21,9 +21,10 @@ struct Swept {
 bool AnyChildLives();
 
 // Kills and reaps all children of the calling process, which must be a subreaper, and all that
-// become its children meanwhile. Gives up after `limit`: a process in an uninterruptible wait or
-// owned by another user may survive, and so may those who fork faster than they can be killed.
-// Children are found in `proc_root`; without it only those are reaped that end by themselves.
+// become its children meanwhile. Gives up after `limit`, but not before it has tried once: a
+// process in an uninterruptible wait or owned by another user may survive, and so may those who
+// fork faster than they can be killed. Children are found in `proc_root`; without it only those are
+// reaped that end by themselves.
 Swept SweepChildren(const std::string& proc_root, absl::Duration limit);
 
 }  // namespace sparkles

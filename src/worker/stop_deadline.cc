@@ -1,15 +1,16 @@
 #include "worker/stop_deadline.h"
 
+#include <chrono>
 #include <system_error>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/thread.h"
 
 namespace sparkles {
 
-StopDeadline::StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end)
-    : stop_(stop), steps_(steps), end_(std::move(end)) {
+StopDeadline::StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end,
+                           std::unique_ptr<Clock> clock)
+    : stop_(stop), steps_(steps), end_(std::move(end)), clock_(std::move(clock)) {
   try {
     thread_ = StartHousekeeping("stop-deadline", [this] { Watch(); });
   } catch (const std::system_error&) {
@@ -24,10 +25,15 @@ StopDeadline::~StopDeadline() {
 
 void StopDeadline::Watch() {
   if (!AwaitCancel(stop_, done_)) return;
-  SystemClock clock;
-  if (!clock.Sleep(steps_.hurry, done_)) return;
+  using Steady = std::chrono::steady_clock;
+  const Steady::time_point requested = Steady::now();
+  // A step that came late must not delay the next.
+  const auto sleep_until = [&](absl::Duration step) {
+    return clock_->Sleep(step - absl::FromChrono(Steady::now() - requested), done_);
+  };
+  if (!sleep_until(steps_.hurry)) return;
   stop_.Hurry();
-  if (clock.Sleep(steps_.end - steps_.hurry, done_)) end_();
+  if (sleep_until(steps_.end)) end_();
 }
 
 }  // namespace sparkles

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "base/clock.h"
 
 namespace sparkles {
 
@@ -21,8 +23,9 @@ struct StopSteps {
 // enforced.
 class StopDeadline {
  public:
-  // Borrows `stop`. `end` is not expected to return.
-  StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end);
+  // Borrows `stop`. `end` is not expected to return. `clock` is for tests: it only has to sleep.
+  StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end,
+               std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
   ~StopDeadline();
   StopDeadline(const StopDeadline&) = delete;
   StopDeadline& operator=(const StopDeadline&) = delete;
@@ -33,6 +36,7 @@ class StopDeadline {
   CancelToken& stop_;
   const StopSteps steps_;
   const std::function<void()> end_;
+  const std::unique_ptr<Clock> clock_;
   CancelToken done_;
   std::thread thread_;
 };

@@ -3,6 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
 #include "worker/end_alarm.h"
 
 namespace sparkles {
@@ -21,6 +26,38 @@ TEST(StopDeadlineTest, HurriesAndThenEndsInThatOrder) {
   const CancelToken never;
   EXPECT_TRUE(AwaitCancel(ended, never));
   EXPECT_TRUE(hurried_at_end);
+}
+
+// Wakes late from what was to be a short sleep, and at once from all others.
+class LateClock : public SystemClock {
+ public:
+  static constexpr absl::Duration kLate = absl::Milliseconds(20);
+
+  explicit LateClock(std::vector<absl::Duration>& asked) : asked_(asked) {}
+
+  bool Sleep(absl::Duration duration, const CancelToken& cancel) override {
+    asked_.push_back(duration);
+    return asked_.size() > 1 || SystemClock::Sleep(kLate, cancel);
+  }
+
+ private:
+  std::vector<absl::Duration>& asked_;
+};
+
+TEST(StopDeadlineTest, AHurryThatComesLateDelaysNoEnd) {
+  std::vector<absl::Duration> asked;
+  CancelToken stop;
+  CancelToken ended;
+  const StopSteps steps = {absl::Milliseconds(1), absl::Seconds(10)};
+  const StopDeadline deadline(
+      stop, steps, [&] { ended.Cancel(CancelKind::kAbort, ""); },
+      std::make_unique<LateClock>(asked));
+  stop.Cancel(CancelKind::kHandBack, "SIGTERM");
+  const CancelToken never;
+  ASSERT_TRUE(AwaitCancel(ended, never));
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_LE(asked[0], steps.hurry);
+  EXPECT_LE(asked[1], steps.end - LateClock::kLate);
 }
 
 TEST(StopDeadlineTest, NothingHappensWithoutARequest) {

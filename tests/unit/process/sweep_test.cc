@@ -1,0 +1,30 @@
+#include "process/sweep.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace sparkles {
+namespace {
+
+// In a process of its own, which has no other children.
+TEST(SweepChildrenTest, WhoHasNoTimeLeftKillsAllTheSame) {
+  EXPECT_EXIT(
+      {
+        const pid_t child = fork();
+        while (child == 0) pause();
+        bool killed = SweepChildren("/proc", absl::ZeroDuration()).killed == 1;
+        if (!killed) {  // or it has not ended yet
+          kill(child, SIGTERM);
+          int status = 0;
+          killed = waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+                   WTERMSIG(status) == SIGKILL;
+        }
+        _exit(killed ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace sparkles
