@@ -43,6 +43,23 @@ def processes_of(folder):
     return [pid for pid in found if pid != os.getpid()]
 
 
+def proc_text(pid, name):
+    """What /proc tells of a process; "" if it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def state_of(pid):
+    """A letter; "Z": it has ended, and waits to be waited for; "" if it is gone."""
+    return proc_text(pid, "stat").rpartition(") ")[2][:1]
+
+
+def children_of(pid):
+    return [int(each) for each in proc_text(pid, f"task/{pid}/children").split()]
+
+
 def kill_processes_of(folder):
     for _ in range(100):
         pids = processes_of(folder)
@@ -229,8 +246,12 @@ class Lab:
     def states(self):
         """{task id: TaskState} in the order of first appearance."""
         states = {}
+        lines = []
         if self.state_file.exists():
-            lines = self.state_file.read_text(encoding="utf-8").splitlines()
+            lines = self.state_file.read_text(encoding="utf-8").splitlines(True)
+        if lines and self.worker_was_killed and not lines[-1].endswith("\n"):
+            lines.pop()
+        if lines:
             assert json.loads(lines[0]) == {"format": "sparkles-state-1"}, lines[0]
             for line in map(json.loads, lines[1:]):
                 states.setdefault(line["task_id"], TaskState()).lines.append(line)

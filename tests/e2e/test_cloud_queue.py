@@ -5,9 +5,10 @@ import time
 import unittest
 
 from cloud_lab import CloudLabTest
-from harness import SLOWNESS, wait_until
+from harness import SLOWNESS, proc_text, wait_until
 
 PRICE = 5  # requests to Datastore for a task, from claim to finish
+NOTICED = 25  # seconds: what others do to a task is noticed within 20, and a little later seen here
 
 
 class Race(CloudLabTest):
@@ -37,7 +38,7 @@ class Race(CloudLabTest):
 
     def has_identity(self, number):
         asked = [request for request in self.cloud.requests("metadata.get")
-                 if request.path.endswith("instance/name")]
+                 if request.path.endswith("instance/name") and request.status]
         return len(asked) > number
 
     def test_two_workers(self):
@@ -58,7 +59,7 @@ class Price(CloudLabTest):
         self.assertLessEqual(last_commit + 1, PRICE * tasks, collections.Counter(kinds))
         idle = kinds[last_commit + 1:]
         self.assertEqual(set(idle), {"datastore.runQuery"})
-        self.assertLessEqual(len(idle), 6)
+        self.assertLessEqual(len(idle), 7)  # waits of 0.5 s to 1 s, for 3 s
 
     def test_idle_polling_asks_for_keys_alone(self):
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
@@ -71,14 +72,15 @@ class Waiting(CloudLabTest):
     def test_first_look_is_repeated_after_ten_seconds(self):  # D34
         started = time.monotonic()
         worker = self.lab.start_consume("--localhost")
-        wait_until(lambda: self.cloud.requests("datastore.runQuery"), "the first look")
+        wait_until(lambda: any(request.status for request in
+                               self.cloud.requests("datastore.runQuery")), "the first look")
         time.sleep(1)
         self.lab.write_tasks([self.lab.task("late.1", "true")])
         self.assertEqual(worker.wait(30).exit_code, 0, worker.stderr)
         took = time.monotonic() - started
         self.assert_complete("late.1")
         self.assertGreater(took, 9.5)
-        self.assertLess(took, 16 * SLOWNESS)
+        self.assertLess(took, 25 * SLOWNESS)
 
     def lingering(self, environment, *flags):
         """How long a worker stays after its only task."""
@@ -90,12 +92,12 @@ class Waiting(CloudLabTest):
         return time.monotonic() - ended
 
     def test_batch_task_zero_lingers(self):  # D05, D33
-        flags = ("--shutdownAfter", "0", "--ftShutdownAfter", "4")
-        self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 3)
-        self.assertLess(self.lingering({"BATCH_TASK_INDEX": "1"}, *flags), 3 * SLOWNESS)
-        self.assertLess(self.lingering({}, *flags), 3 * SLOWNESS)
-        flags = ("--shutdownAfter", "4", "--ftShutdownAfter", "0")  # never shorter than others
-        self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 3)
+        flags = ("--shutdownAfter", "0", "--ftShutdownAfter", "8")
+        self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 4)
+        self.assertLess(self.lingering({"BATCH_TASK_INDEX": "1"}, *flags), 6 * SLOWNESS)
+        self.assertLess(self.lingering({}, *flags), 6 * SLOWNESS)
+        flags = ("--shutdownAfter", "8", "--ftShutdownAfter", "0")  # never shorter than others
+        self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 4)
 
     def test_expected_version_is_checked_before_anything_is_claimed(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
@@ -124,9 +126,14 @@ class Interference(CloudLabTest):
                                self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "it runs")
         return worker
 
+    def running(self):
+        """Whether the command of a long task is alive."""
+        return any("sleep\0" in proc_text(pid, "cmdline") for pid in self.lab.processes())
+
     def test_killed_job_ends_the_command(self):  # D29
         worker = self.start_long_task()
         self.lab.kill_job("long")
+        wait_until(lambda: not self.running(), "the command has ended", NOTICED)
         self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
         state = self.lab.states()["long.1"]
         self.assertEqual((state.status, state.count("killed")), ("killed", 1))
@@ -143,6 +150,7 @@ class Interference(CloudLabTest):
     def test_reset_task_is_not_finished_by_who_lost_it(self):  # D17
         worker = self.start_long_task()
         self.lab.reset_task("long.1")
+        wait_until(lambda: "dropped" in worker.stderr, "the command has ended", NOTICED)
         # The command is ended, its result dropped, and the task claimed again by the same worker.
         wait_until(lambda: self.lab.states()["long.1"].count("claimed") == 2, "claimed again", 40)
         worker.signal(signal.SIGTERM)

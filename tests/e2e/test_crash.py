@@ -1,27 +1,23 @@
 """kill -9 of the worker and of all that helps it: the next worker on the machine finds its way."""
 import os
-import pathlib
 import re
 import signal
 import time
 import unittest
 
 from cloud_lab import CloudLabTest
-from harness import LabTest, wait_until
-
-
-def children_of(pid):
-    return [int(each) for each in
-            pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+from harness import LabTest, children_of, state_of, wait_until
 
 
 def kill_with_launcher(worker):
-    """Neither can do anything for the other any more."""
+    """Neither can do anything for the other any more, nor holds what the next worker wants."""
     victims = [worker.pid, *children_of(worker.pid)]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in victims:
             os.kill(pid, number)
     worker.wait(10)
+    for pid in victims:
+        wait_until(lambda pid=pid: state_of(pid) in ("", "Z", "X"), "the launcher has ended")
 
 
 class Orphans(LabTest):
@@ -121,14 +117,16 @@ class Journal(CloudLabTest):
             self.lab.task("evil.1", f"kill -9 $(cat {self.lab.folder}/pid); sleep 600"),
             self.lab.task("good.1", "true")])
         for _ in range(13):
-            worker = self.lab.start_consume("--localhost")
-            (self.lab.folder / "pid").write_text(str(worker.pid))
+            worker = self.lab.start_consume("--localhost", preexec_fn=self.write_pid)
             if worker.wait(40).exit_code == 0:
                 break
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("evil.1", "10")
         self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
         self.assert_complete("good.1")
+
+    def write_pid(self):
+        (self.lab.folder / "pid").write_text(str(os.getpid()))
 
     def test_hostile_journals_hurt_nobody(self):
         self.lab.tasks_dir.mkdir()

@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from harness import SLOWNESS, LabTest, wait_until
+from harness import SLOWNESS, LabTest, children_of, state_of, wait_until
 
 
 class Kill(LabTest):
@@ -34,8 +34,12 @@ class Kill(LabTest):
         self.lab.worker_was_killed = True
         worker.signal(signal.SIGKILL)
         worker.wait(10)
-        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
+        self.wait_for_the_launcher()
         self.assert_no_false_claims()
+
+    def wait_for_the_launcher(self):
+        """Until then it holds the claim: a worker without `--shutdownAfter` takes all as done."""
+        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
 
     def kill_when(self, condition, what):
         worker = self.lab.start_consume()
@@ -60,7 +64,7 @@ class Kill(LabTest):
             self.assertEqual(len(self.lab.outputs(name)), 61)
             self.assertTrue(self.lab.log(name).endswith("done\n"))
         for path in self.lab.cache_dir.iterdir():
-            self.assertRegex(path.name, re.compile(r"^([0-9a-f]{64}(\.ok)?|uses\.lock)$"))
+            self.assertRegex(path.name, re.compile(r"^([0-9a-f]{64}(\.ok|\.lock)?|uses\.lock)$"))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
         self.assertEqual(self.lab.processes(), [])
 
@@ -93,21 +97,25 @@ class Kill(LabTest):
             self.assert_all_is_done_and_clean()
 
     def test_one_of_two_workers(self):
+        self.lab.worker_was_killed = True
         survivor = self.lab.start_consume()
         victim = self.lab.start_consume()
         wait_until(lambda: len(list(self.marks.iterdir())) >= 2, "both work")
         victim.signal(signal.SIGKILL)
         self.assertEqual(survivor.wait().exit_code, 0, survivor.stderr)
+        self.wait_for_the_launcher()
         self.assert_all_is_done_and_clean()
 
     def test_a_task_that_kills_its_worker_is_given_up_after_ten_claims(self):
         kill_worker = f"kill -9 $(cat {self.lab.folder}/pid)"
         self.lab.write_tasks([self.lab.task("evil.1", kill_worker),
                               self.lab.task("good.1", "true")])
+        self.lab.worker_was_killed = True
         for _ in range(12):
             worker = self.lab.start_consume(preexec_fn=self.write_pid)
             if worker.wait(20).exit_code == 0:
                 break
+            self.wait_for_the_launcher()
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("evil.1", "10")
         self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
@@ -133,6 +141,20 @@ class StoppedReader(LabTest):
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(30).exit_code, 143)
         self.assertEqual(self.lab.states()["b.1"].status, "pending")
+
+
+class StoppedLauncher(LabTest):
+    def test_keeps_no_worker_from_ending(self):
+        """At its end the worker waits for its launcher, but not for ever."""
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.start_consume("--shutdownAfter", "600")
+        wait_until(lambda: any(state.status == "complete" for state in self.lab.states().values()),
+                   "the task is done")
+        launcher, = children_of(worker.pid)
+        os.kill(launcher, signal.SIGSTOP)
+        wait_until(lambda: state_of(launcher) == "T", "it is stopped")
+        worker.signal(signal.SIGUSR1)
+        self.assertEqual(worker.wait(25).exit_code, 0, worker.stderr)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,11 @@
 namespace sparkles {
 namespace {
 
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Ge;
 using testing::HasSubstr;
+using testing::Le;
 using testing::Not;
 
 class ConsumerCloudTest : public testing::Test {
@@ -89,6 +93,31 @@ TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
   EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
+}
+
+TEST_F(ConsumerCloudTest, AnEndThatIsRefusedIsGivenUpAfterMinutes) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.finish_errors.assign(1000, absl::InvalidArgumentError("400"));
+  const absl::Time start = clock_.Now();
+  ConsumerOptions options{absl::ZeroDuration()};
+  options.record_patience = absl::Hours(6);
+  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
+  EXPECT_THAT(clock_.Now() - start, AllOf(Ge(absl::Minutes(4)), Le(absl::Minutes(5))));
+}
+
+TEST_F(ConsumerCloudTest, AnEndThatNobodyTakesIsGivenUpAfterHours) {
+  MemTasks tasks(OneTask(), clock_);
+  MemQueue queue(tasks, "a");
+  queue.finish_errors.assign(2000, absl::UnavailableError("503"));
+  const absl::Time start = clock_.Now();
+  ConsumerOptions options{absl::ZeroDuration()};
+  options.record_patience = absl::Hours(6);
+  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
+  EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
+  EXPECT_THAT(clock_.Now() - start,
+              AllOf(Ge(absl::Hours(6) - absl::Minutes(1)), Le(absl::Hours(6))));
 }
 
 TEST_F(ConsumerCloudTest, AnUnfitMachineClaimsNothingUntilItIsFitAgain) {  // D31
