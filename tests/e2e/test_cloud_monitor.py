@@ -1,5 +1,6 @@
 """The Monitor, seen by a stock gRPC client."""
 import codecs
+import contextlib
 import os
 import pathlib
 import socket
@@ -39,6 +40,11 @@ class Tail:
 
 
 class MonitorServesTest(MonitorTest):
+    @staticmethod
+    def wait_for_log(client):
+        """The Monitor knows of a task's log a little later than Datastore of its claim."""
+        wait_until(lambda: client.read("job.1").code == "OK", "the log is there")
+
     def test_a_task_is_followed_from_its_first_byte_to_its_last(self):
         # The last lines wait for the reader to have come so far, so it reads while the task runs.
         lines = 3000
@@ -81,16 +87,22 @@ class MonitorServesTest(MonitorTest):
         worker = self.lab.start_watched()
         self.wait_for_status("job.1", "claimed")
         client = self.client()
-        self.assertEqual(client.read("job.1", 0).code, "OK")
-        descriptors = pathlib.Path(f"/proc/{worker.pid}/fd")
-        sockets = sum("socket:" in os.readlink(each) for each in descriptors.iterdir())
-        self.assertGreater(sockets, 2)  # it listens, and serves
+        self.wait_for_log(client)
+        self.assertGreater(self.sockets(worker), 2)  # it listens, and serves
         go.touch()
         self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.states()["job.1"].status, "failed")
         self.assertEqual(self.lab.log("job.2").split()[:3], ["0", "1", "2"])
         # What the launcher itself has: one connection, with the worker.
         self.assertEqual(self.lab.log("job.2").count("socket:"), 1, self.lab.log("job.2"))
+
+    @staticmethod
+    def sockets(worker):
+        count = 0
+        for each in pathlib.Path(f"/proc/{worker.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                count += "socket:" in os.readlink(each)
+        return count
 
     # D02, D57
     def test_without_the_secret_nobody_learns_anything(self):
@@ -146,6 +158,7 @@ class MonitorServesTest(MonitorTest):
     def test_a_reply_has_at_most_a_mebibyte(self):
         self.start_task("head -c 3000000 /dev/zero | tr '\\0' x; echo end")
         client = self.client()
+        self.wait_for_log(client)
         wait_until(lambda: client.read("job.1", 2_999_999).reply["data"].endswith("end\n"), "all")
         reply = client.read("job.1", 0, 2**31 - 1).reply
         self.assertEqual((len(reply["data"]), reply["newOffset"], reply["endOfFile"]),
@@ -156,6 +169,7 @@ class MonitorServesTest(MonitorTest):
     def test_binary_output_never_stalls_a_reader(self):
         self.start_task("head -c 300000 /dev/urandom; printf '\\xe4' >&2; echo; echo end")
         client = self.client()
+        self.wait_for_log(client)
         read = b""
         while not read.endswith(b"end\n"):
             reply = client.read("job.1", len(read), 1013).reply
@@ -199,6 +213,7 @@ class MonitorKeepsLogsTest(MonitorTest):
         worker = self.lab.start_watched("--shutdownAfter", "60")
         for name in sizes:
             self.wait_for_status(name, "complete")
+        wait_until(lambda: not list(self.lab.tasks_dir.glob("task-*")), "the folders are gone")
         # Looked at before the next claim, a second later or so.
         wait_until(lambda: 0 < self.held(worker) <= 256 << 20, "the logs are let go")
         client = self.client()

@@ -6,7 +6,9 @@ import time
 import unittest
 
 from cloud_lab import CloudLabTest
+from gcloud.ports import free_port
 from harness import SLOWNESS, wait_until
+from test_cloud_health import ask
 
 NOTICE = "the VM is being preempted"
 IGNORES_TERM = "trap '' TERM; echo begun; while :; do sleep 0.2; done"
@@ -26,7 +28,8 @@ class NoticeTest(CloudLabTest):
         worker.wait(40)
         took = time.monotonic() - started
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
-        self.assertLess(took, 20 * SLOWNESS, worker.stderr)
+        # The process ends itself 19 s after the notice; what stalls here does so for a minute.
+        self.assertLess(took, 25 * SLOWNESS, worker.stderr)
         wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
         return took
 
@@ -46,8 +49,9 @@ class NoticeTest(CloudLabTest):
         self.preempt()
         return self.end(worker)
 
-    def begun(self):
-        wait_until(lambda: any("begun" in log.read_text() for log in
+    def begun(self, word="begun"):
+        """Waits until the command has printed `word`."""
+        wait_until(lambda: any(word in log.read_text() for log in
                                self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "it runs")
 
 
@@ -142,12 +146,14 @@ class Preemption(NoticeTest):
 
 class Signals(NoticeTest):
     def test_a_second_signal_skips_the_grace(self):
-        worker = self.start("--grace", "300", command=IGNORES_TERM)
+        worker = self.start("--grace", "300", command="trap 'echo told' TERM; echo begun; "
+                                                      "while :; do sleep 0.1; done")
         self.begun()
         worker.signal(signal.SIGTERM)
+        self.begun("told")
         time.sleep(1.5)  # a signal within a second is an echo of the first
         worker.signal(signal.SIGTERM)
-        self.assertLess(self.end(worker, 143), 6 * SLOWNESS)
+        self.assertLess(self.end(worker, 143), 8 * SLOWNESS)
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
     def test_drain_finishes_the_task_and_claims_no_more(self):
@@ -157,12 +163,14 @@ class Signals(NoticeTest):
                 self.lab.write_tasks([
                     self.lab.task(f"a.{n}", f"while [ ! -e {gate} ]; do sleep 0.05; done")
                     for n in (1, 2)])
-                worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
+                port = free_port()
+                worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600",
+                                                "--healthPort", port)
                 wait_until(lambda: any(state.status == "claimed" and state.version == 2
                                        for state in self.lab.states().values()), "one is claimed")
                 worker.signal(signal.SIGHUP)
                 worker.signal(number)
-                time.sleep(0.5)
+                wait_until(lambda port=port: "stopping" in ask(port, "/readyz")[1], "it knows")
                 self.assertIsNone(worker.exit_code)
                 gate.touch()
                 self.assertEqual(worker.wait(20).exit_code, 0, worker.stderr)

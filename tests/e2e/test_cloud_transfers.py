@@ -152,13 +152,14 @@ class Downloads(Matrix):
 
     def test_replaced_in_mid_way(self):
         # The generation is pinned: a download is of one version, never of two.
+        new = LARGE[::-1]
         self.lab.put("in/replaced", LARGE)
-        self.add_download("replaced", {"action": "cut", "seconds": 1, "response_bytes": MIB}, RIGHT)
+        self.lab.put("in/new", new)
+        self.add_download("replaced", {"action": "cut", "seconds": 3, "response_bytes": MIB}, RIGHT)
         self.lab.write_tasks(self.tasks)
         worker = self.lab.start_consume("--localhost")
         harness.wait_until(lambda: self.cloud.requests("object.media"), "a download begins")
-        new = LARGE[::-1]
-        self.lab.put("in/replaced", new)
+        self.lab.storage.copy(BUCKET, "in/new", "in/replaced")
         worker.wait(60)
         self.check("replaced", self.lab.states()["replaced.1"],
                    lambda: hashlib.sha256(new).hexdigest() in self.lab.log("replaced.1").split())

@@ -55,7 +55,8 @@ class Stops(CloudLabTest):
         started = time.monotonic()
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(40).exit_code, 143, worker.stderr)
-        self.assertLess(time.monotonic() - started, 20 * SLOWNESS)
+        # The process ends itself 19 s after the signal, and would wait for a minute.
+        self.assertLess(time.monotonic() - started, 25 * SLOWNESS)
 
     def test_while_the_metadata_server_is_silent(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
@@ -65,7 +66,7 @@ class Stops(CloudLabTest):
         started = time.monotonic()
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(20).exit_code, 143, worker.stderr)
-        self.assertLess(time.monotonic() - started, 5 * SLOWNESS)
+        self.assertLess(time.monotonic() - started, 8 * SLOWNESS)
 
 
 class Frozen(CloudLabTest):
@@ -94,7 +95,7 @@ class Frozen(CloudLabTest):
         self.assertEqual(self.lab.states()["a.1"].status, "complete")
 
     def test_an_upload_on_its_way_never_lands_on_what_the_next_one_delivered(self):
-        seconds = 10 * SLOWNESS
+        seconds = 20 * SLOWNESS  # the next worker has to be done before
         stalled = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", count=1,
                              seconds=seconds)
         self.lab.write_tasks([self.lab.task("a.1", "echo $$ > out")])

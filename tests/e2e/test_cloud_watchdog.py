@@ -10,33 +10,54 @@ import unittest
 from cloud_lab import CloudLabTest
 from harness import BINARY, SANITIZED, LabTest, wait_until
 
-SECONDS = 1.0
-PERIOD = ("--timeout", str(SECONDS / 60))
 EXIT_STUCK = 6
+THREADS = ("main", "watchdog", "signals", "claim-watch")
+
+
+def period(seconds):
+    return ("--timeout", str(seconds / 60))
 
 
 class Stuck(CloudLabTest):
+    """Periods that a request to Datastore, in which there is no sign of life, hardly takes."""
+
     def test_a_transfer_in_which_nothing_moves_hands_its_task_back(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
-        self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
-            self.lab.download(url, "input")])])
-        worker = self.lab.start_consume(*PERIOD)
-        worker.wait(30)
+        for _ in range(3):  # a thread that has to wait for a processor shows no stack in time
+            self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
+                self.lab.download(url, "input")])])
+            worker = self.lab.start_consume(*period(3))
+            worker.wait(30)
+            self.check_hand_back(worker)
+            if self.is_whole(worker.stderr):
+                break
+        self.check_dump(worker.stderr)
+
+    def check_hand_back(self, worker):
         self.assertEqual(worker.exit_code, EXIT_STUCK, worker.stderr)
         state = self.lab.states()["a.1"]
         self.assertEqual([line["status"] for line in state.lines], ["pending", "claimed", "reset"])
         self.assertEqual((state.status, state.owner), ("pending", None))
-        self.assertIn("stuck: no sign of life for 2s", state.lines[-1]["failure_reason"])
-        self.assertEqual(worker.stderr.count("no sign of life for 1s"), 1, worker.stderr)
+        self.assertIn("stuck: no sign of life for 6s", state.lines[-1]["failure_reason"])
+        self.assertEqual(worker.stderr.count("no sign of life for 3s"), 1, worker.stderr)
         wait_until(lambda: not self.lab.processes(), "the launcher is gone, too")
-        self.check_dump(worker.stderr)
+
+    @staticmethod
+    def stacks(text):
+        """{name of a thread: its stack}"""
+        return dict(re.findall(r"watchdog: thread \d+ '([^']+)': (stack.*)", text))
+
+    MAIN_SLEEPS = r"thread \d+ 'main': S.*system call "
+
+    def is_whole(self, text):
+        return self.stacks(text).keys() >= set(THREADS) and re.search(self.MAIN_SLEEPS, text)
 
     def check_dump(self, text):
-        threads = dict(re.findall(r"watchdog: thread \d+ '([^']+)': (stack.*)", text))
-        for name in ("main", "watchdog", "signals", "claim-watch"):
+        threads = self.stacks(text)
+        for name in THREADS:
             self.assertIn(name, threads, text)
-        self.assertRegex(text, r"thread \d+ 'main': S.*system call ")
+        self.assertRegex(text, self.MAIN_SLEEPS)
         self.assertRegex(text, r"build id [0-9a-f]{16,}")
         addresses = re.findall(r"(?:sparklesworker|exe)\+(0x[0-9a-f]+)", threads["main"])
         self.assertTrue(addresses, threads["main"])
@@ -55,7 +76,7 @@ class Stuck(CloudLabTest):
         self.fault(kind="datastore.commit", action="stall", seconds=60, skip=1, count=0)
         self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
             self.lab.download(url, "input")])])
-        worker = self.lab.start_consume(*PERIOD)
+        worker = self.lab.start_consume(*period(3))
         worker.wait(30)
         self.assertEqual(worker.exit_code, EXIT_STUCK, worker.stderr)
         self.assertIn("a.1 cannot be handed back: ", worker.stderr)
@@ -63,30 +84,30 @@ class Stuck(CloudLabTest):
 
     def test_a_stall_that_ends_in_time_ends_well(self):
         url = self.lab.put("input", b"x" * 1000)
-        self.fault(kind="object.media", action="stall", seconds=6, response_bytes=100,
+        self.fault(kind="object.media", action="stall", seconds=9, response_bytes=100,
                    count=1)
         self.lab.write_tasks([self.lab.task("a.1", "sleep 1", downloads=[
             self.lab.download(url, "input")])])
-        worker = self.lab.consume("--timeout", str(4 * SECONDS / 60))
+        worker = self.lab.consume(*period(6))
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertEqual(worker.stderr.count("no sign of life for 4s"), 1, worker.stderr)
+        self.assertEqual(worker.stderr.count("no sign of life for 6s"), 1, worker.stderr)
         self.assertIn("watchdog: the work goes on after ", worker.stderr)
         self.assert_once(["a.1"], worker)
 
 
 class Patient(LabTest):
-    """Periods of two seconds, and longer waits."""
+    """Periods of four seconds, and waits of more than two of them."""
 
-    PERIOD = ("--timeout", str(2 * SECONDS / 60))
+    PERIOD = period(4)
 
     def test_a_command_may_take_as_long_as_it_likes(self):
-        worker = self.run_tasks(self.lab.task("a.1", "sleep 6"), flags=self.PERIOD)
+        worker = self.run_tasks(self.lab.task("a.1", "sleep 10"), flags=self.PERIOD)
         self.assert_complete("a.1")
         self.assertNotIn("watchdog", worker.stderr)
 
     def test_an_empty_queue_may_be_waited_for(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"),
-                                flags=(*self.PERIOD, "--shutdownAfter", "6"))
+                                flags=(*self.PERIOD, "--shutdownAfter", "10"))
         self.assertNotIn("watchdog", worker.stderr)
 
     def test_a_disk_may_take_its_time_to_sync(self):
@@ -97,10 +118,10 @@ class Patient(LabTest):
         slow = self.lab.folder / "slow"
         # The first sync is that of the state file, before there is a watchdog.
         slow.write_text(f"#!/bin/sh\nexec {strace} -f -qq -o /dev/null -e trace=fsync "
-                        f"-e inject=fsync:delay_enter=3500000:when=2 {BINARY} \"$@\"\n")
+                        f"-e inject=fsync:delay_enter=7500000:when=2 {BINARY} \"$@\"\n")
         slow.chmod(0o755)
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
-        worker = self.lab.consume(*PERIOD, "--durable", program=slow)
+        worker = self.lab.consume(*period(3), "--durable", program=slow)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
         self.assertNotIn("watchdog", worker.stderr)
@@ -111,7 +132,7 @@ class Patient(LabTest):
         wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "it runs")
         worker.signal(signal.SIGSTOP)
         try:
-            time.sleep(6)
+            time.sleep(10)
         finally:
             worker.signal(signal.SIGCONT)
         self.assertEqual(worker.wait(30).exit_code, 0, worker.stderr)
