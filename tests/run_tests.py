@@ -27,7 +27,7 @@ import harness  # noqa: E402  (needs the path above)
 from gcloud import emulator  # noqa: E402
 
 PROGRAM_SECONDS = 600
-E2E_SECONDS = 120
+E2E_SECONDS = 300
 SANITIZER_SLOWNESS = 4
 GTEST_PROGRAMS = ("unit_tests", "contract_tests", "sim_tests")
 # More than most machines have processors: end-to-end tests mostly wait.

@@ -20,7 +20,7 @@ class Demo(LabTest):
         super().setUp()
         self.done = subprocess.run(
             [EXAMPLES / "run-demo.sh", BINARY], cwd=self.lab.folder, text=True, check=False,
-            capture_output=True, timeout=60 * SLOWNESS,
+            capture_output=True, timeout=110 * SLOWNESS,
             env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.folder)})
         self.assertEqual(self.done.returncode, 0, self.done.stdout + self.done.stderr)
         self.folder = self.lab.folder / "demo-results"

@@ -4,14 +4,13 @@ The rule under test: nothing is ever claimed that is not there, and the next run
 """
 import hashlib
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from harness import BINARY, SLOWNESS, LabTest, wait_until
+from harness import BINARY, SLOWNESS, LabTest, state_of, wait_until
 
 
 class FaultTest(LabTest):
@@ -96,7 +95,7 @@ class FullDisk(FaultTest):
         self.run_tasks(self.lab.task("a.1", f"{fill}; exec sleep 1000", uploads={}),
                        self.lab.task("a.2", f"touch '{name}'; {fill}; exit 0", uploads={
                            "include_patterns": ["two*"], "dst_url": self.lab.url("a.2")}),
-                       flags=("--taskTimeout", "1", "--minFreeSpace", "0"))
+                       flags=("--taskTimeout", "5", "--minFreeSpace", "0"))
         self.assert_failed("a.1", "time-out")
         self.assertIn("time-out", self.lab.result("a.1")["failure_reason"])
         self.assertEqual(self.lab.log("a.1"), "")
@@ -176,7 +175,8 @@ class AsAnotherUser(FaultTest):
 
 class Mounts(FaultTest):
     def test_that_a_task_leaves_behind_are_not_emptied(self):
-        if os.geteuid() != 0:
+        if subprocess.run(["unshare", "-m", "true"], check=False,
+                          capture_output=True).returncode != 0:
             self.skipTest("needs the right to mount")
         precious = self.lab.folder / "precious"
         (precious / "deep").mkdir(parents=True)
@@ -354,7 +354,7 @@ class Signals(FaultTest):
         self.assertEqual(worker.wait(20).exit_code, 143)
         elapsed = time.monotonic() - started
         self.assertGreater(elapsed, 0.9)
-        self.assertLess(elapsed, 6 * SLOWNESS)
+        self.assertLess(elapsed, 9 * SLOWNESS)
         self.assertEqual(self.lab.processes(), [])
         self.assert_handed_back("a.1")
 
@@ -370,9 +370,11 @@ class Signals(FaultTest):
     def test_a_second_signal_does_not_tear_the_end(self):
         worker = self.start_task("trap '' TERM INT; touch READY; while :; do sleep 0.05; done",
                                  "--grace", "1")
-        for _ in range(5):
-            worker.signal(signal.SIGTERM)
+        worker.signal(signal.SIGTERM)
+        started = time.monotonic()
+        while time.monotonic() - started < 0.3:  # beyond a second they count as further ones
             time.sleep(0.05)
+            worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(20).exit_code, 143)
         self.assert_handed_back("a.1")
 
@@ -388,9 +390,7 @@ class Signals(FaultTest):
 
     def test_terminal_signals_of_a_stopped_command_do_not_hang(self):
         worker = self.start_task("touch READY; kill -STOP $$")
-        stat = pathlib.Path("/proc")
-        wait_until(lambda: any(") T " in (stat / str(pid) / "stat").read_text()
-                               for pid in self.lab.processes()), "the command is stopped")
+        wait_until(lambda: "T" in map(state_of, self.lab.processes()), "the command is stopped")
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(30).exit_code, 143)
         self.assertEqual(self.lab.processes(), [])
