@@ -110,11 +110,13 @@ absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string
   // First: what is found below must still be there when the task looks.
   if (use != nullptr) {
     const absl::Status held = use->Hold(HashOf(url), clock_, options);
-    if (absl::IsDeadlineExceeded(held)) {
-      WarnOfWait(held);
+    if (absl::IsCancelled(held)) return held;
+    if (!held.ok()) {
+      if (log_ != nullptr) {
+        log_->Warning(folder_, ": ", held.message(), "; this input is copied instead of linked");
+      }
       return std::nullopt;
     }
-    RETURN_IF_ERROR(held);
   }
   ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
   if (!entry.has_value()) return std::nullopt;

@@ -57,9 +57,9 @@ class ContentCache {
   absl::StatusOr<CacheUse> OpenUse() const;
 
   // The path of the entry, for a symlink to it; nullopt if it cannot be had, as another worker that
-  // has it to himself shows no sign of life. `use` (null: nobody) holds it from now on. Its content
-  // was right a moment ago; who can write to it can change it, so call DropIfChanged when he is
-  // done.
+  // has it to himself shows no sign of life, or cannot be held. `use` (null: nobody) holds it from
+  // now on. Its content was right a moment ago; who can write to it can change it, so call
+  // DropIfChanged when he is done.
   absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
                                                    const TransferOptions& options,
                                                    CacheUse* use = nullptr);
