@@ -138,7 +138,7 @@ TEST_F(TaskRunCancelTest, AClaimLostAfterTheLogUploadsNoResult) {
 
 TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
-  confirm_claim_ = [this](Freshness freshness) {
+  confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
     cancel_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
     return absl::CancelledError("the claim is no longer ours");
@@ -151,7 +151,7 @@ TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
 
 TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
   memory_.Put(kStdout, "the new owner's");
-  confirm_claim_ = [](Freshness freshness) {
+  confirm_claim_ = [](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();
     return absl::CancelledError("the claim is no longer ours");
   };
@@ -164,3 +164,20 @@ TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
 
 }  // namespace
 }  // namespace sparkles
+// Or the question, which knows no end where nothing answers, would use up the worker's last
+// seconds.
+TEST_F(TaskRunLostTest, WhoLeavesAsksForHisClaimNoLongerThanTheLogMayTake) {
+  memory_.Put(kStdout, "of an earlier attempt");
+  confirm_claim_ = [](Freshness freshness, const CancelToken& cancel) {
+    if (freshness == Freshness::kRecent) return absl::OkStatus();
+    const CancelToken never;
+    AwaitCancel(cancel, never);
+    return absl::CancelledError(cancel.reason());
+  };
+  after_step_ = [this](const std::string& step) {
+    if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(Stdout(), "of an earlier attempt");
+}
+
