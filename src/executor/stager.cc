@@ -102,7 +102,7 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
   // What no task uses gives way to what this one needs.
-  return cache_.WithRoom(FolderOf(path),
+  return cache_.WithRoom(FolderOf(path), options,
                          [&] { return Fetch(download.src_url, path, mode, staged, options); });
 }
 

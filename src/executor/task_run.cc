@@ -241,8 +241,10 @@ absl::Status TaskRun::DeliverOutputs() {
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs,
-                   FindOutputs(folder_->work(), include, exclude, context_.options.alive));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, [this] {
+                     if (context_.options.alive) context_.options.alive();
+                     return CheckCancelled();
+                   }));
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});

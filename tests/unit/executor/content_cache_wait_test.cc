@@ -115,5 +115,16 @@ TEST_F(ContentCacheWaitTest, WhereNoLocksCanBeHadAnInputIsCopied) {
   EXPECT_THAT(recorded_.Text(), HasSubstr(folder_ / "cache: uses.lock: No locks available"));
 }
 
+TEST_F(ContentCacheWaitTest, WhoIsToStopMakesNoRoom) {
+  held_.reset();
+  ASSERT_TRUE(cache_.Fetch(url_, {}).ok());
+  CancelToken cancel;
+  cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  const absl::Status status = cache_.WithRoom(folder_.path(), {.on_bytes = {}, .cancel = &cancel},
+                                              [] { return ErrnoError(ENOSPC, "file"); });
+  EXPECT_FALSE(status.ok());
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -189,6 +189,20 @@ TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
   EXPECT_TRUE(Exists(stale));
 }
 
+TEST_F(TaskFolderTest, WhoIsToStopAmidARemovalLeavesTheRestOfIt) {
+  const std::string stale = MakeStale("task-123456789");
+  int entries = 0;
+  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+    if (++entries == 2) cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
+  EXPECT_LE(entries, 3);
+  EXPECT_TRUE(Exists(stale + "/work"));
+  EXPECT_TRUE(Exists(stale + "/.lock")) << "or nobody would take it up again";
+  EXPECT_EQ(recorded_.Text(), "");
+  RemoveStaleTaskFolders(tasks_dir_, CancelToken(), recorded_.log());
+  EXPECT_FALSE(Exists(stale));
+}
+
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();

@@ -115,6 +115,29 @@ TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {
   EXPECT_TRUE(Result().is_null());
 }
 
+TEST_F(TaskRunCancelTest, AStopAmidTheSearchForOutputsEndsIt) {
+  scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
+    for (const char* name : {"a", "b", "c"}) {
+      EXPECT_TRUE(WriteFileAtomically(command.folder + "/" + name, "output", false).ok());
+    }
+    return ExitedWith(0);
+  };
+  bool searching = false;
+  int looks = 0;
+  confirm_claim_ = [&](Freshness, const CancelToken&) {
+    searching = true;
+    return absl::OkStatus();
+  };
+  options_.alive = [&] {
+    if (!searching || ++looks < 2) return;
+    cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(looks, 2);
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+  EXPECT_TRUE(Result().is_null());
+}
+
 // Hours of work are delivered by then; two small objects more are quicker than doing it again.
 TEST_F(TaskRunCancelTest, AStopAfterTheLastOutputComesTooLate) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack).kind,
@@ -162,8 +185,6 @@ TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
   EXPECT_EQ(Stdout(), "the new owner's");
 }
 
-}  // namespace
-}  // namespace sparkles
 // Or the question, which knows no end where nothing answers, would use up the worker's last
 // seconds.
 TEST_F(TaskRunLostTest, WhoLeavesAsksForHisClaimNoLongerThanTheLogMayTake) {
@@ -181,3 +202,5 @@ TEST_F(TaskRunLostTest, WhoLeavesAsksForHisClaimNoLongerThanTheLogMayTake) {
   EXPECT_EQ(Stdout(), "of an earlier attempt");
 }
 
+}  // namespace
+}  // namespace sparkles
