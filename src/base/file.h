@@ -32,9 +32,10 @@ absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 absl::Status CheckReplaceable(const std::string& path);
 
 // rm -rf that never follows a symlink and copes with folders of any depth and without permission
-// bits. Goes on after an error and reports the first. Ok if `path` does not exist. `alive`, which
-// may be empty, is called for each entry.
-absl::Status RemoveTree(const std::string& path, const std::function<void()>& alive = nullptr);
+// bits. Goes on after an error and reports the first. Ok if `path` does not exist. `report`, which
+// may be empty, is called for each entry and each folder; an error of its ends the removal.
+absl::Status RemoveTree(const std::string& path,
+                        const std::function<absl::Status()>& report = nullptr);
 
 // fsync of a folder, so that the names in it survive a power cut.
 absl::Status SyncFolder(const std::string& path);

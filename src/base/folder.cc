@@ -49,8 +49,7 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder_fd, absl::string_view path, int fl
   }
 }
 
-absl::Status ForEachEntry(int folder_fd, absl::string_view name,
-                          absl::FunctionRef<void(const char* entry, unsigned char type)> visit) {
+absl::Status ForEachEntry(int folder_fd, absl::string_view name, EntryVisitor visit) {
   UniqueFd own(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));  // closedir closes what it reads
   if (!own.valid()) return ErrnoError(errno, name);
   const std::unique_ptr<DIR, CloseFolder> folder(fdopendir(own.get()));
@@ -63,7 +62,8 @@ absl::Status ForEachEntry(int folder_fd, absl::string_view name,
     const absl::string_view entry_name = entry->d_name;
     if (entry_name == "." || entry_name == "..") continue;
     const bool known = entry->d_type != DT_UNKNOWN;
-    visit(entry->d_name, known ? entry->d_type : AskForType(folder_fd, entry->d_name));
+    RETURN_IF_ERROR(
+        visit(entry->d_name, known ? entry->d_type : AskForType(folder_fd, entry->d_name)));
   }
 }
 

@@ -21,9 +21,10 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder_fd, absl::string_view path, int fl
 // Calls `visit` with every entry of the open folder `folder_fd`, "." and ".." aside, in the order
 // of the file system. `type` is DT_REG, DT_DIR, DT_LNK ... and never DT_UNKNOWN unless the entry
 // is gone already. Reads from the descriptor's position, so once for each open. `name` is for the
-// error, after which some entries may have been visited.
-absl::Status ForEachEntry(int folder_fd, absl::string_view name,
-                          absl::FunctionRef<void(const char* entry, unsigned char type)> visit);
+// error, after which some entries may have been visited. An error of `visit` ends it and is
+// returned.
+using EntryVisitor = absl::FunctionRef<absl::Status(const char* entry, unsigned char type)>;
+absl::Status ForEachEntry(int folder_fd, absl::string_view name, EntryVisitor visit);
 
 // Whether nothing can be written to the folder because its file system is (or has turned)
 // read-only.

@@ -28,7 +28,7 @@ Identity IdentityOf(const struct stat& info) { return {info.st_dev, info.st_ino}
 
 class TreeRemover {
  public:
-  explicit TreeRemover(const std::function<void()>& alive) : alive_(alive) {}
+  explicit TreeRemover(const std::function<absl::Status()>& report) : report_(report) {}
 
   // Empties and removes the folder `path`. The first error, if any.
   absl::Status Remove(const std::string& path);
@@ -44,6 +44,11 @@ class TreeRemover {
   void Enter(int parent_fd, const std::string& name);
   void UnlinkEntries();
   void Leave();
+  // Whether to go on; for as long as there is no other answer.
+  absl::Status Report() {
+    if (report_ && stopped_.ok()) stopped_ = report_();
+    return stopped_;
+  }
   void Note(const absl::Status& status) { first_error_.Update(status); }
   void NoteErrno(const std::string& entry) { Note(ErrnoError(errno, PathOf(entry))); }
   void NoteMoved(const std::string& entry) {
@@ -51,11 +56,12 @@ class TreeRemover {
   }
   std::string PathOf(const std::string& entry) const;
 
-  const std::function<void()>& alive_;
+  const std::function<absl::Status()>& report_;
   UniqueFd folder_;            // the innermost of `levels_`
   std::vector<Level> levels_;  // outermost first
   std::string top_;            // the path of the outermost
   absl::Status first_error_;
+  absl::Status stopped_;
 };
 
 std::string TreeRemover::PathOf(const std::string& entry) const {
@@ -136,12 +142,13 @@ void TreeRemover::Enter(int parent_fd, const std::string& name) {
 
 void TreeRemover::UnlinkEntries() {
   Note(ForEachEntry(folder_.get(), levels_.back().name, [&](const char* entry, unsigned char type) {
-    if (alive_) alive_();
+    RETURN_IF_ERROR(Report());
     if (type == DT_DIR) {
       levels_.back().subfolders.emplace_back(entry);
     } else if (unlinkat(folder_.get(), entry, 0) != 0 && errno != ENOENT) {
       NoteErrno(entry);
     }
+    return absl::OkStatus();
   }));
 }
 
@@ -170,7 +177,7 @@ absl::Status TreeRemover::Remove(const std::string& path) {
   if (!parent.valid()) return ErrnoError(errno, path);
   top_ = path;
   Enter(parent.get(), std::string(BaseName(path)));
-  while (!levels_.empty()) {
+  while (!levels_.empty() && Report().ok()) {
     std::vector<std::string>& subfolders = levels_.back().subfolders;
     if (!subfolders.empty()) {
       const std::string next = std::move(subfolders.back());
@@ -183,15 +190,16 @@ absl::Status TreeRemover::Remove(const std::string& path) {
       if (rmdir(path.c_str()) != 0 && errno != ENOENT) NoteErrno(path);
     }
   }
+  Note(stopped_);
   return first_error_;
 }
 
 }  // namespace
 
-absl::Status RemoveTree(const std::string& path, const std::function<void()>& alive) {
+absl::Status RemoveTree(const std::string& path, const std::function<absl::Status()>& report) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(alive).Remove(path);
+  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(report).Remove(path);
   if ((exists && unlink(path.c_str()) == 0) || errno == ENOENT) return absl::OkStatus();
   return ErrnoError(errno, path);
 }

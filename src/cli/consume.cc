@@ -150,13 +150,8 @@ class Worker {
         store_(router_, vitals),
         cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_),
-        deadline_(stop_, StopSteps(), [this] {
-          log_.sink().WriteUrgently(
-              Severity::kError,
-              "there is no more time: this ends now, whatever is unfinished; the "
-              "task in work, if it is not handed back, stays claimed");
-          _exit(StoppedCode(signal()));
-        }) {}
+        deadline_(stop_, StopSteps(),
+                  [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }) {}
 
   // Cancelled when the worker must go; `signal` is what did it, 0 for a preemption.
   CancelToken& stop() { return stop_; }

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/status.h"
 #include "executor/cache_use.h"
 #include "executor/entry_lock.h"
 
@@ -30,32 +31,37 @@ struct Found {
   absl::Time used = absl::InfinitePast();
 };
 
-std::map<std::string, Found> FindEntries(const std::string& folder) {
+// All of them, unless `report` ends it.
+std::map<std::string, Found> FindEntries(const std::string& folder,
+                                         const std::function<absl::Status()>& report) {
   std::map<std::string, Found> entries;
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return entries;
   (void)ForEachEntry(fd->get(), folder, [&](const char* file, unsigned char) {
+    if (report) RETURN_IF_ERROR(report());
     absl::string_view name = file;
     const bool record = absl::ConsumeSuffix(&name, kRecordSuffix);
     struct stat info;
     if (!IsEntryName(name) || fstatat(fd->get(), file, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(info.st_mode)) {
-      return;
+      return absl::OkStatus();
     }
     Found& found = entries[std::string(name)];
     found.used = std::max(found.used, absl::TimeFromTimespec(info.st_mtim));
-    if (record) return;
+    if (record) return absl::OkStatus();
     found.is_there = true;
     found.bytes = static_cast<uint64_t>(info.st_blocks) * 512;
+    return absl::OkStatus();
   });
   return entries;
 }
 
 }  // namespace
 
-Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit) {
+Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
+                     const std::function<absl::Status()>& report) {
   Evicted evicted;
-  const std::map<std::string, Found> entries = FindEntries(folder);
+  const std::map<std::string, Found> entries = FindEntries(folder, report);
   std::vector<std::map<std::string, Found>::const_iterator> oldest_first;
   for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
     evicted.bytes_left += entry->second.bytes;
@@ -70,6 +76,7 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit) 
   });
   for (const auto& entry : oldest_first) {
     if (evicted.bytes >= bytes && evicted.bytes_left <= limit) break;
+    if (report && !report().ok()) break;
     const std::string path = absl::StrCat(folder, "/", entry->first);
     const std::string record = absl::StrCat(path, kRecordSuffix);
     if (!entry->second.is_there) {

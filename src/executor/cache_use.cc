@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-constexpr char kName[] = "/uses.lock";
+constexpr char kName[] = "uses.lock";
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
 // A removal is one unlink, of a file that may be large on a disk that is busy.
 constexpr absl::Duration kMaxWait = absl::Minutes(1);
@@ -34,7 +34,7 @@ int LockByte(int fd, int command, int type, absl::string_view hash) {
 }  // namespace
 
 absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
-  const std::string path = absl::StrCat(folder, kName);
+  const std::string path = absl::StrCat(folder, "/", kName);
   ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK));
   const int error = LockByte(fd.get(), F_OFD_SETLK, F_UNLCK, "000");
   if (error != 0) return ErrnoError(error, path);

@@ -24,7 +24,8 @@ class CacheUse {
 
   // Until this object is gone, nobody removes the entry `hash` (64 lower-case hex digits). Waits
   // for as long as a removal takes, and calls options.Report(0) meanwhile: Cancelled if that says
-  // so; DeadlineExceeded after a minute, when whoever removes something must be frozen.
+  // so; DeadlineExceeded after a minute, when whoever removes something must be frozen. Any other
+  // error: there is no lock to be had (from the server of a network's file system).
   absl::Status Hold(absl::string_view hash, Clock& clock, const TransferOptions& options);
 
   // For who removes entries: the right to remove `hash`, until Release. False if somebody holds it.

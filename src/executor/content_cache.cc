@@ -74,8 +74,8 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
       ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, options));
       return file.Commit(/*durable=*/false);
     }
-    const absl::Status copied =
-        WithRoom(FolderOf(dst), [&] { return CopyEntry(*entry, HashOf(url), dst, mode, options); });
+    const absl::Status copied = WithRoom(
+        FolderOf(dst), options, [&] { return CopyEntry(*entry, HashOf(url), dst, mode, options); });
     if (!absl::IsAborted(copied)) return copied;
   }
   // By whom is unknown: the task that waits for its copy has nothing to do with it.
@@ -110,11 +110,13 @@ absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string
   // First: what is found below must still be there when the task looks.
   if (use != nullptr) {
     const absl::Status held = use->Hold(HashOf(url), clock_, options);
-    if (absl::IsDeadlineExceeded(held)) {
-      WarnOfWait(held);
+    if (absl::IsCancelled(held)) return held;
+    if (!held.ok()) {
+      if (log_ != nullptr) {
+        log_->Warning(folder_, ": ", held.message(), "; this input is copied instead of linked");
+      }
       return std::nullopt;
     }
-    RETURN_IF_ERROR(held);
   }
   ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
   if (!entry.has_value()) return std::nullopt;
@@ -268,7 +270,7 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
   std::string found;
   for (int tries = 0; tries < 2; ++tries) {
     std::optional<AtomicFile> file;
-    RETURN_IF_ERROR(WithRoom(FolderOf(path), [&] {
+    RETURN_IF_ERROR(WithRoom(FolderOf(path), options, [&] {
       file.reset();
       auto made = AtomicFile::Create(path, mode);
       if (!made.ok()) return FolderOf(path) == folder_ ? FolderFault(made.status()) : made.status();
@@ -284,14 +286,15 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
 }
 
-absl::Status ContentCache::WithRoom(const std::string& folder,
+absl::Status ContentCache::WithRoom(const std::string& folder, const TransferOptions& options,
                                     absl::FunctionRef<absl::Status()> write) {
   absl::Status status;
   // More than once, since others fill the cache meanwhile; not for ever.
   for (int tries = 0; tries < 10; ++tries) {
     const int rooms_before = RoomsMade();
     status = write();
-    if (!SaysNoSpace(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before)) break;
+    if (!SaysNoSpace(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, options))
+      break;
   }
   return status;
 }
@@ -301,10 +304,10 @@ int ContentCache::RoomsMade() {
   return rooms_made_;
 }
 
-bool ContentCache::MakeRoom(int rooms_before) {
+bool ContentCache::MakeRoom(int rooms_before, const TransferOptions& options) {
   MutexLock lock(room_mutex_);
   if (rooms_made_ != rooms_before) return true;
-  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0);
+  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0, [&] { return Report(options, 0); });
   if (evicted.entries == 0) return false;
   ++rooms_made_;
   if (log_ != nullptr) {

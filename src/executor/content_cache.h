@@ -57,9 +57,9 @@ class ContentCache {
   absl::StatusOr<CacheUse> OpenUse() const;
 
   // The path of the entry, for a symlink to it; nullopt if it cannot be had, as another worker that
-  // has it to himself shows no sign of life. `use` (null: nobody) holds it from now on. Its content
-  // was right a moment ago; who can write to it can change it, so call DropIfChanged when he is
-  // done.
+  // has it to himself shows no sign of life, or cannot be held. `use` (null: nobody) holds it from
+  // now on. Its content was right a moment ago; who can write to it can change it, so call
+  // DropIfChanged when he is done.
   absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
                                                    const TransferOptions& options,
                                                    CacheUse* use = nullptr);
@@ -69,8 +69,8 @@ class ContentCache {
 
   // Calls `write`, which makes a file in `folder`; if there was no space for it, and the cache is
   // on that disk, once more when all entries that nobody uses have gone.
-  absl::Status WithRoom(const std::string& folder, absl::FunctionRef<absl::Status()> write)
-      ABSL_LOCKS_EXCLUDED(room_mutex_);
+  absl::Status WithRoom(const std::string& folder, const TransferOptions& options,
+                        absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
 
  private:
   // An open entry and how it looked when it was opened: that tells whether it was touched since.
@@ -108,7 +108,7 @@ class ContentCache {
   // How often room was made: who was short of it when it was `rooms_before` need not make it again,
   // and would find nothing to remove. False if there is no room to be had.
   int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
-  bool MakeRoom(int rooms_before) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  bool MakeRoom(int rooms_before, const TransferOptions& options) ABSL_LOCKS_EXCLUDED(room_mutex_);
   void WarnOfWait(const absl::Status& status) const;
   void Count(Counter Vitals::* counter);
   // TransferOptions::Report, and a sign of life: local work goes on.

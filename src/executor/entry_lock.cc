@@ -120,6 +120,7 @@ void RemoveLeftovers(const std::string& folder, absl::Time now) {
     if (lock || absl::StartsWith(name, kTempFilePrefix)) {
       RemoveIfLeftover(absl::StrCat(folder, "/", name), now);
     }
+    return absl::OkStatus();
   };
   // What is not seen now goes another time.
   (void)ForEachEntry(fd->get(), folder, remove);

@@ -55,8 +55,8 @@ std::string Reason(int error) {
 class OutputWalk {
  public:
   OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude,
-             const std::function<void()>& alive)
-      : include_(include), exclude_(exclude), alive_(alive) {}
+             const std::function<absl::Status()>& report)
+      : include_(include), exclude_(exclude), report_(report) {}
 
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
@@ -66,6 +66,7 @@ class OutputWalk {
   bool Wanted(const Progress& progress) const;
   bool WantedBelow(const Progress& progress) const;
 
+  absl::Status Report() const { return report_ ? report_() : absl::OkStatus(); }
   absl::Status EnterPending();
   absl::Status Enter(const Folder& folder, bool through_link);
   absl::Status List(int fd, const Folder& folder);
@@ -79,7 +80,7 @@ class OutputWalk {
 
   const std::vector<Glob>& include_;
   const std::vector<Glob>& exclude_;
-  const std::function<void()>& alive_;
+  const std::function<absl::Status()>& report_;
   UniqueFd root_;
   Identity root_identity_;
   std::set<Identity> entered_;
@@ -129,7 +130,7 @@ bool OutputWalk::WantedBelow(const Progress& progress) const {
 
 absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
                                                 const absl::Status& error) {
-  if (error.ok() || IsMachineFault(error)) return error;
+  if (error.ok() || IsMachineFault(error) || absl::IsCancelled(error)) return error;
   const absl::string_view reason = absl::StripPrefix(error.message(), path + ": ");
   Skip(path.substr(0, path.size() - 1), absl::StrCat("cannot be read: ", reason));
   return absl::OkStatus();
@@ -192,11 +193,12 @@ void OutputWalk::VisitLink(int fd, const char* entry, std::string path, const Pr
 absl::Status OutputWalk::List(int fd, const Folder& folder) {
   return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
     Visit(fd, folder, entry, type);
-    if (alive_) alive_();
+    return Report();
   });
 }
 
 absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
+  RETURN_IF_ERROR(Report());
   const absl::StatusOr<UniqueFd> fd = OpenBelow(root_.get(), folder.path, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
   struct stat info;
@@ -249,8 +251,8 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude,
-                                    const std::function<void()>& alive) {
-  return OutputWalk(include, exclude, alive).Run(work_folder);
+                                    const std::function<absl::Status()>& report) {
+  return OutputWalk(include, exclude, report).Run(work_folder);
 }
 
 }  // namespace sparkles

@@ -23,10 +23,11 @@ struct Outputs {
 // file counts wherever it leads; one to a folder is followed if that lies in the work folder. An
 // error is a machine fault: the work folder cannot be read, or the machine is out of descriptors
 // or memory, so that the list would not be the whole truth. Nothing may change the folder
-// meanwhile. `alive` may be empty; it is called for each entry.
+// meanwhile. `report`, which may be empty, is called for each entry and each folder; an error of
+// its, a Cancelled, ends the search and is returned.
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude,
-                                    const std::function<void()>& alive = nullptr);
+                                    const std::function<absl::Status()>& report = nullptr);
 
 }  // namespace sparkles

@@ -28,6 +28,11 @@ uint64_t FloorOf(const SpaceOptions& options, const struct statvfs& info) {
   return std::min(kDefaultFloor, BytesOf(info.f_blocks, info) / 100);
 }
 
+// Some file systems do not count files.
+bool LacksFiles(const struct statvfs& info) {
+  return info.f_files > 0 && info.f_favail < kMinFreeFiles;
+}
+
 }  // namespace
 
 absl::Status SpaceGuard::Check() {
@@ -45,8 +50,10 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
   if ((info.f_flag & ST_RDONLY) != 0) return MachineFault(ErrnoError(EROFS, name));
   if (access(folder.c_str(), W_OK | X_OK) != 0) return MachineFault(ErrnoError(errno, name));
   const uint64_t floor = FloorOf(options_, info);
-  if (BytesOf(info.f_bavail, info) < floor && OnOneDisk(folder, options_.cache_dir)) {
-    Evict(floor - BytesOf(info.f_bavail, info), UINT64_MAX);
+  const bool needs_bytes = BytesOf(info.f_bavail, info) < floor;
+  if ((needs_bytes || LacksFiles(info)) && OnOneDisk(folder, options_.cache_dir)) {
+    // How many files an entry's end frees is the file system's affair: all of them, then.
+    Evict(LacksFiles(info) ? UINT64_MAX : floor - BytesOf(info.f_bavail, info), UINT64_MAX);
     if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
   }
   const uint64_t free = BytesOf(info.f_bavail, info);
@@ -55,8 +62,7 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
         absl::StrCat(name, ": ", free / kMebibyte, " MiB are free, and --minFreeSpace is ",
                      floor / kMebibyte, " MiB")));
   }
-  // Some file systems do not count files.
-  if (info.f_files > 0 && info.f_favail < kMinFreeFiles) {
+  if (LacksFiles(info)) {
     return MachineFault(absl::ResourceExhaustedError(
         absl::StrCat(name, ": no more than ", info.f_favail, " files can be made")));
   }

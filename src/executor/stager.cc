@@ -28,6 +28,9 @@ bool SameFile(const struct stat& a, const struct stat& b) {
          a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
 
+// Of symlink(2) where the file system has no symlinks.
+bool IsRefusal(int error) { return error == EPERM || error == EOPNOTSUPP || error == ENOSYS; }
+
 absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size,
                                       const std::function<absl::Status()>& on_piece) {
   uint32_t crc = 0;
@@ -93,15 +96,13 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
     ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, options, &*use_));
-    staged.symlink = entry.has_value();
-    if (staged.symlink) {
-      if (symlink(entry->c_str(), path.c_str()) != 0) return ErrnoError(errno, path);
-      return absl::OkStatus();
-    }
+    if (entry && symlink(entry->c_str(), path.c_str()) == 0) return absl::OkStatus();
+    if (entry && !IsRefusal(errno)) return ErrnoError(errno, path);
+    staged.symlink = false;
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
   // What no task uses gives way to what this one needs.
-  return cache_.WithRoom(FolderOf(path),
+  return cache_.WithRoom(FolderOf(path), options,
                          [&] { return Fetch(download.src_url, path, mode, staged, options); });
 }
 

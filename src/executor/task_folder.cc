@@ -46,10 +46,15 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
 }
 
 // The lock goes last, so that a removal that is cut short can be taken up again.
-absl::Status RemoveTaskFolder(const std::string& path, const std::function<void()>& alive) {
-  absl::Status status = RemoveTree(path + "/work", alive);
-  status.Update(RemoveTree(path + "/log", alive));
-  if (status.ok()) status = RemoveTree(path, alive);
+absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel,
+                              const std::function<void()>& alive) {
+  const auto report = [&] {
+    if (alive) alive();
+    return cancel.cancelled() ? absl::CancelledError(cancel.reason()) : absl::OkStatus();
+  };
+  absl::Status status = RemoveTree(path + "/work", report);
+  status.Update(RemoveTree(path + "/log", report));
+  if (status.ok()) status = RemoveTree(path, report);
   return status;
 }
 
@@ -140,7 +145,7 @@ absl::Status TaskFolder::Remove() const {
   if (lstat(path_.c_str(), &now) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path_);
   }
-  if (IsSame(now, made_)) return RemoveTaskFolder(path_, alive_);
+  if (IsSame(now, made_)) return RemoveTaskFolder(path_, CancelToken(), alive_);
   if (S_ISLNK(now.st_mode)) unlink(path_.c_str());
   return MovedError(path_);
 }
@@ -166,6 +171,7 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
   // What cannot be read now is left to the next worker.
   (void)ForEachEntry(folder->get(), tasks_dir, [&names](const char* entry, unsigned char) {
     if (IsTaskFolderName(entry)) names.emplace_back(entry);
+    return absl::OkStatus();
   });
   for (const std::string& name : names) {
     if (cancel.cancelled()) return;
@@ -183,7 +189,8 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
     // Their launcher has ended them, unless it was killed as well.
     const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path), kLeftoverLimit);
     if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
-    const absl::Status removed = RemoveTaskFolder(path, alive);
+    const absl::Status removed = RemoveTaskFolder(path, cancel, alive);
+    if (!removed.ok() && cancel.cancelled()) return;
     if (removed.ok()) {
       log.Info("removed ", path,
                ", which an earlier worker, or this one when it was stopped, had left");

@@ -68,8 +68,8 @@ class TaskFolder {
 };
 
 // Removes the task folders that dead workers left in `tasks_dir`, and ends what still runs there.
-// What cannot be removed is logged.
-// `cancel` keeps it from going on to another folder; `alive` as for Make.
+// What cannot be removed is logged. Once `cancel` is cancelled the rest is left, to be removed
+// another time; `alive` as for Make.
 void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
                             const std::function<void()>& alive = nullptr);
 

@@ -237,12 +237,14 @@ absl::Status TaskRun::DeliverOutputs() {
   auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
-  (void)context_.confirm_claim(Freshness::kRecent);
+  (void)context_.confirm_claim(Freshness::kRecent, cancel_);
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs,
-                   FindOutputs(folder_->work(), include, exclude, context_.options.alive));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, [this] {
+                     if (context_.options.alive) context_.options.alive();
+                     return CheckCancelled();
+                   }));
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
@@ -252,9 +254,10 @@ absl::Status TaskRun::DeliverOutputs() {
   });
   const absl::Status placed = LeaveOutMisplaced(outputs.files);
   result_.skipped = std::move(outputs.skipped);
-  absl::Status uploaded = uploader_.Upload(
-      folder_->work(), outputs.files, spec_.upload_url,
-      {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs()}, context_.log, result_);
+  absl::Status uploaded =
+      uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
+                       {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs(cancel_)},
+                       context_.log, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
@@ -310,12 +313,12 @@ absl::Status TaskRun::DeliverResult() {
 
 TransferOptions TaskRun::LateOptions() {
   if (!late_) late_.emplace(cancel_, kLateGrace);
-  return {.on_bytes = {}, .cancel = &late_->token(), .before_replacing = StillOurs()};
+  return {.on_bytes = {}, .cancel = &late_->token(), .before_replacing = StillOurs(late_->token())};
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.
-std::function<absl::Status()> TaskRun::StillOurs() const {
-  return [this] { return context_.confirm_claim(Freshness::kNow); };
+std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) const {
+  return [this, &transfer] { return context_.confirm_claim(Freshness::kNow, transfer); };
 }
 
 absl::Status TaskRun::CheckCancelled() const {
@@ -324,7 +327,7 @@ absl::Status TaskRun::CheckCancelled() const {
 }
 
 absl::Status TaskRun::CheckClaim() const {
-  if (!cancel_.cancelled()) (void)context_.confirm_claim(Freshness::kRecent);
+  if (!cancel_.cancelled()) (void)context_.confirm_claim(Freshness::kRecent, cancel_);
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();

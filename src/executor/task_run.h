@@ -59,8 +59,8 @@ class TaskRun {
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
   TransferOptions LateOptions();
-  // For TransferOptions::before_replacing.
-  std::function<absl::Status()> StillOurs() const;
+  // For TransferOptions::before_replacing of what ends with `transfer`.
+  std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;

@@ -65,8 +65,8 @@ bool PreemptionWatch::Take(const absl::StatusOr<MetadataValue>& answer) {
   }
   etag_ = answer->etag;
   if (!absl::EqualsIgnoreCase(answer->text, "TRUE")) return true;
-  log_.Warning(kReason);
   stop_.Cancel(CancelKind::kHandBack, kReason);
+  log_.Warning(kReason);  // which may take its time
   return false;
 }
 

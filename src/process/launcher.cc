@@ -28,6 +28,9 @@ namespace {
 // What a command leaves behind may end by itself: the `tee` of `exec > >(tee log)` has lines to
 // write when its shell has gone.
 constexpr absl::Duration kLinger = absl::Milliseconds(200);
+// How often a group that was asked to end is looked at: none of its members that is not our child
+// tells us of its death.
+constexpr int kLookAgainMilliseconds = 10;
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
 // Children reaped before the socket is looked at again, however fast they die.
 constexpr int kReapedAtOnce = 100;
@@ -89,6 +92,7 @@ class Launcher {
         kill(-command_, SIGCONT);  // a stopped process gets its TERM only when it goes on
         return true;
       case FrameKind::kKill:
+        killed_ = true;
         if (command_ > 0) kill(-command_, SIGKILL);
         return true;
       case FrameKind::kEnded:
@@ -103,6 +107,7 @@ class Launcher {
     StartFailure failure{StartFailure::Step::kFork, EINVAL};
     exit_ = CommandExit();
     cancelled_ = false;
+    killed_ = false;
     io_before_ = ReadIoBytes(proc_root_);
     sampler_.emplace(proc_root_, getpid());
     exit_.start = WallNow();
@@ -139,9 +144,10 @@ class Launcher {
   void FinishCommand() {
     exit_.end = WallNow();
     exit_.timed_out = cancelled_;  // the worker knows whether it was for that
-    const absl::Duration deadline = MonotonicNow() + kLinger;
-    while (!cancelled_ && AnyChildLives() && MonotonicNow() < deadline) {
-      (void)poll(nullptr, 0, 1);
+    if (cancelled_) {
+      AwaitGroup();
+    } else {
+      Linger();
     }
     if (AnyChildLives()) kill(-command_, SIGKILL);
     exit_.wait_status = Reap(command_);
@@ -156,6 +162,21 @@ class Launcher {
     exit_.usage.peak_processes = std::max<int64_t>(sampler_->peak().processes, 1);
     exit_.usage.peak_rss_kb = std::max(sampler_->peak().rss_kb, exit_.usage.max_rss_kb);
     Reply(FrameKind::kEnded, BytesOf(exit_));
+  }
+
+  void Linger() {
+    const absl::Duration deadline = MonotonicNow() + kLinger;
+    while (AnyChildLives() && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
+  }
+
+  // A shell dies of TERM at once. The programs that it ran got the same TERM, and have until the
+  // worker's KILL to save what they have done.
+  void AwaitGroup() {
+    while (!killed_ && AnyChildLivesIn(command_)) {
+      pollfd waited{socket_.get(), POLLIN, 0};
+      (void)poll(&waited, 1, std::min(SampleTimeout(), kLookAgainMilliseconds));
+      if (waited.revents != 0 && !HandleFrame()) return;
+    }
   }
 
   int Reap(pid_t pid) {
@@ -174,8 +195,9 @@ class Launcher {
   const UniqueFd signals_;
   const std::string proc_root_;
   std::vector<UniqueFd> held_;
-  pid_t command_ = 0;  // 0: none
-  bool cancelled_ = false;
+  pid_t command_ = 0;       // 0: none
+  bool cancelled_ = false;  // the command was asked to end
+  bool killed_ = false;     // and made to
   CommandExit exit_;
   IoBytes io_before_;
   std::optional<TreeSampler> sampler_;

@@ -49,8 +49,10 @@ class ProcessRunner {
   // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
   // after that does Run return. What even SIGKILL does not end within seconds is left.
   // A cancelled token sends TERM to the process group and after `grace`, or once the token is
-  // hurried, KILL; the exit is then what the command made of it. A token that is cancelled already
-  // ends the command when it has begun. The time limit does the same as a cancelled token.
+  // hurried, KILL; the exit is then what the command made of it. The grace is for all of the group:
+  // for the program that a shell runs, too, when the shell itself has died of TERM. A token that is
+  // cancelled already ends the command when it has begun. The time limit does the same as a
+  // cancelled token.
   //
   // An error means that the command did not run or that its end is unknown:
   //   InvalidArgument: as CheckCommand says;

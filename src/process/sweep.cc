@@ -27,6 +27,12 @@ bool IsLivingChild(pid_t pid) {
   return waitid(P_PID, static_cast<id_t>(pid), &info, flags) == 0 && info.si_pid == 0;
 }
 
+// Asked for stopped children only, waitid lets the dead pass: ECHILD says that nobody is alive.
+bool AnyLives(idtype_t type, id_t id) {
+  siginfo_t info{};
+  return waitid(type, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 // False if `proc_root` cannot be read.
 bool KillLivingChildren(const std::string& proc_root) {
   DIR* const folder = opendir(proc_root.c_str());
@@ -44,11 +50,9 @@ bool KillLivingChildren(const std::string& proc_root) {
 
 }  // namespace
 
-bool AnyChildLives() {
-  // Asked for stopped children only, waitid lets the dead pass: ECHILD says that nobody is alive.
-  siginfo_t info{};
-  return waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
-}
+bool AnyChildLives() { return AnyLives(P_ALL, 0); }
+
+bool AnyChildLivesIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
 
 Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
   Swept swept;

@@ -4,6 +4,8 @@
 // on, until nobody is left.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "absl/time/time.h"
@@ -19,6 +21,10 @@ struct Swept {
 // True if the calling process has a child that has not ended. If not, then nothing lives that any
 // of its children has started either (given that the caller is a subreaper). Never reaps.
 bool AnyChildLives();
+
+// The same for children in the process group `group`. If its leader is dead, then nobody lives in
+// it either, but below a process that has left it.
+bool AnyChildLivesIn(pid_t group);
 
 // Kills and reaps all children of the calling process, which must be a subreaper, and all that
 // become its children meanwhile. Gives up after `limit`, but not before it has tried once: a

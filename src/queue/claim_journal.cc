@@ -227,6 +227,7 @@ void ClaimJournal::ForEachAbandoned(
   (void)ForEachEntry(folder->get(), folder_, [&](const char* name, unsigned char) {
     const std::string path = absl::StrCat(folder_, "/", name);
     if (IsJournalName(name) && path != path_) paths.push_back(path);
+    return absl::OkStatus();
   });
   std::sort(paths.begin(), paths.end());  // the same order wherever it is tried again
   for (const std::string& path : paths) {

@@ -175,10 +175,9 @@ DatastoreQueue::Try DatastoreQueue::Lost(const std::string& transaction) {
 // A commit that we have given up waiting for can lie in a queue of the network. Whoever tries again
 // makes it void by his own; whoever walks away must do so as well.
 bool DatastoreQueue::RevokeCommits() {
-  std::vector<std::string>& transactions = unsettled_claim_->transactions;
   bool revoked = true;
-  std::erase_if(transactions, [&](const std::string& transaction) {
-    const absl::Status status = client_.Rollback(transaction);
+  std::erase_if(unsettled_claim_->transactions, [&](const auto& sent) {
+    const absl::Status status = client_.Rollback(sent.first);
     revoked = revoked && status.ok();
     return status.ok() || absl::IsInvalidArgument(status);
   });
@@ -238,7 +237,12 @@ absl::StatusOr<std::optional<DatastoreQueue::Try>> DatastoreQueue::CommitTry(
 
 void DatastoreQueue::Doubt(const std::string& id, absl::Time now, const std::string& transaction) {
   if (!unsettled_claim_) unsettled_claim_ = {id, now, now};
-  unsettled_claim_->transactions.push_back(transaction);
+  const absl::Time sent_at = clock_.Now();
+  auto& transactions = unsettled_claim_->transactions;
+  // An outage may last for days.
+  std::erase_if(transactions,
+                [&](const auto& sent) { return sent.second + kLongestTransaction < sent_at; });
+  transactions.emplace_back(transaction, sent_at);
 }
 
 Claim DatastoreQueue::ClaimFrom(const TaskEntity& task, absl::Time claimed_at) const {

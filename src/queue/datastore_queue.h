@@ -61,9 +61,12 @@ class DatastoreQueue : public Queue {
   struct Unsettled {
     std::string task_id;
     absl::Time claimed_at;
-    absl::Time timestamp;                        // of the entry that it adds to the history
-    std::vector<std::string> transactions = {};  // of a claim: whose commits may yet arrive
+    absl::Time timestamp;  // of the entry that it adds to the history
+    // Of a claim: whose commits may yet arrive, and when each was sent at the latest.
+    std::vector<std::pair<std::string, absl::Time>> transactions = {};
   };
+  // Older ones cannot be committed (gcp-wire.md: 270 s).
+  static constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
   // How often a transaction is repeated before the caller has to; a conflict is over in no time.
   static constexpr int kTransactionTries = 5;
   // What became of one candidate. kEnded: it was failed, killed or found unusable.

@@ -11,8 +11,6 @@ namespace {
 
 // An end that took longer is not repeated here: a worker that is to stop has no time for it.
 constexpr absl::Duration kPromptly = absl::Seconds(3);
-// Older ones cannot be committed (gcp-wire.md: 270 s).
-constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
 
 }  // namespace
 

@@ -46,26 +46,26 @@ void ClaimWatch::Watch() {
   std::uniform_real_distribution<> jitter(0.75, 1.25);
   absl::Duration wait = period_;
   while (clock_.Sleep(wait * jitter(random), done_)) {
-    const absl::StatusOr<ClaimState> state = Ask();
+    const absl::StatusOr<ClaimState> state = Ask(done_);
     if (state.ok() && *state != ClaimState::kOurs) return;
     wait = state.ok() ? period_ : std::min(period_, kAskAgain);
   }
 }
 
-absl::Status ClaimWatch::Confirm(Freshness freshness) {
+absl::Status ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel) {
   if (period_ == absl::InfiniteDuration()) return absl::OkStatus();
-  if (freshness == Freshness::kNow) return ConfirmNow();
+  if (freshness == Freshness::kNow) return ConfirmNow(cancel);
   {
     MutexLock lock(mutex_);
     const absl::Duration age = clock_.Now() - last_answer_;
     // A clock that was set back says nothing of how old the answer is.
     if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return absl::OkStatus();
   }
-  const absl::StatusOr<ClaimState> state = Ask();
+  const absl::StatusOr<ClaimState> state = Ask(cancel);
   return state.ok() && *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
 }
 
-absl::Status ClaimWatch::ConfirmNow() {
+absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
   int64_t begun;
   {
     MutexLock lock(mutex_);
@@ -76,21 +76,21 @@ absl::Status ClaimWatch::ConfirmNow() {
     MutexLock lock(mutex_);
     if (last_ours_ > begun) return absl::OkStatus();  // asked while we waited
   }
-  const absl::StatusOr<ClaimState> state = Ask();
+  const absl::StatusOr<ClaimState> state = Ask(cancel);
   if (!state.ok()) return state.status();
   return *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
 }
 
-absl::StatusOr<ClaimState> ClaimWatch::Ask() {
+absl::StatusOr<ClaimState> ClaimWatch::Ask(const CancelToken& cancel) {
   const absl::Time asked = clock_.Now();
   int64_t question;
   {
     MutexLock lock(mutex_);
     question = ++questions_;
   }
-  const absl::StatusOr<ClaimState> state = queue_.Check(claim_, done_);
+  const absl::StatusOr<ClaimState> state = queue_.Check(claim_, cancel);
   if (!state.ok()) {
-    if (!done_.cancelled()) log_.Debug("cannot look after the claim: ", state.status().message());
+    if (!cancel.cancelled()) log_.Debug("cannot look after the claim: ", state.status().message());
     return state;
   }
   if (*state == ClaimState::kOurs) {

@@ -33,13 +33,13 @@ class ClaimWatch {
   // The answer to ConfirmClaim; thread-safe. kRecent asks where the last answer is older than it
   // should be (this process or its machine was frozen, Datastore away), and takes an error for no
   // answer. kNow asks, unless another thread does so anyhow. If the claim has ended the task is
-  // cancelled; where it was killed, it still is nobody else's.
-  absl::Status Confirm(Freshness freshness);
+  // cancelled; where it was killed, it still is nobody else's. `cancel` ends the question.
+  absl::Status Confirm(Freshness freshness, const CancelToken& cancel);
 
  private:
   void Watch();
-  absl::StatusOr<ClaimState> Ask();
-  absl::Status ConfirmNow();
+  absl::StatusOr<ClaimState> Ask(const CancelToken& cancel);
+  absl::Status ConfirmNow(const CancelToken& cancel);
 
   const absl::Duration period_;
   Clock& clock_;

@@ -189,8 +189,9 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   Outcome outcome = [&] {
     CancelToken cancel(&stop_);
     ClaimWatch watch(options_.watch_period, clock_, queue_, claim, cancel, log);
-    return execute(claim, cancel,
-                   [&watch](Freshness freshness) { return watch.Confirm(freshness); });
+    return execute(claim, cancel, [&watch](Freshness freshness, const CancelToken& asking) {
+      return watch.Confirm(freshness, asking);
+    });
   }();
   Record(claim, outcome);
   outcome.folder.reset();

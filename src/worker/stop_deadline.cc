@@ -1,10 +1,13 @@
 #include "worker/stop_deadline.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <system_error>
 #include <utility>
 
 #include "base/thread.h"
+#include "worker/end_alarm.h"
 
 namespace sparkles {
 
@@ -34,6 +37,14 @@ void StopDeadline::Watch() {
   if (!sleep_until(steps_.hurry)) return;
   stop_.Hurry();
   if (sleep_until(steps_.end)) end_();
+}
+
+void EndUnfinished(LogSink& sink, int exit_code) {
+  EndByAlarm(absl::Seconds(1), exit_code);  // the log may lie on the very disk that hangs
+  sink.WriteUrgently(Severity::kError,
+                     "there is no more time: this ends now, whatever is unfinished; the task in "
+                     "work, if it is not handed back, stays claimed");
+  _exit(exit_code);
 }
 
 }  // namespace sparkles

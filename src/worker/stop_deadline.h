@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 namespace sparkles {
 
@@ -40,5 +41,9 @@ class StopDeadline {
   CancelToken done_;
   std::thread thread_;
 };
+
+// What `end` comes down to: says that the worker ends in the midst of its work, and ends the
+// process with `exit_code`, within a second whatever becomes of the words.
+[[noreturn]] void EndUnfinished(LogSink& sink, int exit_code);
 
 }  // namespace sparkles

@@ -26,6 +26,17 @@ std::string Daemon(const std::string& name) {
                       "; exec sleep 1000' &); while [ ! -e ", name, " ]; do sleep 0.01; done; ");
 }
 
+// The shell, which dies of TERM at once, runs a program that takes its time over it.
+std::string SavingProgram() {
+  return "sh -c 'trap \"echo saving; sleep 0.4; echo saved; exit\" TERM; echo $$ >pid; "
+         "while :; do sleep 0.01; done'; echo not reached";
+}
+
+// ... or does not care.
+std::string StubbornProgram() {
+  return "sh -c 'trap \"\" TERM; echo $$ >pid; while :; do sleep 0.1; done'; echo not reached";
+}
+
 class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
  protected:
   // Runs `script` and cancels it once it has written its id to the file `pid`.
@@ -42,9 +53,21 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     return exit;
   }
 
+  // The same with all the grace in the world, but for that the token is hurried.
+  absl::StatusOr<CommandExit> RunAndHurry(const std::string& script) {
+    std::thread hurrier([this] {
+      const CancelToken never;
+      AwaitCancel(cancel_, never);
+      cancel_.Hurry();
+    });
+    absl::StatusOr<CommandExit> exit = RunAndCancel(script, absl::Hours(1));
+    hurrier.join();
+    return exit;
+  }
+
   // A process that starts a runner of its own, lets it hold the lock file `lock` and runs `script`.
-  // The test must kill and reap it.
-  pid_t ForkWorker(const std::string& script) {
+  // The test must kill and reap it. With `cancels` it asks for the command's end as RunAndCancel.
+  pid_t ForkWorker(const std::string& script, bool cancels = false) {
     const pid_t worker = fork();
     if (worker != 0) return worker;
     absl::StatusOr<std::unique_ptr<PosixProcessRunner>> runner = PosixProcessRunner::Start();
@@ -52,7 +75,13 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     UniqueFd lock(open((folder_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (flock(lock.get(), LOCK_EX) != 0 || !(*runner)->HoldInLauncher(lock.get()).ok()) _exit(1);
     lock.reset();
-    (void)(*runner)->Run(Shell(script), cancel_);
+    Command command = Shell(script);
+    command.grace = absl::Hours(1);
+    command.while_waiting = [this, cancels] {
+      const bool begun = access((folder_ / "pid").c_str(), F_OK) == 0;
+      if (cancels && begun) cancel_.Cancel(CancelKind::kHandBack, "test");
+    };
+    (void)(*runner)->Run(command, cancel_);
     _exit(0);
   }
 };
@@ -147,18 +176,61 @@ TEST_F(PosixProcessRunnerEnd, ACommandThatIgnoresTermIsKilledAfterItsGrace) {
 }
 
 TEST_F(PosixProcessRunnerEnd, AHurriedCommandIsKilledBeforeItsGraceIsOver) {
-  std::thread hurrier([this] {
-    EXPECT_GT(PidIn("pid"), 0);
-    const CancelToken never;
-    AwaitCancel(cancel_, never);
-    cancel_.Hurry();
-  });
   const absl::StatusOr<CommandExit> exit =
-      RunAndCancel("trap '' TERM; echo $$ >pid; while :; do sleep 0.1; done", absl::Hours(1));
-  hurrier.join();
+      RunAndHurry("trap '' TERM; echo $$ >pid; while :; do sleep 0.1; done");
   ASSERT_TRUE(exit.ok()) << exit.status();
   ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
+}
+
+TEST_F(PosixProcessRunnerEnd, TheGraceIsTheProgramsTooThoughItsShellDiesAtOnce) {
+  const absl::StatusOr<CommandExit> exit = RunAndCancel(SavingProgram(), absl::Hours(1));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);  // the shell's end is the command's
+  EXPECT_TRUE(Output().ends_with("saving\nsaved\n")) << Output();
+  EXPECT_EQ(exit->leftovers, 0);
+}
+
+TEST_F(PosixProcessRunnerEnd, AProgramMaySaveItsStateBeyondTheTimeLimitToo) {
+  Start();
+  Command command = Shell(SavingProgram());
+  command.grace = absl::Hours(1);
+  absl::StatusOr<CommandExit> exit = CommandExit();
+  // Until the program is ready for its TERM when that comes.
+  for (int seconds = 1; exit.ok() && Output().find("saving") == std::string::npos && seconds < 60;
+       seconds *= 3) {
+    command.time_limit = absl::Seconds(seconds);
+    exit = runner_->Run(command, cancel_);
+  }
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_TRUE(exit->timed_out);
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+  EXPECT_TRUE(Output().ends_with("saving\nsaved\n")) << Output();
+}
+
+TEST_F(PosixProcessRunnerEnd, AProgramThatIgnoresTermIsKilledAfterTheGrace) {
+  const absl::Duration start = MonotonicNow();
+  const absl::StatusOr<CommandExit> exit = RunAndCancel(StubbornProgram(), absl::Seconds(1));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+  EXPECT_GE(MonotonicNow() - start, absl::Seconds(1));
+  EXPECT_GE(exit->leftovers, 1);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, AHurriedProgramIsKilledBeforeItsGraceIsOver) {
+  const absl::StatusOr<CommandExit> exit = RunAndHurry(StubbornProgram());
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+  EXPECT_FALSE(Runs(PidIn("pid")));
+}
+
+TEST_F(PosixProcessRunnerEnd, ADaemonGotNoTermAndIsGivenNoGrace) {
+  const absl::StatusOr<CommandExit> exit =
+      RunAndCancel(Daemon("daemon") + "echo $$ >pid; sleep 1000", absl::Hours(1));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+  EXPECT_FALSE(Runs(PidIn("daemon")));
 }
 
 TEST_F(PosixProcessRunnerEnd, AStoppedCommandGetsItsTerm) {
@@ -225,6 +297,17 @@ TEST_F(PosixProcessRunnerEnd, NothingOutlivesAWorkerThatIsKilledAndNoLockIsFreeB
   EXPECT_TRUE(Eventually([&] { return flock(lock.get(), LOCK_EX | LOCK_NB) == 0; }));
   EXPECT_FALSE(Runs(command));
   EXPECT_FALSE(Runs(daemon));
+}
+
+TEST_F(PosixProcessRunnerEnd, NoGraceOutlivesAWorkerThatIsKilled) {
+  const pid_t worker = ForkWorker("echo $$ >shell; " + StubbornProgram(), /*cancels=*/true);
+  const pid_t program = PidIn("pid");
+  const pid_t shell = PidIn("shell");
+  EXPECT_TRUE(Eventually([shell] { return !Runs(shell); }));
+  EXPECT_TRUE(Runs(program));
+  kill(worker, SIGKILL);
+  EXPECT_EQ(waitpid(worker, nullptr, 0), worker);
+  EXPECT_TRUE(Eventually([program] { return !Runs(program); }));
 }
 
 TEST_F(PosixProcessRunnerEnd, ACommandDiesWithItsLauncherEvenIfTheWorkerCannotHelp) {

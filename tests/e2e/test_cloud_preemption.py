@@ -1,6 +1,7 @@
 """A notice that this worker must go, at every moment of its life: within 20 s all is in order."""
 import fnmatch
 import os
+import shlex
 import signal
 import time
 import unittest
@@ -12,6 +13,14 @@ from test_cloud_health import ask
 
 NOTICE = "the VM is being preempted"
 IGNORES_TERM = "trap '' TERM; echo begun; while :; do sleep 0.2; done"
+HEARS_TERM = IGNORES_TERM.replace("''", "'echo told'")
+
+
+def in_a_child(script):
+    """What most commands are: a shell, which dies of TERM at once, and a program below it."""
+    return f"cd . && sh -c {shlex.quote(script)}; echo not reached"
+
+
 
 
 class NoticeTest(CloudLabTest):
@@ -91,6 +100,17 @@ class Preemption(NoticeTest):
         self.assertIn("begun", self.lab.log("a.1"))
         self.assertIn(NOTICE, self.lab.log("a.1"))
 
+    def test_the_program_saves_its_state_within_the_grace(self):
+        program = "trap 'sleep 1; echo state saved; exit' TERM; echo begun; "\
+                  "while :; do sleep 0.1; done"
+        worker = self.start(command=in_a_child(program))
+        self.begun()
+        self.preempt()
+        self.end(worker)
+        self.assert_handed_back()
+        self.assertIn("state saved", self.lab.log("a.1"))
+        self.assertNotIn("not reached", self.lab.log("a.1"))
+
     def test_while_a_command_runs_that_will_not_end_and_nothing_answers(self):
         worker = self.start("--grace", "300", command=IGNORES_TERM)
         self.begun()
@@ -145,16 +165,41 @@ class Preemption(NoticeTest):
 
 
 class Signals(NoticeTest):
-    def test_a_second_signal_skips_the_grace(self):
-        worker = self.start("--grace", "300", command="trap 'echo told' TERM; echo begun; "
-                                                      "while :; do sleep 0.1; done")
-        self.begun()
-        worker.signal(signal.SIGTERM)
-        self.begun("told")
+    def terminate_again(self, worker):
         time.sleep(1.5)  # a signal within a second is an echo of the first
         worker.signal(signal.SIGTERM)
-        self.assertLess(self.end(worker, 143), 8 * SLOWNESS)
+
+    def test_a_second_signal_skips_the_grace(self):
+        for command in (HEARS_TERM, in_a_child(HEARS_TERM)):
+            with self.subTest(command):
+                worker = self.start("--grace", "300", command=command)
+                self.begun()
+                worker.signal(signal.SIGTERM)
+                self.begun("told")
+                self.terminate_again(worker)
+                self.assertLess(self.end(worker, 143), 8 * SLOWNESS)
+                self.assertEqual(self.lab.states()["a.1"].status, "pending")
+
+    def test_a_program_that_ignores_term_is_killed_after_the_grace(self):
+        worker = self.start("--grace", "3", command=in_a_child(IGNORES_TERM))
+        self.begun()
+        asked = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.end(worker, 143)
+        self.assertGreaterEqual(time.monotonic() - asked, 3)
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
+
+    def test_a_third_signal_ends_the_worker_on_the_spot(self):
+        self.fault(kind="datastore.commit", skip=1, action="stall", seconds=60, count=0)
+        worker = self.start("--grace", "300", command=IGNORES_TERM)
+        self.begun()
+        worker.signal(signal.SIGTERM)
+        self.terminate_again(worker)
+        wait_until(lambda: self.asked("datastore.commit") >= 2, "it is being handed back")
+        self.terminate_again(worker)
+        self.end(worker, 143)
+        self.assertNotIn("there is no more time", worker.stderr)
+        self.assertEqual(self.lab.states()["a.1"].status, "claimed")
 
     def test_drain_finishes_the_task_and_claims_no_more(self):
         for number in (signal.SIGUSR1, signal.SIGQUIT):

@@ -16,9 +16,9 @@ class SmallDisk(LabTest):
         if os.geteuid() != 0 or not private_mounts():
             self.skipTest("needs the right to mount a small file system")
 
-    def mount(self, path, megabytes):
+    def mount(self, path, megabytes, files=10000):
         path.mkdir(parents=True, exist_ok=True)
-        if os.system(f"mount -t tmpfs -o size={megabytes}m none {path}") != 0:
+        if os.system(f"mount -t tmpfs -o size={megabytes}m,nr_inodes={files} none {path}") != 0:
             self.skipTest("cannot mount a small file system")
         self.addCleanup(os.system, f"umount -l {path}")
 
@@ -46,6 +46,14 @@ class SmallDisk(LabTest):
                        flags=("--minFreeSpace", "0"))
         for name in ("a.1", "a.4", "b.1"):
             self.assert_complete(name)
+
+    def test_the_cache_gives_way_where_no_more_files_can_be_made(self):  # D51
+        self.mount(self.lab.cache_dir, 8, files=200)
+        for number in range(150):
+            (self.lab.cache_dir / hashlib.sha256(b"%d" % number).hexdigest()).touch()
+        worker = self.run_tasks(self.inputs(1), flags=("--minFreeSpace", "0"))
+        self.assert_complete("a.1")
+        self.assertIn("removed 150 inputs", worker.stderr)
 
     def test_below_the_floor_nothing_is_claimed_until_there_is_space(self):  # D31
         self.mount(self.lab.tasks_dir, 4)

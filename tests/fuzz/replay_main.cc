@@ -22,15 +22,13 @@ constexpr size_t kMaxInputBytes = 1 << 20;
 absl::StatusOr<int> Replay(const std::string& folder) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
   int count = 0;
-  absl::Status failed;
   RETURN_IF_ERROR(ForEachEntry(fd.get(), folder, [&](const char* entry, unsigned char) {
     const auto input = ReadFile(folder + "/" + entry, kMaxInputBytes);
-    failed.Update(input.status());
-    if (!input.ok()) return;
+    RETURN_IF_ERROR(input.status());
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input->data()), input->size());
     ++count;
+    return absl::OkStatus();
   }));
-  RETURN_IF_ERROR(failed);
   if (count == 0) return absl::NotFoundError(folder + ": no inputs");
   return count;
 }

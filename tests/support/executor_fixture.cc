@@ -49,7 +49,9 @@ Outcome ExecutorFixture::Run() {
   ContentCache cache(folder_ / "cache", store_, clock_);
   Executor executor(options_, clock_, runner_, store_, cache, recorded_.log());
   return executor.Execute(task_, /*attempt=*/2, cancel_,
-                          [this](Freshness freshness) { return confirm_claim_(freshness); });
+                          [this](Freshness freshness, const CancelToken& cancel) {
+                            return confirm_claim_(freshness, cancel);
+                          });
 }
 
 void ExecutorFixture::Took(const std::string& step) {

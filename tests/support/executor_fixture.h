@@ -53,9 +53,8 @@ class ExecutorFixture : public testing::Test {
   Task task_;
   CancelToken cancel_;
   // What a run is told when it asks for its claim.
-  std::function<absl::Status(Freshness)> confirm_claim_ = [](Freshness) {
-    return absl::OkStatus();
-  };
+  std::function<absl::Status(Freshness, const CancelToken&)> confirm_claim_ =
+      [](Freshness, const CancelToken&) { return absl::OkStatus(); };
   FakeClock clock_;
   RecordedLog recorded_;
   MemStore memory_;

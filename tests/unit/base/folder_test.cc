@@ -21,28 +21,45 @@ class FolderTest : public testing::Test {
   UniqueFd fd_{open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 };
 
+absl::Status Pass(const char*, unsigned char) { return absl::OkStatus(); }
+
 TEST_F(FolderTest, EveryEntryIsVisitedWithItsType) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
   ASSERT_TRUE(WriteFileAtomically(folder_ / ".hidden", "", false).ok());
   ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
   ASSERT_EQ(symlink("nowhere", (folder_ / "link").c_str()), 0);
   std::map<std::string, unsigned char> seen;
-  const absl::Status status = ForEachEntry(
-      fd_.get(), "x", [&](const char* entry, unsigned char type) { seen[entry] = type; });
+  const absl::Status status =
+      ForEachEntry(fd_.get(), "x", [&](const char* entry, unsigned char type) {
+        seen[entry] = type;
+        return absl::OkStatus();
+      });
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(seen,
             (std::map<std::string, unsigned char>{
                 {"file", DT_REG}, {".hidden", DT_REG}, {"folder", DT_DIR}, {"link", DT_LNK}}));
 }
 
+TEST_F(FolderTest, AnErrorEndsTheVisits) {
+  for (const char* name : {"a", "b", "c"}) {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / name, "", false).ok());
+  }
+  int visits = 0;
+  const absl::Status status = ForEachEntry(fd_.get(), "x", [&](const char*, unsigned char) {
+    return ++visits < 2 ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+  });
+  EXPECT_EQ(status, absl::CancelledError("SIGTERM"));
+  EXPECT_EQ(visits, 2);
+}
+
 TEST_F(FolderTest, TheDescriptorStaysOpenAfterAVisit) {
-  ASSERT_TRUE(ForEachEntry(fd_.get(), "x", [](const char*, unsigned char) {}).ok());
+  ASSERT_TRUE(ForEachEntry(fd_.get(), "x", Pass).ok());
   EXPECT_EQ(fcntl(fd_.get(), F_GETFD), FD_CLOEXEC);
 }
 
 TEST_F(FolderTest, WhatIsNoFolderIsNamed) {
   const UniqueFd file(open((folder_ / "f").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
-  const absl::Status status = ForEachEntry(file.get(), "f", [](const char*, unsigned char) {});
+  const absl::Status status = ForEachEntry(file.get(), "f", Pass);
   EXPECT_EQ(status.message(), "f: Not a directory");
 }
 

@@ -122,5 +122,29 @@ TEST(RemoveTree, GoesOnAfterAnErrorAndReportsTheFirst) {
   EXPECT_FALSE(Exists(temp / "tree/z"));
 }
 
+TEST(RemoveTree, GoesNoFurtherThanItIsTold) {
+  const TempFolder temp;
+  const auto make_tree = [&] {
+    for (const char* name : {"a", "b", "c"}) {
+      EXPECT_TRUE(MakeFolders(temp / absl::StrCat("tree/", name, "/empty")).ok());
+      Touch(temp / absl::StrCat("tree/", name, "/file"));
+    }
+  };
+  make_tree();
+  int reports = 0;
+  EXPECT_TRUE(RemoveTree(temp / "tree", [&] { return ++reports, absl::OkStatus(); }).ok());
+  EXPECT_GE(reports, 3 + 3 * 2 + 7) << "each entry, and each folder once more";
+  for (int last = 1; last <= reports; ++last) {
+    make_tree();
+    int calls = 0;
+    const absl::Status removed = RemoveTree(temp / "tree", [&] {
+      return ++calls < last ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+    });
+    EXPECT_TRUE(absl::IsCancelled(removed)) << removed;
+    EXPECT_EQ(calls, last);
+    EXPECT_TRUE(Exists(temp / "tree"));
+  }
+}
+
 }  // namespace
 }  // namespace sparkles

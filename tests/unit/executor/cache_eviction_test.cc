@@ -142,5 +142,16 @@ TEST_F(CacheEvictionTest, ARecordThatKillLeftAloneGoesOnceItIsOld) {
   EXPECT_THAT(Left(), ElementsAre(NameOf('b') + ".ok"));
 }
 
+TEST_F(CacheEvictionTest, WhoIsToStopRemovesNoMore) {
+  Add('a', 10);
+  Add('b', 1000);
+  Add('c', 100);
+  const auto until_one_has_gone = [this] {
+    return Left().size() == 3 ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+  };
+  EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0, until_one_has_gone).entries, 1);
+  EXPECT_THAT(Left(), ElementsAre("a", "c"));
+}
+
 }  // namespace
 }  // namespace sparkles

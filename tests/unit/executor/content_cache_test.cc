@@ -322,7 +322,7 @@ TEST_F(ContentCacheTest, OnlyAFullDiskThatItLiesOnEmptiesTheCache) {
   const auto tries_after = [&](const std::string& folder, int error) {
     int tries = 0;
     const absl::Status status = cache.WithRoom(
-        folder, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
+        folder, {}, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
     return tries;
   };
   for (const int error : {EMFILE, ENFILE, ENOMEM, EIO, EACCES}) {

@@ -1,7 +1,9 @@
 // Who has to wait for another worker that fills an entry: how long, and what then.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,9 +11,11 @@
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/status.h"
 #include "executor/content_cache.h"
 #include "executor/stager.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/forbidden_calls.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
@@ -95,6 +99,30 @@ TEST_F(ContentCacheWaitTest, AWorkerThatShowsLifeIsWaitedFor) {
     if (clock_.Now() - begin > 3 * kMaxQuiet) held_.reset();
   });
   ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  EXPECT_TRUE(std::filesystem::exists(EntryPath()));
+}
+
+TEST_F(ContentCacheWaitTest, WhereNoLocksCanBeHadAnInputIsCopied) {
+  held_.reset();
+  auto use = cache_.OpenUse();
+  ASSERT_TRUE(use.ok()) << use.status();
+  const auto refused = InProcessWithout({{SYS_fcntl, F_OFD_SETLK}}, ENOLCK, [&] {
+    const auto entry = cache_.Fetch(url_, {}, &*use);
+    return entry.ok() && !entry->has_value() && cache_.Copy(url_, folder_ / "copy", 0666, {}).ok();
+  });
+  if (!refused) GTEST_SKIP() << "no seccomp here";
+  EXPECT_TRUE(*refused);
+  EXPECT_THAT(recorded_.Text(), HasSubstr(folder_ / "cache: uses.lock: No locks available"));
+}
+
+TEST_F(ContentCacheWaitTest, WhoIsToStopMakesNoRoom) {
+  held_.reset();
+  ASSERT_TRUE(cache_.Fetch(url_, {}).ok());
+  CancelToken cancel;
+  cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  const absl::Status status = cache_.WithRoom(folder_.path(), {.on_bytes = {}, .cancel = &cancel},
+                                              [] { return ErrnoError(ENOSPC, "file"); });
+  EXPECT_FALSE(status.ok());
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }
 

@@ -227,5 +227,23 @@ TEST_F(OutputFinderTest, ManyLinksAmongManyFoldersAreNotExponential) {  // D06
   EXPECT_EQ(Files({"**", "**/up/**/first/**"}), names);
 }
 
+TEST_F(OutputFinderTest, WhoIsToStopAmidTheSearchGetsNoHalfOfTheList) {
+  for (const char* name : {"a", "b/c", "b/d/e", "f/g"}) MakeFile(name);
+  ASSERT_TRUE(MakeFolders(work_ + "/empty").ok());
+  MakeLink("b", "link");
+  int reports = 0;
+  ASSERT_TRUE(
+      FindOutputs(work_, Globs({"**"}), {}, [&] { return ++reports, absl::OkStatus(); }).ok());
+  EXPECT_GE(reports, 9 + 5) << "each entry, and each folder";
+  for (int last = 1; last <= reports; ++last) {
+    int calls = 0;
+    const auto outputs = FindOutputs(work_, Globs({"**"}), {}, [&] {
+      return ++calls < last ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+    });
+    EXPECT_TRUE(absl::IsCancelled(outputs.status())) << last << ": " << outputs.status();
+    EXPECT_EQ(calls, last);
+  }
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/forbidden_calls.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
@@ -104,6 +105,22 @@ TEST_F(StagerTest, InputsOfAllKindsGetTheirNames) {
   EXPECT_EQ(Read("linked"), content_);
   EXPECT_FALSE(std::filesystem::is_symlink(In("sub/copy")));
   EXPECT_TRUE(std::filesystem::is_symlink(In("linked")));
+}
+
+TEST_F(StagerTest, WhereThereAreNoSymlinksACopyWillDo) {
+  std::vector<ForbiddenCall> calls = {{SYS_symlinkat}};
+#ifdef SYS_symlink
+  calls.push_back({SYS_symlink});
+#endif
+  for (const int error : {EPERM, EOPNOTSUPP}) {
+    const auto copied = InProcessWithout(calls, error, [&] {
+      return Stage({Cas("copy", true)}).ok() && Read("copy") == content_ &&
+             !std::filesystem::is_symlink(In("copy")) && Unchanged().size() == 1;
+    });
+    if (!copied) GTEST_SKIP() << "no seccomp here";
+    EXPECT_TRUE(*copied);
+    ASSERT_TRUE(std::filesystem::remove(In("copy")));
+  }
 }
 
 TEST_F(StagerTest, OneObjectWithTwoDestinationsIsFetchedOnce) {

@@ -3,25 +3,21 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <filesystem>
-#include <iterator>
 #include <optional>
 #include <string>
 
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "tests/support/forbidden_calls.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
@@ -105,31 +101,14 @@ TEST_F(TaskFolderTest, WhatKeepsItFromBeingMadeIsTheMachinesFault) {  // D31
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("Not a directory"));
 }
 
-// From now on flock(2) fails in this process, as it does on file systems without locks.
-bool ForbidLocks() {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter = {std::size(program), program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
 TEST_F(TaskFolderTest, AFileSystemWithoutLocksIsNamedAndNothingIsLeft) {
-  const pid_t pid = fork();
-  if (pid == 0) {
-    if (!ForbidLocks()) _exit(2);
+  const auto refused = InProcessWithout({{SYS_flock}}, ENOLCK, [&] {
     const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     const bool named = made.status().message().find("flock: No locks") != std::string::npos;
-    _exit(named && IsMachineFault(made.status()) ? 0 : 1);
-  }
-  int status = -1;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 2) GTEST_SKIP() << "no seccomp here";
-  EXPECT_EQ(status, 0);
+    return named && IsMachineFault(made.status());
+  });
+  if (!refused) GTEST_SKIP() << "no seccomp here";
+  EXPECT_TRUE(*refused);
   EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
 }
 
@@ -208,6 +187,20 @@ TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
   cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   RemoveStale();
   EXPECT_TRUE(Exists(stale));
+}
+
+TEST_F(TaskFolderTest, WhoIsToStopAmidARemovalLeavesTheRestOfIt) {
+  const std::string stale = MakeStale("task-123456789");
+  int entries = 0;
+  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+    if (++entries == 2) cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
+  EXPECT_LE(entries, 3);
+  EXPECT_TRUE(Exists(stale + "/work"));
+  EXPECT_TRUE(Exists(stale + "/.lock")) << "or nobody would take it up again";
+  EXPECT_EQ(recorded_.Text(), "");
+  RemoveStaleTaskFolders(tasks_dir_, CancelToken(), recorded_.log());
+  EXPECT_FALSE(Exists(stale));
 }
 
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {

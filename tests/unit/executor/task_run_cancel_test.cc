@@ -115,6 +115,29 @@ TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {
   EXPECT_TRUE(Result().is_null());
 }
 
+TEST_F(TaskRunCancelTest, AStopAmidTheSearchForOutputsEndsIt) {
+  scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
+    for (const char* name : {"a", "b", "c"}) {
+      EXPECT_TRUE(WriteFileAtomically(command.folder + "/" + name, "output", false).ok());
+    }
+    return ExitedWith(0);
+  };
+  bool searching = false;
+  int looks = 0;
+  confirm_claim_ = [&](Freshness, const CancelToken&) {
+    searching = true;
+    return absl::OkStatus();
+  };
+  options_.alive = [&] {
+    if (!searching || ++looks < 2) return;
+    cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(looks, 2);
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+  EXPECT_TRUE(Result().is_null());
+}
+
 // Hours of work are delivered by then; two small objects more are quicker than doing it again.
 TEST_F(TaskRunCancelTest, AStopAfterTheLastOutputComesTooLate) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack).kind,
@@ -138,7 +161,7 @@ TEST_F(TaskRunCancelTest, AClaimLostAfterTheLogUploadsNoResult) {
 
 TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
-  confirm_claim_ = [this](Freshness freshness) {
+  confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
     cancel_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
     return absl::CancelledError("the claim is no longer ours");
@@ -151,7 +174,7 @@ TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
 
 TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
   memory_.Put(kStdout, "the new owner's");
-  confirm_claim_ = [](Freshness freshness) {
+  confirm_claim_ = [](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();
     return absl::CancelledError("the claim is no longer ours");
   };
@@ -160,6 +183,23 @@ TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
   EXPECT_EQ(Stdout(), "the new owner's");
+}
+
+// Or the question, which knows no end where nothing answers, would use up the worker's last
+// seconds.
+TEST_F(TaskRunLostTest, WhoLeavesAsksForHisClaimNoLongerThanTheLogMayTake) {
+  memory_.Put(kStdout, "of an earlier attempt");
+  confirm_claim_ = [](Freshness freshness, const CancelToken& cancel) {
+    if (freshness == Freshness::kRecent) return absl::OkStatus();
+    const CancelToken never;
+    AwaitCancel(cancel, never);
+    return absl::CancelledError(cancel.reason());
+  };
+  after_step_ = [this](const std::string& step) {
+    if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+  EXPECT_EQ(Stdout(), "of an earlier attempt");
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <optional>
 #include <vector>
 
 #include "http/transient.h"
@@ -48,6 +50,23 @@ TEST_F(PreemptionWatchTest, AVmOnItsWayOutIsSeenBeforeAnythingIsClaimed) {
   const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
   EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
   EXPECT_EQ(stop_.reason(), "the VM is being preempted");
+}
+
+TEST_F(PreemptionWatchTest, TheStopWaitsForNoLog) {
+  // A line of the log asks for the time, to begin with.
+  struct LineClock : public FakeClock {
+    absl::Time Now() override {
+      stopped_by_then = stop->cancelled();
+      return FakeClock::Now();
+    }
+    const CancelToken* stop = nullptr;
+    std::optional<bool> stopped_by_then;
+  } clock;
+  clock.stop = &stop_;
+  LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kInfo);
+  transport_.Answer(kPlain, Told("TRUE\n", "b"));
+  const PreemptionWatch watch(metadata_, clock_, stop_, Log(sink));
+  EXPECT_EQ(clock.stopped_by_then, std::optional(true));
 }
 
 TEST_F(PreemptionWatchTest, ANoticeStopsTheWorker) {

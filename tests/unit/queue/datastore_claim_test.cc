@@ -304,5 +304,30 @@ TEST_F(DatastoreClaimTest, AnEndThatIsRefusedForGoodBecomesAHandBack) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 
+TEST_F(DatastoreClaimTest, NoCommitIsRememberedForLongerThanItMayArrive) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  int commits = 0;
+  int rollbacks = 0;
+  transport_.meddle = [&](const std::string& method,
+                          const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    rollbacks += method == "rollback" ? 1 : 0;
+    if (method != "commit") return datastore_.Send(request);
+    ++commits;
+    return absl::PermissionDeniedError("cut off");
+  };
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(queue->ClaimOne(never_).ok());
+    clock_.Advance(absl::Seconds(100));
+  }
+  EXPECT_GE(commits, 20);
+  EXPECT_EQ(rollbacks, 0);
+  CancelToken go;
+  go.Cancel(CancelKind::kHandBack, "SIGTERM");
+  const auto none = queue->ClaimOne(go);
+  EXPECT_TRUE(none.ok() && !none->has_value());
+  EXPECT_EQ(rollbacks, commits * 3 / 20 + 1) << "of the last 270 s, and of what looked";
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -21,9 +21,10 @@ class AnsweringQueue : public Queue {
   explicit AnsweringQueue(std::deque<absl::StatusOr<ClaimState>> answers)
       : answers_(std::move(answers)) {}
 
-  absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
+  absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken& cancel) override {
     ++checks;
     if (during_check) during_check();
+    if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
     if (answers_.empty()) return ClaimState::kOurs;
     const auto answer = answers_.front();
     answers_.pop_front();
@@ -67,19 +68,20 @@ class ClaimWatchTest : public testing::Test {
   RecordedLog recorded_;
   Claim claim_;
   CancelToken task_;
+  const CancelToken never_;
 };
 
 TEST_F(ClaimWatchTest, WhoWasFrozenAsksBeforeItDelivers) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kLost});
   StoppedClock clock;  // the watch's own thread sleeps on
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
-  EXPECT_TRUE(watch.Confirm(Freshness::kRecent).ok());
+  EXPECT_TRUE(watch.Confirm(Freshness::kRecent, never_).ok());
   EXPECT_EQ(queue.checks, 0);  // a short task pays nothing
   clock.now += absl::Minutes(1);
-  EXPECT_TRUE(watch.Confirm(Freshness::kRecent).ok());
+  EXPECT_TRUE(watch.Confirm(Freshness::kRecent, never_).ok());
   EXPECT_EQ(queue.checks, 1);
   clock.now += absl::Minutes(1);
-  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kRecent)));
+  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kRecent, never_)));
   EXPECT_EQ(queue.checks, 2);
   EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
 }
@@ -89,13 +91,26 @@ TEST_F(ClaimWatchTest, WhoIsAboutToReplaceSomethingAsksHoweverFreshTheLastAnswer
       {ClaimState::kOurs, absl::UnavailableError("503"), ClaimState::kKilled, ClaimState::kLost});
   StoppedClock clock;
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
-  EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());
-  EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow)));  // nobody knows
+  EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());
+  EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow, never_)));  // nobody knows
   EXPECT_FALSE(task_.cancelled());
-  EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());  // killed, but nobody else has it
+  EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());  // killed, but nobody else has it
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
-  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kNow)));
+  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kNow, never_)));
   EXPECT_EQ(queue.checks, 4);
+}
+
+TEST_F(ClaimWatchTest, AQuestionEndsWithWhatItIsFor) {
+  AnsweringQueue queue({});
+  StoppedClock clock;
+  ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
+  CancelToken transfer;
+  queue.during_check = [&] { transfer.Cancel(CancelKind::kHandBack, "SIGTERM"); };
+  EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kNow, transfer)));
+  clock.now += absl::Minutes(1);
+  EXPECT_TRUE(watch.Confirm(Freshness::kRecent, transfer).ok());  // no answer
+  EXPECT_EQ(queue.checks, 2);
+  EXPECT_FALSE(task_.cancelled());
 }
 
 TEST_F(ClaimWatchTest, ManyWhoAskAtOnceShareAQuestion) {
@@ -110,7 +125,7 @@ TEST_F(ClaimWatchTest, ManyWhoAskAtOnceShareAQuestion) {
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       ++arrived;
-      EXPECT_TRUE(watch.Confirm(Freshness::kNow).ok());
+      EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "worker/end_alarm.h"
 
 namespace sparkles {
@@ -83,6 +84,35 @@ TEST(StopDeadlineTest, WhoEndsInTimeIsNotEnded) {
 TEST(StopDeadlineTest, TheStepsEndWithinTwentySeconds) {
   EXPECT_LT(StopSteps().hurry, StopSteps().end);
   EXPECT_LT(StopSteps().end, absl::Seconds(20));
+}
+
+// Whoever asks it for the time of a line of the log, or whatever that stands for, waits for ever.
+class HungClock : public Clock {
+ public:
+  absl::Time Now() override {
+    while (true) pause();
+  }
+  bool Sleep(absl::Duration, const CancelToken&) override { return true; }
+};
+
+TEST(StopDeadlineTest, NoLogThatHangsHoldsUpTheEnd) {
+  EXPECT_EXIT(
+      {
+        HungClock clock;
+        LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kInfo);
+        EndUnfinished(sink, 143);
+      },
+      testing::ExitedWithCode(143), "");
+}
+
+TEST(StopDeadlineTest, TheEndSaysSo) {
+  EXPECT_EXIT(
+      {
+        SystemClock clock;
+        LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kInfo);
+        EndUnfinished(sink, 143);
+      },
+      testing::ExitedWithCode(143), "there is no more time");
 }
 
 TEST(EndAlarmTest, TheProcessEndsInTimeWithItsExitCode) {
