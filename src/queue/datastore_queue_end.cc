@@ -69,7 +69,8 @@ absl::Status DatastoreQueue::EndClaim(
     RETURN_IF_ERROR(read.status());
     std::optional<TaskEntity> task;
     if (read->entities[0]) task.emplace(id, *std::move(read->entities[0]));
-    const bool ended = task && unsettled_end_ && task->HasEntry(entry, now);
+    const bool ended =
+        task && unsettled_end_ && task->HasEntryAfter(owner, claim.claimed_at, entry, now);
     if (ended || !task || !task->IsClaimOf(owner, claim.version, claim.claimed_at)) {
       (void)client_.Rollback(read->transaction);
       unsettled_end_.reset();

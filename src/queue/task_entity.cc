@@ -23,6 +23,11 @@ bool HasStamp(const Json& entry, absl::Time timestamp) {
   return AsDouble(JsonField(entry, "timestamp")) == SecondsOf(timestamp);
 }
 
+bool IsClaim(const Json& entry, absl::string_view owner, absl::Time claimed_at) {
+  return TextOf(entry, "status") == WireName(TaskStatus::kClaimed) &&
+         TextOf(entry, "owner") == owner && HasStamp(entry, claimed_at);
+}
+
 }  // namespace
 
 std::string JobIdOf(absl::string_view task_id) {
@@ -111,16 +116,22 @@ bool TaskEntity::WasLastClaimedBy(absl::string_view owner, absl::Time claimed_at
         properties != nullptr && TextOf(*properties, "status") == WireName(TaskStatus::kClaimed);
     if (claim) last = properties;
   }
-  return last != nullptr && TextOf(*last, "owner") == owner && HasStamp(*last, claimed_at);
+  return last != nullptr && IsClaim(*last, owner, claimed_at);
 }
 
-bool TaskEntity::HasEntry(absl::string_view status, absl::Time timestamp) const {
+bool TaskEntity::HasEntryAfter(absl::string_view owner, absl::Time claimed_at,
+                               absl::string_view status, absl::Time timestamp) const {
+  bool found = false;
   for (const Json* element : Elements(entity_.Find("history"))) {
     const Json* properties = AsProperties(*element);
-    if (properties == nullptr || TextOf(*properties, "status") != status) continue;
-    if (HasStamp(*properties, timestamp)) return true;
+    if (properties == nullptr) continue;
+    if (IsClaim(*properties, owner, claimed_at)) {
+      found = false;
+    } else if (TextOf(*properties, "status") == status && HasStamp(*properties, timestamp)) {
+      found = true;
+    }
   }
-  return false;
+  return found;
 }
 
 // Adds no property that nobody asked for: an old Go worker dies of what it does not know.

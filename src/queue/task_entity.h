@@ -48,8 +48,10 @@ class TaskEntity {
   bool IsClaimOf(absl::string_view owner, int64_t version, absl::Time claimed_at) const;
   // Whether nobody has claimed it since that claim, which may be over.
   bool WasLastClaimedBy(absl::string_view owner, absl::Time claimed_at) const;
-  // Whether its history has such an entry.
-  bool HasEntry(absl::string_view status, absl::Time timestamp) const;
+  // Whether its history has such an entry after that claim: of an earlier one there may be an entry
+  // of the same moment.
+  bool HasEntryAfter(absl::string_view owner, absl::Time claimed_at, absl::string_view status,
+                     absl::Time timestamp) const;
 
   // The changes. Each adds 1 to the version and an entry to the history, sets last_updated where
   // there is one, and forgets what an earlier attempt left (exit_code, failure_reason).

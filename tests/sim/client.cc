@@ -7,6 +7,7 @@
 #include "gcp/json_text.h"
 #include "queue/task_entity.h"
 #include "tests/sim/commands.h"
+#include "tests/sim/entities.h"
 
 namespace sparkles {
 namespace {
@@ -23,13 +24,8 @@ Json Entry(const char* status, absl::Time now) {
                       {"failure_reason", NullValue()}});
 }
 
-std::string StatusOf(const Json& task) {
-  return AsString(JsonField(task["properties"], "status")).value_or("");
-}
-
-bool IsFinalStatus(const std::string& status) {
-  return status == "complete" || status == "failed" || status == "killed";
-}
+// "" if there is no such task.
+std::string StatusOf(const Json& task) { return task.is_null() ? "" : TextIn(task, "status"); }
 
 }  // namespace
 
@@ -91,7 +87,7 @@ std::string Client::RandomTask() {
 }
 
 // Reads and puts, with time between: whatever a worker does meanwhile is overwritten.
-void Client::Reset(const std::string& task_id) {
+void Client::Overwrite(const std::string& task_id, const char* status, const char* entry) {
   Json task = world_.datastore.Get({kTaskKind, task_id});
   if (task.is_null()) return;
   if (world_.scheduler.Chance(0.3)) {
@@ -99,20 +95,35 @@ void Client::Reset(const std::string& task_id) {
   }
   Json& properties = task["properties"];
   properties["owner"] = NullValue();
-  properties["status"] = StringValue("pending");
+  properties["status"] = StringValue(status);
   properties["version"] = IntegerValue(AsInteger(&properties["version"]).value_or(0) + 1);
-  properties["history"]["arrayValue"]["values"].push_back(Entry("reset", world_.scheduler.Now()));
-  world_.scheduler.Note(absl::StrCat("client: resets ", task_id));
+  properties["history"]["arrayValue"]["values"].push_back(Entry(entry, world_.scheduler.Now()));
+  world_.scheduler.Note(absl::StrCat("client: ", entry, " of ", task_id));
   world_.datastore.Put({kTaskKind, task_id}, task);
 }
+
+void Client::Reset(const std::string& task_id) { Overwrite(task_id, "pending", "reset"); }
+
+void Client::KillTask(const std::string& task_id) { Overwrite(task_id, "killed", "killed"); }
 
 void Client::Meddle() {
   ResetFrozen();
   const std::string task = RandomTask();
-  const std::string job = JobIdOf(task);
-  const Json now = world_.datastore.Get({kTaskKind, task});
-  const bool claimed = !now.is_null() && StatusOf(now) == "claimed";
-  if (claimed && world_.Strikes(Fault::kReset)) Reset(task);
+  MeddleWithTask(task);
+  MeddleWithJob(JobIdOf(task));
+}
+
+void Client::MeddleWithTask(const std::string& task_id) {
+  const std::string status = StatusOf(world_.datastore.Get({kTaskKind, task_id}));
+  if (status == "claimed" && world_.Strikes(Fault::kReset)) return Reset(task_id);
+  if (IsFinal(status) && world_.Strikes(Fault::kRepeat)) return Reset(task_id);
+  if (!IsFinal(status) && world_.Strikes(Fault::kKillTask)) return KillTask(task_id);
+  if (!world_.Strikes(Fault::kDelete)) return;
+  world_.scheduler.Note(absl::StrCat("client: deletes ", task_id));
+  world_.datastore.Delete({kTaskKind, task_id});
+}
+
+void Client::MeddleWithJob(const std::string& job) {
   if (world_.Strikes(Fault::kKillJob)) {
     world_.scheduler.Note(absl::StrCat("client: kills ", job));
     world_.datastore.Put({kJobKind, job}, {{"key", ToJson({kJobKind, job})},
@@ -160,10 +171,10 @@ bool Client::AllEnded() { return Unfinished().empty(); }
 std::string Client::Unfinished() {
   std::string list;
   for (const std::string& id : TaskIds()) {
-    const Json task = world_.datastore.Get({kTaskKind, id});
-    if (IsFinalStatus(StatusOf(task))) continue;
-    absl::StrAppend(&list, " ", id, " is ", StatusOf(task), " by ",
-                    ToString(world_.judge.HolderOf(id)), ";");
+    const std::string status = StatusOf(world_.datastore.Get({kTaskKind, id}));
+    if (status.empty() || IsFinal(status)) continue;
+    absl::StrAppend(&list, " ", id, " is ", status, " by ", ToString(world_.judge.HolderOf(id)),
+                    ";");
   }
   return list;
 }

@@ -23,7 +23,12 @@ class Client {
   void PutJob(const std::string& job, int tasks);
   Json TaskOf(const std::string& job, int index);
   void Meddle();
+  void MeddleWithTask(const std::string& task_id);
+  void MeddleWithJob(const std::string& job);
   void Reset(const std::string& task_id);
+  void KillTask(const std::string& task_id);
+  // Sets a task to `status`, with `entry` in its history.
+  void Overwrite(const std::string& task_id, const char* status, const char* entry);
   // As who takes a frozen machine for a dead one.
   void ResetFrozen();
   // Puts back what a worker left behind that will never come back.

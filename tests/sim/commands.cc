@@ -23,9 +23,9 @@ std::string HashOf(absl::string_view text) {
   return hasher.HexDigest();
 }
 
-std::string TaskOf(const Command& command) {
+std::string VariableOf(const Command& command, absl::string_view name) {
   for (absl::string_view variable : command.environment) {
-    if (absl::ConsumePrefix(&variable, "SPARKLES_TASK_ID=")) return std::string(variable);
+    if (absl::ConsumePrefix(&variable, absl::StrCat(name, "="))) return std::string(variable);
   }
   return "";
 }
@@ -52,11 +52,17 @@ Json SpecOf(const std::string& task_id) {
 
 absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
                                                   const CancelToken& cancel) {
-  if (!world_.Step(machine_, "runs a command")) return absl::CancelledError("dead");
-  if (world_.Strikes(Fault::kMachine)) {
-    return MachineFault(absl::ResourceExhaustedError("fork: out of processes"));
+  const std::string task = VariableOf(command, "SPARKLES_TASK_ID");
+  if (cancel.cancelled()) {
+    world_.judge.Break(absl::StrCat(ToString(machine_.author()), " runs the command of ", task,
+                                    ", which is to stop: ", cancel.reason()));
   }
-  const std::string task = TaskOf(command);
+  if (!world_.Step(machine_, "runs a command")) return absl::CancelledError("dead");
+  if (world_.IsUnfit(machine_)) {
+    world_.judge.MachineStruck(machine_.author());
+    return MachineFault(absl::ResourceExhaustedError(kNoProcess));
+  }
+  world_.judge.CommandBegins(machine_.author(), task, VariableOf(command, "SPARKLES_ATTEMPT"));
   for (const char* name : {"cached.txt", "linked.txt", "plain.txt"}) {
     const auto input = ReadFile(absl::StrCat(command.folder, "/", name), 1000);
     if (input.ok() && *input == InputText()) continue;

@@ -16,6 +16,9 @@ Json SpecOf(const std::string& task_id);
 std::string InputText();
 std::string InputKey();
 
+// What a machine says that can start no process.
+inline constexpr char kNoProcess[] = "fork: out of processes";
+
 // Commands take their time and write two files that tell who wrote them and when.
 class SimProcessRunner : public ProcessRunner {
  public:

@@ -21,8 +21,9 @@ enum class Fault {
   kContention,  // 409 for no visible reason
   kGarbage,     // a page of somebody who is not the server
   kDelay,       // the answer takes its time, or more than we wait
-  kCut,         // a download ends early
-  kFlip,        // a download has a wrong byte
+  kCut,         // a download ends early, or of an upload a part arrives
+  kFlip,        // a download has a wrong byte, or one is stored
+  kSession,     // an upload session has ended
   kNotListed,   // a query does not find what is there
   kOutage,      // for a while one service answers this machine nothing
   // Machines.
@@ -37,6 +38,9 @@ enum class Fault {
   kReset,     // a claimed task is reset
   kKillJob,   // a job is killed
   kRecreate,  // a job is deleted and made again under the same id
+  kKillTask,  // a task is set to killed
+  kRepeat,    // an ended task is reset
+  kDelete,    // a task is deleted for good
   kCount,
 };
 absl::string_view NameOf(Fault fault);

@@ -16,18 +16,12 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "gcp/entity.h"
+#include "tests/sim/author.h"
 #include "tests/sim/fault.h"
 #include "tests/support/fake_gcs.h"
+#include "worker/consumer.h"
 
 namespace sparkles {
-
-// One life of a worker: it begins when the worker starts and ends when it exits or crashes.
-struct Author {
-  int vm = 0;  // 0: nobody
-  int life = 0;
-  friend auto operator<=>(const Author&, const Author&) = default;
-};
-std::string ToString(const Author& author);
 
 class Judge {
  public:
@@ -53,9 +47,21 @@ class Judge {
   void Changed(const EntityKey& key, const Json& before, const Json& after, bool in_transaction);
   void Stored(const std::string& key, int64_t generation);
 
+  // `attempt`: as the command is told.
+  void CommandBegins(const Author& author, const std::string& task_id, const std::string& attempt);
   void CommandEnded(const Author& author, const std::string& task_id, Run run);
   // A fault has struck a request of `author` to Cloud Storage.
   void StorageStruck(const Author& author, Fault fault);
+  // No process can be started for the task that `author` has claimed.
+  void MachineStruck(const Author& author);
+
+  // Of one life, in this order.
+  void LifeBegins(const Author& author);
+  void ToldToGo(const Author& author, const std::string& reason, bool at_once);
+  void Queried(const Author& author, bool found_nothing);
+  void LifeEnds(const Author& author, Consumer::End end, absl::Duration linger);
+  // Whether a worker of this machine may have kept a task's folder on purpose.
+  bool MayHaveKeptFolders(int vm) const { return keepers_.contains(vm); }
 
   // From when on the last claim of `author` to the task is void: its job was killed, or somebody
   // has changed the task. Never: in the infinite future.
@@ -65,8 +71,7 @@ class Judge {
   Author HolderOf(const std::string& task_id) const;
   // A life that has come to its end in peace must hold nothing any more.
   void CheckHoldsNothing(const Author& author);
-  // The name that the worker `vm` has in the queue.
-  static std::string OwnerOf(int vm);
+  static std::string OwnerOf(int vm);  // its name in the queue
   static std::string KeyOf(const std::string& task_id, const std::string& path);
 
   // For the end: what was completed is still there as it was.
@@ -80,6 +85,13 @@ class Judge {
   // The last claim of one life to one task.
   struct Claim {
     Run run;
+    absl::Time since = absl::InfinitePast();
+    int attempt = 0;
+    bool begun = false;  // its command
+    bool over = false;   // by this life itself
+    bool handed_back_as_unfit = false;
+    bool no_process = false;
+    int storage_faults = 0;
     bool job_killed = false;
     absl::Time void_since = absl::InfiniteFuture();
     // Of Cloud Storage, while this was the life's last claim.
@@ -90,8 +102,18 @@ class Judge {
     int64_t generation = 0;
     Author author;
   };
+  struct Life {
+    absl::Time begun;
+    absl::Time busy_until;
+    std::set<std::string> told_to_stop;  // the reasons
+    std::set<std::string> told_to_drain;
+    bool found_nothing = false;  // the last query
+    bool found_some = false;     // any query
+    // Claims in a row that met a fault of the machine; that were handed back as such.
+    int faults_in_a_row = 0;
+    int unfit_in_a_row = 0;
+  };
 
-  void CheckShape(const std::string& id, const Json& before, const Json& after);
   void JobChanged(const std::string& job, const Json& after);
   void CheckStep(const std::string& id, const std::string& to, const Json& before,
                  const Json& after);
@@ -99,6 +121,11 @@ class Judge {
                       const Json& before, const Json& after);
   void CheckEnd(const std::string& step, const std::string& id, const std::string& to,
                 const Json& after);
+  void CheckHandBack(const std::string& step, const std::string& id, const Json& after);
+  void Claimed(const std::string& id, const Json& after);
+  // What the end of the life's last claim, as far as one is known, says of its machine.
+  void CountFaults(const Author& author);
+  bool HasMachineFault(const Claim& claim) const;
   void Void(const std::string& id);
   void CheckComplete(const std::string& id, const Json& after);
   void CheckFile(const std::string& id, const Json& file, const Run& run, int64_t result);
@@ -113,6 +140,8 @@ class Judge {
   std::map<Author, std::string> last_claimed_;                      // tasks
   std::map<std::string, Delivered> stored_;                         // by key
   std::map<std::string, std::map<std::string, int64_t>> complete_;  // task -> key -> generation
+  std::map<Author, Life> lives_;
+  std::set<int> keepers_;  // machines
   std::set<std::string> killed_jobs_;
   std::map<std::string, int> changes_;
   std::vector<std::string> broken_;

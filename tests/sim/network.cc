@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -30,6 +31,33 @@ HttpResponse Refusal(int code, const char* status) {
 
 bool IsToDatastore(const HttpRequest& request) {
   return absl::StartsWith(request.url, "http://datastore");
+}
+
+// Of the body of an upload, the part that is content, if there is any.
+std::optional<std::pair<size_t, size_t>> PlaceOfContent(const HttpRequest& request) {
+  if (request.method == "PUT") {
+    const size_t size = request.body_source ? request.body_bytes : request.body.size();
+    if (size == 0) return std::nullopt;
+    return std::pair<size_t, size_t>(0, size);
+  }
+  // The second of two parts, between an empty line and the line that ends both.
+  if (!absl::StrContains(request.url, "uploadType=multipart")) return std::nullopt;
+  const size_t first = request.body.find("\r\n\r\n");
+  const size_t begin = request.body.find("\r\n\r\n", first + 4) + 4;
+  const size_t end = request.body.rfind("\r\n--");
+  if (first == std::string::npos || end == std::string::npos || end <= begin) return std::nullopt;
+  return std::pair<size_t, size_t>(begin, end);
+}
+
+absl::StatusOr<std::string> WholeBody(const HttpRequest& request) {
+  if (!request.body_source) return request.body;
+  std::string body(request.body_bytes, '\0');
+  for (size_t at = 0; at < body.size();) {
+    ASSIGN_OR_RETURN(const size_t got, request.body_source(&body[at], body.size() - at));
+    if (got == 0) return absl::AbortedError("the request's body ended early");
+    at += got;
+  }
+  return body;
 }
 
 // "commit", "POST multipart", "GET", as the trace shows it.
@@ -66,6 +94,7 @@ absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
   }
   RETURN_IF_ERROR(CheckAlive(request));
   absl::StatusOr<HttpResponse> response = Travel(request, to_datastore);
+  Learn(request, response);
   // The worker may also die between what it asked for and the answer.
   if (!world_.Step(machine_, response.ok() ? absl::StrCat("<- ", response->status) : "<- error")) {
     return absl::CancelledError("this worker is dead");
@@ -73,8 +102,19 @@ absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
   return response;
 }
 
+void SimTransport::Learn(const HttpRequest& request, const absl::StatusOr<HttpResponse>& response) {
+  if (!absl::EndsWith(request.url, ":runQuery") || !response.ok()) return;
+  const absl::StatusOr<Json> answer = ParseJson(response->body);
+  if (response->status != 200 || !answer.ok() || !answer->contains("batch")) return;
+  const Json found = (*answer)["batch"].value("entityResults", Json::array());
+  world_.judge.Queried(author_, found.empty());
+}
+
 absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bool to_datastore) {
   const World::Reach reach = world_.ReachOf(machine_, to_datastore);
+  if (reach != World::Reach::kUp && !to_datastore) {
+    world_.judge.StorageStruck(author_, Fault::kOutage);
+  }
   if (reach == World::Reach::kBeginsToBeAway) {
     if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
     return Trouble("connection reset", true);
@@ -150,10 +190,15 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
   return response;
 }
 
-// A download may end early, or have a wrong byte.
 absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request) {
-  const bool cut = request.on_body && Strikes(Fault::kCut, request);
-  const bool flip = request.on_body && Strikes(Fault::kFlip, request);
+  if (request.on_body) return DisturbedDownload(request);
+  return PlaceOfContent(request) ? DisturbedUpload(request) : world_.Serve(author_, request);
+}
+
+// A download may end early, or have a wrong byte.
+absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& request) {
+  const bool cut = Strikes(Fault::kCut, request);
+  const bool flip = Strikes(Fault::kFlip, request);
   if (!cut && !flip) return world_.Serve(author_, request);
   const uint64_t place = world_.scheduler.Random(100'000);
   HttpRequest disturbed = request;
@@ -165,6 +210,28 @@ absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request)
     return cut ? Trouble("connection reset", true) : absl::OkStatus();
   };
   return world_.Serve(author_, disturbed);
+}
+
+// A wrong byte may be stored; a session may have ended, or keep a part and say so, or not.
+absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& request) {
+  const bool in_session = request.method == "PUT";
+  if (in_session && Strikes(Fault::kSession, request)) {
+    return Refusal(world_.scheduler.Chance(0.5) ? 404 : 410, "NOT_FOUND");
+  }
+  const bool flip = Strikes(Fault::kFlip, request);
+  const bool cut = in_session && Strikes(Fault::kCut, request);
+  if (!cut && !flip) return world_.Serve(author_, request);
+  HttpRequest disturbed = request;
+  ASSIGN_OR_RETURN(disturbed.body, WholeBody(request));
+  disturbed.body_source = nullptr;
+  const auto [begin, end] = *PlaceOfContent(disturbed);
+  const size_t place = begin + world_.scheduler.Random(end - begin);
+  if (flip) disturbed.body[place] ^= 1;
+  if (!cut) return world_.Serve(author_, disturbed);
+  disturbed.body.resize(place);  // the server knows from the Content-Range that more is to come
+  absl::StatusOr<HttpResponse> kept = world_.Serve(author_, disturbed);
+  if (world_.scheduler.Chance(0.5)) return Trouble("connection reset", true);
+  return kept;
 }
 
 }  // namespace sparkles

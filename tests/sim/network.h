@@ -23,6 +23,10 @@ class SimTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Unknown(const HttpRequest& request);
   absl::StatusOr<HttpResponse> Delayed(const HttpRequest& request);
   absl::StatusOr<HttpResponse> Disturbed(const HttpRequest& request);
+  absl::StatusOr<HttpResponse> DisturbedDownload(const HttpRequest& request);
+  absl::StatusOr<HttpResponse> DisturbedUpload(const HttpRequest& request);
+  // What the worker learns from an answer, for the judge.
+  void Learn(const HttpRequest& request, const absl::StatusOr<HttpResponse>& response);
   // Whoever is dead has no effect and gets no answer.
   absl::Status CheckAlive(const HttpRequest& request);
 

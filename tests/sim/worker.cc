@@ -93,7 +93,8 @@ bool RunWorker(World& world, Machine& machine) {
   SimProcessRunner runner(world, machine);
   Executor executor(options, clock, runner, store, cache, log);
   const bool patient = world.scheduler.Chance(0.7);
-  Consumer consumer({.linger = absl::Seconds(world.scheduler.Random(120)),
+  const absl::Duration linger = absl::Seconds(world.scheduler.Random(world.calm() ? 20 : 60));
+  Consumer consumer({.linger = linger,
                      .watch_period = absl::Seconds(15),
                      .record_patience = patient ? absl::Hours(6) : absl::Seconds(5),
                      .drain = &drain},
@@ -103,6 +104,8 @@ bool RunWorker(World& world, Machine& machine) {
         const Dismissal dismissal(world.scheduler);
         return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
       });
+  world.judge.LifeEnds(machine.author(), end, linger);
+  if (end == Consumer::End::kMachineUnfit) ++world.measured["the end of an unfit machine"];
   // Who still holds a claim is not done, however soon it gives up an end.
   const bool done = end == Consumer::End::kQueueEmpty;
   // Who has to go may have no time to give back what he holds; but he has if nothing is in his way.

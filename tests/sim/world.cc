@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/sim/client.h"
+#include "tests/sim/leftovers.h"
 
 namespace sparkles {
 namespace {
@@ -99,15 +100,18 @@ void World::RunWeather() {
 }
 
 void World::RunMachine(Machine& machine) {
-  while (!over_) {
+  // The last life clears what those before have left.
+  for (bool quiet = false; !over_ || !quiet;) {
     scheduler.Sleep(scheduler.RandomDuration(absl::Minutes(2)), nullptr);
     ++machine.life;
+    quiet = calm_;
     machine.alive = true;
     machine.stopped_at = machine.drained_at = absl::InfiniteFuture();
     // Of what an earlier life has met, only an outage goes on.
     machine.disturbed_until = std::max(machine.away_until[0], machine.away_until[1]);
     scheduler.Revive();
     scheduler.Note(absl::StrCat(ToString(machine.author()), " begins"));
+    judge.LifeBegins(machine.author());
     try {
       if (RunWorker(*this, machine)) judge.CheckHoldsNothing(machine.author());
       CheckPrompt(machine, machine.stopped_at, "the end of a life that was stopped");
@@ -124,7 +128,13 @@ void World::RunMachine(Machine& machine) {
     if (machine.number != 1) return;
     machine.vanished = false;
     machine.lost_lives = machine.life;
+    machine.unfit_until = absl::InfinitePast();
     (void)RemoveTree(machine.folder);
+  }
+  for (const std::string& path :
+       LeftBehind(machine.folder, judge.MayHaveKeptFolders(machine.number),
+                  scheduler.Now() + machine.skew)) {
+    judge.Break(absl::StrCat("w", machine.number, " has left behind ", path));
   }
 }
 
@@ -168,6 +178,16 @@ World::Reach World::ReachOf(Machine& machine, bool to_datastore) {
   return Reach::kBeginsToBeAway;
 }
 
+bool World::IsUnfit(Machine& machine) {
+  if (calm_) return false;
+  if (scheduler.Now() < machine.unfit_until) return true;
+  if (!Strikes(Fault::kMachine)) return false;
+  // Some stay so until they are given up.
+  const bool long_one = scheduler.Chance(0.3);
+  if (long_one) machine.unfit_until = scheduler.Now() + scheduler.RandomDuration(absl::Minutes(5));
+  return true;
+}
+
 bool World::Step(Machine& machine, absl::string_view what) {
   if (scheduler.Dismissed()) return false;
   scheduler.Yield();
@@ -195,6 +215,7 @@ bool World::Step(Machine& machine, absl::string_view what) {
 void World::SignalPerhaps(Machine& machine) {
   if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
     machine.stopped_at = std::min(machine.stopped_at, scheduler.Now());
+    judge.ToldToGo(machine.author(), "SIGTERM", /*at_once=*/true);
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
   }
   if (machine.stop != nullptr && machine.stop->cancelled() && Strikes(Fault::kHurry)) {
@@ -202,6 +223,7 @@ void World::SignalPerhaps(Machine& machine) {
   }
   if (machine.drain != nullptr && Strikes(Fault::kDrain)) {
     machine.drained_at = std::min(machine.drained_at, scheduler.Now());
+    judge.ToldToGo(machine.author(), "SIGUSR1", /*at_once=*/false);
     machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
 }

@@ -36,6 +36,8 @@ struct Machine {
   std::array<absl::Time, 2> away_until = {absl::InfinitePast(), absl::InfinitePast()};
   // Until when the last fault of its network, or the last pause, has lasted.
   absl::Time disturbed_until = absl::InfinitePast();
+  // Until when no process can be started.
+  absl::Time unfit_until = absl::InfinitePast();
   // When this life was told to go.
   absl::Time stopped_at = absl::InfiniteFuture();
   absl::Time drained_at = absl::InfiniteFuture();
@@ -69,6 +71,8 @@ class World {
   // may be carried out yet.
   enum class Reach { kUp, kAway, kBeginsToBeAway };
   Reach ReachOf(Machine& machine, bool to_datastore);
+  // Whether the machine can start no process now.
+  bool IsUnfit(Machine& machine);
   // In calm weather nothing more goes wrong.
   bool calm() const { return calm_; }
   bool over() const { return over_; }
@@ -88,7 +92,7 @@ class World {
   FaultCounts faults{};
   std::vector<std::unique_ptr<Machine>> machines;
   std::map<std::string, int> jobs;  // name -> number of tasks
-  // How often there was no excuse: promises that are kept in quiet times only.
+  // How often there was no excuse: promises that are kept in quiet times only. And rare ends.
   std::map<std::string, int> measured;
   bool verbose;
 

@@ -93,6 +93,16 @@ int64_t FakeGcs::GenerationOf(const std::string& key) const {
   return found == objects_.end() ? 0 : found->second.generation;
 }
 
+std::vector<std::string> FakeGcs::KeysBelow(const std::string& prefix) const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> keys;
+  for (auto object = objects_.lower_bound(prefix);
+       object != objects_.end() && absl::StartsWith(object->first, prefix); ++object) {
+    keys.push_back(object->first);
+  }
+  return keys;
+}
+
 void FakeGcs::Put(const std::string& key, absl::string_view content) {
   MutexLock lock(mutex_);
   objects_[key] = {std::string(content), ++last_generation_};
@@ -127,6 +137,8 @@ HttpResponse FakeGcs::Read(const HttpRequest& request, const std::string& key,
   const std::string generation = Parameter(query, "generation");
   if (!generation.empty() && Number(generation) != found->second.generation) return Answer(404);
   if (request.method == "DELETE") {
+    const std::string expected = Parameter(query, "ifGenerationMatch");
+    if (!expected.empty() && Number(expected) != found->second.generation) return Answer(412);
     objects_.erase(found);
     return Answer(204);
   }

@@ -30,6 +30,8 @@ class FakeGcs : public HttpTransport {
   std::optional<std::string> Get(const std::string& key) const;
   // 0 if there is none.
   int64_t GenerationOf(const std::string& key) const;
+  // In order.
+  std::vector<std::string> KeysBelow(const std::string& prefix) const;
   // Past HTTP.
   void Put(const std::string& key, absl::string_view content);
   // "GET", "POST multipart", "POST resumable", "PUT", ... oldest first.

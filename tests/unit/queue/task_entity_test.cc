@@ -146,6 +146,21 @@ TEST(TaskEntity, AnOlderClaimOfTheSameNameIsNotTheClaim) {
   EXPECT_TRUE(task.IsClaimOf("vm", task.version(), kNow + absl::Seconds(2)));
 }
 
+TEST(TaskEntity, AnEndIsOfAClaimOnlyIfItComesAfterIt) {
+  TaskEntity task = TaskOf();
+  task.Claim("vm", "", kNow - absl::Minutes(1));
+  task.HandBack("abandoned: dead", kNow);
+  task.Claim("vm", "", kNow);
+  // The clock has not moved on, and so has an end of this claim the time of the earlier one's.
+  EXPECT_FALSE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
+  EXPECT_TRUE(task.HasEntryAfter("vm", kNow - absl::Minutes(1), kResetEntry, kNow));
+  task.HandBack("stopped", kNow);
+  EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
+  EXPECT_FALSE(task.HasEntryAfter("vm", kNow, "complete", kNow));
+  task.Claim("other", "", kNow + absl::Seconds(1));
+  EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow)) << "others may go on";
+}
+
 TEST(TaskEntity, VersionsCountBeyond32Bits) {
   TaskEntity task = TaskOf(R"({"version": {"integerValue": "2147483647"}})");
   task.Claim("vm", "", kNow);
