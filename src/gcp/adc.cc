@@ -1,8 +1,10 @@
 #include "gcp/adc.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "gcp/credentials_file.h"
@@ -11,10 +13,24 @@
 #include "http/transient.h"
 
 namespace sparkles {
+namespace {
+
+// It goes into a header of every request: what cannot stand there would make each of them fail.
+absl::StatusOr<std::string> CheckedProject(absl::string_view value, absl::string_view name) {
+  value = absl::StripAsciiWhitespace(value);
+  const bool good = std::all_of(value.begin(), value.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  if (good) return std::string(value);
+  return absl::InvalidArgumentError(absl::StrCat(name, ": is not the name of a project"));
+}
+
+}  // namespace
 
 absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
   Found found;
-  found.quota_project = environment_("GOOGLE_CLOUD_QUOTA_PROJECT");
+  constexpr char kVariable[] = "GOOGLE_CLOUD_QUOTA_PROJECT";
+  ASSIGN_OR_RETURN(found.quota_project, CheckedProject(environment_(kVariable), kVariable));
   ASSIGN_OR_RETURN(const std::optional<CredentialsFile> file, FindCredentialsFile(environment_));
   if (!file) {
     found.source = std::make_unique<MetadataTokenSource>(metadata_, clock_);
@@ -25,7 +41,10 @@ absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
   if (!source.ok()) return Annotate(source.status(), file->path);
   found.source = *std::move(source);
   if (found.quota_project.empty()) {
-    found.quota_project = JsonText(file->fields, "quota_project_id");
+    constexpr char kField[] = "quota_project_id";
+    auto project = CheckedProject(JsonText(file->fields, kField), kField);
+    if (!project.ok()) return Annotate(project.status(), file->path);
+    found.quota_project = *std::move(project);
   }
   return found;
 }

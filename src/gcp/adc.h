@@ -33,7 +33,7 @@ class DefaultTokenSource : public TokenSource {
         clock_(clock) {}
 
   // FailedPrecondition, naming the three places, if there are no credentials; InvalidArgument,
-  // naming the file, if it cannot be used.
+  // naming the file or the variable, if what stands there cannot be used.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken&) override {}
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -13,6 +14,7 @@
 #include "gcp/google_url.h"
 #include "gcp/random_id.h"
 #include "http/transient.h"
+#include "http/url.h"
 
 namespace sparkles {
 namespace {
@@ -39,14 +41,22 @@ std::vector<std::string> SecretsOf(const HttpRequest& request, const AccessToken
 }  // namespace
 
 std::string EmulatorUrl(absl::string_view value) {
+  value = absl::StripAsciiWhitespace(value);
   while (absl::ConsumeSuffix(&value, "/")) {
   }
   return absl::StrContains(value, "://") ? std::string(value) : absl::StrCat("http://", value);
 }
 
-ApiEndpoint EndpointOf(absl::string_view url, absl::string_view emulator, TokenSource& tokens) {
-  if (!emulator.empty()) return {.base_url = EmulatorUrl(emulator), .tokens = nullptr};
-  return {.base_url = std::string(url), .tokens = &tokens};
+ApiEndpoint EndpointOf(absl::string_view url, const Environment& environment, const char* variable,
+                       TokenSource& tokens) {
+  const std::string value = environment(variable);
+  if (value.empty()) return {.base_url = std::string(url), .tokens = &tokens};
+  ApiEndpoint emulator{.base_url = EmulatorUrl(value), .tokens = nullptr};
+  if (!IsHttpUrl(emulator.base_url)) {
+    emulator.unusable = MachineFault(
+        absl::FailedPreconditionError(absl::StrCat(variable, ": is not the address of a server")));
+  }
+  return emulator;
 }
 
 struct ApiClient::Call {
@@ -86,6 +96,7 @@ absl::StatusOr<HttpResponse> ApiClient::Send(const std::function<HttpRequest()>&
 }
 
 absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
+  RETURN_IF_ERROR(endpoint_.unusable);
   if (endpoint_.tokens == nullptr) {
     ASSIGN_OR_RETURN(HttpResponse response, SendWith(nullptr, call));
     return response;

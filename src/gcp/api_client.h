@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/vitals.h"
+#include "gcp/environment.h"
 #include "gcp/token_source.h"
 #include "http/retry.h"
 #include "http/transport.h"
@@ -22,14 +23,17 @@ struct ApiEndpoint {
   std::string base_url;
   TokenSource* tokens = nullptr;  // borrowed; null for an emulator: no Authorization header then
   Counter* retries = nullptr;     // borrowed, may be null: counts those of Send
+  absl::Status unusable = {};     // an error: nothing is sent, this is returned
 };
 
-// "http://host:port" of an emulator variable's value, which may lack the scheme and may end in "/".
+// "http://host:port" of an emulator variable's value, which may lack the scheme, end in "/" and
+// have white space around it.
 std::string EmulatorUrl(absl::string_view value);
 
-// Where `url` is served: by the emulator that `emulator` (an emulator variable's value) names, if
-// it is not empty. Borrows `tokens`.
-ApiEndpoint EndpointOf(absl::string_view url, absl::string_view emulator, TokenSource& tokens);
+// Where `url` is served: by the emulator that the environment's `variable` names, if it is set. A
+// value that can be no address makes the endpoint unusable: a machine fault. Borrows `tokens`.
+ApiEndpoint EndpointOf(absl::string_view url, const Environment& environment, const char* variable,
+                       TokenSource& tokens);
 
 // Thread-safe.
 class ApiClient {

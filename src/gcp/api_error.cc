@@ -22,9 +22,11 @@ namespace {
 constexpr size_t kMaxMessageBytes = 600;
 // Payload of the status; Annotate (base/status.h) keeps it.
 constexpr char kGooglePayload[] = "sparkles/google";
+constexpr char kJsonPayload[] = "sparkles/json-error";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
+  bool json = false;
   std::string message;
   std::string status;   // "ABORTED"
   std::string reasons;  // all machine-readable reasons, separated by spaces
@@ -57,7 +59,8 @@ ApiErrorBody ParseBody(absl::string_view text) {
     return body;
   }
   const Json* error = JsonField(*json, "error");
-  if (error == nullptr) return body;
+  if (error == nullptr || !error->is_object()) return body;
+  body.json = true;
   body.message = JsonText(*error, "message");
   body.status = JsonText(*error, "status");
   ReadReasons(*error, body);
@@ -140,10 +143,11 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
 }
 
 // A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
-// may be another one in a moment.
+// may be another one in a moment. Only the metadata server writes pages itself.
 bool IsOfMiddlebox(const HttpResponse& response) {
+  if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
-  return response.status < 400 || (page && response.status != 404 && response.status != 412);
+  return page && response.headers.Find("Metadata-Flavor") == nullptr;
 }
 
 bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {
@@ -177,8 +181,14 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   if (!said.empty()) absl::StrAppend(&message, ": ", said);
   const std::string advice = AdviceFor(response, body, roles);
   if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
-  absl::Status error(CodeOf(response.status, body.status), message);
+  absl::StatusCode code = CodeOf(response.status, body.status);
+  // Who is not the service does not know what is not there either.
+  if (code == absl::StatusCode::kNotFound && IsOfMiddlebox(response)) {
+    code = absl::StatusCode::kUnavailable;
+  }
+  absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
+  if (body.json) error.SetPayload(kJsonPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
                    ParseRetryAfter(response));
@@ -187,5 +197,7 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
 bool IsGoogleError(const absl::Status& status) {
   return status.GetPayload(kGooglePayload).has_value();
 }
+
+bool IsJsonError(const absl::Status& status) { return status.GetPayload(kJsonPayload).has_value(); }
 
 }  // namespace sparkles

@@ -16,8 +16,8 @@ namespace sparkles {
 // people can mend it (scope, API disabled, clock skew, billing). Marked transient
 // (http/transient.h): 408, 429, 499, all 5xx but 501 and 505, and what is no word of Google's (3xx,
 // a page of HTML), with Retry-After; maybe applied: all of those but 429. Never transient: 409 (who
-// can redo the whole transaction does), 412. None of `secrets` is in the message. `roles` is the
-// advice where an account simply lacks the right.
+// can redo the whole transaction does) and 412 that are no such page. None of `secrets` is in the
+// message. `roles` is the advice where an account simply lacks the right.
 absl::Status MakeApiError(
     const HttpResponse& response, absl::string_view what,
     const std::vector<std::string>& secrets = {},
@@ -26,5 +26,9 @@ absl::Status MakeApiError(
 // Whether the error has Google's own `error.status`: such an answer is definite. What has not may
 // come from anybody on the way.
 bool IsGoogleError(const absl::Status& status);
+
+// Whether the body was JSON with an `error`, as all of Google's APIs write it. Cloud Storage's
+// errors have no `error.status`.
+bool IsJsonError(const absl::Status& status);
 
 }  // namespace sparkles

@@ -153,6 +153,7 @@ absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& k
                 {"filter", FilterOf(filter)},
                 {"limit", limit}};
   std::vector<Json> keys;
+  bool at_end = false;
   for (int page = 0; page < kMaxPages; ++page) {
     ASSIGN_OR_RETURN(const Json answer, NotAborted(Call("runQuery", {{"query", query}},
                                                         Idempotency::kIdempotent, cancel)));
@@ -166,12 +167,17 @@ absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& k
       if (key == nullptr) return Garbled("runQuery");
       keys.push_back(*key);
     }
-    const std::string cursor = JsonText(*batch, "endCursor");
     // The emulator never says that it is at the end; it only says when it is not.
-    if (!keys.empty() || JsonText(*batch, "moreResults") != "NOT_FINISHED" || cursor.empty()) break;
+    at_end = JsonText(*batch, "moreResults") != "NOT_FINISHED";
+    const std::string cursor = JsonText(*batch, "endCursor");
+    if (!keys.empty() || at_end || cursor.empty()) break;
     query["startCursor"] = cursor;
   }
-  return keys;
+  if (!keys.empty() || at_end) return keys;
+  // Who takes that for an empty queue goes home, and leaves tasks behind.
+  return Transient(
+      absl::UnavailableError("Datastore runQuery: found nothing, and not all looked at"),
+      /*maybe_applied=*/false);
 }
 
 absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction,
@@ -208,7 +214,11 @@ absl::Status DatastoreClient::Rollback(const std::string& transaction) {
   const CancelToken never;
   const std::string url = absl::StrCat(base_url_, "rollback");
   const Json body = {{"transaction", transaction}};
-  return api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never).status();
+  ASSIGN_OR_RETURN(const HttpResponse response,
+                   api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never));
+  // A page of somebody on the way says nothing of the transaction.
+  const absl::StatusOr<Json> json = ParseJson(response.body, kMaxJsonDepth);
+  return json.ok() && json->is_object() ? absl::OkStatus() : Garbled("rollback");
 }
 
 }  // namespace sparkles

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "gcp/api_error.h"
 #include "http/transient.h"
 #include "http/url.h"
 
@@ -16,13 +17,6 @@ constexpr absl::Duration kStallTimeout = absl::Seconds(60);
 constexpr absl::Duration kShortRequestTimeout = absl::Seconds(60);
 
 }  // namespace
-
-ApiEndpoint GcsEndpoint(const char* emulator_host, TokenSource* tokens) {
-  if (emulator_host != nullptr && *emulator_host != '\0') {
-    return {.base_url = EmulatorUrl(emulator_host), .tokens = nullptr};
-  }
-  return {.base_url = "https://storage.googleapis.com", .tokens = tokens};
-}
 
 std::string GcsClient::ObjectUrl(const GcsName& name) const {
   return absl::StrCat(api_.base_url(), "/storage/v1/b/", PercentEncode(name.bucket), "/o/",
@@ -40,6 +34,17 @@ bool GcsClient::encrypted() const { return absl::StartsWith(api_.base_url(), "ht
 absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>& make_request,
                                              const GcsCall& call,
                                              std::initializer_list<int> also_good) {
+  auto response = SendForMedia(make_request, call, also_good);
+  // Somebody on the way does not know the service: nothing is said of the object.
+  if (absl::IsNotFound(response.status()) && !IsJsonError(response.status())) {
+    return TryAgain(absl::UnavailableError(response.status().message()));
+  }
+  return response;
+}
+
+absl::StatusOr<HttpResponse> GcsClient::SendForMedia(
+    const std::function<HttpRequest()>& make_request, const GcsCall& call,
+    std::initializer_list<int> also_good) {
   const auto make = [&] {
     HttpRequest request = make_request();
     request.on_progress = [&call] { return call.report(0); };

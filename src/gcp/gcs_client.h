@@ -29,11 +29,14 @@ struct GcsCall {
   // May be empty. An upload calls it before it replaces what is there, whose generation it knows.
   // Cancelled ends the upload; any other error is worth another try.
   std::function<absl::Status()> before_replacing = nullptr;
-};
+  // May be empty. Called for each piece that is read or has arrived, also where it is no news and
+  // thus not reported: who reads a large file once more for its checksum is not stuck.
+  std::function<void()> alive = nullptr;
 
-// Where Cloud Storage is: `emulator_host` is the value of STORAGE_EMULATOR_HOST, which may be null
-// or empty; an emulator gets no token.
-ApiEndpoint GcsEndpoint(const char* emulator_host, TokenSource* tokens);
+  void ShowLife() const {
+    if (alive) alive();
+  }
+};
 
 // Thread-safe.
 class GcsClient {
@@ -49,10 +52,15 @@ class GcsClient {
   std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
   bool encrypted() const;  // by TLS
 
-  // As ApiClient::SendOnce, with signs of life to `call`.
+  // As ApiClient::SendOnce, with signs of life to `call`. NotFound only if Cloud Storage says so:
+  // in JSON, as it answers all that is no download.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const GcsCall& call, std::initializer_list<int> also_good = {});
-  // The same for a request without much of a body, which has a minute.
+  // The same for a download, whose errors may be plain text.
+  absl::StatusOr<HttpResponse> SendForMedia(const std::function<HttpRequest()>& make_request,
+                                            const GcsCall& call,
+                                            std::initializer_list<int> also_good = {});
+  // As Send, for a request without much of a body, which has a minute.
   absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
                                          std::initializer_list<int> also_good = {});
 
@@ -70,7 +78,7 @@ class GcsClient {
   const RetryPolicy policy_;
 };
 
-// Trouble that another attempt may cure.
+// Trouble that another attempt may cure; patience bounds it.
 absl::Status TryAgain(absl::Status status);
 
 // So much must have moved for an attempt to count as progress: less is no better than nothing.

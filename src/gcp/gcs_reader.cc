@@ -12,7 +12,8 @@
 namespace sparkles {
 namespace {
 
-// A server that is wrong three times in a row will not be right the fourth time.
+// What is wrong three times will not be right the fourth time. That is not the task's fault: what
+// spoils it is on the way, and elsewhere it may arrive.
 constexpr int kMaxStartsOver = 2;
 
 bool IsGzip(const std::string* encoding) { return encoding != nullptr && *encoding == "gzip"; }
@@ -23,9 +24,9 @@ absl::Status CheckEncoding(const HttpHeaders& headers) {
   if (stored == nullptr) return absl::OkStatus();
   const bool arrives_gzip = IsGzip(headers.Find("Content-Encoding"));
   if (IsGzip(stored) == arrives_gzip) return absl::OkStatus();
-  return absl::FailedPreconditionError(
+  return MachineFault(absl::FailedPreconditionError(
       absl::StrCat("the server ", arrives_gzip ? "compresses" : "decompresses",
-                   " the object on its way, so that it cannot be verified"));
+                   " the object on its way, so that it cannot be verified")));
 }
 
 GcsVersion VersionOf(const HttpHeaders& headers) {
@@ -76,7 +77,7 @@ absl::Status GcsReader::ReadOn() {
     };
     return request;
   };
-  auto response = client_.Send(make_request, call_, {416});
+  auto response = client_.SendForMedia(make_request, call_, {416});
   if (response.ok() && response->status == 416) {
     wrong = absl::DataLossError("the server has no bytes where the object should go on");
   } else if (response.ok() && !begun_) {
@@ -86,7 +87,7 @@ absl::Status GcsReader::ReadOn() {
   if (!wrong.ok()) return StartOver(wrong);
   // Replaced by somebody while we read: the newer object is as good.
   if (absl::IsNotFound(response.status()) && version_.has_value() && whole_) {
-    return StartOver(response.status());
+    return StartOver(absl::UnavailableError(response.status().message()));
   }
   // A connection that breaks after the last byte has done its work.
   if (!complete() || !IsTransient(response.status())) RETURN_IF_ERROR(response.status());
@@ -117,13 +118,15 @@ HttpRequest GcsReader::MakeRequest() {
   return request;
 }
 
-// Looks at the headers of a response. DataLoss if they do not fit what was asked for.
+// Looks at the headers of a response. DataLoss if they do not fit what was asked for; worth another
+// try, with all that has arrived, if they are not those of Cloud Storage.
 absl::Status GcsReader::Begin(const HttpResponse& response) {
   begun_ = true;
   RETURN_IF_ERROR(CheckEncoding(response.headers));
   if (version_.has_value() && (position_ > 0 || !whole_)) return BeginRest(response);
   if (response.status != 200) {
-    return absl::DataLossError(absl::StrCat("HTTP ", response.status, " where 200 was due"));
+    return TryAgain(
+        absl::UnavailableError(absl::StrCat("HTTP ", response.status, " where 200 was due")));
   }
   version_ = VersionOf(response.headers);
   end_ = version_->size;
@@ -131,12 +134,17 @@ absl::Status GcsReader::Begin(const HttpResponse& response) {
 }
 
 absl::Status GcsReader::BeginRest(const HttpResponse& response) {
-  const auto generation = FindNumber(response.headers, "X-Goog-Generation");
-  if (generation.has_value() && version_->generation != 0 &&
-      *generation != static_cast<uint64_t>(version_->generation)) {
+  const GcsVersion sent = VersionOf(response.headers);
+  if (version_->generation != 0 && sent.generation == 0) {
+    return TryAgain(absl::UnavailableError("what answers is not Cloud Storage"));
+  }
+  if (sent.generation != version_->generation && version_->generation != 0) {
     return absl::DataLossError("the server sends another generation than was asked for");
   }
   if (response.status == 200 && whole_) {
+    if (version_->size.has_value() && sent.size.value_or(*version_->size) != *version_->size) {
+      return TryAgain(absl::UnavailableError("what answers has another length than the object"));
+    }
     // The whole once more, from a server that does not know of ranges.
     position_ = 0;
     crc_ = 0;
@@ -156,6 +164,7 @@ absl::Status GcsReader::Take(const HttpResponse& response, absl::string_view pie
   if (end_.has_value() && piece.size() > *end_ - position_) {
     return absl::DataLossError("the server sends more bytes than the object has");
   }
+  call_.ShowLife();
   RETURN_IF_ERROR(sink_(position_, piece));
   crc_ = ExtendCrc32c(crc_, piece);
   position_ += piece.size();
@@ -180,9 +189,10 @@ absl::Status GcsReader::CheckWhole() {
                                                     FormatCrc32c(*version_->crc32c))));
 }
 
-// Of a range the caller knows better what to do.
 absl::Status GcsReader::StartOver(const absl::Status& why) {
-  if (!whole_ || ++starts_over_ > kMaxStartsOver) return why;
+  if (++starts_over_ > kMaxStartsOver) return MachineFault(why);
+  // Of a range only such bytes were taken as fit the version: they stay.
+  if (!whole_) return TryAgain(why);
   version_.reset();
   end_.reset();
   position_ = 0;

@@ -37,13 +37,15 @@ class GcsReader {
 
   // The whole object, checked. `on_version` is called before the first byte (of each start); its
   // error ends the read and is returned. In what is returned nothing is unknown but, with servers
-  // that have none, the generation. NotFound: no such object or bucket. DataLoss: what came was
-  // never right.
+  // that have none, the generation. NotFound: no such object or bucket. Machine faults, beside
+  // network trouble that lasts: DataLoss, when what came was never right; FailedPrecondition, when
+  // the bytes are not those that are stored.
   absl::StatusOr<GcsObject> ReadWhole(
       const std::function<absl::Status(const GcsVersion&)>& on_version);
 
   // The bytes from `first` up to but not including `end` of that version, and their checksum, which
-  // the caller must check. NotFound: the version is gone. DataLoss: the server cannot give it.
+  // the caller must check. NotFound: the version is gone. DataLoss: the server cannot give it. Else
+  // as above.
   absl::StatusOr<uint32_t> ReadRange(const GcsVersion& version, uint64_t first, uint64_t end);
 
  private:

@@ -51,6 +51,7 @@ absl::StatusOr<size_t> GcsSource::ReadNext(char* buffer, size_t capacity) {
   const size_t wanted = std::min<uint64_t>(capacity, size() - position_);
   if (wanted == 0) return size_t{0};
   ASSIGN_OR_RETURN(const size_t got, content_.read(position_, buffer, wanted));
+  call_.ShowLife();
   crc_ = ExtendCrc32c(crc_, absl::string_view(buffer, got));
   position_ += got;
   if (position_ == size() && whole_crc_.value_or(crc_) != crc_) {

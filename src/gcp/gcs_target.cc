@@ -10,7 +10,8 @@
 namespace sparkles {
 namespace {
 
-// A server that is wrong so often will not be right the next time.
+// What spoils the bytes so often on their way will do it the next time, too. That is not the task's
+// fault: elsewhere they may arrive.
 constexpr int kMaxWrong = 3;
 
 }  // namespace
@@ -39,7 +40,7 @@ absl::Status GcsTarget::MayReplace() const {
 
 absl::Status GcsTarget::Accept(absl::string_view json, GcsSource& source) {
   const absl::StatusOr<GcsObject> object = ParseGcsObject(json);
-  if (!object.ok()) return Wrong(absl::UnavailableError(object.status().message()));
+  if (!object.ok()) return TryAgain(absl::UnavailableError(object.status().message()));
   ASSIGN_OR_RETURN(const uint32_t crc, source.Crc());
   if (object->size == source.size() && object->crc32c == crc) {
     stored_ = *object;
@@ -60,7 +61,7 @@ absl::Status GcsTarget::Judge(const absl::Status& error) {
 }
 
 absl::Status GcsTarget::Wrong(const absl::Status& why) {
-  return ++wrong_ < kMaxWrong ? TryAgain(why) : why;
+  return ++wrong_ < kMaxWrong ? TryAgain(why) : MachineFault(why);
 }
 
 }  // namespace sparkles

@@ -30,12 +30,13 @@ class GcsTarget {
   // `source` already, and the upload thus done. An error if GcsCall::before_replacing objects.
   absl::StatusOr<bool> Holds(GcsSource& source);
 
-  // The server says that the upload is done; `json` describes the object. Errors, all worth
-  // another try unless they repeat: Unavailable if that is not readable (it may be done all the
-  // same), DataLoss if the object is not what was sent; it is then removed again, if possible.
+  // The server says that the upload is done; `json` describes the object. Errors: Unavailable,
+  // worth another try, if that is not readable (it may be done all the same); DataLoss if the
+  // object is not what was sent: it is then removed again, if possible, and that is worth another
+  // try twice, then a machine fault.
   absl::Status Accept(absl::string_view json, GcsSource& source);
 
-  // The error of an attempt, made worth another try if the server found the checksum wrong.
+  // The error of an attempt; DataLoss, as above, if the server found the checksum wrong.
   absl::Status Judge(const absl::Status& error);
 
  private:

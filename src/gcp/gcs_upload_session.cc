@@ -14,6 +14,7 @@
 #include "gcp/gcs_upload.h"
 #include "gcp/random_id.h"
 #include "http/transient.h"
+#include "http/url.h"
 
 namespace sparkles {
 namespace {
@@ -25,6 +26,11 @@ constexpr int kMaxFruitless = 5;
 
 // All the answers of a session that are not errors of ours or passing trouble.
 constexpr auto kAnswers = {308, 404, 410, 412, 499};
+
+// An odd one is no session of Cloud Storage, and nothing could be sent there.
+bool IsSessionUrl(absl::string_view url, bool encrypted) {
+  return IsHttpUrl(url) && (!encrypted || absl::StartsWith(url, "https://"));
+}
 
 class Session {
  public:
@@ -127,8 +133,9 @@ absl::Status Session::Start() {
     return Abandon(absl::UnavailableError("others write this object all the time"));
   }
   const std::string* const location = response->headers.Find("Location");
-  if (location == nullptr || (client_.encrypted() && !absl::StartsWith(*location, "https://"))) {
-    return Abandon(absl::UnavailableError("the server opens no upload session"));
+  if (location == nullptr || !IsSessionUrl(*location, client_.encrypted())) {
+    --sessions_;
+    return TryAgain(absl::UnavailableError("the server opens no upload session"));
   }
   uri_ = *location;
   ask_first_ = false;
@@ -159,6 +166,7 @@ absl::Status Session::SendRest() {
     request.body_bytes = source_.size() - kept_;
     request.body_source = [this, first = true](char* buffer,
                                                size_t capacity) mutable -> absl::StatusOr<size_t> {
+      // Nothing to do but when it is sent once more, with another token.
       if (std::exchange(first, false)) RETURN_IF_ERROR(source_.Seek(kept_));
       ASSIGN_OR_RETURN(const size_t got, source_.Read(buffer, capacity));
       sent_ = std::max(sent_, source_.position());
@@ -167,6 +175,8 @@ absl::Status Session::SendRest() {
     };
     return request;
   };
+  // Not while the request is open: somebody on the way may take a long silence for its end.
+  RETURN_IF_ERROR(source_.Seek(kept_));
   ask_first_ = true;  // unless all goes well
   ASSIGN_OR_RETURN(const bool done, Digest(client_.Send(make_request, call_, kAnswers)));
   if (done) return absl::OkStatus();
@@ -217,8 +227,8 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
 absl::Status Session::Abandon(const absl::Status& why) {
   uri_.clear();
   if (sessions_ < kMaxSessions) return TryAgain(why);
-  return absl::Status(why.code(),
-                      absl::StrCat(why.message(), " (", sessions_, " upload sessions)"));
+  return MachineFault(
+      absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
 }
 
 }  // namespace

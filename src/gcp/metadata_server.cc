@@ -92,10 +92,14 @@ absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_q
   if (HasFlavor(response)) SetPresence(Presence::kThere);
   const bool waking_up = response.status == 429 || response.status >= 500;
   if (IsTransient(error) && (HasFlavor(response) || waking_up)) return error;
-  // Some networks answer everything themselves.
+  // Some networks answer everything themselves; where the server must be, it may be back in a
+  // moment.
   if (!HasFlavor(response)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": what answers there is not the metadata server"));
+    const std::string other = absl::StrCat(what, ": what answers there is not the metadata server");
+    if (!address_.expected && presence() != Presence::kThere) {
+      return absl::FailedPreconditionError(other);
+    }
+    return Transient(absl::UnavailableError(other), /*maybe_applied=*/false);
   }
   RETURN_IF_ERROR(error);
   const std::string* etag = response.headers.Find("ETag");

@@ -44,9 +44,9 @@ struct VmIdentity {
 
 // Thread-safe. Never goes through a proxy.
 //
-// Errors: NotFound if the server has no such value; Unavailable, transient, if it does not answer
-// though it must be there (after 30 s of patience); FailedPrecondition if this is not a VM of
-// Google (then found out within a second, once, and remembered).
+// Errors: NotFound if the server has no such value; Unavailable, transient, if it does not answer,
+// or somebody else does, though it must be there (after 30 s of patience); FailedPrecondition if
+// this is not a VM of Google (then found out within a second, once, and remembered).
 class MetadataServer {
  public:
   // Borrows transport and clock.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/time_limit.h"
 #include "http/transient.h"
 
 namespace sparkles {
@@ -24,18 +25,29 @@ bool IsStale(const AccessToken& token, absl::Time now) {
 }  // namespace
 
 absl::StatusOr<AccessToken> TokenCache::Get(const CancelToken& cancel) {
-  ASSIGN_OR_RETURN(std::optional<AccessToken> found, FindOrWait(cancel));
-  if (found) return *std::move(found);
-  return EndFetch(source_.Get(cancel));
+  while (true) {
+    bool renews = false;
+    ASSIGN_OR_RETURN(std::optional<AccessToken> found, FindOrWait(cancel, renews));
+    if (found) return *std::move(found);
+    if (!renews) return EndFetch(source_.Get(cancel));
+    // Who has a good token may be in a hurry: a hand-back before the VM goes, a look at the claim.
+    const TimeLimit limit(cancel, renewal_limit_);
+    absl::StatusOr<AccessToken> token = EndFetch(source_.Get(limit.token()));
+    // Cut off at the very end of the old token: there is nothing to go on with.
+    const bool cut = !token.ok() && limit.token().cancelled() && !cancel.cancelled();
+    if (!cut) return token;
+  }
 }
 
-absl::StatusOr<std::optional<AccessToken>> TokenCache::FindOrWait(const CancelToken& cancel) {
+absl::StatusOr<std::optional<AccessToken>> TokenCache::FindOrWait(const CancelToken& cancel,
+                                                                  bool& renews) {
   MutexLock lock(mutex_);
   while (true) {
     if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
     if (std::optional<AccessToken> usable = FindUsable()) return usable;
     if (!fetching_) {
       fetching_ = true;
+      renews = HasGood();
       return std::nullopt;
     }
     const uint64_t fetches = fetches_;
@@ -48,9 +60,11 @@ absl::StatusOr<std::optional<AccessToken>> TokenCache::FindOrWait(const CancelTo
   }
 }
 
+bool TokenCache::HasGood() const { return token_ && clock_.Now() < token_->expiry; }
+
 std::optional<AccessToken> TokenCache::FindUsable() const {
+  if (!HasGood()) return std::nullopt;
   const absl::Time now = clock_.Now();
-  if (!token_ || now >= token_->expiry) return std::nullopt;
   const bool renew = IsStale(*token_, now) && now >= next_renewal_ && !fetching_;
   return renew ? std::nullopt : token_;
 }
@@ -76,7 +90,7 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
   // It failed, or the server gave out the same token again.
   renewal_wait_ = std::clamp(2 * renewal_wait_, kFirstRenewalWait, kLongestRenewalWait);
   next_renewal_ = now + renewal_wait_;
-  if (!fetched.ok() && token_ && now < token_->expiry) return *token_;
+  if (!fetched.ok() && HasGood()) return *token_;
   return fetched;
 }
 

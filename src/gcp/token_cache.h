@@ -1,6 +1,7 @@
 // Keeps a token while it is good and renews it before it ends.
 // The one hard idea: there is no thread for it. Who meets a token in its last minutes renews it
-// while all others go on with the old one; only at the very end do they wait, all for one request.
+// while all others go on with the old one, and does not wait for it long; only at the very end do
+// they wait, all for one request.
 #pragma once
 
 #include <cstdint>
@@ -20,24 +21,28 @@ namespace sparkles {
 // Thread-safe.
 class TokenCache : public TokenSource {
  public:
-  // Borrows both.
-  TokenCache(TokenSource& source, Clock& clock) : source_(source), clock_(clock) {}
+  // Borrows both. `renewal_limit`: real time that one call spends on renewing a good token.
+  TokenCache(TokenSource& source, Clock& clock, absl::Duration renewal_limit = absl::Seconds(3))
+      : source_(source), clock_(clock), renewal_limit_(renewal_limit) {}
 
-  // Waits end at once when `cancel` is cancelled. If renewing fails, the old token is given out
-  // until its end, and the next try to renew comes later each time. Errors of a source that has
-  // worked are transient: what it needs (a file, a server) is away for a moment.
+  // Waits end at once when `cancel` is cancelled. If renewing fails or takes long, the old token is
+  // given out until its end, and the next try to renew comes later each time. Errors of a source
+  // that has worked are transient: what it needs (a file, a server) is away for a moment.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken& token) override;
 
  private:
   // A token that may be used now; none if it is the caller's turn to fetch one (fetching_ is then
-  // set); an error if the fetch that the caller waited for failed.
-  absl::StatusOr<std::optional<AccessToken>> FindOrWait(const CancelToken& cancel);
+  // set, and `renews` if the old one is still good); an error if the fetch that the caller waited
+  // for failed.
+  absl::StatusOr<std::optional<AccessToken>> FindOrWait(const CancelToken& cancel, bool& renews);
+  bool HasGood() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<AccessToken> FindUsable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<AccessToken> EndFetch(absl::StatusOr<AccessToken> fetched);
 
   TokenSource& source_;
   Clock& clock_;
+  const absl::Duration renewal_limit_;
   mutable Mutex mutex_;
   CondVar fetch_ended_;
   std::optional<AccessToken> token_ ABSL_GUARDED_BY(mutex_);

@@ -61,7 +61,8 @@ std::string Reason(const CurlFailure& failure) {
 absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
                            absl::string_view ca_origin, const CurlFailure& failure) {
   if (failure.code == CURLE_URL_MALFORMAT) {
-    return absl::InvalidArgumentError(absl::StrCat(host, ": libcurl cannot use the URL"));
+    return MachineFault(
+        absl::InvalidArgumentError(absl::StrCat(host, ": libcurl cannot use the URL")));
   }
   if (IsRefusedCertificate(failure.code)) {
     return MachineFault(absl::FailedPreconditionError(absl::StrCat(

@@ -192,12 +192,16 @@ absl::StatusOr<CURLcode> CurlExchange::Drive(CURLM* multi) {
 absl::Status CurlExchange::LookAround() {
   if (request_.cancel != nullptr && request_.cancel->cancelled()) return Cancelled();
   const Time now = Steady::now();
-  if (const curl_off_t moved = BytesMoved(); moved != bytes_moved_) {
+  // A drop now and then is no stream: a proxy that keeps a dead connection warm sends as much.
+  const int64_t least = std::max<int64_t>(absl::ToInt64Seconds(request_.stall_timeout), 1);
+  const curl_off_t moved = BytesMoved();
+  if (moved < bytes_moved_ || moved - bytes_moved_ >= least) {
     bytes_moved_ = moved;
     last_move_ = now;
   } else if (absl::FromChrono(now - last_move_) >= request_.stall_timeout) {
+    const std::string much = moved == bytes_moved_ ? "not a byte" : "hardly a byte";
     return Transient(
-        absl::DeadlineExceededError(absl::StrCat(target_.host, ": not a byte moved for ",
+        absl::DeadlineExceededError(absl::StrCat(target_.host, ": ", much, " moved for ",
                                                  absl::FormatDuration(request_.stall_timeout))),
         MaybeApplied());
   }
@@ -268,8 +272,7 @@ bool CurlExchange::TakeHead() {
                                         const_cast<curl_header*>(header))) != nullptr) {
     bytes += std::strlen(header->name) + std::strlen(header->value);
     if (bytes > kMaxHeaderBytes) {
-      return Fail(absl::ResourceExhaustedError(
-          absl::StrCat(target_.host, ": more than ", kMaxHeaderBytes, " bytes of headers")));
+      return Fail(TooLarge("headers", kMaxHeaderBytes));
     }
     response_.headers.Add(header->name, header->value);
   }
@@ -284,8 +287,7 @@ bool CurlExchange::TakeBody(absl::string_view piece) {
     return Fail(request_.on_body(response_, piece));
   }
   if (piece.size() > request_.max_body_bytes - response_.body.size()) {
-    return Fail(absl::ResourceExhaustedError(absl::StrCat(
-        target_.host, ": a response of more than ", request_.max_body_bytes, " bytes")));
+    return Fail(TooLarge("a response", request_.max_body_bytes));
   }
   response_.body.append(piece.data(), piece.size());
   return true;
@@ -323,6 +325,13 @@ absl::Status CurlExchange::Cancelled() const {
 absl::Status CurlExchange::Broken() const {
   return Transient(absl::UnavailableError(absl::StrCat(
                        target_.host, ": the connection broke before there was an answer")),
+                   MaybeApplied());
+}
+
+// Servers of ours never send that much: it is somebody on the way, and another one in a moment.
+absl::Status CurlExchange::TooLarge(absl::string_view what, size_t bytes) const {
+  return Transient(absl::ResourceExhaustedError(
+                       absl::StrCat(target_.host, ": ", what, " of more than ", bytes, " bytes")),
                    MaybeApplied());
 }
 

@@ -57,6 +57,7 @@ class CurlExchange {
 
   absl::Status Cancelled() const;
   absl::Status Broken() const;
+  absl::Status TooLarge(absl::string_view what, size_t bytes) const;
   curl_off_t BytesMoved() const;
   long HeadBytesSent() const;
   bool SentSomething() const;
@@ -77,6 +78,7 @@ class CurlExchange {
   uint64_t handed_out_ = 0;          // how many bytes of the body libcurl has
   absl::Status error_;  // ours, or of a source, sink or on_progress: goes before libcurl's
 
+  // When so much had moved that it is no stall, and how many bytes that were.
   Time last_move_;
   curl_off_t bytes_moved_ = 0;
   Time last_progress_;

@@ -22,9 +22,11 @@ CurlTransport::CurlTransport(CaRoots ca_roots)
 }
 
 absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
-  ASSIGN_OR_RETURN(const HttpTarget target, ParseTarget(request.url));
+  const absl::StatusOr<HttpTarget> parsed = ParseTarget(request.url);
+  if (!parsed.ok()) return MachineFault(parsed.status());
+  const HttpTarget& target = *parsed;
   const absl::Status good = CheckRequest(request);
-  if (!good.ok()) return Annotate(good, target.host);
+  if (!good.ok()) return MachineFault(Annotate(good, target.host));
   if (request.cancel != nullptr && request.cancel->cancelled()) {
     return absl::CancelledError(absl::StrCat(target.host, ": ", request.cancel->reason()));
   }

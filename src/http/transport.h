@@ -57,7 +57,7 @@ struct HttpRequest {
 
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration timeout = absl::InfiniteDuration();  // of the whole exchange
-  // Without a byte in either direction for so long the exchange is given up.
+  // With less than a byte a second in both directions, for so long, the exchange is given up.
   absl::Duration stall_timeout = absl::Seconds(120);
   // A longer body of a response that goes to `body` is an error: the guard of our memory.
   size_t max_body_bytes = size_t{16} << 20;
@@ -72,10 +72,11 @@ struct HttpRequest {
 //
 // Errors, as `host: reason` without headers, query or path: Cancelled with the token's reason; what
 // a source, sink or on_progress returned, unchanged; Aborted (a source ended before body_bytes);
-// InvalidArgument (the URL or a header cannot be sent); ResourceExhausted (a body longer than
-// max_body_bytes, endless headers); FailedPrecondition for what only people can mend (TLS
-// certificate refused, no CA roots, proxy wants a password). All others are trouble with the
-// network: they are marked as transient (http/transient.h), and as maybe applied unless it is
+// InvalidArgument (the URL or a header cannot be sent: a machine fault, since what is not encoded
+// in them comes from settings); FailedPrecondition for what only people can mend (TLS certificate
+// refused, no CA roots, proxy wants a password). All others are trouble with the network, or an
+// answer that nobody should hold (ResourceExhausted: a body longer than max_body_bytes, endless
+// headers): they are marked as transient (http/transient.h), and as maybe applied unless it is
 // certain that the server never had the whole request.
 class HttpTransport {
  public:

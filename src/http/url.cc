@@ -1,7 +1,10 @@
 #include "http/url.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace sparkles {
 
@@ -26,6 +29,17 @@ std::string MakeQuery(const QueryParameters& parameters) {
                     PercentEncode(value));
   }
   return query;
+}
+
+bool IsHttpUrl(absl::string_view url) {
+  absl::string_view rest = url;
+  if (!absl::ConsumePrefix(&rest, "http://") && !absl::ConsumePrefix(&rest, "https://")) {
+    return false;
+  }
+  return !rest.empty() && rest[0] != '/' && rest[0] != '?' &&
+         std::all_of(rest.begin(), rest.end(), [](char c) {
+           return absl::ascii_isgraph(static_cast<unsigned char>(c)) && c != '#';
+         });
 }
 
 }  // namespace sparkles

@@ -19,4 +19,8 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 // (application/x-www-form-urlencoded), where %20 is as good as "+".
 std::string MakeQuery(const QueryParameters& parameters);
 
+// Whether it can be the URL of a request, or what one begins with: http or https, a host, printable
+// ASCII, no fragment.
+bool IsHttpUrl(absl::string_view url);
+
 }  // namespace sparkles

@@ -131,7 +131,8 @@ absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string
 
 GcsCall GcsStore::CallFor(const TransferOptions& options) const {
   return {options.cancel != nullptr ? *options.cancel : never_,
-          [options](uint64_t bytes) { return options.Report(bytes); }, options.before_replacing};
+          [options](uint64_t bytes) { return options.Report(bytes); }, options.before_replacing,
+          options.alive};
 }
 
 // Nothing if one connection is better, or all there is.

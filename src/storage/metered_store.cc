@@ -21,6 +21,10 @@ TransferOptions MeteredStore::Metered(const TransferOptions& options, Counter& b
     }
     if (inner) inner(moved);
   };
+  metered.alive = [this, inner = options.alive] {
+    vitals_.heartbeat.Beat();
+    if (inner) inner();
+  };
   return metered;
 }
 

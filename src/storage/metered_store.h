@@ -10,7 +10,8 @@
 namespace sparkles {
 
 // Thread-safe if its store is. A transfer in which nothing moves gives no sign of life, although
-// TransferOptions::on_bytes is called with 0.
+// TransferOptions::on_bytes is called with 0; one that repeats what was lost gives some, by
+// TransferOptions::alive, but counts nothing twice.
 class MeteredStore : public ObjectStore {
  public:
   // Borrows both.

@@ -30,6 +30,9 @@ struct TransferOptions {
   // it is: Cancelled ends the upload, any other is worth another try. Stores without versions
   // (file://) do not call it.
   std::function<absl::Status()> before_replacing = nullptr;
+  // May be empty; called by any thread of the transfer for each piece it has to do with, also one
+  // that on_bytes was told of before: what is sent, fetched or read once more is work all the same.
+  std::function<void()> alive = nullptr;
 
   // What a transfer calls for each piece that has moved; 0 is a sign of life. Cancelled, with the
   // token's reason, if it is to stop.

@@ -46,7 +46,7 @@ absl::StatusOr<uint32_t> SlicedDownload::Run(int slices) {
 }
 
 absl::StatusOr<uint32_t> SlicedDownload::ReadSlice(uint64_t first, uint64_t end) {
-  const GcsCall call{stop_, [this](uint64_t bytes) { return Report(bytes); }};
+  const GcsCall call{stop_, [this](uint64_t bytes) { return Report(bytes); }, nullptr, call_.alive};
   GcsReader reader(client_, name_, call, [this](uint64_t offset, absl::string_view piece) {
     return WriteAt(fd_, offset, piece);
   });

@@ -191,6 +191,7 @@ TEST(CurlTransportFault, EndlessHeadersAreCutOff) {
   CurlTransport transport{CaRoots{}};
   const absl::Status status = Failure(transport, Request("GET", server), server);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  ExpectTransient(status, /*maybe_applied=*/true);
 }
 
 TEST(CurlTransportFault, LongerBodyThanAllowedIsRefused) {
@@ -202,7 +203,7 @@ TEST(CurlTransportFault, LongerBodyThanAllowedIsRefused) {
   request.max_body_bytes = 10;
   const absl::Status status = Failure(transport, request, server);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_FALSE(IsTransient(status));
+  ExpectTransient(status, /*maybe_applied=*/true);
 }
 
 TEST(CurlTransportFault, CompressedBodyCountsAsWhatItUnpacksTo) {
@@ -354,6 +355,26 @@ TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("not a byte moved for 50ms"));
     ExpectTransient(status, /*maybe_applied=*/true);
   }
+}
+
+// Whoever keeps a dead connection warm; the limit is 2 bytes in 2 seconds.
+TEST(CurlTransportFault, ADropNowAndThenIsNoStream) {
+  std::promise<void> given_up;
+  std::shared_future<void> end = given_up.get_future().share();
+  LoopbackServer server([end](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
+    while (end.wait_for(std::chrono::milliseconds(1500)) == std::future_status::timeout) {
+      connection.Write("x");
+    }
+  });
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Request("GET", server);
+  request.stall_timeout = absl::Seconds(2);
+  const absl::Status status = Failure(transport, request, server);
+  given_up.set_value();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(" moved for 2s"));
 }
 
 TEST(CurlTransportFault, WholeExchangeHasItsTimeToo) {

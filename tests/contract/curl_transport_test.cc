@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status.h"
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
 
@@ -231,7 +232,9 @@ TEST(CurlTransport, LineEndsCannotBeSmuggledIn) {
   requests[5].url += "/a b";
   requests[6].body = "a GET with a body";
   for (const HttpRequest& request : requests) {
-    EXPECT_EQ(transport.Send(request).status().code(), absl::StatusCode::kInvalidArgument);
+    const absl::Status status = transport.Send(request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_TRUE(IsMachineFault(status));
   }
   EXPECT_EQ(server.connections(), 0);
 }
@@ -243,7 +246,7 @@ TEST(CurlTransport, OnlyPlainHttpUrlsAreTaken) {
         "http://h/a#secret", "http://h:99999/", "gs://secret/secret", "http://h/\xc3\xa9"}) {
     const absl::Status status = transport.Send(Get(url)).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << url << status;
-    EXPECT_FALSE(IsTransient(status));
+    EXPECT_TRUE(IsMachineFault(status) && !IsTransient(status));
     EXPECT_THAT(status.message(), Not(HasSubstr("secret")));
   }
 }

@@ -37,7 +37,7 @@ class StrangeAnswers(CloudLabTest):
         self.assert_once(["a.1"], worker)
 
     def test_an_upload_outlives_strange_answers(self):
-        codes = (302, 400, 499, 507, 520)
+        codes = (302, 400, 403, 404, 412, 499, 507, 520)
         self.lab.write_tasks([self.lab.task(f"a.{code}", "echo hi > out") for code in codes])
         for code in codes:
             self.fault(kind="upload.*", path=f"a.{code}", action="status", code=code, body=HTML)

@@ -146,11 +146,11 @@ void Judge::CheckEnd(const std::string& step, const std::string& id, const std::
   const Claim& claim = claims_[{author_, id}];
   if (to == "killed" && !claim.job_killed) Break(absl::StrCat(step, ": nobody has killed its job"));
   if (to != "failed") return;
-  // Trouble that may pass is no reason: only a refusal, and a server that is wrong three times in
-  // one transfer. People must be told of the refusal.
+  // Trouble that may pass is no reason, nor are wrong answers: only a refusal, and people must be
+  // told of it.
   const std::string reason = LastReason(after);
   const bool refused = claim.refusals > 0 && absl::StrContains(reason, "HTTP 403");
-  if (!refused && claim.wrong_answers < 3) {
+  if (!refused) {
     Break(absl::StrCat(step, ": for no good reason: ", reason));
   }
   if (TextIn(after, "failure_reason") != reason) {

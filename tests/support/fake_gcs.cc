@@ -37,6 +37,12 @@ std::string Parameter(absl::string_view query, absl::string_view name) {
   return "";
 }
 
+// Of media in plain text.
+HttpResponse Missing(const std::string& what, absl::string_view query) {
+  if (Parameter(query, "alt") == "media") return Answer(404, what);
+  return Answer(404, DumpJson(Json{{"error", {{"code", 404}, {"message", what}}}}));
+}
+
 int64_t Number(absl::string_view text) {
   int64_t number;
   return absl::SimpleAtoi(text, &number) ? number : -1;
@@ -133,9 +139,11 @@ HttpResponse FakeGcs::Handle(const HttpRequest& request, absl::string_view body)
 HttpResponse FakeGcs::Read(const HttpRequest& request, const std::string& key,
                            absl::string_view query) {
   const auto found = objects_.find(key);
-  if (found == objects_.end()) return Answer(404, "No such object: " + key);
   const std::string generation = Parameter(query, "generation");
-  if (!generation.empty() && Number(generation) != found->second.generation) return Answer(404);
+  if (found == objects_.end() ||
+      (!generation.empty() && Number(generation) != found->second.generation)) {
+    return Missing("No such object: " + key, query);
+  }
   if (request.method == "DELETE") {
     const std::string expected = Parameter(query, "ifGenerationMatch");
     if (!expected.empty() && Number(expected) != found->second.generation) return Answer(412);

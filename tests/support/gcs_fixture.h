@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/cancel.h"
 #include "base/crc32c.h"
+#include "base/status.h"
 #include "gcp/api_client.h"
 #include "gcp/gcs_client.h"
 #include "gcp/gcs_object.h"
@@ -29,6 +30,16 @@ class GcsFixture : public testing::Test {
     return MakeResponse(
         200, absl::StrCat(R"({"size":")", content.size(), R"(","generation":")", generation,
                           R"(","crc32c":")", FormatCrc32c(Crc32c(content)), R"("})"));
+  }
+
+  // No such object, or bucket.
+  static HttpResponse Missing() {
+    return MakeResponse(404, R"({"error":{"code":404,"message":"No such object: b/d/o"}})");
+  }
+
+  // What somebody answers who is between us and Cloud Storage.
+  static HttpResponse Page(int status) {
+    return MakeResponse(status, "<html>log in to the hotel's network</html>");
   }
 
   // A download of `whole`, of which `part` comes.
@@ -63,17 +74,51 @@ class GcsFixture : public testing::Test {
     return text;
   }
 
+  // Whatever is asked for, until patience ends.
+  class Portal : public HttpTransport {
+   public:
+    explicit Portal(HttpResponse page) : page_(std::move(page)) {}
+    absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
+      HttpResponse response = page_;
+      const bool good = page_.status >= 200 && page_.status < 300;
+      if (!good || !request.on_body) return response;
+      response.body.clear();
+      RETURN_IF_ERROR(request.on_body(response, page_.body));
+      return response;
+    }
+
+   private:
+    const HttpResponse page_;
+  };
+
+  // What is answered by such pages only is tried for as long as patience lasts, and then no fault
+  // of the task.
+  template <typename Transfer>
+  void ExpectPatience(HttpResponse page, Transfer transfer) {
+    SCOPED_TRACE(page.status);
+    Portal portal(std::move(page));
+    ApiClient api({"http://gcs", nullptr}, portal, clock_);
+    GcsClient client(api, clock_);
+    const absl::Time start = clock_.Now();
+    const absl::Status status = transfer(client);
+    EXPECT_TRUE(IsMachineFault(status)) << status;
+    EXPECT_GE(clock_.Now() - start, absl::Minutes(4)) << status;
+  }
+
   ScriptedTransport server_;
   FakeClock clock_;
   CancelToken cancel_;
   uint64_t moved_ = 0;
+  int lives_ = 0;  // signs of life
   ApiClient api_{{"http://gcs", nullptr}, server_, clock_};
   GcsClient client_{api_, clock_};
   const GcsName name_{"b", "d/o"};
-  const GcsCall call_{cancel_, [this](uint64_t bytes) {
+  const GcsCall call_{cancel_,
+                      [this](uint64_t bytes) {
                         moved_ += bytes;
                         return absl::OkStatus();
-                      }};
+                      },
+                      nullptr, [this] { ++lives_; }};
 };
 
 }  // namespace sparkles

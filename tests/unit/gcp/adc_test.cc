@@ -63,6 +63,25 @@ TEST_F(AdcTest, TheQuotaProjectOfTheEnvironmentWins) {
             "other");
 }
 
+TEST_F(AdcTest, AQuotaProjectIsStrippedAndChecked) {
+  for (int i = 0; i < 2; ++i) transport_.Answer("oauth2", MakeResponse(200, kToken));
+  Json fields = AuthorizedUserFields();
+  fields["quota_project_id"] = " of-file\r\n";
+  const std::string path = Write(fields);
+  std::map<std::string, std::string> variables = {{"GOOGLE_APPLICATION_CREDENTIALS", path}};
+  EXPECT_EQ(Get(variables)->quota_project, "of-file");
+  variables["GOOGLE_CLOUD_QUOTA_PROJECT"] = "other\n";
+  EXPECT_EQ(Get(variables)->quota_project, "other");
+  variables["GOOGLE_CLOUD_QUOTA_PROJECT"] = "two\nlines";
+  EXPECT_EQ(Get(variables).status().message(),
+            "GOOGLE_CLOUD_QUOTA_PROJECT: is not the name of a project");
+  variables.erase("GOOGLE_CLOUD_QUOTA_PROJECT");
+  fields["quota_project_id"] = "two words";
+  Write(fields);
+  EXPECT_EQ(Get(variables).status().message(),
+            absl::StrCat(path, ": quota_project_id: is not the name of a project"));
+}
+
 TEST_F(AdcTest, ABadFileIsAnErrorThatNamesItAndTheField) {
   const std::string path = Write({{"type", "service_account"}});
   const absl::Status error = Get({{"GOOGLE_APPLICATION_CREDENTIALS", path}}).status();

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "http/transient.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fake_credentials.h"
 #include "tests/support/scripted_transport.h"
 
 namespace sparkles {
@@ -177,14 +178,28 @@ TEST(EmulatorUrlTest, SchemeAndSlashAreOptional) {
   EXPECT_EQ(EmulatorUrl("localhost:9000"), "http://localhost:9000");
   EXPECT_EQ(EmulatorUrl("http://localhost:9000/"), "http://localhost:9000");
   EXPECT_EQ(EmulatorUrl("https://h//"), "https://h");
+  EXPECT_EQ(EmulatorUrl(" localhost:9000/\r\n"), "http://localhost:9000");
 }
 
 TEST(EndpointTest, AnEmulatorNeedsNoCredentials) {
   CountingTokens tokens;
-  EXPECT_EQ(EndpointOf("https://x", "", tokens).tokens, &tokens);
-  EXPECT_EQ(EndpointOf("https://x", "", tokens).base_url, "https://x");
-  EXPECT_EQ(EndpointOf("https://x", "h:1", tokens).tokens, nullptr);
-  EXPECT_EQ(EndpointOf("https://x", "h:1", tokens).base_url, "http://h:1");
+  const auto endpoint = [&](const std::string& value) {
+    return EndpointOf("https://x", EnvironmentOf({{"A_HOST", value}}), "A_HOST", tokens);
+  };
+  EXPECT_EQ(endpoint("").tokens, &tokens);
+  EXPECT_EQ(endpoint("").base_url, "https://x");
+  EXPECT_EQ(endpoint("h:1").tokens, nullptr);
+  EXPECT_EQ(endpoint("h:1").base_url, "http://h:1");
+}
+
+TEST_F(ApiClientTest, AnEmulatorsAddressThatIsNoneIsAMachineFaultThatNamesTheVariable) {
+  for (const char* value : {"a b:1", "h:1#x", " ", "ftp://h", "h\xC3\xA9:1"}) {
+    ApiClient client(EndpointOf("https://x", EnvironmentOf({{"A_HOST", value}}), "A_HOST", tokens_),
+                     transport_, clock_);
+    const absl::Status error = client.SendOnce([] { return HttpRequest{}; }, cancel_).status();
+    EXPECT_TRUE(IsMachineFault(error)) << value;
+    EXPECT_EQ(error.message(), "A_HOST: is not the address of a server");
+  }
 }
 
 }  // namespace

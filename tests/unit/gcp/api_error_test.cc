@@ -60,10 +60,25 @@ TEST(ApiErrorTest, OnlyWhatMayPassIsTransient) {
 }
 
 TEST(ApiErrorTest, APageForPeopleIsNoWordOfTheService) {
-  for (const int status : {400, 401, 403, 413}) {
+  for (const int status : {400, 401, 403, 404, 412, 413}) {
     EXPECT_TRUE(IsTransient(ErrorOf(status, " <html>log in to the hotel's network"))) << status;
   }
-  EXPECT_FALSE(IsTransient(ErrorOf(404, "<html>")));
+}
+
+TEST(ApiErrorTest, APageSaysNothingOfWhatIsNotThere) {
+  EXPECT_EQ(ErrorOf(404, "<html>").code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(ApiErrorTest, ThePagesOfTheMetadataServerAreItsOwn) {
+  const HttpResponse page = MakeResponse(404, "<!DOCTYPE html>", {{"Metadata-Flavor", "Google"}});
+  EXPECT_FALSE(IsTransient(MakeApiError(page, "host")));
+}
+
+TEST(ApiErrorTest, CloudStorageWritesJsonWithoutAStatus) {
+  EXPECT_TRUE(IsJsonError(ErrorOf(404, R"({"error":{"code":404,"message":"No such object"}})")));
+  for (const char* body : {"", "No such object: b/o", "<html>", "{}", "[]", R"({"error":"no"})"}) {
+    EXPECT_FALSE(IsJsonError(ErrorOf(404, body))) << body;
+  }
 }
 
 TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {

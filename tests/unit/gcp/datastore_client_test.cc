@@ -140,6 +140,16 @@ TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
   EXPECT_EQ(Sent(1)["query"]["startCursor"], "C");
 }
 
+TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED"}})"));
+  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
+  for (int i = 0; i < 20; ++i) {
+    transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
+                                                    "endCursor": "C"}})"));
+  }
+  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
+}
+
 TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
   transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "2"}]})"));
   EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
@@ -198,6 +208,15 @@ TEST_F(DatastoreClientTest, ARollbackIsTriedOnce) {
   transport_.Answer(":rollback", MakeResponse(503));
   EXPECT_TRUE(IsTransient(client_.Rollback("TX")));
   EXPECT_EQ(DumpJson(Sent(0)), R"({"transaction":"TX"})");
+}
+
+TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanSayThatACommitIsVoid) {
+  for (const char* body : {"<html>", "", "[]"}) {
+    transport_.Answer(":rollback", MakeResponse(200, body));
+    EXPECT_TRUE(IsTransient(client_.Rollback("TX"))) << body;
+  }
+  transport_.Answer(":rollback", MakeResponse(200, "{}"));
+  EXPECT_TRUE(client_.Rollback("TX").ok());
 }
 
 }  // namespace

@@ -116,24 +116,34 @@ TEST_F(GcsReaderTest, AFlippedBitBeforeABreakIsFoundAfterIt) {
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AChecksumThatIsAlwaysWrongIsDataLossAfterThreeReads) {
+TEST_F(GcsReaderTest, AChecksumThatIsAlwaysWrongIsTheMachinesFaultAfterThreeReads) {
   for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hellO"));
   const absl::Status status = Read().status();
-  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("mnG7TA=="));
 }
 
-TEST_F(GcsReaderTest, ALongerBodyThanAnnouncedIsDataLossAfterThreeReads) {
+TEST_F(GcsReaderTest, ALongerBodyThanAnnouncedIsTheMachinesFaultAfterThreeReads) {
   for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hello, world"));
-  EXPECT_TRUE(absl::IsDataLoss(Read().status()));
+  EXPECT_TRUE(IsMachineFault(Read().status()));
 }
 
-TEST_F(GcsReaderTest, NothingWhereTheObjectShouldGoOnIsDataLossAfterThreeReads) {
+TEST_F(GcsReaderTest, AnObjectThatIsAlwaysReplacedIsThereAllTheSame) {
+  for (int i = 0; i < 3; ++i) {
+    server_.BreakOff("alt=media", Media(200, "hello", "hel"), Broken());
+    server_.Answer("generation=7", MakeResponse(404, "No such object: b/d/o"));
+  }
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(IsMachineFault(status) && !absl::IsNotFound(status)) << status;
+}
+
+TEST_F(GcsReaderTest, NothingWhereTheObjectShouldGoOnIsTheMachinesFaultAfterThreeReads) {
   for (int i = 0; i < 3; ++i) {
     server_.BreakOff("alt=media", Media(200, "hello", "hel"), Broken());
     server_.Answer("generation=7", MakeResponse(416));
   }
-  EXPECT_TRUE(absl::IsDataLoss(Read().status()));
+  const absl::Status status = Read().status();
+  EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
 TEST_F(GcsReaderTest, WithoutAChecksumInTheHeadersTheMetadataHasIt) {
@@ -153,8 +163,63 @@ TEST_F(GcsReaderTest, WhatTheServerDecompressesIsRefusedAtOnce) {
   server_.Answer("",
                  Media(200, "zip", "unzipped", 7, {{"X-Goog-Stored-Content-Encoding", "gzip"}}));
   const absl::Status status = Read().status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status) && IsMachineFault(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("decompresses"));
+}
+
+TEST_F(GcsReaderTest, PagesOfSomebodyElseAreWaitedOut) {
+  for (const int status : {200, 203, 204, 206, 302, 403, 404, 412}) {
+    ExpectPatience(Page(status), [this](GcsClient& client) {
+      GcsReader reader(client, name_, call_,
+                       [](uint64_t, absl::string_view) { return absl::OkStatus(); });
+      return reader.ReadWhole(nullptr).status();
+    });
+  }
+}
+
+TEST_F(GcsReaderTest, APageInMidWayCostsNothingThatHasArrived) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  for (int i = 0; i < 5; ++i) {
+    server_.Answer("generation=7", Page(200));
+    server_.Answer("generation=7", Page(206));
+    server_.Answer("generation=7", Page(404));
+  }
+  server_.Answer("generation=7", Rest(text_, 100'000));
+  ExpectRead(text_);
+  EXPECT_EQ(Header(server_.requests().back(), "Range"), "bytes=100000-");
+}
+
+TEST_F(GcsReaderTest, WithoutGenerationsAnotherLengthIsNotTheWholeOnceMore) {
+  server_.BreakOff("", MakeResponse(200, "hel", {{"X-Goog-Stored-Content-Length", "5"}}), Broken());
+  server_.Answer("", MakeResponse(200, "<html>", {{"Content-Length", "6"}}));
+  server_.Answer("", MakeResponse(200, "hello", {{"Content-Length", "5"}}));
+  server_.Answer("?fields=", Resource("hello", 7));
+  ExpectRead("hello");
+}
+
+TEST_F(GcsReaderTest, ARangeOutlivesTwoWrongAnswers) {
+  const GcsVersion version{5, 7, Crc32c("hello"), false};
+  const HttpResponse elsewhere = Rest("hello", 3);
+  for (const int wrong : {2, 3}) {
+    for (int i = 0; i < wrong; ++i) server_.Answer("generation=7", elsewhere);
+    if (wrong == 2) server_.Answer("generation=7", Rest("hello", 1));
+    GcsReader reader(client_, name_, call_, [this](uint64_t offset, absl::string_view piece) {
+      content_.resize(offset);
+      content_.append(piece.data(), piece.size());
+      return absl::OkStatus();
+    });
+    const auto crc = reader.ReadRange(version, 1, 5);
+    EXPECT_EQ(crc.ok(), wrong == 2) << crc.status();
+    EXPECT_EQ(crc.value_or(0), wrong == 2 ? Crc32c("ello") : 0);
+  }
+}
+
+TEST_F(GcsReaderTest, WhatIsFetchedOnceMoreIsASignOfLife) {
+  server_.Answer("", Media(200, text_, text_.substr(1) + "?"));
+  server_.Answer("", Media(200, text_, text_));
+  ExpectRead(text_);
+  EXPECT_EQ(moved_, text_.size());
+  EXPECT_GT(lives_, 390);  // twice 200 pieces
 }
 
 TEST_F(GcsReaderTest, AnAbsentObjectIsNotFoundAfterOneRequest) {

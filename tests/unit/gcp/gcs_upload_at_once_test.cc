@@ -125,19 +125,30 @@ TEST_F(GcsUploadAtOnceTest, AnAnswerThatIsNotReadableIsLookedUp) {
 TEST_F(GcsUploadAtOnceTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
   server_.Answer("ifGenerationMatch=0", Resource("mime", 5));
   server_.Answer("DELETE http://gcs/storage/v1/b/b/o/d%2Fo?ifGenerationMatch=5", MakeResponse(204));
-  server_.Answer("GET", MakeResponse(404));
+  server_.Answer("GET", Missing());
   server_.Answer("ifGenerationMatch=0", Resource("mine", 6));
   ExpectStored("mine", 6);
 }
 
-TEST_F(GcsUploadAtOnceTest, AServerThatAlwaysStoresSomethingElseIsDataLoss) {
+TEST_F(GcsUploadAtOnceTest, PagesOfSomebodyElseAreWaitedOut) {
+  for (const int status : {200, 302, 403, 404, 412}) {
+    ExpectPatience(Page(status), [this](GcsClient& client) {
+      return UploadAtOnce(client, name_, ContentOf("mine"), call_).status();
+    });
+  }
+  ExpectPatience(MakeResponse(404, "404 page not found"), [this](GcsClient& client) {
+    return UploadAtOnce(client, name_, ContentOf("mine"), call_).status();
+  });
+}
+
+TEST_F(GcsUploadAtOnceTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFault) {
   for (int i = 0; i < 3; ++i) {
     server_.Answer("POST", Resource("mime", 5));
     server_.Answer("DELETE", MakeResponse(403));
     if (i < 2) server_.Answer("GET", Resource("mime", 5));
   }
   const absl::Status status = Upload("mine").status();
-  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("do not use it"));
 }
 
@@ -145,22 +156,24 @@ TEST_F(GcsUploadAtOnceTest, AChecksumThatTheServerRefusesIsTriedThreeTimes) {
   for (int i = 0; i < 3; ++i) {
     server_.Answer("POST", MakeResponse(400, "Provided CRC32C does not match"));
   }
-  EXPECT_TRUE(absl::IsDataLoss(Upload("mine").status()));
+  const absl::Status status = Upload("mine").status();
+  EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
-TEST_F(GcsUploadAtOnceTest, WritersWithoutEndAreUnavailable) {
+TEST_F(GcsUploadAtOnceTest, WritersWithoutEndAreNotTheTasksFault) {
   for (int i = 0; i < 10; ++i) {
     server_.Answer("POST", MakeResponse(412));
     if (i < 9) server_.Answer("GET", Resource("theirs", i + 1));
   }
-  EXPECT_TRUE(absl::IsUnavailable(Upload("mine").status()));
+  EXPECT_TRUE(IsMachineFault(Upload("mine").status()));
 }
 
 TEST_F(GcsUploadAtOnceTest, WithoutPermissionOrBucketThereIsOneRequest) {
   server_.Answer("POST", MakeResponse(403));
   EXPECT_TRUE(absl::IsPermissionDenied(Upload("x").status()));
-  server_.Answer("POST", MakeResponse(404, "The specified bucket does not exist."));
-  EXPECT_TRUE(absl::IsNotFound(Upload("x").status()));
+  server_.Answer("POST", Missing());
+  const absl::Status status = Upload("x").status();
+  EXPECT_TRUE(absl::IsNotFound(status) && !IsMachineFault(status)) << status;
 }
 
 TEST_F(GcsUploadAtOnceTest, ContentThatChangesWhileItIsReadIsNeverSentWhole) {

@@ -16,10 +16,14 @@ constexpr char kSession[] = "http://gcs/upload?upload_id=secret";
 
 class GcsUploadSessionTest : public GcsFixture {
  protected:
+  GcsContent Content() {
+    return {text_.size(), [this](uint64_t offset, char* buffer, size_t capacity) {
+              begun_reading_ += offset == 0 ? 1 : 0;
+              return absl::StatusOr<size_t>(text_.copy(buffer, capacity, offset));
+            }};
+  }
   absl::StatusOr<GcsObject> Upload() {
-    const GcsContent content{text_.size(), [this](uint64_t offset, char* buffer, size_t capacity) {
-                               return absl::StatusOr<size_t>(text_.copy(buffer, capacity, offset));
-                             }};
+    const GcsContent content = Content();
     return UploadResumably(client_, name_, content, call_, hash_first_bytes_);
   }
 
@@ -36,7 +40,7 @@ class GcsUploadSessionTest : public GcsFixture {
                    MakeResponse(200, "", {{"Location", kSession}}));
   }
   void ScriptBegin() {
-    server_.Answer("?fields=", MakeResponse(404));
+    server_.Answer("?fields=", Missing());
     ScriptStart();
   }
   void ScriptKept(uint64_t bytes) {
@@ -47,6 +51,7 @@ class GcsUploadSessionTest : public GcsFixture {
 
   std::string text_ = Text(1'000'000);
   uint64_t hash_first_bytes_ = 0;
+  int begun_reading_ = 0;  // how often, at the first byte
 };
 
 TEST_F(GcsUploadSessionTest, AnUnbrokenUploadIsOnePutOfEverything) {
@@ -168,14 +173,72 @@ TEST_F(GcsUploadSessionTest, ADeadSessionStartsFromTheFirstByte) {
   }
 }
 
+TEST_F(GcsUploadSessionTest, PagesOfSomebodyElseAreWaitedOut) {
+  for (const int status : {200, 302, 403, 404, 412}) {
+    ExpectPatience(Page(status), [this](GcsClient& client) {
+      return UploadResumably(client, name_, Content(), call_, 0).status();
+    });
+  }
+}
+
+TEST_F(GcsUploadSessionTest, WhatIsNoSessionIsAskedForAgain) {
+  server_.Answer("?fields=", Missing());
+  for (const char* location :
+       {"", "/upload", "ftp://gcs/x", "http://", "http://g cs/x", "http://gcs/#x"}) {
+    server_.Answer("uploadType=resumable", MakeResponse(200, "", {{"Location", location}}));
+  }
+  server_.Answer("uploadType=resumable", MakeResponse(200));
+  ScriptStart();
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, APageInMidWayCostsNoSession) {
+  ScriptBegin();
+  for (int i = 0; i < 5; ++i) server_.Answer(kSession, Page(200));
+  ScriptKept(262'144);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  EXPECT_EQ(server_.requests().back().body, text_.substr(262'144));
+}
+
+// An idle connection is cut by many a box on the way.
+TEST_F(GcsUploadSessionTest, WhatIsKeptIsReadAgainBeforeTheRequestAndNotWithin) {
+  ScriptBegin();
+  server_.FailUpload(kSession, 500'000, Broken());
+  ScriptKept(400'000);
+  server_.FailUpload(kSession, 0, Broken());
+  server_.Do(kSession, [this](const HttpRequest&) {
+    EXPECT_EQ(begun_reading_, 2);
+    return MakeResponse(308, "", {{"Range", "bytes=0-399999"}});
+  });
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, WhatIsReadOrSentOnceMoreIsASignOfLife) {
+  ScriptBegin();
+  server_.Answer(kSession, MakeResponse(410));
+  server_.Do("uploadType=resumable", [this](const HttpRequest&) {
+    lives_ = 0;
+    return MakeResponse(200, "", {{"Location", kSession}});
+  });
+  server_.FailUpload(kSession, 500'000, Broken());
+  ScriptKept(400'000);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  EXPECT_EQ(moved_, text_.size());
+  EXPECT_GT(lives_, 1'000);
+}
+
 TEST_F(GcsUploadSessionTest, FourDeadSessionsAreEnough) {
-  server_.Answer("?fields=", MakeResponse(404));
+  server_.Answer("?fields=", Missing());
   for (int i = 0; i < 4; ++i) {
     ScriptStart();
     server_.Answer(kSession, MakeResponse(410));
   }
   const absl::Status status = Upload().status();
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_TRUE(absl::IsUnavailable(status) && IsMachineFault(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("4 upload sessions"));
 }
 
@@ -219,14 +282,15 @@ TEST_F(GcsUploadSessionTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
   ExpectStored(6);
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatAlwaysStoresSomethingElseIsDataLoss) {
+TEST_F(GcsUploadSessionTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFault) {
   ScriptBegin();
   for (int i = 0; i < 3; ++i) {
     server_.Answer(kSession, Resource("wrong", 5));
     server_.Answer("DELETE", MakeResponse(403));
     if (i < 2) ScriptStart(5);
   }
-  EXPECT_TRUE(absl::IsDataLoss(Upload().status()));
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
 TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingEndsInTime) {

@@ -46,13 +46,26 @@ TEST_F(MetadataServerTest, AsksWithItsFlavorAndWithoutAProxy) {
 TEST_F(MetadataServerTest, AnAnswerWithoutTheFlavorIsSomebodyElses) {
   for (const int status : {200, 302, 404}) {
     transport_.Answer("", MakeResponse(status, "log in to the hotel's network"));
-    const absl::Status error = vm_.Get("instance/name", cancel_).status();
+    MetadataServer elsewhere({"169.254.169.254", false}, transport_, clock_);
+    const absl::Status error = elsewhere.Get("instance/name", cancel_).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(error)) << error;
   }
 }
 
+TEST_F(MetadataServerTest, WhereTheServerMustBeSomebodyElsesAnswerPasses) {
+  for (const int status : {200, 302, 403, 404}) {
+    transport_.Answer("name", MakeResponse(status, "log in to the hotel's network"));
+  }
+  transport_.Answer("name", Flavored(200, "vm-1"));
+  EXPECT_EQ(vm_.Get("instance/name", cancel_).value(), "vm-1");
+  transport_.Answer("zone", Flavored(200, "z"));
+  EXPECT_TRUE(elsewhere_.Get("instance/zone", cancel_).ok());
+  transport_.Answer("zone", MakeResponse(200, "log in to the hotel's network"));
+  EXPECT_TRUE(IsTransient(elsewhere_.Peek("instance/zone", cancel_).status()));
+}
+
 TEST_F(MetadataServerTest, AMissingValueIsNotFoundAndNamed) {
-  transport_.Answer("", Flavored(404, "Not Found"));
+  transport_.Answer("", Flavored(404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>"));
   const absl::Status error = vm_.Get("instance/attributes/x", cancel_).status();
   EXPECT_TRUE(absl::IsNotFound(error));
   EXPECT_TRUE(absl::StartsWith(error.message(), "instance/attributes/x: ")) << error;

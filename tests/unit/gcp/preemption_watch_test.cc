@@ -92,6 +92,13 @@ TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
   for (size_t i = 1; i < pauses.size(); ++i) EXPECT_GE(pauses[i], absl::Milliseconds(500));
 }
 
+TEST_F(PreemptionWatchTest, APageAtTheStartDoesNotEndTheWatch) {
+  transport_.Answer(kPlain, MakeResponse(200, "log in to the hotel's network"));
+  transport_.Answer("wait_for_change", Told("TRUE", "b"));
+  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  EXPECT_TRUE(AwaitCancel(stop_, never_));
+}
+
 TEST_F(PreemptionWatchTest, WhereThereIsNoSuchValueNobodyIsAsked) {
   transport_.Answer(kPlain, Told("Not Found", "", 404));
   {

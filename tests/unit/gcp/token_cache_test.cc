@@ -1,6 +1,7 @@
 #include "gcp/token_cache.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <atomic>
 #include <functional>
@@ -95,6 +96,39 @@ TEST_F(TokenCacheTest, AFailedRenewalKeepsTheOldTokenAndIsRetriedEverLater) {
   EXPECT_EQ(Get(), "down");
   source_.on_get = nullptr;
   EXPECT_EQ(Get(), "token-8");
+}
+
+TEST_F(TokenCacheTest, WhoHasAGoodTokenWaitsForNoOtherOne) {
+  TokenCache cache(source_, clock_, absl::Milliseconds(1));
+  EXPECT_TRUE(cache.Get(cancel_).ok());
+  clock_.Advance(absl::Hours(1) - absl::Seconds(225));
+  source_.on_get = [](int, const CancelToken& cancel) -> absl::Status {
+    pollfd cut{cancel.fd(), POLLIN, 0};
+    EXPECT_EQ(poll(&cut, 1, 20'000), 1);
+    return absl::CancelledError(cancel.reason());
+  };
+  EXPECT_EQ(cache.Get(cancel_)->value, "token-1");
+  // Nor at each call anew.
+  clock_.Advance(absl::Seconds(9));
+  EXPECT_EQ(cache.Get(cancel_)->value, "token-1");
+  EXPECT_EQ(source_.calls, 2);
+  source_.on_get = nullptr;
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(cache.Get(cancel_)->value, "token-3");
+}
+
+TEST_F(TokenCacheTest, WhoseGoodTokenEndsMeanwhileWaitsForTheNewOne) {
+  TokenCache cache(source_, clock_, absl::Milliseconds(1));
+  EXPECT_TRUE(cache.Get(cancel_).ok());
+  clock_.Advance(absl::Hours(1) - absl::Seconds(1));
+  source_.on_get = [this](int call, const CancelToken& cancel) -> absl::Status {
+    if (call > 2) return absl::OkStatus();
+    const CancelToken never;
+    AwaitCancel(cancel, never);
+    clock_.Advance(absl::Seconds(2));
+    return absl::CancelledError(cancel.reason());
+  };
+  EXPECT_EQ(cache.Get(cancel_)->value, "token-3");
 }
 
 TEST_F(TokenCacheTest, WhatFailsAfterItHasWorkedMayPass) {

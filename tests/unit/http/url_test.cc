@@ -20,5 +20,16 @@ TEST(Url, QueriesEncodeNamesAndValues) {
   EXPECT_EQ(MakeQuery({{"name", "a/b&c=d"}, {"x y", ""}}), "name=a%2Fb%26c%3Dd&x%20y=");
 }
 
+TEST(Url, OnlyWhatCanBeSentSomewhereIsOneOfARequest) {
+  for (const char* url :
+       {"http://h", "https://h:1/o?x=y%20z", "http://[::1]:8080/", "http://a_b"}) {
+    EXPECT_TRUE(IsHttpUrl(url)) << url;
+  }
+  for (const char* url : {"", "h:1", "ftp://h", "http://", "http:///o", "http://?x", "http://h/#f",
+                          "http://h /o", "http://h/\n", "https://h\xC3\xA9", "HTTP://h"}) {
+    EXPECT_FALSE(IsHttpUrl(url)) << url;
+  }
+}
+
 }  // namespace
 }  // namespace sparkles

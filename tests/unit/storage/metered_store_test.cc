@@ -54,6 +54,26 @@ TEST_F(MeteredStoreTest, ATransferInWhichNothingMovesGivesNoSignOfLife) {
   EXPECT_EQ(vitals_.transfers_failed.value(), 1);
 }
 
+// A store that does again what was lost.
+class RepeatingStore : public MemStore {
+ public:
+  absl::StatusOr<ObjectInfo> Download(const std::string&, int,
+                                      const TransferOptions& options) override {
+    for (int i = 0; i < 100; ++i) options.alive();
+    return ObjectInfo{};
+  }
+};
+
+TEST_F(MeteredStoreTest, ATransferThatRepeatsWhatWasLostGivesSignsOfLife) {
+  RepeatingStore repeating;
+  MeteredStore store(repeating, vitals_);
+  int told = 0;
+  EXPECT_TRUE(store.Download("gs://b/o", -1, {.on_bytes = {}, .alive = [&told] { ++told; }}).ok());
+  EXPECT_EQ(vitals_.heartbeat.beats(), 102);
+  EXPECT_EQ(vitals_.bytes_downloaded.value(), 0);
+  EXPECT_EQ(told, 100);
+}
+
 TEST_F(MeteredStoreTest, ACancelledTransferIsNoFailure) {
   failing_.Add({.method = StoreMethod::kFlush, .times = 1, .status = absl::CancelledError("x")});
   EXPECT_TRUE(absl::IsCancelled(store_.Flush()));
