@@ -47,8 +47,15 @@ FAULTS = (
     {"action": "corrupt", "kind": "object.*", "offset": 3},
     {"action": "corrupt", "kind": "upload.*", "offset": 900, "side": "request"},
 )
+# What the metadata server of a machine may do. A worker can do without it.
+METADATA_FAULTS = (
+    {"action": "status", "code": 503, "kind": "metadata.*"},
+    {"action": "cut", "kind": "metadata.*"},
+    {"action": "stall", "kind": "metadata.*", "seconds": 2},
+)
 ACTIONS = ("kill", "kill", "stop", "term", "fault", "fault", "fault", "fault", "down", "quit",
-           "preempt")
+           "insist", "drain", "preempt", "metadata", "kill job")
+MISSING = "missing-input"
 
 
 class Machine:
@@ -66,13 +73,20 @@ class Machine:
         self.done = set()  # what was done to end this worker, see chaos_judge.explained
         self.start_at = 0.0
         self.wakes_at = None  # when it is frozen
-        self.quits_at = None  # when it was told to go once, and will be again
+        self.quits_at = []  # when it was told to go once, and will be again
         self.ended = []  # (worker, what was done to it)
+        self.past = chaos_judge.Past()  # of all its workers
+        self.told_at = None  # when this one was told to go, if nothing excuses that it does not
+        self.stops = 0  # signals that told it so
+        self.frozen = False  # ever
+        self.stop_times = []  # seconds
 
     def start(self):
         self.lab.tasks_dir, self.lab.cache_dir = self.top / "tasks", self.top / "cache"
         self.metadata.metadata.set("instance/preempted", "FALSE")
-        self.done, self.wakes_at, self.quits_at = set(), None, None
+        self.metadata.faults.clear()
+        self.done, self.wakes_at, self.quits_at = set(), None, []
+        self.told_at, self.stops, self.frozen = None, 0, False
         # A short grace and a short patience with an empty queue: all is faster than life here.
         self.worker = self.lab.start_consume(
             "--shutdownAfter", "1", "--grace", GRACE,
@@ -83,12 +97,23 @@ class Machine:
 
     def end(self, number):
         """Sends a signal that it does not survive, or not for long."""
-        if self.lives():
-            self.done.add(number)
-            self.worker.signal(number)
+        if not self.lives():
+            return
+        self.done.add(number)
+        self.past.note(number)
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self.stops += 1
+            self.told_at = self.told_at or time.monotonic()
+        # The third signal ends it on the spot, and so does the lack of time after a freeze.
+        if number == signal.SIGKILL or self.stops >= 3 or (self.stops and self.frozen):
+            self.past.note(chaos_judge.ABANDONED)
+        self.worker.signal(number)
 
     def freeze(self, until):
         self.wakes_at = until
+        self.frozen = True
+        if self.told_at:
+            self.past.note(chaos_judge.ABANDONED)
         self.worker.signal(signal.SIGSTOP)
 
     def wake(self):
@@ -99,21 +124,31 @@ class Machine:
     def preempt(self):
         if self.lives():
             self.done.add(chaos_judge.PREEMPTED)
+            self.past.note(chaos_judge.PREEMPTED)
+            if not self.metadata.faults.rules():  # else it is told some time later
+                self.told_at = self.told_at or time.monotonic()
+            if self.frozen:
+                self.past.note(chaos_judge.ABANDONED)
             self.metadata.metadata.set("instance/preempted", "TRUE")
 
-    def quit(self, now):
-        """Tells it to go, and again a moment later: then it has to hurry."""
+    def fail_metadata(self, fault, count):
+        if not self.stops:
+            self.told_at = None  # not by a notice that it may not see
+        self.metadata.faults.add(**fault, count=count)
+
+    def quit(self, now, times):
+        """Tells it to go, and again a moment later: then it has to hurry, or ends at once."""
         self.end(signal.SIGTERM)
-        self.quits_at = now + QUIT_AGAIN
+        self.quits_at = [now + QUIT_AGAIN * i for i in range(1, times)]
 
     def look(self, now, pause):
         """Wakes it, or starts it again, when it is time for that. True: it was told to hurry."""
         if self.wakes_at is not None and now >= self.wakes_at:
             self.wake()
         if self.lives():
-            hurries = self.quits_at is not None and now >= self.quits_at
+            hurries = bool(self.quits_at) and now >= self.quits_at[0]
             if hurries:
-                self.quits_at = None
+                self.quits_at.pop(0)
                 self.end(signal.SIGTERM)
             return hurries
         if self.worker is not None:
@@ -124,12 +159,15 @@ class Machine:
         return False
 
     def bury(self):
+        if self.told_at and not self.frozen:
+            self.stop_times.append(time.monotonic() - self.told_at)
         self.ended.append((self.worker, self.done))
         self.worker = None
 
     def leave_alone(self):
         """From now on nothing more is done to it."""
-        self.quits_at = None
+        self.quits_at = []
+        self.metadata.faults.clear()
         self.wake()
 
     def start_last(self):
@@ -153,6 +191,9 @@ class Chaos:
         self.machines = [Machine(self.lab, number) for number in range(1, machines + 1)]
         self.names = [f"job-{number % 5}.{number}" for number in range(1, tasks + 1)]
         self.expected = {}
+        self.failing = self.names[3::max(4, tasks // 2)]  # two tasks
+        self.killed_jobs = {}  # when, in Unix seconds
+        self.resets = collections.Counter()  # the test's own, by task
         self.folders = {machine.owner: machine.folder() for machine in self.machines}
         self.witness = chaos_judge.Witness()
         self.rewritten = []  # problems that were seen on the way
@@ -173,8 +214,9 @@ class Chaos:
                 "big.bin": letter.encode() * size,
                 "stdout.txt": b"sparkles: Downloading 1 files...\nsparkles: download complete.\n"
                               + mark + f"done {letter}\n".encode()}
+            source = self.lab.url(MISSING) if name in self.failing else url
             self.lab.write_tasks([self.lab.task(name, command, downloads=[
-                self.lab.download(url, "input.txt", is_cas_key=True,
+                self.lab.download(source, "input.txt", is_cas_key=name not in self.failing,
                                   symlink_safe=self.random.random() < 0.5)])])
 
     def strike(self):
@@ -197,10 +239,20 @@ class Chaos:
             action = f"{fault['action']} {fault['kind']}"
         elif action == "down":
             self.lab.cloud.go_down(self.random.uniform(0.2, 2.0))
-        elif action == "quit":
-            machine.quit(time.monotonic())
+        elif action in ("quit", "insist"):
+            machine.quit(time.monotonic(), 2 if action == "quit" else 3)
+        elif action == "drain":
+            machine.end(signal.SIGUSR1)
         elif action == "preempt":
             machine.preempt()
+        elif action == "metadata":
+            machine.fail_metadata(self.random.choice(METADATA_FAULTS), self.random.randint(1, 3))
+        elif action == "kill job":
+            if self.killed_jobs or not self.expected:
+                return
+            job = self.random.choice(list(self.expected)).partition(".")[0]
+            self.lab.kill_job(job)
+            self.killed_jobs[job] = time.time()
         self.done[action] += 1
 
     def storm(self):
@@ -236,6 +288,7 @@ class Chaos:
         """What a client does who takes the machine for dead."""
         for name, state in self.look_at_tasks().items():
             if state.status == "claimed" and state.owner == machine.owner:
+                self.resets[name] += 1
                 self.lab.reset_task(name, of=machine.owner)
 
     def unfinished(self):
@@ -271,7 +324,12 @@ class Chaos:
         for name, state in states.items():
             found += [f"{name}: {problem}" for problem in self.problems_of(name, state)]
         for machine in self.machines:
-            found += [f"left behind: {path}" for path in (machine.top / "tasks").glob("task-*")]
+            found += chaos_judge.problems_of_disk(machine.top / "tasks", machine.top / "cache")
+            found += [f"machine {machine.number}: {problem}" for seconds in machine.stop_times
+                      for problem in chaos_judge.problems_of_stop(seconds)]
+        places = tuple(f"{name}/" for name in (*self.names, "cas", "specs"))
+        found += [f"{path}: nobody's object" for path in self.lab.storage.objects(cloud_lab.BUCKET)
+                  if not path.startswith(places)]
         found += self.problems_of_exits()
         found += [f"process {pid} is left" for pid in processes_of(self.lab.folder)]
         return found
@@ -283,13 +341,20 @@ class Chaos:
 
     def problems_of(self, name, state):
         known = set(cloud_lab.properties_of(self.lab.entity(name, {}))) | {"task_id"}
-        yield from chaos_judge.problems_of_task(name, state.properties, known, self.folders)
+        fails = name in self.failing
+        yield from chaos_judge.problems_of_task(
+            name, state.properties, known, self.folders, "failed" if fails else "complete",
+            self.killed_jobs.get(name.partition(".")[0]))
+        yield from chaos_judge.problems_of_resets(
+            state.lines, {machine.owner: machine.past for machine in self.machines},
+            self.resets[name])
+        objects = {path.removeprefix(f"{name}/"): found for path, found in
+                   self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/").items()}
         if state.status == "complete":
-            objects = self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/")
-            yield from chaos_judge.problems_of_objects(
-                name, state.lines,
-                {path.removeprefix(f"{name}/"): found for path, found in objects.items()},
-                self.expected[name], self.folders)
+            yield from chaos_judge.problems_of_objects(name, state.lines, objects,
+                                                       self.expected[name], self.folders)
+        elif state.status == "failed":
+            yield from chaos_judge.problems_of_failure(state.properties, objects, MISSING)
 
     def run(self, rest=90):
         try:

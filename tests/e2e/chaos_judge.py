@@ -6,15 +6,16 @@ step by step, and all that a complete task has left is of the one attempt whose 
 import json
 import re
 import signal
+import time
 
-from harness import crc32c
+from harness import SLOWNESS, crc32c
 
 FINAL = ("complete", "failed", "killed")
 # A task's next entry in its history, by its last one.
 FOLLOWS = {
     None: ("pending",),
-    "pending": ("claimed",),
-    "reset": ("claimed",),
+    "pending": ("claimed", "killed"),
+    "reset": ("claimed", "killed"),
     "claimed": ("reset", *FINAL),
 }
 # Stands in expected contents for the line with which a command says who it is.
@@ -23,6 +24,20 @@ MARK_SHAPE = re.compile(r"(?P<task>\S+) attempt (?P<attempt>\d+) in (?P<folder>\
 MARKED = "sub/who.txt"  # has the mark and nothing else
 PREEMPTED = "preempted"  # what ends a worker besides signals
 LAST_LINES = 15  # of a worker's stderr, in a problem
+# Seconds from the first request to go to the end (contract.md section 3), and one to notice it.
+STOP_LIMIT = 20 * SLOWNESS + 1
+# What a worker's disk holds when it has ended: inputs, what is known of them, who uses them.
+IN_CACHE = re.compile(r"[0-9a-f]{64}(\.ok)?|uses\.lock")
+# Why a task was reset, by how its reason begins, and what must have been done to its worker.
+ABANDONED = "abandoned: "
+CAUSES = {
+    "the worker was stopped by SIGTERM": signal.SIGTERM,
+    "the worker was stopped by SIGINT": signal.SIGINT,
+    "the VM is being preempted": PREEMPTED,
+    "the worker is to stop after this task": signal.SIGUSR1,
+    ABANDONED: ABANDONED,
+}
+REACTION = 5.0  # seconds: what was done takes effect, on a busy machine
 
 
 def explained(code, done, stderr):
@@ -33,7 +48,7 @@ def explained(code, done, stderr):
     """
     if code == 75:
         return PREEMPTED in done
-    if code in (-signal.SIGTERM, -signal.SIGINT):
+    if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGUSR1):
         return -code in done and not stderr  # it had not begun yet
     if code in (128 + signal.SIGTERM, 128 + signal.SIGINT):
         return code - 128 in done
@@ -47,7 +62,58 @@ def problems_of_exit(code, done, stderr):
         yield f"ended with {code} when {why} was done to it; it said last:\n{said}"
 
 
+def problems_of_stop(seconds):
+    """Of a worker that was never frozen and ended so long after it was told to go."""
+    if seconds > STOP_LIMIT:
+        yield f"ended {seconds:.1f} s after it was told to go"
+
+
+def problems_of_disk(tasks_dir, cache_dir):
+    """Of a machine whose last worker had time to clear up."""
+    for path in tasks_dir.glob("*"):
+        yield f"left behind: {path}"
+    for path in cache_dir.glob("*"):
+        # The lock of an input that a killed worker was fetching goes with the next fetch.
+        fetching = path.suffix == ".lock" and not path.with_suffix("").exists()
+        if not fetching and not IN_CACHE.fullmatch(path.name):
+            yield f"left behind: {path}"
+
+
 # --- histories
+
+
+class Past:
+    """What was done to the workers of a machine, and when: what its claims may have ended for."""
+
+    def __init__(self):
+        self.events = []  # (Unix seconds, what)
+
+    def note(self, what, now=None):
+        self.events.append((time.time() if now is None else now, what))
+
+    def has(self, what, begin, end):
+        return any(begin <= when <= end for when, each in self.events if each == what)
+
+
+def problems_of_resets(lines, pasts, resets):
+    """Each reset has a true reason. `pasts`: {owner: Past}; `resets`: how many were the test's."""
+    claim = {}
+    for step, line in enumerate(lines, 1):
+        if line["status"] == "claimed":
+            claim = line
+        if line["status"] != "reset":
+            continue
+        reason = line.get("failure_reason")
+        if not reason:
+            resets -= 1
+            continue
+        cause = next((CAUSES[start] for start in CAUSES if reason.startswith(start)), None)
+        past = pasts.get(claim.get("owner"), Past())
+        begin, end = claim.get("timestamp", 0.0) - REACTION, line["timestamp"]
+        if cause is None or not past.has(cause, begin, end):
+            yield f"step {step} is a reset because of {reason!r}, which was not so"
+    if resets < 0:
+        yield f"{-resets} resets without a reason, which are not the test's: {lines}"
 
 
 def problems_of_history(lines, version, owners):
@@ -85,23 +151,34 @@ class Witness:
             yield from problems_of_history(lines, version, owners)
 
 
-def problems_of_task(name, task, known, folders):
+def problems_of_task(name, task, known, folders, end="complete", killed_at=None):
     """Of a task at its end. `task`: its properties, which are to be `known`; `folders`: {owner:
-    the tasks folder of his machine}."""
+    the tasks folder of his machine}; `end`: the status that it must have if its job was not killed
+    (Unix seconds)."""
     lines = task["history"]
     yield from problems_of_history(lines, task["version"], folders)
     story = [line["status"] for line in lines]
-    if task["status"] != "complete" or story.count("complete") != 1 or story[-1] != "complete":
+    ends = (end,) if killed_at is None else (end, "killed")
+    if task["status"] not in ends or story[-1] != task["status"] or sum(
+            status in FINAL for status in story) != 1:
         yield f"{task['status']} ({task['failure_reason']}): {story}"
         return
-    if set(task) != known:
+    claim = last_claim(lines)
+    if killed_at is not None and claim.get("timestamp", 0.0) > killed_at:
+        yield f"claimed at {claim['timestamp']}, but its job was killed at {killed_at}"
+    if set(task) - {"task_id"} != known - {"task_id"}:
         yield f"its properties are {sorted(task)}"
-    if (task["exit_code"], task["failure_reason"], task["task_id"]) != ("0", None, name):
-        yield f"complete, but {task}"
-    if task["owner"] != last_claim(lines).get("owner"):
-        yield f"its owner {task['owner']} is not who completed it"
-    if lines[-1].get("failure_reason") is not None:
-        yield f"complete with a reason: {lines[-1]}"
+    reason = lines[-1].get("failure_reason")
+    if task["status"] == "complete":
+        true = task["exit_code"] == "0" and task["failure_reason"] is None and reason is None
+    elif task["status"] == "killed":
+        true = task["exit_code"] is None and task["failure_reason"] is None and bool(reason)
+    else:
+        true = task["exit_code"] is None and bool(reason) and task["failure_reason"] == reason
+    if not true or task["task_id"] != name:
+        yield f"{task['status']}, but {task}"
+    if task["owner"] != claim.get("owner") and story[-2] == "claimed":
+        yield f"its owner {task['owner']} is not who ended it"
 
 
 def last_claim(lines):
@@ -142,6 +219,18 @@ def problems_of_objects(name, lines, objects, expected, folders):
             if path in objects and bytes(objects[path].data) != content.replace(MARK, mark):
                 text = bytes(objects[path].data)[-300:]
                 yield f"{path} has a wrong content, or one of another attempt than {mark}: {text}"
+
+
+def problems_of_failure(task, objects, word):
+    """Of a task that had to fail: `word` must be in what people are told of it."""
+    result = objects.get("result.json")
+    told = json.loads(bytes(result.data)) if result else {}
+    if told.get("failure_reason") != task["failure_reason"]:
+        yield f"result.json says {told}, and the task {task['failure_reason']}"
+    log = bytes(objects["stdout.txt"].data).decode() if "stdout.txt" in objects else ""
+    for text in (task["failure_reason"], log):
+        if word not in text:
+            yield f"it had to fail for {word}, and says {text!r}"
 
 
 def problems_of_mark(name, lines, mark, folders):

@@ -2,7 +2,9 @@
 import collections
 import copy
 import json
+import pathlib
 import signal
+import tempfile
 import unittest
 
 import chaos_judge
@@ -29,8 +31,8 @@ class Story:
     def __init__(self):
         self.lines = [
             entry(1.0, "pending", failure_reason=None), entry(2.0, "claimed", "zone/vm-1"),
-            entry(3.0, "reset", failure_reason="abandoned"), entry(4.0, "claimed", "zone/vm-2"),
-            entry(7.0, "complete")]
+            entry(3.0, "reset", failure_reason="abandoned: dead"),
+            entry(4.0, "claimed", "zone/vm-2"), entry(7.0, "complete")]
         self.task = {"task_id": NAME, "status": "complete", "owner": "zone/vm-2",
                      "exit_code": "0", "failure_reason": None, "version": 5,
                      "history": self.lines}
@@ -38,6 +40,10 @@ class Story:
         self.marks = {}  # other ones, by path
         self.times = (5.0, 6.0)
         self.change_objects = lambda objects: None
+        self.pasts = {owner: chaos_judge.Past() for owner in FOLDERS}
+        self.pasts["zone/vm-1"].note(chaos_judge.ABANDONED, 2.5)
+        self.resets = 0  # of the test's
+        self.end, self.killed_at = "complete", None
 
     def objects(self):
         objects = {path: Stored(content.replace(b"<mark>", self.marks.get(path, self.mark)), 10)
@@ -51,7 +57,9 @@ class Story:
         return objects
 
     def problems(self):
-        return [*chaos_judge.problems_of_task(NAME, self.task, KNOWN, FOLDERS),
+        return [*chaos_judge.problems_of_task(NAME, self.task, KNOWN, FOLDERS, self.end,
+                                              self.killed_at),
+                *chaos_judge.problems_of_resets(self.lines, self.pasts, self.resets),
                 *chaos_judge.problems_of_objects(NAME, self.lines, self.objects(), EXPECTED,
                                                  FOLDERS)]
 
@@ -66,7 +74,8 @@ class JudgeTest(unittest.TestCase):
 
 class Exits(JudgeTest):
     def test_what_was_done_to_a_worker_explains_its_end(self):
-        for code, done in ((0, ()), (0, (signal.SIGTERM,)), (-9, (signal.SIGKILL,)),
+        for code, done in ((0, ()), (0, (signal.SIGUSR1,)), (0, (signal.SIGTERM,)),
+                           (-9, (signal.SIGKILL,)),
                            (130, (signal.SIGINT,)), (143, (signal.SIGINT, signal.SIGTERM)),
                            (75, (chaos_judge.PREEMPTED,))):
             with self.subTest(code=code):
@@ -185,6 +194,114 @@ class Histories(JudgeTest):
         self.assertEqual(problems(lines[:2], 2) + problems(lines[:2], 2) + problems(lines, 5), [])
         self.assert_condemned(problems(lines[:4], 4), "became")
         self.assert_condemned(problems([*lines[:4], entry(8.0, "reset")], 6), "version 6 after")
+
+
+class OtherEnds(JudgeTest):
+    def setUp(self):
+        self.story = Story()
+
+    def end_as(self, status, top=None, reason="why"):
+        self.story.lines[-1] = entry(7.0, status, failure_reason=reason)
+        self.story.task.update(status=status, exit_code=None, failure_reason=top)
+
+    def problems(self):
+        return [*chaos_judge.problems_of_task(NAME, self.story.task, KNOWN, FOLDERS,
+                                              self.story.end, self.story.killed_at)]
+
+    def test_a_task_that_had_to_fail_has_failed(self):
+        self.story.end = "failed"
+        self.assert_condemned(self.problems(), "complete (None)")
+        self.end_as("failed", "why")
+        self.assertEqual(self.problems(), [])
+        for changes in ({"failure_reason": None}, {"failure_reason": "other"}, {"exit_code": "0"}):
+            with self.subTest(changes=changes):
+                self.end_as("failed", "why")
+                self.story.task.update(changes)
+                self.assert_condemned(self.problems(), "failed, but")
+
+    def test_tasks_are_killed_with_their_job_only(self):
+        self.end_as("killed")
+        self.assert_condemned(self.problems(), "killed (None)")
+        self.story.killed_at = 5.0
+        self.assertEqual(self.problems(), [])
+        self.story.task["failure_reason"] = "why"
+        self.assert_condemned(self.problems(), "killed, but")
+
+    def test_no_task_of_a_killed_job_is_claimed(self):
+        self.story.killed_at = 3.5
+        self.assert_condemned(self.problems(), "claimed at 4.0")
+        self.story.killed_at = 4.5
+        self.assertEqual(self.problems(), [])
+
+    def test_a_failure_is_told_everywhere(self):
+        def problems(word="input", said="no input", log=b"no input"):
+            objects = {"result.json": Stored(json.dumps({"failure_reason": said}).encode(), 1),
+                       "stdout.txt": Stored(log, 1)}
+            return [*chaos_judge.problems_of_failure({"failure_reason": "no input"}, objects, word)]
+
+        self.assertEqual(problems(), [])
+        self.assert_condemned(problems(said="else"), "result.json says")
+        self.assert_condemned(problems(log=b"else"), "had to fail for input")
+        self.assert_condemned(problems(word="disk"), "had to fail for disk")
+
+
+class Resets(JudgeTest):
+    def setUp(self):
+        self.story = Story()
+
+    def assert_reason(self, reason, cause, when=2.5):
+        """True with that cause, and false with none, with another one or with one of later."""
+        self.story.lines[2]["failure_reason"] = reason
+        for what, then in ((None, when), ("something else", when), (cause, 3.1), (cause, -9.0)):
+            self.story.pasts["zone/vm-1"] = chaos_judge.Past()
+            self.story.pasts["zone/vm-1"].note(what, then)
+            self.story.pasts["zone/vm-2"].note(cause, when)
+            self.assert_condemned(self.story.problems(), "which was not so")
+        self.story.pasts["zone/vm-1"].note(cause, when)
+        self.assertEqual(self.story.problems(), [])
+
+    def test_each_reason_needs_its_cause(self):
+        self.assert_reason("abandoned: its worker ended", chaos_judge.ABANDONED)
+        self.assert_reason("the worker was stopped by SIGTERM", signal.SIGTERM)
+        self.assert_reason("the worker was stopped by SIGINT", signal.SIGINT)
+        self.assert_reason("the VM is being preempted", chaos_judge.PREEMPTED)
+
+    def test_a_network_makes_no_machine_unfit(self):
+        self.story.lines[2]["failure_reason"] = "machine fault: no luck"
+        self.assert_condemned(self.story.problems(), "machine fault: no luck")
+
+    def test_only_the_test_resets_without_a_reason(self):
+        for reason in (None, ""):
+            self.story.lines[2]["failure_reason"] = reason
+            self.story.resets = 0
+            self.assert_condemned(self.story.problems(), "1 resets without a reason")
+            self.story.resets = 1
+            self.assertEqual(self.story.problems(), [])
+
+
+class Remains(JudgeTest):
+    def test_a_stop_has_its_time(self):
+        self.assertEqual([*chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT)], [])
+        self.assert_condemned(chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT + 1), "told to")
+
+    def test_disks_are_left_as_they_should_be(self):
+        with tempfile.TemporaryDirectory() as top:
+            folder = pathlib.Path(top)
+            for name in ("tasks", "cache"):
+                (folder / name).mkdir()
+
+            def problems():
+                return [*chaos_judge.problems_of_disk(folder / "tasks", folder / "cache")]
+
+            entry_name = "a1" * 32
+            for name in (entry_name, entry_name + ".ok", "uses.lock", "b" * 64 + ".lock"):
+                (folder / "cache" / name).touch()
+            self.assertEqual(problems(), [])
+            for name in ("tasks/task-123456789", "tasks/claims-123456789.journal",
+                         f"cache/{entry_name}.lock", "cache/.sparkles-1.tmp"):
+                (folder / name).touch()
+                self.assert_condemned(problems(), name)
+                (folder / name).unlink()
 
 
 class Objects(JudgeTest):
