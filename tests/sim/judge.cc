@@ -99,7 +99,6 @@ void Judge::StorageStruck(const Author& author, Fault fault) {
   // The outputs of a command that cannot be delivered are kept on disk.
   if (claim.run.ended) keepers_.insert(author.vm);
   if (fault == Fault::kForbidden) ++claim.refusals;
-  if (fault == Fault::kGarbage || fault == Fault::kFlip) ++claim.wrong_answers;
 }
 
 void Judge::CheckStep(const std::string& id, const std::string& to, const Json& before,
