@@ -99,6 +99,9 @@ void Judge::StorageStruck(const Author& author, Fault fault) {
   // The outputs of a command that cannot be delivered are kept on disk.
   if (claim.run.ended) keepers_.insert(author.vm);
   if (fault == Fault::kForbidden) ++claim.refusals;
+  if (fault == Fault::kGarbage || fault == Fault::kFlip || fault == Fault::kSession) {
+    ++claim.wrong_answers;
+  }
 }
 
 void Judge::CheckStep(const std::string& id, const std::string& to, const Json& before,

@@ -95,7 +95,8 @@ class Judge {
     bool job_killed = false;
     absl::Time void_since = absl::InfiniteFuture();
     // Of Cloud Storage, while this was the life's last claim.
-    int refusals = 0;  // 403
+    int refusals = 0;       // 403
+    int wrong_answers = 0;  // a page of somebody else, a wrong byte, a lost session
   };
   struct Delivered {
     int64_t generation = 0;

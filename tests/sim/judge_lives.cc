@@ -13,6 +13,8 @@ namespace {
 
 // Trouble with Cloud Storage that lasts no longer is no fault of the machine's.
 constexpr absl::Duration kPatienceWithStorage = absl::Minutes(30);
+// But so many wrong answers to one task are: elsewhere the bytes may arrive as they are.
+constexpr int kWrongAnswers = 3;
 // Fresh tasks may show up late: a worker that finds none at first looks again (contract.md
 // section 3).
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
@@ -48,7 +50,7 @@ void Judge::CountFaults(const Author& author) {
 }
 
 bool Judge::HasMachineFault(const Claim& claim) const {
-  return claim.no_process ||
+  return claim.no_process || claim.wrong_answers >= kWrongAnswers ||
          (claim.storage_faults > 0 && clock_.Now() - claim.since >= kPatienceWithStorage);
 }
 
