@@ -158,6 +158,10 @@ class Worker {
   int signal() const { return signals_.received(); }
   // Cancelled when nothing more is to be begun.
   const CancelToken& drain() const { return drain_; }
+  // Ends what dead workers have left running, and removes their folders.
+  void EndLeftBehind() {
+    RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_, [this] { vitals_.heartbeat.Beat(); });
+  }
   int StoppedBeforeAnyClaim() const {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
   }
@@ -315,7 +319,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .owner = identity->owner,
       .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
       .project = *project,
-      .before_hand_back = [&] { RemoveStaleTaskFolders(options.tasks_dir, worker.stop(), log); }};
+      .before_hand_back = [&] { worker.EndLeftBehind(); }};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
   const int code = worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,

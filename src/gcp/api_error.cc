@@ -22,11 +22,9 @@ namespace {
 constexpr size_t kMaxMessageBytes = 600;
 // Payload of the status; Annotate (base/status.h) keeps it.
 constexpr char kGooglePayload[] = "sparkles/google";
-constexpr char kJsonPayload[] = "sparkles/json-error";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
-  bool json = false;
   std::string message;
   std::string status;   // "ABORTED"
   std::string reasons;  // all machine-readable reasons, separated by spaces
@@ -60,7 +58,6 @@ ApiErrorBody ParseBody(absl::string_view text) {
   }
   const Json* error = JsonField(*json, "error");
   if (error == nullptr || !error->is_object()) return body;
-  body.json = true;
   body.message = JsonText(*error, "message");
   body.status = JsonText(*error, "status");
   ReadReasons(*error, body);
@@ -188,7 +185,6 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   }
   absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
-  if (body.json) error.SetPayload(kJsonPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
                    ParseRetryAfter(response));
@@ -197,7 +193,5 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
 bool IsGoogleError(const absl::Status& status) {
   return status.GetPayload(kGooglePayload).has_value();
 }
-
-bool IsJsonError(const absl::Status& status) { return status.GetPayload(kJsonPayload).has_value(); }
 
 }  // namespace sparkles

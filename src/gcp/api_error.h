@@ -27,8 +27,4 @@ absl::Status MakeApiError(
 // come from anybody on the way.
 bool IsGoogleError(const absl::Status& status);
 
-// Whether the body was JSON with an `error`, as all of Google's APIs write it. Cloud Storage's
-// errors have no `error.status`.
-bool IsJsonError(const absl::Status& status);
-
 }  // namespace sparkles

@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "gcp/api_error.h"
 #include "http/transient.h"
 #include "http/url.h"
 
@@ -34,17 +33,6 @@ bool GcsClient::encrypted() const { return absl::StartsWith(api_.base_url(), "ht
 absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>& make_request,
                                              const GcsCall& call,
                                              std::initializer_list<int> also_good) {
-  auto response = SendForMedia(make_request, call, also_good);
-  // Somebody on the way does not know the service: nothing is said of the object.
-  if (absl::IsNotFound(response.status()) && !IsJsonError(response.status())) {
-    return TryAgain(absl::UnavailableError(response.status().message()));
-  }
-  return response;
-}
-
-absl::StatusOr<HttpResponse> GcsClient::SendForMedia(
-    const std::function<HttpRequest()>& make_request, const GcsCall& call,
-    std::initializer_list<int> also_good) {
   const auto make = [&] {
     HttpRequest request = make_request();
     request.on_progress = [&call] { return call.report(0); };

@@ -52,14 +52,10 @@ class GcsClient {
   std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
   bool encrypted() const;  // by TLS
 
-  // As ApiClient::SendOnce, with signs of life to `call`. NotFound only if Cloud Storage says so:
-  // in JSON, as it answers all that is no download.
+  // As ApiClient::SendOnce, with signs of life to `call`. NotFound unless it is a page for people:
+  // for a bucket that is not there Cloud Storage answers uploads in plain text.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const GcsCall& call, std::initializer_list<int> also_good = {});
-  // The same for a download, whose errors may be plain text.
-  absl::StatusOr<HttpResponse> SendForMedia(const std::function<HttpRequest()>& make_request,
-                                            const GcsCall& call,
-                                            std::initializer_list<int> also_good = {});
   // As Send, for a request without much of a body, which has a minute.
   absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
                                          std::initializer_list<int> also_good = {});

@@ -77,7 +77,7 @@ absl::Status GcsReader::ReadOn() {
     };
     return request;
   };
-  auto response = client_.SendForMedia(make_request, call_, {416});
+  auto response = client_.Send(make_request, call_, {416});
   if (response.ok() && response->status == 416) {
     wrong = absl::DataLossError("the server has no bytes where the object should go on");
   } else if (response.ok() && !begun_) {

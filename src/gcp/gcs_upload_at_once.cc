@@ -100,7 +100,7 @@ absl::Status AtOnce::Try() {
     // The first time that is an object to be replaced, or our own work whose answer was lost.
     if (++conflicts_ == 1) continue;
     const absl::Status busy = absl::UnavailableError("others write this object all the time");
-    return conflicts_ < kMaxConflicts ? TryAgain(busy) : MachineFault(busy);
+    return conflicts_ < kMaxConflicts ? TryAgain(busy) : busy;
   }
 }
 

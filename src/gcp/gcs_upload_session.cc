@@ -32,6 +32,9 @@ bool IsSessionUrl(absl::string_view url, bool encrypted) {
   return IsHttpUrl(url) && (!encrypted || absl::StartsWith(url, "https://"));
 }
 
+// Of the tasks' own making: elsewhere it is the same.
+absl::Status Contended() { return absl::UnavailableError("others write this object all the time"); }
+
 class Session {
  public:
   Session(GcsClient& client, const GcsName& name, const GcsContent& content, const GcsCall& call,
@@ -57,7 +60,7 @@ class Session {
   absl::Status SendRest();
   absl::StatusOr<bool> Digest(const absl::StatusOr<HttpResponse>& response);
   absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
-  absl::Status Abandon(const absl::Status& why);
+  absl::Status Abandon(const absl::Status& why, bool machines_fault = true);
 
   GcsClient& client_;
   const GcsName& name_;
@@ -130,7 +133,7 @@ absl::Status Session::Start() {
   }
   if (response->status == 412) {
     look_first_ = true;
-    return Abandon(absl::UnavailableError("others write this object all the time"));
+    return Abandon(Contended(), /*machines_fault=*/false);
   }
   const std::string* const location = response->headers.Find("Location");
   if (location == nullptr || !IsSessionUrl(*location, client_.encrypted())) {
@@ -202,7 +205,7 @@ absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& respons
           absl::StrCat("the upload session has ended (HTTP ", response->status, ")")));
     case 412:
       look_first_ = true;
-      return Abandon(absl::UnavailableError("others write this object all the time"));
+      return Abandon(Contended(), /*machines_fault=*/false);
     default:
       break;
   }
@@ -224,11 +227,12 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
 }
 
 // Forgets the session; the next attempt begins a new one, from the first byte.
-absl::Status Session::Abandon(const absl::Status& why) {
+absl::Status Session::Abandon(const absl::Status& why, bool machines_fault) {
   uri_.clear();
   if (sessions_ < kMaxSessions) return TryAgain(why);
-  return MachineFault(
-      absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+  const absl::Status end(why.code(),
+                         absl::StrCat(why.message(), " (", sessions_, " upload sessions)"));
+  return machines_fault ? MachineFault(end) : end;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "gcp/api_error.h"
 
 namespace sparkles {
 namespace {
@@ -179,7 +180,8 @@ bool DatastoreQueue::RevokeCommits() {
   std::erase_if(unsettled_claim_->transactions, [&](const auto& sent) {
     const absl::Status status = client_.Rollback(sent.first);
     revoked = revoked && status.ok();
-    return status.ok() || absl::IsInvalidArgument(status);
+    // Known no more, says Datastore itself.
+    return status.ok() || (absl::IsInvalidArgument(status) && IsGoogleError(status));
   });
   return revoked;
 }

@@ -74,13 +74,6 @@ TEST(ApiErrorTest, ThePagesOfTheMetadataServerAreItsOwn) {
   EXPECT_FALSE(IsTransient(MakeApiError(page, "host")));
 }
 
-TEST(ApiErrorTest, CloudStorageWritesJsonWithoutAStatus) {
-  EXPECT_TRUE(IsJsonError(ErrorOf(404, R"({"error":{"code":404,"message":"No such object"}})")));
-  for (const char* body : {"", "No such object: b/o", "<html>", "{}", "[]", R"({"error":"no"})"}) {
-    EXPECT_FALSE(IsJsonError(ErrorOf(404, body))) << body;
-  }
-}
-
 TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {
   EXPECT_TRUE(IsGoogleError(ErrorOf(400, R"({"error":{"status":"INVALID_ARGUMENT"}})")));
   for (const char* body : {"", "<html>", "{}", R"({"error":"invalid"})", R"({"error":{}})"}) {
