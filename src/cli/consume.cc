@@ -158,9 +158,9 @@ class Worker {
   int signal() const { return signals_.received(); }
   // Cancelled when nothing more is to be begun.
   const CancelToken& drain() const { return drain_; }
-  // Ends what dead workers have left running, and removes their folders.
-  void EndLeftBehind() {
-    RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_, [this] { vitals_.heartbeat.Beat(); });
+  // Ends what dead workers have left running, and removes their folders, until `cancel`.
+  void EndLeftBehind(const CancelToken& cancel) {
+    RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_, [this] { vitals_.heartbeat.Beat(); });
   }
   int StoppedBeforeAnyClaim() const {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
@@ -183,7 +183,7 @@ class Worker {
       vitals_.machine_unfit = !fit.ok();
       return fit;
     };
-    RemoveStaleTaskFolders(options_.tasks_dir, stop_, log_);
+    EndLeftBehind(stop_);
     MeteredQueue queue(bare_queue, clock_, vitals_);
     SystemClock watchdog_clock;
     const absl::Duration period = WatchdogPeriod(options_);
@@ -192,7 +192,6 @@ class Worker {
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
     ExecutorOptions executor_options =
         ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
-    const std::function<void()> alive = executor_options.alive;
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
       const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
@@ -203,7 +202,7 @@ class Worker {
         [&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
           hold();
           // A sibling that was killed may have left its command running beside this attempt.
-          if (claim.attempt > 1) RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_, alive);
+          if (claim.attempt > 1) EndLeftBehind(cancel);
           vitals_.task_running = true;
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
@@ -215,9 +214,7 @@ class Worker {
     if (end == Consumer::End::kQueueEmpty) log_.Info("no task is left");
     if (end == Consumer::End::kDrained) log_.Info("drained: no more tasks are claimed");
     // What there was no time for before the hand-back.
-    if (end == Consumer::End::kStopped) {
-      RemoveStaleTaskFolders(options_.tasks_dir, CancelToken(), log_, alive);
-    }
+    if (end == Consumer::End::kStopped) EndLeftBehind(CancelToken());
     return ExitCodeOf(end, signal());
   }
 
@@ -319,7 +316,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .owner = identity->owner,
       .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
       .project = *project,
-      .before_hand_back = [&] { worker.EndLeftBehind(); }};
+      .before_hand_back = [&] { worker.EndLeftBehind(worker.stop()); }};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back(queue_options, client, clock, log);
   const int code = worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,

@@ -10,9 +10,9 @@
 namespace sparkles {
 
 // In one request (three if there is an object to replace), sent whole each time: for what is small.
-// Errors: those of `content`; NotFound: no such bucket; machine faults: DataLoss, when the server
-// keeps storing something else; Unavailable: no success in time, or always somebody else between
-// us.
+// Errors: those of `content`; NotFound: no such bucket; Unavailable: others write this object all
+// the time; machine faults: DataLoss, when the server keeps storing something else; Unavailable: no
+// success in time, or always somebody else between us.
 absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
                                        const GcsContent& content, const GcsCall& call);
 

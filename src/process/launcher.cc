@@ -49,7 +49,9 @@ class Launcher {
       pollfd waited[2] = {{socket_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
       if (poll(waited, 2, more_to_reap ? 0 : SampleTimeout()) < 0 && errno != EINTR) return;
       if (waited[1].revents != 0) DrainSignals();
+      const pid_t command = command_;
       more_to_reap = HandleDeadChildren();
+      if (command_ != command) continue;  // its end may have taken the frame that waited
       if (waited[0].revents != 0 && !HandleFrame()) return;
     }
   }

@@ -95,29 +95,21 @@ TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
 }
 
-TEST_F(ConsumerCloudTest, AnEndThatIsRefusedIsGivenUpAfterMinutes) {
-  MemTasks tasks(OneTask(), clock_);
-  MemQueue queue(tasks, "a");
-  queue.finish_errors.assign(1000, absl::InvalidArgumentError("400"));
-  const absl::Time start = clock_.Now();
-  ConsumerOptions options{absl::ZeroDuration()};
-  options.record_patience = absl::Hours(6);
-  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
-  EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
-  EXPECT_THAT(clock_.Now() - start, AllOf(Ge(absl::Minutes(4)), Le(absl::Minutes(5))));
-}
-
-TEST_F(ConsumerCloudTest, AnEndThatNobodyTakesIsGivenUpAfterHours) {
-  MemTasks tasks(OneTask(), clock_);
-  MemQueue queue(tasks, "a");
-  queue.finish_errors.assign(2000, absl::UnavailableError("503"));
-  const absl::Time start = clock_.Now();
-  ConsumerOptions options{absl::ZeroDuration()};
-  options.record_patience = absl::Hours(6);
-  EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
-  EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
-  EXPECT_THAT(clock_.Now() - start,
-              AllOf(Ge(absl::Hours(6) - absl::Minutes(1)), Le(absl::Hours(6))));
+TEST_F(ConsumerCloudTest, AnEndIsGivenUpAfterHoursOrMinutesIfItIsRefused) {
+  const std::pair<absl::Status, absl::Duration> cases[] = {
+      {absl::UnavailableError("503"), absl::Hours(6)},
+      {absl::InvalidArgumentError("400"), absl::Minutes(5)}};
+  for (const auto& [error, patience] : cases) {
+    MemTasks tasks(OneTask(), clock_);
+    MemQueue queue(tasks, "a");
+    queue.finish_errors.assign(2000, error);
+    const absl::Time start = clock_.Now();
+    ConsumerOptions options{absl::ZeroDuration()};
+    options.record_patience = absl::Hours(6);
+    EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
+    EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
+    EXPECT_THAT(clock_.Now() - start, AllOf(Ge(patience - absl::Minutes(1)), Le(patience)));
+  }
 }
 
 TEST_F(ConsumerCloudTest, AnUnfitMachineClaimsNothingUntilItIsFitAgain) {  // D31
