@@ -6,12 +6,13 @@
 #     --metadata sparkles-worker=gs://BUCKET/sparklesworker,sparkles-worker-sha256=HEX,\
 #   sparkles-cluster=CLUSTER
 #
+# More flags of the worker go into sparkles-flags, with spaces between: "--shutdownAfter 600".
 # With sparkles-worker-sha256 the file of an earlier boot is used if it has that content. Without,
 # the object is fetched at each boot, and the earlier file is used where that fails.
 #
 # The VM's service account must be allowed to read the bucket. These may be set instead of the VM's
 # metadata: SPARKLES_WORKER, SPARKLES_WORKER_SHA256 (empty: not checked), SPARKLES_CLUSTER,
-# SPARKLES_PROJECT, SPARKLES_FOLDER (default /mnt/sparkles).
+# SPARKLES_FLAGS, SPARKLES_PROJECT, SPARKLES_FOLDER (default /mnt/sparkles).
 set -eu
 
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
@@ -111,6 +112,7 @@ project=${SPARKLES_PROJECT:-$(metadata project/project-id)}
 worker=${SPARKLES_WORKER:-$(metadata instance/attributes/sparkles-worker)}
 sha256=${SPARKLES_WORKER_SHA256-$(metadata instance/attributes/sparkles-worker-sha256)}
 cluster=${SPARKLES_CLUSTER:-$(metadata instance/attributes/sparkles-cluster)}
+flags=${SPARKLES_FLAGS-$(metadata instance/attributes/sparkles-flags)}
 [ -n "$cluster" ] || fail "the metadata has no sparkles-cluster"
 path=${worker#gs://}
 bucket=${path%%/*}
@@ -126,5 +128,7 @@ if [ -z "$sha256" ] || [ ! -x "$folder/sparklesworker" ] || ! has_sum "$folder/s
   fi
 fi
 
+set -f # the flags are words, no patterns
+# shellcheck disable=SC2086
 exec "$folder/sparklesworker" consume --projectId "$project" --cluster "$cluster" \
-  --tasksDir "$folder/tasks" --cacheDir "$folder/cache" "$@"
+  --tasksDir "$folder/tasks" --cacheDir "$folder/cache" $flags "$@"

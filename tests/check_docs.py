@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that every test that docs/reliability.md names exists, and that every row of its tables
-names one: a promise without its test is none.
+names one: a promise without its test is none. A row that a blank line cuts off is no part of a
+table.
 
 Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
 """
@@ -34,7 +35,11 @@ def problems(root, document="docs/reliability.md"):
     text = (root / document).read_text(encoding="utf-8")
     if not NAMED.search(text):
         yield f"{document}: names no test"
+    before = ""
     for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("| ") and not TITLE.match(line) and not before.startswith("|"):
+            yield f"{document}:{number}: this row stands in no table"
+        before = line
         if line.startswith("| ") and not TITLE.match(line) and not NAMED.search(line):
             yield f"{document}:{number}: this row names no test"
         for name in NAMED.findall(line):
@@ -52,6 +57,7 @@ def self_test():
             "class C:\n    def test_d(self): pass\n", encoding="utf-8")
         for text, count in (("`Aa.Bb` and `test_a.C.test_d`", 0), ("`Aa.Cc`", 1), ("nothing", 1),
                             ("`Aa.Bb`\n| when | proof |\n| a | `Aa.Bb` |\n| b | c |", 1),
+                            ("| when | proof |\n|---|---|\n\n| a | `Aa.Bb` |", 1),
                             ("`test_a.C.test_e` `test_b.C.test_d`", 2)):
             (root / "docs/reliability.md").write_text(text, encoding="utf-8")
             found = list(problems(root))

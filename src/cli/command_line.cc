@@ -285,7 +285,8 @@ void CommandLine::DeclareConsumeCloud() {
                    "serve the Monitor on this port, so that tasks can be watched")
       ->check(CLI::Range(0, 65535))
       ->group(group);
-  command->add_flag("--localhost", consume_.localhost, "do not ask the metadata server")
+  command
+      ->add_flag("--localhost", consume_.localhost, "not on a VM: owner and host are \"localhost\"")
       ->group(group);
   command->callback([this] {
     if (!consume_.tasks_file.empty()) return;

@@ -183,13 +183,13 @@ class Worker {
       vitals_.machine_unfit = !fit.ok();
       return fit;
     };
-    EndLeftBehind(stop_);
     MeteredQueue queue(bare_queue, clock_, vitals_);
     SystemClock watchdog_clock;
     const absl::Duration period = WatchdogPeriod(options_);
     const Watchdog watchdog(
         period, watchdog_clock, vitals_,
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
+    EndLeftBehind(stop_);
     ExecutorOptions executor_options =
         ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {

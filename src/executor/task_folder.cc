@@ -80,6 +80,19 @@ std::string RandomDigits() {
   return absl::StrCat(100'000'000 + bits % 900'000'000);
 }
 
+// The lock of a folder that a dead worker left.
+std::optional<UniqueFd> LockStale(const std::string& path) {
+  struct stat info;
+  // Behind a link is nothing of ours.
+  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return std::nullopt;
+  absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
+  if (lock.ok()) return *std::move(lock);
+  // Without a lock it was kept on purpose, unless it is empty: then its worker died while it made
+  // or removed it. One that is just being made loses its folder and takes another.
+  if (absl::IsNotFound(lock.status())) rmdir(path.c_str());
+  return std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const Log& log,
@@ -167,28 +180,25 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
                             const std::function<void()>& alive) {
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return;
-  std::vector<std::string> names;
+  std::vector<std::string> paths;
   // What cannot be read now is left to the next worker.
-  (void)ForEachEntry(folder->get(), tasks_dir, [&names](const char* entry, unsigned char) {
-    if (IsTaskFolderName(entry)) names.emplace_back(entry);
+  (void)ForEachEntry(folder->get(), tasks_dir, [&](const char* entry, unsigned char) {
+    if (IsTaskFolderName(entry)) paths.push_back(absl::StrCat(tasks_dir, "/", entry));
     return absl::OkStatus();
   });
-  for (const std::string& name : names) {
-    if (cancel.cancelled()) return;
-    const std::string path = absl::StrCat(tasks_dir, "/", name);
-    struct stat info;
-    // Behind a link is nothing of ours.
-    if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) continue;
-    const absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
-    if (!lock.ok()) {
-      // Without a lock it was kept on purpose, unless it is empty: then its worker died while it
-      // made or removed it. One that is just being made loses its folder and takes another.
-      if (absl::IsNotFound(lock.status())) rmdir(path.c_str());
-      continue;
-    }
+  // What still runs first, in all of them: that must not wait for the removal of a large folder,
+  // and who is to stop has no time for that.
+  for (const std::string& path : paths) {
+    if (!LockStale(path)) continue;
     // Their launcher has ended them, unless it was killed as well.
     const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path), kLeftoverLimit);
     if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
+    if (alive) alive();
+  }
+  for (const std::string& path : paths) {
+    if (cancel.cancelled()) return;
+    const std::optional<UniqueFd> lock = LockStale(path);
+    if (!lock) continue;
     const absl::Status removed = RemoveTaskFolder(path, cancel, alive);
     if (!removed.ok() && cancel.cancelled()) return;
     if (removed.ok()) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <optional>
 
@@ -37,6 +38,30 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
                    ": the name is not valid UTF-8 or holds a line end; no store can keep it"));
 }
 
+// So many outputs may fail for a reason of their own (D16): where nothing may be written at all, it
+// helps nobody to have ten thousand of them refused.
+constexpr int kMaxFailures = 10;
+
+struct Ended {
+  std::optional<DeliveredFile> delivered;
+  std::string skipped;  // the reason
+  absl::Status failed;
+};
+
+// `stopped` is what ended all transfers, if anything did.
+absl::Status FirstFailure(const std::vector<Ended>& ended, absl::Status stopped) {
+  if (IsMachineFault(stopped) || absl::IsCancelled(stopped)) return stopped;
+  absl::Status first;
+  size_t count = 0;
+  for (const Ended& one : ended) {
+    if (one.failed.ok()) continue;
+    if (count++ == 0) first = one.failed;
+  }
+  if (count < 2) return first;
+  return WithMessage(first, absl::StrCat(first.message(), " (and ", count - 1, " more",
+                                         stopped.ok() ? ")" : "; the rest was not tried)"));
+}
+
 }  // namespace
 
 absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<std::string>& paths,
@@ -50,12 +75,8 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
   TransferOptions options = transfer;
   options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
 
-  struct Ended {
-    std::optional<DeliveredFile> delivered;
-    std::string skipped;  // the reason
-  };
   std::vector<Ended> ended(paths.size());
-  absl::Status status = ParallelFor(paths.size(), transfers_, [&](size_t i) {
+  const auto deliver = [&](size_t i) -> absl::Status {
     const std::string& path = paths[i];
     if (!CanBeAnObjectName(path)) return absl::OkStatus();
     const auto fd = OpenBelow(folder->get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -78,7 +99,15 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
     ended[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
     progress.AddFile();
     return absl::OkStatus();
+  };
+  std::atomic<int> failures = 0;
+  absl::Status status = ParallelFor(paths.size(), transfers_, [&](size_t i) {
+    absl::Status failed = deliver(i);
+    if (failed.ok() || IsMachineFault(failed) || absl::IsCancelled(failed)) return failed;
+    ended[i].failed = failed;
+    return ++failures < kMaxFailures ? absl::OkStatus() : failed;
   });
+  status = FirstFailure(ended, status);
   for (size_t i = 0; i < paths.size(); ++i) {
     if (ended[i].delivered) result.files.push_back(*std::move(ended[i].delivered));
     if (!ended[i].skipped.empty()) result.skipped.push_back({paths[i], ended[i].skipped});

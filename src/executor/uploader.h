@@ -21,9 +21,10 @@ class Uploader {
 
   // Uploads `paths` (relative to `work_folder`) to `folder_url`/path. What arrived is appended to
   // `result.files` in the order of `paths`, also after an error; what cannot be opened for lack of
-  // permission, or not be read, goes to `result.skipped`. A name that no store can hold (malformed
-  // UTF-8, a line end) is an error too, but only after all other files were delivered. `transfer`
-  // holds for each file; its on_bytes is not used.
+  // permission, or not be read, goes to `result.skipped`. A file that fails for a reason of its
+  // own, or has a name that no store can hold (malformed UTF-8, a line end), is an error, but the
+  // others are delivered first; ten such failures end it, and so do a machine fault and a cancelled
+  // token. `transfer` holds for each file; its on_bytes is not used.
   absl::Status Upload(const std::string& work_folder, const std::vector<std::string>& paths,
                       const std::string& folder_url, const TransferOptions& transfer,
                       const Log& log, TaskResult& result);

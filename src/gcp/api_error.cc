@@ -139,12 +139,18 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
   return "";
 }
 
+// How Google's front end ends the title of its pages: "<title>Error 404 (Not Found)!!1</title>". It
+// answers so itself for some requests that reach no service, like one for a bucket with an odd
+// name.
+constexpr absl::string_view kGooglePage = ")!!1</title>";
+
 // A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
-// may be another one in a moment. Only the metadata server writes pages itself.
+// may be another one in a moment. Pages of the metadata server and of Google are their own word.
 bool IsOfMiddlebox(const HttpResponse& response) {
   if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
-  return page && response.headers.Find("Metadata-Flavor") == nullptr;
+  return page && response.headers.Find("Metadata-Flavor") == nullptr &&
+         !absl::StrContains(response.body, kGooglePage);
 }
 
 bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {

@@ -31,8 +31,12 @@ absl::string_view NameProblem(absl::string_view object) {
   return "";
 }
 
+// Cloud Storage's rules in short: nothing that its front end would refuse as a URL.
 bool IsBucketName(absl::string_view bucket) {
-  return !bucket.empty() && std::all_of(bucket.begin(), bucket.end(), [](char c) {
+  constexpr size_t kMaxBucketBytes = 222;
+  if (bucket.empty() || bucket.size() > kMaxBucketBytes) return false;
+  if (!absl::ascii_isalnum(static_cast<unsigned char>(bucket.front()))) return false;
+  return std::all_of(bucket.begin(), bucket.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
   });
 }

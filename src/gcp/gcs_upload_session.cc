@@ -21,6 +21,8 @@ namespace {
 
 // The first and three more, whatever became of those before.
 constexpr int kMaxSessions = 4;
+// So often another object may be in the place that was free a moment ago.
+constexpr int kMaxConflicts = 4;
 // How often in a row we may send and the server keep nothing new.
 constexpr int kMaxFruitless = 5;
 
@@ -60,7 +62,8 @@ class Session {
   absl::Status SendRest();
   absl::StatusOr<bool> Digest(const absl::StatusOr<HttpResponse>& response);
   absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
-  absl::Status Abandon(const absl::Status& why, bool machines_fault = true);
+  absl::Status Abandon(const absl::Status& why);
+  absl::Status MeetConflict();
 
   GcsClient& client_;
   const GcsName& name_;
@@ -73,7 +76,8 @@ class Session {
   bool look_first_ = true;  // what is in the object's place now?
   bool looked_ = false;     // that was answered once
   std::string uri_;         // of the session; a secret: who has it can write. Empty: none
-  int sessions_ = 0;
+  int sessions_ = 0;        // begun, without those that met a conflict
+  int conflicts_ = 0;
   bool ask_first_ = false;  // how much has the session kept?
   uint64_t kept_ = 0;       // bytes, as the server said last
   uint64_t sent_ = 0;       // bytes that this session may have at most
@@ -112,6 +116,8 @@ absl::StatusOr<bool> Session::LookFirst() {
 }
 
 absl::Status Session::Start() {
+  // Not the machine's fault: tasks that write one object fail.
+  if (conflicts_ == kMaxConflicts) return Contended();
   ++sessions_;
   Json metadata = {{"name", name_.object}, {"contentType", "application/octet-stream"}};
   if (hash_first_) {
@@ -131,10 +137,7 @@ absl::Status Session::Start() {
     --sessions_;  // there is none: patience is the bound here
     return response.status();
   }
-  if (response->status == 412) {
-    look_first_ = true;
-    return Abandon(Contended(), /*machines_fault=*/false);
-  }
+  if (response->status == 412) return MeetConflict();
   const std::string* const location = response->headers.Find("Location");
   if (location == nullptr || !IsSessionUrl(*location, client_.encrypted())) {
     --sessions_;
@@ -204,8 +207,7 @@ absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& respons
       return Abandon(absl::UnavailableError(
           absl::StrCat("the upload session has ended (HTTP ", response->status, ")")));
     case 412:
-      look_first_ = true;
-      return Abandon(Contended(), /*machines_fault=*/false);
+      return MeetConflict();
     default:
       break;
   }
@@ -227,12 +229,21 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
 }
 
 // Forgets the session; the next attempt begins a new one, from the first byte.
-absl::Status Session::Abandon(const absl::Status& why, bool machines_fault) {
+absl::Status Session::Abandon(const absl::Status& why) {
   uri_.clear();
   if (sessions_ < kMaxSessions) return TryAgain(why);
-  const absl::Status end(why.code(),
-                         absl::StrCat(why.message(), " (", sessions_, " upload sessions)"));
-  return machines_fault ? MachineFault(end) : end;
+  return MachineFault(
+      absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+}
+
+// There is another object now: somebody else's, or ours, if the answer to an earlier session was
+// lost. That is looked at before anything else.
+absl::Status Session::MeetConflict() {
+  uri_.clear();
+  --sessions_;  // it did not die
+  ++conflicts_;
+  look_first_ = true;
+  return TryAgain(Contended());
 }
 
 }  // namespace

@@ -173,7 +173,9 @@ absl::StatusOr<VmIdentity> MetadataServer::Identity(const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const std::string zone, Get("instance/zone", cancel));
   ASSIGN_OR_RETURN(const std::string name, Get("instance/name", cancel));
   identity.owner = absl::StrCat(zone, "/", name);
-  if (zone.empty() || name.empty() || HasControlCharacter(identity.owner)) {
+  const absl::string_view owner = identity.owner;
+  if (absl::StartsWith(owner, "/") || absl::EndsWith(owner, "/") ||
+      absl::StrContains(owner, "//") || HasControlCharacter(owner)) {
     return absl::FailedPreconditionError("the metadata server does not name this VM");
   }
   ASSIGN_OR_RETURN(std::optional<std::string> address,

@@ -66,6 +66,7 @@ class MetadataServer {
   absl::StatusOr<MetadataValue> WaitForChange(absl::string_view path, absl::string_view etag,
                                               absl::Duration timeout, const CancelToken& cancel);
 
+  // Besides the errors above: FailedPrecondition if zone and name make no path.
   absl::StatusOr<VmIdentity> Identity(const CancelToken& cancel);
 
  private:

@@ -78,6 +78,7 @@ class DatastoreQueue : public Queue {
   // True if it need not be looked at again.
   bool SettleAbandoned(const JournalEntry& entry);
   bool MayStillLand(const JournalEntry& entry);
+  absl::Time FirstSeen(const JournalEntry& entry);
   // Ok only when it is written down that this claim is about to be made.
   absl::Status Announce(const TaskEntity& task, absl::Time now);
   // What was announced was not made.
@@ -122,7 +123,7 @@ class DatastoreQueue : public Queue {
   std::optional<Unsettled> unsettled_end_;
   ClaimJournal* const journal_;  // may be null
   bool looked_for_abandoned_ = false;
-  // When we first looked at what may still land: by task and time of the claim.
+  // When we first looked at what may still land, or is refused: by task and time of the claim.
   std::map<std::pair<std::string, absl::Time>, absl::Time> first_seen_;
   std::vector<std::pair<Claim, Outcome>> given_up_;
   std::vector<RecordedEnd> ends_;

@@ -12,6 +12,10 @@ namespace {
 // An end that took longer is not repeated here: a worker that is to stop has no time for it.
 constexpr absl::Duration kPromptly = absl::Seconds(3);
 
+// A hand-back that the server calls invalid may only be so for a confused server or proxy; as long
+// as our own ends (worker/consumer).
+constexpr absl::Duration kRefused = absl::Minutes(5);
+
 }  // namespace
 
 absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) {
@@ -148,20 +152,27 @@ bool DatastoreQueue::SettleAbandoned(const JournalEntry& entry) {
     log.Warning("handed back: a worker of this machine had claimed it and is dead");
   } else if (absl::IsAborted(status) && MayStillLand(entry)) {
     return false;  // looked at again when there is time
-  } else if (!absl::IsAborted(status) && !absl::IsInvalidArgument(status)) {
+  } else if (absl::IsInvalidArgument(status) && clock_.Now() >= FirstSeen(entry) + kRefused) {
+    log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message());
+  } else if (!absl::IsAborted(status)) {
     log.Warning("cannot look after what a dead worker claimed: ", status.message());
     return false;
   }
   return true;
 }
 
-// Whether the commit of a claim that is not there may be on its way still. The writer's clock may
-// have been wrong, or ours: what we saw long ago cannot come any more either.
-bool DatastoreQueue::MayStillLand(const JournalEntry& entry) {
+absl::Time DatastoreQueue::FirstSeen(const JournalEntry& entry) {
   const absl::Time now = clock_.Now();
   absl::Time& seen = first_seen_.try_emplace({entry.task_id, entry.claimed_at}, now).first->second;
   seen = std::min(seen, now);  // it was set back
-  if (now >= std::min(seen, entry.sent_at) + kLongestTransaction) return false;
+  return seen;
+}
+
+// Whether the commit of a claim that is not there may be on its way still. The writer's clock may
+// have been wrong, or ours: what we saw long ago cannot come any more either.
+bool DatastoreQueue::MayStillLand(const JournalEntry& entry) {
+  const absl::Time seen = FirstSeen(entry);
+  if (clock_.Now() >= std::min(seen, entry.sent_at) + kLongestTransaction) return false;
   const absl::StatusOr<LookupResult> read =
       client_.Lookup({{kTaskKind, entry.task_id}}, CancelToken());
   if (!read.ok()) return true;

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
+#include "task/task.h"
 #include "worker/end_alarm.h"
 #include "worker/exit_code.h"
 
@@ -79,8 +80,10 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
                                                         absl::FormatDuration(lasted)));
   };
   actions.give_up = [period, held = std::move(held), hand_back, &sink] {
-    const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
-                                            absl::FormatDuration(2 * period));
+    // Not an orderly end, so that a task that sticks every worker is given up at some time.
+    const std::string reason =
+        absl::StrCat(kAbandonedPrefix, "the worker was stuck: no sign of life for ",
+                     absl::FormatDuration(2 * period));
     EndByAlarm(kStuckHandBack + kAlarmSlack, kExitStuck);
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {

@@ -27,7 +27,7 @@ class Help(LabTest):
         text = self.lab.run("--help").stdout
         for command in COMMANDS:
             self.assertIn(command, text)
-        for code in ("0", "1", "2", "3", "4", "5", "130", "143"):
+        for code in ("0", "1", "2", "3", "4", "5", "6", "75", "130", "143"):
             self.assertRegex(text, rf"(?m)^ *{code}\b")
 
     def test_consume_lists_all_flags_of_the_contract(self):

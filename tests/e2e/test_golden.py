@@ -66,8 +66,8 @@ ENTITY_DIFFERENCES = [
     ("monitor_address", None, "the same"),
 ]
 # Entries of the history that were there stay as they were; Go drops nulls and index flags. Ours
-# have the golden keys, and what they say of the owner and the reason of an end besides.
-HISTORY_MORE_KEYS = {"owner", "failure_reason"}
+# have the golden keys, and the reason of an end besides.
+HISTORY_MORE_KEYS = {"failure_reason"}
 
 
 def normal_stdout(text):

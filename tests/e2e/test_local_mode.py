@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import struct
 import time
 import unittest
@@ -71,6 +72,20 @@ class TasksFile(LabTest):
         self.run_tasks(*[entity(n, self.lab.spec(f"job.{n}", command)) for n in (1, 2)])
         self.assert_complete("job.1")
         self.assertEqual(self.lab.log("job.2"), "job.2 job 2\n")
+
+    def test_nobody_is_asked_for_anything(self):  # D60
+        with socket.create_server(("127.0.0.1", 0)) as anybody:
+            address = "%s:%d" % anybody.getsockname()
+            self.lab.write_tasks([self.lab.task("a.1", "true")])
+            worker = self.lab.consume(environment={
+                "GOOGLE_APPLICATION_CREDENTIALS": str(self.lab.folder / "missing.json"),
+                "GCE_METADATA_HOST": address, "DATASTORE_EMULATOR_HOST": address,
+                "STORAGE_EMULATOR_HOST": f"http://{address}", "HTTPS_PROXY": f"http://{address}"})
+            self.assertEqual(worker.exit_code, 0, worker.stderr)
+            self.assert_complete("a.1")
+            anybody.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                anybody.accept()
 
     def test_args_may_be_the_url_of_the_spec(self):
         spec = json.dumps(self.lab.spec("a.1", "echo from far")).encode()

@@ -26,6 +26,7 @@ class StartupScript(LabTest):
         self.set("sparkles-worker", "gs://lab/bin/some worker")
         self.set("sparkles-cluster", "the-cluster")
         self.set("sparkles-worker-sha256", hashlib.sha256(WORKER).hexdigest())
+        self.set("sparkles-flags", " --shutdownAfter 7  --logLevel=* ")
 
     def set(self, name, value):
         self.cloud.metadata.set(f"instance/attributes/{name}", value)
@@ -39,7 +40,7 @@ class StartupScript(LabTest):
                 self.skipTest(f"no {name} here")
             (tools / name).symlink_to(os.path.realpath(found))
         worker = self.lab.run(
-            SCRIPT, "--shutdownAfter", "7", program="/bin/sh",
+            SCRIPT, "--localhost", program="/bin/sh",
             environment={"PATH": str(tools), "GCE_METADATA_HOST": self.cloud.address,
                          "STORAGE_EMULATOR_HOST": f"http://{self.cloud.address}",
                          "SPARKLES_FOLDER": str(self.lab.folder / "vm"), "SPARKLES_TRIES": "2"})
@@ -51,7 +52,8 @@ class StartupScript(LabTest):
         vm = self.lab.folder / "vm"
         self.assertEqual(worker.stdout,
                          "started: consume --projectId the-project --cluster the-cluster "
-                         f"--tasksDir {vm}/tasks --cacheDir {vm}/cache --shutdownAfter 7\n")
+                         f"--tasksDir {vm}/tasks --cacheDir {vm}/cache --shutdownAfter 7 "
+                         "--logLevel=* --localhost\n")
         self.assertEqual([path.name for path in vm.iterdir()], ["sparklesworker"])
 
     def test_curl(self):
@@ -62,6 +64,10 @@ class StartupScript(LabTest):
 
     def test_python(self):
         self.assert_starts_with("python3")
+
+    def test_no_flags(self):
+        self.set("sparkles-flags", None)
+        self.assertRegex(self.run_with("python3").stdout, "/cache --localhost\n")
 
     def test_half_a_download_is_not_taken(self):
         self.set("sparkles-worker-sha256", "")

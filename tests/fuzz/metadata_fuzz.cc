@@ -18,8 +18,10 @@ void Check(absl::string_view input) {
   MetadataServer metadata({"169.254.169.254", true}, server, clock);
   const auto identity = metadata.Identity(never);
   if (identity.ok()) {
-    Require(!absl::StartsWith(identity->owner, "/") && !absl::EndsWith(identity->owner, "/"),
+    Require(!absl::StartsWith(identity->owner, "/") && !absl::EndsWith(identity->owner, "/") &&
+                absl::StrContains(identity->owner, "/"),
             "an owner has a zone and a name");
+    Require(!absl::StrContains(identity->owner, "//"), "no part of an owner is empty");
     Require(!HasControlCharacter(identity->owner), "an owner is one line");
   }
   const auto preempted =

@@ -13,12 +13,15 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forbidden_calls.h"
 #include "tests/support/recorded_log.h"
+#include "tests/support/stranger.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -201,6 +204,16 @@ TEST_F(TaskFolderTest, WhoIsToStopAmidARemovalLeavesTheRestOfIt) {
   EXPECT_EQ(recorded_.Text(), "");
   RemoveStaleTaskFolders(tasks_dir_, CancelToken(), recorded_.log());
   EXPECT_FALSE(Exists(stale));
+}
+
+TEST_F(TaskFolderTest, WhoIsToStopEndsWhatRunsInAllOfThemAllTheSame) {
+  std::vector<pid_t> orphans;
+  for (const char* name : {"task-123456789", "task-123456780"}) {
+    orphans.push_back(StartStranger("SPARKLES_TASK_DIR=" + MakeStale(name), folder_));
+  }
+  cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+  RemoveStale();
+  for (const pid_t orphan : orphans) EXPECT_TRUE(Eventually([&] { return !Lives(orphan); }));
 }
 
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {

@@ -124,7 +124,9 @@ TEST_F(TaskRunFailureTest, APostExecScriptThatCannotBeLoggedRunsAllTheSame) {
 }
 
 TEST_F(TaskRunFailureTest, AScriptBeyondItsTimeLimitIsEndedAndTheTaskGoesOn) {  // D41
-  scripts_["pre-exec"] = [](const Command&, const CancelToken&) {
+  options_.time_limit = absl::Hours(2);
+  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+    EXPECT_EQ(command.time_limit, absl::Hours(2));
     CommandExit exit = DiedOf(SIGTERM);
     exit.timed_out = true;
     return exit;

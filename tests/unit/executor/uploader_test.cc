@@ -89,16 +89,44 @@ TEST_F(UploaderTest, TheListGrowsAtItsEnd) {
   EXPECT_THAT(Delivered(), ElementsAre("before", "a"));
 }
 
-TEST_F(UploaderTest, StopsAtTheFirstFailureAndNamesTheObject) {
-  for (const char* name : {"a", "b", "c"}) Write(name, name);
+// D16
+TEST_F(UploaderTest, AnOutputThatFailsIsNamedAndTheOthersArrive) {
+  for (const char* name : {"a", "b", "c", "d"}) Write(name, name);
   store_.Add({.method = StoreMethod::kUpload,
               .url_part = "job/b",
               .status = absl::PermissionDeniedError("gs://b/job/b: 403")});
-  const absl::Status status = Upload({"a", "b", "c"});
+  absl::Status status = Upload({"a", "b", "c", "d"});
   EXPECT_TRUE(absl::IsPermissionDenied(status));
   EXPECT_EQ(status.message(), "gs://b/job/b: 403");
-  EXPECT_THAT(Delivered(), ElementsAre("a"));
-  EXPECT_FALSE(memory_.Get("gs://b/job/c").has_value());
+  EXPECT_THAT(Delivered(), ElementsAre("a", "c", "d"));
+  status = Upload({"a", "gone.txt", "lost.txt", "d"});
+  EXPECT_EQ(status.message(), "output: gone.txt: No such file or directory (and 1 more)");
+}
+
+TEST_F(UploaderTest, WhereNothingMayBeWrittenTenRefusalsAreEnough) {
+  std::vector<std::string> paths;
+  for (int i = 100; i < 200; ++i) {
+    paths.push_back("f" + std::to_string(i));
+    Write(paths.back(), "");
+    store_.Add({.method = StoreMethod::kUpload,
+                .url_part = "job/" + paths.back(),
+                .status = absl::PermissionDeniedError(paths.back() + ": 403")});
+  }
+  EXPECT_EQ(Upload(paths).message(), "f100: 403 (and 9 more; the rest was not tried)");
+}
+
+TEST_F(UploaderTest, AMachineFaultEndsItAtOnce) {
+  for (const char* name : {"a", "b", "c"}) Write(name, name);
+  store_.Add({.method = StoreMethod::kUpload,
+              .url_part = "job/a",
+              .status = absl::PermissionDeniedError("gs://b/job/a: 403")});
+  store_.Add({.method = StoreMethod::kUpload,
+              .url_part = "job/b",
+              .status = MachineFault(absl::UnavailableError("away for 30 minutes"))});
+  const absl::Status status = Upload({"a", "b", "c"});
+  EXPECT_TRUE(IsMachineFault(status));
+  EXPECT_EQ(status.message(), "away for 30 minutes");
+  EXPECT_THAT(Delivered(), IsEmpty());
 }
 
 TEST_F(UploaderTest, AFullDiskStaysTheMachinesFault) {

@@ -74,6 +74,14 @@ TEST(ApiErrorTest, ThePagesOfTheMetadataServerAreItsOwn) {
   EXPECT_FALSE(IsTransient(MakeApiError(page, "host")));
 }
 
+TEST(ApiErrorTest, ThePagesOfGooglesFrontEndAreItsOwn) {
+  const char* const page =
+      "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p>Not found.";
+  EXPECT_EQ(ErrorOf(404, page).code(), absl::StatusCode::kNotFound);
+  for (const int status : {400, 403, 404}) EXPECT_FALSE(IsTransient(ErrorOf(status, page)));
+  EXPECT_TRUE(IsTransient(ErrorOf(502, page)));
+}
+
 TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {
   EXPECT_TRUE(IsGoogleError(ErrorOf(400, R"({"error":{"status":"INVALID_ARGUMENT"}})")));
   for (const char* body : {"", "<html>", "{}", R"({"error":"invalid"})", R"({"error":{}})"}) {

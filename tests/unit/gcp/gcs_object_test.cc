@@ -23,12 +23,14 @@ TEST(GcsObject, UrlsKeepEveryByteOfTheName) {
 TEST(GcsObject, WhatCanBeNoObjectIsInvalidAndNamed) {
   for (const std::string url :
        {"", "gs://", "gs://b", "gs://b/", "gs:///a", "file:///a", "gs://b/a/", "gs://b/.",
-        "gs://b/..", "gs://b/a\nb", "gs://b/a\rb", "gs://b/\xFF", "gs://b c/a", "gs://b?x/a"}) {
+        "gs://b/..", "gs://b/a\nb", "gs://b/a\rb", "gs://b/\xFF", "gs://b c/a", "gs://b?x/a",
+        "gs://./a", "gs://../a"}) {
     const absl::Status status = ParseGcsUrl(url).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << url;
     EXPECT_EQ(status.message().find_first_of("\r\n"), absl::string_view::npos);
   }
   EXPECT_FALSE(ParseGcsUrl("gs://b/" + std::string(1025, 'x')).ok());
+  EXPECT_FALSE(ParseGcsUrl("gs://" + std::string(223, 'x') + "/a").ok());
 }
 
 TEST(GcsObject, ChecksumsAreBase64OfTheBigEndianBytes) {

@@ -242,6 +242,31 @@ TEST_F(GcsUploadSessionTest, FourDeadSessionsAreEnough) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("4 upload sessions"));
 }
 
+// One of them may have made the object, and its answer was lost.
+TEST_F(GcsUploadSessionTest, AConflictAfterDeadSessionsIsLookedAt) {
+  server_.Answer("?fields=", Missing());
+  for (int i = 0; i < 3; ++i) {
+    ScriptStart();
+    server_.Answer(kSession, MakeResponse(410));
+  }
+  ScriptStart();
+  server_.Answer(kSession, MakeResponse(412));
+  server_.Answer("?fields=", Done(8));
+  ExpectStored(8);
+}
+
+TEST_F(GcsUploadSessionTest, WhoLosesTheRaceFourTimesFails) {
+  server_.Answer("?fields=", Missing());
+  for (int64_t i = 1; i <= 4; ++i) {
+    ScriptStart(i - 1);
+    server_.Answer(kSession, MakeResponse(412));
+    server_.Answer("?fields=", Resource("theirs", i));
+  }
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsUnavailable(status) && !IsMachineFault(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("others write this object"));
+}
+
 TEST_F(GcsUploadSessionTest, AServerThatLosesTrackStartsANewSession) {
   // More than it was sent; less than it had; something else.
   for (const char* second : {"bytes=0-999998", "bytes=0-9", "bytes=5-9"}) {

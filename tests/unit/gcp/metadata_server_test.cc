@@ -153,9 +153,16 @@ TEST_F(MetadataServerTest, WithoutAnExternalAddressTheInternalOneWillDo) {
 }
 
 TEST_F(MetadataServerTest, ANamelessVmIsAnError) {
-  transport_.Answer("instance/zone", Flavored(200, "projects/1/zones/z"));
-  transport_.Answer("instance/name", Flavored(200, ""));
-  EXPECT_FALSE(vm_.Identity(cancel_).ok());
+  const std::pair<const char*, const char*> kZoneAndName[] = {
+      {"projects/1/zones/z", ""},  {"", "vm"},
+      {"/zones/z", "vm"},          {"projects/1/zones/z/", "vm"},
+      {"projects//zones/z", "vm"}, {"projects/1/zones/z", "v\nm"}};
+  for (const auto& [zone, name] : kZoneAndName) {
+    MetadataServer vm({"169.254.169.254", true}, transport_, clock_);
+    transport_.Answer("instance/zone", Flavored(200, zone));
+    transport_.Answer("instance/name", Flavored(200, name));
+    EXPECT_TRUE(absl::IsFailedPrecondition(vm.Identity(cancel_).status())) << zone << " " << name;
+  }
 }
 
 TEST_F(MetadataServerTest, AChangeIsWaitedForFromTheValueThatIsKnown) {

@@ -8,41 +8,13 @@
 
 #include <string>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/file.h"
 #include "tests/support/eventually.h"
+#include "tests/support/stranger.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
 namespace {
-
-// A process whose parent is not this one: a shell that starts it and goes.
-pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
-  const std::string pid_file = folder / "pid";
-  const std::string script = absl::StrCat("sleep 600 > /dev/null 2>&1 & echo $! > ", pid_file);
-  std::string shell = "/bin/sh";
-  std::string flag = "-c";
-  std::string text = script;
-  std::string set = variable;
-  char* const argv[] = {shell.data(), flag.data(), text.data(), nullptr};
-  char* const environment[] = {set.data(), nullptr};
-  pid_t pid = 0;
-  EXPECT_EQ(posix_spawn(&pid, shell.c_str(), nullptr, nullptr, argv, environment), 0);
-  EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
-  const int stranger = std::stoi(ReadFile(pid_file, 100).value_or("0"));
-  const std::string proc = absl::StrCat("/proc/", stranger);
-  EXPECT_TRUE(Eventually([&] {  // amid exec it has no environment
-    return absl::StartsWith(ReadFile(proc + "/cmdline", 100).value_or(""), "sleep") &&
-           absl::StrContains(ReadFile(proc + "/environ", 64 << 10).value_or(""), variable);
-  }));
-  return stranger;
-}
-
-bool Lives(pid_t pid) {
-  const auto status = ReadFile(absl::StrCat("/proc/", pid, "/status"), 64 << 10);
-  return status.ok() && status->find("State:\tZ") == std::string::npos;
-}
 
 TEST(LeftoversTest, WhoCarriesTheMarkIsEndedAndNobodyElse) {
   const TempFolder folder;

@@ -27,6 +27,7 @@ namespace sparkles {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 absl::Status LostAnswer() {
   return Transient(absl::UnavailableError("the answer was lost"), /*maybe_applied=*/true);
@@ -247,6 +248,24 @@ TEST_F(DatastoreClaimTest, AClaimOfTheFutureIsNotLookedAfterForEver) {
     EXPECT_EQ(Journals(), journals);
     clock_.Advance(absl::Seconds(140));
   }
+}
+
+TEST_F(DatastoreClaimTest, AHandBackForADeadWorkerThatIsRefusedIsRepeatedForMinutes) {
+  PutTask("job.1");
+  auto journal = OpenJournal();
+  ASSERT_TRUE(MakeQueue("vm", journal.get())->ClaimOne(never_).value());
+  journal.reset();
+  RefuseCommits("abandoned");
+  const auto next_journal = OpenJournal();
+  const auto next = MakeQueue("vm", next_journal.get());
+  for (int minute = 0; minute < 5; ++minute) {
+    EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
+    EXPECT_EQ(Journals(), 2U) << minute;
+    clock_.Advance(absl::Minutes(1));
+  }
+  EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
+  EXPECT_EQ(Journals(), 1U);
+  EXPECT_THAT(log_.Text(), HasSubstr("stays claimed by a dead worker"));
 }
 
 TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsRecordedWhenNothingIsLeftToClaim) {
