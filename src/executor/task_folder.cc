@@ -29,6 +29,8 @@ constexpr size_t kDigits = 9;
 constexpr char kLockName[] = "/.lock";
 // Who does not die of KILL in that time waits for a dead disk.
 constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
+// The same for who is to stop, and has more to do: KILL is sent at once anyway.
+constexpr absl::Duration kHurriedLeftoverLimit = absl::Milliseconds(300);
 
 // The lock of a folder if nobody holds it and it is still there; Aborted otherwise. A lock file
 // that another worker removed between our open and our flock is no lock.
@@ -188,15 +190,19 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
     return absl::OkStatus();
   });
   // What still runs first, in all of them: that must not wait for the removal of a large folder,
-  // and who is to stop has no time for that.
+  // and who is to stop has no time for that. Who dies meanwhile is looked after another time.
+  std::vector<std::string> stale;
   for (const std::string& path : paths) {
-    if (!LockStale(path)) continue;
+    const std::optional<UniqueFd> lock = LockStale(path);
+    if (!lock) continue;
+    stale.push_back(path);
     // Their launcher has ended them, unless it was killed as well.
-    const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path), kLeftoverLimit);
+    const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path),
+                                   cancel.cancelled() ? kHurriedLeftoverLimit : kLeftoverLimit);
     if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
     if (alive) alive();
   }
-  for (const std::string& path : paths) {
+  for (const std::string& path : stale) {
     if (cancel.cancelled()) return;
     const std::optional<UniqueFd> lock = LockStale(path);
     if (!lock) continue;

@@ -140,9 +140,13 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
 }
 
 // How Google's front end ends the title of its pages: "<title>Error 404 (Not Found)!!1</title>". It
-// answers so itself for some requests that reach no service, like one for a bucket with an odd
-// name.
+// answers so itself for some requests that reach no service, like one for an odd bucket.
 constexpr absl::string_view kGooglePage = ")!!1</title>";
+
+// Its page for 400 is seen by good requests too, and not when they are repeated.
+bool IsOfGooglesFrontEnd(const HttpResponse& response) {
+  return response.status != 400 && absl::StrContains(response.body, kGooglePage);
+}
 
 // A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
 // may be another one in a moment. Pages of the metadata server and of Google are their own word.
@@ -150,7 +154,7 @@ bool IsOfMiddlebox(const HttpResponse& response) {
   if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
   return page && response.headers.Find("Metadata-Flavor") == nullptr &&
-         !absl::StrContains(response.body, kGooglePage);
+         !IsOfGooglesFrontEnd(response);
 }
 
 bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -28,6 +29,14 @@ constexpr uint64_t kMostUploadBuffer = 64 << 10;
 // No server of ours sends as much; it bounds what a mad one can make us hold.
 constexpr size_t kMaxHeaderBytes = 256 << 10;
 constexpr std::chrono::milliseconds kProgressInterval{1000};
+
+// A token of RFC 9110, section 5.6.2.
+bool IsHeaderName(absl::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("!#$%&'*+-.^_`|~", c);
+  });
+}
 
 long Milliseconds(absl::Duration duration) {
   if (duration == absl::InfiniteDuration()) return 0;  // libcurl's "no limit"
@@ -274,7 +283,8 @@ bool CurlExchange::TakeHead() {
     if (bytes > kMaxHeaderBytes) {
       return Fail(TooLarge("headers", kMaxHeaderBytes));
     }
-    response_.headers.Add(header->name, header->value);
+    // What is none is nobody's: curl passes on whatever stands before a colon.
+    if (IsHeaderName(header->name)) response_.headers.Add(header->name, header->value);
   }
   return true;
 }

@@ -78,7 +78,10 @@ class DatastoreQueue : public Queue {
   // True if it need not be looked at again.
   bool SettleAbandoned(const JournalEntry& entry);
   bool MayStillLand(const JournalEntry& entry);
-  absl::Time FirstSeen(const JournalEntry& entry);
+  // By task and time of the claim.
+  using Times = std::map<std::pair<std::string, absl::Time>, absl::Time>;
+  // When this was first asked of the entry.
+  absl::Time FirstTime(Times& times, const JournalEntry& entry);
   // Ok only when it is written down that this claim is about to be made.
   absl::Status Announce(const TaskEntity& task, absl::Time now);
   // What was announced was not made.
@@ -123,8 +126,8 @@ class DatastoreQueue : public Queue {
   std::optional<Unsettled> unsettled_end_;
   ClaimJournal* const journal_;  // may be null
   bool looked_for_abandoned_ = false;
-  // When we first looked at what may still land, or is refused: by task and time of the claim.
-  std::map<std::pair<std::string, absl::Time>, absl::Time> first_seen_;
+  Times first_seen_;     // when we first looked at what may still land
+  Times first_refused_;  // when a dead worker's hand-back was first refused
   std::vector<std::pair<Claim, Outcome>> given_up_;
   std::vector<RecordedEnd> ends_;
   RecordedEnd ending_;  // what the transaction in work will have ended, if it ends a task

@@ -133,6 +133,7 @@ void DatastoreQueue::HandBackAbandoned() {
     if (options_.before_hand_back) options_.before_hand_back();
     if (!SettleAbandoned(entry)) return false;
     first_seen_.erase({entry.task_id, entry.claimed_at});
+    first_refused_.erase({entry.task_id, entry.claimed_at});
     return true;
   });
 }
@@ -152,7 +153,8 @@ bool DatastoreQueue::SettleAbandoned(const JournalEntry& entry) {
     log.Warning("handed back: a worker of this machine had claimed it and is dead");
   } else if (absl::IsAborted(status) && MayStillLand(entry)) {
     return false;  // looked at again when there is time
-  } else if (absl::IsInvalidArgument(status) && clock_.Now() >= FirstSeen(entry) + kRefused) {
+  } else if (absl::IsInvalidArgument(status) &&
+             clock_.Now() >= FirstTime(first_refused_, entry) + kRefused) {
     log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message());
   } else if (!absl::IsAborted(status)) {
     log.Warning("cannot look after what a dead worker claimed: ", status.message());
@@ -161,9 +163,9 @@ bool DatastoreQueue::SettleAbandoned(const JournalEntry& entry) {
   return true;
 }
 
-absl::Time DatastoreQueue::FirstSeen(const JournalEntry& entry) {
+absl::Time DatastoreQueue::FirstTime(Times& times, const JournalEntry& entry) {
   const absl::Time now = clock_.Now();
-  absl::Time& seen = first_seen_.try_emplace({entry.task_id, entry.claimed_at}, now).first->second;
+  absl::Time& seen = times.try_emplace({entry.task_id, entry.claimed_at}, now).first->second;
   seen = std::min(seen, now);  // it was set back
   return seen;
 }
@@ -171,7 +173,7 @@ absl::Time DatastoreQueue::FirstSeen(const JournalEntry& entry) {
 // Whether the commit of a claim that is not there may be on its way still. The writer's clock may
 // have been wrong, or ours: what we saw long ago cannot come any more either.
 bool DatastoreQueue::MayStillLand(const JournalEntry& entry) {
-  const absl::Time seen = FirstSeen(entry);
+  const absl::Time seen = FirstTime(first_seen_, entry);
   if (clock_.Now() >= std::min(seen, entry.sent_at) + kLongestTransaction) return false;
   const absl::StatusOr<LookupResult> read =
       client_.Lookup({{kTaskKind, entry.task_id}}, CancelToken());

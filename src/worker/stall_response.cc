@@ -80,14 +80,14 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
                                                         absl::FormatDuration(lasted)));
   };
   actions.give_up = [period, held = std::move(held), hand_back, &sink] {
-    // Not an orderly end, so that a task that sticks every worker is given up at some time.
-    const std::string reason =
-        absl::StrCat(kAbandonedPrefix, "the worker was stuck: no sign of life for ",
-                     absl::FormatDuration(2 * period));
+    const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
+                                            absl::FormatDuration(2 * period));
     EndByAlarm(kStuckHandBack + kAlarmSlack, kExitStuck);
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {
-      const absl::Status status = HandBackInTime(*hand_back, *claim, reason);
+      // Not an orderly end, so that a task that sticks every worker is given up at some time.
+      const absl::Status status =
+          HandBackInTime(*hand_back, *claim, absl::StrCat(kAbandonedPrefix, reason));
       sink.WriteUrgently(Severity::kError,
                          absl::StrCat("watchdog: ", claim->task.id,
                                       status.ok() ? " is handed back" : " cannot be handed back: ",

@@ -21,6 +21,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
@@ -159,6 +160,19 @@ TEST(CurlTransport, OnlyTheFinalResponsesHeadersAreKept) {
     EXPECT_EQ(response->headers.Find("X-Trailer"), nullptr);
   }
   EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(CurlTransport, WhatHasNoNameIsNoHeader) {
+  LoopbackServer server([](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Write("HTTP/1.1 200 OK\r\nX-Go\x01od: 1\r\nX-\xFE: 2\r\nX Y: 3\r\nX-~: 4\r\n");
+    connection.Write("Content-Length: 0\r\n\r\n");
+  });
+  CurlTransport transport{CaRoots{}};
+  const auto response = transport.Send(Get(server.url()));
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_THAT(response->headers.entries(),
+              ElementsAre(Pair("X-~", "4"), Pair("Content-Length", "0")));
 }
 
 // The bytes of `printf hello | gzip -n`.

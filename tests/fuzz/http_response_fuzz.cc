@@ -82,7 +82,8 @@ void Check(absl::string_view input) {
   Require(response->status >= 200 && response->status < 1000, "a response has a status");
   Require(response->body.size() <= kMaxBody, "a body has its bounds");
   for (const auto& [name, value] : response->headers.entries()) {
-    Require(!HasControlCharacter(name), "a header's name is a name");
+    Require(!name.empty() && IsUtf8(name) && !HasControlCharacter(name),
+            "a header's name is a name");
     // A bare CR is passed on: URLs are refused with one, and logs escape it.
     Require(value.find('\n') == std::string::npos, "a header is one line");
   }

@@ -216,6 +216,23 @@ TEST_F(TaskFolderTest, WhoIsToStopEndsWhatRunsInAllOfThemAllTheSame) {
   for (const pid_t orphan : orphans) EXPECT_TRUE(Eventually([&] { return !Lives(orphan); }));
 }
 
+// Its command may still run: the mark by which that is found goes with the folder.
+TEST_F(TaskFolderTest, WhoDiesMeanwhileIsLookedAfterAnotherTime) {
+  MakeStale("task-123456789");
+  std::vector<TaskFolder> in_use;
+  std::vector<std::string> paths;
+  for (int i = 0; i < 8; ++i) {
+    in_use.push_back(TaskFolder::Make(tasks_dir_, recorded_.log()).value());
+    paths.push_back(in_use.back().path());
+  }
+  int calls = 0;
+  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+    if (++calls != 2) return;  // the first is for what runs in the stale one
+    for (TaskFolder& folder : in_use) folder.LeaveBehind();
+  });
+  for (const std::string& path : paths) EXPECT_TRUE(Exists(path));
+}
+
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();

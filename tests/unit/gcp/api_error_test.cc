@@ -78,8 +78,8 @@ TEST(ApiErrorTest, ThePagesOfGooglesFrontEndAreItsOwn) {
   const char* const page =
       "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p>Not found.";
   EXPECT_EQ(ErrorOf(404, page).code(), absl::StatusCode::kNotFound);
-  for (const int status : {400, 403, 404}) EXPECT_FALSE(IsTransient(ErrorOf(status, page)));
-  EXPECT_TRUE(IsTransient(ErrorOf(502, page)));
+  for (const int status : {403, 404, 413}) EXPECT_FALSE(IsTransient(ErrorOf(status, page)));
+  for (const int status : {400, 502}) EXPECT_TRUE(IsTransient(ErrorOf(status, page))) << status;
 }
 
 TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {
