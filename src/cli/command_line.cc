@@ -214,6 +214,15 @@ void CommandLine::DeclareConsume() {
 
 void CommandLine::DeclareConsumeLimits() {
   CLI::App* command = app_.get_subcommand("consume");
+  // Runs before AsSizeValue, which takes "-5" for 2^64-5 and what is too large for the largest.
+  const CLI::Validator kSize(
+      [](const std::string& text) -> std::string {
+        const std::string digits = text.substr(0, text.find_first_not_of("0123456789"));
+        uint64_t number = 0;
+        if (absl::SimpleAtoi(digits, &number)) return "";
+        return absl::StrCat(text, " is no size");
+      },
+      "");
   command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
@@ -227,11 +236,13 @@ void CommandLine::DeclareConsumeLimits() {
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
                    "claim nothing with less disk free; default: 100M, at most 1%")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(kSize);
   command
       ->add_option("--cacheSize", consume_.cache_bytes,
                    "keep the cache below this size, e.g. 200G; default: any size")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(kSize);
   command
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
                    "seconds after which a command or script is ended; 0: no limit")

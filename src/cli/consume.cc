@@ -64,6 +64,8 @@ constexpr int kTransferDescriptors = 6;
 // From the last task's end to the process's. Nobody looks after us then, and no disk or server may
 // keep us from going.
 constexpr absl::Duration kLongestFarewell = absl::Seconds(10);
+// Before that, for who still reads logs (ClusterMonitor::AwaitReaders takes 10 s at most).
+constexpr absl::Duration kLongestReaders = absl::Seconds(15);
 
 Severity SeverityOf(const std::string& level) {
   if (level == "debug") return Severity::kDebug;
@@ -175,7 +177,13 @@ class Worker {
     SpaceGuard space({.tasks_dir = options_.tasks_dir,
                       .cache_dir = options_.cache_dir,
                       .min_free_bytes = options_.min_free_bytes,
-                      .cache_bytes = options_.cache_bytes},
+                      .cache_bytes = options_.cache_bytes,
+                      .report =
+                          [this] {
+                            vitals_.heartbeat.Beat();
+                            return drain_.cancelled() ? absl::CancelledError(drain_.reason())
+                                                      : absl::OkStatus();
+                          }},
                      log_);
     consumer_options.check_machine = [this, &space, monitor] {
       if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
@@ -207,6 +215,7 @@ class Worker {
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
+          if (outcome.kind == Outcome::Kind::kClaimLost) vitals_.claim_lost.Add();
           if (monitor != nullptr) monitor->End(claim.task.id);
           return outcome;
         });
@@ -264,8 +273,9 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
   int held = 0;
   const auto hold_claim = [&] {
     if ((*queue)->lock_openings() == held) return;
-    held = (*queue)->lock_openings();
+    const int opened = (*queue)->lock_openings();
     const absl::Status holding = runner.HoldInLauncher((*queue)->lock_fd());
+    if (holding.ok()) held = opened;
     if (!holding.ok()) log.Warning("launcher: ", holding.message());
   };
   const int code =
@@ -324,6 +334,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
                                .watch_period = kClaimWatchPeriod,
                                .record_patience = kRecordPatience},
                               identity->machine_type, [] {});
+  EndByAlarm(kLongestFarewell + kLongestReaders, code);
   if (monitor) monitor->AwaitReaders(worker.stop());
   EndByAlarm(kLongestFarewell, code);
   return code;

@@ -70,7 +70,7 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
 }
 
 void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
-  const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit);
+  const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, options_.report);
   if (evicted.entries == 0) return;
   log_.Info("removed ", evicted.entries, " inputs (", evicted.bytes / kMebibyte,
             " MiB) from the cache; ", evicted.bytes_left / kMebibyte, " MiB are left");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,8 @@ struct SpaceOptions {
   // smaller than 10 GiB.
   std::optional<uint64_t> min_free_bytes;
   std::optional<uint64_t> cache_bytes;  // how large the cache may be between tasks
+  // As EvictEntries takes it: there may be millions of entries.
+  std::function<absl::Status()> report = nullptr;
 };
 
 // Used by one thread.

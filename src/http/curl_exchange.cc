@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "base/status.h"
 #include "http/curl_error.h"
@@ -36,6 +37,13 @@ bool IsHeaderName(absl::string_view name) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
            absl::StrContains("!#$%&'*+-.^_`|~", c);
   });
+}
+
+// One line: line ends, of a folded header or a bare LF that libcurl passes on, are spaces as RFC
+// 9112, section 5.2 and RFC 9110, section 5.5 have it.
+std::string HeaderValue(absl::string_view value) {
+  return std::string(
+      absl::StripAsciiWhitespace(absl::StrReplaceAll(value, {{"\r", " "}, {"\n", " "}})));
 }
 
 long Milliseconds(absl::Duration duration) {
@@ -284,7 +292,9 @@ bool CurlExchange::TakeHead() {
       return Fail(TooLarge("headers", kMaxHeaderBytes));
     }
     // What is none is nobody's: curl passes on whatever stands before a colon.
-    if (IsHeaderName(header->name)) response_.headers.Add(header->name, header->value);
+    if (IsHeaderName(header->name)) {
+      response_.headers.Add(header->name, HeaderValue(header->value));
+    }
   }
   return true;
 }

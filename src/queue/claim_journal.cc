@@ -122,6 +122,12 @@ absl::StatusOr<std::string> ReadEnd(int fd, const std::string& path) {
   return text;
 }
 
+absl::Status SyncData(int fd, const std::string& path) {
+  // EINVAL: a file system that has no notion of it (some network mounts).
+  if (fdatasync(fd) != 0 && errno != EINVAL) return ErrnoError(errno, path);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<JournalEntry> ParseJournal(absl::string_view text) {
@@ -164,7 +170,7 @@ absl::Status ClaimJournal::WriteAnew() {
   std::string text;
   for (const JournalEntry& open : open_) text += LineOf("claim", open);
   absl::Status status = WriteAll(fd->get(), text, path);
-  if (status.ok() && durable_ && fdatasync(fd->get()) != 0) status = ErrnoError(errno, path);
+  if (status.ok() && durable_) status = SyncData(fd->get(), path);
   if (status.ok() && durable_) status = SyncFolder(folder_);
   if (!status.ok()) {
     unlink(path.c_str());  // half a journal
@@ -201,7 +207,7 @@ absl::Status ClaimJournal::Append(const std::string& line) {
 absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
   absl::Status status = MakeAgainIfRemoved();
   if (status.ok()) status = Append(LineOf("claim", entry));
-  if (status.ok() && durable_ && fdatasync(fd_.get()) != 0) status = ErrnoError(errno, path_);
+  if (status.ok() && durable_) status = SyncData(fd_.get(), path_);
   if (!status.ok()) return MachineFault(Annotate(status, "journal"));
   std::erase(open_, entry);
   open_.push_back(entry);

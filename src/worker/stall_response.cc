@@ -71,8 +71,9 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
       sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", line));
       return MonotonicNow() - began < kDumpPatience;
     });
-    // From now on, since the watchdog counts the next period from now on.
-    EndByAlarm(period + kAlarmSlack, kExitStuck);
+    // From now on, since the watchdog counts the next period from now on; the watchdog itself goes
+    // first, also if this process is frozen for a while.
+    EndByAlarm(1.5 * period + kAlarmSlack, kExitStuck);
   };
   actions.recover = [&sink](absl::Duration lasted) {
     StopEndAlarm();

@@ -162,17 +162,20 @@ TEST(CurlTransport, OnlyTheFinalResponsesHeadersAreKept) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlTransport, WhatHasNoNameIsNoHeader) {
+TEST(CurlTransport, AHeaderHasANameAndIsOneLine) {
   LoopbackServer server([](LoopbackConnection& connection) {
     (void)connection.ReadRequest();
-    connection.Write("HTTP/1.1 200 OK\r\nX-Go\x01od: 1\r\nX-\xFE: 2\r\nX Y: 3\r\nX-~: 4\r\n");
+    connection.Write(
+        "HTTP/1.1 200 OK\r\nX-Go\x01od: 1\r\nX-\xFE: 2\r\nX Y: 3\r\nX-~: 4\r\nX-Empty: \n"
+        "X-Folded: a\r\n b\r\n");
     connection.Write("Content-Length: 0\r\n\r\n");
   });
   CurlTransport transport{CaRoots{}};
   const auto response = transport.Send(Get(server.url()));
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_THAT(response->headers.entries(),
-              ElementsAre(Pair("X-~", "4"), Pair("Content-Length", "0")));
+              ElementsAre(Pair("X-~", "4"), Pair("X-Empty", ""), Pair("X-Folded", "a b"),
+                          Pair("Content-Length", "0")));
 }
 
 // The bytes of `printf hello | gzip -n`.

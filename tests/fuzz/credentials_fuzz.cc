@@ -30,6 +30,7 @@ class NoTransport : public HttpTransport {
 bool IsPublic(const Json& fields, const std::string& text) {
   constexpr absl::string_view kOurs =
       "private_key refresh_token client_secret client_email source_credentials token_uri "
+      "service_account_impersonation_url subject_token_type credential_source audience "
       "service_account, authorized_user, external_account or impersonated_service_account";
   if (absl::StrContains(kOurs, text)) return true;
   for (const char* field : {"type", "token_uri", "client_id", "client_email"}) {

@@ -164,10 +164,13 @@ TEST_F(CommandLineTest, ATasksFileOrACloudQueueIsNeeded) {
 
 TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
   const std::vector<std::vector<std::string>> bad = {
-      {"--shutdownAfter", "-1"},  {"--shutdownAfter", "soon"}, {"--port", "65536"},
-      {"--timeout", "0"},         {"--timeout", "0.004"},      {"--transfers", "0"},
-      {"--grace", "-1"},          {"--logFormat", "xml"},      {"--logLevel", "loud"},
-      {"--ftShutdownAfter", "1x"}};
+      {"--shutdownAfter", "-1"}, {"--shutdownAfter", "soon"},
+      {"--port", "65536"},       {"--timeout", "0"},
+      {"--timeout", "0.004"},    {"--transfers", "0"},
+      {"--grace", "-1"},         {"--logFormat", "xml"},
+      {"--logLevel", "loud"},    {"--ftShutdownAfter", "1x"},
+      {"--cacheSize", "-1"},     {"--minFreeSpace", "-5"},
+      {"--cacheSize", "G"},      {"--cacheSize", "99999999999999999999"}};
   for (const auto& flag : bad) {
     EXPECT_EQ(Run({"consume", "--tasksFile", "f", "--tasksDir", "x", "--cacheDir", "y", flag[0],
                    flag[1]}),

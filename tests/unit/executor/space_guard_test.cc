@@ -61,6 +61,13 @@ TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
   EXPECT_FALSE(EntryIsThere());
 }
 
+TEST_F(SpaceGuardTest, WhoIsToStopEvictsNoMore) {
+  options_.cache_bytes = 0;
+  options_.report = [] { return absl::CancelledError("SIGTERM"); };
+  EXPECT_TRUE(Check().ok());
+  EXPECT_TRUE(EntryIsThere());
+}
+
 TEST_F(SpaceGuardTest, FoldersThatCannotBeUsedAreNamed) {
   options_.tasks_dir = "/proc/nonexistent";
   EXPECT_THAT(std::string(Check().message()), HasSubstr("--tasksDir: /proc/nonexistent"));

@@ -90,6 +90,22 @@ TEST_F(TaskRunCancelTest, ARunningCommandIsEndedAndWhatItPrintedIsKept) {
   EXPECT_EQ(LastRun(), "run command");
 }
 
+// systemd sends TERM to all processes of a unit, and the command may be quicker than our thread.
+TEST_F(TaskRunCancelTest, ACommandThatHeardTheStopBeforeUsIsNoEndOfTheTask) {
+  clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
+  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  scripts_["command"] = [](const Command&, const CancelToken&) { return ExitedWith(143); };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+}
+
+TEST_F(TaskRunCancelTest, ACommandThatDiesOfTermUnaskedIsComplete) {
+  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
+  EXPECT_EQ(outcome.exit_code, "143");
+}
+
 TEST_F(TaskRunCancelTest, ALogWithoutRoomForItsLastLineIsDelivered) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
