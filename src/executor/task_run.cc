@@ -1,9 +1,7 @@
 #include "executor/task_run.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -36,16 +34,8 @@ constexpr size_t kMaxScriptLogBytes = 64 << 10;
 constexpr absl::Duration kLateGrace = absl::Seconds(4);
 
 // A stop that goes to all processes (systemd, Slurm, a console) may end the command before the
-// worker has read its own signal: that is no end of the task.
+// worker has read its own TERM or INT: that is no end of the task.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
-
-bool MayBeOfAStop(int wait_status) {
-  for (const int stop : {SIGTERM, SIGINT}) {
-    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == stop) return true;
-    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 128 + stop) return true;
-  }
-  return false;
-}
 
 std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, const Task& task,
                                         int attempt) {
@@ -232,7 +222,7 @@ absl::Status TaskRun::RunCommand() {
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
   }
-  if (MayBeOfAStop(exit->wait_status)) context_.clock.Sleep(kSignalLag, cancel_);
+  if (exit_code_ == "143" || exit_code_ == "130") context_.clock.Sleep(kSignalLag, cancel_);
   RETURN_IF_ERROR(CheckCancelled());
   // What the command could not write, its exit code does not tell.
   if (IsReadOnly(folder_->path())) return TurnedReadOnly();

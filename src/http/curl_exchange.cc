@@ -282,6 +282,8 @@ bool CurlExchange::TakeHead() {
   has_head_ = true;
   long status = 0;
   (void)curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  // libcurl finds one in lines that have none.
+  if (status < 200 || status > 599) return Fail(Broken());
   response_.status = static_cast<int>(status);
   size_t bytes = 0;
   const curl_header* header = nullptr;

@@ -171,6 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
     Answers, NonsenseAnswer,
     testing::Values(
         Nonsense{"nothing", ""}, Nonsense{"garbage", "SSH-2.0-OpenSSH_9.2\r\n\r\nsecret\r\n"},
+        Nonsense{"odd_status", "HTTP/2 0. 110 OK\r\nContent-Length: 0\r\n\r\n"},
         Nonsense{"half_a_head", "HTTP/1.1 200 OK\r\nContent-Le"},
         Nonsense{"cut_body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"},
         Nonsense{"bad_chunk",

@@ -79,7 +79,7 @@ void Check(absl::string_view input) {
     Require(!HasControlCharacter(response.status().message()), "an error is one line");
     return;
   }
-  Require(response->status >= 200 && response->status < 1000, "a response has a status");
+  Require(response->status >= 200 && response->status < 600, "a response has a status");
   Require(response->body.size() <= kMaxBody, "a body has its bounds");
   for (const auto& [name, value] : response->headers.entries()) {
     Require(!name.empty() && IsUtf8(name) && !HasControlCharacter(name),
