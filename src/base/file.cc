@@ -113,11 +113,17 @@ absl::Status MakeFolders(const std::string& path, mode_t mode) {
   return status;
 }
 
+absl::Status SyncFile(int fd, absl::string_view name) {
+  return fsync(fd) == 0 || errno == EINVAL ? absl::OkStatus() : ErrnoError(errno, name);
+}
+
+absl::Status SyncData(int fd, absl::string_view name) {
+  return fdatasync(fd) == 0 || errno == EINVAL ? absl::OkStatus() : ErrnoError(errno, name);
+}
+
 absl::Status SyncFolder(const std::string& path) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_DIRECTORY));
-  // EINVAL: a file system that has no notion of it (some network mounts).
-  if (fsync(fd.get()) != 0 && errno != EINVAL) return ErrnoError(errno, path);
-  return absl::OkStatus();
+  return SyncFile(fd.get(), path);
 }
 
 std::string FolderOf(absl::string_view path) {
@@ -175,7 +181,7 @@ absl::Status AtomicFile::GiveName() {
 }
 
 absl::Status AtomicFile::Commit(bool durable) {
-  if (durable && fsync(fd()) != 0) return ErrnoError(errno, path_);
+  if (durable) RETURN_IF_ERROR(SyncFile(fd(), path_));
   RETURN_IF_ERROR(GiveName());
   // Network file systems report a failed write only at close.
   if (close(fd_.release()) != 0 && errno != EINTR) return ErrnoError(errno, path_);

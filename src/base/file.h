@@ -37,6 +37,11 @@ absl::Status CheckReplaceable(const std::string& path);
 absl::Status RemoveTree(const std::string& path,
                         const std::function<absl::Status()>& report = nullptr);
 
+// fsync, or fdatasync, of an open file, which errors call `name`. Ok where the file system has no
+// notion of it (EINVAL: some network mounts).
+absl::Status SyncFile(int fd, absl::string_view name);
+absl::Status SyncData(int fd, absl::string_view name);
+
 // fsync of a folder, so that the names in it survive a power cut.
 absl::Status SyncFolder(const std::string& path);
 

@@ -48,6 +48,14 @@ constexpr char kSignals[] =
 // For flags with no better limit than that of their type.
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 
+// For before CLI::AsSizeValue, which takes "-5" for 2^64-5 and what is too large for the largest.
+std::string SizeProblem(const std::string& text) {
+  uint64_t number = 0;
+  const bool is_size =
+      absl::SimpleAtoi(text.substr(0, text.find_first_not_of("0123456789")), &number);
+  return is_size ? "" : absl::StrCat(text, " is no size");
+}
+
 bool IsHost(absl::string_view text) {
   const bool in_brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
   const absl::string_view name = in_brackets ? text.substr(1, text.size() - 2) : text;
@@ -214,15 +222,6 @@ void CommandLine::DeclareConsume() {
 
 void CommandLine::DeclareConsumeLimits() {
   CLI::App* command = app_.get_subcommand("consume");
-  // Runs before AsSizeValue, which takes "-5" for 2^64-5 and what is too large for the largest.
-  const CLI::Validator kSize(
-      [](const std::string& text) -> std::string {
-        const std::string digits = text.substr(0, text.find_first_not_of("0123456789"));
-        uint64_t number = 0;
-        if (absl::SimpleAtoi(digits, &number)) return "";
-        return absl::StrCat(text, " is no size");
-      },
-      "");
   command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
@@ -237,12 +236,12 @@ void CommandLine::DeclareConsumeLimits() {
       ->add_option("--minFreeSpace", consume_.min_free_bytes,
                    "claim nothing with less disk free; default: 100M, at most 1%")
       ->transform(CLI::AsSizeValue(false))
-      ->transform(kSize);
+      ->transform(CLI::Validator(SizeProblem, ""));
   command
       ->add_option("--cacheSize", consume_.cache_bytes,
                    "keep the cache below this size, e.g. 200G; default: any size")
       ->transform(CLI::AsSizeValue(false))
-      ->transform(kSize);
+      ->transform(CLI::Validator(SizeProblem, ""));
   command
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
                    "seconds after which a command or script is ended; 0: no limit")

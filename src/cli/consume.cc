@@ -272,11 +272,14 @@ int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& work
   }
   int held = 0;
   const auto hold_claim = [&] {
-    if ((*queue)->lock_openings() == held) return;
     const int opened = (*queue)->lock_openings();
+    if (opened == held) return;
     const absl::Status holding = runner.HoldInLauncher((*queue)->lock_fd());
-    if (holding.ok()) held = opened;
-    if (!holding.ok()) log.Warning("launcher: ", holding.message());
+    if (holding.ok()) {
+      held = opened;
+    } else {
+      log.Warning("launcher: ", holding.message());  // tried again with the next task
+    }
   };
   const int code =
       worker.Run(**queue, nullptr, nullptr, {.linger = LingerOf(options)}, "", hold_claim);

@@ -122,12 +122,6 @@ absl::StatusOr<std::string> ReadEnd(int fd, const std::string& path) {
   return text;
 }
 
-absl::Status SyncData(int fd, const std::string& path) {
-  // EINVAL: a file system that has no notion of it (some network mounts).
-  if (fdatasync(fd) != 0 && errno != EINVAL) return ErrnoError(errno, path);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::vector<JournalEntry> ParseJournal(absl::string_view text) {

@@ -262,10 +262,6 @@ absl::StatusOr<bool> StateLog::IsTaskLocked(const std::string& task_id) const {
   return lock.l_type != F_UNLCK;
 }
 
-absl::Status StateLog::Sync() const {
-  // EINVAL: a file system that has no notion of it (some network mounts).
-  if (durable_ && fdatasync(fd()) != 0 && errno != EINVAL) return ErrnoError(errno, path_);
-  return absl::OkStatus();
-}
+absl::Status StateLog::Sync() const { return durable_ ? SyncData(fd(), path_) : absl::OkStatus(); }
 
 }  // namespace sparkles

@@ -21,9 +21,7 @@ absl::Status SyncOne(const std::string& path) {
   const auto fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (absl::IsNotFound(fd.status())) return absl::OkStatus();
   if (!fd.ok()) return Annotate(fd.status(), MakeFileUrl(path));
-  // EINVAL: a file system that has no notion of it.
-  if (fsync(fd->get()) != 0 && errno != EINVAL) return ErrnoError(errno, MakeFileUrl(path));
-  return absl::OkStatus();
+  return SyncFile(fd->get(), MakeFileUrl(path));
 }
 
 }  // namespace

@@ -189,5 +189,16 @@ TEST_F(FileTest, AMissingFolderIsToldByTheNameOfTheFile) {
   EXPECT_EQ(file.status().message().substr(0, (folder_ / "no/f").size()), folder_ / "no/f");
 }
 
+TEST(Sync, WhereThereIsNoNotionOfItThatIsNoError) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);  // EINVAL, as some network mounts have it for files
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  EXPECT_TRUE(SyncFile(writer.get(), "pipe").ok());
+  EXPECT_TRUE(SyncData(writer.get(), "pipe").ok());
+  EXPECT_EQ(SyncFile(-1, "it").message(), "it: Bad file descriptor");
+  EXPECT_EQ(SyncData(-1, "it").message(), "it: Bad file descriptor");
+}
+
 }  // namespace
 }  // namespace sparkles
