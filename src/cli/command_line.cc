@@ -248,7 +248,12 @@ void CommandLine::DeclareConsumeLimits() {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--passEnv", consume_.pass_env, "hand this secret-looking variable to commands")
+      ->add_option("--withholdEnv", consume_.withhold_env,
+                   "withhold such variables from commands, e.g. '*_TOKEN' (and those of "
+                   "SPARKLES_WITHHOLD_ENV)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--passEnv", consume_.pass_env, "pass this variable on despite --withholdEnv")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->envname("SPARKLES_PASS_ENV");

@@ -11,7 +11,6 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/beating_clock.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
@@ -92,7 +91,7 @@ absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
 }
 
 ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type,
-                                  Heartbeat& heartbeat, const Log& log) {
+                                  Heartbeat& heartbeat) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
@@ -109,11 +108,10 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   for (char** variable = environ; *variable != nullptr; ++variable) {
     variables.emplace_back(*variable);
   }
-  CommandEnvironment environment = MakeCommandEnvironment(variables, options.pass_env);
+  CommandEnvironment environment = MakeCommandEnvironment(
+      variables, {.withhold = options.withhold_env, .pass = options.pass_env});
   executor.environment = std::move(environment.variables);
-  if (!environment.withheld.empty()) {
-    log.Info("not handed to commands (see --passEnv): ", absl::StrJoin(environment.withheld, " "));
-  }
+  executor.withheld_variables = std::move(environment.withheld);
   return executor;
 }
 
@@ -198,8 +196,7 @@ class Worker {
         period, watchdog_clock, vitals_,
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
     EndLeftBehind(stop_);
-    ExecutorOptions executor_options =
-        ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat, log_);
+    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat);
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
       const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());

@@ -1,30 +1,34 @@
-// What commands get of the worker's own environment: everything but what opens doors.
-// The one hard idea: a task is somebody else's program. Where the worker's credentials lie, and
-// tokens, are not for it unless the operator says so by name.
+// The environment of a task's scripts and command.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "task/task.h"
 
 namespace sparkles {
 
-// Whether the variable `name` tells where credentials are, or holds a secret. Case does not matter.
-//   GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_CREDENTIALS, GOOGLE_GHA_CREDS_PATH, CLOUDSDK_*,
-//   BOTO_CONFIG, BOTO_PATH, AWS_CONTAINER_CREDENTIALS_*, every name that is or ends in (after "_")
-//   TOKEN, TOKEN_FILE, SECRET, PASSWD, CREDENTIALS, CREDENTIALS_FILE, API_KEY, APIKEY, ACCESS_KEY,
-//   ACCESS_KEY_ID, SECRET_KEY or PRIVATE_KEY, and every name that ends in PASSWORD, PASSPHRASE or
-//   _PWD.
-bool IsSecretVariable(absl::string_view name);
+// Which of the worker's variables a command does not get.
+struct EnvironmentRules {
+  std::vector<std::string> withhold;  // shell patterns of names; of "NAME=VALUE" only NAME counts
+  std::vector<std::string> pass;      // exact names that are passed on although a pattern matches
+};
 
 struct CommandEnvironment {
   std::vector<std::string> variables;  // "NAME=value"
   std::vector<std::string> withheld;   // names, sorted
 };
 
-// `variables` ("NAME=value") without the secret ones, except those in `pass` (exact names).
+// The worker's `variables` ("NAME=value") without those that `rules` and the comma-separated
+// patterns in the variable SPARKLES_WITHHOLD_ENV withhold. SPARKLES_MONITOR_SECRET, the worker's
+// own, is always withheld.
 CommandEnvironment MakeCommandEnvironment(const std::vector<std::string>& variables,
-                                          const std::vector<std::string>& pass);
+                                          const EnvironmentRules& rules);
+
+// `base` with the variables that name `task` and its attempt. They replace those that a worker
+// inherits which runs inside another worker's task.
+std::vector<std::string> TaskEnvironment(const std::vector<std::string>& base, const Task& task,
+                                         int attempt);
 
 }  // namespace sparkles

@@ -26,6 +26,7 @@ struct ExecutorOptions {
   absl::Duration grace;     // between TERM and KILL of a command that is to stop
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
   std::vector<std::string> environment;                  // "NAME=value", what every command gets
+  std::vector<std::string> withheld_variables;           // names, for the task's log
   std::string machine_type;                              // for result.json; may be empty
   // Told of each task's log file as soon as it is there, before anything is written to it.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/folder.h"
@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "executor/cause_of_death.h"
+#include "executor/command_environment.h"
 #include "executor/output_finder.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
@@ -36,24 +37,6 @@ constexpr absl::Duration kLateGrace = absl::Seconds(4);
 // A stop that goes to all processes (systemd, Slurm, a console) may end the command before the
 // worker has read its own TERM or INT: that is no end of the task.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
-
-std::vector<std::string> EnvironmentFor(const std::vector<std::string>& base, const Task& task,
-                                        int attempt) {
-  std::vector<std::string> environment;
-  for (const std::string& variable : base) {
-    // Ours replace what a worker inside another worker's task would inherit.
-    if (!absl::StartsWith(variable, "SPARKLES_TASK_") &&
-        !absl::StartsWith(variable, "SPARKLES_JOB_ID=") &&
-        !absl::StartsWith(variable, "SPARKLES_ATTEMPT=")) {
-      environment.push_back(variable);
-    }
-  }
-  environment.push_back(absl::StrCat("SPARKLES_TASK_ID=", task.id));
-  environment.push_back(absl::StrCat("SPARKLES_JOB_ID=", task.job_id));
-  environment.push_back(absl::StrCat("SPARKLES_TASK_INDEX=", task.index));
-  environment.push_back(absl::StrCat("SPARKLES_ATTEMPT=", attempt));
-  return environment;
-}
 
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
   std::vector<Glob> globs;
@@ -74,7 +57,7 @@ TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
       stager_(context.store, context.cache, context.clock, context.options.transfers,
               context.options.alive),
       uploader_(context.store, context.clock, context.options.transfers),
-      environment_(EnvironmentFor(context.options.environment, task, attempt)) {}
+      environment_(TaskEnvironment(context.options.environment, task, attempt)) {}
 
 Outcome TaskRun::Run() {
   // What a broken spec cannot tell, the queue may know.
@@ -198,6 +181,9 @@ absl::Status TaskRun::RunCommand() {
   }
   absl::Status inside = CheckInside(folder_->work(), folder);
   if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
+  if (const auto& withheld = context_.options.withheld_variables; !withheld.empty()) {
+    AddToLog(absl::StrCat("withheld from the environment: ", absl::StrJoin(withheld, " ")));
+  }
   context_.log.Info("running: ", CutText(spec_.command, 300));
   context_.oom.Begin();
   MachineSampler sampler(folder_->path());

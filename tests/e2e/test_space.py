@@ -145,30 +145,42 @@ class CacheSize(LabTest):
 
 
 class Environment(LabTest):
-    def test_secrets_are_withheld_unless_they_are_named(self):  # D38
-        secrets = {"GOOGLE_APPLICATION_CREDENTIALS": "/root/key.json", "MY_TOKEN": "sesame-1",
-                   "CLOUDSDK_AUTH_ACCESS_TOKEN": "sesame-2", "DB_PASSWORD": "sesame-3",
-                   "OTHER_TOKEN": "sesame-4", "BATCH_TASK_INDEX": "7"}
-        self.lab.write_tasks([self.lab.task("a.1", "env", **{"pre-exec-script": "env"})])
-        worker = self.lab.consume("--passEnv", "DB_PASSWORD", "--passEnv=OTHER_TOKEN,NOT_SET",
-                                  environment=secrets)
-        self.assertEqual(worker.exit_code, 0, worker.stderr)
-        log = self.lab.log("a.1")
-        for handed_on in ("DB_PASSWORD=sesame-3", "OTHER_TOKEN=sesame-4", "BATCH_TASK_INDEX=7",
-                          "SPARKLES_TASK_DIR="):
-            self.assertIn(handed_on, log)
-        for text in (log, worker.stderr):
-            for withheld in ("key.json", "sesame-1", "sesame-2"):
-                self.assertNotIn(withheld, text)
-        self.assertIn("MY_TOKEN", worker.stderr)
+    SECRETS = {"HF_TOKEN": "sesame-1", "AWS_SECRET_ACCESS_KEY": "sesame-2",
+               "WANDB_API_KEY": "sesame-3", "GOOGLE_APPLICATION_CREDENTIALS": "/sesame-4.json"}
 
-    def test_the_image_may_name_them_too(self):
-        self.lab.write_tasks([self.lab.task("a.1", "env")])
-        worker = self.lab.consume(environment={"HF_TOKEN": "sesame-1", "GH_TOKEN": "sesame-2",
-                                               "SPARKLES_PASS_ENV": "HF_TOKEN,GH_TOKEN"})
+    def log_of(self, *flags, **environment):
+        """What `env` prints as script and command; the worker's log never has a secret."""
+        self.lab.write_tasks([self.lab.task("a.1", "env", **{"post-exec-script": "env | wc -l"})])
+        worker = self.lab.consume("--logLevel", "debug", *flags,
+                                  environment={**self.SECRETS, **environment})
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        for handed_on in ("HF_TOKEN=sesame-1", "GH_TOKEN=sesame-2"):
-            self.assertIn(handed_on, self.lab.log("a.1"))
+        self.assertNotIn("sesame", worker.stderr)
+        return self.lab.log("a.1")
+
+    def test_all_variables_reach_commands(self):  # D38
+        log = self.log_of("--passEnv", "HF_TOKEN", BATCH_TASK_INDEX="7",
+                          SPARKLES_MONITOR_SECRET="own")
+        for name, value in self.SECRETS.items():
+            self.assertIn(f"{name}={value}\n", log)
+        self.assertIn("BATCH_TASK_INDEX=7\n", log)
+        self.assertNotIn("=own", log)
+
+    def test_withheld_variables_are_named(self):
+        log = self.log_of("--withholdEnv", "AWS_SECRET_*", "--withholdEnv=WANDB_API_KEY,*_TOKEN",
+                          "--passEnv", "HF_TOKEN",
+                          SPARKLES_WITHHOLD_ENV="GOOGLE_APP*")
+        self.assertIn("HF_TOKEN=sesame-1\n", log)
+        for secret in ("sesame-2", "sesame-3", "sesame-4"):
+            self.assertNotIn(secret, log)
+        line = [line for line in log.splitlines() if line.startswith("sparkles: withheld")]
+        self.assertEqual(line, [
+            "sparkles: withheld from the environment: AWS_SECRET_ACCESS_KEY "
+            "GOOGLE_APPLICATION_CREDENTIALS WANDB_API_KEY"])
+
+    def test_the_image_may_withhold_and_pass(self):
+        log = self.log_of(SPARKLES_WITHHOLD_ENV="*_KEY, *_TOKEN", SPARKLES_PASS_ENV="HF_TOKEN")
+        self.assertIn("HF_TOKEN=sesame-1\n", log)
+        self.assertNotIn("=sesame-2", log)
 
 
 class TimeLimit(LabTest):

@@ -7,47 +7,60 @@ namespace sparkles {
 namespace {
 
 using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
-TEST(CommandEnvironmentTest, WhatOpensDoorsIsSecret) {
-  for (const char* name : {"GOOGLE_APPLICATION_CREDENTIALS",
-                           "CLOUDSDK_CONFIG",
-                           "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
-                           "GITHUB_TOKEN",
-                           "TOKEN",
-                           "Hf_Token",
-                           "AWS_SECRET_ACCESS_KEY",
-                           "AWS_ACCESS_KEY_ID",
-                           "AWS_SESSION_TOKEN",
-                           "DB_PASSWORD",
-                           "OPENAI_API_KEY",
-                           "CLIENT_SECRET",
-                           "BOTO_CONFIG",
-                           "AWS_WEB_IDENTITY_TOKEN_FILE",
-                           "VAULT_TOKEN_FILE",
-                           "IBM_CREDENTIALS_FILE",
-                           "PGPASSWORD",
-                           "MYSQL_PWD",
-                           "SSH_PASSPHRASE",
-                           "GPGPASSPHRASE"}) {
-    EXPECT_TRUE(IsSecretVariable(name)) << name;
-  }
+TEST(CommandEnvironmentTest, AllVariablesPassByDefault) {  // D38
+  const std::vector<std::string> variables = {"PATH=/bin", "HF_TOKEN=a=b", "AWS_SECRET_ACCESS_KEY=",
+                                              "GOOGLE_APPLICATION_CREDENTIALS=/k.json", "ODD"};
+  const CommandEnvironment environment = MakeCommandEnvironment(variables, {});
+  EXPECT_EQ(environment.variables, variables);
+  EXPECT_THAT(environment.withheld, IsEmpty());
 }
 
-TEST(CommandEnvironmentTest, WhatTasksNeedIsNot) {
-  for (const char* name :
-       {"PATH", "HOME", "BATCH_TASK_INDEX", "BATCH_JOB_UID", "GOOGLE_CLOUD_PROJECT", "HTTPS_PROXY",
-        "CUDA_VISIBLE_DEVICES", "TOKENIZERS_PARALLELISM", "SPARKLES_TASK_ID", "BROKEN", "KEY",
-        "MONKEY", "MYTOKEN", "PWD", "OLDPWD", "TOKEN_FILES", ""}) {
-    EXPECT_FALSE(IsSecretVariable(name)) << name;
-  }
-}
-
-TEST(CommandEnvironmentTest, SecretsAreWithheldUnlessTheyAreNamed) {  // D38
+TEST(CommandEnvironmentTest, MatchingVariablesAreWithheld) {
   const CommandEnvironment environment = MakeCommandEnvironment(
-      {"PATH=/bin", "HF_TOKEN=a", "B_TOKEN=b=c", "GOOGLE_APPLICATION_CREDENTIALS=/key.json", "ODD"},
-      {"HF_TOKEN", "NOT_SET"});
-  EXPECT_THAT(environment.variables, ElementsAre("PATH=/bin", "HF_TOKEN=a", "ODD"));
-  EXPECT_THAT(environment.withheld, ElementsAre("B_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"));
+      {"MY_TOKEN=a", "TOKENS=b", "AWS_KEY=c", "AWS_=d", "K1=e", "K12=f", "HOME=/h"},
+      {.withhold = {"*_TOKEN", "AWS_*", "K[0-9]", "HOME=/other", ""}, .pass = {}});
+  EXPECT_THAT(environment.variables, ElementsAre("TOKENS=b", "K12=f"));
+  EXPECT_THAT(environment.withheld, ElementsAre("AWS_", "AWS_KEY", "HOME", "K1", "MY_TOKEN"));
+}
+
+TEST(CommandEnvironmentTest, TheImageMayNamePatterns) {
+  const CommandEnvironment environment =
+      MakeCommandEnvironment({"A_TOKEN=a", "B=b", "C=c", "D=d", "SPARKLES_WITHHOLD_ENV=*_TOKEN, B"},
+                             {.withhold = {"C"}, .pass = {}});
+  EXPECT_THAT(environment.variables, ElementsAre("D=d", "SPARKLES_WITHHOLD_ENV=*_TOKEN, B"));
+  EXPECT_THAT(environment.withheld, ElementsAre("A_TOKEN", "B", "C"));
+}
+
+TEST(CommandEnvironmentTest, NamedVariablesPassDespiteAPattern) {
+  const CommandEnvironment environment = MakeCommandEnvironment(
+      {"A_TOKEN=a", "B_TOKEN=b"}, {.withhold = {"*_TOKEN"}, .pass = {"B_TOKEN", "NOT_SET"}});
+  EXPECT_THAT(environment.variables, ElementsAre("B_TOKEN=b"));
+  EXPECT_THAT(environment.withheld, ElementsAre("A_TOKEN"));
+}
+
+TEST(CommandEnvironmentTest, TheMonitorSecretNeverPasses) {
+  const CommandEnvironment environment =
+      MakeCommandEnvironment({"SPARKLES_MONITOR_SECRET=sesame", "SPARKLES_MONITOR_SECRET_2=x"},
+                             {.withhold = {}, .pass = {"SPARKLES_MONITOR_SECRET"}});
+  EXPECT_THAT(environment.variables, ElementsAre("SPARKLES_MONITOR_SECRET_2=x"));
+  EXPECT_THAT(environment.withheld, ElementsAre("SPARKLES_MONITOR_SECRET"));
+}
+
+TEST(TaskEnvironmentTest, AnOuterTasksVariablesAreReplaced) {
+  Task task;
+  task.id = "job.7";
+  task.job_id = "job";
+  task.index = "7";
+  const std::vector<std::string> environment =
+      TaskEnvironment({"SPARKLES_TASK_ID=outer.1", "SPARKLES_TASK_DIR=/outer",
+                       "SPARKLES_JOB_ID=outer", "SPARKLES_ATTEMPT=9", "SPARKLES_JOB_IDS=kept"},
+                      task, /*attempt=*/2);
+  EXPECT_THAT(environment, UnorderedElementsAre("SPARKLES_JOB_IDS=kept", "SPARKLES_TASK_ID=job.7",
+                                                "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=7",
+                                                "SPARKLES_ATTEMPT=2"));
 }
 
 }  // namespace
