@@ -44,12 +44,18 @@ bool HasControlCharacter(absl::string_view text) {
 }
 
 std::string CutText(absl::string_view text, size_t max_bytes) {
-  constexpr absl::string_view kEllipsis = " ...";
+  constexpr absl::string_view kEllipsis = " ... ";
   if (text.size() <= max_bytes) return std::string(text);
-  size_t end = max_bytes > kEllipsis.size() ? max_bytes - kEllipsis.size() : 0;
-  // Step back over continuation bytes: the cut falls before the lead byte.
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(text.substr(0, end), kEllipsis.substr(0, max_bytes));
+  if (max_bytes < kEllipsis.size()) return std::string(kEllipsis.substr(0, max_bytes));
+  const auto is_inside_character = [text](size_t i) {
+    return (static_cast<uint8_t>(text[i]) & 0xC0) == 0x80;
+  };
+  const size_t kept = max_bytes - kEllipsis.size();
+  size_t head_end = kept - kept / 2;
+  size_t tail = text.size() - kept / 2;
+  while (head_end > 0 && is_inside_character(head_end)) --head_end;
+  while (tail < text.size() && is_inside_character(tail)) ++tail;
+  return absl::StrCat(text.substr(0, head_end), kEllipsis, text.substr(tail));
 }
 
 std::string PrintableText(absl::string_view text) {

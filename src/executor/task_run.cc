@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/glob.h"
@@ -20,6 +19,7 @@
 #include "executor/cause_of_death.h"
 #include "executor/command_environment.h"
 #include "executor/output_finder.h"
+#include "executor/script_output.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
 #include "storage/file_url.h"
@@ -28,8 +28,6 @@ namespace sparkles {
 namespace {
 
 constexpr char kShell[] = "/bin/sh";
-// Scripts that print more fill the worker's log; the rest is only counted.
-constexpr size_t kMaxScriptLogBytes = 64 << 10;
 // How long the log and result.json may take once the task is to stop: they are worth a try, but
 // 20 s from the signal everything must be over (contract.md section 3).
 constexpr absl::Duration kLateGrace = absl::Seconds(4);
@@ -149,27 +147,13 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (!output.ok()) return Annotate(output.status(), name);
   auto exit = RunShell(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
-  LogScriptOutput(name, output->get());
+  // From the descriptor: at its path there may be a FIFO of the script's by now.
+  LogScriptOutput(context_.log, name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
   if (exit->timed_out) context_.log.Warning(name, ": ", TimeLimitReason());
   if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
   RETURN_IF_ERROR(CheckCancelled());
   return folder_->CheckInPlace();
-}
-
-// From the descriptor: whatever is at its path by now may be a FIFO of the script's.
-void TaskRun::LogScriptOutput(absl::string_view name, int output_fd) {
-  std::string text(kMaxScriptLogBytes, '\0');
-  const ssize_t got = pread(output_fd, text.data(), text.size(), 0);
-  text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    context_.log.Info(name, ": ", line);
-  }
-  struct stat info;
-  if (fstat(output_fd, &info) == 0 && static_cast<size_t>(info.st_size) > text.size()) {
-    context_.log.Info(name, ": ... ", static_cast<size_t>(info.st_size) - text.size(),
-                      " more bytes are not shown");
-  }
 }
 
 absl::Status TaskRun::RunCommand() {

@@ -68,7 +68,6 @@ class TaskRun {
   Outcome Complete();
   Outcome EndEarly(absl::Status status);
   Outcome Fail(const std::string& reason);
-  void LogScriptOutput(absl::string_view name, int output_fd);
 
   const RunContext context_;
   const Task& task_;

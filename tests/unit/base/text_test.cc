@@ -64,7 +64,7 @@ TEST(CutTextTest, LeavesWhatFits) {
 }
 
 TEST(CutTextTest, NeverGivesMoreThanTheLimit) {
-  EXPECT_EQ(CutText("twelve bytes", 11), "twelve  ...");
+  EXPECT_EQ(CutText("twelve bytes", 11), "twe ... tes");
   for (size_t limit = 0; limit < 12; ++limit) {
     EXPECT_EQ(CutText("twelve bytes", limit).size(), limit);
   }
@@ -76,7 +76,16 @@ TEST(CutTextTest, NeverCutsACharacterInTwo) {
     EXPECT_TRUE(IsUtf8(CutText(euros, limit))) << limit;
     EXPECT_LE(CutText(euros, limit).size(), limit);
   }
-  EXPECT_EQ(CutText(euros, 9), "\xE2\x82\xAC ...");
+  EXPECT_EQ(CutText(euros, 9), " ... ");
+  EXPECT_EQ(CutText(euros, 11), "\xE2\x82\xAC ... \xE2\x82\xAC");
+}
+
+TEST(CutTextTest, KeepsBothEnds) {
+  const std::string path(1000, 'x');
+  const std::string cut = CutText("gs://bucket/" + path + ": no such object", 100);
+  EXPECT_EQ(cut.size(), 100U);
+  EXPECT_TRUE(cut.starts_with("gs://bucket/xxx"));
+  EXPECT_TRUE(cut.ends_with("xxx: no such object"));
 }
 
 TEST(PrintableTextTest, MakesOneWellFormedLine) {

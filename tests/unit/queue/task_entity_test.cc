@@ -6,6 +6,7 @@
 namespace sparkles {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -99,10 +100,11 @@ TEST(TaskEntity, NullStaysNullAndNoPropertyIsInvented) {  // D23, D25
 
 TEST(TaskEntity, LongReasonIsCutAndUnindexed) {  // D22
   TaskEntity task = TaskOf();
-  task.Fail(std::string(100'000, 'x'), kNow);
+  task.Fail(std::string(100'000, 'x') + ": no such object", kNow);
   EXPECT_TRUE(IsUnindexed(*task.entity().Find("failure_reason")));
   EXPECT_EQ(AsString(task.entity().Find("failure_reason"))->size(), kMaxFailureReasonBytes);
   EXPECT_THAT(task.History().back().failure_reason, StartsWith("xxx"));
+  EXPECT_THAT(task.History().back().failure_reason, EndsWith("xxx: no such object"));
 }
 
 TEST(TaskEntity, AKillGivesNoFailureReasonToCount) {
