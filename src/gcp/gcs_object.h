@@ -29,7 +29,8 @@ struct GcsObject {
   bool encoded = false;    // has a Content-Encoding
 };
 
-// The JSON resource of an object. DataLoss if it is cut, is no JSON, or lacks one of the numbers.
+// The JSON resource of an object. DataLoss if it is cut, is no JSON, or lacks one of the numbers;
+// an empty object may lack `size`.
 absl::StatusOr<GcsObject> ParseGcsObject(absl::string_view json);
 
 // Base64 of the four bytes, most significant first: Crc32c("") is "AAAAAA==".

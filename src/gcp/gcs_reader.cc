@@ -141,7 +141,10 @@ absl::Status GcsReader::BeginRest(const HttpResponse& response) {
   if (sent.generation != version_->generation && version_->generation != 0) {
     return absl::DataLossError("the server sends another generation than was asked for");
   }
-  if (response.status == 200 && whole_) {
+  const std::string* const text = response.headers.Find("Content-Range");
+  const auto range = text != nullptr ? ParseContentRange(*text) : std::nullopt;
+  const bool from_start = !range.has_value() || range->first == 0;
+  if (response.status == 200 && whole_ && from_start) {
     if (version_->size.has_value() && sent.size.value_or(*version_->size) != *version_->size) {
       return TryAgain(absl::UnavailableError("what answers has another length than the object"));
     }
@@ -150,9 +153,10 @@ absl::Status GcsReader::BeginRest(const HttpResponse& response) {
     crc_ = 0;
     return absl::OkStatus();
   }
-  if (response.status != 206) return absl::DataLossError("the server ignores the range asked for");
-  const std::string* const text = response.headers.Find("Content-Range");
-  const auto range = text != nullptr ? ParseContentRange(*text) : std::nullopt;
+  // Some servers send a part with 200; Content-Range says which part it is.
+  if (response.status != 206 && !range.has_value()) {
+    return absl::DataLossError("the server ignores the range asked for");
+  }
   const bool fits = range.has_value() && range->first == position_ &&
                     (!range->total || !version_->size || *range->total == *version_->size);
   return fits ? absl::OkStatus()

@@ -44,6 +44,17 @@ class Reading(ServerTest):
         self.assertEqual(self.get("empty", "alt=media", Range="bytes=0-").status, 416)
         self.assertEqual(self.get("empty", "alt=media").body, b"")
 
+    def test_ways_of_the_storage_testbench(self):
+        self.storage.put("lab", "empty", b"")
+        self.storage.put("lab", "a", DATA)
+        self.server.objects_api.omits_zeros = True
+        self.server.objects_api.ranges_as_200 = True
+        self.assertNotIn("size", self.get("empty").json())
+        self.assertEqual(self.get("a").json()["size"], str(len(DATA)))
+        part = self.get("a", "alt=media", Range="bytes=5-9")
+        self.assertEqual((part.status, part.body), (200, DATA[5:10]))
+        self.assertEqual(part.headers["Content-Range"], f"bytes 5-9/{len(DATA)}")
+
     def test_generations_and_conditions(self):
         old = self.storage.put("lab", "a", b"old").generation
         new = self.storage.put("lab", "a", b"new").generation

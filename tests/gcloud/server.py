@@ -39,8 +39,8 @@ class Server:
         self.faults = Faults()
         self.latency = latency  # seconds added to each response
         self.needs_token = False  # also where a client takes it for an emulator
-        objects_api = ObjectsApi(self.storage)
-        self._services = [objects_api, UploadsApi(self.storage, objects_api), self.oauth,
+        self.objects_api = ObjectsApi(self.storage)
+        self._services = [self.objects_api, UploadsApi(self.storage, self.objects_api), self.oauth,
                           self.metadata, self.datastore]
         self._tls = None
         if certificate:

@@ -67,8 +67,16 @@ TEST(GcsObject, ResourcesAreReadWithNumbersAsTextOrNot) {
   }
 }
 
+TEST(GcsObject, EmptyObjectMayLackItsSize) {
+  const auto object = ParseGcsObject(R"({"generation":"7","crc32c":"AAAAAA=="})");
+  ASSERT_TRUE(object.ok()) << object.status();
+  EXPECT_EQ(object->size, 0U);
+}
+
 TEST(GcsObject, ResourcesThatLackANumberAreDataLoss) {
   for (const char* json : {"", "{", "[]", "null", "{}", R"({"size":"5","generation":"7"})",
+                           R"({"generation":"7","crc32c":"mnG7TA=="})",
+                           R"({"size":null,"generation":"7","crc32c":"AAAAAA=="})",
                            R"({"size":"-5","generation":"7","crc32c":"mnG7TA=="})",
                            R"({"size":"5","generation":"0","crc32c":"mnG7TA=="})",
                            R"({"size":"5","generation":"9223372036854775808","crc32c":"mnG7TA=="})",

@@ -82,6 +82,37 @@ TEST_F(GcsReaderTest, AServerWithoutRangesSendsTheWholeOnceMore) {
   EXPECT_EQ(moved_, 200'000U);
 }
 
+TEST_F(GcsReaderTest, RestWithStatus200IsTaken) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  HttpResponse rest = Rest(text_, 100'000);
+  rest.status = 200;
+  server_.Answer("generation=7", rest);
+  ExpectRead(text_);
+  EXPECT_EQ(server_.lines().size(), 2U);
+}
+
+TEST_F(GcsReaderTest, WholeWithContentRangeStartsOver) {
+  server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
+  HttpResponse whole = Rest(text_, 0);
+  whole.status = 200;
+  server_.Answer("generation=7", whole);
+  ExpectRead(text_);
+  EXPECT_EQ(moved_, 200'000U);
+}
+
+TEST_F(GcsReaderTest, SliceWithStatus200IsTaken) {
+  HttpResponse slice =
+      Media(200, "hello", "ell", 7, {{"Content-Range", "bytes 1-3/5"}, {"Content-Length", "3"}});
+  server_.Answer("generation=7", slice);
+  GcsReader reader(client_, name_, call_, [this](uint64_t, absl::string_view piece) {
+    content_.append(piece.data(), piece.size());
+    return absl::OkStatus();
+  });
+  const auto crc = reader.ReadRange({5, 7, Crc32c("hello"), false}, 1, 4);
+  ASSERT_TRUE(crc.ok()) << crc.status();
+  EXPECT_EQ(content_, "ell");
+}
+
 TEST_F(GcsReaderTest, ReplacedWhileReadStartsOverWithTheNewVersion) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   server_.Answer("generation=7", MakeResponse(404, "No such object: b/d/o"));
