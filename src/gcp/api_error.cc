@@ -108,6 +108,24 @@ absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
   return CodeOfHttp(http_status);
 }
 
+// How Google's front end ends the title of its pages: "<title>Error 404 (Not Found)!!1</title>". It
+// answers so itself for some requests that reach no service, like one for an odd bucket.
+constexpr absl::string_view kGooglePage = ")!!1</title>";
+
+// Its page for 400 is seen by good requests too, and not when they are repeated.
+bool IsOfGooglesFrontEnd(const HttpResponse& response) {
+  return response.status != 400 && absl::StrContains(response.body, kGooglePage);
+}
+
+// A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
+// may be another one in a moment. Pages of the metadata server and of Google are their own word.
+bool IsOfMiddlebox(const HttpResponse& response) {
+  if (response.status < 400) return true;
+  const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
+  return page && response.headers.Find("Metadata-Flavor") == nullptr &&
+         !IsOfGooglesFrontEnd(response);
+}
+
 bool LacksScope(const HttpResponse& response, const ApiErrorBody& body) {
   const std::string* challenge = response.headers.Find("WWW-Authenticate");
   return absl::StrContains(body.reasons, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
@@ -136,25 +154,10 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
     return absl::StrCat("the account needs ", roles);
   }
   if (response.status == 401) return "the server does not accept the credentials";
+  if (response.status == 413 && IsOfMiddlebox(response)) {
+    return "a proxy refuses a request of this size: raise its limit, or name the host in NO_PROXY";
+  }
   return "";
-}
-
-// How Google's front end ends the title of its pages: "<title>Error 404 (Not Found)!!1</title>". It
-// answers so itself for some requests that reach no service, like one for an odd bucket.
-constexpr absl::string_view kGooglePage = ")!!1</title>";
-
-// Its page for 400 is seen by good requests too, and not when they are repeated.
-bool IsOfGooglesFrontEnd(const HttpResponse& response) {
-  return response.status != 400 && absl::StrContains(response.body, kGooglePage);
-}
-
-// A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
-// may be another one in a moment. Pages of the metadata server and of Google are their own word.
-bool IsOfMiddlebox(const HttpResponse& response) {
-  if (response.status < 400) return true;
-  const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
-  return page && response.headers.Find("Metadata-Flavor") == nullptr &&
-         !IsOfGooglesFrontEnd(response);
 }
 
 bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {

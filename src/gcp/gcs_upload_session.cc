@@ -26,8 +26,12 @@ constexpr int kMaxConflicts = 4;
 // How often in a row we may send and the server keep nothing new.
 constexpr int kMaxFruitless = 5;
 
+// So many 400s in a row end a session, and those of a second session the upload. A 400 may only
+// mean that a request came too soon after one that broke.
+constexpr int kMaxRefusals = 4;
+
 // All the answers of a session that are not errors of ours or passing trouble.
-constexpr auto kAnswers = {308, 404, 410, 412, 499};
+constexpr auto kAnswers = {308, 404, 409, 410, 412, 499};
 
 // An odd one is no session of Cloud Storage, and nothing could be sent there.
 bool IsSessionUrl(absl::string_view url, bool encrypted) {
@@ -64,6 +68,7 @@ class Session {
   absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
   absl::Status Abandon(const absl::Status& why);
   absl::Status MeetConflict();
+  absl::Status MeetRefusal(const absl::Status& error);
 
   GcsClient& client_;
   const GcsName& name_;
@@ -83,6 +88,7 @@ class Session {
   uint64_t sent_ = 0;       // bytes that this session may have at most
   uint64_t attempt_sent_ = 0;
   int fruitless_ = 0;  // answers in a row by which nothing more was kept
+  int refusals_ = 0;   // 400s since more was kept
 };
 
 Attempt Session::Try() {
@@ -158,7 +164,7 @@ absl::StatusOr<bool> Session::AskWhatIsKept() {
   ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
   if (done) return true;
   if (kept_ < source_.size()) return false;
-  return Abandon(absl::UnavailableError("the server has all bytes, but makes no object of them"));
+  return TryAgain(absl::UnavailableError("the server has all bytes, but no object of them yet"));
 }
 
 absl::Status Session::SendRest() {
@@ -196,7 +202,9 @@ absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& respons
     absl::Status error = target_.Judge(response.status());
     // Not trouble with the network, but the server's verdict on the bytes: they must all go again.
     if (absl::IsDataLoss(error) && IsTransient(error)) return Abandon(error);
-    return error;
+    const bool refused =
+        absl::IsInvalidArgument(error) && !IsTransient(error) && !IsMachineFault(error);
+    return refused ? MeetRefusal(error) : error;
   }
   switch (response->status) {
     case 308:
@@ -206,6 +214,9 @@ absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& respons
     case 499:
       return Abandon(absl::UnavailableError(
           absl::StrCat("the upload session has ended (HTTP ", response->status, ")")));
+    case 409:
+      ask_first_ = true;
+      return TryAgain(absl::UnavailableError("the session is busy (HTTP 409)"));
     case 412:
       return MeetConflict();
     default:
@@ -223,6 +234,7 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
     return Abandon(absl::DataLossError("the server does not know what it has kept"));
   }
   fruitless_ = *kept > kept_ ? 0 : fruitless_ + 1;
+  if (*kept > kept_) refusals_ = 0;
   kept_ = *kept;
   ask_first_ = kept_ == source_.size();  // then there is nothing to send
   return false;
@@ -234,6 +246,13 @@ absl::Status Session::Abandon(const absl::Status& why) {
   if (sessions_ < kMaxSessions) return TryAgain(why);
   return MachineFault(
       absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+}
+
+// The state of the session decides whether that was meant: it is asked for after a wait.
+absl::Status Session::MeetRefusal(const absl::Status& error) {
+  ask_first_ = true;
+  if (++refusals_ % kMaxRefusals != 0) return TryAgain(error);
+  return refusals_ == kMaxRefusals ? Abandon(error) : error;
 }
 
 // There is another object now: somebody else's, or ours, if the answer to an earlier session was

@@ -73,6 +73,11 @@ AMBIGUOUS = {
 }
 
 
+# What an upload session answers while it is at work on an earlier request.
+BUSY = {"error": {"code": 409, "message": "Concurrent requests received."}}
+TOO_FAST = {"error": {"code": 400, "message": "Invalid request."}}
+
+
 class Matrix(CloudLabTest):
     """`self.cases`: name -> what is to come of the task of that name."""
 
@@ -288,6 +293,13 @@ class Uploads(Matrix):
             **{name: PASSING[name] for name in ("s503-twice", "s429", "reset", "fin", "garbage")},
             **AMBIGUOUS,
             "s403": REFUSING["s403"],
+            "busy-409": ({"action": "status", "code": 409, "body": BUSY, "count": 2}, RIGHT),
+            "done-409": ({"action": "status", "code": 409, "body": BUSY, "apply": True}, RIGHT),
+            "too-fast-400": ({"action": "status", "code": 400, "body": TOO_FAST, "count": 2},
+                             RIGHT),
+            "refused-400": ({"action": "status", "code": 400, "body": TOO_FAST, "count": 0},
+                            FAILED),
+            "deferred": ({"action": "defer"}, RIGHT),
             "cut-early": ({"action": "cut", "request_bytes": 1}, RIGHT),
             "cut-late": ({"action": "cut", "request_bytes": 9 * MIB}, RIGHT),
             "cut-again": ({"action": "cut", "request_bytes": 3 * MIB, "count": 2}, RIGHT),
@@ -308,6 +320,9 @@ class Uploads(Matrix):
             "s503": ({"action": "status", "code": 503, "count": 2}, RIGHT),
             "s408": ({"action": "status", "code": 408}, RIGHT),
             "reset": ({"action": "cut"}, RIGHT),
+            "busy-409": ({"action": "status", "code": 409, "body": BUSY, "count": 3}, RIGHT),
+            "too-fast-400": ({"action": "status", "code": 400, "body": TOO_FAST, "count": 3},
+                             RIGHT),
             "expired-404": ({"action": "expire", "code": 404}, RIGHT),
             "expired-410": ({"action": "expire", "code": 410}, RIGHT),
             "forgot-all": ({"action": "headers", "set": {"Range": None}}, EITHER),
@@ -319,6 +334,14 @@ class Uploads(Matrix):
             self.fault(action="cut", kind="upload.put", path=f"name=out%2F{name}&",
                        request_bytes=4 * MIB)
         self.check_uploads(LARGE, 120)
+
+    def test_unfinished_object_is_not_sent_again(self):
+        for name in ("deferred", "still-deferred"):
+            self.add_upload(name, {"kind": "upload.put", "action": "defer"}, RIGHT, LARGE)
+        self.fault(kind="upload.status", path="name=out%2Fstill-deferred&", action="defer", count=2)
+        self.check_uploads(LARGE, 60)
+        self.assertEqual(len(self.cloud.requests("upload.start")), 2)
+        self.assertEqual(len(self.cloud.requests("upload.put")), 2)
 
     def test_bucket_is_missing(self):
         task = self.lab.task("nowhere.1", "echo x > nowhere", uploads={

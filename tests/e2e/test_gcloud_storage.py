@@ -195,6 +195,15 @@ class Writing(ServerTest):
         self.assertEqual(self.call("DELETE", session).status, 499)
         self.assertEqual(self.ask(session).status, 404)
 
+    def test_resumable_may_be_made_an_object_later(self):
+        session = self.start_session()
+        self.server.faults.add(kind="upload.put", action="defer")
+        answer = self.put(session, 0, DATA[:1000], 1000)
+        self.assertEqual((answer.status, answer.headers["Range"]), (308, "bytes=0-999"))
+        self.assertIsNone(self.storage.data("lab", "big"))
+        answer = self.call("PUT", session, Content_Range="bytes */1000")
+        self.assertEqual((answer.status, answer.json()["size"]), (200, "1000"))
+
     def test_resumable_is_checked_at_its_end(self):
         session = self.start_session("n", "&ifGenerationMatch=0")
         self.storage.put("lab", "n", b"meanwhile")

@@ -18,6 +18,7 @@ The actions, with further keys:
   headers  replaces headers of the response by those in `set` (null removes one)
   json     replaces keys of a JSON response by those in `set`
   persist  an upload session keeps only `bytes` of what it is sent now
+  defer    an upload session that has all bytes says so, but makes the object at the next request
   expire   an upload session is gone: `code` 404, 410 or 499
   garbage  answers with the bytes of `text` instead of HTTP
 """
@@ -36,6 +37,7 @@ ACTIONS = {
     "headers": ({"set"}, set()),
     "json": ({"set"}, set()),
     "persist": ({"bytes"}, set()),
+    "defer": (set(), set()),
     "expire": (set(), {"code"}),
     "garbage": (set(), {"text"}),
 }

@@ -151,11 +151,13 @@ class UploadsApi:
         rule = request.rule
         if rule and rule.action == "persist":
             del session.data[max(before, before + rule["bytes"] // GRANULE * GRANULE):]
-        if total is not None and len(session.data) == total:
+        finished = total is not None and len(session.data) == total
+        if finished and not (rule and rule.action == "defer"):
             session.metadata.update(said_hashes(request))
             self.storage.finish_session(session)
             return self._answer(request, session.bucket, session.object)
-        session.keep_whole_granules(before)
+        if not finished:
+            session.keep_whole_granules(before)
         response = Response(308)
         if session.data:
             response.headers["Range"] = f"bytes=0-{len(session.data) - 1}"

@@ -146,6 +146,15 @@ TEST(ApiErrorTest, ADisabledApiIsNamed) {
   EXPECT_TRUE(Says(ErrorOf(403, body), "gcloud services enable datastore.googleapis.com"));
 }
 
+TEST(ApiErrorTest, ProxyLimitOnSizeIsNamed) {
+  const absl::Status page = ErrorOf(413, "<html>413 Request Entity Too Large</html>");
+  EXPECT_TRUE(IsTransient(page));
+  EXPECT_TRUE(Says(page, "HTTP 413")) << page;
+  EXPECT_TRUE(Says(page, "a proxy refuses a request of this size")) << page;
+  const absl::Status google = ErrorOf(413, R"({"error":{"message":"too large"}})");
+  EXPECT_FALSE(IsTransient(google) || Says(google, "proxy")) << google;
+}
+
 TEST(ApiErrorTest, APlainRefusalNamesTheRoles) {
   EXPECT_TRUE(Says(ErrorOf(403, "no"), "the account needs roles/datastore.user"));
   EXPECT_TRUE(Says(MakeApiError(MakeResponse(403), "host", {}, "roles/x"), "needs roles/x"));

@@ -174,7 +174,7 @@ TEST_F(GcsUploadSessionTest, ADeadSessionStartsFromTheFirstByte) {
 }
 
 TEST_F(GcsUploadSessionTest, PagesOfSomebodyElseAreWaitedOut) {
-  for (const int status : {200, 302, 403, 404, 412}) {
+  for (const int status : {200, 302, 400, 403, 404, 409, 412, 413}) {
     ExpectPatience(Page(status), [this](GcsClient& client) {
       return UploadResumably(client, name_, Content(), call_, 0).status();
     });
@@ -345,9 +345,60 @@ TEST_F(GcsUploadSessionTest, ProgressStartsPatienceOver) {
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, NoErrorNamesTheSession) {
+// The server may still be at work on the request whose connection broke.
+TEST_F(GcsUploadSessionTest, BusySessionIsAskedAndContinued) {
+  for (const int status : {409, 400}) {
+    ScriptBegin();
+    server_.FailUpload(kSession, 500'000, Broken());
+    server_.Answer(kSession, MakeResponse(status, "Concurrent requests received."));
+    ScriptKept(262'144);
+    server_.Answer(kSession, MakeResponse(status, "Concurrent requests received."));
+    ScriptKept(524'288);
+    server_.Answer(kSession, Done());
+    ExpectStored(5);
+    const auto requests = server_.requests();
+    EXPECT_EQ(requests.back().body, text_.substr(524'288));
+    EXPECT_EQ(Header(requests[requests.size() - 2], "Content-Range"), "bytes */1000000");
+  }
+}
+
+TEST_F(GcsUploadSessionTest, BusySessionIsPolledForMinutes) {
   ScriptBegin();
-  server_.Answer(kSession, MakeResponse(400, absl::StrCat("cannot PUT ", kSession)));
+  server_.FailUpload(kSession, 500'000, Broken());
+  for (int i = 0; i < 12; ++i) server_.Answer(kSession, MakeResponse(409));
+  ScriptKept(262'144);
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+}
+
+TEST_F(GcsUploadSessionTest, RefusedSessionIsReplacedOnceThenFails) {
+  server_.Answer("?fields=", Missing());
+  for (int session = 0; session < 2; ++session) {
+    ScriptStart();
+    for (int i = 0; i < 4; ++i) server_.Answer(kSession, MakeResponse(400, "Invalid request."));
+  }
+  const absl::Status status = Upload().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status) && !IsMachineFault(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("Invalid request."));
+}
+
+TEST_F(GcsUploadSessionTest, UnfinishedObjectIsPolledNotSentAgain) {
+  ScriptBegin();
+  for (int i = 0; i < 12; ++i) ScriptKept(text_.size());
+  server_.Answer(kSession, Done());
+  ExpectStored(5);
+  for (size_t i = 3; i < server_.requests().size(); ++i) {
+    EXPECT_EQ(server_.requests()[i].body, "");
+  }
+  EXPECT_GE(clock_.sleeps().size(), 12U);
+}
+
+TEST_F(GcsUploadSessionTest, NoErrorNamesTheSession) {
+  server_.Answer("?fields=", Missing());
+  for (int i = 0; i < 8; ++i) {
+    if (i % 4 == 0) ScriptStart();
+    server_.Answer(kSession, MakeResponse(400, absl::StrCat("cannot PUT ", kSession)));
+  }
   const absl::Status status = Upload().status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
