@@ -22,6 +22,7 @@
 #include "executor/script_output.h"
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
+#include "storage/content_type.h"
 #include "storage/file_url.h"
 
 namespace sparkles {
@@ -267,7 +268,7 @@ absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const ObjectInfo info,
-                   context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions()));
+                   context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText)));
   result_.files.push_back(
       {kTaskLogName, spec_.stdout_url, info.size, info.crc32c, info.generation});
   return absl::OkStatus();
@@ -281,14 +282,17 @@ absl::Status TaskRun::DeliverResult() {
   // The outputs must be on disk before the list of them is, and the list before the state.
   RETURN_IF_ERROR(context_.store.Flush());
   auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
-                                         LateOptions());
+                                         LateOptions(kJsonType));
   if (!info.ok()) return Annotate(info.status(), "result.json");
   return context_.store.Flush();
 }
 
-TransferOptions TaskRun::LateOptions() {
+TransferOptions TaskRun::LateOptions(const char* content_type) {
   if (!late_) late_.emplace(cancel_, kLateGrace);
-  return {.on_bytes = {}, .cancel = &late_->token(), .before_replacing = StillOurs(late_->token())};
+  return {.on_bytes = {},
+          .cancel = &late_->token(),
+          .before_replacing = StillOurs(late_->token()),
+          .content_type = content_type};
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.

@@ -58,7 +58,7 @@ class TaskRun {
   absl::Status DeliverLog();
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
-  TransferOptions LateOptions();
+  TransferOptions LateOptions(const char* content_type);
   // For TransferOptions::before_replacing of what ends with `transfer`.
   std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
   absl::Status CheckCancelled() const;

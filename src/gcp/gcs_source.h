@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@ namespace sparkles {
 struct GcsContent {
   uint64_t size = 0;  // bytes
   std::function<absl::StatusOr<size_t>(uint64_t offset, char* buffer, size_t capacity)> read;
+  std::string type = "application/octet-stream";  // of the object, as a Content-Type
 };
 
 // Not thread-safe; for one upload.
@@ -26,6 +28,7 @@ class GcsSource {
   GcsSource(const GcsContent& content, const GcsCall& call) : content_(content), call_(call) {}
 
   uint64_t size() const { return content_.size; }
+  const std::string& type() const { return content_.type; }
   uint64_t position() const { return position_; }
   // How far the content was handed out at most.
   uint64_t farthest() const { return farthest_; }

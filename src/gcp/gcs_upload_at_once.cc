@@ -25,16 +25,15 @@ struct Frame {
   std::string tail;
 };
 
-Frame MakeFrame(const GcsName& name, const std::string& id, uint32_t crc) {
+Frame MakeFrame(const GcsName& name, const std::string& id, const std::string& type, uint32_t crc) {
   const std::string boundary = "sparkles-" + id;
-  const Json metadata = {{"name", name.object},
-                         {"contentType", "application/octet-stream"},
-                         {"crc32c", FormatCrc32c(crc)}};
-  return {boundary,
-          absl::StrCat("--", boundary, "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n",
-                       DumpJson(metadata), "\r\n--", boundary,
-                       "\r\nContent-Type: application/octet-stream\r\n\r\n"),
-          absl::StrCat("\r\n--", boundary, "--\r\n")};
+  const Json metadata = {
+      {"name", name.object}, {"contentType", type}, {"crc32c", FormatCrc32c(crc)}};
+  return {
+      boundary,
+      absl::StrCat("--", boundary, "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n",
+                   DumpJson(metadata), "\r\n--", boundary, "\r\nContent-Type: ", type, "\r\n\r\n"),
+      absl::StrCat("\r\n--", boundary, "--\r\n")};
 }
 
 class AtOnce {
@@ -82,7 +81,7 @@ absl::Status AtOnce::Prepare() {
     }
   }
   ASSIGN_OR_RETURN(const uint32_t crc, source_.Crc());
-  frame_ = MakeFrame(name_, id_, crc);
+  frame_ = MakeFrame(name_, id_, source_.type(), crc);
   return absl::OkStatus();
 }
 

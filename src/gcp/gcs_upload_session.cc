@@ -125,7 +125,7 @@ absl::Status Session::Start() {
   // Not the machine's fault: tasks that write one object fail.
   if (conflicts_ == kMaxConflicts) return Contended();
   ++sessions_;
-  Json metadata = {{"name", name_.object}, {"contentType", "application/octet-stream"}};
+  Json metadata = {{"name", name_.object}, {"contentType", source_.type()}};
   if (hash_first_) {
     ASSIGN_OR_RETURN(const uint32_t crc, source_.Crc());
     metadata["crc32c"] = FormatCrc32c(crc);
@@ -134,7 +134,7 @@ absl::Status Session::Start() {
   request.method = "POST";
   request.url = client_.UploadUrl(name_, "resumable", target_.expected());
   request.headers.Add("Content-Type", "application/json; charset=UTF-8");
-  request.headers.Add("X-Upload-Content-Type", "application/octet-stream");
+  request.headers.Add("X-Upload-Content-Type", source_.type());
   request.headers.Add("X-Upload-Content-Length", absl::StrCat(source_.size()));
   request.headers.Add("x-goog-gcs-idempotency-token", id_);
   request.body = DumpJson(metadata);
@@ -160,7 +160,7 @@ absl::StatusOr<bool> Session::AskWhatIsKept() {
   request.method = "PUT";
   request.url = uri_;
   request.headers.Add("Content-Range", absl::StrCat("bytes */", source_.size()));
-  request.headers.Add("Content-Type", "application/octet-stream");
+  request.headers.Add("Content-Type", source_.type());
   ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
   if (done) return true;
   if (kept_ < source_.size()) return false;
@@ -174,7 +174,7 @@ absl::Status Session::SendRest() {
     request.url = uri_;
     request.headers.Add("Content-Range", absl::StrCat("bytes ", kept_, "-", source_.size() - 1, "/",
                                                       source_.size()));
-    request.headers.Add("Content-Type", "application/octet-stream");
+    request.headers.Add("Content-Type", source_.type());
     request.body_bytes = source_.size() - kept_;
     request.body_source = [this, first = true](char* buffer,
                                                size_t capacity) mutable -> absl::StatusOr<size_t> {

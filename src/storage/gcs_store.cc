@@ -11,6 +11,7 @@
 #include "base/copy.h"
 #include "base/status.h"
 #include "gcp/gcs_upload.h"
+#include "storage/content_type.h"
 #include "storage/sliced_download.h"
 
 namespace sparkles {
@@ -57,6 +58,20 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   return GcsContent{size, read};
 }
 
+// Sets the type of the object `name`; reads the first bytes if nothing else tells.
+absl::Status SetType(const GcsName& name, const TransferOptions& options, GcsContent& content) {
+  content.type = options.content_type;
+  if (content.type.empty()) content.type = ContentTypeOfName(name.object);
+  if (!content.type.empty()) return absl::OkStatus();
+  char first[kSniffedBytes];
+  size_t got = 0;
+  if (content.size > 0) {
+    ASSIGN_OR_RETURN(got, content.read(0, first, std::min<uint64_t>(sizeof first, content.size)));
+  }
+  content.type = SniffContentType(absl::string_view(first, got));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 GcsStore::GcsStore(GcsClient& client, const GcsStoreOptions& options)
@@ -79,8 +94,9 @@ absl::StatusOr<ObjectInfo> GcsStore::Upload(int fd, const std::string& url,
   const GcsCall call = CallFor(options);
   const auto slot = slots_.Take([&call] { return call.report(0); });
   if (!slot.ok()) return Annotate(slot.status(), url);
-  const absl::StatusOr<GcsContent> content = ContentOf(fd);
+  absl::StatusOr<GcsContent> content = ContentOf(fd);
   if (!content.ok()) return Annotate(content.status(), url);
+  if (auto typed = SetType(name, options, *content); !typed.ok()) return Annotate(typed, url);
   const auto object = content->size <= options_.upload_at_once_bytes
                           ? UploadAtOnce(client_, name, *content, call)
                           : UploadResumably(client_, name, *content, call);
@@ -98,7 +114,9 @@ absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const 
                             size_t capacity) -> absl::StatusOr<size_t> {
     return bytes.copy(buffer, capacity, offset);
   };
-  const auto object = UploadAtOnce(client_, name, {bytes.size(), read}, call);
+  GcsContent content{bytes.size(), read};
+  RETURN_IF_ERROR(SetType(name, options, content));
+  const auto object = UploadAtOnce(client_, name, content, call);
   if (!object.ok()) return Annotate(object.status(), url);
   return InfoOf(*object);
 }

@@ -33,6 +33,9 @@ struct TransferOptions {
   // May be empty; called by any thread of the transfer for each piece it has to do with, also one
   // that on_bytes was told of before: what is sent, fetched or read once more is work all the same.
   std::function<void()> alive = nullptr;
+  // Of an object to be uploaded. Empty: by the extension of its name, else by its first bytes.
+  // Stores without content types (file://) ignore it.
+  std::string content_type = {};
 
   // What a transfer calls for each piece that has moved; 0 is a sign of life. Cancelled, with the
   // token's reason, if it is to stop.

@@ -1,9 +1,29 @@
-"""How servers other than Cloud Storage itself speak of objects."""
+"""What objects in Cloud Storage are like: their types, and how other servers speak of them."""
 import hashlib
 import unittest
 
-from cloud_lab import CloudLabTest
+from cloud_lab import BUCKET, CloudLabTest
 from test_cloud_transfers import HUGE, LARGE, MIB
+
+
+class ContentTypes(CloudLabTest):
+    def test_objects_open_in_a_browser(self):
+        plot = "'\\211PNG\\r\\n\\032\\n'"
+        text = "text/plain; charset=utf-8"
+        self.lab.write_tasks([self.lab.task(
+            "a.1", f"printf {plot} > plot; printf {plot} > plot.png; echo x,y > t.csv; "
+            f"gzip -k t.csv; echo hello > README; head -c 9000000 /dev/zero > zeros",
+            stdout_url=self.lab.url("a.1/log"), command_result_url=self.lab.url("a.1/result"))])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        found = self.lab.storage.objects(BUCKET, "a.1/")
+        self.assertEqual(
+            {name.removeprefix("a.1/"): each.metadata["contentType"]
+             for name, each in found.items()},
+            {"plot": "image/png", "plot.png": "image/png", "t.csv": "text/csv; charset=utf-8",
+             "t.csv.gz": "application/gzip", "README": text, "zeros": "application/octet-stream",
+             "log": text, "result": "application/json"})
+        self.assertEqual({each.encoding for each in found.values()}, {""})
 
 
 class StorageTestbench(CloudLabTest):

@@ -181,6 +181,40 @@ TEST_F(GcsStoreTest, AShorterVersionInSlicesLeavesNothingOfTheLongerOne) {
   ExpectDownload(text_);
 }
 
+TEST_F(GcsStoreTest, NameOrContentGivesTheType) {
+  GcsStore store(client_, options_);
+  const std::string png = "\x89PNG\r\n\x1A\n";
+  const struct {
+    const char* url;
+    std::string content;
+    const char* given;
+    const char* type;
+  } cases[] = {{"gs://b/a.csv", png, "", "text/csv; charset=utf-8"},
+               {"gs://b/plot", png, "", "image/png"},
+               {"gs://b/notes", "hello", "", "text/plain; charset=utf-8"},
+               {"gs://b/nothing", "", "", "text/plain; charset=utf-8"},
+               {"gs://b/large", Text(500'000), "", "text/plain; charset=utf-8"},
+               {"gs://b/large", png + Text(500'000), "", "image/png"},
+               {"gs://b/log.csv", "hello", "text/plain", "text/plain"}};
+  for (const auto& each : cases) {
+    SCOPED_TRACE(each.url);
+    transfer_.content_type = each.given;
+    const bool large = each.content.size() > options_.upload_at_once_bytes;
+    if (large) {
+      server_.Answer("?fields=", Missing());
+      server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://gcs/session"}}));
+    }
+    server_.Answer(large ? "PUT" : "POST", Resource(each.content, 5));
+    const auto info = store.Upload(File(each.content).get(), each.url, transfer_);
+    ASSERT_TRUE(info.ok()) << info.status();
+    const auto requests = server_.requests();
+    const HttpRequest& telling = requests[requests.size() - (large ? 2 : 1)];
+    EXPECT_THAT(telling.body, HasSubstr(absl::StrCat("\"contentType\":\"", each.type, "\"")));
+    EXPECT_THAT(large ? Header(requests.back(), "Content-Type") : telling.body,
+                HasSubstr(each.type));
+  }
+}
+
 TEST_F(GcsStoreTest, WhatClaimsToBeEmptyIsLookedAt) {
   GcsStore store(client_, options_);
   const UniqueFd fd = OpenFile("/proc/cpuinfo", O_RDONLY).value();
