@@ -257,6 +257,7 @@ void CommandLine::DeclareConsumeLimits() {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->envname("SPARKLES_PASS_ENV");
+  command->add_flag("--coreDumps", consume_.core_dumps, "let commands leave core dumps");
   command->add_option("--transfers", consume_.transfers, "files transferred at a time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -30,6 +30,7 @@ struct ConsumeOptions {
   int task_timeout_seconds = 0;            // 0: none
   std::vector<std::string> withhold_env;
   std::vector<std::string> pass_env;
+  bool core_dumps = false;
   int transfers = 32;
   std::string log_format = "text";
   std::string log_level = "info";

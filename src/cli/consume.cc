@@ -101,6 +101,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   if (options.task_timeout_seconds > 0) {
     executor.time_limit = absl::Seconds(options.task_timeout_seconds);
   }
+  executor.core_dumps = options.core_dumps;
   executor.machine_type = machine_type;
   executor.alive = [&heartbeat] { heartbeat.Beat(); };
   executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));

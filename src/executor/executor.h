@@ -27,6 +27,7 @@ struct ExecutorOptions {
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
   std::vector<std::string> environment;                  // "NAME=value", what every command gets
   std::vector<std::string> withheld_variables;           // names, for the task's log
+  bool core_dumps = false;                               // of commands and scripts
   std::string machine_type;                              // for result.json; may be empty
   // Told of each task's log file as soon as it is there, before anything is written to it.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;

@@ -48,15 +48,24 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   return lock;
 }
 
-// The lock goes last, so that a removal that is cut short can be taken up again.
+// The lock goes last, so that a removal that is cut short can be taken up again. Beside what Make
+// makes there may be what programs put into their HOME (login_environment.h).
 absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel,
                               const std::function<void()>& alive) {
   const auto report = [&] {
     if (alive) alive();
     return cancel.cancelled() ? absl::CancelledError(cancel.reason()) : absl::OkStatus();
   };
-  absl::Status status = RemoveTree(path + "/work", report);
-  status.Update(RemoveTree(path + "/log", report));
+  const absl::StatusOr<UniqueFd> folder = OpenFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (absl::IsNotFound(folder.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(folder.status());
+  std::vector<std::string> entries;
+  absl::Status status = ForEachEntry(folder->get(), path, [&](const char* name, unsigned char) {
+    std::string entry = absl::StrCat("/", name);
+    if (entry != kLockName) entries.push_back(path + entry);
+    return absl::OkStatus();
+  });
+  for (const std::string& entry : entries) status.Update(RemoveTree(entry, report));
   if (status.ok()) status = RemoveTree(path, report);
   return status;
 }
@@ -130,6 +139,7 @@ absl::Status TaskFolder::MakeInside() {
   if (lstat(path_.c_str(), &made_) != 0) return ErrnoError(errno, path_);
   RETURN_IF_ERROR(MakeFolders(work()));
   if (lstat(work().c_str(), &work_made_) != 0) return ErrnoError(errno, work());
+  RETURN_IF_ERROR(MakeFolders(temp()));
   return MakeFolders(log());
 }
 

@@ -1,4 +1,4 @@
-// The folder in which one task lives: tasksDir/task-XXXX/{work,log}.
+// The folder in which one task lives: tasksDir/task-XXXX/{work,log,tmp}.
 // The one hard idea: a lock that dies with its worker tells folders in use from what a killed
 // worker left behind.
 #pragma once
@@ -37,6 +37,7 @@ class TaskFolder {
   const std::string& path() const { return path_; }
   std::string work() const { return path_ + "/work"; }  // where the command runs
   std::string log() const { return path_ + "/log"; }    // output of the lifecycle scripts
+  std::string temp() const { return path_ + "/tmp"; }   // TMPDIR of the task's processes
 
   // A new file in log(), open for reading and appending; the folder is made again if a script has
   // removed it.

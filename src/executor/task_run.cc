@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "executor/cause_of_death.h"
 #include "executor/command_environment.h"
+#include "executor/login_environment.h"
 #include "executor/output_finder.h"
 #include "executor/script_output.h"
 #include "process/machine_stats.h"
@@ -95,6 +96,7 @@ absl::Status TaskRun::MakeFolder() {
                                                        context_.options.alive));
   folder_.emplace(std::move(folder));
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
+  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment_);
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   log_.emplace(std::move(log));
   if (context_.options.on_log) context_.options.on_log(task_.id, log_->path());
@@ -124,6 +126,7 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                         .output_fd = output_fd,
                         .grace = context_.options.grace,
                         .time_limit = context_.options.time_limit,
+                        .core_dumps = context_.options.core_dumps,
                         .while_waiting = context_.options.alive,
                         .waiting_interval = context_.options.alive_interval};
   auto exit = context_.runner.Run(command, cancel_);

@@ -19,6 +19,7 @@ struct FrameHeader {
 struct CommandHeader {
   uint32_t argument_count;
   uint32_t variable_count;
+  uint32_t core_dumps;
 };
 
 union FdMessage {
@@ -106,7 +107,8 @@ absl::StatusOr<Frame> ReceiveFrame(int socket) {
 
 std::string EncodeCommand(const Command& command) {
   const CommandHeader header{static_cast<uint32_t>(command.argv.size()),
-                             static_cast<uint32_t>(command.environment.size())};
+                             static_cast<uint32_t>(command.environment.size()),
+                             command.core_dumps ? 1U : 0U};
   std::string payload(BytesOf(header));
   const auto add = [&payload](const std::string& text) {
     payload += text;
@@ -133,6 +135,7 @@ bool DecodeCommand(std::string& payload, CommandImage& image) {
     position += std::strlen(text) + 1;
     return text;
   };
+  image.core_dumps = header.core_dumps != 0;
   image.folder = take();
   for (uint32_t i = 0; complete && i < header.argument_count; ++i) image.argv.push_back(take());
   for (uint32_t i = 0; complete && i < header.variable_count; ++i) {

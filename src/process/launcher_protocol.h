@@ -52,6 +52,7 @@ struct CommandImage {
   const char* folder = nullptr;
   std::vector<char*> argv;  // ends with a null pointer, as the next one does
   std::vector<char*> environment;
+  bool core_dumps = false;
 };
 
 // `command` must have passed CheckCommand. Its output_fd and grace are not part of the payload.

@@ -20,6 +20,7 @@ struct Command {
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
   absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once it is to end
   absl::Duration time_limit = absl::InfiniteDuration();  // it is to end when it has run so long
+  bool core_dumps = false;                               // as large as the hard limit allows
   // May be empty. Called by Run's thread as long as the command runs, and how often at least. Each
   // call wakes two processes.
   std::function<void()> while_waiting = nullptr;

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "process/oom_score.h"
@@ -22,6 +24,15 @@ constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a 
   _exit(kFailedChild);
 }
 
+// A limit of one byte allows no file, and keeps the kernel from starting the program that
+// kernel.core_pattern may name. That program has no limit otherwise (core(5)).
+void LimitCoreDumps(bool wanted) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = wanted ? limit.rlim_max : std::min<rlim_t>(limit.rlim_max, 1);
+  setrlimit(RLIMIT_CORE, &limit);
+}
+
 // Runs in the child.
 [[noreturn]] void Become(const CommandImage& image, int output_fd, int pipe_end, pid_t launcher) {
   setsid();
@@ -32,6 +43,7 @@ constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a 
     Report(pipe_end, StartFailure::Step::kFork);
   }
   OfferToOom();
+  LimitCoreDumps(image.core_dumps);
   if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::Step::kChdir);
   sigset_t none;
   sigemptyset(&none);

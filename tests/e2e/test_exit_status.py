@@ -1,6 +1,8 @@
 """The command's end is told truthfully, and its surroundings are what it was promised."""
 import ctypes
 import os
+import pwd
+import resource
 import signal
 import struct
 import unittest
@@ -121,6 +123,39 @@ class Surroundings(LabTest):
         for line in ("SPARKLES_TASK_ID=job-7.12", "SPARKLES_JOB_ID=job-7",
                      "SPARKLES_TASK_INDEX=12", "SPARKLES_ATTEMPT=1", "CANARY=of the worker"):
             self.assertIn(line, lines)
+
+    def test_login_variables_are_set_where_they_lack(self):
+        bare = {name: "" for name in ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "TMPDIR")}
+        names = "$HOME:$USER:$LOGNAME:$SHELL:$TMPDIR"
+        log = self.log_of(f"echo {names}; mktemp; type mktemp; echo ${{LANG-unset}}",
+                          environment={**bare, "LANG": "xx_YY"})
+        home, user, login, shell, temp = log.splitlines()[0].split(":")
+        self.assertEqual((user, login, shell), (pwd.getpwuid(os.getuid()).pw_name,) * 2 +
+                         ("/bin/sh",))
+        self.assertTrue(os.path.isdir(home), home)
+        self.assertTrue(temp.startswith(f"{self.lab.tasks_dir}/task-"), temp)
+        self.assertTrue(log.splitlines()[1].startswith(temp + "/"), log)
+        self.assertTrue(log.endswith("xx_YY\n"), log)
+        self.assertFalse(os.path.exists(temp))  # it goes with its task
+        self.assertEqual(self.lab.outputs("job-7.12"), [])
+
+    def test_tmpdir_of_the_image_stays(self):
+        self.assertEqual(self.log_of("echo $TMPDIR", environment={"TMPDIR": "/var/tmp"}),
+                         "/var/tmp\n")
+
+    def test_core_dumps_are_off_unless_wanted(self):
+        def raise_limit():
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+        crash = "ulimit -c; kill -SEGV $$"
+        self.assertEqual(self.log_of(crash, preexec_fn=raise_limit), "0\n")
+        self.assertEqual(self.lab.outputs("job-7.12"), [])
+        self.lab.state_file.unlink()
+        self.lab.write_tasks([self.lab.task("job-7.12", "ulimit -c; ulimit -H -c")])
+        self.assertEqual(self.lab.consume("--coreDumps").exit_code, 0)
+        soft, hard = self.lab.log("job-7.12").split()
+        self.assertEqual(soft, hard)
 
 
 @unittest.skipIf(SANITIZED, "a sanitizer's memory is in every number")

@@ -233,6 +233,19 @@ TEST_F(TaskFolderTest, WhoDiesMeanwhileIsLookedAfterAnotherTime) {
   for (const std::string& path : paths) EXPECT_TRUE(Exists(path));
 }
 
+TEST_F(TaskFolderTest, TheLockGoesAfterAllOtherEntries) {
+  const std::string path = MakeStale("task-123456789");
+  ASSERT_TRUE(MakeFolders(path + "/.cache/deep").ok());  // of a program whose HOME it was
+  // The first entry that is removed ends the removal.
+  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+    if (Exists(path + "/.cache")) cancel_.Cancel(CancelKind::kHandBack, "test");
+  });
+  EXPECT_TRUE(Exists(path + "/.lock"));
+  const CancelToken never;
+  RemoveStaleTaskFolders(tasks_dir_, never, recorded_.log());
+  EXPECT_FALSE(Exists(path));
+}
+
 TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();

@@ -180,9 +180,13 @@ TEST_F(TaskRunTest, TheShellGetsTheCommandAndTheGrace) {
 TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
   options_.environment = {"PATH=/bin", "SPARKLES_TASK_ID=outer", "SPARKLES_ATTEMPT=9",
                           "SPARKLES_JOB_ID=outer", "SPARKLES_HOME=/kept"};
+  const std::vector<std::string> login = {"HOME=/h", "USER=u", "LOGNAME=u", "SHELL=/s",
+                                          "TMPDIR=/tmp"};
+  options_.environment.insert(options_.environment.end(), login.begin(), login.end());
   Run();
   EXPECT_THAT(CommandOf("command").environment,
-              ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "SPARKLES_TASK_ID=job.1",
+              ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "HOME=/h", "USER=u", "LOGNAME=u",
+                          "SHELL=/s", "TMPDIR=/tmp", "SPARKLES_TASK_ID=job.1",
                           "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2",
                           StartsWith("SPARKLES_TASK_DIR=/")));
   EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);

@@ -84,10 +84,12 @@ TEST(EncodeCommand, DecodesToTheSame) {
   command.argv = {"/bin/sh", "", std::string(200'000, 'x')};
   command.environment = {"A=1", "B="};
   command.folder = "/some where";
+  command.core_dumps = true;
   std::string payload = EncodeCommand(command);
   CommandImage image;
   ASSERT_TRUE(DecodeCommand(payload, image));
   EXPECT_STREQ(image.folder, "/some where");
+  EXPECT_TRUE(image.core_dumps);
   ASSERT_EQ(image.argv.size(), 4u);
   EXPECT_STREQ(image.argv[0], "/bin/sh");
   EXPECT_STREQ(image.argv[1], "");
