@@ -150,7 +150,7 @@ class Worker {
         router_(local_, &cloud.store()),
         store_(router_, vitals),
         cache_(options.cache_dir, store_, clock, &vitals, &log),
-        signals_(stop_, drain_),
+        signals_(stop_, drain_, log.sink()),
         deadline_(stop_, StopSteps(),
                   [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }) {}
 

@@ -48,8 +48,6 @@ int FindCode(dl_phdr_info* program, size_t, void* found) {
   return 1;  // no library is of interest
 }
 
-int StackSignal() { return SIGRTMAX - 1; }
-
 // One question at a time, answered by the handler. All of it is of static duration, since a thread
 // may answer when nobody waits any more.
 enum class State { kIdle, kAsked, kAnswering, kAnswered };
@@ -164,13 +162,15 @@ void Answer(int, siginfo_t*, void* raw_context) {
 
 }  // namespace
 
+int ThreadStackSignal() { return SIGRTMAX - 1; }
+
 void PrepareThreadStacks() {
   dl_iterate_phdr(FindCode, &code);
   struct sigaction action{};
   action.sa_sigaction = Answer;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&action.sa_mask);
-  sigaction(StackSignal(), &action, nullptr);
+  sigaction(ThreadStackSignal(), &action, nullptr);
   // The unwinder's first use loads a library, where there are such; not in the handler.
   Walk nowhere;
   _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, &nowhere);
@@ -185,7 +185,7 @@ ThreadStack ReadThreadStack(pid_t thread, absl::Duration patience, bool scan_onl
   asked_scan_only = scan_only;
   state = State::kAsked;
   const absl::Duration deadline = MonotonicNow() + patience;
-  if (syscall(SYS_tgkill, getpid(), thread, StackSignal()) == 0) {
+  if (syscall(SYS_tgkill, getpid(), thread, ThreadStackSignal()) == 0) {
     while (state.load() != State::kAnswered && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
   }
   State expected = State::kAsked;

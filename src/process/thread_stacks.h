@@ -26,8 +26,11 @@ struct ThreadStack {
   std::vector<uintptr_t> addresses;
 };
 
-// Makes the process ready for ReadThreadStack: takes the signal SIGRTMAX - 1. Call once, before
-// other threads exist.
+// The signal that asks a thread for its stack.
+int ThreadStackSignal();
+
+// Makes the process ready for ReadThreadStack: takes ThreadStackSignal. Call once, before other
+// threads exist.
 void PrepareThreadStacks();
 
 // Interrupts the thread `thread` of this process for a moment; its system calls may end with EINTR.

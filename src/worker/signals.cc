@@ -3,21 +3,55 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/fd.h"
 #include "base/thread.h"
+#include "process/thread_stacks.h"
+#include "worker/end_alarm.h"
 
 namespace sparkles {
 namespace {
 
-sigset_t StopSet() {
+struct StopSignal {
+  int number;
+  const char* name;
+};
+constexpr StopSignal kStops[] = {
+    {SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}};
+constexpr int kDrains[] = {SIGUSR1, SIGQUIT};
+// Besides the real-time signals.
+constexpr int kIgnored[] = {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT};
+
+sigset_t ReceivedSet() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT}) sigaddset(&set, signal);
+  for (const StopSignal& stop : kStops) sigaddset(&set, stop.number);
+  for (const int signal : kDrains) sigaddset(&set, signal);
+  for (const int signal : kIgnored) sigaddset(&set, signal);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+    if (signal != ThreadStackSignal()) sigaddset(&set, signal);
+  }
   return set;
+}
+
+// By system call, since the library refuses; where it needs one of them it sets its own handler.
+void IgnoreSignalsOfTheLibrary() {
+  constexpr int kFirstRealTime = 32;
+  constexpr size_t kKernelSetBytes = 8;
+  const std::array<uintptr_t, 8> ignore = {1};  // a kernel's sigaction: SIG_IGN, and zeros
+  for (int signal = kFirstRealTime; signal < SIGRTMIN; ++signal) {
+    syscall(SYS_rt_sigaction, signal, ignore.data(), nullptr, kKernelSetBytes);
+  }
 }
 
 }  // namespace
@@ -29,12 +63,16 @@ void IgnoreWriteSignals() {
 }
 
 void BlockSignals() {
-  const sigset_t set = StopSet();
+  const sigset_t set = ReceivedSet();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  IgnoreSignalsOfTheLibrary();
 }
 
-StopSignals::StopSignals(CancelToken& stop, CancelToken& drain)
-    : stop_(stop), drain_(drain), thread_(StartHousekeeping("signals", [this] { Receive(); })) {}
+StopSignals::StopSignals(CancelToken& stop, CancelToken& drain, LogSink& sink)
+    : stop_(stop),
+      drain_(drain),
+      sink_(sink),
+      thread_(StartHousekeeping("signals", [this] { Receive(); })) {}
 
 StopSignals::~StopSignals() {
   done_.Cancel(CancelKind::kAbort, "");
@@ -42,7 +80,7 @@ StopSignals::~StopSignals() {
 }
 
 void StopSignals::Receive() {
-  const sigset_t set = StopSet();
+  const sigset_t set = ReceivedSet();
   const UniqueFd signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   while (!done_.cancelled()) {
     pollfd waited[] = {{signals.get(), POLLIN, 0}, {done_.fd(), POLLIN, 0}};
@@ -50,23 +88,39 @@ void StopSignals::Receive() {
     signalfd_siginfo info;
     if (read(signals.get(), &info, sizeof info) != sizeof info) continue;
     const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGTERM || signal == SIGINT) {
-      HandleStop(signal);
-    } else if (signal != SIGHUP) {
+    if (signal == SIGALRM) EndIfAlarm(info.ssi_code);
+    const auto stop = std::find_if(std::begin(kStops), std::end(kStops),
+                                   [&](const StopSignal& each) { return each.number == signal; });
+    if (stop != std::end(kStops)) {
+      HandleStop(signal, stop->name);
+    } else if (std::find(std::begin(kDrains), std::end(kDrains), signal) != std::end(kDrains)) {
       drain_.Cancel(CancelKind::kAbort, "the worker is to stop after this task");
+    } else {
+      Ignore(signal);
     }
   }
 }
 
-void StopSignals::HandleStop(int signal) {
+void StopSignals::Ignore(int signal) {
+  if (!ignored_.insert(signal).second) return;
+  // Urgently, since a log that hangs must not keep this thread from the next signal.
+  sink_.WriteUrgently(
+      Severity::kWarning,
+      absl::StrCat("signal ", signal, " (",
+                   strsignal(signal),  // NOLINT(concurrency-mt-unsafe): only called here
+                   ") is ignored, now and later; use SIGTERM to stop the worker"));
+}
+
+void StopSignals::HandleStop(int signal, const char* name) {
+  // Beyond its limit of processor time a process gets one a second from the kernel.
+  if (signal == SIGXCPU && requests_ > 0) return;
   const absl::Time now = absl::Now();
   if (requests_ > 0 && absl::AbsDuration(now - last_request_) < kSameRequest) return;
   ++requests_;
   last_request_ = now;
   if (requests_ == 1) {
     if (!stop_.cancelled()) received_ = signal;
-    stop_.Cancel(CancelKind::kHandBack, absl::StrCat("the worker was stopped by ",
-                                                     signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    stop_.Cancel(CancelKind::kHandBack, absl::StrCat("the worker was stopped by ", name));
   } else if (requests_ == 2) {
     stop_.Hurry();
   } else {

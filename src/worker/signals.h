@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "base/log.h"
 
 namespace sparkles {
 
@@ -13,20 +15,24 @@ namespace sparkles {
 // that write only, not the end of the process (SIGPIPE, SIGXFSZ). Call before any thread exists.
 void IgnoreWriteSignals();
 
-// Blocks the signals that StopSignals receives, in this thread and all that it starts later. Call
-// before any thread exists.
+// Blocks the signals that StopSignals receives, in this thread and all that it starts later, and
+// ignores those that the C library keeps for itself. What remains deadly is KILL, and what tells of
+// a bug (SEGV, ABRT, ...). Call before any thread exists.
 void BlockSignals();
 
 // Signals that follow the first within this time are the same request: `timeout` and terminals
 // signal a process and then its group.
 inline constexpr absl::Duration kSameRequest = absl::Seconds(1);
 
-// From construction to destruction. SIGTERM and SIGINT cancel `stop` (kHandBack), with the signal's
-// name as the reason; one more hurries it, and one more again ends the process on the spot.
-// SIGUSR1 and SIGQUIT cancel `drain`. SIGHUP does no harm. Needs BlockSignals.
+// From construction to destruction. SIGTERM, SIGINT, SIGUSR2 and SIGXCPU (the latter two from SGE,
+// PBS and `ulimit -t`) cancel `stop` (kHandBack), with the signal's name as the reason; one more
+// hurries it, and one more again ends the process on the spot. SIGUSR1 and SIGQUIT cancel `drain`.
+// All others whose default is death (SIGHUP, SIGALRM, real-time signals, ...) are ignored; the log
+// says so once for each. Needs BlockSignals.
 class StopSignals {
  public:
-  StopSignals(CancelToken& stop, CancelToken& drain);
+  // Borrows all.
+  StopSignals(CancelToken& stop, CancelToken& drain, LogSink& sink);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
@@ -36,14 +42,18 @@ class StopSignals {
 
  private:
   void Receive();
-  void HandleStop(int signal);
+  void HandleStop(int signal, const char* name);
+  void Ignore(int signal);
 
   CancelToken& stop_;
   CancelToken& drain_;
+  LogSink& sink_;
   CancelToken done_;
   std::atomic<int> received_ = 0;
-  int requests_ = 0;  // to stop; of the thread below
+  // Of the thread below.
+  int requests_ = 0;  // to stop
   absl::Time last_request_;
+  std::set<int> ignored_;
   std::thread thread_;
 };
 

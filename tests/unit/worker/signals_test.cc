@@ -6,10 +6,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <thread>
+#include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/support/eventually.h"
+#include "tests/support/recorded_log.h"
+#include "worker/end_alarm.h"
 
 namespace sparkles {
 namespace {
@@ -44,7 +50,10 @@ class StopSignalsTest : public testing::Test {
   void TearDown() override {
     sigset_t all;
     sigemptyset(&all);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGQUIT}) sigaddset(&all, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR2, SIGXCPU, SIGUSR1, SIGQUIT, SIGHUP, SIGALRM,
+                             SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT, SIGRTMIN, SIGRTMAX}) {
+      sigaddset(&all, signal);
+    }
     const timespec at_once = {};
     while (sigtimedwait(&all, nullptr, &at_once) > 0) continue;
     pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
@@ -52,13 +61,14 @@ class StopSignalsTest : public testing::Test {
 
   CancelToken stop_;
   CancelToken drain_{&stop_};
+  RecordedLog log_;
 
  private:
   sigset_t old_mask_;
 };
 
 TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   EXPECT_EQ(signals.received(), 0);
   kill(getpid(), SIGTERM);
   ASSERT_TRUE(WaitForCancel(stop_));
@@ -68,7 +78,7 @@ TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
 }
 
 TEST_F(StopSignalsTest, IntDoesTheSame) {
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
   EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGINT");
@@ -76,7 +86,7 @@ TEST_F(StopSignalsTest, IntDoesTheSame) {
 }
 
 TEST_F(StopSignalsTest, HangingUpStopsNothing) {
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGHUP);
   EXPECT_TRUE(WaitUntilReceived(SIGHUP));
   EXPECT_FALSE(stop_.cancelled());
@@ -84,7 +94,7 @@ TEST_F(StopSignalsTest, HangingUpStopsNothing) {
 }
 
 TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
   kill(getpid(), SIGTERM);
@@ -96,7 +106,7 @@ TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
 TEST_F(StopSignalsTest, ASignalFromBeforeIsNotLost) {
   kill(getpid(), SIGTERM);
   EXPECT_FALSE(stop_.cancelled());
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   EXPECT_TRUE(WaitForCancel(stop_));
 }
 
@@ -105,7 +115,7 @@ TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
   for (int i = 0; i < 10 && !was_echo; ++i) {  // on a busy machine the echo may come too late
     CancelToken stop;
     CancelToken drain;
-    const StopSignals signals(stop, drain);
+    const StopSignals signals(stop, drain, log_.sink());
     const absl::Time start = absl::Now();
     kill(getpid(), SIGTERM);
     ASSERT_TRUE(WaitForCancel(stop));
@@ -124,10 +134,66 @@ TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
   EXPECT_TRUE(was_echo);
 }
 
+TEST_F(StopSignalsTest, Usr2AndXcpuAreStops) {
+  for (const auto& [signal, name] : {std::pair{SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}}) {
+    CancelToken stop;
+    const StopSignals signals(stop, drain_, log_.sink());
+    kill(getpid(), signal);
+    ASSERT_TRUE(WaitForCancel(stop));
+    EXPECT_EQ(stop.reason(), absl::StrCat("the worker was stopped by ", name));
+    EXPECT_EQ(signals.received(), signal);
+  }
+}
+
+TEST_F(StopSignalsTest, RepeatedXcpuHurriesNothing) {
+  const StopSignals signals(stop_, drain_, log_.sink());
+  kill(getpid(), SIGXCPU);
+  ASSERT_TRUE(WaitForCancel(stop_));
+  absl::SleepFor(kSameRequest + absl::Milliseconds(100));
+  kill(getpid(), SIGXCPU);
+  EXPECT_TRUE(WaitUntilReceived(SIGXCPU));
+  kill(getpid(), SIGHUP);
+  EXPECT_TRUE(Eventually([&] { return log_.Text() != ""; }));  // and so XCPU has been dealt with
+  EXPECT_FALSE(stop_.hurried());
+}
+
+TEST_F(StopSignalsTest, OtherSignalsAreIgnoredAndLogged) {
+  const StopSignals signals(stop_, drain_, log_.sink());
+  for (const int signal :
+       {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT, SIGRTMIN, SIGRTMAX}) {
+    kill(getpid(), signal);
+    EXPECT_TRUE(WaitUntilReceived(signal));
+    const std::string said = absl::StrCat("signal ", signal, " (");
+    EXPECT_TRUE(Eventually([&] { return absl::StrContains(log_.Text(), said); })) << said;
+  }
+  const std::string text = log_.Text();
+  kill(getpid(), SIGPROF);
+  EXPECT_TRUE(WaitUntilReceived(SIGPROF));
+  kill(getpid(), SIGUSR1);
+  ASSERT_TRUE(WaitForCancel(drain_));  // and so SIGPROF has been dealt with
+  EXPECT_EQ(log_.Text(), text) << "said once";
+  EXPECT_FALSE(stop_.cancelled());
+}
+
+TEST_F(StopSignalsTest, OnlyTheKernelsAlarmEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        BlockSignals();
+        const StopSignals signals(stop_, drain_, log_.sink());
+        EndByAlarm(absl::Minutes(1), 9);
+        kill(getpid(), SIGALRM);
+        absl::SleepFor(absl::Milliseconds(200));
+        EndByAlarm(absl::Seconds(1), 7);
+        while (true) pause();
+      },
+      testing::ExitedWithCode(7), "");
+}
+
 TEST_F(StopSignalsTest, UsrAndQuitDrain) {
   for (const int signal : {SIGUSR1, SIGQUIT}) {
     CancelToken drain(&stop_);
-    const StopSignals signals(stop_, drain);
+    const StopSignals signals(stop_, drain, log_.sink());
     kill(getpid(), signal);
     ASSERT_TRUE(WaitForCancel(drain));
     EXPECT_FALSE(stop_.cancelled());
@@ -137,7 +203,7 @@ TEST_F(StopSignalsTest, UsrAndQuitDrain) {
 
 TEST_F(StopSignalsTest, WhatStoppedTheWorkerFirstIsWhatCounts) {
   stop_.Cancel(CancelKind::kHandBack, "preempted");
-  const StopSignals signals(stop_, drain_);
+  const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGTERM);
   EXPECT_TRUE(WaitUntilReceived(SIGTERM));
   EXPECT_EQ(signals.received(), 0);
@@ -146,7 +212,7 @@ TEST_F(StopSignalsTest, WhatStoppedTheWorkerFirstIsWhatCounts) {
 
 TEST_F(StopSignalsTest, EndsWithoutAnySignal) {
   {
-    const StopSignals signals(stop_, drain_);
+    const StopSignals signals(stop_, drain_, log_.sink());
   }
   EXPECT_FALSE(stop_.cancelled());
 }
