@@ -36,17 +36,24 @@ constexpr char kExitCodes[] =
     "  6    stuck: no sign of life for two periods of --timeout\n"
     "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
+    "  140  stopped by SIGUSR2; the task in work was handed back\n"
     "  143  stopped by SIGTERM; the task in work was handed back\n"
-    "       (75, 130, 143: or, if the log says so, stays claimed: there was no time)\n";
+    "  152  stopped by SIGXCPU; the task in work was handed back\n"
+    "       (75 to 152: or, if the log says so, stays claimed: there was no time)\n";
 constexpr char kSignals[] =
     "Signals:\n"
-    "  SIGTERM, SIGINT   hand the task in work back and exit within 20 seconds; a second one\n"
-    "                    (more than a second later) KILLs the command at once, a third one ends\n"
-    "                    the worker on the spot\n"
+    "  SIGTERM, SIGINT, SIGUSR2, SIGXCPU\n"
+    "                    hand the task in work back and exit within --stopWithin seconds; a "
+    "second\n"
+    "                    one (more than a second later) KILLs the command at once, a third one\n"
+    "                    ends the worker on the spot\n"
     "  SIGUSR1, SIGQUIT  finish the task in work, then exit 0\n";
 
 // For flags with no better limit than that of their type.
 constexpr int kMaxInt = std::numeric_limits<int>::max();
+// Less is not enough for TERM, KILL, a log and a hand-back; more than a day is a mistake.
+constexpr int kLeastStopSeconds = 5;
+constexpr int kMostStopSeconds = 24 * 60 * 60;
 
 // For before CLI::AsSizeValue, which takes "-5" for 2^64-5 and what is too large for the largest.
 std::string SizeProblem(const std::string& text) {
@@ -229,8 +236,15 @@ void CommandLine::DeclareConsumeLimits() {
       ->capture_default_str();
   command
       ->add_option("--grace", consume_.grace_seconds,
-                   "seconds between TERM and KILL of a command; in a stop 10 at most")
+                   "seconds between TERM and KILL of a command; in a stop half of --stopWithin "
+                   "at most")
       ->check(CLI::Range(0, kMaxInt))
+      ->capture_default_str();
+  command
+      ->add_option("--stopWithin", consume_.stop_within_seconds,
+                   "seconds from a stop signal to the worker's end; keep it below the time after "
+                   "which the platform sends KILL")
+      ->check(CLI::Range(kLeastStopSeconds, kMostStopSeconds))
       ->capture_default_str();
   command
       ->add_option("--minFreeSpace", consume_.min_free_bytes,

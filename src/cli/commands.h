@@ -25,6 +25,7 @@ struct ConsumeOptions {
   bool keep_tasks = false;
   bool durable = true;
   int grace_seconds = 10;
+  int stop_within_seconds = 20;
   std::optional<uint64_t> min_free_bytes;  // nullopt: as executor/space_guard.h says
   std::optional<uint64_t> cache_bytes;     // nullopt: no limit
   int task_timeout_seconds = 0;            // 0: none

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "base/stop_time.h"
 #include "base/vitals.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
@@ -44,6 +45,7 @@
 #include "worker/consumer.h"
 #include "worker/end_alarm.h"
 #include "worker/exit_code.h"
+#include "worker/hung_stop.h"
 #include "worker/signals.h"
 #include "worker/stall_response.h"
 #include "worker/stop_deadline.h"
@@ -86,6 +88,10 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
+StopTime StopTimeOf(const ConsumeOptions& options) {
+  return {absl::Seconds(options.stop_within_seconds)};
+}
+
 absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
   return absl::Minutes(options.watchdog_minutes);
 }
@@ -98,6 +104,7 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   executor.keep_tasks = options.keep_tasks;
   executor.transfers = CountWithinDescriptors(options.transfers, kTransferDescriptors);
   executor.grace = absl::Seconds(options.grace_seconds);
+  executor.stop_time = StopTimeOf(options);
   if (options.task_timeout_seconds > 0) {
     executor.time_limit = absl::Seconds(options.task_timeout_seconds);
   }
@@ -151,8 +158,7 @@ class Worker {
         store_(router_, vitals),
         cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_, log.sink()),
-        deadline_(stop_, StopSteps(),
-                  [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }) {}
+        deadline_(stop_, [this] { return StepsOfStop(); }) {}
 
   // Cancelled when the worker must go; `signal` is what did it, 0 for a preemption.
   CancelToken& stop() { return stop_; }
@@ -168,11 +174,13 @@ class Worker {
   }
 
   // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too. `hand_back` is what RespondToStalls wants. `monitor` is null if nobody watches.
-  int Run(Queue& bare_queue, Queue* hand_back, ClusterMonitor* monitor,
+  // is dead too. `hand_back` is null where a claim ends with its worker, `monitor` if nobody
+  // watches.
+  int Run(Queue& bare_queue, TimedHandBack* hand_back, ClusterMonitor* monitor,
           ConsumerOptions consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
     consumer_options.drain = &drain_;
+    consumer_options.stop_time = StopTimeOf(options_);
     SpaceGuard space({.tasks_dir = options_.tasks_dir,
                       .cache_dir = options_.cache_dir,
                       .min_free_bytes = options_.min_free_bytes,
@@ -196,6 +204,11 @@ class Worker {
     const Watchdog watchdog(
         period, watchdog_clock, vitals_,
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
+    const StopDeadline hung_stop(stop_, [this, &queue, hand_back] {
+      return std::vector<StopStep>{{stop_time().hand_back(), [this, &queue, hand_back] {
+                                      HandBackIfHung(queue, hand_back);
+                                    }}};
+    });
     EndLeftBehind(stop_);
     ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat);
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
@@ -226,6 +239,22 @@ class Worker {
   }
 
  private:
+  // Google takes a preempted VM away after 30 s, whatever --stopWithin says.
+  StopTime stop_time() const {
+    const StopTime time = StopTimeOf(options_);
+    return signal() == 0 ? StopTime{std::min(time.within, kStopWithin)} : time;
+  }
+  std::vector<StopStep> StepsOfStop() {
+    return {{stop_time().hurry(), [this] { stop_.Hurry(); }},
+            {stop_time().end(), [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }}};
+  }
+  void HandBackIfHung(const MeteredQueue& queue, TimedHandBack* hand_back) {
+    const std::optional<Claim> claim = queue.held_in_work();
+    if (!claim || hand_back == nullptr) return;
+    EndHungStop(*hand_back, *claim, absl::StrCat(stop_.reason(), "; the worker hung"),
+                stop_time().end() - stop_time().hand_back(), log_.sink(), StoppedCode(signal()));
+  }
+
   const ConsumeOptions& options_;
   PosixProcessRunner& runner_;
   Clock& clock_;
@@ -329,7 +358,8 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .project = *project,
       .before_hand_back = [&] { worker.EndLeftBehind(worker.stop()); }};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
-  DatastoreQueue hand_back(queue_options, client, clock, log);
+  DatastoreQueue hand_back_queue(queue_options, client, clock, log);
+  TimedHandBack hand_back(hand_back_queue);
   const int code = worker.Run(queue, &hand_back, monitor ? &*monitor : nullptr,
                               {.linger = LingerOf(options),
                                .watch_period = kClaimWatchPeriod,

@@ -9,6 +9,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop_time.h"
 #include "executor/content_cache.h"
 #include "process/oom_watch.h"
 #include "process/process_runner.h"
@@ -24,6 +25,7 @@ struct ExecutorOptions {
   bool keep_tasks = false;  // leave task folders where they are
   int transfers = 32;       // files in flight at a time
   absl::Duration grace;     // between TERM and KILL of a command that is to stop
+  StopTime stop_time;       // of the worker
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
   std::vector<std::string> environment;                  // "NAME=value", what every command gets
   std::vector<std::string> withheld_variables;           // names, for the task's log

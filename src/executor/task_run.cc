@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -30,13 +31,11 @@ namespace sparkles {
 namespace {
 
 constexpr char kShell[] = "/bin/sh";
-// How long the log and result.json may take once the task is to stop: they are worth a try, but
-// 20 s from the signal everything must be over (contract.md section 3).
-constexpr absl::Duration kLateGrace = absl::Seconds(4);
-
-// A stop that goes to all processes (systemd, Slurm, a console) may end the command before the
-// worker has read its own TERM or INT: that is no end of the task.
+// A stop that goes to all processes (systemd, Slurm, SGE, a console) may end the command before the
+// worker has read its own signal: that is no end of the task.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
+// Of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
+constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
 
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
   std::vector<Glob> globs;
@@ -128,7 +127,8 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                         .time_limit = context_.options.time_limit,
                         .core_dumps = context_.options.core_dumps,
                         .while_waiting = context_.options.alive,
-                        .waiting_interval = context_.options.alive_interval};
+                        .waiting_interval = context_.options.alive_interval,
+                        .stop_time = context_.options.stop_time};
   auto exit = context_.runner.Run(command, cancel_);
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
@@ -196,7 +196,10 @@ absl::Status TaskRun::RunCommand() {
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
   }
-  if (exit_code_ == "143" || exit_code_ == "130") context_.clock.Sleep(kSignalLag, cancel_);
+  if (std::find(kExitCodesOfStops.begin(), kExitCodesOfStops.end(), exit_code_) !=
+      kExitCodesOfStops.end()) {
+    context_.clock.Sleep(kSignalLag, cancel_);
+  }
   RETURN_IF_ERROR(CheckCancelled());
   // What the command could not write, its exit code does not tell.
   if (IsReadOnly(folder_->path())) return TurnedReadOnly();
@@ -291,7 +294,7 @@ absl::Status TaskRun::DeliverResult() {
 }
 
 TransferOptions TaskRun::LateOptions(const char* content_type) {
-  if (!late_) late_.emplace(cancel_, kLateGrace);
+  if (!late_) late_.emplace(cancel_, context_.options.stop_time.log_limit());
   return {.on_bytes = {},
           .cancel = &late_->token(),
           .before_replacing = StillOurs(late_->token()),

@@ -28,10 +28,6 @@ constexpr absl::Duration kSweepLimit = absl::Seconds(3);
 // kernel takes seconds to take down a process with tens of GiB. A process in an uninterruptible
 // wait, on a dead disk or NFS server, can take for ever.
 constexpr absl::Duration kKillPatience = absl::Seconds(15);
-// Once the token is hurried: a worker that is to stop has 19 s (worker/stop_deadline.h), of which
-// 10 have passed then, and the last ones are for handing the task back.
-constexpr absl::Duration kHurriedKillPatience = absl::Seconds(4);
-constexpr absl::Duration kHurriedSweepLimit = absl::Seconds(1);
 // Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 
@@ -99,7 +95,8 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
       killed = MonotonicNow();
       deadline = killed + kKillPatience;
     } else if (pressure == Pressure::kKilled &&
-               (late || (cancel.hurried() && MonotonicNow() >= killed + kHurriedKillPatience))) {
+               (late ||
+                (cancel.hurried() && MonotonicNow() >= killed + command.stop_time.kill_limit()))) {
       return absl::DeadlineExceededError("the command does not die of SIGKILL");
     }
   }
@@ -152,7 +149,7 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
     if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
     return exit;
   }
-  DropLauncher(cancel.hurried() ? kHurriedSweepLimit : kSweepLimit);
+  DropLauncher(cancel.hurried() ? command.stop_time.sweep_limit() : kSweepLimit);
   if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
 }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "base/stop_time.h"
 #include "base/usage.h"
 
 namespace sparkles {
@@ -25,6 +26,7 @@ struct Command {
   // call wakes two processes.
   std::function<void()> while_waiting = nullptr;
   absl::Duration waiting_interval = absl::Milliseconds(500);
+  StopTime stop_time = {};  // limits what KILL may take once the token is hurried
 };
 
 struct CommandExit {

@@ -35,12 +35,13 @@ absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& c
     vitals_.claimed.Add();
     MutexLock lock(mutex_);
     held_ = **claim;
+    ending_ = false;
   }
   return claim;
 }
 
 absl::Status MeteredQueue::Finish(const Claim& claim, const Outcome& outcome) {
-  vitals_.heartbeat.Beat();
+  BeginEnd();
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.Finish(claim, outcome);
   vitals_.end_time.Add(clock_.Now() - start);
@@ -49,7 +50,7 @@ absl::Status MeteredQueue::Finish(const Claim& claim, const Outcome& outcome) {
 }
 
 absl::Status MeteredQueue::HandBack(const Claim& claim, const std::string& reason) {
-  vitals_.heartbeat.Beat();
+  BeginEnd();
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.HandBack(claim, reason);
   vitals_.end_time.Add(clock_.Now() - start);
@@ -72,6 +73,17 @@ absl::StatusOr<ClaimState> MeteredQueue::Check(const Claim& claim, const CancelT
 std::optional<Claim> MeteredQueue::held() const {
   MutexLock lock(mutex_);
   return held_;
+}
+
+std::optional<Claim> MeteredQueue::held_in_work() const {
+  MutexLock lock(mutex_);
+  return ending_ ? std::nullopt : held_;
+}
+
+void MeteredQueue::BeginEnd() {
+  vitals_.heartbeat.Beat();
+  MutexLock lock(mutex_);
+  ending_ = true;
 }
 
 // Contention is an answer, too.

@@ -30,11 +30,14 @@ class MeteredQueue : public Queue {
   std::vector<RecordedEnd> TakeEnds() override;
   bool MoreMayCome() const override { return queue_.MoreMayCome(); }
 
-  // The claim that was neither finished nor handed back. Thread-safe, as nothing else here but
-  // Check.
+  // The claim that was neither finished nor handed back. Thread-safe, as are
+  // held_in_work and Check.
   std::optional<Claim> held() const;
+  // The same, unless Finish or HandBack has been called for it. Thread-safe.
+  std::optional<Claim> held_in_work() const;
 
  private:
+  void BeginEnd();
   void Answered(const absl::Status& status);
   void LetGo(const absl::Status& status, Counter& counter);
 
@@ -43,6 +46,7 @@ class MeteredQueue : public Queue {
   Vitals& vitals_;
   mutable Mutex mutex_;
   std::optional<Claim> held_ ABSL_GUARDED_BY(mutex_);
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sparkles

@@ -26,9 +26,6 @@ constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 constexpr absl::Duration kLongestRetryWhenStopping = absl::Seconds(2);
 // An end that the queue calls invalid may only be so for a confused server or proxy.
 constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
-// As long as a worker may need that was asked to stop when it had nothing else to do (contract.md
-// section 3: 20 s). Where the command has used up a part of them, worker/stop_deadline ends it all.
-constexpr absl::Duration kPatienceWhenStopping = absl::Seconds(17);
 
 absl::string_view NameOf(Outcome::Kind kind) {
   switch (kind) {
@@ -290,7 +287,7 @@ absl::Status Consumer::TryPatiently(
     }
     if (stop_.cancelled() && !stopping) {
       stopping = true;
-      patient_until = std::min(patient_until, tried + kPatienceWhenStopping);
+      patient_until = std::min(patient_until, tried + options_.stop_time.record_limit());
       retry = kFirstRetry;
     }
     const absl::Duration wait = Jitter(retry, 0.5);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/stop_time.h"
 #include "queue/queue.h"
 #include "task/confirm_claim.h"
 #include "task/outcome.h"
@@ -28,6 +29,8 @@ struct ConsumerOptions {
   // Cancelled: no more claims, but what is claimed is done. A child of `stop`; borrowed; may be
   // null.
   const CancelToken* drain = nullptr;
+  // Limits how long an end is tried to be recorded once the worker is to stop.
+  StopTime stop_time = {};
 };
 
 // Machine faults in a row after which a worker claims no more (contract.md section 3): one bad

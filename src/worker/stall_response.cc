@@ -2,15 +2,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/mutex.h"
-#include "base/thread.h"
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
 #include "task/task.h"
@@ -25,40 +20,10 @@ constexpr absl::Duration kAlarmSlack = absl::Seconds(10);
 // For the whole dump. Whoever does not read our lines must not cost the hand-back.
 constexpr absl::Duration kDumpPatience = absl::Seconds(3);
 
-// Shared with a thread that may outlive the wait for it.
-struct HandBackState {
-  Mutex mutex;
-  CondVar ended;
-  std::optional<absl::Status> status ABSL_GUARDED_BY(mutex);
-};
-
-absl::Status HandBackInTime(Queue& queue, const Claim& claim, const std::string& reason) {
-  const auto state = std::make_shared<HandBackState>();
-  try {
-    StartHousekeeping("hand-back", [state, &queue, claim, reason] {
-      absl::Status status = queue.HandBack(claim, reason);
-      HandBackState& shared = *state;
-      MutexLock lock(shared.mutex);
-      shared.status = std::move(status);
-      shared.ended.NotifyAll();
-    }).detach();
-  } catch (const std::system_error& error) {
-    return absl::UnavailableError(error.what());
-  }
-  SystemClock clock;
-  const absl::Time deadline = clock.Now() + kStuckHandBack;
-  HandBackState& shared = *state;
-  MutexLock lock(shared.mutex);
-  while (!shared.status && clock.Now() < deadline) {
-    shared.ended.WaitFor(shared.mutex, deadline - clock.Now());
-  }
-  return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
-}
-
 }  // namespace
 
 WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
-                                Queue* hand_back, LogSink& sink) {
+                                TimedHandBack* hand_back, LogSink& sink) {
   WatchdogActions actions;
   actions.begin = [period, &sink] {
     // Should a single look at a thread take for ever; not before the second period is over.
@@ -88,7 +53,7 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
     if (claim && hand_back != nullptr) {
       // Not an orderly end, so that a task that sticks every worker is given up at some time.
       const absl::Status status =
-          HandBackInTime(*hand_back, *claim, absl::StrCat(kAbandonedPrefix, reason));
+          hand_back->HandBack(*claim, absl::StrCat(kAbandonedPrefix, reason), kStuckHandBack);
       sink.WriteUrgently(Severity::kError,
                          absl::StrCat("watchdog: ", claim->task.id,
                                       status.ok() ? " is handed back" : " cannot be handed back: ",

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/log.h"
 #include "queue/queue.h"
+#include "worker/timed_hand_back.h"
 #include "worker/watchdog.h"
 
 namespace sparkles {
@@ -17,9 +18,9 @@ namespace sparkles {
 inline constexpr absl::Duration kStuckHandBack = absl::Seconds(5);
 
 // The actions for a watchdog with that period. Borrows all. `held` is the claim at the moment;
-// `hand_back` a queue that nobody else uses, or null where a claim ends with its worker. Giving up
-// ends the process with kExitStuck.
+// `hand_back` is null where a claim ends with its worker. Giving up ends the process with
+// kExitStuck.
 WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
-                                Queue* hand_back, LogSink& sink);
+                                TimedHandBack* hand_back, LogSink& sink);
 
 }  // namespace sparkles

@@ -11,9 +11,9 @@
 
 namespace sparkles {
 
-StopDeadline::StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end,
+StopDeadline::StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                            std::unique_ptr<Clock> clock)
-    : stop_(stop), steps_(steps), end_(std::move(end)), clock_(std::move(clock)) {
+    : stop_(stop), plan_(std::move(plan)), clock_(std::move(clock)) {
   try {
     thread_ = StartHousekeeping("stop-deadline", [this] { Watch(); });
   } catch (const std::system_error&) {
@@ -30,13 +30,12 @@ void StopDeadline::Watch() {
   if (!AwaitCancel(stop_, done_)) return;
   using Steady = std::chrono::steady_clock;
   const Steady::time_point requested = Steady::now();
-  // A step that came late must not delay the next.
-  const auto sleep_until = [&](absl::Duration step) {
-    return clock_->Sleep(step - absl::FromChrono(Steady::now() - requested), done_);
-  };
-  if (!sleep_until(steps_.hurry)) return;
-  stop_.Hurry();
-  if (sleep_until(steps_.end)) end_();
+  for (const StopStep& step : plan_()) {
+    // A step that came late must not delay the next.
+    const absl::Duration passed = absl::FromChrono(Steady::now() - requested);
+    if (!clock_->Sleep(step.after - passed, done_)) return;
+    step.action();
+  }
 }
 
 void EndUnfinished(LogSink& sink, int exit_code) {

@@ -1,10 +1,10 @@
-// The end of a worker that was asked to stop comes in time by construction, not by adding up what
-// each step may take: one clock runs from the request on.
+// What the worker does at fixed times after a request to stop, whatever its work hangs in.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "base/cancel.h"
@@ -13,19 +13,19 @@
 
 namespace sparkles {
 
-// Counted from the request; contract.md section 3: all is over within 20 s.
-struct StopSteps {
-  absl::Duration hurry = absl::Seconds(10);  // commands get KILL, whatever --grace says
-  absl::Duration end = absl::Seconds(19);    // the process ends, whatever is unfinished
+struct StopStep {
+  absl::Duration after;  // from the request on, in real time
+  std::function<void()> action;
 };
 
-// From construction to destruction: once `stop` is cancelled, hurries it and then calls `end`, each
-// at its time, on a thread of its own. Real time. Without a thread (the kernel refuses) nothing is
-// enforced.
+// From construction to destruction: once `stop` is cancelled, runs the steps of `plan` in their
+// order, each at its time, on a thread of its own. A step that has begun delays the destructor.
+// Without a thread (the kernel refuses one) no step is run.
 class StopDeadline {
  public:
-  // Borrows `stop`. `end` is not expected to return. `clock` is for tests: it only has to sleep.
-  StopDeadline(CancelToken& stop, StopSteps steps, std::function<void()> end,
+  // Borrows `stop`. `plan` is called once, after the request. `clock` is for tests: it only has to
+  // sleep.
+  StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
   ~StopDeadline();
   StopDeadline(const StopDeadline&) = delete;
@@ -34,16 +34,15 @@ class StopDeadline {
  private:
   void Watch();
 
-  CancelToken& stop_;
-  const StopSteps steps_;
-  const std::function<void()> end_;
+  const CancelToken& stop_;
+  const std::function<std::vector<StopStep>()> plan_;
   const std::unique_ptr<Clock> clock_;
   CancelToken done_;
   std::thread thread_;
 };
 
-// What `end` comes down to: says that the worker ends in the midst of its work, and ends the
-// process with `exit_code`, within a second whatever becomes of the words.
+// Says that the worker ends in the midst of its work, and ends the process with `exit_code`, within
+// a second even if the log hangs.
 [[noreturn]] void EndUnfinished(LogSink& sink, int exit_code);
 
 }  // namespace sparkles

@@ -168,6 +168,7 @@ TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
       {"--port", "65536"},       {"--timeout", "0"},
       {"--timeout", "0.004"},    {"--transfers", "0"},
       {"--grace", "-1"},         {"--logFormat", "xml"},
+      {"--stopWithin", "4"},     {"--stopWithin", "86401"},
       {"--logLevel", "loud"},    {"--ftShutdownAfter", "1x"},
       {"--cacheSize", "-1"},     {"--minFreeSpace", "-5"},
       {"--cacheSize", "G"},      {"--cacheSize", "99999999999999999999"}};

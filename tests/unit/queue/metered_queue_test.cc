@@ -45,6 +45,19 @@ TEST_F(MeteredQueueTest, KnowsTheClaimThatIsHeld) {
   EXPECT_FALSE(queue_.held().has_value());
 }
 
+TEST_F(MeteredQueueTest, AClaimThatEndsIsNotInWork) {
+  EXPECT_FALSE(queue_.held_in_work().has_value());
+  const Claim first = ClaimNext();
+  EXPECT_EQ(queue_.held_in_work()->task.id, "a.1");
+  memory_.hand_back_errors = {absl::UnavailableError("away")};
+  EXPECT_FALSE(queue_.HandBack(first, "SIGTERM").ok());
+  EXPECT_FALSE(queue_.held_in_work().has_value());
+  EXPECT_TRUE(queue_.held().has_value());
+  EXPECT_TRUE(queue_.HandBack(first, "SIGTERM").ok());
+  ClaimNext();
+  EXPECT_TRUE(queue_.held_in_work().has_value());
+}
+
 TEST_F(MeteredQueueTest, CountsWhatTheQueueHasTaken) {
   ASSERT_TRUE(queue_.Finish(ClaimNext(), Ended(Outcome::Kind::kFailed)).ok());
   ASSERT_TRUE(queue_.HandBack(ClaimNext(), "going").ok());

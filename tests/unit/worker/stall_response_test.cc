@@ -32,6 +32,7 @@ class StallResponseTest : public testing::Test {
   FakeClock clock_;
   MemTasks tasks_{{TaskNamed("a.1")}, clock_};
   MemQueue queue_{tasks_, "us"};
+  TimedHandBack hand_back_{queue_};
   LogSink sink_{clock_, STDERR_FILENO, LogFormat::kText, Severity::kInfo};
 
  private:
@@ -45,7 +46,7 @@ class StallResponseTest : public testing::Test {
 TEST_F(StallResponseTest, GivingUpHandsTheClaimBackAndEndsTheProcess) {
   claim_ = queue_.ClaimOne(CancelToken()).value();
   const WatchdogActions actions =
-      RespondToStalls(kPeriod, [this] { return claim_; }, &queue_, sink_);
+      RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
   EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
               "a.1 is handed back(.|\n)*no sign of life for 20m; it ends now");
 }
@@ -53,7 +54,7 @@ TEST_F(StallResponseTest, GivingUpHandsTheClaimBackAndEndsTheProcess) {
 TEST_F(StallResponseTest, WhatCannotBeHandedBackDoesNotKeepItFromEnding) {
   queue_.hand_back_errors = {absl::UnavailableError("the queue is away")};
   const WatchdogActions actions =
-      RespondToStalls(kPeriod, [this] { return claim_; }, &queue_, sink_);
+      RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
   EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
               "a.1 cannot be handed back: the queue is away");
 }
@@ -61,7 +62,7 @@ TEST_F(StallResponseTest, WhatCannotBeHandedBackDoesNotKeepItFromEnding) {
 TEST_F(StallResponseTest, WithoutAClaimOrAQueueItJustEnds) {
   claim_.reset();
   EXPECT_EXIT(RespondToStalls(
-                  kPeriod, [this] { return claim_; }, &queue_, sink_)
+                  kPeriod, [this] { return claim_; }, &hand_back_, sink_)
                   .give_up(),
               testing::ExitedWithCode(kExitStuck), "it ends now");
   claim_ = Claim();

@@ -3,24 +3,29 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop_time.h"
 #include "worker/end_alarm.h"
 
 namespace sparkles {
 namespace {
 
-TEST(StopDeadlineTest, HurriesAndThenEndsInThatOrder) {
+TEST(StopDeadlineTest, StepsRunInTheirOrder) {
   CancelToken stop;
   CancelToken ended;
   bool hurried_at_end = false;
-  const StopDeadline deadline(stop, {absl::Milliseconds(5), absl::Milliseconds(10)}, [&] {
-    hurried_at_end = stop.hurried();
-    ended.Cancel(CancelKind::kAbort, "");
+  const StopDeadline deadline(stop, [&] {
+    return std::vector<StopStep>{{absl::Milliseconds(5), [&] { stop.Hurry(); }},
+                                 {absl::Milliseconds(10), [&] {
+                                    hurried_at_end = stop.hurried();
+                                    ended.Cancel(CancelKind::kAbort, "");
+                                  }}};
   });
   EXPECT_FALSE(ended.cancelled());
   stop.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -49,23 +54,32 @@ TEST(StopDeadlineTest, AHurryThatComesLateDelaysNoEnd) {
   std::vector<absl::Duration> asked;
   CancelToken stop;
   CancelToken ended;
-  const StopSteps steps = {absl::Milliseconds(1), absl::Seconds(10)};
+  constexpr absl::Duration kHurry = absl::Milliseconds(1);
+  constexpr absl::Duration kEnd = absl::Seconds(10);
   const StopDeadline deadline(
-      stop, steps, [&] { ended.Cancel(CancelKind::kAbort, ""); },
+      stop,
+      [&] {
+        return std::vector<StopStep>{{kHurry, [] {}},
+                                     {kEnd, [&] { ended.Cancel(CancelKind::kAbort, ""); }}};
+      },
       std::make_unique<LateClock>(asked));
   stop.Cancel(CancelKind::kHandBack, "SIGTERM");
   const CancelToken never;
   ASSERT_TRUE(AwaitCancel(ended, never));
   ASSERT_EQ(asked.size(), 2U);
-  EXPECT_LE(asked[0], steps.hurry);
-  EXPECT_LE(asked[1], steps.end - LateClock::kLate);
+  EXPECT_LE(asked[0], kHurry);
+  EXPECT_LE(asked[1], kEnd - LateClock::kLate);
+}
+
+std::function<std::vector<StopStep>()> OneStep(absl::Duration after, bool& ran) {
+  return [after, &ran] { return std::vector<StopStep>{{after, [&ran] { ran = true; }}}; };
 }
 
 TEST(StopDeadlineTest, NothingHappensWithoutARequest) {
   CancelToken stop;
   bool ended = false;
   {
-    const StopDeadline deadline(stop, {}, [&] { ended = true; });
+    const StopDeadline deadline(stop, OneStep(absl::ZeroDuration(), ended));
   }
   EXPECT_FALSE(ended);
 }
@@ -74,16 +88,23 @@ TEST(StopDeadlineTest, WhoEndsInTimeIsNotEnded) {
   CancelToken stop;
   bool ended = false;
   {
-    const StopDeadline deadline(stop, {}, [&] { ended = true; });
+    const StopDeadline deadline(stop, OneStep(absl::Minutes(10), ended));
     stop.Cancel(CancelKind::kHandBack, "SIGTERM");
   }
   EXPECT_FALSE(ended);
-  EXPECT_FALSE(stop.hurried());
 }
 
-TEST(StopDeadlineTest, TheStepsEndWithinTwentySeconds) {
-  EXPECT_LT(StopSteps().hurry, StopSteps().end);
-  EXPECT_LT(StopSteps().end, absl::Seconds(20));
+TEST(StopTimeTest, PartsOfAStopAddUp) {
+  for (const int seconds : {5, 20, 120}) {
+    const StopTime time = {absl::Seconds(seconds)};
+    // A command that dies of KILL and its log, or one that does not die and the sweep.
+    EXPECT_LT(time.hurry() + time.log_limit(), time.hand_back());
+    EXPECT_LT(time.hurry() + time.kill_limit() + time.sweep_limit(), time.hand_back());
+    EXPECT_LT(time.hand_back(), time.end());
+    EXPECT_LT(time.record_limit(), time.end());
+    EXPECT_LT(time.end(), time.within);
+  }
+  EXPECT_EQ(StopTime().within, absl::Seconds(20));
 }
 
 // Whoever asks it for the time of a line of the log, or whatever that stands for, waits for ever.

@@ -1,0 +1,44 @@
+#include "worker/hung_stop.h"
+
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "process/monotonic.h"
+#include "process/thread_dump.h"
+#include "worker/end_alarm.h"
+#include "worker/stop_deadline.h"
+
+namespace sparkles {
+namespace {
+
+// A queue that refuses at once is asked again after this time.
+constexpr absl::Duration kRetry = absl::Milliseconds(200);
+// Of the threads' stacks. The alarm at one second is behind it.
+constexpr absl::Duration kDumpLimit = absl::Milliseconds(500);
+
+}  // namespace
+
+void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string& reason,
+                 absl::Duration limit, LogSink& sink, int exit_code) {
+  const absl::Duration deadline = MonotonicNow() + limit;
+  while (true) {
+    const absl::Status status = hand_back.HandBack(claim, reason, deadline - MonotonicNow());
+    if (status.ok()) break;
+    if (absl::IsAborted(status)) return;
+    if (MonotonicNow() + kRetry >= deadline) EndUnfinished(sink, exit_code);
+    absl::SleepFor(kRetry);
+  }
+  EndByAlarm(absl::Seconds(1), exit_code);  // stderr may lie on the very disk that hangs
+  sink.WriteUrgently(Severity::kError,
+                     absl::StrCat(claim.task.id, " is handed back: ", reason,
+                                  "; the worker ends now; this is what it hangs in"));
+  const absl::Duration began = MonotonicNow();
+  DumpThreads([began, &sink](absl::string_view line) {
+    sink.WriteUrgently(Severity::kError, line);
+    return MonotonicNow() - began < kDumpLimit;
+  });
+  _exit(exit_code);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,51 @@
+#include "worker/timed_hand_back.h"
+
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/thread.h"
+
+namespace sparkles {
+namespace {
+
+// Shared with a thread that may outlive the wait for it.
+struct State {
+  Mutex mutex;
+  CondVar ended;
+  std::optional<absl::Status> status ABSL_GUARDED_BY(mutex);
+};
+
+}  // namespace
+
+absl::Status TimedHandBack::HandBack(const Claim& claim, const std::string& reason,
+                                     absl::Duration limit) {
+  if (busy_.exchange(true)) return absl::UnavailableError("it is being handed back already");
+  const auto state = std::make_shared<State>();
+  try {
+    StartHousekeeping("hand-back", [this, state, claim, reason] {
+      absl::Status status = queue_.HandBack(claim, reason);
+      busy_ = false;
+      State& shared = *state;
+      MutexLock lock(shared.mutex);
+      shared.status = std::move(status);
+      shared.ended.NotifyAll();
+    }).detach();
+  } catch (const std::system_error& error) {
+    busy_ = false;
+    return absl::UnavailableError(error.what());
+  }
+  SystemClock clock;
+  const absl::Time deadline = clock.Now() + limit;
+  State& shared = *state;
+  MutexLock lock(shared.mutex);
+  while (!shared.status && clock.Now() < deadline) {
+    shared.ended.WaitFor(shared.mutex, deadline - clock.Now());
+  }
+  return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
+}
+
+}  // namespace sparkles
