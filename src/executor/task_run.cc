@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/file.h"
+#include "base/file_url.h"
 #include "base/folder.h"
 #include "base/glob.h"
 #include "base/path.h"
@@ -25,7 +26,6 @@
 #include "process/machine_stats.h"
 #include "process/wait_status.h"
 #include "storage/content_type.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 namespace {
@@ -247,18 +247,18 @@ absl::Status TaskRun::DeliverOutputs() {
   return uploaded;
 }
 
-// Two things cannot be in one place: the later one would replace the output unseen. The other
-// outputs are delivered all the same, but the task has failed.
+// The log or result.json would replace such an output, or could not be written beside it. The other
+// outputs are delivered, but the task has failed.
 absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const {
-  const std::string ours[] = {CanonicalUrl(spec_.stdout_url),
-                              CanonicalUrl(spec_.command_result_url)};
+  const std::string log_url = CanonicalUrl(spec_.stdout_url);
+  const std::string result_url = CanonicalUrl(spec_.command_result_url);
   absl::Status status;
   std::erase_if(outputs, [&](const std::string& output) {
     const std::string url = CanonicalUrl(absl::StrCat(spec_.upload_url, "/", output));
-    if (url != ours[0] && url != ours[1]) return false;
+    if (!UrlsConflict(url, log_url) && !UrlsConflict(url, result_url)) return false;
     status.Update(absl::FailedPreconditionError(
         absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
-                     " is that of the task's own log or result.json")));
+                     " is needed for the task's own log or result.json")));
     return true;
   });
   return status;

@@ -4,9 +4,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/file_url.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "executor/task_run.h"
-#include "storage/file_url.h"
 #include "storage/object_url.h"
 
 namespace sparkles {
@@ -18,6 +19,18 @@ constexpr size_t kMaxSpecBytes = 16 << 20;
 // A destination that no store takes must come to light before the command has run for hours.
 absl::Status CheckDestination(absl::string_view field, const std::string& url) {
   return url.empty() ? absl::OkStatus() : Annotate(CheckObjectUrl(url), field);
+}
+
+// Where `url` is a file, no output can lie below it.
+absl::Status CheckUploadUrl(const std::string& upload_url, absl::string_view field,
+                            const std::string& url) {
+  const std::string output = CanonicalUrl(absl::StrCat(upload_url, "/output"));
+  const std::string file = CanonicalUrl(url);
+  const bool below = absl::StartsWith(output, kFileScheme) && !file.empty() &&
+                     absl::StartsWith(output, absl::StrCat(file, "/"));
+  if (!below) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("uploads.dst_url: ", PrintableText(upload_url), " is the place of ", field));
 }
 
 }  // namespace
@@ -43,7 +56,7 @@ absl::Status TaskRun::ReadSpec() {
   };
   adopt(places.command_result_url, spec_.command_result_url);
   adopt(places.stdout_url, spec_.stdout_url);
-  if (CanonicalUrl(spec_.stdout_url) == CanonicalUrl(spec_.command_result_url)) {
+  if (UrlsConflict(CanonicalUrl(spec_.stdout_url), CanonicalUrl(spec_.command_result_url))) {
     spec_.stdout_url.clear();
   }
   return accepted;
@@ -59,8 +72,12 @@ absl::Status TaskRun::AcceptSpec(const std::string& text) {
   RETURN_IF_ERROR(CheckDestination("stdout_url", spec.stdout_url));
   RETURN_IF_ERROR(CheckDestination("command_result_url", spec.command_result_url));
   if (!spec.stdout_url.empty() &&
-      CanonicalUrl(spec.stdout_url) == CanonicalUrl(spec.command_result_url)) {
+      UrlsConflict(CanonicalUrl(spec.stdout_url), CanonicalUrl(spec.command_result_url))) {
     return absl::InvalidArgumentError("stdout_url: is the place of command_result_url as well");
+  }
+  if (!spec.include_patterns.empty()) {
+    RETURN_IF_ERROR(CheckUploadUrl(spec.upload_url, "stdout_url", spec.stdout_url));
+    RETURN_IF_ERROR(CheckUploadUrl(spec.upload_url, "command_result_url", spec.command_result_url));
   }
   spec_ = std::move(spec);
   result_.command = spec_.command;

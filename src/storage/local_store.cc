@@ -12,8 +12,8 @@
 #include "absl/strings/strip.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
+#include "base/file_url.h"
 #include "base/status.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 namespace {

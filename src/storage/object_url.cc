@@ -2,9 +2,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/file_url.h"
 #include "base/text.h"
 #include "gcp/gcs_object.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 

@@ -2,8 +2,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/file_url.h"
 #include "base/status.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/file_url.h"
 #include "base/slow_call.h"
 #include "base/status.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 namespace {

@@ -229,6 +229,9 @@ absl::Status ReadUploads(const FieldReader& spec_fields, TaskSpec& spec) {
   ASSIGN_OR_RETURN(spec.include_patterns, ReadPatterns(fields, "include_patterns"));
   ASSIGN_OR_RETURN(spec.exclude_patterns, ReadPatterns(fields, "exclude_patterns"));
   ASSIGN_OR_RETURN(spec.upload_url, fields.Text("dst_url"));
+  if (spec.upload_url == "file://") {
+    return FieldError("uploads.dst_url", "file:// has no path (was a variable empty?)");
+  }
   // "file:///" keeps what belongs to its scheme.
   while (absl::EndsWith(spec.upload_url, "/") && !absl::EndsWith(spec.upload_url, "://")) {
     spec.upload_url.pop_back();
@@ -271,13 +274,17 @@ absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text) {
 }
 
 TaskSpec ParseResultPlaces(absl::string_view text) {
-  TaskSpec spec;
   const auto json = ParseJson(text);
-  if (!json.ok()) return spec;
-  const auto fields = FieldReader::Of(*json, "");
+  return json.ok() ? FindResultPlaces(*json) : TaskSpec();
+}
+
+TaskSpec FindResultPlaces(const Json& json) {
+  TaskSpec spec;
+  const auto fields = FieldReader::Of(json, "");
   if (!fields.ok()) return spec;
   spec.command_result_url = fields->Text("command_result_url").value_or("");
   spec.stdout_url = fields->Text("stdout_url").value_or("");
+  if (!ReadUploads(*fields, spec).ok()) spec.upload_url.clear();
   return spec;
 }
 

@@ -43,8 +43,9 @@ inline constexpr size_t kMaxCommandBytes = 131'071;
 // lacks what it needs, has a field of the wrong type, or would leave the work folder.
 absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text);
 
-// Of a text that ParseTaskSpec refuses: where its log and its result.json belong, as far as it says
-// so. All else is empty.
+// Where the task's outputs, log and result.json belong, as far as the spec says so, also of a spec
+// that ParseTaskSpec refuses. All fields but patterns and URLs are empty.
 TaskSpec ParseResultPlaces(absl::string_view text);
+TaskSpec FindResultPlaces(const Json& json);
 
 }  // namespace sparkles

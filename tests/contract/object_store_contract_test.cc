@@ -1,6 +1,6 @@
 #include "tests/contract/object_store_contract.h"
 
-#include "storage/file_url.h"
+#include "base/file_url.h"
 #include "storage/local_store.h"
 #include "storage/store_router.h"
 #include "tests/support/failing_store.h"

@@ -175,8 +175,20 @@ TEST_F(TaskRunFailureTest, AnOutputInThePlaceOfTheResultFailsButCostsNoOtherOutp
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/result.json", "{}", false).ok());
     return usual(command, cancel);
   };
-  ExpectFailedAndWrittenDown("output result.json: its place gs://out/1/result.json is that of");
+  ExpectFailedAndWrittenDown("output result.json: its place gs://out/1/result.json is needed");
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
+}
+
+TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailBeforehand) {
+  spec_["uploads"]["dst_url"] = "file:///out/1/result.json/";
+  spec_["command_result_url"] = "file:///out//1/result.json";
+  task_.args = DumpJson(spec_);
+  EXPECT_THAT(Run().failure_reason,
+              StartsWith("uploads.dst_url: file:///out/1/result.json is the place of command_"));
+  spec_["uploads"]["dst_url"] = "file://";
+  task_.args = DumpJson(spec_);
+  EXPECT_THAT(Run().failure_reason, StartsWith("uploads.dst_url: file:// has no path"));
+  EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
 TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09

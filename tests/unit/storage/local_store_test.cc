@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/file_url.h"
 #include "base/status.h"
-#include "storage/file_url.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {

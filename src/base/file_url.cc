@@ -1,4 +1,4 @@
-#include "storage/file_url.h"
+#include "base/file_url.h"
 
 #include <algorithm>
 #include <vector>
@@ -39,6 +39,15 @@ std::string CanonicalUrl(absl::string_view url) {
   std::vector<absl::string_view> elements = absl::StrSplit(path, '/', absl::SkipEmpty());
   std::erase(elements, ".");
   return absl::StrCat(kFileScheme, "/", absl::StrJoin(elements, "/"));
+}
+
+bool UrlsConflict(absl::string_view a, absl::string_view b) {
+  if (a == b) return true;
+  if (!absl::StartsWith(a, kFileScheme)) return false;
+  const auto lies_below = [](absl::string_view url, absl::string_view file) {
+    return absl::StartsWith(url, file) && url.substr(file.size(), 1) == "/";
+  };
+  return lies_below(a, b) || lies_below(b, a);
 }
 
 std::string MakeFileUrl(absl::string_view path) { return absl::StrCat(kFileScheme, path); }

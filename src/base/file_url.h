@@ -19,6 +19,10 @@ absl::StatusOr<std::string> ParseFileUrl(absl::string_view url);
 // of other schemes, in which such names differ, stay as they are.
 std::string CanonicalUrl(absl::string_view url);
 
+// Whether no two objects can have these canonical URLs: they are the same, or one names a file that
+// the other has for a directory.
+bool UrlsConflict(absl::string_view a, absl::string_view b);
+
 // `path` is absolute.
 std::string MakeFileUrl(absl::string_view path);
 

@@ -1,4 +1,4 @@
-#include "storage/file_url.h"
+#include "base/file_url.h"
 
 #include <gtest/gtest.h>
 
@@ -36,6 +36,16 @@ TEST(CanonicalUrl, IsOneForAllThatNameOneFile) {
   }
   EXPECT_EQ(CanonicalUrl("gs://b/a//./c"), "gs://b/a//./c");
   EXPECT_EQ(CanonicalUrl(""), "");
+}
+
+TEST(FileUrlTest, FileAndWhatLiesBelowItConflict) {
+  EXPECT_TRUE(UrlsConflict("file:///a/b", "file:///a/b"));
+  EXPECT_TRUE(UrlsConflict("file:///a/b", "file:///a/b/c"));
+  EXPECT_TRUE(UrlsConflict("file:///a/b/c/d", "file:///a/b"));
+  EXPECT_FALSE(UrlsConflict("file:///a/b", "file:///a/bc"));
+  EXPECT_FALSE(UrlsConflict("file:///a/b", "gs://a/b"));
+  EXPECT_TRUE(UrlsConflict("gs://a/b", "gs://a/b"));
+  EXPECT_FALSE(UrlsConflict("gs://a/b", "gs://a/b/c")) << "both can be objects";
 }
 
 }  // namespace
