@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
 #include "base/json.h"
 #include "base/status.h"
 
@@ -13,6 +14,30 @@ namespace {
 
 constexpr absl::string_view kFormatFamily = "sparkles-state-";
 constexpr absl::string_view kFormat = "sparkles-state-1";
+
+// The last property of a line is the CRC-32C of all that precedes it, in eight hex digits.
+constexpr absl::string_view kBeforeChecksum = ",\"crc32c\":\"";
+constexpr absl::string_view kBehindChecksum = "\"}";
+constexpr size_t kChecksumDigits = 8;
+
+std::string ChecksumOf(absl::string_view text) {
+  return absl::StrCat(absl::Hex(Crc32c(text), absl::kZeroPad8));
+}
+
+struct CheckedLine {
+  absl::string_view text;  // what the checksum is of
+  absl::string_view checksum;
+};
+
+// nullopt if the line has no checksum.
+std::optional<CheckedLine> SplitChecksum(absl::string_view line) {
+  constexpr size_t kTail = kBeforeChecksum.size() + kChecksumDigits + kBehindChecksum.size();
+  if (line.size() < kTail || !absl::EndsWith(line, kBehindChecksum)) return std::nullopt;
+  const size_t size = line.size() - kTail;
+  if (!absl::StartsWith(line.substr(size), kBeforeChecksum)) return std::nullopt;
+  return CheckedLine{line.substr(0, size),
+                     line.substr(size + kBeforeChecksum.size(), kChecksumDigits)};
+}
 
 absl::StatusOr<Json> ParseObject(absl::string_view line) {
   ASSIGN_OR_RETURN(Json json, ParseJson(line));
@@ -70,10 +95,22 @@ std::string FormatStateChange(const StateChange& change) {
   json["version"] = change.version;
   if (!change.exit_code.empty()) json["exit_code"] = change.exit_code;
   if (!change.failure_reason.empty()) json["failure_reason"] = change.failure_reason;
-  return absl::StrCat(DumpJson(json), "\n");
+  std::string line = DumpJson(json);
+  line.pop_back();  // the bracket
+  const std::string checksum = ChecksumOf(line);
+  absl::StrAppend(&line, kBeforeChecksum, checksum, kBehindChecksum, "\n");
+  return line;
+}
+
+bool HasRightChecksum(absl::string_view line) {
+  const auto checked = SplitChecksum(line);
+  return checked && checked->checksum == ChecksumOf(checked->text);
 }
 
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line) {
+  if (SplitChecksum(line) && !HasRightChecksum(line)) {
+    return absl::InvalidArgumentError("has a wrong checksum");
+  }
   ASSIGN_OR_RETURN(const Json json, ParseObject(line));
   StateChange change;
   ASSIGN_OR_RETURN(change.task_id, ReadText(json, "task_id"));

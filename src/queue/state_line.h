@@ -24,11 +24,15 @@ struct StateChange {
 // What the client writes into a fresh task entity.
 inline constexpr int64_t kFirstVersion = 1;
 
-// One line of JSON, line end included. Values that are empty are left out.
+// One line of JSON, line end included, with its checksum. Values that are empty are left out.
 std::string FormatStateChange(const StateChange& change);
 
-// Expects no line end. Unknown properties are ignored.
+// Expects no line end. Unknown properties are ignored. InvalidArgument if the checksum is wrong;
+// older versions wrote none.
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line);
+
+// Whether `line` ends with its checksum, and that is right.
+bool HasRightChecksum(absl::string_view line);
 
 // The first line of the file, line end included.
 std::string FormatStateHeader();

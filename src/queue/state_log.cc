@@ -92,7 +92,7 @@ StateLog::AppendRight::~AppendRight() {
 
 absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTable& table) {
   StateLog log(std::move(path), durable);
-  RETURN_IF_ERROR(log.Reopen(O_RDWR | O_CREAT | O_APPEND));
+  RETURN_IF_ERROR(log.OpenAt(O_RDWR | O_CREAT | O_APPEND));
   // Nothing is to be appended yet, but whether it can be must be known now.
   const absl::Status locked = log.Lock(table).status();
   if (!locked.ok() && !absl::IsUnavailable(locked)) return locked;
@@ -101,66 +101,60 @@ absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTabl
 
 absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table) {
   StateLog log(std::move(path), /*durable=*/false);
-  RETURN_IF_ERROR(log.Reopen(O_RDONLY));
+  RETURN_IF_ERROR(log.OpenAt(O_RDONLY));
   RETURN_IF_ERROR(AwaitAppendByte(log.fd(), F_RDLCK, log.path_));
   {
     const AppendRight nobody_appends(&log);
     table.Clear();
     RETURN_IF_ERROR(log.ReadNew(table).status());
+    if (!log.header_.ok()) return log.NotOurs(1, log.header_);
   }
   return log;
 }
 
-absl::Status StateLog::Reopen(int flags) {
-  // The old file's claims are let go only when there is another: a folder that is away for a moment
-  // (a mount, a rename) may come back with them.
-  ASSIGN_OR_RETURN(UniqueFd opened, OpenFile(path_, flags | O_NONBLOCK));  // a FIFO would block
+absl::Status StateLog::OpenAt(int flags) {
+  ASSIGN_OR_RETURN(fd_, OpenFile(path_, flags | O_NONBLOCK));  // a FIFO would block
   struct stat info;
-  if (fstat(opened.get(), &info) != 0) return ErrnoError(errno, path_);
+  if (fstat(fd(), &info) != 0) return ErrnoError(errno, path_);
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
   }
-  if (fd_.valid()) {
-    // Closing is not enough: a duplicate of the descriptor may keep the locks alive.
-    (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, 0, 0);
-    held_.clear();
-  }
-  fd_ = std::move(opened);
-  ++openings_;
   device_ = info.st_dev;
   inode_ = info.st_ino;
-  offset_ = 0;
-  lines_ = 0;
   return absl::OkStatus();
 }
 
 absl::StatusOr<StateLog::AppendRight> StateLog::Lock(TaskTable& table) {
-  while (true) {
-    RETURN_IF_ERROR(AwaitAppendByte(fd(), F_WRLCK, path_));
-    {
-      AppendRight right(this);
-      ASSIGN_OR_RETURN(const bool current, IsCurrent());
-      if (current) {
-        RETURN_IF_ERROR(CatchUp(table));
-        return right;
-      }
-    }
-    RETURN_IF_ERROR(Reopen(O_RDWR | O_CREAT | O_APPEND));
-  }
+  RETURN_IF_ERROR(AwaitAppendByte(fd(), F_WRLCK, path_));
+  AppendRight right(this);
+  RETURN_IF_ERROR(CheckCurrent());
+  RETURN_IF_ERROR(CatchUp(table));
+  return right;
 }
 
-absl::StatusOr<bool> StateLog::IsCurrent() const {
-  struct stat info;
-  if (stat(path_.c_str(), &info) != 0) {
-    if (errno == ENOENT) return false;
-    return ErrnoError(errno, path_);
+absl::Status StateLog::CheckCurrent() const {
+  const auto lost = [this](absl::string_view how) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, ": was ", how,
+                     " while this worker ran, so the state of all tasks is lost; "
+                     "start a worker to run them again"));
+  };
+  struct stat named;
+  if (stat(path_.c_str(), &named) != 0) {
+    const int error = errno;
+    // A directory that is away for a moment (a mount, a rename) may come back with the file.
+    struct stat ours;
+    const bool removed = fstat(fd(), &ours) == 0 && ours.st_nlink == 0;
+    return error == ENOENT && removed ? lost("removed") : ErrnoError(error, path_);
   }
-  return info.st_dev == device_ && info.st_ino == inode_ && info.st_size >= offset_;
+  if (named.st_dev != device_ || named.st_ino != inode_) return lost("replaced");
+  return named.st_size < offset_ ? lost("cut") : absl::OkStatus();
 }
 
 absl::Status StateLog::CatchUp(TaskTable& table) {
   if (lines_ == 0) table.Clear();
   ASSIGN_OR_RETURN(const off_t size, ReadNew(table));
+  if (!header_.ok()) return NotOurs(1, header_);
   if (size > offset_) RETURN_IF_ERROR(CutTornLine(size));
   if (lines_ > 0) return absl::OkStatus();
   RETURN_IF_ERROR(Write(FormatStateHeader()));
@@ -177,7 +171,7 @@ absl::Status StateLog::CutTornLine(off_t size) {
     torn.resize(static_cast<size_t>(got));
     const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
     if (!zeros && !absl::StartsWith(header, torn)) {
-      return NotOurs(absl::InvalidArgumentError("is not the header of a state file"));
+      return NotOurs(1, absl::InvalidArgumentError("is not the header of a state file"));
     }
   }
   return ftruncate(fd(), offset_) == 0 ? absl::OkStatus() : ErrnoError(errno, path_);
@@ -203,25 +197,53 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
 }
 
 absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
-  absl::Status status;
   if (line.size() > kMaxLineBytes) {
-    status = absl::InvalidArgumentError("is too long to be one of ours");
-  } else if (lines_ == 0) {
-    status = CheckStateHeader(line);
-  } else {
-    const auto change = ParseStateChange(line);
-    if (change.ok()) table.Apply(*change);
-    status = change.status();
+    return NotOurs(lines_ + 1, absl::InvalidArgumentError("is too long to be one of ours"));
   }
-  if (!status.ok()) return NotOurs(status);
+  if (lines_ == 0 || !header_.ok()) RETURN_IF_ERROR(TakeHeader(line));
+  if (lines_ > 0) {
+    const auto change = ParseStateChange(line);
+    if (change.ok()) {
+      table.Apply(*change);
+    } else {
+      Skip(lines_ + 1, change.status());
+    }
+  }
   offset_ += static_cast<off_t>(line.size()) + 1;
   ++lines_;
   return absl::OkStatus();
 }
 
-absl::Status StateLog::NotOurs(const absl::Status& status) const {
+// `line` is the first of the file, or the second if the first is damaged: only one with a right
+// checksum shows that the file is a state file all the same.
+absl::Status StateLog::TakeHeader(absl::string_view line) {
+  if (lines_ == 0) {
+    header_ = CheckStateHeader(line);
+    return absl::IsFailedPrecondition(header_) ? NotOurs(1, header_) : absl::OkStatus();
+  }
+  if (!HasRightChecksum(line)) return NotOurs(1, header_);
+  Skip(1, header_);
+  header_ = absl::OkStatus();
+  return absl::OkStatus();
+}
+
+void StateLog::Skip(int64_t line_number, const absl::Status& status) {
+  constexpr int64_t kMostNamed = 10;
+  if (++skipped_ > kMostNamed) return;
+  damage_.push_back(absl::StrCat(path_, ": line ", line_number, ": ", status.message(),
+                                 "; it is skipped, and its task may run again"));
+}
+
+std::vector<std::string> StateLog::TakeDamage() {
+  const int64_t unnamed = skipped_ - static_cast<int64_t>(damage_.size());
+  if (unnamed > 0) damage_.push_back(absl::StrCat(path_, ": ", unnamed, " more lines are skipped"));
+  skipped_ = 0;
+  return std::exchange(damage_, {});
+}
+
+absl::Status StateLog::NotOurs(int64_t line_number, const absl::Status& status) const {
   return absl::FailedPreconditionError(absl::StrCat(
-      path_, ": line ", lines_ + 1, ": ", status.message(), "; delete the file to start over"));
+      path_, ": line ", line_number, ": ", status.message(), "; delete the file to start over"));
 }
 
 absl::Status StateLog::Append(const StateChange& change, TaskTable& table) {

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,8 +27,8 @@ namespace sparkles {
 std::string StatePathOf(absl::string_view tasks_path);
 
 // Messages begin with the path of the state file. Not thread-safe; two objects on one file work as
-// two workers do, even in one process. A file that was deleted, replaced or emptied is started
-// over: the table is cleared and all claims of this object are gone.
+// two workers do, even in one process. If the file is removed, replaced or cut while it is open,
+// its claims are lost: every later Lock is a FailedPrecondition.
 class StateLog {
  public:
   // The right to append; given up on destruction. Must not outlive its log.
@@ -48,16 +49,19 @@ class StateLog {
   // by the first Lock. With `durable` Sync reaches the disk.
   static absl::StatusOr<StateLog> Open(std::string path, bool durable, TaskTable& table);
   // To look only; NotFound if there is no file, Unavailable as for Lock. Of the methods below only
-  // IsTaskLocked may be used.
+  // IsTaskLocked and TakeDamage may be used.
   static absl::StatusOr<StateLog> OpenToRead(std::string path, TaskTable& table);
 
   StateLog(StateLog&&) = default;
 
   // Waits for the right to append and brings `table` up to date, which costs what is new in the
   // file. Unavailable if somebody else keeps it for 2 s: try again. Hold it only for microseconds:
-  // everybody waits. A torn line at the end (its writer died)
-  // is cut off; a broken line anywhere else is an error that only the user can resolve.
+  // everybody waits. A torn line at the end (its writer died) is cut off; a damaged line anywhere
+  // else is skipped.
   absl::StatusOr<AppendRight> Lock(TaskTable& table);
+
+  // Messages about the lines that were skipped since the last call.
+  std::vector<std::string> TakeDamage();
 
   // Adds one change, whole or not at all, and applies it to `table`. Needs the right to append.
   absl::Status Append(const StateChange& change, TaskTable& table);
@@ -72,33 +76,36 @@ class StateLog {
   // What was appended survives a power cut (if `durable`).
   absl::Status Sync() const;
 
-  // All locks live as long as any duplicate of this descriptor is open. When the file is started
-  // over there is another descriptor (maybe of the same number), and `openings` is one higher.
+  // All locks live as long as any duplicate of this descriptor is open.
   int fd() const { return fd_.get(); }
-  int openings() const { return openings_; }
 
  private:
   StateLog(std::string path, bool durable) : path_(std::move(path)), durable_(durable) {}
-  absl::Status Reopen(int flags);
-  absl::StatusOr<bool> IsCurrent() const;
+  absl::Status OpenAt(int flags);
+  absl::Status CheckCurrent() const;
   absl::Status CatchUp(TaskTable& table);
   // Reads all complete lines that are new; nobody may append meanwhile, since a torn line can be
   // replaced by another. Returns the size of the file, torn line included.
   absl::StatusOr<off_t> ReadNew(TaskTable& table);
   // Cuts what follows the last whole line, unless the file is none of ours.
   absl::Status CutTornLine(off_t size);
-  absl::Status NotOurs(const absl::Status& status) const;
+  absl::Status NotOurs(int64_t line_number, const absl::Status& status) const;
   absl::Status TakeLine(absl::string_view line, TaskTable& table);
+  absl::Status TakeHeader(absl::string_view line);
+  void Skip(int64_t line_number, const absl::Status& status);
   absl::Status Write(absl::string_view line);
 
   std::string path_;
   bool durable_;
   UniqueFd fd_;
-  int openings_ = 0;
   dev_t device_ = 0;
   ino_t inode_ = 0;
   off_t offset_ = 0;   // end of the last line that was read or written
   int64_t lines_ = 0;  // up to there
+  absl::Status
+      header_;  // an error: line 1 is no header, and line 2 has not shown yet whose file it is
+  std::vector<std::string> damage_;
+  int64_t skipped_ = 0;  // lines that `damage_` stands for
   std::set<std::string> held_;
 };
 

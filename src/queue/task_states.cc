@@ -27,10 +27,12 @@ TaskState StateOf(const FileTask& task, const TaskRecord& record) {
 }  // namespace
 
 absl::StatusOr<std::vector<TaskState>> ReadStates(const std::string& tasks_path,
-                                                  std::vector<FileTask> tasks) {
+                                                  std::vector<FileTask> tasks,
+                                                  std::vector<std::string>* damage) {
   TaskTable table(std::move(tasks));
-  const auto log = StateLog::OpenToRead(StatePathOf(tasks_path), table);
+  auto log = StateLog::OpenToRead(StatePathOf(tasks_path), table);
   if (!log.ok() && !absl::IsNotFound(log.status())) return log.status();
+  if (log.ok() && damage != nullptr) *damage = log->TakeDamage();
   std::vector<TaskState> states;
   states.reserve(table.size());
   for (size_t i = 0; i < table.size(); ++i) {

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "queue/tasks_file.h"
+#include "queue/task_entry.h"
 #include "task/task.h"
 
 namespace sparkles {
@@ -23,8 +23,10 @@ struct TaskState {
   absl::Time last_changed = absl::InfinitePast();
 };
 
-// One for each of `tasks`, in their order. Without a state file every task is pending.
+// One for each of `tasks`, in their order. Without a state file every task is pending. `damage`
+// gets messages about damaged lines of the state file; it may be null.
 absl::StatusOr<std::vector<TaskState>> ReadStates(const std::string& tasks_path,
-                                                  std::vector<FileTask> tasks);
+                                                  std::vector<FileTask> tasks,
+                                                  std::vector<std::string>* damage = nullptr);
 
 }  // namespace sparkles

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "queue/task_states.h"
+#include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -38,7 +39,8 @@ class FileQueueTest : public testing::Test {
   }
 
   absl::StatusOr<std::unique_ptr<FileQueue>> TryOpen(int count) {
-    return FileQueue::Open(tasks_path_, Tasks(count), "worker", /*durable=*/false, clock_);
+    return FileQueue::Open(tasks_path_, Tasks(count), {.owner = "worker", .durable = false},
+                           clock_);
   }
 
   std::unique_ptr<FileQueue> Open(int count) {
@@ -194,7 +196,7 @@ TEST_F(FileQueueTest, TaskThatKillsItsWorkersIsGivenUpAfterTenClaims) {
 TEST_F(FileQueueTest, TaskThatCannotBeRunIsRecordedAsFailedAndTheOthersRun) {
   auto tasks = Tasks(2);
   tasks[0].problem = "args: is missing or empty";
-  auto queue = FileQueue::Open(tasks_path_, tasks, "worker", false, clock_);
+  auto queue = FileQueue::Open(tasks_path_, tasks, {.owner = "worker", .durable = false}, clock_);
   ASSERT_TRUE(queue.ok());
   EXPECT_EQ(ClaimOne(**queue)->task.id, "job.2");
   EXPECT_EQ(States(2)[0].status, TaskStatus::kFailed);
@@ -217,17 +219,65 @@ TEST_F(FileQueueTest, TornHeaderIsWrittenAgain) {
   EXPECT_EQ(StateText(), FormatStateHeader());
 }
 
-TEST_F(FileQueueTest, BrokenLineInTheMiddleIsRefusedWithItsNumber) {
+TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
   {
-    ASSERT_TRUE(ClaimOne(*Open(1)));
+    const auto queue = Open(2);
+    for (int i = 0; i < 2; ++i) {
+      const auto claim = ClaimOne(*queue);
+      ASSERT_TRUE(claim && queue->Finish(*claim, Complete()).ok());
+    }
   }
-  AppendText("{\"task_id\":\n");
-  const auto queue = TryOpen(1);
-  EXPECT_TRUE(absl::IsFailedPrecondition(queue.status()));
-  EXPECT_THAT(std::string(queue.status().message()),
-              testing::AllOf(StartsWith(state_path_ + ": line 3: is not valid JSON"),
-                             testing::EndsWith("; delete the file to start over")));
-  EXPECT_FALSE(ReadStates(tasks_path_, Tasks(1)).ok());
+  std::string text = StateText();
+  text[text.find("complete")] = 'C';  // line 3, of the first task
+  ASSERT_TRUE(WriteFileAtomically(state_path_, text, false).ok());
+  std::vector<std::string> damage;
+  const auto states = ReadStates(tasks_path_, Tasks(2), &damage);
+  ASSERT_TRUE(states.ok()) << states.status();
+  EXPECT_THAT(damage, testing::ElementsAre(state_path_ +
+                                           ": line 3: has a wrong checksum; it is skipped, and "
+                                           "its task may run again"));
+  EXPECT_TRUE((*states)[0].abandoned);
+  EXPECT_EQ((*states)[1].status, TaskStatus::kComplete);
+  RecordedLog recorded;
+  const Log log = recorded.log();
+  auto queue = FileQueue::Open(tasks_path_, Tasks(2),
+                               {.owner = "worker", .durable = false, .log = &log}, clock_);
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  EXPECT_EQ(ClaimOne(**queue)->task.id, "job.1");
+  EXPECT_FALSE(ClaimOne(**queue));
+  EXPECT_THAT(recorded.Text(), HasSubstr("line 3: has a wrong checksum"));
+  EXPECT_EQ(StateText().substr(0, text.size()), text) << "the damaged line is left alone";
+}
+
+TEST_F(FileQueueTest, OneBadByteCostsNoOtherTask) {
+  {
+    const auto queue = Open(3);
+    for (int i = 0; i < 3; ++i) {
+      const auto claim = ClaimOne(*queue);
+      ASSERT_TRUE(claim && queue->Finish(*claim, Complete()).ok());
+    }
+  }
+  const std::string text = StateText();
+  const size_t version = text.find('1');  // of the format: another one is refused
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (i == version) continue;
+    std::string damaged = text;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    ASSERT_TRUE(WriteFileAtomically(state_path_, damaged, false).ok());
+    int lost = 0;
+    for (const TaskState& state : States(3)) lost += state.status != TaskStatus::kComplete;
+    EXPECT_LE(lost, 1) << "byte " << i;
+  }
+}
+
+TEST_F(FileQueueTest, StateOfAnOlderVersionIsRead) {
+  AppendText(FormatStateHeader() +
+             R"({"task_id":"job.1","status":"claimed","owner":"w","timestamp":1,"version":2})"
+             "\n"
+             R"({"task_id":"job.1","status":"complete","timestamp":2,"version":3,"exit_code":"0"})"
+             "\n");
+  EXPECT_EQ(States(2)[0].status, TaskStatus::kComplete);
+  EXPECT_EQ(ClaimOne(*Open(2))->task.id, "job.2");
 }
 
 TEST_F(FileQueueTest, StateOfANewerVersionIsRefused) {
@@ -248,43 +298,45 @@ TEST_F(FileQueueTest, EndlessLineIsRefusedWithoutReadingItAll) {
   EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("line 2: is too long"));
 }
 
-TEST_F(FileQueueTest, DeletedStateStartsOverAndLosesOldClaims) {
-  const auto queue = Open(1);
+// Started over, the state would have the same task run again and again.
+TEST_F(FileQueueTest, StateThatIsGoneEndsItsWorkers) {
+  const std::pair<std::string, std::function<int()>> ways[] = {
+      {"removed", [&] { return unlink(state_path_.c_str()); }},
+      {"replaced",
+       [&] { return WriteFileAtomically(state_path_, FormatStateHeader(), false).ok() ? 0 : 1; }},
+      {"cut", [&] { return truncate(state_path_.c_str(), 0); }}};
+  for (const auto& [how, way] : ways) {
+    (void)unlink(state_path_.c_str());
+    const auto queue = Open(2);
+    const auto claim = ClaimOne(*queue);
+    ASSERT_TRUE(claim);
+    ASSERT_EQ(way(), 0);
+    for (int i = 0; i < 2; ++i) {
+      const absl::Status ended = queue->Finish(*claim, Complete());
+      EXPECT_TRUE(absl::IsFailedPrecondition(ended)) << ended;
+      const absl::Status claimed = queue->ClaimOne(cancel_).status();
+      EXPECT_TRUE(absl::IsFailedPrecondition(claimed)) << claimed;
+      EXPECT_THAT(std::string(claimed.message()),
+                  HasSubstr(state_path_ + ": was " + how + " while this worker ran"));
+    }
+    const auto later = Open(2);
+    EXPECT_EQ(ClaimOne(*later)->attempt, 1) << "the next worker starts over";
+  }
+}
+
+TEST_F(FileQueueTest, StateThatIsAwayIsTrouble) {
+  const auto queue = Open(2);
   const auto claim = ClaimOne(*queue);
-  ASSERT_TRUE(claim);
-  ASSERT_EQ(unlink(state_path_.c_str()), 0);
-  EXPECT_TRUE(absl::IsAborted(queue->Finish(*claim, Complete())));
-  const auto again = ClaimOne(*queue);
-  ASSERT_TRUE(again);
-  EXPECT_EQ(again->attempt, 1);
-  EXPECT_TRUE(queue->Finish(*again, Complete()).ok());
-  EXPECT_EQ(States(1)[0].status, TaskStatus::kComplete);
-}
-
-TEST_F(FileQueueTest, ClaimFromBeforeADeletionCannotEndTheClaimOfAnother) {
-  const auto first = Open(1);
-  const auto second = Open(1);
-  const auto old_claim = ClaimOne(*first);
-  ASSERT_EQ(unlink(state_path_.c_str()), 0);
-  const auto new_claim = ClaimOne(*second);
-  ASSERT_TRUE(old_claim && new_claim);
-  ASSERT_EQ(old_claim->version, new_claim->version);
-  EXPECT_TRUE(absl::IsAborted(first->Finish(*old_claim, Complete())));
-  EXPECT_TRUE(second->Finish(*new_claim, Complete()).ok());
-}
-
-TEST_F(FileQueueTest, EmptiedStateStartsOverEvenIfALauncherHoldsTheOldLocks) {
-  const auto queue = Open(1);
-  const UniqueFd held(dup(queue->lock_fd()));
-  ASSERT_TRUE(ClaimOne(*queue));
-  ASSERT_EQ(truncate(state_path_.c_str(), 0), 0);
-  const auto again = ClaimOne(*queue);
-  ASSERT_TRUE(again);
-  EXPECT_THAT(StateText(), StartsWith(FormatStateHeader()));
+  const std::string away = folder_ / "away";
+  ASSERT_EQ(rename(state_path_.c_str(), away.c_str()), 0);
+  EXPECT_TRUE(absl::IsNotFound(queue->ClaimOne(cancel_).status()));
+  ASSERT_EQ(rename(away.c_str(), state_path_.c_str()), 0);
+  EXPECT_TRUE(claim && queue->Finish(*claim, Complete()).ok());
 }
 
 TEST_F(FileQueueTest, StateThatCannotBeWrittenIsNamedWithTheReason) {
-  const auto queue = FileQueue::Open(folder_ / "missing/tasks.json", Tasks(1), "w", false, clock_);
+  const auto queue = FileQueue::Open(folder_ / "missing/tasks.json", Tasks(1),
+                                     {.owner = "w", .durable = false}, clock_);
   EXPECT_THAT(std::string(queue.status().message()),
               StartsWith(folder_ / "missing/tasks.json.state: No such file or directory"));
 }
@@ -309,7 +361,7 @@ TEST_F(FileQueueTest, LineThatCannotBeWrittenWholeLeavesNothingBehind) {
 }
 
 TEST_F(FileQueueTest, DurableQueueWorksTheSame) {
-  auto queue = FileQueue::Open(tasks_path_, Tasks(1), "worker", /*durable=*/true, clock_);
+  auto queue = FileQueue::Open(tasks_path_, Tasks(1), {.owner = "worker", .durable = true}, clock_);
   ASSERT_TRUE(queue.ok());
   const auto claim = ClaimOne(**queue);
   ASSERT_TRUE(claim);

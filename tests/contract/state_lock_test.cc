@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -27,7 +26,8 @@ class StateLockTest : public testing::Test {
   }
 
   std::unique_ptr<FileQueue> Open() {
-    auto queue = FileQueue::Open(tasks_path_, Tasks(), "worker", /*durable=*/false, clock_);
+    auto queue =
+        FileQueue::Open(tasks_path_, Tasks(), {.owner = "worker", .durable = false}, clock_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     return queue.ok() ? *std::move(queue) : nullptr;
   }
@@ -77,19 +77,6 @@ TEST_F(StateLockTest, FolderThatIsAwayForAMomentCostsNoClaim) {
   EXPECT_FALSE(queue->Finish(**claim, complete).ok());
   ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
   EXPECT_TRUE(queue->Finish(**claim, complete).ok());
-}
-
-TEST_F(StateLockTest, AMachineThatCannotOpenTheStateCannotWriteClaimsDown) {
-  const auto queue = Open();
-  ASSERT_EQ(unlink(StatePathOf(tasks_path_).c_str()), 0);
-  rlimit usual{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
-  const rlimit none = {0, usual.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  const absl::Status refused = queue->ClaimOne(cancel_).status();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
-  EXPECT_TRUE(IsCannotWriteDown(refused)) << refused;
-  EXPECT_TRUE(queue->ClaimOne(cancel_).ok());
 }
 
 }  // namespace

@@ -46,6 +46,20 @@ void CheckTasksFile(absl::string_view input) {
   Require(table.pending().size() == table.size(), "each is pending");
 }
 
+// Lines that are appended later are read as those of a whole file.
+void CheckGrowth(absl::string_view input) {
+  TasksParser grown;
+  const auto first = grown.ParseAll(input.substr(0, input.find('\n') + 1));
+  if (!first.ok() || !grown.is_lines()) return;
+  const TasksFile more = grown.ParseMore(input.substr(grown.parsed_bytes()));
+  TasksParser whole;
+  const auto all = whole.ParseAll(input);
+  Require(all.ok() && whole.is_lines(), "lines stay lines");
+  Require(first->tasks.size() + more.tasks.size() == all->tasks.size(), "the same tasks");
+  Require(first->problems.size() + more.problems.size() == all->problems.size(), "and problems");
+  Require(grown.parsed_bytes() == whole.parsed_bytes(), "and the same rest");
+}
+
 // As FILE.state, with and without the header that makes it one.
 void CheckFile(absl::string_view content) {
   static const std::string path = [] {
@@ -65,6 +79,7 @@ void CheckFile(absl::string_view content) {
 void Check(absl::string_view input) {
   for (const absl::string_view line : absl::StrSplit(input, '\n')) CheckLine(line);
   CheckTasksFile(input);
+  CheckGrowth(input);
   CheckFile(input);
   CheckFile(FormatStateHeader() + std::string(input));
 }

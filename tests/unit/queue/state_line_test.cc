@@ -19,7 +19,7 @@ TEST(StateLineTest, ClaimIsWrittenWithItsOwner) {
   change.owner = "localhost";
   EXPECT_EQ(FormatStateChange(change),
             R"({"task_id":"job.1","status":"claimed","owner":"localhost",)"
-            "\"timestamp\":1770000000.123,\"version\":3}\n");
+            "\"timestamp\":1770000000.123,\"version\":3,\"crc32c\":\"4e83688b\"}\n");
 }
 
 TEST(StateLineTest, EndIsWrittenWithCodeOrReason) {
@@ -27,7 +27,7 @@ TEST(StateLineTest, EndIsWrittenWithCodeOrReason) {
   change.exit_code = "137";
   EXPECT_EQ(FormatStateChange(change),
             R"({"task_id":"job.1","status":"complete","timestamp":1770000000.123,"version":3,)"
-            "\"exit_code\":\"137\"}\n");
+            "\"exit_code\":\"137\",\"crc32c\":\"50c5a18f\"}\n");
 }
 
 TEST(StateLineTest, HandBackIsWrittenAsAReset) {
@@ -35,7 +35,8 @@ TEST(StateLineTest, HandBackIsWrittenAsAReset) {
   change.failure_reason = "preempted";
   EXPECT_EQ(FormatStateChange(change),
             R"({"task_id":"job.1","status":"pending","history":"reset",)"
-            "\"timestamp\":1770000000.123,\"version\":3,\"failure_reason\":\"preempted\"}\n");
+            "\"timestamp\":1770000000.123,\"version\":3,\"failure_reason\":\"preempted\","
+            "\"crc32c\":\"b07ad0ba\"}\n");
 }
 
 TEST(StateLineTest, WhatIsWrittenIsReadBack) {
@@ -56,6 +57,17 @@ TEST(StateLineTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(absl::ToUnixMillis(parsed->timestamp), 1'770'000'000'123);
   EXPECT_EQ(parsed->exit_code, "");
   EXPECT_EQ(parsed->failure_reason, change.failure_reason);
+}
+
+TEST(StateLineTest, WrongChecksumIsRefused) {
+  std::string line = FormatStateChange(SomeChange(TaskStatus::kClaimed));
+  line.pop_back();
+  EXPECT_TRUE(HasRightChecksum(line));
+  EXPECT_TRUE(ParseStateChange(line).ok());
+  line[line.find("job.1")] = 'J';
+  EXPECT_FALSE(HasRightChecksum(line));
+  EXPECT_EQ(ParseStateChange(line).status().message(), "has a wrong checksum");
+  EXPECT_FALSE(HasRightChecksum("{}"));
 }
 
 TEST(StateLineTest, UnknownPropertiesAreIgnored) {
