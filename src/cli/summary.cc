@@ -1,6 +1,5 @@
 // summary: what became of the tasks of a file, as a table for people.
 #include <algorithm>
-#include <cmath>
 #include <initializer_list>
 #include <iostream>
 #include <optional>
@@ -8,10 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/display_width.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "queue/task_states.h"
+#include "queue/tasks_file.h"
 #include "storage/local_store.h"
 #include "storage/store_router.h"
 #include "task/task_spec.h"
@@ -25,17 +26,33 @@ using Row = std::vector<std::string>;
 // result.json lists every output; a million of them fit in this.
 constexpr size_t kMaxResultBytes = 512 << 20;
 
-// The number at `json[keys[0]][keys[1]]...`; 0 if that is none, or none that can be meant.
-double NumberAt(const Json& json, std::initializer_list<const char*> keys) {
+// The number at `json[keys[0]][keys[1]]...`; nullopt if there is none that can be meant.
+std::optional<double> NumberAt(const Json& json, std::initializer_list<const char*> keys) {
   constexpr double kMost = 1e15;
   const Json* value = &json;
   for (const char* key : keys) {
     const auto found = value->find(key);  // the end, where there are no keys
-    if (found == value->end()) return 0;
+    if (found == value->end()) return std::nullopt;
     value = &*found;
   }
-  const double number = value->is_number() ? value->get<double>() : 0;
-  return std::abs(number) <= kMost ? number : 0;
+  if (!value->is_number()) return std::nullopt;
+  const double number = value->get<double>();
+  return number >= 0 && number <= kMost ? std::optional(number) : std::nullopt;
+}
+
+std::string SecondsText(std::optional<double> seconds) {
+  return seconds ? absl::StrFormat("%.2f s", *seconds) : "-";
+}
+
+std::optional<double> CpuSeconds(const Json& usage) {
+  double sum = 0;
+  for (const char* time : {"user_cpu_time", "system_cpu_time"}) {
+    const auto seconds = NumberAt(usage, {time, "Sec"});
+    const auto microseconds = NumberAt(usage, {time, "Usec"});
+    if (!seconds || !microseconds) return std::nullopt;
+    sum += *seconds + *microseconds / 1e6;
+  }
+  return sum;
 }
 
 // result.json of the task; null if there is none (or none that can be read).
@@ -51,36 +68,34 @@ Json ResultOf(const Task& task, ObjectStore& store) {
 }
 
 Row RowOf(const TaskState& state, const Json& result) {
-  Row row = {state.task_id, state.abandoned ? "abandoned" : std::string(WireName(state.status)),
-             state.exit_code.empty() ? "-" : state.exit_code};
-  if (IsFinal(state.status) && result.is_object() && result.contains("resource_usage")) {
-    const Json& usage = result["resource_usage"];
-    double cpu = 0;
-    for (const char* time : {"user_cpu_time", "system_cpu_time"}) {
-      cpu += NumberAt(usage, {time, "Sec"}) + NumberAt(usage, {time, "Usec"}) / 1e6;
-    }
-    row.push_back(absl::StrFormat("%.2f s", NumberAt(usage, {"elapsed_time"})));
-    row.push_back(absl::StrFormat("%.2f s", cpu));
-    row.push_back(HumanBytes(NumberAt(usage, {"max_memory_size"}) * 1024));
-  } else {
-    row.insert(row.end(), {"-", "-", "-"});
-  }
-  const auto files = result.is_object() ? result.find("files") : result.end();
-  const bool listed = result.is_object() && files != result.end() && files->is_array();
-  row.push_back(listed && IsFinal(state.status) ? absl::StrCat(files->size()) : "-");
-  row.push_back(PrintableText(CutText(state.failure_reason, 200)));
-  return row;
+  static const Json kNone;
+  const Json& ended = IsFinal(state.status) ? result : kNone;
+  const auto member = [&ended](const char* key) -> const Json& {
+    const auto found = ended.find(key);
+    return found == ended.end() ? kNone : *found;
+  };
+  const Json& usage = member("resource_usage");
+  const Json& files = member("files");
+  const auto peak_kib = NumberAt(usage, {"max_memory_size"});
+  return {state.task_id,
+          state.abandoned ? "abandoned" : std::string(WireName(state.status)),
+          state.exit_code.empty() ? "-" : PrintableText(state.exit_code),
+          SecondsText(NumberAt(usage, {"elapsed_time"})),
+          SecondsText(CpuSeconds(usage)),
+          peak_kib ? HumanBytes(*peak_kib * 1024) : "-",
+          files.is_array() ? absl::StrCat(files.size()) : "-",
+          PrintableText(CutText(state.failure_reason, 200))};
 }
 
 void Print(const std::vector<Row>& rows) {
   std::vector<size_t> widths(rows.front().size(), 0);
   for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
   }
   for (const Row& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppendFormat(&line, "%-*s  ", static_cast<int>(widths[i]), row[i]);
+      absl::StrAppend(&line, row[i], std::string(widths[i] - DisplayWidth(row[i]) + 2, ' '));
     }
     line.erase(line.find_last_not_of(' ') + 1);
     std::cout << line << "\n";
@@ -90,13 +105,19 @@ void Print(const std::vector<Row>& rows) {
 }  // namespace
 
 int RunSummary(const SummaryOptions& options) {
+  constexpr char kName[] = "sparklesworker summary: ";
   auto file = ReadTasksFile(options.tasks_file);
-  const auto states = file.ok() ? ReadStates(options.tasks_file, file->tasks)
+  std::vector<std::string> damage;
+  const auto states = file.ok() ? ReadStates(options.tasks_file, file->tasks, &damage)
                                 : absl::StatusOr<std::vector<TaskState>>(file.status());
   if (!states.ok()) {
-    std::cerr << "sparklesworker summary: " << states.status().message() << "\n";
+    std::cerr << kName << states.status().message() << "\n";
     return kExitTasksFile;
   }
+  for (const std::string& problem : file->problems) {
+    std::cerr << kName << options.tasks_file << ": " << problem << "\n";
+  }
+  for (const std::string& line : damage) std::cerr << kName << line << "\n";
   LocalStore local;
   StoreRouter store(local, nullptr);
   std::vector<Row> rows = {

@@ -1,0 +1,36 @@
+#include "base/display_width.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+namespace sparkles {
+namespace {
+
+TEST(DisplayWidthTest, WideAndCombiningCharactersAreKnown) {
+  const std::pair<std::string, size_t> cases[] = {
+      {"", 0},
+      {"job.1", 5},
+      {"j\xC3\xB6"
+       "b",
+       3},  // o with diaeresis
+      {"jo\xCC\x88"
+       "b",
+       3},                                // o, combining diaeresis
+      {"\xE4\xBB\xBB\xE5\x8A\xA1.1", 6},  // two CJK characters
+      {"\xEA\xB0\x80", 2},                // a Hangul syllable
+      {"\xF0\x9F\x9A\x80", 2},            // a rocket
+      {"\xE2\x80\x8B", 0},                // zero width space
+      {"a\xFF"
+       "b",
+       3},  // not UTF-8
+      {"a\x01"
+       "b",
+       3},  // a control character
+  };
+  for (const auto& [text, width] : cases) EXPECT_EQ(DisplayWidth(text), width) << text;
+}
+
+}  // namespace
+}  // namespace sparkles
