@@ -40,7 +40,10 @@ absl::Status MakeFolder(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
   const int error = errno;
   struct stat info;
-  if (stat(path.c_str(), &info) != 0) return ErrnoError(error, path);
+  if (stat(path.c_str(), &info) != 0) {
+    // What has the name cannot be looked at: a dead mount. ENOENT is a symlink that leads nowhere.
+    return ErrnoError(error == EEXIST && errno != ENOENT ? errno : error, path);
+  }
   if (S_ISDIR(info.st_mode)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(path, ": not a folder"));
 }

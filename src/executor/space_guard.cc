@@ -28,6 +28,12 @@ uint64_t FloorOf(const SpaceOptions& options, const struct statvfs& info) {
   return std::min(kDefaultFloor, BytesOf(info.f_blocks, info) / 100);
 }
 
+// In the units of the flag, which are powers of 1024.
+std::string BytesText(uint64_t bytes) {
+  if (bytes >= kMebibyte) return absl::StrCat(bytes / kMebibyte, " MiB");
+  return bytes >= 1024 ? absl::StrCat(bytes / 1024, " KiB") : absl::StrCat(bytes, " bytes");
+}
+
 // Some file systems do not count files.
 bool LacksFiles(const struct statvfs& info) {
   return info.f_files > 0 && info.f_favail < kMinFreeFiles;
@@ -58,9 +64,8 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
   }
   const uint64_t free = BytesOf(info.f_bavail, info);
   if (free < floor) {
-    return MachineFault(absl::ResourceExhaustedError(
-        absl::StrCat(name, ": ", free / kMebibyte, " MiB are free, and --minFreeSpace is ",
-                     floor / kMebibyte, " MiB")));
+    return MachineFault(absl::ResourceExhaustedError(absl::StrCat(
+        name, ": ", BytesText(free), " are free, and --minFreeSpace is ", BytesText(floor))));
   }
   if (LacksFiles(info)) {
     return MachineFault(absl::ResourceExhaustedError(

@@ -116,6 +116,14 @@ class Usage(LabTest):
             arguments = self.lab.consume_arguments(f"--{flag}={value}")
             self.assert_usage_error(*arguments, names=flag)
 
+    def test_range_of_a_number_is_named(self):
+        for flag in ("taskTimeout", "grace", "shutdownAfter"):
+            self.lab.write_tasks([])
+            for value in ("-3", "x", "1e99"):
+                worker = self.assert_usage_error(*self.lab.consume_arguments(f"--{flag}", value),
+                                                 names="0 to 2147483647")
+                self.assertIn(f"--{flag}", worker.stderr)
+
     def test_a_flag_without_its_value_is_named(self):
         self.assert_usage_error("copyexe", "--dst", names="dst")
 
@@ -360,6 +368,23 @@ class Summary(LabTest):
             result.write_text(json.dumps({"resource_usage": usage, "files": []}))
             self.assertIn("complete", self.line_of("odd.1"))
             self.assertLess(len(self.line_of("odd.1")), 120)
+
+    def test_nonsense_in_a_result_is_a_dash(self):
+        self.run_tasks(self.lab.task("odd.1", "true"))
+        nonsense = {"elapsed_time": "x", "max_memory_size": -5,
+                    "user_cpu_time": {"Sec": [], "Usec": 1}}
+        result = self.lab.store / "odd.1/result.json"
+        result.write_text(json.dumps({"resource_usage": nonsense, "files": {}}))
+        self.assertEqual(self.line_of("odd.1").split(), ["odd.1", "complete", "0"] + ["-"] * 4)
+
+    def test_columns_stand_under_any_id(self):
+        names = ["job.1", "j\u00f6b.2", "jo\u0308b.3", "\u4efb\u52a1.4", "\U0001f680.5"]
+        widths = [5, 5, 5, 6, 4]
+        self.lab.write_tasks([self.lab.task(name, "true") for name in names])
+        lines = self.summary().splitlines()
+        self.assertEqual(lines[0].index("STATUS"), 8)
+        for line, name, width in zip(lines[1:], names, widths):
+            self.assertEqual(line.index("pending"), len(name) + 8 - width, line)
 
     def test_a_file_that_is_missing_is_named(self):
         worker = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)

@@ -68,6 +68,17 @@ class SmallDisk(LabTest):
         self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
 
+    def test_small_floor_is_named_in_small_units(self):
+        self.mount(self.lab.tasks_dir, 1)
+        with open(self.lab.tasks_dir / "ballast", "wb", buffering=0) as ballast:
+            with self.assertRaises(OSError):
+                while ballast.write(bytes(4096)):
+                    pass
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.start_consume()
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        self.assertRegex(worker.stderr, "0 bytes are free, and --minFreeSpace is 10 KiB")
+
     def test_a_folder_that_turns_read_only_claims_nothing(self):  # D31
         self.mount(self.lab.tasks_dir, 4)
         gate = self.lab.folder / "gate"

@@ -83,6 +83,13 @@ TEST_F(FileTest, AFileInTheWayOfAFolderIsNamed) {
   EXPECT_TRUE(absl::IsInvalidArgument(MakeFolders("")));
 }
 
+// Neither can be looked at: a link that leads in a circle, as little as a mount that died.
+TEST_F(FileTest, DirectoryThatCannotBeLookedAtSaysWhy) {
+  const std::string loop = folder_ / "loop";
+  ASSERT_EQ(symlink("loop", loop.c_str()), 0);
+  EXPECT_EQ(MakeFolders(loop).message(), loop + ": Too many levels of symbolic links");
+}
+
 TEST_F(FileTest, FoldersOfOthersAreNotForUs) {
   ASSERT_TRUE(MakeFolders(folder_ / "theirs").ok());
   ASSERT_EQ(chmod((folder_ / "theirs").c_str(), 0555), 0);
