@@ -93,6 +93,22 @@ std::string Utf8Problem(const std::string& text) {
   return IsUtf8(text) ? "" : absl::StrCat("'", PrintableText(text), "' is not UTF-8");
 }
 
+// and of the path of a tasks file, which is read again while workers run.
+std::string TasksFileProblem(const std::string& text) {
+  if (text == "-") {
+    return "'-' (standard input) is no tasks file: workers read the file again and keep their "
+           "state beside it; write the tasks to a file";
+  }
+  if (absl::StartsWith(text, "gs://")) {
+    return absl::StrCat("'", PrintableText(text), "' is not a local file; copy it first: ",
+                        "sparklesworker fetch --src URL --dst FILE");
+  }
+  if (absl::StrContains(text, "://")) {
+    return absl::StrCat("'", PrintableText(text), "' is a URL; give the path of the file");
+  }
+  return "";
+}
+
 // Declares all commands, with the options that their flags fill in.
 class CommandLine {
  public:
@@ -204,8 +220,11 @@ class CommandLine {
 void CommandLine::DeclareConsume() {
   CLI::App* command = app_.add_subcommand("consume", "Run tasks until none is left.");
   command->footer(std::string(kExitCodes) + "\n" + kSignals);
-  command->add_option("--tasksFile", consume_.tasks_file,
-                      "take tasks from this JSON file; state: FILE.state");
+  command
+      ->add_option(
+          "--tasksFile", consume_.tasks_file,
+          "take tasks from this file (a JSON array or lines), which may grow; state: FILE.state")
+      ->check(TasksFileProblem);
   command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
       ->required();
   command->add_option("--cacheDir", consume_.cache_dir, "folder that keeps inputs between tasks")
@@ -259,7 +278,7 @@ void CommandLine::DeclareConsumeLimits() {
   command
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
                    "seconds after which a command or script is ended; 0: no limit")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--withholdEnv", consume_.withhold_env,
@@ -340,7 +359,9 @@ void CommandLine::DeclareOthers() {
   fetch->add_option("--expectMD5", fetch_.expect_md5, "hex MD5 that the content must have")
       ->check(is_md5);
   CLI::App* summary = app_.add_subcommand("summary", "Show what became of the tasks of a file.");
-  summary->add_option("--tasksFile", summary_.tasks_file, "the tasks file")->required();
+  summary->add_option("--tasksFile", summary_.tasks_file, "the tasks file")
+      ->required()
+      ->check(TasksFileProblem);
   CLI::App* version = app_.add_subcommand("version", "Print version, commit and lane.");
   version->add_flag("--verbose", verbose_version_, "also libraries and built-in CA roots");
 }

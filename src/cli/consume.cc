@@ -39,6 +39,7 @@
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
 #include "queue/metered_queue.h"
+#include "queue/tasks_file_watch.h"
 #include "storage/local_store.h"
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
@@ -289,28 +290,25 @@ std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, c
   return nullptr;
 }
 
-int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, Worker& worker,
-                     PosixProcessRunner& runner, Clock& clock, const Log& log) {
-  auto queue = FileQueue::Open(options.tasks_file, std::move(file.tasks), LocalOwner(),
-                               options.durable, clock);
+int ConsumeTasksFile(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
+                     Worker& worker, PosixProcessRunner& runner, Clock& clock, const Log& log) {
+  auto queue = FileQueue::Open(
+      options.tasks_file, std::move(file.tasks),
+      {.owner = LocalOwner(), .durable = options.durable, .watch = &watch, .log = &log}, clock);
   if (!queue.ok()) {
     log.Error(queue.status().message());
     return kExitTasksFile;
   }
-  int held = 0;
+  bool held = false;
   const auto hold_claim = [&] {
-    const int opened = (*queue)->lock_openings();
-    if (opened == held) return;
+    if (held) return;
     const absl::Status holding = runner.HoldInLauncher((*queue)->lock_fd());
-    if (holding.ok()) {
-      held = opened;
-    } else {
-      log.Warning("launcher: ", holding.message());  // tried again with the next task
-    }
+    held = holding.ok();
+    if (!held) log.Warning("launcher: ", holding.message());  // tried again with the next task
   };
   const int code =
       worker.Run(**queue, nullptr, nullptr, {.linger = LingerOf(options)}, "", hold_claim);
-  return code == kExitDone && !file.problems.empty() ? kExitTasksFile : code;
+  return code == kExitDone && watch.has_problems() ? kExitTasksFile : code;
 }
 
 // Who we are to others.
@@ -396,8 +394,9 @@ int RunConsume(ConsumeOptions options) {
     return kExitMachineUnfit;
   }
   TasksFile file;
+  TasksFileWatch watch(options.tasks_file, clock);
   if (!options.tasks_file.empty()) {
-    auto read = ReadTasksFile(options.tasks_file);
+    auto read = watch.Read();
     if (!read.ok()) {
       log.Error(read.status().message());
       return kExitTasksFile;
@@ -418,9 +417,9 @@ int RunConsume(ConsumeOptions options) {
   GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
   Worker worker(options, **runner, cloud, clock, vitals, log);
   const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
-  const int code = options.tasks_file.empty()
-                       ? ConsumeDatastore(options, worker, cloud, clock, log)
-                       : ConsumeTasksFile(options, std::move(file), worker, **runner, clock, log);
+  const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)
+                                              : ConsumeTasksFile(options, std::move(file), watch,
+                                                                 worker, **runner, clock, log);
   EndByAlarm(kLongestFarewell, code);
   return code;
 }

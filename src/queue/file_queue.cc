@@ -1,9 +1,11 @@
 #include "queue/file_queue.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -25,20 +27,32 @@ std::optional<TaskStatus> FinalStatusOf(Outcome::Kind kind) {
   return std::nullopt;
 }
 
+// The first ids, and how many there are besides.
+std::string NamesOf(const std::vector<std::string>& ids) {
+  constexpr size_t kMostNames = 10;
+  const size_t named = std::min(ids.size(), kMostNames);
+  const auto end = ids.begin() + static_cast<std::ptrdiff_t>(named);
+  const std::string names = absl::StrJoin(ids.begin(), end, ", ");
+  if (named == ids.size()) return names;
+  return absl::StrCat(names, " and ", ids.size() - named, " more");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileQueue>> FileQueue::Open(const std::string& tasks_path,
                                                            std::vector<FileTask> tasks,
-                                                           std::string owner, bool durable,
-                                                           Clock& clock) {
+                                                           FileQueueOptions options, Clock& clock) {
   TaskTable table(std::move(tasks));
-  ASSIGN_OR_RETURN(StateLog log, StateLog::Open(StatePathOf(tasks_path), durable, table));
+  ASSIGN_OR_RETURN(StateLog state, StateLog::Open(StatePathOf(tasks_path), options.durable, table));
   return std::unique_ptr<FileQueue>(
-      new FileQueue(std::move(table), std::move(log), std::move(owner), clock));
+      new FileQueue(std::move(table), std::move(state), std::move(options), clock));
 }
 
-FileQueue::FileQueue(TaskTable table, StateLog log, std::string owner, Clock& clock)
-    : table_(std::move(table)), log_(std::move(log)), owner_(std::move(owner)), clock_(clock) {}
+FileQueue::FileQueue(TaskTable table, StateLog state, FileQueueOptions options, Clock& clock)
+    : table_(std::move(table)),
+      state_(std::move(state)),
+      options_(std::move(options)),
+      clock_(clock) {}
 
 absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& cancel) {
   absl::StatusOr<std::optional<Claim>> claim = TryClaimOne(cancel);
@@ -47,9 +61,13 @@ absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& canc
 }
 
 absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& cancel) {
+  if (!cancel.cancelled()) LookAtTasksFile();
   while (!cancel.cancelled()) {
-    ASSIGN_OR_RETURN(const StateLog::AppendRight right, log_.Lock(table_));
+    ASSIGN_OR_RETURN(const StateLog::AppendRight right, Lock());
     ASSIGN_OR_RETURN(const std::optional<size_t> position, LockCandidate());
+    if (!position && options_.watch != nullptr && !options_.watch->trouble().ok()) {
+      return options_.watch->trouble();
+    }
     if (!position) break;
     const std::string& problem = table_.task(*position).problem;
     const std::string objection =
@@ -60,17 +78,67 @@ absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& c
   return std::nullopt;
 }
 
+absl::StatusOr<StateLog::AppendRight> FileQueue::Lock() {
+  auto right = state_.Lock(table_);
+  for (const std::string& damage : state_.TakeDamage()) {
+    if (options_.log != nullptr) options_.log->Warning(damage);
+  }
+  return right;
+}
+
+void FileQueue::LookAtTasksFile() {
+  std::optional<TasksUpdate> update;
+  if (options_.watch != nullptr) update = options_.watch->Look();
+  if (!update) return;
+  TaskChanges changes;
+  if (update->appended) {
+    changes.added = update->tasks.size();
+    table_.Append(std::move(update->tasks));
+  } else {
+    changes = table_.Replace(std::move(update->tasks));
+  }
+  Report(changes);
+  if (options_.log == nullptr) return;
+  for (const std::string& problem : update->problems) {
+    options_.log->Error(options_.watch->path(), ": ", problem);
+  }
+}
+
+void FileQueue::Report(const TaskChanges& changes) const {
+  if (options_.log == nullptr) return;
+  const std::string& path = options_.watch->path();
+  if (changes.added > 0) options_.log->Info(path, ": ", changes.added, " tasks were added");
+  if (!changes.changed.empty()) {
+    options_.log->Warning(path, ": tasks were changed: ", NamesOf(changes.changed),
+                          "; a task that was claimed before is not run again for that");
+  }
+  if (!changes.removed.empty()) {
+    options_.log->Warning(path, ": tasks were removed and are not run: ", NamesOf(changes.removed));
+  }
+}
+
+// Their positions, oldest first.
+std::vector<size_t> FileQueue::HandedBack() const {
+  std::vector<size_t> positions;
+  for (const std::string& id : handed_back_) {
+    const std::optional<size_t> position = table_.Find(id);
+    if (position) positions.push_back(*position);
+  }
+  return positions;
+}
+
 absl::StatusOr<std::optional<size_t>> FileQueue::LockCandidate() {
+  const std::vector<size_t> handed_back = HandedBack();
   for (const size_t position : table_.pending()) {
-    const auto last = handed_back_.end();
-    if (std::find(handed_back_.begin(), last, position) != last) continue;
+    const auto last = handed_back.end();
+    if (std::find(handed_back.begin(), last, position) != last) continue;
     // Pending and yet locked: its worker died after handing it back, its command not quite yet.
-    ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(table_.task(position).task.id));
+    ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(table_.task(position).task.id));
     if (ours) return position;
   }
-  for (const size_t position : handed_back_) {
+  for (const size_t position : handed_back) {
     if (!table_.pending().contains(position)) continue;
-    ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(table_.task(position).task.id));
+    ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(table_.task(position).task.id));
     if (ours) return position;
   }
   for (const size_t position : table_.claimed()) {
@@ -83,15 +151,15 @@ absl::StatusOr<std::optional<size_t>> FileQueue::LockCandidate() {
 // Makes a claimed task pending and ours, if its worker is dead.
 absl::StatusOr<bool> FileQueue::TakeOver(size_t position) {
   const std::string& id = table_.task(position).task.id;
-  if (log_.HoldsTask(id)) return false;
-  ASSIGN_OR_RETURN(const bool ours, log_.TryLockTask(id));
+  if (state_.HoldsTask(id)) return false;
+  ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(id));
   if (!ours) return false;
   StateChange reset;
   reset.failure_reason =
       absl::StrCat(kAbandonedPrefix, "its worker (", table_.record(position).owner,
                    ") ended without finishing it");
-  if (absl::Status status = Record(position, std::move(reset)); !status.ok()) {
-    log_.UnlockTask(id);
+  if (absl::Status status = Record(id, std::move(reset)); !status.ok()) {
+    state_.UnlockTask(id);
     return status;
   }
   return true;
@@ -100,9 +168,10 @@ absl::StatusOr<bool> FileQueue::TakeOver(size_t position) {
 absl::StatusOr<Claim> FileQueue::RecordClaim(size_t position) {
   StateChange change;
   change.status = TaskStatus::kClaimed;
-  change.owner = owner_;
-  if (absl::Status status = Record(position, std::move(change)); !status.ok()) {
-    log_.UnlockTask(table_.task(position).task.id);
+  change.owner = options_.owner;
+  const std::string& id = table_.task(position).task.id;
+  if (absl::Status status = Record(id, std::move(change)); !status.ok()) {
+    state_.UnlockTask(id);
     return status;
   }
   Claim claim;
@@ -115,21 +184,22 @@ absl::StatusOr<Claim> FileQueue::RecordClaim(size_t position) {
 absl::Status FileQueue::RecordFailure(size_t position, const std::string& reason) {
   StateChange change;
   change.status = TaskStatus::kFailed;
-  change.owner = owner_;
+  change.owner = options_.owner;
   change.failure_reason = reason;
-  const absl::Status status = Record(position, std::move(change));
   const std::string& id = table_.task(position).task.id;
+  const absl::Status status = Record(id, std::move(change));
   if (status.ok()) ends_.push_back({id, Outcome::Kind::kFailed, reason});
-  log_.UnlockTask(id);
+  state_.UnlockTask(id);
   return status;
 }
 
-absl::Status FileQueue::Record(size_t position, StateChange change) {
-  change.task_id = table_.task(position).task.id;
+absl::Status FileQueue::Record(const std::string& task_id, StateChange change) {
+  const TaskRecord* record = table_.FindRecord(task_id);
+  change.task_id = task_id;
   change.timestamp = clock_.Now();
-  change.version = table_.record(position).version + 1;
+  change.version = (record == nullptr ? kFirstVersion : record->version) + 1;
   change.failure_reason = CutText(change.failure_reason, kMaxFailureReasonBytes);
-  return log_.Append(change, table_);
+  return state_.Append(change, table_);
 }
 
 absl::Status FileQueue::Finish(const Claim& claim, const Outcome& outcome) {
@@ -139,7 +209,7 @@ absl::Status FileQueue::Finish(const Claim& claim, const Outcome& outcome) {
   }
   StateChange change;
   change.status = *status;
-  change.owner = owner_;
+  change.owner = options_.owner;
   change.exit_code = outcome.exit_code;
   change.failure_reason = outcome.failure_reason;
   return EndClaim(claim, change);
@@ -149,10 +219,8 @@ absl::Status FileQueue::HandBack(const Claim& claim, const std::string& reason) 
   StateChange change;
   change.failure_reason = reason;
   RETURN_IF_ERROR(EndClaim(claim, change));
-  if (const std::optional<size_t> position = table_.Find(claim.task.id)) {
-    std::erase(handed_back_, *position);
-    handed_back_.push_back(*position);
-  }
+  std::erase(handed_back_, claim.task.id);
+  handed_back_.push_back(claim.task.id);
   return absl::OkStatus();
 }
 
@@ -161,19 +229,19 @@ absl::Status FileQueue::EndClaim(const Claim& claim, const StateChange& change) 
   const bool is_recorded = unsynced_ == std::pair(id, claim.version);
   unsynced_.reset();
   if (!is_recorded) {
-    ASSIGN_OR_RETURN(const StateLog::AppendRight right, log_.Lock(table_));
-    const std::optional<size_t> position = table_.Find(id);
-    const bool claimed = position && table_.record(*position).status == TaskStatus::kClaimed;
-    if (!claimed || !log_.HoldsTask(id) || table_.record(*position).version != claim.version) {
+    ASSIGN_OR_RETURN(const StateLog::AppendRight right, Lock());
+    const TaskRecord* record = table_.FindRecord(id);
+    const bool claimed = record != nullptr && record->status == TaskStatus::kClaimed;
+    if (!claimed || !state_.HoldsTask(id) || record->version != claim.version) {
       // If it is claimed under our lock after all, it is a later claim of ours that lives on.
-      if (!claimed) log_.UnlockTask(id);
+      if (!claimed) state_.UnlockTask(id);
       return absl::AbortedError(absl::StrCat(id, ": the claim is no longer ours"));
     }
-    RETURN_IF_ERROR(Record(*position, change));
+    RETURN_IF_ERROR(Record(id, change));
     // Before others may look: who sees the end must be able to claim again.
-    log_.UnlockTask(id);
+    state_.UnlockTask(id);
   }
-  const absl::Status synced = log_.Sync();
+  const absl::Status synced = state_.Sync();
   if (!synced.ok()) unsynced_ = {id, claim.version};
   return synced;
 }

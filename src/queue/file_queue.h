@@ -12,32 +12,44 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "queue/queue.h"
 #include "queue/state_log.h"
+#include "queue/task_entry.h"
 #include "queue/task_table.h"
-#include "queue/tasks_file.h"
+#include "queue/tasks_file_watch.h"
 
 namespace sparkles {
 
 // Tasks are claimed in the file's order; the one that this worker handed back last comes last. A
 // claim ends with its worker: if that vanishes, others take the task once nothing else is pending.
 //
+// ClaimOne looks at the tasks file first. Tasks are known by their ids: those that were added are
+// run, those that were removed are not, and a pending one that was changed runs as it is now. While
+// the file cannot be used, tasks of its last good content are claimed. When none of them is left,
+// ClaimOne returns the trouble with the file.
+//
 // A claim is not synced to disk, since a power cut ends all workers anyway and a lost claim is just
 // a pending task. Finish and HandBack are, if `durable`. After an error of that sync a repeated
 // call succeeds, since the end is recorded; it may not survive a power cut all the same.
+struct FileQueueOptions {
+  std::string owner;  // of claims, for the state file; need not be unique
+  bool durable = true;
+  TasksFileWatch* watch = nullptr;  // borrowed; null: the list of tasks is fixed
+  const Log* log = nullptr;         // borrowed; told of changed and damaged files; may be null
+};
+
 class FileQueue : public Queue {
  public:
-  // Borrows `clock`. `owner` is what the state says about who has a task; it need not be unique.
-  // Errors name the state file.
+  // Borrows `clock`. Errors name the state file.
   static absl::StatusOr<std::unique_ptr<FileQueue>> Open(const std::string& tasks_path,
                                                          std::vector<FileTask> tasks,
-                                                         std::string owner, bool durable,
-                                                         Clock& clock);
+                                                         FileQueueOptions options, Clock& clock);
 
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  void GiveUp(const Claim& claim, const Outcome&) override { log_.UnlockTask(claim.task.id); }
+  void GiveUp(const Claim& claim, const Outcome&) override { state_.UnlockTask(claim.task.id); }
   // A file knows no kills, and a claim is ours as long as its lock is.
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
     return ClaimState::kOurs;
@@ -46,30 +58,32 @@ class FileQueue : public Queue {
   bool MoreMayCome() const override { return false; }
 
   // Claims last as long as any duplicate of this descriptor is open: a process that outlives the
-  // worker can so hold on to a task until its command is dead. Look again after each claim: it is
-  // another one after the state file was deleted.
-  int lock_fd() const { return log_.fd(); }
-  int lock_openings() const { return log_.openings(); }
+  // worker can so hold on to a task until its command is dead.
+  int lock_fd() const { return state_.fd(); }
 
  private:
-  FileQueue(TaskTable table, StateLog log, std::string owner, Clock& clock);
+  FileQueue(TaskTable table, StateLog state, FileQueueOptions options, Clock& clock);
   absl::StatusOr<std::optional<Claim>> TryClaimOne(const CancelToken& cancel);
+  absl::StatusOr<StateLog::AppendRight> Lock();
+  void LookAtTasksFile();
+  void Report(const TaskChanges& changes) const;
+  std::vector<size_t> HandedBack() const;
   absl::StatusOr<std::optional<size_t>> LockCandidate();
   absl::StatusOr<bool> TakeOver(size_t position);
   absl::StatusOr<Claim> RecordClaim(size_t position);
   absl::Status RecordFailure(size_t position, const std::string& reason);
   // `change` says what is new; the rest is filled in.
-  absl::Status Record(size_t position, StateChange change);
+  absl::Status Record(const std::string& task_id, StateChange change);
   absl::Status EndClaim(const Claim& claim, const StateChange& change);
 
   TaskTable table_;
-  StateLog log_;
-  const std::string owner_;
+  StateLog state_;
+  const FileQueueOptions options_;
   Clock& clock_;
   // Task and version of the claim whose end is recorded, but may not survive a power cut.
   std::optional<std::pair<std::string, int64_t>> unsynced_;
   std::vector<RecordedEnd> ends_;
-  std::vector<size_t> handed_back_;  // by this worker: they come after all others, oldest first
+  std::vector<std::string> handed_back_;  // by this worker, oldest first: claimed after all others
 };
 
 }  // namespace sparkles

@@ -1,6 +1,8 @@
-// The tasks of a file and their states, as far as the state file has been read.
+// The tasks of a file and their states, as far as both files have been read.
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,7 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "queue/state_line.h"
-#include "queue/tasks_file.h"
+#include "queue/task_entry.h"
 #include "task/task.h"
 
 namespace sparkles {
@@ -24,29 +26,47 @@ struct TaskRecord {
   std::vector<HistoryEntry> history;
 };
 
-// Tasks are named by their position in the file, from 0. Not thread-safe.
+// How another list of tasks differs from the one before.
+struct TaskChanges {
+  size_t added = 0;
+  std::vector<std::string> changed;  // ids
+  std::vector<std::string> removed;
+};
+
+// Tasks are named by their position in the file, from 0, which Replace may change. Not thread-safe.
 class TaskTable {
  public:
   explicit TaskTable(std::vector<FileTask> tasks);
   TaskTable(TaskTable&&) = default;
+  TaskTable& operator=(TaskTable&&) = default;
 
   // Makes every task pending and untouched.
   void Clear();
-  // Changes of tasks that are not in the file (it may have been edited) are ignored.
+  // Changes of tasks that are not in the file are kept: the file may have them later.
   void Apply(const StateChange& change);
+
+  // Adds tasks at the end. Their ids must be new.
+  void Append(std::vector<FileTask> tasks);
+  // Takes `tasks` for all that are in the file. Every task keeps its state.
+  TaskChanges Replace(std::vector<FileTask> tasks);
 
   size_t size() const { return tasks_.size(); }
   std::optional<size_t> Find(absl::string_view task_id) const;
   const FileTask& task(size_t position) const { return tasks_[position]; }
   const TaskRecord& record(size_t position) const { return records_[position]; }
+  // Of a task that need not be in the file. Null if its state never changed.
+  const TaskRecord* FindRecord(const std::string& task_id) const;
   // Positions by status, in the file's order: finding the next candidate costs no search.
   const std::set<size_t>& pending() const { return pending_; }
   const std::set<size_t>& claimed() const { return claimed_; }
 
  private:
-  std::vector<FileTask> tasks_;
+  void Classify(size_t position);
+
+  std::deque<FileTask> tasks_;                       // a deque: position_of_ points into it
   std::map<absl::string_view, size_t> position_of_;  // the ids are those in tasks_
-  std::vector<TaskRecord> records_;                  // parallel to tasks_
+  std::deque<TaskRecord> records_;                   // parallel to tasks_
+  std::map<std::string, TaskRecord> others_;         // of tasks that are not in the file
   std::set<size_t> pending_;
   std::set<size_t> claimed_;
 };

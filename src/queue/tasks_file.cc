@@ -1,14 +1,13 @@
 #include "queue/tasks_file.h"
 
-#include <algorithm>
-#include <cstdint>
-#include <map>
+#include <sys/stat.h>
+
 #include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -17,118 +16,184 @@ namespace {
 
 // Far more than any list of tasks; it only keeps a mistaken path from filling the memory.
 constexpr size_t kMaxFileBytes = size_t{256} * 1024 * 1024;
-// The longest name of a key in Datastore, where the same tasks may go some day.
-constexpr size_t kMaxIdBytes = 1500;
+constexpr absl::string_view kBlanks = " \t\r\n";
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr absl::string_view kExpected =
+    "must be a JSON array of tasks, or JSON Lines (one task a line)";
 
-// Null if absent or null.
-const Json* Find(const Json& entry, const char* key) {
-  const auto found = entry.find(key);
-  return found == entry.end() || found->is_null() ? nullptr : &*found;
+bool IsBlank(absl::string_view text) {
+  return text.find_first_not_of(kBlanks) == absl::string_view::npos;
 }
 
-absl::Status PropertyError(absl::string_view key, absl::string_view reason) {
-  return absl::InvalidArgumentError(absl::StrCat(key, ": ", reason));
-}
-
-// Empty if absent.
-absl::StatusOr<std::string> ReadText(const Json& entry, const char* key) {
-  const Json* value = Find(entry, key);
-  if (value == nullptr) return std::string();
-  if (!value->is_string()) return PropertyError(key, "must be a string");
-  const std::string& text = value->get_ref<const std::string&>();
-  if (HasControlCharacter(text)) return PropertyError(key, "holds a control character");
-  return text;
-}
-
-absl::StatusOr<std::string> ReadId(const Json& entry) {
-  if (!entry.is_object()) return absl::InvalidArgumentError("must be a JSON object");
-  ASSIGN_OR_RETURN(std::string id, ReadText(entry, "task_id"));
-  if (id.empty()) return PropertyError("task_id", "is missing or empty");
-  if (id.size() > kMaxIdBytes) {
-    return PropertyError("task_id", absl::StrCat("is longer than ", kMaxIdBytes, " bytes"));
+// What a file in a wrong format is; empty if that is not known.
+absl::string_view WrongFormat(absl::string_view text) {
+  if (absl::StartsWith(text, "\xFF\xFE") || absl::StartsWith(text, "\xFE\xFF")) {
+    return "is UTF-16; save it as UTF-8";
   }
-  return id;
+  if (absl::StartsWith(text, "\x1F\x8B")) return "is compressed with gzip; unpack it first";
+  return "";
 }
 
-absl::StatusOr<std::string> ReadArgs(const Json& entry) {
-  const Json* args = Find(entry, "args");
-  if (args != nullptr && args->is_object()) return DumpJson(*args);
-  if (args != nullptr && !args->is_string()) {
-    return PropertyError("args", "must be a JSON object or a string");
+// Why a JSON value is no list of tasks.
+std::string WrongValue(const Json& value) {
+  if (value.is_object() && value.contains("command") && !value.contains("args")) {
+    return absl::StrCat("is the spec of a task; ", kExpected);
   }
-  // Not ReadText: JSON text may be spread over lines.
-  std::string text = args == nullptr ? "" : args->get<std::string>();
-  if (text.empty()) return PropertyError("args", "is missing or empty");
-  return text;
-}
-
-bool IsNumber(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isdigit(static_cast<unsigned char>(c));
-  });
-}
-
-// An integer, as the client writes it, or a string of digits. Empty if absent.
-absl::StatusOr<std::string> ReadIndex(const Json& entry) {
-  const Json* index = Find(entry, "task_index");
-  if (index == nullptr) return std::string();
-  if (index->is_number_unsigned()) return absl::StrCat(index->get<uint64_t>());
-  if (index->is_string() && IsNumber(index->get_ref<const std::string&>())) {
-    return index->get<std::string>();
+  if (value.is_object() && value.contains("tasks") && value["tasks"].is_array()) {
+    return absl::StrCat("has its array of tasks in \"tasks\"; write only the array");
   }
-  return PropertyError("task_index", "must be a number that is not negative");
+  if (value.is_object() && value.contains("task_id")) {
+    return "is a task over several lines; put it into [ ], or on one line";
+  }
+  return std::string(kExpected);
 }
 
-// Fills in all but the id. `position` counts from 0.
-absl::Status ReadProperties(const Json& entry, size_t position, Task& task) {
-  ASSIGN_OR_RETURN(task.job_id, ReadText(entry, "job_id"));
-  ASSIGN_OR_RETURN(task.index, ReadIndex(entry));
-  const size_t dot = task.id.rfind('.');
-  const bool has_job = dot != std::string::npos && dot > 0 && IsNumber(task.id.substr(dot + 1));
-  if (task.job_id.empty()) task.job_id = has_job ? task.id.substr(0, dot) : task.id;
-  if (task.index.empty()) {
-    task.index = has_job ? task.id.substr(dot + 1) : absl::StrCat(position + 1);
-  }
-  ASSIGN_OR_RETURN(task.command_result_url, ReadText(entry, "command_result_url"));
-  ASSIGN_OR_RETURN(task.log_url, ReadText(entry, "log_url"));
-  ASSIGN_OR_RETURN(task.args, ReadArgs(entry));
-  return absl::OkStatus();
+// Of text that is one line: errors name only the column.
+absl::StatusOr<Json> ParseLine(absl::string_view line) {
+  auto json = ParseJson(line);
+  if (json.ok()) return json;
+  return WithMessage(json.status(),
+                     absl::StrReplaceAll(json.status().message(), {{"at line 1, ", "at "}}));
+}
+
+// JSON Lines begin with a JSON object on a line of its own. Blank lines do not count.
+bool IsLines(absl::string_view text) {
+  const size_t start = text.find_first_not_of(kBlanks);
+  if (start == absl::string_view::npos || text[start] != '{') return false;
+  const absl::string_view line = text.substr(start, text.find('\n', start) - start);
+  const auto first = ParseJson(line);
+  if (!first.ok() || !first->is_object()) return false;
+  const bool only = IsBlank(text.substr(start + line.size()));
+  return !only || first->contains("task_id");
 }
 
 }  // namespace
 
-absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text) {
+absl::StatusOr<TasksFile> TasksParser::ParseAll(absl::string_view text) {
+  *this = TasksParser();
+  if (const absl::string_view wrong = WrongFormat(text); !wrong.empty()) {
+    return absl::InvalidArgumentError(wrong);
+  }
+  const size_t mark = absl::StartsWith(text, kByteOrderMark) ? kByteOrderMark.size() : 0;
+  is_lines_ = IsLines(text.substr(mark));
+  if (is_lines_) {
+    parsed_bytes_ = mark;
+    return ParseMore(text.substr(mark));
+  }
   ASSIGN_OR_RETURN(const Json json, ParseJson(text));
-  if (!json.is_array()) return absl::InvalidArgumentError("must be a JSON array of tasks");
+  if (!json.is_array()) return absl::InvalidArgumentError(WrongValue(json));
   TasksFile file;
-  std::map<std::string, size_t> position_of;
-  for (size_t i = 0; i < json.size(); ++i) {
-    const std::string entry_name = absl::StrCat("tasks[", i, "]");
-    const auto id = ReadId(json[i]);
-    if (!id.ok()) {
-      file.problems.push_back(absl::StrCat(entry_name, ": ", id.status().message()));
-      continue;
+  for (const Json& entry : json) AddEntry(entry, entries_, file);
+  parsed_bytes_ = text.size();
+  return file;
+}
+
+TasksFile TasksParser::ParseMore(absl::string_view text) {
+  TasksFile file;
+  last_line_ = absl::OkStatus();
+  size_t start = 0;
+  for (size_t end; (end = text.find('\n', start)) != absl::string_view::npos; start = end + 1) {
+    AddLine(text.substr(start, end - start), file);
+    ++line_number_;
+  }
+  // A part of an object is no object: the line is complete if it can be parsed.
+  const absl::string_view rest = text.substr(start);
+  if (!IsBlank(rest)) {
+    const auto last = ParseLine(rest);
+    if (last.ok() && last->is_object()) {
+      AddLine(rest, file);
+      start = text.size();
+    } else {
+      last_line_ = absl::InvalidArgumentError(
+          absl::StrCat("line ", line_number_, ": is not complete: it has no line end, and ",
+                       last.ok() ? "is not a JSON object" : last.status().message()));
     }
-    const std::string name = absl::StrCat(entry_name, " (task_id \"", *id, "\")");
-    const auto [first, is_new] = position_of.emplace(*id, i);
-    if (!is_new) {
-      file.problems.push_back(
-          absl::StrCat(name, ": task_id: is already used by tasks[", first->second, "]"));
-      continue;
-    }
-    FileTask task;
-    task.task.id = *id;
-    if (const absl::Status status = ReadProperties(json[i], i, task.task); !status.ok()) {
-      task.problem = std::string(status.message());
-      file.problems.push_back(absl::StrCat(name, ": ", task.problem));
-    }
-    file.tasks.push_back(std::move(task));
+  }
+  parsed_bytes_ += start;
+  return file;
+}
+
+void TasksParser::AddLine(absl::string_view line, TasksFile& file) {
+  if (IsBlank(line)) return;
+  const auto json = ParseLine(line);
+  if (json.ok()) return AddEntry(*json, line_number_, file);
+  ++entries_;
+  file.problems.push_back(absl::StrCat(EntryName(line_number_), ": ", json.status().message()));
+}
+
+std::string TasksParser::EntryName(size_t number) const {
+  return is_lines_ ? absl::StrCat("line ", number) : absl::StrCat("tasks[", number, "]");
+}
+
+void TasksParser::AddEntry(const Json& entry, size_t number, TasksFile& file) {
+  const size_t position = entries_++;
+  const auto report = [&](absl::string_view name, absl::string_view problem) {
+    file.problems.push_back(absl::StrCat(EntryName(number), name, ": ", problem));
+  };
+  const auto id = ReadTaskId(entry);
+  if (!id.ok()) return report("", id.status().message());
+  const std::string name = absl::StrCat(" (task_id \"", *id, "\")");
+  const auto [first, is_new] = entry_of_id_.emplace(*id, number);
+  if (!is_new) {
+    return report(name, absl::StrCat("task_id: is already used by ", EntryName(first->second)));
+  }
+  FileTask task = ReadFileTask(entry, *id, position);
+  if (task.problem.empty()) {
+    const std::string taken = TakePlaces(PlacesOf(entry, task.task), number);
+    if (!taken.empty()) return report(name, taken);
+  } else {
+    report(name, task.problem);
+  }
+  file.tasks.push_back(std::move(task));
+}
+
+std::string TasksParser::TakePlaces(const TaskPlaces& places, size_t number) {
+  struct Place {
+    absl::string_view field;
+    const std::string& url;
+    std::map<std::string, size_t>& taken;
+  };
+  const Place all[] = {{"command_result_url", places.result, entry_of_object_},
+                       {"stdout_url", places.log, entry_of_object_},
+                       {"uploads.dst_url", places.outputs, entry_of_outputs_}};
+  for (const Place& place : all) {
+    const auto other = place.taken.find(place.url);
+    if (place.url.empty() || other == place.taken.end()) continue;
+    return absl::StrCat(place.field, ": ", PrintableText(place.url), " is already used by ",
+                        EntryName(other->second));
+  }
+  for (const Place& place : all) {
+    if (!place.url.empty()) place.taken.emplace(place.url, number);
+  }
+  return "";
+}
+
+absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text) {
+  TasksParser parser;
+  auto file = parser.ParseAll(text);
+  if (file.ok() && !parser.last_line().ok()) {
+    file->problems.push_back(std::string(parser.last_line().message()));
   }
   return file;
 }
 
+absl::StatusOr<std::string> ReadTasksText(const std::string& path) {
+  struct stat info;
+  const bool found = stat(path.c_str(), &info) == 0;
+  if (found && S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is a directory, not a tasks file"));
+  }
+  if (found && !S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     ": is a pipe or device; write the tasks to a file: workers read it "
+                     "again, and keep their state beside it"));
+  }
+  return ReadFile(path, kMaxFileBytes);
+}
+
 absl::StatusOr<TasksFile> ReadTasksFile(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  ASSIGN_OR_RETURN(const std::string text, ReadTasksText(path));
   auto file = ParseTasksFile(text);
   if (!file.ok()) return Annotate(file.status(), path);
   return file;

@@ -102,7 +102,7 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     }
     if (step == Step::kTrouble && !queue_.MoreMayCome() &&
         now - trouble_since >= kPatienceWithFile) {
-      log_.Error("the tasks file's state could not be used for ",
+      log_.Error("the tasks file or its state could not be used for ",
                  absl::FormatDuration(kPatienceWithFile), ": it is given up");
       return End::kQueueBroken;
     }

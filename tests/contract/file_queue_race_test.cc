@@ -38,7 +38,8 @@ class FileQueueRace : public testing::Test {
   // Claims and finishes until nothing is left; 0 if nothing went wrong.
   int Drain(int count) {
     SystemClock clock;
-    auto queue = FileQueue::Open(tasks_path_, Tasks(count), "worker", /*durable=*/false, clock);
+    auto queue =
+        FileQueue::Open(tasks_path_, Tasks(count), {.owner = "worker", .durable = false}, clock);
     if (!queue.ok()) return 1;
     Outcome complete;
     complete.kind = Outcome::Kind::kComplete;

@@ -60,7 +60,8 @@ class FileWorld : public World {
     for (const Task& task : tasks) tasks_.push_back({task, ""});
   }
   std::unique_ptr<Queue> MakeQueue(const std::string& owner) override {
-    auto queue = FileQueue::Open(folder_ / "tasks.json", tasks_, owner, false, clock_);
+    auto queue =
+        FileQueue::Open(folder_ / "tasks.json", tasks_, {.owner = owner, .durable = false}, clock_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     return *std::move(queue);
   }

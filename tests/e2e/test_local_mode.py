@@ -30,7 +30,7 @@ class TasksFile(LabTest):
         self.assert_unusable("tasks.json", "line 3")
 
     def test_not_an_array(self):
-        for text in ('{"task_id": "a.1", "args": {}}', '"x"', "17", "null"):
+        for text in ('{"command": "true"}', '"x"', "17", "null"):
             self.lab.tasks_file.write_text(text)
             self.assert_unusable("tasks.json", "array")
 
@@ -39,7 +39,26 @@ class TasksFile(LabTest):
         self.assert_unusable("tasks.json")
         self.lab.tasks_file.unlink()
         self.lab.tasks_file.mkdir()
-        self.assert_unusable("tasks.json")
+        self.assert_unusable("tasks.json", "is a directory")
+
+    def test_what_is_no_file_is_refused_by_name(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        for name, word in (("-", "standard input"), ("gs://bucket/tasks.json", "fetch"),
+                           (f"file://{self.lab.tasks_file}", "path")):
+            for command in (["consume", "--tasksDir", self.lab.tasks_dir, "--cacheDir",
+                             self.lab.cache_dir], ["summary"]):
+                worker = self.lab.run(*command, "--tasksFile", name)
+                self.assertEqual(worker.exit_code, 2, worker.stderr)
+                self.assertIn("--tasksFile", worker.stderr)
+                self.assertIn(word, worker.stderr)
+
+    def test_json_lines(self):
+        lines = [json.dumps(self.lab.task(f"a.{n}", "true")) for n in (1, 2)]
+        self.lab.tasks_file.write_text("\n".join(lines))  # without a line end at the end
+        worker = self.lab.consume()
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
+        self.assert_complete("a.2")
 
     def test_an_empty_array_is_done_at_once(self):
         self.run_tasks()
@@ -143,14 +162,28 @@ class State(LabTest):
         self.assertEqual(self.ran(), ["t.1", "t.2"])
         self.assert_complete("t.2")
 
-    def test_a_broken_line_in_the_middle_is_refused_by_name(self):
-        self.run_tasks(*self.tasks(2))
-        lines = self.lab.state_file.read_text().splitlines()
-        lines[2] = "garbage"
-        self.lab.state_file.write_text("\n".join(lines) + "\n")
-        worker = self.run_tasks(*self.tasks(3), exit_code=4)
-        self.assertIn("tasks.json.state", worker.stderr)
-        self.assertIn("line 3", worker.stderr)
+    def test_damaged_line_costs_only_its_task(self):
+        self.run_tasks(*self.tasks(3))
+        state = self.lab.state_file.read_bytes()
+        at = state.index(b'"t.2","status":"complete"')
+        self.lab.state_file.write_bytes(state[:at] + b"\0" + state[at + 1:])
+        worker = self.run_tasks(*self.tasks(3))
+        self.assertRegex(worker.stderr, "WARNING .*tasks.json.state: line 5: .*skipped")
+        self.assertEqual(self.ran(), ["t.1", "t.2", "t.3", "t.2"])
+        summary = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)
+        self.assertEqual(summary.stdout.count(" complete "), 3, summary.stdout)
+        self.assertIn("line 5", summary.stderr)
+
+    def test_task_that_removes_the_state_ends_it(self):
+        state = self.lab.state_file
+        for command in (f"rm {state}", f": > {state}", f"rm {state}; touch {state}"):
+            tasks = self.tasks(2)
+            tasks[0]["args"]["command"] += f"; {command}"
+            worker = self.run_tasks(*tasks, exit_code=4, seconds=20)
+            self.assertRegex(worker.stderr, "ERROR .*tasks.json.state: was ")
+            self.assertEqual(self.ran(), ["t.1"], "once")
+            (self.lab.store / "ran").unlink()
+            state.unlink(missing_ok=True)
 
     def test_four_workers_run_each_of_100_tasks_once(self):
         self.lab.write_tasks(self.tasks(100))
@@ -169,6 +202,103 @@ class State(LabTest):
         self.run_tasks(*self.tasks(2), flags=("--keepTasks",))
         folder, = self.lab.tasks_dir.glob("task-*")
         self.assertTrue((folder / "work" / "stdout.txt").is_file())
+
+
+class Growth(LabTest):
+    """The tasks file changes while workers run."""
+
+    def setUp(self):
+        super().setUp()
+        self.ran = self.lab.store / "ran"
+
+    def task(self, name, command="true"):
+        return self.lab.task(name, f"{command}; echo {name} >> {self.ran}")
+
+    def append(self, text):
+        with open(self.lab.tasks_file, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def await_end(self, name):
+        wait_until(lambda: name in self.lab.states() and
+                   self.lab.states()[name].status == "complete", f"{name} is complete")
+
+    def replace(self, tasks):
+        new = self.lab.folder / "new.json"
+        new.write_text(json.dumps(tasks), encoding="utf-8")
+        new.rename(self.lab.tasks_file)
+
+    def test_added_tasks_run_within_the_linger(self):
+        self.lab.write_tasks([self.task("t.1")])
+        workers = [self.lab.start_consume("--shutdownAfter", "4") for _ in range(2)]
+        self.await_end("t.1")
+        self.replace([self.task("t.1"), self.task("t.2"), self.task("t.3")])
+        for worker in workers:
+            self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
+            self.assertIn("2 tasks were added", worker.stderr)
+        self.assertEqual(sorted(self.ran.read_text().split()), ["t.1", "t.2", "t.3"])
+
+    def test_appended_lines_run_without_linger(self):
+        gate = self.lab.folder / "gate"
+        wait = f"while ! [ -e {gate} ]; do sleep 0.01; done"
+        first, second = (json.dumps(self.task(*each)) for each in (("t.1", wait), ("t.2",)))
+        self.append(first + "\n")
+        worker = self.lab.start_consume()
+        wait_until(lambda: "t.1" in self.lab.states(), "t.1 is claimed")
+        self.append(second[:20])
+        gate.touch()
+        self.await_end("t.1")
+        self.append(second[20:] + "\n")
+        self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
+        self.assertEqual(self.ran.read_text().split(), ["t.1", "t.2"])
+
+    def test_changes_and_removals_are_named(self):
+        self.lab.write_tasks([self.task("t.1"), self.task("t.2")])
+        worker = self.lab.start_consume("--shutdownAfter", "3")
+        self.await_end("t.2")
+        self.replace([self.task("t.1", "false")])
+        self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
+        self.assertRegex(worker.stderr, "WARNING .*changed: t.1;")
+        self.assertRegex(worker.stderr, "WARNING .*removed .*: t.2")
+        self.assertEqual(self.ran.read_text().split(), ["t.1", "t.2"])
+
+
+class Places(LabTest):
+    """No two things can be delivered to one place."""
+
+    def test_tasks_with_one_place_are_refused(self):
+        tasks = [self.lab.task(f"t.{n}", "echo > out") for n in range(5)]
+        url = self.lab.url
+        tasks[1]["args"]["command_result_url"] = url("t.0/./result.json")
+        tasks[2]["args"]["stdout_url"] = url("t.0/result.json")
+        tasks[3]["args"]["uploads"]["dst_url"] = url("t.0/")
+        tasks[3]["args"] = json.dumps(tasks[3]["args"])
+        worker = self.run_tasks(*tasks, exit_code=4)
+        for index, field in ((1, "command_result_url"), (2, "stdout_url"), (3, "uploads.dst_url")):
+            self.assertRegex(worker.stderr, rf"tasks\[{index}\] .*{field}: .* used by tasks\[0\]")
+        self.assertEqual(sorted(self.lab.states()), ["t.0", "t.4"])
+        summary = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)
+        self.assertIn("tasks[3]", summary.stderr)
+        tasks[3] = self.lab.task("t.3", "true")
+        self.lab.write_tasks(tasks)
+        self.lab.consume()
+        self.assert_complete("t.3")  # once it is mended
+
+    def test_tasks_without_outputs_may_share_a_prefix(self):
+        tasks = [self.lab.task(f"t.{n}", "true") for n in range(2)]
+        for task in tasks:
+            task["args"]["uploads"] = {"include_patterns": [], "dst_url": self.lab.url("x")}
+        self.run_tasks(*tasks)
+
+    def test_output_in_the_way_of_the_result_fails(self):
+        below = self.lab.task("t.1", "mkdir result.json; echo > result.json/x; echo > good")
+        above = self.lab.task("t.2", "echo > out; echo > good",
+                              command_result_url=self.lab.url("t.2/out/result.json"))
+        self.run_tasks(below, above)
+        self.assert_failed("t.1", "output result.json/x: its place")
+        self.assert_failed("t.2", "output out: its place")
+        self.assertEqual(self.lab.outputs("t.1"), ["good"])
+        self.assertIn("its place", self.lab.result("t.1")["failure_reason"])
+        self.assertTrue((self.lab.store / "t.2/out/result.json").is_file())
 
 
 class Watchdog(LabTest):

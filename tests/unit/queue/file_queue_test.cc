@@ -22,7 +22,7 @@ class FileQueueClaimTest : public testing::Test {
   std::unique_ptr<FileQueue> Open(const std::string& path) {
     FileTask task;
     task.task.id = "a.1";
-    auto queue = FileQueue::Open(path, {task}, "worker", /*durable=*/false, clock_);
+    auto queue = FileQueue::Open(path, {task}, {.owner = "worker", .durable = false}, clock_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     return *std::move(queue);
   }
@@ -62,7 +62,7 @@ TEST_F(FileQueueClaimTest, WhatItEndsByItselfIsTold) {
   FileTask broken;
   broken.task.id = "a.1";
   broken.problem = "args: is missing";
-  auto queue = FileQueue::Open(path_, {broken}, "worker", /*durable=*/false, clock_);
+  auto queue = FileQueue::Open(path_, {broken}, {.owner = "worker", .durable = false}, clock_);
   ASSERT_TRUE(queue.ok()) << queue.status();
   EXPECT_FALSE(ClaimOne(**queue));
   const auto ends = (*queue)->TakeEnds();

@@ -75,10 +75,40 @@ TEST(TaskTableTest, CodeAndReasonOfAnEarlierAttemptDoNotSurvive) {
   EXPECT_EQ(table.record(1).exit_code, "0");
 }
 
-TEST(TaskTableTest, ChangesOfUnknownTasksAreIgnored) {
+FileTask TaskOf(const std::string& id, const std::string& args = "") {
+  FileTask task;
+  task.task.id = id;
+  task.task.args = args;
+  return task;
+}
+
+TEST(TaskTableTest, ChangesOfUnknownTasksAreKept) {
   TaskTable table = MakeTable();
-  table.Apply(Change("stranger", TaskStatus::kClaimed, 2));
+  table.Apply(Change("late", TaskStatus::kClaimed, 2));
   EXPECT_THAT(table.pending(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(table.claimed(), IsEmpty());
+  table.Append({TaskOf("late"), TaskOf("later")});
+  EXPECT_THAT(table.pending(), ElementsAre(0, 1, 2, 4));
+  EXPECT_THAT(table.claimed(), ElementsAre(3));
+  EXPECT_EQ(table.record(3).version, 2);
+}
+
+TEST(TaskTableTest, AnotherListKeepsTheStates) {
+  TaskTable table = MakeTable();
+  table.Apply(Change("a", TaskStatus::kClaimed, 2));
+  table.Apply(Change("b", TaskStatus::kComplete, 3));
+  const TaskChanges changes = table.Replace({TaskOf("b"), TaskOf("new"), TaskOf("c", "other")});
+  EXPECT_EQ(changes.added, 1u);
+  EXPECT_THAT(changes.changed, ElementsAre("c"));
+  EXPECT_THAT(changes.removed, ElementsAre("a"));
+  EXPECT_THAT(table.pending(), ElementsAre(1, 2));
+  EXPECT_THAT(table.claimed(), IsEmpty());
+  EXPECT_EQ(table.Find("a"), std::nullopt);
+  ASSERT_NE(table.FindRecord("a"), nullptr) << "its worker may still end it";
+  EXPECT_EQ(table.FindRecord("a")->version, 2);
+  EXPECT_EQ(table.record(0).status, TaskStatus::kComplete);
+  table.Replace({TaskOf("a")});
+  EXPECT_THAT(table.claimed(), ElementsAre(0));
 }
 
 TEST(TaskTableTest, ClearForgetsEveryChange) {

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 TasksFile Parsed(const std::string& text) {
   auto file = ParseTasksFile(text);
@@ -116,6 +117,37 @@ TEST(TasksFileTest, IdThatIsUsedTwiceIsToldAndTheOthersStay) {
   EXPECT_EQ(file.tasks[2].task.id, "c");
 }
 
+TEST(TasksFileTest, JsonLinesAreATaskEach) {
+  const TasksFile file = Parsed(
+      "\xEF\xBB\xBF{\"task_id\": \"j.7\", \"args\": {}}\r\n\n"
+      "{\"task_id\": \"x\", \"args\": {}}");
+  EXPECT_THAT(file.problems, IsEmpty());
+  ASSERT_EQ(file.tasks.size(), 2u);
+  EXPECT_EQ(file.tasks[0].task.index, "7");
+  EXPECT_EQ(file.tasks[1].task.index, "2");
+}
+
+TEST(TasksFileTest, BadLinesAreNamedByTheirNumber) {
+  const TasksFile file = Parsed(
+      "\n{\"task_id\": \"a\", \"args\": {}}\noops\n[]\n"
+      "{\"task_id\": \"a\", \"args\": {}}\n{\"command\": \"true\"}\n"
+      "{\"task_id\": \"b\", \"args\": {}}\n{\"task_id\": \"c\", ");
+  EXPECT_THAT(
+      file.problems,
+      ElementsAre("line 3: is not valid JSON at column 1", "line 4: must be a JSON object",
+                  "line 5 (task_id \"a\"): task_id: is already used by line 2",
+                  "line 6: is the spec of a task; write {\"task_id\": NAME, \"args\": SPEC}",
+                  "line 8: is not complete: it has no line end, and is not valid JSON at "
+                  "column 18"));
+  EXPECT_EQ(file.tasks.size(), 2u);
+}
+
+TEST(TasksFileTest, SpecsInsteadOfTasksAreRecognised) {
+  EXPECT_THAT(ProblemsOf(R"({"command": "true"})"),
+              ElementsAre("tasks[0]: is the spec of a task; write {\"task_id\": NAME, "
+                          "\"args\": SPEC}"));
+}
+
 TEST(TasksFileTest, EmptyListIsNoError) { EXPECT_THAT(Parsed("[]").tasks, IsEmpty()); }
 
 TEST(TasksFileTest, FileThatCannotBeUsedIsNamedWithTheReason) {
@@ -124,17 +156,25 @@ TEST(TasksFileTest, FileThatCannotBeUsedIsNamedWithTheReason) {
   const auto error = [&] { return std::string(ReadTasksFile(path).status().message()); };
   EXPECT_EQ(error(), path + ": No such file or directory");
   EXPECT_TRUE(absl::IsNotFound(ReadTasksFile(path).status()));
+  const std::string expected = "must be a JSON array of tasks, or JSON Lines (one task a line)";
   const std::pair<std::string, std::string> cases[] = {
       {"", "is empty, not JSON"},
       {"[{\"task_id\": \"a\",\n}]", "is not valid JSON at line 2, column 1"},
-      {"{\"tasks\": []}", "must be a JSON array of tasks"},
-      {"null", "must be a JSON array of tasks"}};
+      {"{\"tasks\": []}", "has its array of tasks in \"tasks\"; write only the array"},
+      {"{\"command\": \"true\"}", "is the spec of a task; " + expected},
+      {"{\n\"command\": \"true\"}", "is the spec of a task; " + expected},
+      {"{\n\"task_id\": \"a\"}", "is a task over several lines; put it into [ ], or on one line"},
+      {"null", expected},
+      {"\xFF\xFE[\0", "is UTF-16; save it as UTF-8"},
+      {"\x1F\x8B\x08", "is compressed with gzip; unpack it first"}};
   for (const auto& [text, reason] : cases) {
     ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());
     EXPECT_EQ(error(), path + ": " + reason);
   }
   EXPECT_EQ(ReadTasksFile(folder.path()).status().message(),
-            folder.path() + ": not a regular file");
+            folder.path() + ": is a directory, not a tasks file");
+  EXPECT_THAT(std::string(ReadTasksFile("/dev/null").status().message()),
+              StartsWith("/dev/null: is a pipe or device; write the tasks to a file"));
 }
 
 }  // namespace
