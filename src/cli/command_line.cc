@@ -221,9 +221,8 @@ void CommandLine::DeclareConsume() {
   CLI::App* command = app_.add_subcommand("consume", "Run tasks until none is left.");
   command->footer(std::string(kExitCodes) + "\n" + kSignals);
   command
-      ->add_option(
-          "--tasksFile", consume_.tasks_file,
-          "take tasks from this file (a JSON array or lines), which may grow; state: FILE.state")
+      ->add_option("--tasksFile", consume_.tasks_file,
+                   "take tasks from this file (JSON or JSON Lines); state: FILE.state")
       ->check(TasksFileProblem);
   command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
       ->required();

@@ -184,17 +184,20 @@ class MalformedSpecs(BadInputTest):
                 self.assertIn(f"tasks[{number}]", worker.stderr)
 
     def test_absent_and_null_values_are_allowed(self):
-        bare = {"command": "echo bare", "stdout_url": self.lab.url("bare/stdout.txt")}
+        def bare(name):
+            return {"command": "echo bare", "stdout_url": self.lab.url(f"{name}/stdout.txt")}
+
         nulls = dict.fromkeys(self.lab.spec("x", ""), None)
         self.run_all(
-            {"task_id": "bare.1", "args": bare},
-            {"task_id": "nulls.1", "args": {**nulls, **bare, "pre-exec-script": None}},
-            {"task_id": "nulls.2", "args": {**bare, "uploads": {
+            {"task_id": "bare.1", "args": bare("bare.1")},
+            {"task_id": "nulls.1", "args": {**nulls, **bare("nulls.1"), "pre-exec-script": None}},
+            {"task_id": "nulls.2", "args": {**bare("nulls.2"), "uploads": {
                 "include_patterns": None, "exclude_patterns": None, "dst_url": None}}},
-            {"task_id": "more.1", "args": {**bare, "from the future": [1, {"a": None}]}})
+            {"task_id": "more.1",
+             "args": {**bare("more.1"), "from the future": [1, {"a": None}]}})
         for name in ("bare.1", "nulls.1", "nulls.2", "more.1"):
             self.assert_complete(name)
-        self.assertEqual(self.lab.log("bare"), "bare\n")
+            self.assertEqual(self.lab.log(name), "bare\n")
 
     def test_a_failed_task_has_a_log_and_a_result_with_the_reason(self):  # D27
         self.run_all(self.lab.task("f.1", "true", downloads=[
@@ -268,9 +271,9 @@ class Traps(BadInputTest):
 
     def test_output_in_the_place_of_the_result_or_the_log(self):
         tasks = [self.lab.task(name, f"echo mine > {name}", uploads={
-            "include_patterns": ["**"], "dst_url": self.lab.url("same")},
-            command_result_url=self.lab.url("same/result.json"),
-            stdout_url=self.lab.url("same/log.txt")) for name in ("result.json", "log.txt")]
+            "include_patterns": ["**"], "dst_url": self.lab.url(f"of-{name}")},
+            command_result_url=self.lab.url(f"of-{name}/result.json"),
+            stdout_url=self.lab.url(f"of-{name}/log.txt")) for name in ("result.json", "log.txt")]
         self.run_all(*tasks)
         for task in tasks:
             self.assert_failed(task["task_id"], task["task_id"], "place")
@@ -331,9 +334,9 @@ class Traps(BadInputTest):
         self.assert_complete("trap.1")
 
     def test_a_task_id_is_no_path(self):
-        spec = self.lab.spec("odd", "true")
         ids = ["../../canary/evil.1", "/abs/olute.1", "a b.1", "-rf.1", "ü.1"]
-        self.run_all(*[{"task_id": name, "args": spec} for name in ids])
+        self.run_all(*[{"task_id": name, "args": self.lab.spec(f"odd{number}", "true")}
+                       for number, name in enumerate(ids)])
         states = self.lab.states()
         for name in ids:
             self.assertEqual(states[name].status, "complete", name)
@@ -347,8 +350,9 @@ class Traps(BadInputTest):
         self.assertTrue(all("/" not in path.name for path in self.lab.cache_dir.iterdir()))
 
     def test_args_as_text_and_as_object_are_the_same(self):
-        spec = self.lab.spec("a.1", "echo same")
-        self.run_all({"task_id": "a.1", "args": json.dumps(spec)}, {"task_id": "a.2", "args": spec})
+        specs = [self.lab.spec(name, "echo same") for name in ("a.1", "a.2")]
+        self.run_all({"task_id": "a.1", "args": json.dumps(specs[0])},
+                     {"task_id": "a.2", "args": specs[1]})
         self.assert_complete("a.1")
         self.assert_complete("a.2")
 
