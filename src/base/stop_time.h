@@ -21,6 +21,10 @@ struct StopTime {
   absl::Duration kill_limit() const { return within * 0.2; }
   absl::Duration sweep_limit() const { return within * 0.05; }
   absl::Duration log_limit() const { return within * 0.2; }
+  // Of a request to the queue: one in flight when the stop comes, and each later one. Two of the
+  // latter hand a task back.
+  absl::Duration flight_limit() const { return within * 0.2; }
+  absl::Duration request_limit() const { return within * 0.35; }
   // Of an end of a task that is recorded while the worker has nothing else to do.
   absl::Duration record_limit() const { return within * 0.85; }
 };

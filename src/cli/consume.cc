@@ -166,6 +166,7 @@ class Worker {
   int signal() const { return signals_.received(); }
   // Cancelled when nothing more is to be begun.
   const CancelToken& drain() const { return drain_; }
+  void ShowLife() { vitals_.heartbeat.Beat(); }
   // Ends what dead workers have left running, and removes their folders, until `cancel`.
   void EndLeftBehind(const CancelToken& cancel) {
     RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_, [this] { vitals_.heartbeat.Beat(); });
@@ -339,7 +340,10 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
   std::optional<PreemptionWatch> preemption;
   if (!options.localhost) preemption.emplace(cloud.metadata(), clock, worker.stop(), log);
-  DatastoreClient client(cloud.datastore_api(), *project);
+  DatastoreClient client(cloud.datastore_api(), *project,
+                         {.stop = &worker.stop(),
+                          .stop_time = {std::min(StopTimeOf(options).within, kStopWithin)},
+                          .alive = [&] { worker.ShowLife(); }});
   std::optional<ClusterMonitor> monitor;
   if (options.port != 0) {
     monitor.emplace(identity->address, options.port, client, clock, worker.stop(), log);

@@ -42,6 +42,7 @@ class ApiClient {
   ApiClient(ApiEndpoint endpoint, HttpTransport& transport, Clock& clock);
 
   const std::string& base_url() const { return endpoint_.base_url; }
+  Clock& clock() const { return clock_; }
 
   // One attempt: adds authorization, x-goog-api-client and (where the token has one) the quota
   // project; on 401 drops the token and tries once more with a fresh one. A 2xx or one of

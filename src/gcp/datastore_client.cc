@@ -14,9 +14,11 @@
 namespace sparkles {
 namespace {
 
-// Datastore answers within a fraction of a second; who waits longer waits for a lost packet. Short
-// enough that a request and its repetition fit into the 20 s after SIGTERM, and what else there is.
+// Datastore mostly answers within a fraction of a second, and a longer wait is one for a lost
+// packet. Short enough that a request and its repetition fit into the 20 s after SIGTERM.
 constexpr absl::Duration kTimeout = absl::Seconds(4);
+// For a server that is slower than that; as long as Google's own clients wait.
+constexpr absl::Duration kLongestTimeout = absl::Seconds(60);
 constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
 // Sent again that often, a query that finds nothing and yet is not at its end is given up.
 constexpr int kMaxPages = 20;
@@ -27,17 +29,6 @@ constexpr int kMaxJsonDepth = 400;
 absl::Status Garbled(absl::string_view method) {
   return Transient(absl::InternalError(absl::StrCat("Datastore ", method, ": garbled answer")),
                    /*maybe_applied=*/true);
-}
-
-HttpRequest MakePost(const std::string& url, const std::string& body) {
-  HttpRequest request;
-  request.method = "POST";
-  request.url = url;
-  request.headers.Add("Content-Type", "application/json");
-  request.body = body;
-  request.timeout = kTimeout;
-  request.accept_compressed = true;
-  return request;
 }
 
 Json FilterOf(const EqualityFilter& filter) {
@@ -84,21 +75,63 @@ absl::StatusOr<T> NotAborted(absl::StatusOr<T> result) {
 
 }  // namespace
 
-DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id)
-    : api_(api), base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")) {}
+DatastoreClient::Method::Method(const char* method_name)
+    : name(method_name), time(kTimeout, kLongestTimeout) {}
 
-absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json& body,
+DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id,
+                                 DatastoreOptions options)
+    : api_(api),
+      options_(std::move(options)),
+      base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")),
+      lookup_("lookup"),
+      query_("runQuery"),
+      commit_("commit"),
+      rollback_("rollback") {}
+
+HttpRequest DatastoreClient::MakePost(const Method& method, const std::string& body) const {
+  HttpRequest request;
+  request.method = "POST";
+  request.url = absl::StrCat(base_url_, method.name);
+  request.headers.Add("Content-Type", "application/json");
+  request.body = body;
+  request.timeout = method.time.limit();
+  const CancelToken* const stop = options_.stop;
+  const bool stopping = stop != nullptr && stop->cancelled();
+  if (stopping) request.timeout = std::min(request.timeout, options_.stop_time.request_limit());
+  request.accept_compressed = true;
+  request.on_progress = [this, stopping, stopped_at = absl::InfiniteFuture()]() mutable {
+    if (options_.alive) options_.alive();
+    if (stopping || options_.stop == nullptr || !options_.stop->cancelled()) {
+      return absl::OkStatus();
+    }
+    const absl::Time now = api_.clock().Now();
+    stopped_at = std::min(stopped_at, now);
+    if (now - stopped_at < options_.stop_time.flight_limit()) return absl::OkStatus();
+    return Transient(absl::DeadlineExceededError("no answer before the worker has to end"),
+                     /*maybe_applied=*/true);
+  };
+  return request;
+}
+
+absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
                                            Idempotency idempotency, const CancelToken& cancel,
                                            int* sendings) {
-  const std::string url = absl::StrCat(base_url_, method);
   const std::string text = DumpJson(body);
+  absl::Time sent_at;
+  absl::Duration limit;
   const auto make_request = [&] {
     if (sendings != nullptr) ++*sendings;
-    return MakePost(url, text);
+    HttpRequest request = MakePost(method, text);
+    sent_at = api_.clock().Now();
+    limit = request.timeout;
+    return request;
   };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
+  if (response.ok()) method.time.Answered(api_.clock().Now() - sent_at);
   if (!response.ok()) {
-    absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method));
+    absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method.name));
+    // A connection that could not be made says nothing of how long Datastore takes.
+    if (absl::IsDeadlineExceeded(error) && MaybeApplied(error)) method.time.Missed(limit);
     // Datastore explains every refusal; without that somebody else has answered.
     const bool known = IsGoogleError(error) || IsTransient(error) || IsMachineFault(error) ||
                        absl::IsCancelled(error);
@@ -106,7 +139,7 @@ absl::StatusOr<Json> DatastoreClient::Call(absl::string_view method, const Json&
     return Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/true);
   }
   absl::StatusOr<Json> json = ParseJson(response->body, kMaxJsonDepth);
-  if (!json.ok() || !json->is_object()) return Garbled(method);
+  if (!json.ok() || !json->is_object()) return Garbled(method.name);
   return json;
 }
 
@@ -131,7 +164,7 @@ absl::StatusOr<LookupResult> DatastoreClient::LookupAll(const std::vector<Entity
   for (const EntityKey& key : keys) wanted.push_back(ToJson(key));
   // A server that is short of time leaves keys for another request.
   for (int lookups = 0; lookups < kMaxLookups; ++lookups) {
-    ASSIGN_OR_RETURN(const Json answer, Call("lookup", {{"keys", wanted}, {"readOptions", options}},
+    ASSIGN_OR_RETURN(const Json answer, Call(lookup_, {{"keys", wanted}, {"readOptions", options}},
                                              Idempotency::kIdempotent, cancel));
     if (!TakeFound(answer, keys, wanted.size(), result)) return Garbled("lookup");
     if (const std::string transaction = JsonText(answer, "transaction"); !transaction.empty()) {
@@ -155,7 +188,7 @@ absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& k
   std::vector<Json> keys;
   bool at_end = false;
   for (int page = 0; page < kMaxPages; ++page) {
-    ASSIGN_OR_RETURN(const Json answer, NotAborted(Call("runQuery", {{"query", query}},
+    ASSIGN_OR_RETURN(const Json answer, NotAborted(Call(query_, {{"query", query}},
                                                         Idempotency::kIdempotent, cancel)));
     const Json* batch = JsonField(answer, "batch");
     if (batch == nullptr) return Garbled("runQuery");
@@ -188,7 +221,7 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
                      {"mutations", Json::array({{{"update", entity.json()}}})}};
   int sendings = 0;
   const absl::StatusOr<Json> answer =
-      Call("commit", body, Idempotency::kNotIdempotent, never, &sendings);
+      Call(commit_, body, Idempotency::kNotIdempotent, never, &sendings);
   if (answer.ok()) {
     return JsonField(*answer, "mutationResults") != nullptr ? CommitEnd::kApplied
                                                             : CommitEnd::kUnknown;
@@ -212,10 +245,9 @@ absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction
 
 absl::Status DatastoreClient::Rollback(const std::string& transaction) {
   const CancelToken never;
-  const std::string url = absl::StrCat(base_url_, "rollback");
   const Json body = {{"transaction", transaction}};
   ASSIGN_OR_RETURN(const HttpResponse response,
-                   api_.SendOnce([&] { return MakePost(url, DumpJson(body)); }, never));
+                   api_.SendOnce([&] { return MakePost(rollback_, DumpJson(body)); }, never));
   // A page of somebody on the way says nothing of the transaction.
   const absl::StatusOr<Json> json = ParseJson(response.body, kMaxJsonDepth);
   return json.ok() && json->is_object() ? absl::OkStatus() : Garbled("rollback");

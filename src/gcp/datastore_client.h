@@ -3,6 +3,7 @@
 // knows" (no answer, or one that does not say), and only reading again can tell.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
+#include "base/stop_time.h"
+#include "gcp/answer_time.h"
 #include "gcp/api_client.h"
 #include "gcp/entity.h"
 #include "http/retry.h"
@@ -32,13 +35,22 @@ enum class CommitEnd {
   kUnknown,     // applied or not: read again
 };
 
+struct DatastoreOptions {
+  // Borrowed, may be null. Once it is cancelled, requests have no longer than `stop_time` says.
+  const CancelToken* stop = nullptr;
+  StopTime stop_time = {};
+  // May be empty; called about every second of a request.
+  std::function<void()> alive = nullptr;
+};
+
 // Thread-safe. Works on the default database and namespace of one project. Errors begin with
 // "Datastore METHOD"; those that may pass are retried for a few seconds, patience beyond that is
-// the caller's.
+// the caller's. A request has 4 s; after each one of its method that was not answered in time the
+// next has twice as long, up to 60 s.
 class DatastoreClient {
  public:
   // Borrows `api`.
-  DatastoreClient(ApiClient& api, absl::string_view project_id);
+  DatastoreClient(ApiClient& api, absl::string_view project_id, DatastoreOptions options = {});
 
   // Reads what is current. At most 1,000 keys.
   absl::StatusOr<LookupResult> Lookup(const std::vector<EntityKey>& keys,
@@ -55,7 +67,7 @@ class DatastoreClient {
                                              int limit, const CancelToken& cancel);
 
   // Ends the transaction by replacing `entity`, which must exist. Cannot be cancelled: its end must
-  // be known; takes some ten seconds at most. An error means that nothing was applied.
+  // be known; takes about a minute at most. An error means that nothing was applied.
   absl::StatusOr<CommitEnd> Commit(const std::string& transaction, const Entity& entity);
 
   // Gives up a transaction and its locks; one that nobody ends does so by itself. Tried once. OK:
@@ -64,14 +76,26 @@ class DatastoreClient {
   absl::Status Rollback(const std::string& transaction);
 
  private:
+  struct Method {
+    explicit Method(const char* method_name);
+    const std::string name;
+    AnswerTime time;
+  };
+
   // `sendings`, if given, counts how often it was sent.
-  absl::StatusOr<Json> Call(absl::string_view method, const Json& body, Idempotency idempotency,
+  absl::StatusOr<Json> Call(Method& method, const Json& body, Idempotency idempotency,
                             const CancelToken& cancel, int* sendings = nullptr);
+  HttpRequest MakePost(const Method& method, const std::string& body) const;
   absl::StatusOr<LookupResult> LookupAll(const std::vector<EntityKey>& keys, Json options,
                                          const CancelToken& cancel);
 
   ApiClient& api_;
+  const DatastoreOptions options_;
   const std::string base_url_;  // of all methods
+  Method lookup_;
+  Method query_;
+  Method commit_;
+  Method rollback_;
 };
 
 }  // namespace sparkles

@@ -1,6 +1,7 @@
 """Services go away and come back, and bad input arrives: the worker lives, and nothing is lost."""
 import json
 import random
+import signal
 import time
 import unittest
 
@@ -96,6 +97,27 @@ class DatastoreTrouble(CloudLabTest):
         worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=100)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(names)
+
+    def test_answers_slower_than_the_first_timeout(self):
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        # The first of each kind is given up after 4 s, the second has 8 s.
+        for kind, count in (("runQuery", 2), ("lookup", 0), ("commit", 2)):
+            self.fault(kind=f"datastore.{kind}", action="stall", seconds=4.5, count=count)
+        worker = self.lab.consume("--localhost", seconds=60)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_once(["a.1"])
+
+    def test_stop_hands_back_to_a_slow_datastore(self):
+        self.lab.write_tasks([self.lab.task("a.1", "sleep 100")])
+        self.fault(kind="datastore.lookup", action="stall", seconds=4.3, count=0)
+        worker = self.lab.start_consume("--localhost")
+        self.wait_for_status("a.1", "claimed")
+        self.fault(kind="datastore.commit", action="stall", seconds=4.3, count=0)
+        stopped = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(30).exit_code, 143, worker.stderr)
+        self.assertLess(time.monotonic() - stopped, 20 * SLOWNESS)
+        self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
     def test_no_permission_is_said_and_waited_for(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])

@@ -16,6 +16,7 @@ namespace {
 
 // How long packets that nobody answers are waited for.
 constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
+constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
 absl::Status Trouble(const char* what, bool maybe_applied) {
   return Transient(absl::UnavailableError(what), maybe_applied);
@@ -183,10 +184,14 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
   const CancelToken never;
   const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
   const absl::Duration patience = std::min(delay, std::min(request.timeout, request.stall_timeout));
-  world_.scheduler.Sleep(patience, cancel);
-  RETURN_IF_ERROR(CheckAlive(request));
+  // As the real transport: the request is asked about every second whether it is to go on.
+  for (absl::Duration waited; waited < patience; waited += kProgressInterval) {
+    world_.scheduler.Sleep(std::min(kProgressInterval, patience - waited), cancel);
+    RETURN_IF_ERROR(CheckAlive(request));
+    if (request.on_progress) RETURN_IF_ERROR(request.on_progress());
+  }
   if (before) response = Unknown(request);
-  if (delay > patience) return Trouble("timed out", true);
+  if (delay > patience) return Transient(absl::DeadlineExceededError("timed out"), true);
   return response;
 }
 

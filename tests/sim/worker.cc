@@ -84,7 +84,7 @@ bool RunWorker(World& world, Machine& machine) {
   RemoveStaleTaskFolders(options.tasks_dir, stop, log);
   const auto journal = ClaimJournal::Open(options.tasks_dir, /*durable=*/false);
   ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
-  DatastoreClient client(datastore_api, "demo");
+  DatastoreClient client(datastore_api, "demo", {.stop = &stop});
   DatastoreQueue queue({.cluster = World::kCluster,
                         .owner = Judge::OwnerOf(machine.number),
                         .monitor_address = nullptr},

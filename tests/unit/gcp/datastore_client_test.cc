@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <vector>
+
+#include "base/status.h"
 #include "http/transient.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scripted_transport.h"
@@ -148,6 +152,91 @@ TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
                                                     "endCursor": "C"}})"));
   }
   EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
+}
+
+// A server that never answers, as the worker's transport meets it.
+class SilentServer : public HttpTransport {
+ public:
+  explicit SilentServer(FakeClock& clock) : clock_(clock) {}
+  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
+    timeouts.push_back(request.timeout);
+    for (absl::Duration waited; waited < request.timeout; waited += absl::Seconds(1)) {
+      clock_.Advance(absl::Seconds(1));
+      if (waited == absl::Seconds(2) && on_third_second) on_third_second();
+      RETURN_IF_ERROR(request.on_progress());
+    }
+    return Transient(absl::DeadlineExceededError("no answer"), maybe_applied);
+  }
+
+  std::vector<absl::Duration> timeouts;
+  std::function<void()> on_third_second;
+  bool maybe_applied = true;
+
+ private:
+  FakeClock& clock_;
+};
+
+class DatastoreTimeTest : public testing::Test {
+ protected:
+  void Query(int times) {
+    for (int i = 0; i < times; ++i) (void)client_.FindKeys("K", {}, 20, never_);
+  }
+  std::vector<int64_t> Seconds() const {
+    std::vector<int64_t> seconds;
+    for (const auto& each : server_.timeouts) seconds.push_back(absl::ToInt64Seconds(each));
+    return seconds;
+  }
+
+  FakeClock clock_;
+  SilentServer server_{clock_};
+  ApiClient api_{{"http://emulator", nullptr}, server_, clock_};
+  CancelToken stop_;
+  CancelToken never_;
+  int lives_ = 0;
+  DatastoreClient client_{api_, "p", {.stop = &stop_, .alive = [this] { ++lives_; }}};
+};
+
+TEST_F(DatastoreTimeTest, EachTimeoutDoublesTheNext) {
+  Query(6);
+  EXPECT_THAT(Seconds(), ElementsAre(4, 8, 16, 32, 60, 60));
+  EXPECT_EQ(lives_, 4 + 8 + 16 + 32 + 60 + 60);
+  (void)client_.Lookup({{"K", "a"}}, never_);  // other methods have time limits of their own
+  EXPECT_EQ(Seconds().back(), 4);
+}
+
+TEST_F(DatastoreTimeTest, MissingConnectionKeepsTheTimeout) {
+  server_.maybe_applied = false;
+  Query(3);
+  EXPECT_THAT(Seconds(), ElementsAre(4, 4, 4));
+}
+
+TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
+  Query(4);
+  const absl::Time start = clock_.Now();
+  server_.on_third_second = [this] { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); };
+  EXPECT_TRUE(absl::IsDeadlineExceeded(client_.FindKeys("K", {}, 20, never_).status()));
+  EXPECT_EQ(clock_.Now() - start, absl::Seconds(3 + 4));
+  server_.on_third_second = nullptr;
+  Query(1);
+  EXPECT_EQ(Seconds().back(), 7);
+}
+
+TEST(AnswerTimeTest, LimitFollowsTheAnswers) {
+  AnswerTime time(absl::Seconds(4), absl::Seconds(60));
+  time.Missed(absl::Seconds(4));
+  EXPECT_EQ(time.limit(), absl::Seconds(8));
+  for (int i = 0; i < 9; ++i) time.Answered(absl::Seconds(6));  // slow, but in time
+  EXPECT_EQ(time.limit(), absl::Seconds(12));
+  time.Missed(absl::Seconds(4));  // sent before the limit grew
+  EXPECT_EQ(time.limit(), absl::Seconds(12));
+  time.Answered(absl::Milliseconds(5));
+  EXPECT_EQ(time.limit(), absl::Seconds(6));
+  time.Answered(absl::Milliseconds(5));
+  EXPECT_EQ(time.limit(), absl::Seconds(4));
+  time.Answered(absl::Seconds(50));
+  EXPECT_EQ(time.limit(), absl::Seconds(60));
+  time.Answered(-absl::Seconds(50));  // the clock was set
+  EXPECT_EQ(time.limit(), absl::Seconds(30));
 }
 
 TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
