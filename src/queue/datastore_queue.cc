@@ -41,7 +41,9 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
     return std::nullopt;
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> candidates, FindCandidates(cancel));
+  if (!candidates.empty()) looked_for_newer_ = true;
   if (candidates.empty()) {
+    LookForNewerTasks(cancel);
     looked_for_abandoned_ = false;
     RETURN_IF_ERROR(EndGivenUp());
     return std::nullopt;
@@ -106,6 +108,18 @@ absl::StatusOr<std::vector<std::string>> DatastoreQueue::FindCandidates(const Ca
     std::shuffle(candidates.begin(), candidates.end(), random_);
     return candidates;
   }
+}
+
+void DatastoreQueue::LookForNewerTasks(const CancelToken& cancel) {
+  if (looked_for_newer_) return;
+  const auto keys = client_.FindKeys(kNewerTaskKind, {{"cluster", StringValue(options_.cluster)}},
+                                     /*limit=*/1, cancel);
+  if (!keys.ok()) return;
+  looked_for_newer_ = true;
+  if (keys->empty()) return;
+  log_.Warning("cluster ", options_.cluster, " has no ", kTaskKind, " to run, but tasks of kind ",
+               kNewerTaskKind,
+               ": a newer sparkles submitted them, and only its own worker runs them");
 }
 
 absl::StatusOr<DatastoreQueue::Try> DatastoreQueue::TryClaim(const std::string& id,

@@ -88,6 +88,8 @@ class DatastoreQueue : public Queue {
   void Unannounce();
   JournalEntry EntryOf(const std::string& task_id, int64_t version, absl::Time claimed_at) const;
   absl::StatusOr<std::vector<std::string>> FindCandidates(const CancelToken& cancel);
+  // Warns of tasks for the cluster that are of a kind for newer workers.
+  void LookForNewerTasks(const CancelToken& cancel);
   // Stores the claim if the result is kClaimed.
   absl::StatusOr<Try> TryClaim(const std::string& id, const CancelToken& cancel,
                                std::optional<Claim>& claim);
@@ -126,6 +128,7 @@ class DatastoreQueue : public Queue {
   std::optional<Unsettled> unsettled_end_;
   ClaimJournal* const journal_;  // may be null
   bool looked_for_abandoned_ = false;
+  bool looked_for_newer_ = false;
   Times first_seen_;     // when we first looked at what may still land
   Times first_refused_;  // when a dead worker's hand-back was first refused
   std::vector<std::pair<Claim, Outcome>> given_up_;

@@ -17,6 +17,8 @@ namespace sparkles {
 
 inline constexpr char kTaskKind[] = "SparklesV5Task";
 inline constexpr char kJobKind[] = "Job";
+// The tasks of a later generation of clients, which this worker cannot run.
+inline constexpr char kNewerTaskKind[] = "SparklesV6Task";
 
 // The job of the task with that id: all before the last dot; the whole id if it has none.
 std::string JobIdOf(absl::string_view task_id);

@@ -110,9 +110,11 @@ TEST_F(DatastoreQueueTest, ATaskCostsFiveRequests) {
               ElementsAre("runQuery", "lookup", "commit", "lookup", "commit"));
 }
 
-TEST_F(DatastoreQueueTest, AnIdleLookIsOneQuery) {
+TEST_F(DatastoreQueueTest, IdleLookIsOneQueryAfterTheFirst) {
   EXPECT_FALSE(ClaimOne());
-  EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery"));
+  EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery", "runQuery"));
+  EXPECT_FALSE(ClaimOne());
+  EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery", "runQuery", "runQuery"));
 }
 
 TEST_F(DatastoreQueueTest, AClaimWhoseAnswerWasLostIsOneClaim) {

@@ -69,6 +69,17 @@ class Price(CloudLabTest):
 
 
 class Waiting(CloudLabTest):
+    def test_tasks_for_a_newer_worker_are_named(self):
+        entity = self.lab.entity("a.1", self.lab.spec("a.1", "true"))
+        entity["key"] = self.lab.datastore.key("SparklesV6Task", "a.1")
+        self.lab.datastore.put(entity)
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        warnings = [line for line in worker.stderr.splitlines() if "SparklesV6Task" in line]
+        self.assertEqual(len(warnings), 1, worker.stderr)
+        self.assertIn("WARNING", warnings[0])
+        self.assertEqual(len(self.cloud.requests("datastore.runQuery")), 3)
+
     def test_first_look_is_repeated_after_ten_seconds(self):  # D34
         started = time.monotonic()
         worker = self.lab.start_consume("--localhost")

@@ -100,6 +100,26 @@ TEST_F(DatastoreQueueSearch, OutageIsAnErrorAndNoEmptyQueue) {  // D19
   EXPECT_TRUE(absl::IsPermissionDenied(queue_.ClaimOne(never_).status()));
 }
 
+TEST_F(DatastoreQueueSearch, TasksForNewerWorkersAreNamedOnce) {
+  AnswerQuery(0);
+  AnswerQuery(1);
+  AnswerQuery(0);
+  for (int looks = 0; looks < 2; ++looks) EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+  const Json query = ParseJson(transport_.requests()[1].body).value()["query"];
+  EXPECT_EQ(query["kind"][0]["name"], "SparklesV6Task");
+  EXPECT_EQ(query["projection"][0]["property"]["name"], "__key__");
+  EXPECT_THAT(DumpJson(query["filter"]), testing::HasSubstr(R"("stringValue":"cluster")"));
+  EXPECT_THAT(log_.Text(), testing::HasSubstr("SparklesV6Task"));
+}
+
+TEST_F(DatastoreQueueSearch, NewerTasksAreSoughtAtTheFirstLookOnly) {
+  AnswerQuery(1);
+  LoseCandidate();
+  AnswerQuery(0);
+  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+}
+
 TEST_F(DatastoreQueueSearch, ACancelledClaimerAsksNothing) {
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
