@@ -169,7 +169,14 @@ class Worker {
   void ShowLife() { vitals_.heartbeat.Beat(); }
   // Ends what dead workers have left running, and removes their folders, until `cancel`.
   void EndLeftBehind(const CancelToken& cancel) {
-    RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_, [this] { vitals_.heartbeat.Beat(); });
+    left_behind_ = !RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_,
+                                           [this] { vitals_.heartbeat.Beat(); });
+  }
+  // No task runs beside what is left of another.
+  absl::Status CheckNothingLeft() {
+    if (left_behind_) EndLeftBehind(drain_);
+    if (left_behind_) return absl::UnavailableError("processes of a killed worker still run");
+    return runner_.EndSurvivors();
   }
   int StoppedBeforeAnyClaim() const {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
@@ -196,7 +203,8 @@ class Worker {
                      log_);
     consumer_options.check_machine = [this, &space, monitor] {
       if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
-      absl::Status fit = space.Check();
+      absl::Status fit = CheckNothingLeft();
+      if (fit.ok()) fit = space.Check();
       vitals_.machine_unfit = !fit.ok();
       return fit;
     };
@@ -268,6 +276,7 @@ class Worker {
   ContentCache cache_;
   CancelToken stop_;
   CancelToken drain_{&stop_};
+  bool left_behind_ = false;  // processes that EndLeftBehind could not end
   const StopSignals signals_;
   const StopDeadline deadline_;
 };

@@ -47,7 +47,8 @@ class Executor {
 
   // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
-  // gone. kComplete means that everything listed in result.json was acknowledged by the store.
+  // gone; it is not kComplete if some survive. kComplete means that everything listed in
+  // result.json was acknowledged by the store.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
   // cancel `cancel`.
   Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,

@@ -189,10 +189,10 @@ absl::Status TaskFolder::Keep() {
   return status;
 }
 
-void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
+bool RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
                             const std::function<void()>& alive) {
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
-  if (!folder.ok()) return;
+  if (!folder.ok()) return true;
   std::vector<std::string> paths;
   // What cannot be read now is left to the next worker.
   (void)ForEachEntry(folder->get(), tasks_dir, [&](const char* entry, unsigned char) {
@@ -202,22 +202,31 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
   // What still runs first, in all of them: that must not wait for the removal of a large folder,
   // and who is to stop has no time for that. Who dies meanwhile is looked after another time.
   std::vector<std::string> stale;
+  bool all_ended = true;
   for (const std::string& path : paths) {
     const std::optional<UniqueFd> lock = LockStale(path);
     if (!lock) continue;
-    stale.push_back(path);
     // Their launcher has ended them, unless it was killed as well.
-    const int ended = EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path),
-                                   cancel.cancelled() ? kHurriedLeftoverLimit : kLeftoverLimit);
-    if (ended > 0) log.Warning(path, ": ended ", ended, " processes of a worker that was killed");
+    const Leftovers left =
+        EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path),
+                     cancel.cancelled() ? kHurriedLeftoverLimit : kLeftoverLimit);
+    if (left.killed > 0) {
+      log.Warning(path, ": ended ", left.killed, " processes of a worker that was killed",
+                  left.any_lives ? "; some still run" : "");
+    }
+    if (left.any_lives) {
+      all_ended = false;
+    } else {
+      stale.push_back(path);
+    }
     if (alive) alive();
   }
   for (const std::string& path : stale) {
-    if (cancel.cancelled()) return;
+    if (cancel.cancelled()) return all_ended;
     const std::optional<UniqueFd> lock = LockStale(path);
     if (!lock) continue;
     const absl::Status removed = RemoveTaskFolder(path, cancel, alive);
-    if (!removed.ok() && cancel.cancelled()) return;
+    if (!removed.ok() && cancel.cancelled()) return all_ended;
     if (removed.ok()) {
       log.Info("removed ", path,
                ", which an earlier worker, or this one when it was stopped, had left");
@@ -225,6 +234,7 @@ void RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
       log.Warning("cannot remove the old task folder: ", removed.message());
     }
   }
+  return all_ended;
 }
 
 }  // namespace sparkles

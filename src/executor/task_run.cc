@@ -157,6 +157,7 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (exit->timed_out) context_.log.Warning(name, ": ", TimeLimitReason());
   if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
   RETURN_IF_ERROR(CheckCancelled());
+  RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), name));
   return folder_->CheckInPlace();
 }
 
@@ -203,9 +204,18 @@ absl::Status TaskRun::RunCommand() {
   RETURN_IF_ERROR(CheckCancelled());
   // What the command could not write, its exit code does not tell.
   if (IsReadOnly(folder_->path())) return TurnedReadOnly();
+  RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), "command"));
   timed_out_ = exit->timed_out;
   if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
   return folder_->CheckInPlace();
+}
+
+// What still runs may still write.
+absl::Status TaskRun::CheckNothingSurvives(const CommandExit& exit) const {
+  if (!exit.survivors) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "processes that it started still run although they were sent SIGKILL: they fork without end, "
+      "belong to another user, or wait for a disk or server; no output is delivered");
 }
 
 absl::Status TaskRun::TurnedReadOnly() const { return ErrnoError(EROFS, folder_->path()); }

@@ -49,6 +49,7 @@ class TaskRun {
   absl::Status RunCommand();
   std::string TimeLimitReason() const;
   absl::Status TurnedReadOnly() const;
+  absl::Status CheckNothingSurvives(const CommandExit& exit) const;
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();

@@ -31,7 +31,12 @@ constexpr absl::Duration kLinger = absl::Milliseconds(200);
 // How often a group that was asked to end is looked at: none of its members that is not our child
 // tells us of its death.
 constexpr int kLookAgainMilliseconds = 10;
-constexpr absl::Duration kSweepLimit = absl::Seconds(3);
+// Between two looks at the socket.
+constexpr absl::Duration kSweepRound = absl::Seconds(2);
+// Once the command was asked to end: a stop of 20 s waits 4 s for it (base/stop_time.h).
+constexpr absl::Duration kSweepLimitOfCancelled = absl::Seconds(3);
+// Once the worker is gone. As long as the launcher lives it holds the claim's lock.
+constexpr absl::Duration kLastSweepLimit = absl::Minutes(1);
 // Children reaped before the socket is looked at again, however fast they die.
 constexpr int kReapedAtOnce = 100;
 
@@ -58,7 +63,7 @@ class Launcher {
 
   void EndEverything() {
     if (command_ > 0) kill(-command_, SIGKILL);
-    SweepChildren(proc_root_, kSweepLimit);
+    SweepChildren(proc_root_, kLastSweepLimit);
   }
 
  private:
@@ -89,12 +94,14 @@ class Launcher {
         return true;
       case FrameKind::kTerminate:
         cancelled_ = true;
+        give_up_ = sweeping_;
         if (command_ <= 0) return true;
         kill(-command_, SIGTERM);
         kill(-command_, SIGCONT);  // a stopped process gets its TERM only when it goes on
         return true;
       case FrameKind::kKill:
         killed_ = true;
+        give_up_ = sweeping_;
         if (command_ > 0) kill(-command_, SIGKILL);
         return true;
       case FrameKind::kEnded:
@@ -110,6 +117,7 @@ class Launcher {
     exit_ = CommandExit();
     cancelled_ = false;
     killed_ = false;
+    give_up_ = false;
     io_before_ = ReadIoBytes(proc_root_);
     sampler_.emplace(proc_root_, getpid());
     exit_.start = WallNow();
@@ -117,6 +125,7 @@ class Launcher {
     if (!frame.fd.valid()) {
       failure.error = EMFILE;
     } else if (DecodeCommand(frame.payload, image)) {
+      sweep_limit_ = image.sweep_limit;
       pid = Spawn(image, frame.fd.get(), failure);
     }
     if (pid > 0) {
@@ -154,9 +163,8 @@ class Launcher {
     if (AnyChildLives()) kill(-command_, SIGKILL);
     exit_.wait_status = Reap(command_);
     command_ = 0;
-    const Swept swept = SweepChildren(proc_root_, kSweepLimit);
-    Add(swept.usage, exit_.usage);
-    exit_.leftovers = swept.killed;
+    SweepPatiently();
+    exit_.survivors = AnyChildLives();
     // The kernel adds what a process has read and written to whoever waits for it.
     const IoBytes io = ReadIoBytes(proc_root_);
     exit_.usage.read_bytes = io.read - io_before_.read;
@@ -164,6 +172,22 @@ class Launcher {
     exit_.usage.peak_processes = std::max<int64_t>(sampler_->peak().processes, 1);
     exit_.usage.peak_rss_kb = std::max(sampler_->peak().rss_kb, exit_.usage.max_rss_kb);
     Reply(FrameKind::kEnded, BytesOf(exit_));
+  }
+
+  // Until nothing lives, time is over, or the worker does not want to wait any more.
+  void SweepPatiently() {
+    sweeping_ = true;
+    const absl::Duration longest = cancelled_ ? kSweepLimitOfCancelled : absl::InfiniteDuration();
+    const absl::Duration deadline = MonotonicNow() + std::min(sweep_limit_, longest);
+    do {
+      const Swept swept =
+          SweepChildren(proc_root_, std::min(kSweepRound, deadline - MonotonicNow()));
+      Add(swept.usage, exit_.usage);
+      exit_.leftovers += swept.killed;
+      pollfd waited{socket_.get(), POLLIN, 0};
+      if (poll(&waited, 1, 0) > 0 && !HandleFrame()) break;
+    } while (!give_up_ && AnyChildLives() && MonotonicNow() < deadline);
+    sweeping_ = false;
   }
 
   void Linger() {
@@ -200,6 +224,9 @@ class Launcher {
   pid_t command_ = 0;       // 0: none
   bool cancelled_ = false;  // the command was asked to end
   bool killed_ = false;     // and made to
+  bool sweeping_ = false;   // the command has ended, what it left behind has not
+  bool give_up_ = false;    // the end was asked for meanwhile
+  absl::Duration sweep_limit_;
   CommandExit exit_;
   IoBytes io_before_;
   std::optional<TreeSampler> sampler_;

@@ -20,6 +20,7 @@ struct CommandHeader {
   uint32_t argument_count;
   uint32_t variable_count;
   uint32_t core_dumps;
+  absl::Duration sweep_limit;
 };
 
 union FdMessage {
@@ -108,7 +109,7 @@ absl::StatusOr<Frame> ReceiveFrame(int socket) {
 std::string EncodeCommand(const Command& command) {
   const CommandHeader header{static_cast<uint32_t>(command.argv.size()),
                              static_cast<uint32_t>(command.environment.size()),
-                             command.core_dumps ? 1U : 0U};
+                             command.core_dumps ? 1U : 0U, command.sweep_limit};
   std::string payload(BytesOf(header));
   const auto add = [&payload](const std::string& text) {
     payload += text;
@@ -136,6 +137,7 @@ bool DecodeCommand(std::string& payload, CommandImage& image) {
     return text;
   };
   image.core_dumps = header.core_dumps != 0;
+  image.sweep_limit = header.sweep_limit;
   image.folder = take();
   for (uint32_t i = 0; complete && i < header.argument_count; ++i) image.argv.push_back(take());
   for (uint32_t i = 0; complete && i < header.variable_count; ++i) {

@@ -53,6 +53,7 @@ struct CommandImage {
   std::vector<char*> argv;  // ends with a null pointer, as the next one does
   std::vector<char*> environment;
   bool core_dumps = false;
+  absl::Duration sweep_limit;
 };
 
 // `command` must have passed CheckCommand. Its output_fd and grace are not part of the payload.

@@ -3,26 +3,21 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "process/monotonic.h"
+#include "process/process_handle.h"
 
 namespace sparkles {
 namespace {
 
-// Since Linux 5.3 and 5.1; the same numbers on every architecture.
-constexpr long kPidfdOpen = 434;
-constexpr long kPidfdSendSignal = 424;
 // Linux takes a few MiB at most.
 constexpr size_t kMaxEnvironment = size_t{8} << 20;
 
@@ -40,40 +35,50 @@ bool HasVariable(pid_t pid, const std::string& variable, const std::string& proc
   return false;
 }
 
-bool KillIfItHas(pid_t pid, const std::string& variable, const std::string& proc_root) {
-  const UniqueFd process(static_cast<int>(syscall(kPidfdOpen, pid, 0)));
-  // Any other error: an older kernel (ENOSYS) or a sandbox (often EPERM) without that call.
-  if (!process.valid() && errno == ESRCH) return false;
-  if (!HasVariable(pid, variable, proc_root) || IsChildOfOurs(pid, proc_root)) return false;
-  if (process.valid()) {
-    if (syscall(kPidfdSendSignal, process.get(), SIGKILL, nullptr, 0) == 0) return true;
-    if (errno == ESRCH) return false;
+bool SignalIfItHas(pid_t pid, const std::string& variable, const std::string& proc_root,
+                   int number) {
+  const ProcessHandle process(pid);
+  return process.found() && HasVariable(pid, variable, proc_root) &&
+         !IsChildOfOurs(pid, proc_root) && process.Signal(number);
+}
+
+// Signals all that have the variable, and adds them to `signalled`. True if one was new there.
+bool SignalAll(const std::string& variable, const std::string& proc_root, int number,
+               std::set<pid_t>& signalled) {
+  DIR* const folder = opendir(proc_root.c_str());
+  if (folder == nullptr) return false;
+  bool any_new = false;
+  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || pid == getpid()) continue;
+    if (SignalIfItHas(pid, variable, proc_root, number)) any_new |= signalled.insert(pid).second;
   }
-  return kill(pid, SIGKILL) == 0;
+  closedir(folder);
+  return any_new;
 }
 
 }  // namespace
 
-int EndLeftovers(const std::string& variable, absl::Duration limit, const std::string& proc_root) {
+Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
+                       const std::string& proc_root) {
   const absl::Duration deadline = MonotonicNow() + limit;
+  Leftovers leftovers;
   std::set<pid_t> killed;
   while (true) {
-    DIR* const folder = opendir(proc_root.c_str());
-    if (folder == nullptr) break;
-    bool any = false;
-    while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-      pid_t pid = 0;
-      if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || pid == getpid()) continue;
-      if (!KillIfItHas(pid, variable, proc_root)) continue;
-      any = true;
-      killed.insert(pid);
+    // Stopped before they are killed, as in sweep.cc. Each pass stops what forked during the last.
+    std::set<pid_t> stopped;
+    while (SignalAll(variable, proc_root, SIGSTOP, stopped) && MonotonicNow() < deadline) {
     }
-    closedir(folder);
-    if (!any || MonotonicNow() >= deadline) break;
+    std::set<pid_t> alive;
+    SignalAll(variable, proc_root, SIGKILL, alive);
+    killed.insert(alive.begin(), alive.end());
+    leftovers.any_lives = !alive.empty();
+    if (alive.empty() || MonotonicNow() >= deadline) break;
     // One that dies has no environment any more; its children may be new.
     (void)poll(nullptr, 0, 10);
   }
-  return static_cast<int>(killed.size());
+  leftovers.killed = static_cast<int>(killed.size());
+  return leftovers;
 }
 
 }  // namespace sparkles

@@ -1,7 +1,5 @@
 // Ends what a worker left running that was killed together with its launcher.
-// The one hard idea: who belongs to a run is told by a variable of its environment that no other
-// run has, and each process is held by a descriptor while it is looked at, so that no signal can
-// hit a stranger whose process id was recycled.
+// Its processes are those with a variable in their environment that no other run has.
 #pragma once
 
 #include <string>
@@ -10,10 +8,15 @@
 
 namespace sparkles {
 
+struct Leftovers {
+  int killed = 0;
+  bool any_lives = false;  // when the time was over
+};
+
 // Kills all processes (of this machine or container) whose environment began with `variable`
-// ("NAME=value"), the caller and its own children aside, until none is left or `limit` is over. How
-// many were killed. Without /proc, or where another user owns them, they are not found.
-int EndLeftovers(const std::string& variable, absl::Duration limit,
-                 const std::string& proc_root = "/proc");
+// ("NAME=value"), the caller and its own children aside, until none is left or `limit` is over.
+// Without /proc, or where another user owns them, they are not found.
+Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
+                       const std::string& proc_root = "/proc");
 
 }  // namespace sparkles

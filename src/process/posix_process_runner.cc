@@ -24,6 +24,8 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
+// Before each claim, for what the sweep has not ended.
+constexpr absl::Duration kSweepAgainLimit = absl::Seconds(1);
 // From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds, and the
 // kernel takes seconds to take down a process with tens of GiB. A process in an uninterruptible
 // wait, on a dead disk or NFS server, can take for ever.
@@ -145,6 +147,10 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   const absl::StatusOr<Frame> reply = Converse(command, cancel, timed_out);
   if (reply.ok()) {
     absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
+    if (exit.ok() && exit->survivors) {
+      DropLauncher(cancel.cancelled() ? command.stop_time.sweep_limit() : kSweepLimit);
+      exit->survivors = survivors_;
+    }
     // The limit can pass when the command has ended already, while what it left behind ends.
     if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
     return exit;
@@ -191,7 +197,9 @@ absl::Status PosixProcessRunner::EnsureLauncher() {
   // An idle launcher says nothing: what can be read is the end of the stream.
   pollfd idle{socket_.get(), POLLIN, 0};
   if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher(kSweepLimit);
-  return socket_.valid() ? absl::OkStatus() : StartLauncher(relaunch_);
+  if (socket_.valid()) return absl::OkStatus();
+  if (const absl::Status none = EndSurvivors(); !none.ok()) return MachineFault(none);
+  return StartLauncher(relaunch_);
 }
 
 void PosixProcessRunner::DropLauncher(absl::Duration sweep_limit) {
@@ -199,6 +207,16 @@ void PosixProcessRunner::DropLauncher(absl::Duration sweep_limit) {
   if (launcher_ > 0) kill(launcher_, SIGKILL);
   launcher_ = 0;
   SweepChildren(proc_root_, sweep_limit);
+  survivors_ = AnyChildLives();
+}
+
+absl::Status PosixProcessRunner::EndSurvivors() {
+  if (!survivors_) return absl::OkStatus();
+  SweepChildren(proc_root_, kSweepAgainLimit);
+  survivors_ = AnyChildLives();
+  if (!survivors_) return absl::OkStatus();
+  return absl::UnavailableError(
+      "processes of an earlier task still run although they were sent SIGKILL");
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,

@@ -36,6 +36,10 @@ class PosixProcessRunner : public ProcessRunner {
   // show the worker's memory of that moment as their least peak.
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
+  // Kills again what an earlier command left alive (CommandExit::survivors, or a machine fault).
+  // Unavailable as long as any of it lives; no command can be run then.
+  absl::Status EndSurvivors();
+
   // Lets the launcher keep the open file behind `fd` (borrowed for the call) open for as long as it
   // lives. A lock on it (flock, or fcntl's OFD locks) is then free again only when both this
   // process and the command that it ran are gone, even after kill -9. Never undone.
@@ -61,6 +65,7 @@ class PosixProcessRunner : public ProcessRunner {
   const bool relaunch_;
   UniqueFd socket_;
   pid_t launcher_ = 0;
+  bool survivors_ = false;  // below this process; the launcher is gone then
   std::vector<UniqueFd> held_;
 };
 

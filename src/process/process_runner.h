@@ -22,6 +22,7 @@ struct Command {
   absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once it is to end
   absl::Duration time_limit = absl::InfiniteDuration();  // it is to end when it has run so long
   bool core_dumps = false;                               // as large as the hard limit allows
+  absl::Duration sweep_limit = absl::Seconds(30);        // for what KILL does not end at once
   // May be empty. Called by Run's thread as long as the command runs, and how often at least. Each
   // call wakes two processes.
   std::function<void()> while_waiting = nullptr;
@@ -36,6 +37,7 @@ struct CommandExit {
   absl::Time end;          // wall clock, when the command was seen dead
   int leftovers = 0;       // processes that outlived the command and were killed
   bool timed_out = false;  // it was asked to end because of its time limit
+  bool survivors = false;  // processes that it started still live: KILL did not end them
 };
 
 // InvalidArgument for a command that no runner can run: no argv, a NUL inside a text, more text
@@ -50,7 +52,8 @@ class ProcessRunner {
   // Runs `command` in a session of its own with stdin from /dev/null, default signal state and no
   // descriptor but 0-2, and waits for its end, whoever still holds output_fd. Whatever it left
   // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
-  // after that does Run return. What even SIGKILL does not end within seconds is left.
+  // after that does Run return. What even KILL does not end within the command's sweep_limit, or
+  // until `cancel` is cancelled, is left and told.
   // A cancelled token sends TERM to the process group and after `grace`, or once the token is
   // hurried, KILL; the exit is then what the command made of it. The grace is for all of the group:
   // for the program that a shell runs, too, when the shell itself has died of TERM. A token that is

@@ -32,14 +32,6 @@ absl::Duration ThreadCpuTime() {
   return absl::DurationFromTimespec(now);
 }
 
-std::optional<ProcessEntry> ReadProcess(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char buffer[1024];
-  const ssize_t got = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : -1;
-  if (got <= 0) return std::nullopt;
-  return ParseProcessStat({buffer, static_cast<size_t>(got)});
-}
-
 enum class Kin { kBelow, kStranger, kUnknown };
 
 // What `pid` is to `root`. Parents form no circle and no gap, except where processes came and went
@@ -73,6 +65,15 @@ std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat) {
   return entry;
 }
 
+std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid) {
+  const std::string path = absl::StrCat(proc_root, "/", pid, "/stat");
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[1024];
+  const ssize_t got = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : -1;
+  if (got <= 0) return std::nullopt;
+  return ParseProcessStat({buffer, static_cast<size_t>(got)});
+}
+
 std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
                                      Strangers& strangers) {
   DIR* const folder = opendir(proc_root.c_str());
@@ -81,7 +82,7 @@ std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
   while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || strangers.contains(pid)) continue;
-    const auto process = ReadProcess(absl::StrCat(proc_root, "/", pid, "/stat"));
+    const auto process = ReadProcess(proc_root, pid);
     if (process) processes.emplace(pid, *process);
   }
   closedir(folder);

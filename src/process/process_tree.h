@@ -21,6 +21,9 @@ struct ProcessEntry {
 // From the text of /proc/PID/stat, in which the name may hold anything.
 std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat);
 
+// From PROC_ROOT/PID/stat.
+std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid);
+
 struct TreeUsage {
   int64_t processes = 0;  // zombies not counted
   int64_t rss_kb = 0;     // pages that several share are counted for each

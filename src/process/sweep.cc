@@ -5,19 +5,30 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "process/monotonic.h"
+#include "process/process_handle.h"
+#include "process/process_tree.h"
 #include "process/resource_usage.h"
 
 namespace sparkles {
 namespace {
 
-// Without /proc: how long those who were killed with their group are waited for.
-constexpr absl::Duration kBlindLimit = absl::Milliseconds(200);
+// Most leftovers die within that time. Freezing costs more: all of /proc is read several times.
+constexpr absl::Duration kBeforeFreezing = absl::Milliseconds(100);
+// Processes that come and go faster than they can be stopped are not caught by more passes.
+constexpr int kMaxFreezingPasses = 30;
+// The largest process id of any Linux is one less (PID_MAX_LIMIT).
+constexpr pid_t kMaxPid = 1 << 22;
 
 // waitid knows only our own children, so it tells a child from a stranger without parsing anything,
 // and it is right even if `proc_root` shows the ids of another namespace.
@@ -33,8 +44,8 @@ bool AnyLives(idtype_t type, id_t id) {
   return waitid(type, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-// False if `proc_root` cannot be read.
-bool KillLivingChildren(const std::string& proc_root) {
+// False if `proc_root` lists no process.
+bool ForEachProcess(const std::string& proc_root, absl::FunctionRef<void(pid_t)> visit) {
   DIR* const folder = opendir(proc_root.c_str());
   if (folder == nullptr) return false;
   bool any_process = false;
@@ -42,10 +53,78 @@ bool KillLivingChildren(const std::string& proc_root) {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0) continue;
     any_process = true;
-    if (IsLivingChild(pid)) kill(pid, SIGKILL);
+    visit(pid);
   }
   closedir(folder);
   return any_process;
+}
+
+void KillIfChild(pid_t pid) {
+  if (IsLivingChild(pid)) kill(pid, SIGKILL);
+}
+
+void KillLivingChildren(const std::string& proc_root) {
+  if (ForEachProcess(proc_root, KillIfChild)) return;
+  // All numbers take about a second.
+  for (pid_t pid = 1; pid < kMaxPid; ++pid) {
+    if (pid % 4096 == 0 && !AnyChildLives()) return;
+    KillIfChild(pid);
+  }
+}
+
+// Whether `proc_root` shows the ids by which this process knows others.
+bool ShowsOurIds(const std::string& proc_root) {
+  char target[32];
+  const ssize_t size = readlink((proc_root + "/self").c_str(), target, sizeof target);
+  return size > 0 && absl::string_view(target, static_cast<size_t>(size)) == absl::StrCat(getpid());
+}
+
+// True if `pid` was a child of `parent`, which is this process or a stopped descendant. A stopped
+// process makes no children, so a number that was recycled meanwhile is no child of `parent`.
+bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int number) {
+  if (parent != getpid()) {
+    const ProcessHandle process(pid);
+    const auto entry = ReadProcess(proc_root, pid);
+    if (!process.found() || !entry || entry->zombie) return false;
+    if (entry->parent == parent) {
+      process.Signal(number);
+      return true;
+    }
+  }
+  // Or it has become ours since its parent died.
+  if (!IsLivingChild(pid)) return false;
+  kill(pid, number);
+  return true;
+}
+
+// Sends `number` to all processes below this one, parents first. Returns how many of them are not
+// in `seen`, to which they are added.
+int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_t>& seen) {
+  std::unordered_map<pid_t, std::vector<pid_t>> children;
+  ForEachProcess(proc_root, [&](pid_t pid) {
+    if (const auto entry = ReadProcess(proc_root, pid)) children[entry->parent].push_back(pid);
+  });
+  int new_ones = 0;
+  std::vector<pid_t> parents = {getpid()};
+  for (size_t i = 0; i < parents.size(); ++i) {
+    const pid_t parent = parents[i];
+    for (const pid_t pid : children[parent]) {
+      if (!SignalChild(proc_root, parent, pid, number)) continue;
+      parents.push_back(pid);
+      if (seen.insert(pid).second) ++new_ones;
+    }
+  }
+  return new_ones;
+}
+
+// Where the number of processes is limited, one that is killed makes room for one that is forked.
+// Stopped ones keep their room until all of them can be killed.
+void FreezeAndKill(const std::string& proc_root, absl::Duration deadline) {
+  std::unordered_set<pid_t> seen;
+  for (int pass = 0; pass < kMaxFreezingPasses && MonotonicNow() < deadline; ++pass) {
+    if (SignalTree(proc_root, SIGSTOP, seen) == 0) break;
+  }
+  SignalTree(proc_root, SIGKILL, seen);
 }
 
 }  // namespace
@@ -56,8 +135,9 @@ bool AnyChildLivesIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(gr
 
 Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
   Swept swept;
-  absl::Duration deadline = MonotonicNow() + limit;
-  bool blind = false;
+  const absl::Duration start = MonotonicNow();
+  const absl::Duration deadline = start + limit;
+  const bool can_freeze = ShowsOurIds(proc_root);
   bool tried = false;  // whoever was off until the deadline has not killed anybody yet
   while (true) {
     int status = 0;
@@ -68,14 +148,13 @@ Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
       Add(ResourceUsageOf(usage), swept.usage);
       if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++swept.killed;
     }
-    const bool late = MonotonicNow() >= deadline;
+    const absl::Duration now = MonotonicNow();
+    const bool late = now >= deadline;
     if (late && tried) return swept;
     if (pid > 0 && !late) continue;
     tried = true;
-    if (!blind && !KillLivingChildren(proc_root)) {
-      blind = true;
-      deadline = std::min(deadline, MonotonicNow() + kBlindLimit);
-    }
+    KillLivingChildren(proc_root);
+    if (can_freeze && now >= start + kBeforeFreezing) FreezeAndKill(proc_root, deadline);
     (void)poll(nullptr, 0, 1);  // a millisecond for them to die
   }
 }

@@ -1,7 +1,6 @@
-// Ends whatever a command left behind. The one hard idea: no signal may hit a stranger whose
-// process id was recycled. A child that nobody has waited for keeps its id, so only own children
-// are ever signalled; when a child dies its children become ours (we are a subreaper), and so
-// on, until nobody is left.
+// Ends what a command left behind, without a signal to a stranger whose process id was recycled: a
+// child that has not been waited for keeps its id, and others are held by a descriptor. When a
+// child dies its children become ours, since we are a subreaper.
 #pragma once
 
 #include <sys/types.h>
@@ -27,10 +26,10 @@ bool AnyChildLives();
 bool AnyChildLivesIn(pid_t group);
 
 // Kills and reaps all children of the calling process, which must be a subreaper, and all that
-// become its children meanwhile. Gives up after `limit`, but not before it has tried once: a
-// process in an uninterruptible wait or owned by another user may survive, and so may those who
-// fork faster than they can be killed. Children are found in `proc_root`; without it only those are
-// reaped that end by themselves.
+// become its children meanwhile. Gives up after `limit`, but not before it has tried once; ask
+// AnyChildLives then: a process in an uninterruptible wait or of another user survives. Processes
+// that fork without end are stopped, all of them, before they are killed. Children are found in
+// `proc_root`; without it all numbers are tried, which takes a second.
 Swept SweepChildren(const std::string& proc_root, absl::Duration limit);
 
 }  // namespace sparkles

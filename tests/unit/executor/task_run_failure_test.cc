@@ -68,6 +68,28 @@ TEST_F(TaskRunFailureTest, ASpecThatIsNoJsonFailsAndUsesTheUrlsOfTheQueue) {  //
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
+TEST_F(TaskRunFailureTest, SurvivorsFailTheTask) {
+  scripts_["command"] = [](const Command& command, const CancelToken&) {
+    EXPECT_TRUE(WriteFileAtomically(command.folder + "/out.txt", "half", false).ok());
+    CommandExit exit = ExitedWith(0);
+    exit.survivors = true;
+    return exit;
+  };
+  ExpectFailedAndWrittenDown("command: processes that it started still run");
+  EXPECT_EQ(Result().value("return_code", "(none)"), "0");
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+}
+
+TEST_F(TaskRunFailureTest, SurvivorsOfAScriptFailTheTask) {
+  scripts_["pre-exec"] = [](const Command&, const CancelToken&) {
+    CommandExit exit = ExitedWith(0);
+    exit.survivors = true;
+    return exit;
+  };
+  ExpectFailedAndWrittenDown("pre-exec-script: processes that it started still run");
+  EXPECT_EQ(runner_.commands().back().argv.back(), "pre-exec");
+}
+
 TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  // D37
   options_.time_limit = absl::Hours(2);
   scripts_["command"] = [](const Command& command, const CancelToken&) {

@@ -85,11 +85,13 @@ TEST(EncodeCommand, DecodesToTheSame) {
   command.environment = {"A=1", "B="};
   command.folder = "/some where";
   command.core_dumps = true;
+  command.sweep_limit = absl::Seconds(7);
   std::string payload = EncodeCommand(command);
   CommandImage image;
   ASSERT_TRUE(DecodeCommand(payload, image));
   EXPECT_STREQ(image.folder, "/some where");
   EXPECT_TRUE(image.core_dumps);
+  EXPECT_EQ(image.sweep_limit, absl::Seconds(7));
   ASSERT_EQ(image.argv.size(), 4u);
   EXPECT_STREQ(image.argv[0], "/bin/sh");
   EXPECT_STREQ(image.argv[1], "");

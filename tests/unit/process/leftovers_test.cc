@@ -21,7 +21,9 @@ TEST(LeftoversTest, WhoCarriesTheMarkIsEndedAndNobodyElse) {
   const std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
   const pid_t ours = StartStranger(mark, folder);
   const pid_t other = StartStranger(mark + "0", folder);
-  EXPECT_EQ(EndLeftovers(mark, absl::Seconds(10)), 1);
+  const Leftovers left = EndLeftovers(mark, absl::Seconds(10));
+  EXPECT_EQ(left.killed, 1);
+  EXPECT_FALSE(left.any_lives);
   EXPECT_TRUE(Eventually([&] { return !Lives(ours); }));  // it has lost its environment before
   EXPECT_TRUE(Lives(other));
   kill(other, SIGKILL);
@@ -36,14 +38,14 @@ TEST(LeftoversTest, ChildrenOfTheCallerAreItsOwnBusiness) {
   char* const environment[] = {mark.data(), nullptr};
   pid_t child = 0;
   ASSERT_EQ(posix_spawn(&child, program.c_str(), nullptr, nullptr, argv, environment), 0);
-  EXPECT_EQ(EndLeftovers(mark, absl::Seconds(10)), 0);
+  EXPECT_EQ(EndLeftovers(mark, absl::Seconds(10)).killed, 0);
   EXPECT_TRUE(Lives(child));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
 }
 
 TEST(LeftoversTest, WithoutProcNobodyIsFound) {
-  EXPECT_EQ(EndLeftovers("A=b", absl::Seconds(10), "/nonexistent"), 0);
+  EXPECT_EQ(EndLeftovers("A=b", absl::Seconds(10), "/nonexistent").killed, 0);
 }
 
 }  // namespace

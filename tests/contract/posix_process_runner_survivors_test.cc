@@ -1,0 +1,105 @@
+// What becomes of a command that leaves a process which cannot be killed: one of another user.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "process/monotonic.h"
+#include "process/posix_process_runner.h"
+#include "tests/contract/posix_process_runner_fixture.h"
+#include "tests/support/eventually.h"
+
+namespace sparkles {
+namespace {
+
+constexpr uid_t kStranger = 64'321;
+constexpr char kRise[] = "/usr/bin/setpriv";
+
+class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0 || access(kRise, X_OK) != 0) GTEST_SKIP() << "needs root and setpriv";
+    struct statvfs info;
+    ASSERT_EQ(statvfs(folder_.path().c_str(), &info), 0);
+    if ((info.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "needs a folder with setuid programs";
+    PosixProcessRunnerTest::SetUp();
+    std::filesystem::copy_file(kRise, folder_ / "rise");
+    ASSERT_EQ(chmod((folder_ / "rise").c_str(), 04755), 0);
+    ASSERT_EQ(chmod(folder_.path().c_str(), 0777), 0);
+  }
+
+  void TearDown() override {
+    const pid_t survivor = access((folder_ / "pid").c_str(), F_OK) == 0 ? PidIn("pid") : 0;
+    if (survivor > 0) kill(survivor, SIGKILL);
+  }
+
+  // Leaves a process of root's, writes its id to the file `pid` and exits with 6.
+  Command LeaveSurvivor() const {
+    return Shell(
+        "(setsid ./rise --reuid 0 --regid 0 --clear-groups sh -c 'echo $$ >pid; exec sleep 1000' "
+        "&); while [ ! -s pid ]; do sleep 0.01; done; exit 6");
+  }
+
+  // The result of `check` in a process of its own that is not root.
+  static bool AsStranger(const std::function<bool()>& check) {
+    const pid_t child = fork();
+    if (child == 0) _exit(setgid(kStranger) == 0 && setuid(kStranger) == 0 && check() ? 0 : 1);
+    int status = -1;
+    return waitpid(child, &status, 0) == child && status == 0;
+  }
+};
+
+TEST_F(PosixProcessRunnerSurvivors, NoCommandRunsBesideASurvivor) {
+  std::thread killer([this] {
+    EXPECT_TRUE(Eventually([this] { return access((folder_ / "told").c_str(), F_OK) == 0; }));
+    kill(PidIn("pid"), SIGKILL);
+  });
+  EXPECT_TRUE(AsStranger([this] {
+    Start();
+    Command command = LeaveSurvivor();
+    command.sweep_limit = absl::Milliseconds(300);
+    const auto exit = runner_->Run(command, cancel_);
+    EXPECT_TRUE(exit.ok()) << exit.status();
+    EXPECT_TRUE(exit.ok() && exit->survivors);
+    EXPECT_TRUE(exit.ok() && WEXITSTATUS(exit->wait_status) == 6);
+    EXPECT_TRUE(absl::IsUnavailable(runner_->EndSurvivors()));
+    EXPECT_TRUE(IsMachineFault(runner_->Run(Shell("exit 5"), cancel_).status()));
+    EXPECT_TRUE(WriteFileAtomically(folder_ / "told", "", false).ok());
+    EXPECT_TRUE(Eventually([this] { return runner_->EndSurvivors().ok(); }));
+    EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
+    return !HasFailure();
+  }));
+  killer.join();
+}
+
+TEST_F(PosixProcessRunnerSurvivors, AStopEndsTheWaitForASurvivor) {
+  EXPECT_TRUE(AsStranger([this] {
+    Start();
+    std::thread canceller([this] {
+      EXPECT_GT(PidIn("pid"), 0);
+      absl::SleepFor(absl::Seconds(1));  // the command has ended by then
+      cancel_.Cancel(CancelKind::kHandBack, "test");
+    });
+    Command command = LeaveSurvivor();
+    command.sweep_limit = absl::Hours(1);
+    command.grace = absl::Hours(1);
+    const absl::Duration start = MonotonicNow();
+    const auto exit = runner_->Run(command, cancel_);
+    EXPECT_TRUE(exit.ok() && exit->survivors);
+    EXPECT_LT(MonotonicNow() - start, absl::Seconds(10));
+    canceller.join();
+    return !HasFailure();
+  }));
+}
+
+}  // namespace
+}  // namespace sparkles
