@@ -55,12 +55,23 @@ int LinkNameless(int fd, const std::string& path) {
 
 }  // namespace
 
+absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name) {
+  struct stat info;
+  // From a dead mount the same two errors come, and then for stat as well.
+  const bool ambiguous = error == ENXIO || error == ENODEV;
+  if (ambiguous && fstatat(folder_fd, path.c_str(), &info, 0) == 0 && !S_ISREG(info.st_mode) &&
+      !S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(name, ": not a regular file"));
+  }
+  return ErrnoError(error, name);
+}
+
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
   int fd;
   do {
     fd = open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return ErrnoError(errno, path);
+  if (fd < 0) return OpenError(AT_FDCWD, path, errno, path);
   return UniqueFd(fd);
 }
 

@@ -14,8 +14,12 @@
 
 namespace sparkles {
 
-// open(2) with O_CLOEXEC, repeated on EINTR. The message names `path`.
+// open(2) with O_CLOEXEC, repeated on EINTR. The message names `path`. A socket, or a device
+// without a driver, is FailedPrecondition.
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode = 0666);
+
+// The status for `error` of openat(2) with `folder_fd` and `path`, which the message calls `name`.
+absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name);
 
 // The whole content. NotFound if absent; FailedPrecondition if not a regular file or longer than
 // `max_bytes` (the guard against reading something endless into memory).

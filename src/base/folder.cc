@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/file.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -41,7 +42,7 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder_fd, absl::string_view path, int fl
     do {
       fd.reset(openat(from, piece.c_str(), (last ? flags : O_PATH | O_DIRECTORY) | O_CLOEXEC));
     } while (!fd.valid() && errno == EINTR);
-    if (!fd.valid()) return ErrnoError(errno, path);
+    if (!fd.valid()) return OpenError(from, piece, errno, path);
     if (last) return fd;
     rest.remove_prefix(cut + 1);
     on_the_way = std::move(fd);

@@ -1,5 +1,7 @@
 #include "base/status.h"
 
+#include <sys/resource.h>
+
 #include <cerrno>
 
 #include "absl/strings/cord.h"
@@ -21,7 +23,6 @@ bool OnlyTheMachineCanCure(int error) {
     case EIO:
     case EROFS:    // file systems become that after an error; see LocalStore for destinations
     case EUCLEAN:  // a broken file system
-    case ESTALE:   // a network mount that has gone
     case EREMOTEIO:
       return true;
     default:
@@ -29,9 +30,59 @@ bool OnlyTheMachineCanCure(int error) {
   }
 }
 
+// What a mount whose server or device has gone answers to every call.
+bool IsDeadMount(int error) {
+  switch (error) {
+    case ENOTCONN:  // FUSE: the daemon has ended
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ESHUTDOWN:
+    case ETIMEDOUT:  // NFS: a soft mount
+    case ETIME:
+    case EHOSTDOWN:  // CIFS
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENETRESET:
+    case ENONET:
+    case ENOLINK:
+    case ECOMM:
+    case EPROTO:
+    case ESTALE:
+    case ENODEV:  // for a special file see OpenFile
+    case ENXIO:
+    case ENOMEDIUM:
+    case ENOKEY:  // AFS, CIFS with Kerberos, fscrypt
+    case EKEYEXPIRED:
+    case EKEYREVOKED:
+    case EKEYREJECTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string Message(int error, absl::string_view object) {
+  return std::string(absl::ErrnoToStatus(error, object).message());
+}
+
+// A file system has a limit of its own, too, which is the same on every machine.
+absl::Status TooLarge(absl::string_view object) {
+  rlimit limit;
+  absl::Status status = absl::ErrnoToStatus(EFBIG, object);
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return status;
+  return MachineFault(WithMessage(
+      status, absl::StrCat(status.message(), ": the worker's ulimit -f allows ", limit.rlim_cur,
+                           " bytes; start the worker with a higher limit")));
+}
+
 }  // namespace
 
 absl::Status ErrnoError(int error, absl::string_view object) {
+  if (error == EFBIG) return TooLarge(object);
+  // Not the code of absl::ErrnoToStatus: it takes ENODEV and ENXIO for NotFound.
+  if (IsDeadMount(error)) return MachineFault(absl::InternalError(Message(error, object)));
   absl::Status status = absl::ErrnoToStatus(error, object);
   if (OnlyTheMachineCanCure(error)) return MachineFault(std::move(status));
   return status;

@@ -3,7 +3,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "process/wait_status.h"
 
 namespace sparkles {
@@ -14,9 +17,9 @@ constexpr int kShellSignalBase = 128;
 // Less room than that is none: a file system keeps some blocks to itself.
 constexpr int64_t kFullBytes = 64 << 10;
 
-bool MayBeKill(int status) {
-  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
-         (WIFEXITED(status) && WEXITSTATUS(status) == kShellSignalBase + SIGKILL);
+bool MayBeSignal(int status, int number) {
+  return (WIFSIGNALED(status) && WTERMSIG(status) == number) ||
+         (WIFEXITED(status) && WEXITSTATUS(status) == kShellSignalBase + number);
 }
 
 std::string Victim(const OomKills& oom) {
@@ -32,7 +35,7 @@ std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
                                      Victim(oom))};
   }
   // Of a kill elsewhere on the machine a command that ended otherwise knows nothing.
-  if (oom.on_machine > 0 && MayBeKill(status)) {
+  if (oom.on_machine > 0 && MayBeSignal(status, SIGKILL)) {
     return CauseOfDeath{"out_of_memory",
                         absl::StrCat("killed, while the kernel killed ", oom.on_machine,
                                      " processes on this machine for lack of memory", Victim(oom))};
@@ -76,6 +79,12 @@ std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circ
                      disk.bytes, " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
   }
   return CauseOfDeath{"exit_code", absl::StrCat("the command ended with ", WEXITSTATUS(status))};
+}
+
+absl::Status CheckFileSizeLimit(int wait_status) {
+  if (!MayBeSignal(wait_status, SIGXFSZ)) return absl::OkStatus();
+  absl::Status error = ErrnoError(EFBIG, "a file that the command wrote");
+  return IsMachineFault(error) ? error : absl::OkStatus();
 }
 
 }  // namespace sparkles

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "base/usage.h"
 #include "process/oom_watch.h"
 #include "process/process_runner.h"
@@ -20,5 +21,9 @@ struct Circumstances {
 
 // Nothing for a command that ended with 0 in its time.
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
+
+// A machine fault if the command, or its shell's last program, died of SIGXFSZ while this worker
+// has a file size limit (ulimit -f), which the command inherits. Ok otherwise.
+absl::Status CheckFileSizeLimit(int wait_status);
 
 }  // namespace sparkles

@@ -150,7 +150,10 @@ absl::Status Stager::Report(const CancelToken& cancel) const {
 absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path,
                                          const CancelToken& cancel) {
   struct stat now;
-  if (stat(path.c_str(), &now) != 0) return false;
+  if (stat(path.c_str(), &now) != 0) {
+    absl::Status error = ErrnoError(errno, path);
+    return IsMachineFault(error) ? absl::StatusOr<bool>(std::move(error)) : false;
+  }
   if (input.aged && SameFile(now, input.seen)) return true;
   if (!S_ISREG(now.st_mode) || now.st_size != input.seen.st_size) return false;
   // Perhaps touched, perhaps with the same content (chmod, copied over itself): that decides.

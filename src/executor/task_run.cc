@@ -205,6 +205,7 @@ absl::Status TaskRun::RunCommand() {
   // What the command could not write, its exit code does not tell.
   if (IsReadOnly(folder_->path())) return TurnedReadOnly();
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), "command"));
+  RETURN_IF_ERROR(Annotate(CheckFileSizeLimit(exit->wait_status), "command"));
   timed_out_ = exit->timed_out;
   if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
   return folder_->CheckInPlace();

@@ -33,7 +33,10 @@ absl::Status AtDestination(const absl::Status& status, const std::string& path,
                            absl::string_view url) {
   const absl::Status named = NameUrl(status, url);
   std::string folder = FolderOf(path);
-  while (folder != "/" && access(folder.c_str(), F_OK) != 0) folder = FolderOf(folder);
+  // Only above what is not there yet: what is above a dead mount tells nothing of it.
+  while (folder != "/" && access(folder.c_str(), F_OK) != 0 && errno == ENOENT) {
+    folder = FolderOf(folder);
+  }
   struct statvfs info;
   const bool read_only = statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
   return read_only ? absl::Status(named.code(), named.message()) : named;

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <memory>
@@ -19,6 +20,29 @@ TEST(ErrnoErrorTest, WhatOnlyAnotherMachineCanCureIsMarked) {  // D31
   for (const int error : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO}) {
     EXPECT_TRUE(IsMachineFault(ErrnoError(error, "x"))) << error;
   }
+}
+
+TEST(ErrnoErrorTest, DeadMountIsAMachineFault) {
+  for (const int error : {ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENODEV, ENXIO, ESHUTDOWN,
+                          ECONNABORTED, ENETDOWN, EKEYEXPIRED, ESTALE}) {
+    const absl::Status status = ErrnoError(error, "x");
+    EXPECT_TRUE(IsMachineFault(status)) << error;
+    EXPECT_TRUE(absl::IsInternal(status)) << status << ": no absent file, no busy lock";
+  }
+}
+
+TEST(ErrnoErrorTest, FileSizeLimitIsNamed) {
+  EXPECT_FALSE(IsMachineFault(ErrnoError(EFBIG, "x"))) << "the limit of a file system";
+  rlimit usual;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const rlimit low{4096, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &low), 0);
+  const absl::Status status = ErrnoError(EFBIG, "x");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  EXPECT_TRUE(IsMachineFault(status));
+  EXPECT_EQ(status.message(),
+            "x: File too large: the worker's ulimit -f allows 4096 bytes; start the worker with a "
+            "higher limit");
 }
 
 TEST(ErrnoErrorTest, WhatATaskCanCauseIsNotMarked) {

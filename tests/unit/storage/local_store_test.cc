@@ -76,12 +76,14 @@ TEST_F(LocalStoreTest, AFileWhereAFolderMustBeIsAnErrorNotAMissingObject) {
   EXPECT_THAT(std::string(status.message()), testing::StartsWith(Url("file/b/c") + ": "));
 }
 
-TEST_F(LocalStoreTest, DoesNotReadFromFoldersOrPipes) {
+TEST_F(LocalStoreTest, SpecialFilesAreNotRead) {
   ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
   ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  for (const std::string name : {"folder", "pipe"}) {
+  ASSERT_EQ(mknod((folder_ / "socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  for (const std::string name : {"folder", "pipe", "socket"}) {
     const absl::Status status = store_.Download(Url(name), SourceWith("").get(), {}).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_FALSE(IsMachineFault(status)) << "another machine reads no socket either";
     EXPECT_EQ(status.message(), Url(name) + ": not a regular file");
   }
 }
