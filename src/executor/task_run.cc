@@ -105,6 +105,7 @@ absl::Status TaskRun::MakeFolder() {
 absl::Status TaskRun::Prepare() {
   RETURN_IF_ERROR(RunScript("pre-download-script", spec_.pre_download_script));
   RETURN_IF_ERROR(StageInputs());
+  for (const std::string& warning : spec_.warnings) AddToLog(warning);
   RETURN_IF_ERROR(RunScript("post-download-script", spec_.post_download_script));
   return RunScript("pre-exec-script", spec_.pre_exec_script);
 }

@@ -79,6 +79,7 @@ absl::Status TaskRun::AcceptSpec(const std::string& text) {
     RETURN_IF_ERROR(CheckUploadUrl(spec.upload_url, "stdout_url", spec.stdout_url));
     RETURN_IF_ERROR(CheckUploadUrl(spec.upload_url, "command_result_url", spec.command_result_url));
   }
+  for (const std::string& warning : spec.warnings) context_.log.Warning(warning);
   spec_ = std::move(spec);
   result_.command = spec_.command;
   result_.parameters = spec_.parameters;

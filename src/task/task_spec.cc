@@ -11,6 +11,7 @@
 #include "base/glob.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "base/text.h"
 
 namespace sparkles {
 namespace {
@@ -212,10 +213,23 @@ absl::StatusOr<std::vector<Download>> ReadDownloads(const FieldReader& fields) {
   return WithoutRepeats(downloads);
 }
 
+// Enough of a long pattern to recognise it by.
+std::string Quoted(absl::string_view pattern) {
+  return absl::StrCat("\"", CutText(PrintableText(pattern), 200), "\"");
+}
+
 absl::StatusOr<std::vector<std::string>> ReadPatterns(const FieldReader& fields,
-                                                      absl::string_view key) {
+                                                      absl::string_view key,
+                                                      std::vector<std::string>& warnings) {
   ASSIGN_OR_RETURN(std::vector<std::string> patterns, fields.Texts(key));
   for (size_t i = 0; i < patterns.size(); ++i) {
+    const std::string written = patterns[i];
+    patterns[i].erase(0, written.find_first_not_of('/'));
+    if (patterns[i].size() < written.size()) {
+      warnings.push_back(absl::StrCat(fields.ElementName(key, i), ": ", Quoted(written),
+                                      " is read as ", Quoted(patterns[i]),
+                                      ", since patterns are relative to the work folder"));
+    }
     const auto glob = Glob::Parse(patterns[i]);
     if (!glob.ok()) return Annotate(glob.status(), fields.ElementName(key, i));
   }
@@ -226,8 +240,8 @@ absl::Status ReadUploads(const FieldReader& spec_fields, TaskSpec& spec) {
   const Json* uploads = spec_fields.Find("uploads");
   if (uploads == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(const FieldReader fields, FieldReader::Of(*uploads, "uploads"));
-  ASSIGN_OR_RETURN(spec.include_patterns, ReadPatterns(fields, "include_patterns"));
-  ASSIGN_OR_RETURN(spec.exclude_patterns, ReadPatterns(fields, "exclude_patterns"));
+  ASSIGN_OR_RETURN(spec.include_patterns, ReadPatterns(fields, "include_patterns", spec.warnings));
+  ASSIGN_OR_RETURN(spec.exclude_patterns, ReadPatterns(fields, "exclude_patterns", spec.warnings));
   ASSIGN_OR_RETURN(spec.upload_url, fields.Text("dst_url"));
   if (spec.upload_url == "file://") {
     return FieldError("uploads.dst_url", "file:// has no path (was a variable empty?)");

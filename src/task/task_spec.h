@@ -27,12 +27,13 @@ struct TaskSpec {
   std::string post_exec_script;
   Json parameters;                            // an object, or null if the spec has none
   std::vector<Download> downloads;            // each dst once
-  std::vector<std::string> include_patterns;  // each parses as a glob
+  std::vector<std::string> include_patterns;  // each parses as a glob, without leading slashes
   std::vector<std::string> exclude_patterns;
-  std::string upload_url;          // uploads.dst_url without trailing slashes; may be empty if
-                                   // there are no include patterns
-  std::string command_result_url;  // may be empty: no result.json is wanted
-  std::string stdout_url;          // may be empty: the log is not uploaded
+  std::string upload_url;             // uploads.dst_url without trailing slashes; may be empty if
+                                      // there are no include patterns
+  std::string command_result_url;     // may be empty: no result.json is wanted
+  std::string stdout_url;             // may be empty: the log is not uploaded
+  std::vector<std::string> warnings;  // what was read otherwise than written; for the task's log
 };
 
 // The longest command that the kernel takes as one argument: 32 pages less the final NUL

@@ -267,6 +267,19 @@ TEST(TaskSpecTest, PatternThatCannotBeReadIsNamed) {
               StartsWith("uploads.exclude_patterns[0]: "));
 }
 
+TEST(TaskSpecTest, LeadingSlashesOfPatternsAreDropped) {
+  const TaskSpec spec = ParsedWith(R"("uploads": {"include_patterns": ["/out/*", "//a", "b/c", "/"],
+                                   "exclude_patterns": ["/out/*.tmp"], "dst_url": "u"})");
+  EXPECT_THAT(spec.include_patterns, ElementsAre("out/*", "a", "b/c", ""));
+  EXPECT_THAT(spec.exclude_patterns, ElementsAre("out/*.tmp"));
+  EXPECT_THAT(spec.warnings, testing::SizeIs(4));
+  EXPECT_EQ(spec.warnings[0],
+            "uploads.include_patterns[0]: \"/out/*\" is read as \"out/*\", since patterns are "
+            "relative to the work folder");
+  EXPECT_THAT(ErrorWith(R"("uploads": {"include_patterns": ["/../x"], "dst_url": "u"})"),
+              StartsWith("uploads.include_patterns[0]: "));
+}
+
 TEST(TaskSpecTest, PatternsNeedADestination) {
   for (const auto* url : {"null", "\"\""}) {
     EXPECT_EQ(
