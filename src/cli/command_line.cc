@@ -240,7 +240,7 @@ void CommandLine::DeclareConsume() {
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
-                      "exit 3 at once if this is another version");
+                      "exit 3 at once unless this is it, or it is 5.0.0 or 5.8.2");
   DeclareConsumeLimits();
   DeclareConsumeReports();
   DeclareConsumeCloud();

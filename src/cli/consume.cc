@@ -397,9 +397,11 @@ int RunConsume(ConsumeOptions options) {
                options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
                SeverityOf(options.log_level));
   const Log log(sink);
-  if (!options.expected_version.empty() && options.expected_version != WorkerVersion()) {
+  if (!options.expected_version.empty() && !IsExpectedVersion(options.expected_version)) {
     log.Error("--expectedVersion is ", options.expected_version, ", but this is ", VersionLine(),
-              "; nothing was claimed");
+              "; nothing was claimed. Set sparklesworker_image in .sparkles to an image of that ",
+              "version, or make this worker with `make static VERSION=", options.expected_version,
+              "`");
     return kExitVersion;
   }
   if (!runner.ok()) {

@@ -15,6 +15,11 @@ namespace sparkles {
 
 std::string WorkerVersion() { return SPARKLES_VERSION; }
 
+// Clients up to 5.8.4 send one of these two.
+bool IsExpectedVersion(absl::string_view version) {
+  return version == SPARKLES_VERSION || version == "5.0.0" || version == "5.8.2";
+}
+
 std::string VersionLine() {
   return "sparklesworker " SPARKLES_VERSION " (commit " SPARKLES_COMMIT ", " SPARKLES_LANE " lane)";
 }

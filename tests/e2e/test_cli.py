@@ -159,13 +159,16 @@ class ExpectedVersion(LabTest):
         worker = self.lab.consume("--expectedVersion", "0.0.0-other")
         self.assertEqual(worker.exit_code, 3, worker.stderr)
         self.assertIn("0.0.0-other", worker.stderr)
+        for remedy in ("sparklesworker_image", "make static VERSION=0.0.0-other"):
+            self.assertIn(remedy, worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
     def test_the_right_version_works(self):
         version = self.lab.run("version").stdout.split()
         number = next(word for word in version if word[0].isdigit())
-        self.run_tasks(self.lab.task("a.1", "true"), flags=(f"--expectedVersion={number}",))
-        self.assert_complete("a.1")
+        for task, expected in (("a.1", number), ("a.2", "5.0.0"), ("a.3", "5.8.2")):
+            self.run_tasks(self.lab.task(task, "true"), flags=(f"--expectedVersion={expected}",))
+            self.assert_complete(task)
 
 
 class CopyExe(LabTest):
