@@ -155,10 +155,8 @@ absl::StatusOr<Download> ReadDownload(const FieldReader& fields) {
   ASSIGN_OR_RETURN(download.executable, fields.Flag("executable"));
   ASSIGN_OR_RETURN(download.is_cas_key, fields.Flag("is_cas_key"));
   ASSIGN_OR_RETURN(download.symlink_safe, fields.Flag("symlink_safe"));
-  if (download.is_cas_key && !IsSha256Hex(BaseName(download.src_url))) {
-    return FieldError(fields.NameOf("src_url"),
-                      "must end in the 64 hex digits of a SHA-256, since is_cas_key is set");
-  }
+  // The client sets the flag for all below its cas_url_prefix, which may cover other objects, too.
+  if (!IsSha256Hex(BaseName(download.src_url))) download.is_cas_key = false;
   return download;
 }
 

@@ -14,7 +14,7 @@ struct Download {
   std::string src_url;
   std::string dst;  // clean relative path, never "." or "stdout.txt"
   bool executable = false;
-  bool is_cas_key = false;
+  bool is_cas_key = false;  // and the URL's last element is a SHA-256
   bool symlink_safe = false;
 };
 
