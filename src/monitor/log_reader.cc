@@ -69,6 +69,16 @@ absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
   return data;
 }
 
+// Replaces each byte that is no part of a well-formed character by '?', so that the length stays.
+void ReplaceMalformed(std::string& text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t length = Utf8Length(absl::string_view(text).substr(at));
+    if (length == 0) text[at] = '?';
+    at += std::max<size_t>(length, 1);
+  }
+}
+
 }  // namespace
 
 size_t WithoutPartialCharacter(absl::string_view text) {
@@ -109,6 +119,7 @@ absl::StatusOr<LogPiece> ReadLog(int fd, int64_t offset, size_t size, bool ended
     const size_t whole = WithoutPartialCharacter(absl::string_view(piece.data).substr(0, size));
     piece.data.resize(whole > 0 ? whole : std::max(FirstCharacter(piece.data), size));
   }
+  ReplaceMalformed(piece.data);
   piece.new_offset = offset + static_cast<int64_t>(piece.data.size());
   return piece;
 }

@@ -1,6 +1,5 @@
 // Reads a piece of a log that may still be growing, for clients that want whole characters.
-// The one hard idea: a piece that ends inside a UTF-8 character leaves that character to the next
-// piece; but bytes that are no UTF-8 are never waited for, so that no content stalls the reader.
+// Every piece is well-formed UTF-8, and as long as what it stands for.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +23,10 @@ struct LogPiece {
 };
 
 // Up to `size` bytes (at least 1) from `offset` (at least 0), read with pread. Up to 3 more if the
-// first character has more bytes than `size`. The data ends with a whole character, unless it is no
-// UTF-8 there or the log has `ended` inside a character: what could still become a character is not
-// there for a reader before. Where the offset lies in a character its rest is given as "?"s.
+// first character has more bytes than `size`. The data is well-formed UTF-8: each byte that is no
+// part of a character, or belongs to one that begins before `offset`, is given as '?'. The
+// beginning of a character at the end of a log is left out, since more may come, unless the log has
+// `ended`.
 absl::StatusOr<LogPiece> ReadLog(int fd, int64_t offset, size_t size, bool ended);
 
 }  // namespace sparkles
