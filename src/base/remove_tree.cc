@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/mounts.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -68,22 +69,6 @@ std::string TreeRemover::PathOf(const std::string& entry) const {
   std::string path;
   for (const Level& level : levels_) absl::StrAppend(&path, level.name, "/");
   return path + entry;
-}
-
-// The mount that `fd` is in, as the kernel names it; "" without /proc.
-std::string MountOf(int fd) {
-  constexpr absl::string_view kField = "mnt_id:";
-  const auto info = ReadFile(absl::StrCat("/proc/self/fdinfo/", fd), 4096);
-  if (!info.ok()) return "";
-  const size_t at = info->find(std::string(kField));
-  return at == std::string::npos ? "" : info->substr(at, info->find('\n', at) - at);
-}
-
-bool IsSameMount(int one, int other) {
-  struct stat first;
-  struct stat second;
-  return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
-         MountOf(one) == MountOf(other);
 }
 
 // Fails with EXDEV at a mount: what somebody mounted here (reference data, bound or from elsewhere)

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/display_width.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -67,6 +68,17 @@ Json ResultOf(const Task& task, ObjectStore& store) {
   return json.ok() && json->is_object() ? *std::move(json) : Json(nullptr);
 }
 
+// "no output matches a, b" if the result names such patterns; else empty.
+std::string UnmatchedIn(const Json& result) {
+  const auto patterns = result.is_object() ? result.find("unmatched_patterns") : result.end();
+  if (patterns == result.end() || !patterns->is_array()) return "";
+  std::vector<std::string> names;
+  for (const Json& pattern : *patterns) {
+    if (pattern.is_string()) names.push_back(pattern.get<std::string>());
+  }
+  return names.empty() ? "" : absl::StrCat("no output matches ", absl::StrJoin(names, ", "));
+}
+
 Row RowOf(const TaskState& state, const Json& result) {
   static const Json kNone;
   const Json& ended = IsFinal(state.status) ? result : kNone;
@@ -77,6 +89,8 @@ Row RowOf(const TaskState& state, const Json& result) {
   const Json& usage = member("resource_usage");
   const Json& files = member("files");
   const auto peak_kib = NumberAt(usage, {"max_memory_size"});
+  const std::string remark =
+      state.failure_reason.empty() ? UnmatchedIn(ended) : state.failure_reason;
   return {state.task_id,
           state.abandoned ? "abandoned" : std::string(WireName(state.status)),
           state.exit_code.empty() ? "-" : PrintableText(state.exit_code),
@@ -84,7 +98,7 @@ Row RowOf(const TaskState& state, const Json& result) {
           SecondsText(CpuSeconds(usage)),
           peak_kib ? HumanBytes(*peak_kib * 1024) : "-",
           files.is_array() ? absl::StrCat(files.size()) : "-",
-          PrintableText(CutText(state.failure_reason, 200))};
+          PrintableText(CutText(remark, 200))};
 }
 
 void Print(const std::vector<Row>& rows) {

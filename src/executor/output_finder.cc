@@ -2,18 +2,24 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/mounts.h"
+#include "base/path.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -52,11 +58,13 @@ std::string Reason(int error) {
   return std::string(ErrnoError(error, "cannot be read").message());
 }
 
+constexpr char kLeadsToMount[] = "leads to another mount inside the work folder";
+
 class OutputWalk {
  public:
   OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude,
              const std::function<absl::Status()>& report)
-      : include_(include), exclude_(exclude), report_(report) {}
+      : include_(include), exclude_(exclude), report_(report), matched_(include.size()) {}
 
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
@@ -72,8 +80,10 @@ class OutputWalk {
   absl::Status List(int fd, const Folder& folder);
   absl::Status SkipUnlessMachineFault(const std::string& path, const absl::Status& error);
   bool LiesInside(int fd) const;
-  void Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
-  void VisitLink(int fd, const char* entry, std::string path, const Progress& progress);
+  absl::Status Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
+  absl::Status VisitLink(int fd, const Folder& folder, const char* entry, const Progress& progress);
+  bool LeadsToMount(int fd, const Folder& folder, const char* link) const;
+  void MarkMatched(const Progress& progress);
   void Skip(std::string path, std::string reason) {
     outputs_.skipped.push_back({std::move(path), std::move(reason)});
   }
@@ -81,8 +91,11 @@ class OutputWalk {
   const std::vector<Glob>& include_;
   const std::vector<Glob>& exclude_;
   const std::function<absl::Status()>& report_;
+  std::vector<bool> matched_;  // for each of `include_`
   UniqueFd root_;
   Identity root_identity_;
+  std::string real_root_;
+  std::map<std::string, std::string> mounts_;  // path below the work folder to type
   std::set<Identity> entered_;
   std::vector<Folder> pending_;        // real folders, by the path that they were found at
   std::vector<Folder> pending_links_;  // the same for symlinks to folders
@@ -123,6 +136,13 @@ bool OutputWalk::Wanted(const Progress& progress) const {
          !AnyOf(exclude_, progress.exclude, &Glob::Accepts);
 }
 
+// Call for what is wanted and no folder.
+void OutputWalk::MarkMatched(const Progress& progress) {
+  for (size_t i = 0; i < include_.size(); ++i) {
+    if (!matched_[i] && include_[i].Accepts(progress.include[i])) matched_[i] = true;
+  }
+}
+
 bool OutputWalk::WantedBelow(const Progress& progress) const {
   return AnyOf(include_, progress.include, &Glob::CanContinue) &&
          !AnyOf(exclude_, progress.exclude, &Glob::MatchesAllBelow);
@@ -154,45 +174,79 @@ bool OutputWalk::LiesInside(int fd) const {
   return false;
 }
 
-void OutputWalk::Visit(int fd, const Folder& folder, const char* entry, unsigned char type) {
+absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
+                               unsigned char type) {
   Progress progress = Advance(folder.progress, entry);
+  if (type == DT_LNK) return VisitLink(fd, folder, entry, progress);
   std::string path = folder.path + entry;
-  if (type == DT_LNK) {
-    VisitLink(fd, entry, std::move(path), progress);
+  const bool wanted = type != DT_DIR && Wanted(progress);
+  if (type == DT_DIR) progress = Advance(progress, "/");
+  const bool wanted_below = type == DT_DIR && WantedBelow(progress);
+  if (!wanted && !wanted_below) return absl::OkStatus();
+  if (wanted) MarkMatched(progress);
+  if (const auto mount = mounts_.find(path); mount != mounts_.end()) {
+    Skip(std::move(path),
+         absl::StrCat("another file system is mounted there (", mount->second, "): not searched"));
   } else if (type == DT_DIR) {
-    progress = Advance(progress, "/");
-    if (WantedBelow(progress)) pending_.push_back({path + "/", std::move(progress)});
-  } else if (Wanted(progress)) {
-    if (type == DT_REG) {
-      outputs_.files.push_back(std::move(path));
-    } else {
-      Skip(std::move(path), KindName(type));
-    }
+    pending_.push_back({path + "/", std::move(progress)});
+  } else if (type == DT_REG) {
+    outputs_.files.push_back(std::move(path));
+  } else {
+    Skip(std::move(path), KindName(type));
   }
+  return absl::OkStatus();
 }
 
-void OutputWalk::VisitLink(int fd, const char* entry, std::string path, const Progress& progress) {
+// Whether the link leads to a mount inside the work folder, by its text.
+bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) const {
+  if (mounts_.empty()) return false;
+  std::string target(PATH_MAX, '\0');
+  const ssize_t got = readlinkat(fd, link, target.data(), target.size());
+  if (got < 0) return false;
+  target.resize(static_cast<size_t>(got));
+  absl::string_view below = target;
+  if (!absl::ConsumePrefix(&below, real_root_ + "/") && !absl::StartsWith(target, "/")) {
+    target.insert(0, folder.path);
+    below = target;
+  }
+  const auto path = CleanRelativePath(below);
+  return path.ok() && std::any_of(mounts_.begin(), mounts_.end(), [&](const auto& mount) {
+           return *path == mount.first || absl::StartsWith(*path, mount.first + "/");
+         });
+}
+
+absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* entry,
+                                   const Progress& progress) {
   const bool wanted = Wanted(progress);
   Progress below = Advance(progress, "/");
   const bool wanted_below = WantedBelow(below);
-  if (!wanted && !wanted_below) return;
+  if (!wanted && !wanted_below) return absl::OkStatus();
+  std::string path = folder.path + entry;
   struct stat info;
-  if (fstatat(fd, entry, &info, 0) != 0) {
-    if (wanted) Skip(std::move(path), Reason(errno));
-  } else if (S_ISDIR(info.st_mode)) {
+  const int error = fstatat(fd, entry, &info, 0) == 0 ? 0 : errno;
+  const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
+  if (wanted && !to_folder) MarkMatched(progress);
+  if (error != 0) {
+    // What the command mounted may be dead since the command's processes were ended.
+    const bool to_mount = LeadsToMount(fd, folder, entry);
+    const absl::Status failed = ErrnoError(error, path);
+    if (IsMachineFault(failed) && !to_mount) return failed;
+    if (wanted) Skip(std::move(path), to_mount ? kLeadsToMount : Reason(error));
+  } else if (to_folder) {
     if (wanted_below) pending_links_.push_back({path + "/", std::move(below)});
   } else if (!wanted) {
-    return;
+    return absl::OkStatus();
   } else if (S_ISREG(info.st_mode)) {
     outputs_.files.push_back(std::move(path));
   } else {
     Skip(std::move(path), "leads to " + KindName(static_cast<unsigned char>(IFTODT(info.st_mode))));
   }
+  return absl::OkStatus();
 }
 
 absl::Status OutputWalk::List(int fd, const Folder& folder) {
   return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
-    Visit(fd, folder, entry, type);
+    RETURN_IF_ERROR(Visit(fd, folder, entry, type));
     return Report();
   });
 }
@@ -207,6 +261,10 @@ absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
   if (entered_.count(identity) != 0) return absl::OkStatus();
   if (through_link && !LiesInside(fd->get())) {
     Skip(folder.path.substr(0, folder.path.size() - 1), "leads outside of the work folder");
+    return absl::OkStatus();
+  }
+  if (through_link && !mounts_.empty() && !IsSameMount(root_.get(), fd->get())) {
+    Skip(folder.path.substr(0, folder.path.size() - 1), kLeadsToMount);
     return absl::OkStatus();
   }
   entered_.insert(identity);
@@ -228,6 +286,10 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
   if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_folder);
   root_identity_ = {info.st_dev, info.st_ino};
   entered_.insert(root_identity_);
+  ASSIGN_OR_RETURN(real_root_, RealPath(work_folder));
+  for (Mount& mount : MountsBelow(real_root_)) {
+    mounts_[mount.point.substr(real_root_.size() + 1)] = std::move(mount.type);
+  }
   RETURN_IF_ERROR(List(root_.get(), {"", Start()}));
   RETURN_IF_ERROR(EnterPending());
   while (!pending_links_.empty()) {
@@ -239,6 +301,9 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
       RETURN_IF_ERROR(Enter(link, /*through_link=*/true));
       RETURN_IF_ERROR(EnterPending());
     }
+  }
+  for (size_t i = 0; i < matched_.size(); ++i) {
+    if (!matched_[i]) outputs_.unmatched.push_back(i);
   }
   std::sort(outputs_.files.begin(), outputs_.files.end());
   std::sort(outputs_.skipped.begin(), outputs_.skipped.end(),

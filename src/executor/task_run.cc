@@ -31,6 +31,9 @@ namespace sparkles {
 namespace {
 
 constexpr char kShell[] = "/bin/sh";
+// Enough for a line that names a few patterns; result.json has them all.
+constexpr size_t kMaxUnmatchedBytes = 1000;
+
 // A stop that goes to all processes (systemd, Slurm, SGE, a console) may end the command before the
 // worker has read its own signal: that is no end of the task.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
@@ -239,6 +242,7 @@ absl::Status TaskRun::DeliverOutputs() {
                      if (context_.options.alive) context_.options.alive();
                      return CheckCancelled();
                    }));
+  TellUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
@@ -257,6 +261,20 @@ absl::Status TaskRun::DeliverOutputs() {
   }
   uploaded.Update(placed);
   return uploaded;
+}
+
+// The status stays: whether an output may be absent, only the user knows.
+void TaskRun::TellUnmatched(const std::vector<size_t>& unmatched) {
+  std::vector<std::string> quoted;
+  for (const size_t i : unmatched) {
+    result_.unmatched_patterns.push_back(spec_.include_patterns[i]);
+    quoted.push_back(absl::StrCat("\"", PrintableText(spec_.include_patterns[i]), "\""));
+  }
+  if (quoted.empty()) return;
+  const std::string line =
+      CutText(absl::StrCat("no output matches ", absl::StrJoin(quoted, ", ")), kMaxUnmatchedBytes);
+  AddToLog(line);
+  context_.log.Warning(line);
 }
 
 // The log or result.json would replace such an output, or could not be written beside it. The other

@@ -53,6 +53,7 @@ class TaskRun {
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
+  void TellUnmatched(const std::vector<size_t>& unmatched);
   absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
   // A disk that the task has filled has no room for the line: that decides nothing.
   void AddToLog(absl::string_view line);

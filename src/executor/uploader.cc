@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/mounts.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -36,6 +37,18 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
   return absl::InvalidArgumentError(
       absl::StrCat("output ", first, others,
                    ": the name is not valid UTF-8 or holds a line end; no store can keep it"));
+}
+
+// Why the file that a link leads to cannot be an output; empty if it can. A machine fault if its
+// mount is dead.
+absl::StatusOr<std::string> WhyNoOutput(int fd, const std::string& path) {
+  if (IsOnPseudoFileSystem(fd)) return "leads to a pseudo file system (/proc, /sys ...)";
+  char byte;
+  if (pread(fd, &byte, 1, 0) >= 0) return "";
+  const int error = errno;
+  const absl::Status failed = ErrnoError(error, absl::StrCat("output: ", path));
+  if (IsMachineFault(failed)) return failed;
+  return std::string(absl::ErrnoToStatus(error, "read").message());
 }
 
 // So many outputs may fail for a reason of their own (D16): where nothing may be written at all, it
@@ -85,14 +98,11 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
       return absl::OkStatus();
     }
     if (!fd.ok()) return Annotate(fd.status(), "output");
-    // A link to what only looks like a file (/proc/self/mem) is no output. What lies in the task's
-    // own folder is one, and its loss is this machine's fault.
-    char byte;
+    // A link may lead elsewhere; what lies in the task's own folder is an output in any case.
     struct stat source;
-    if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev &&
-        pread(fd->get(), &byte, 1, 0) < 0) {
-      ended[i].skipped = std::string(absl::ErrnoToStatus(errno, "read").message());
-      return absl::OkStatus();
+    if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev) {
+      ASSIGN_OR_RETURN(ended[i].skipped, WhyNoOutput(fd->get(), path));
+      if (!ended[i].skipped.empty()) return absl::OkStatus();
     }
     const std::string url = absl::StrCat(folder_url, "/", path);
     ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options));

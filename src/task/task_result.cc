@@ -83,6 +83,9 @@ std::string FormatTaskResult(const TaskResult& result) {
   }
   if (!result.failure_reason.empty()) after_files["failure_reason"] = result.failure_reason;
   if (!result.skipped.empty()) after_files["skipped"] = SkippedOf(result.skipped);
+  if (!result.unmatched_patterns.empty()) {
+    after_files["unmatched_patterns"] = result.unmatched_patterns;
+  }
   std::string text = DumpJson(before_files);
   text.pop_back();  // the brace: the object goes on
   absl::StrAppend(&text, ",\"files\":", FilesText(result.files), after_files.empty() ? "}" : ",");

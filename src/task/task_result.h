@@ -53,11 +53,12 @@ struct TaskResult {
   std::vector<DeliveredFile> files;
   std::string failure_reason;  // empty: the task did not fail
   std::vector<SkippedFile> skipped;
+  std::vector<std::string> unmatched_patterns;  // include patterns that no output matches
 };
 
 // One line of JSON without a line end. return_code, resource_usage and machine_stats are there only
-// if the command ran, cause only if it did not end with 0; parameters, failure_reason and skipped
-// only if there are any. Malformed UTF-8 is replaced by U+FFFD.
+// if the command ran, cause only if it did not end with 0; parameters, failure_reason, skipped and
+// unmatched_patterns only if there are any. Malformed UTF-8 is replaced by U+FFFD.
 std::string FormatTaskResult(const TaskResult& result);
 
 }  // namespace sparkles

@@ -56,6 +56,7 @@ MORE_KEYS = [
     ("files", "crc32c", int, "the same"),
     ("files", "generation", int, "the same"),
     ("", "skipped", list, "what matched and could not be uploaded"),
+    ("", "unmatched_patterns", list, "what users have to know"),
 ]
 
 # How the entity that we leave in Datastore may differ: (property, what it is instead, why).

@@ -23,6 +23,18 @@ class Patterns(OutputTest):
     MAKE = ("mkdir -p d/e .dot; for f in a.csv b.txt c.tsv d/c.csv d/e/f.csv .hidden d/.hid.csv "
             ".dot/x.csv 'we*ird.csv' '[1].csv'; do echo \"$f\" > \"$f\"; done")
 
+    def test_leading_slashes_are_dropped(self):
+        self.assertEqual(self.deliver(self.MAKE, include=["/d/*.csv", "//a.csv"]),
+                         ["a.csv", "d/.hid.csv", "d/c.csv"])
+        self.assertIn('"/d/*.csv" is read as "d/*.csv"', self.lab.log("o.1"))
+
+    def test_unmatched_patterns_are_told(self):
+        self.deliver(self.MAKE, include=["a.csv", "*.vcf", "/nowhere/**", "stdout.txt"])
+        self.assertEqual(self.lab.result("o.1")["unmatched_patterns"], ["*.vcf", "nowhere/**"])
+        self.assertIn('sparkles: no output matches "*.vcf", "nowhere/**"\n', self.lab.log("o.1"))
+        summary = self.lab.run("summary", "--tasksFile", self.lab.tasks_file).stdout
+        self.assertIn("no output matches *.vcf, nowhere/**", summary)
+
     def test_pattern_language(self):
         everything = [".dot/x.csv", ".hidden", "[1].csv", "a.csv", "b.txt", "c.tsv", "d/.hid.csv",
                       "d/c.csv", "d/e/f.csv", "we*ird.csv"]

@@ -245,5 +245,17 @@ TEST_F(OutputFinderTest, WhoIsToStopAmidTheSearchGetsNoHalfOfTheList) {
   }
 }
 
+TEST_F(OutputFinderTest, PatternsThatMatchNothingAreGiven) {
+  MakeFile("a.csv");
+  MakeFile("sub/b.log");
+  MakeLink("nowhere", "dangling");
+  MakeLink("sub", "folder");
+  EXPECT_THAT(Find({"*.csv", "*.log", "**", "dangling", "sub", "folder", "sub/*"}).unmatched,
+              ElementsAre(1, 4, 5));
+  EXPECT_THAT(Find({"*.csv", "sub/**"}, {"sub/**"}).unmatched, ElementsAre(1))
+      << "what is excluded is no output";
+  EXPECT_THAT(Find({"**"}).unmatched, IsEmpty());
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -160,7 +160,7 @@ TEST_F(UploaderTest, WhatOnlyLooksLikeAFileIsSkippedAndTheRestArrives) {
   EXPECT_THAT(Delivered(), ElementsAre("z"));
   ASSERT_EQ(result_.skipped.size(), 1U);
   EXPECT_EQ(result_.skipped[0].src, "mem.txt");
-  EXPECT_THAT(result_.skipped[0].reason, HasSubstr("Input/output error"));
+  EXPECT_THAT(result_.skipped[0].reason, HasSubstr("pseudo file system"));
 }
 
 TEST_F(UploaderTest, NamesThatNoStoreKeepsAreAnErrorAfterTheRestArrived) {  // D15

@@ -73,6 +73,14 @@ TEST(TaskResultTest, SkippedFilesAreToldWithTheirReasons) {
             R"({"src":"pipe","reason":"not a regular file"}]})");
 }
 
+TEST(TaskResultTest, UnmatchedPatternsAreTold) {
+  TaskResult result;
+  result.command = "true";
+  result.unmatched_patterns = {"*.csv", "a/**"};
+  EXPECT_EQ(FormatTaskResult(result),
+            R"({"command":"true","files":[],"unmatched_patterns":["*.csv","a/**"]})");
+}
+
 TEST(TaskResultTest, EmptyParametersAreLeftOutAsTheOldWorkerDid) {
   TaskResult result;
   result.command = "true";

@@ -1,0 +1,106 @@
+#include "base/mounts.h"
+
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+
+namespace sparkles {
+namespace {
+
+// A machine with many containers has a thousand mounts of some 200 bytes each.
+constexpr size_t kMaxTableBytes = size_t{16} << 20;
+
+// Fields of a line of mountinfo, counted from 0; those behind the mount point vary in number and
+// end with a field "-", which the type follows.
+constexpr size_t kPointField = 4;
+constexpr absl::string_view kSeparator = " - ";
+
+bool IsOctal(char c) { return c >= '0' && c <= '7'; }
+
+// mountinfo writes spaces, line ends and backslashes as \ooo.
+std::string Unescape(absl::string_view text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && IsOctal(text[i + 1]) && IsOctal(text[i + 2]) &&
+        IsOctal(text[i + 3])) {
+      const int value = (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0');
+      plain += static_cast<char>(value);
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+// The mount that `fd` is in, as the kernel names it; "" without /proc.
+std::string MountOf(int fd) {
+  constexpr absl::string_view kField = "mnt_id:";
+  const auto info = ReadFile(absl::StrCat("/proc/self/fdinfo/", fd), 4096);
+  if (!info.ok()) return "";
+  const size_t at = info->find(std::string(kField));
+  return at == std::string::npos ? "" : info->substr(at, info->find('\n', at) - at);
+}
+
+}  // namespace
+
+std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder) {
+  const std::string start = folder == "/" ? "/" : absl::StrCat(folder, "/");
+  std::vector<Mount> mounts;
+  for (const absl::string_view line : absl::StrSplit(mountinfo, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(' ', 5));
+    const size_t separator = line.find(kSeparator);
+    if (fields.size() <= kPointField || separator == absl::string_view::npos) continue;
+    std::string point = Unescape(fields[kPointField]);
+    if (!absl::StartsWith(point, start) || point.size() == start.size()) continue;
+    absl::string_view type = line.substr(separator + kSeparator.size());
+    type = type.substr(0, type.find(' '));
+    mounts.push_back({std::move(point), Unescape(type)});
+  }
+  return mounts;
+}
+
+std::vector<Mount> MountsBelow(const std::string& folder) {
+  const auto table = ReadFile("/proc/self/mountinfo", kMaxTableBytes);
+  return table.ok() ? ParseMountsBelow(*table, folder) : std::vector<Mount>();
+}
+
+bool IsSameMount(int one, int other) {
+  struct stat first;
+  struct stat second;
+  return fstat(one, &first) == 0 && fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         MountOf(one) == MountOf(other);
+}
+
+bool IsOnPseudoFileSystem(int fd) {
+  struct statfs info;
+  if (fstatfs(fd, &info) != 0) return false;
+  switch (static_cast<uint32_t>(info.f_type)) {
+    case PROC_SUPER_MAGIC:
+    case SYSFS_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case DEBUGFS_MAGIC:
+    case TRACEFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case SELINUX_MAGIC:
+    case BPF_FS_MAGIC:
+    case PSTOREFS_MAGIC:
+    case EFIVARFS_MAGIC:
+    case DEVPTS_SUPER_MAGIC:
+    case NSFS_MAGIC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace sparkles
