@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,8 +10,10 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
 #include "base/random.h"
 #include "base/status.h"
 
@@ -18,7 +21,7 @@ namespace sparkles {
 namespace {
 
 // Unique among all processes that share the folder: containers on one disk may well all be pid 1.
-std::string TempNameBeside(const std::string& path) {
+std::string UniqueNameBeside(const std::string& path) {
   static std::atomic<unsigned> counter{0};
   static const uint64_t nonce = [] {
     uint64_t value = 0;
@@ -27,6 +30,49 @@ std::string TempNameBeside(const std::string& path) {
   }();
   return absl::StrCat(FolderOf(path), "/", kTempFilePrefix, getpid(), "-", absl::Hex(nonce), "-",
                       counter++, ".tmp");
+}
+
+// The same for every attempt at `path`, so that the next one finds what a killed one left.
+std::string UsualNameBeside(const std::string& path) {
+  return absl::StrCat(FolderOf(path), "/", kTempFilePrefix,
+                      absl::Hex(Crc32c(BaseName(path)), absl::kZeroPad8), ".tmp");
+}
+
+bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+bool IsNamed(int fd, const std::string& path) {
+  struct stat opened;
+  struct stat named;
+  if (fstat(fd, &opened) != 0 || lstat(path.c_str(), &named) != 0) return false;
+  // Some network file systems number an inode anew at each look.
+  const bool alike = opened.st_size == named.st_size &&
+                     opened.st_mtim.tv_sec == named.st_mtim.tv_sec &&
+                     opened.st_mtim.tv_nsec == named.st_mtim.tv_nsec;
+  return opened.st_dev == named.st_dev && (opened.st_ino == named.st_ino || alike);
+}
+
+// Removes the unfinished file `path` if its writer is dead: then nobody holds the lock.
+bool RemoveLeftover(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat info;
+  return fd.valid() && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) && TryLock(fd.get()) &&
+         IsNamed(fd.get(), path) && unlink(path.c_str()) == 0;
+}
+
+// Calls `make` with a temporary name beside `path`, until it does not say AlreadyExists. Returns
+// the name that it made.
+absl::StatusOr<std::string> MakeTemp(const std::string& path,
+                                     absl::FunctionRef<absl::Status(const std::string&)> make) {
+  std::string name = UsualNameBeside(path);
+  absl::Status made = make(name);
+  if (absl::IsAlreadyExists(made) && RemoveLeftover(name)) made = make(name);
+  if (absl::IsAlreadyExists(made)) {
+    // Another attempt at work, or another path with the same checksum.
+    name = UniqueNameBeside(path);
+    made = make(name);
+  }
+  if (!made.ok()) return made;
+  return name;
 }
 
 // A nameless file can be given a name only through /proc (or with a capability that few have).
@@ -170,14 +216,19 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
     if (nameless.ok()) return AtomicFile(std::move(path), "", *std::move(nameless));
     // Any error: the file system may not know O_TMPFILE; a real one shows again below.
   }
-  std::string temp_path = TempNameBeside(path);
-  auto named = OpenFile(temp_path, O_CREAT | O_EXCL | O_RDWR, mode);
-  if (!named.ok()) return Annotate(named.status(), path);
-  return AtomicFile(std::move(path), std::move(temp_path), *std::move(named));
+  UniqueFd fd;
+  auto temp_path = MakeTemp(path, [&](const std::string& name) -> absl::Status {
+    ASSIGN_OR_RETURN(fd, OpenFile(name, O_CREAT | O_EXCL | O_RDWR, mode));
+    // The lock tells others that the writer lives. They may have been quicker.
+    (void)TryLock(fd.get());
+    return IsNamed(fd.get(), name) ? absl::OkStatus() : absl::AlreadyExistsError(name);
+  });
+  if (!temp_path.ok()) return Annotate(temp_path.status(), path);
+  return AtomicFile(std::move(path), *std::move(temp_path), std::move(fd));
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_.valid() && !temp_path_.empty()) unlink(temp_path_.c_str());
+  if (fd_.valid() && !temp_path_.empty() && IsNamed(fd(), temp_path_)) unlink(temp_path_.c_str());
 }
 
 absl::Status AtomicFile::GiveName() {
@@ -185,9 +236,15 @@ absl::Status AtomicFile::GiveName() {
     if (LinkNameless(fd(), path_) == 0) return absl::OkStatus();
     if (errno != EEXIST) return ErrnoError(errno, path_);
     // The name is taken: only a rename replaces atomically, and that needs a name of our own.
-    std::string temp_path = TempNameBeside(path_);
-    if (LinkNameless(fd(), temp_path) != 0) return ErrnoError(errno, path_);
-    temp_path_ = std::move(temp_path);
+    (void)TryLock(fd());
+    ASSIGN_OR_RETURN(temp_path_, MakeTemp(path_, [&](const std::string& name) {
+                       return LinkNameless(fd(), name) == 0 ? absl::OkStatus()
+                                                            : ErrnoError(errno, path_);
+                     }));
+  }
+  // Where locks do not reach another machine, its worker may have taken this file for a leftover.
+  if (!IsNamed(fd(), temp_path_)) {
+    return absl::AbortedError(absl::StrCat(path_, ": another worker writes this file"));
   }
   if (rename(temp_path_.c_str(), path_.c_str()) != 0) return ErrnoError(errno, path_);
   temp_path_.clear();

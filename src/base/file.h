@@ -59,7 +59,7 @@ inline constexpr absl::string_view kTempFilePrefix = ".sparkles-";
 
 // A file under construction in the folder of `path`; only Commit gives it its name. If it is
 // destroyed without Commit nothing is left behind; where the file system knows O_TMPFILE that is
-// true even for kill -9.
+// true even for kill -9. Elsewhere the next one for `path` removes what kill -9 has left.
 class AtomicFile {
  public:
   // Makes the (nameless) file with `mode` less umask. The folder must exist.

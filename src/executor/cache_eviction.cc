@@ -68,8 +68,8 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
     oldest_first.push_back(entry);
   }
   if (bytes == 0 && evicted.bytes_left <= limit) return evicted;
-  // Without its locks nobody knows what is in use.
   absl::StatusOr<CacheUse> use = CacheUse::Open(folder);
+  evicted.locks = use.status();
   if (!use.ok()) return evicted;
   std::sort(oldest_first.begin(), oldest_first.end(), [](const auto& one, const auto& other) {
     return one->second.used < other->second.used;

@@ -1,9 +1,11 @@
 #include "executor/cache_use.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -35,7 +37,15 @@ int LockByte(int fd, int command, int type, absl::string_view hash) {
 
 absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", kName);
-  ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK));
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+  absl::StatusOr<UniqueFd> opened = OpenFile(path, kFlags);
+  struct stat there;
+  if (!opened.ok() && lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    // A task that may write to the cache has put a folder or a link in its place.
+    RETURN_IF_ERROR(RemoveTree(path));
+    opened = OpenFile(path, kFlags);
+  }
+  ASSIGN_OR_RETURN(UniqueFd fd, std::move(opened));
   const int error = LockByte(fd.get(), F_OFD_SETLK, F_UNLCK, "000");
   if (error != 0) return ErrnoError(error, path);
   return CacheUse(std::move(fd));

@@ -76,6 +76,11 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
 
 void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
   const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, options_.report);
+  if (!evicted.locks.ok() && !told_) {
+    told_ = true;
+    log_.Warning("no input leaves the cache, since its lock file cannot be used: ",
+                 evicted.locks.message());
+  }
   if (evicted.entries == 0) return;
   log_.Info("removed ", evicted.entries, " inputs (", evicted.bytes / kMebibyte,
             " MiB) from the cache; ", evicted.bytes_left / kMebibyte, " MiB are left");

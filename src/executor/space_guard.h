@@ -38,6 +38,7 @@ class SpaceGuard {
 
   const SpaceOptions options_;
   const Log log_;
+  bool told_ = false;  // that the cache's locks cannot be used
 };
 
 }  // namespace sparkles

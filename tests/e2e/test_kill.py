@@ -1,4 +1,5 @@
 """kill -9 of the worker at each step of a task and at random: nothing is lost, doubled, untrue."""
+import ctypes
 import fcntl
 import os
 import random
@@ -123,6 +124,34 @@ class Kill(LabTest):
 
     def write_pid(self):
         (self.lab.folder / "pid").write_text(str(os.getpid()))
+
+
+def hide_proc():
+    """For a child: without /proc no file is nameless until it is whole, as on NFS or vfat."""
+    clone_newns = 0x00020000
+    ctypes.CDLL(None).unshare(clone_newns)
+    os.system("mount --make-rprivate / && mount -t tmpfs none /proc")
+
+
+class Leftovers(LabTest):
+    def temps(self):
+        return list(self.lab.store.glob("a.1/.sparkles-*"))
+
+    def test_temporary_name_goes_with_next_attempt(self):
+        if os.geteuid() != 0 or os.system("unshare -m true") != 0:
+            self.skipTest("needs the right to mount")
+        self.lab.write_tasks([self.lab.task("a.1", "truncate -s 500M big", uploads={
+            "include_patterns": ["big"], "dst_url": self.lab.url("a.1")})])
+        worker = self.lab.start_consume(preexec_fn=hide_proc)
+        wait_until(self.temps, "an output is being written")
+        worker.signal(signal.SIGKILL)
+        worker.wait(10)
+        self.lab.worker_was_killed = True
+        self.assertEqual(len(self.temps()), 1)
+        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive")
+        self.assertEqual(self.lab.consume(preexec_fn=hide_proc).exit_code, 0)
+        self.assert_complete("a.1")
+        self.assertEqual(self.temps(), [])
 
 
 class StoppedReader(LabTest):

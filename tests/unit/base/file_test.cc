@@ -1,15 +1,20 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "base/status.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/unprivileged.h"
@@ -205,6 +210,69 @@ TEST(Sync, WhereThereIsNoNotionOfItThatIsNoError) {
   EXPECT_TRUE(SyncData(writer.get(), "pipe").ok());
   EXPECT_EQ(SyncFile(-1, "it").message(), "it: Bad file descriptor");
   EXPECT_EQ(SyncData(-1, "it").message(), "it: Bad file descriptor");
+}
+
+class LeftoverTest : public testing::Test {
+ protected:
+  void Replace() { ASSERT_TRUE(WriteFileAtomically(folder_ / "x", "new", false).ok()); }
+  std::vector<std::string> Temps() const {
+    std::vector<std::string> temps;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (absl::StartsWith(entry.path().filename().string(), kTempFilePrefix)) {
+        temps.push_back(entry.path());
+      }
+    }
+    return temps;
+  }
+  // Dies between giving the file its temporary name and the name of "x".
+  void LeaveTemp() {
+    Replace();
+    const pid_t child = fork();
+    if (child == 0) {
+      auto file = AtomicFile::Create(folder_ / "x");
+      if (!file.ok()) _exit(1);
+      // rename fails for a folder that is not empty, and the destructor does not run.
+      unlink((folder_ / "x").c_str());
+      mkdir((folder_ / "x").c_str(), 0700);
+      mkdir((folder_ / "x/y").c_str(), 0700);
+      _exit(file->Commit(false).ok() ? 1 : 0);
+    }
+    int status = 1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    ASSERT_TRUE(RemoveTree(folder_ / "x").ok());
+    ASSERT_THAT(Temps(), testing::SizeIs(1));
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(LeftoverTest, IsRemovedByTheNextWriter) {
+  LeaveTemp();
+  for (int i = 0; i < 2; ++i) Replace();  // the second replaces, for which it needs the name
+  EXPECT_THAT(Temps(), testing::IsEmpty());
+  EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
+}
+
+TEST_F(LeftoverTest, WhatALivingWriterHoldsStays) {
+  LeaveTemp();
+  const std::string temp = Temps()[0];
+  const auto writer = OpenFile(temp, O_RDWR);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_EQ(flock(writer->get(), LOCK_EX | LOCK_NB), 0);
+  for (int i = 0; i < 2; ++i) Replace();
+  EXPECT_THAT(Temps(), testing::ElementsAre(temp));
+}
+
+TEST_F(LeftoverTest, LinkInItsPlaceIsNotFollowed) {
+  LeaveTemp();
+  const std::string temp = Temps()[0];
+  ASSERT_EQ(unlink(temp.c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomically(folder_ / "other", "other", false).ok());
+  ASSERT_EQ(symlink("other", temp.c_str()), 0);
+  for (int i = 0; i < 2; ++i) Replace();
+  EXPECT_EQ(*ReadFile(folder_ / "other", 10), "other");
+  EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
 }
 
 }  // namespace

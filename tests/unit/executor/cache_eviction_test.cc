@@ -142,6 +142,14 @@ TEST_F(CacheEvictionTest, ARecordThatKillLeftAloneGoesOnceItIsOld) {
   EXPECT_THAT(Left(), ElementsAre(NameOf('b') + ".ok"));
 }
 
+TEST_F(CacheEvictionTest, FolderInTheLocksPlaceIsReplaced) {
+  ASSERT_TRUE(MakeFolders(folder_ / "uses.lock/x").ok());
+  Add('a', 10);
+  const Evicted evicted = EvictEntries(folder_.path(), kAll, kAll);
+  EXPECT_TRUE(evicted.locks.ok()) << evicted.locks;
+  EXPECT_EQ(evicted.entries, 1);
+}
+
 TEST_F(CacheEvictionTest, WhoIsToStopRemovesNoMore) {
   Add('a', 10);
   Add('b', 1000);

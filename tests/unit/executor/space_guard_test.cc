@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -11,6 +12,7 @@
 #include "base/status.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unprivileged.h"
 
 namespace sparkles {
 namespace {
@@ -59,6 +61,20 @@ TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
   options_.cache_bytes = 0;
   EXPECT_TRUE(Check().ok());
   EXPECT_FALSE(EntryIsThere());
+}
+
+TEST_F(SpaceGuardTest, LocksThatCannotBeUsedAreTold) {
+  const std::string lock = cache_ / "uses.lock";
+  ASSERT_TRUE(WriteFileAtomically(lock, "", false).ok());
+  ASSERT_EQ(chmod(lock.c_str(), 0), 0);
+  options_.cache_bytes = 0;
+  ASSERT_EQ(chmod(tasks_.path().c_str(), 0777), 0);
+  const Unprivileged nobody(cache_.path());
+  SpaceGuard guard(options_, recorded_.log());
+  for (int i = 0; i < 2; ++i) (void)guard.Check();
+  EXPECT_TRUE(EntryIsThere());
+  EXPECT_THAT(recorded_.Text(), HasSubstr("no input leaves the cache"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("uses.lock: Permission denied"));
 }
 
 TEST_F(SpaceGuardTest, WhoIsToStopEvictsNoMore) {
