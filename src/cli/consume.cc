@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -382,6 +383,19 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   return code;
 }
 
+// Throws std::system_error if a thread that every worker needs cannot be started.
+int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
+              PosixProcessRunner& runner, Clock& clock, Vitals& vitals, const Log& log) {
+  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
+  Worker worker(options, runner, cloud, clock, vitals, log);
+  const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
+  const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)
+                                              : ConsumeTasksFile(options, std::move(file), watch,
+                                                                 worker, runner, clock, log);
+  EndByAlarm(kLongestFarewell, code);
+  return code;
+}
+
 }  // namespace
 
 int RunConsume(ConsumeOptions options) {
@@ -429,14 +443,14 @@ int RunConsume(ConsumeOptions options) {
     log.Warning(
         "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
   }
-  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
-  Worker worker(options, **runner, cloud, clock, vitals, log);
-  const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
-  const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)
-                                              : ConsumeTasksFile(options, std::move(file), watch,
-                                                                 worker, **runner, clock, log);
-  EndByAlarm(kLongestFarewell, code);
-  return code;
+  try {
+    return RunWorker(options, std::move(file), watch, **runner, clock, vitals, log);
+  } catch (const std::system_error& error) {
+    // By the threads that every worker needs, before anything is claimed.
+    log.Error("no threads could be started: ", error.what(),
+              "; raise the limit on processes (ulimit -u, or the pids limit of the container)");
+    return kExitMachineUnfit;
+  }
 }
 
 }  // namespace sparkles

@@ -4,6 +4,7 @@ The rule under test: nothing is ever claimed that is not there, and the next run
 """
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,17 @@ class AsAnotherUser(FaultTest):
         worker = self.lab.consume(**self.nobody)
         self.assertEqual(worker.exit_code, 5, worker.stderr)
         self.assertIn("Permission denied", worker.stderr)
+
+    def test_no_threads_is_exit_5(self):
+        def limit_processes():
+            resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))  # the worker and its launcher
+            os.setgroups([])
+            os.setuid(61_234)  # a user without any other process
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.consume(program=self.nobody["program"], preexec_fn=limit_processes)
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        self.assertIn("no threads could be started", worker.stderr)
+        self.assertEqual(self.lab.states(), {})
 
     def test_a_read_only_destination_fails_the_task(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
