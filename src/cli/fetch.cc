@@ -4,7 +4,9 @@
 #include <iostream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -18,6 +20,9 @@
 
 namespace sparkles {
 namespace {
+
+// A person waits: with the tries that it takes, less than 30 s.
+constexpr absl::Duration kMetadataPatience = absl::Seconds(20);
 
 absl::Status CheckMd5(const FetchOptions& options, int fd) {
   if (options.expect_md5.empty()) return absl::OkStatus();
@@ -33,10 +38,13 @@ absl::Status Fetch(const FetchOptions& options) {
   SystemClock clock;
   LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kWarning);
   const Log log(sink);
-  GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log);
+  GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log, kMetadataPatience);
   StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(CheckReplaceable(options.dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));
+  if (absl::StartsWith(options.src, "gs://")) {
+    RETURN_IF_ERROR(cloud.CheckCredentials(CancelToken()));
+  }
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(options.dst));
   RETURN_IF_ERROR(store.Download(options.src, file.fd(), {}).status());
   RETURN_IF_ERROR(CheckMd5(options, file.fd()));

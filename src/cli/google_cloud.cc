@@ -1,12 +1,14 @@
 #include "cli/google_cloud.h"
 
 #include "base/descriptors.h"
+#include "http/transient.h"
 
 namespace sparkles {
 namespace {
 
 // An outage of Cloud Storage must not cost the outputs of a task that took hours.
 constexpr absl::Duration kStoragePatience = absl::Minutes(30);
+constexpr char kStorageEmulator[] = "STORAGE_EMULATOR_HOST";
 
 ApiEndpoint Counted(ApiEndpoint endpoint, Vitals* vitals) {
   if (vitals != nullptr) endpoint.retries = &vitals->datastore_retries;
@@ -47,20 +49,28 @@ void OutageLog::Waits(const absl::Status& status, int failures) {
 }
 
 GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
-                         const Log* log)
+                         const Log* log, absl::Duration metadata_patience)
     : transport_(FindCaRoots(environment)),
-      metadata_(FindMetadataAddress(environment), transport_, clock),
+      metadata_(FindMetadataAddress(environment), transport_, clock, metadata_patience),
       credentials_(environment, metadata_, transport_, clock),
       tokens_(credentials_, clock),
+      storage_needs_token_(environment(kStorageEmulator).empty()),
       datastore_api_(Counted(EndpointOf("https://datastore.googleapis.com", environment,
                                         "DATASTORE_EMULATOR_HOST", tokens_),
                              vitals),
                      transport_, clock),
-      storage_api_(EndpointOf("https://storage.googleapis.com", environment,
-                              "STORAGE_EMULATOR_HOST", tokens_),
-                   transport_, clock),
+      storage_api_(
+          EndpointOf("https://storage.googleapis.com", environment, kStorageEmulator, tokens_),
+          transport_, clock),
       outage_log_(clock, log),
       gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_)),
       store_(gcs_, StoreOptions()) {}
+
+absl::Status GoogleCloud::CheckCredentials(const CancelToken& cancel) {
+  if (!storage_needs_token_) return absl::OkStatus();
+  const absl::Status status = tokens_.Get(cancel).status();
+  if (!IsTransient(status)) return status;
+  return credentials_.UsesMetadata() ? credentials_.NoCredentials(status) : absl::OkStatus();
+}
 
 }  // namespace sparkles

@@ -38,7 +38,13 @@ class GoogleCloud {
   // Borrows `clock`, and `vitals` and `log`, which may be null. DATASTORE_EMULATOR_HOST,
   // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
-              const Log* log = nullptr);
+              const Log* log = nullptr,
+              absl::Duration metadata_patience = MetadataServer::kPatience);
+
+  // For a command that a person waits for: an error if there are no credentials for Cloud Storage,
+  // or if only the metadata server could have some and does not answer. OK where an emulator needs
+  // none, and for other trouble that may pass.
+  absl::Status CheckCredentials(const CancelToken& cancel);
 
   MetadataServer& metadata() { return metadata_; }
   ApiClient& datastore_api() { return datastore_api_; }
@@ -50,6 +56,7 @@ class GoogleCloud {
   MetadataServer metadata_;
   DefaultTokenSource credentials_;
   TokenCache tokens_;
+  const bool storage_needs_token_;
   ApiClient datastore_api_;
   ApiClient storage_api_;
   OutageLog outage_log_;

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -56,6 +57,12 @@ absl::StatusOr<std::string> ReadCertificate(const std::string& path) {
 absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
   if (absl::IsUnauthenticated(status)) {
     return WithMessage(status, absl::StrCat(options.address, ": the secret is not this worker's"));
+  }
+  if (absl::IsDeadlineExceeded(status)) {
+    return WithMessage(
+        status, absl::StrCat(options.address, ": nothing answered within ",
+                             absl::FormatDuration(MonitorClient::kTimeout),
+                             "; check that a worker runs there and that this is its --port"));
   }
   if (absl::IsNotFound(status)) {
     return WithMessage(status,

@@ -69,6 +69,11 @@ absl::Status DefaultTokenSource::NoCredentials(const absl::Status& metadata_erro
       "auth application-default login"));
 }
 
+bool DefaultTokenSource::UsesMetadata() {
+  const absl::StatusOr<const Found*> found = Find();
+  return found.ok() && (*found)->from_metadata;
+}
+
 absl::StatusOr<AccessToken> DefaultTokenSource::Get(const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const Found* found, Find());
   absl::StatusOr<AccessToken> token = found->source->Get(cancel);

@@ -37,6 +37,11 @@ class DefaultTokenSource : public TokenSource {
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken&) override {}
 
+  // Whether Get asks the metadata server, since there is no other place with credentials.
+  bool UsesMetadata();
+  // Says that no place has credentials, with what the metadata server answered.
+  absl::Status NoCredentials(const absl::Status& metadata_error) const;
+
  private:
   struct Found {
     std::unique_ptr<TokenSource> source;
@@ -46,7 +51,6 @@ class DefaultTokenSource : public TokenSource {
 
   absl::StatusOr<const Found*> Find();
   absl::StatusOr<Found> FindAnew() const;
-  absl::Status NoCredentials(const absl::Status& metadata_error) const;
 
   const Environment environment_;
   MetadataServer& metadata_;

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "gcp/api_error.h"
+#include "http/ip_address.h"
 #include "http/retry.h"
 #include "http/transient.h"
 #include "http/url.h"
@@ -18,15 +19,15 @@
 namespace sparkles {
 namespace {
 
-constexpr absl::string_view kWellKnownHost = "169.254.169.254";
+constexpr char kWellKnownHost[] = "169.254.169.254";
+// Where a VM without IPv4 has it.
+constexpr char kWellKnownIpv6Host[] = "fd20:ce::254";
 constexpr absl::string_view kFlavorHeader = "Metadata-Flavor";
 constexpr absl::string_view kFlavor = "Google";
 constexpr absl::Duration kConnectTimeout = absl::Seconds(2);
 // Tokens of a busy node can take seconds.
 constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
-// In the first seconds of a VM or a pod connections may be refused.
-constexpr absl::Duration kPatience = absl::Seconds(30);
 // A long poll may answer so much later than it was asked to.
 constexpr absl::Duration kPollMargin = absl::Seconds(10);
 // The server's own limit for one value is 256 KiB.
@@ -37,6 +38,18 @@ absl::Status NotOnGoogle(absl::string_view host) {
       host.empty() ? "the metadata server is switched off (NO_GCE_CHECK)"
                    : absl::StrCat("no metadata server answers at ", host,
                                   ": this is no VM of Google Compute Engine"));
+}
+
+// As it stands in a URL: an IPv6 address has brackets there.
+std::string UrlHost(absl::string_view host) {
+  const bool bare = !absl::StartsWith(host, "[") && IsIpAddress(std::string(host)) &&
+                    absl::StrContains(host, ':');
+  return bare ? absl::StrCat("[", host, "]") : std::string(host);
+}
+
+std::string WellKnownHost() {
+  const bool only_ipv6 = !HasRouteTo(kWellKnownHost) && HasRouteTo(kWellKnownIpv6Host);
+  return only_ipv6 ? kWellKnownIpv6Host : kWellKnownHost;
 }
 
 bool HasFlavor(const HttpResponse& response) {
@@ -53,11 +66,11 @@ MetadataAddress FindMetadataAddress(const Environment& environment,
     absl::string_view host = value;
     absl::ConsumePrefix(&host, "http://");
     absl::ConsumeSuffix(&host, "/");
-    if (!host.empty()) return {std::string(host), true};
+    if (!host.empty()) return {UrlHost(host), true};
   }
   if (absl::AsciiStrToLower(environment("NO_GCE_CHECK")) == "true") return {};
-  MetadataAddress address{environment("GCE_METADATA_IP"), false};
-  if (address.host.empty()) address.host = std::string(kWellKnownHost);
+  const std::string ip = environment("GCE_METADATA_IP");
+  MetadataAddress address{UrlHost(ip.empty() ? WellKnownHost() : ip), false};
   // "Google" or "Google Compute Engine".
   const absl::StatusOr<std::string> product = ReadFile(product_name_file, 4096);
   address.expected = product.ok() && absl::StartsWith(*product, "Google");
@@ -112,7 +125,7 @@ absl::StatusOr<MetadataValue> MetadataServer::FetchPatiently(absl::string_view p
   RetryPolicy policy;
   policy.first = absl::Milliseconds(500);
   policy.longest = absl::Seconds(4);
-  policy.patience = kPatience;
+  policy.patience = patience_;
   absl::StatusOr<MetadataValue> value;
   RETURN_IF_ERROR(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel, [&] {
     value = Fetch(path, kTimeout, cancel);

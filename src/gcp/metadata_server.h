@@ -25,8 +25,9 @@ struct MetadataAddress {
 };
 
 // By GCE_METADATA_HOST (or the older GCE_METADATA_ROOT), which says that there is a server;
-// otherwise the well-known address (or GCE_METADATA_IP), where one is expected if the machine's
-// vendor, as `product_name_file` tells it, is Google. NO_GCE_CHECK=true: none.
+// otherwise GCE_METADATA_IP or the well-known address (its IPv6 one if there is no IPv4), where one
+// is expected if the machine's vendor, as `product_name_file` tells it, is Google.
+// NO_GCE_CHECK=true: none.
 MetadataAddress FindMetadataAddress(
     const Environment& environment,
     const std::string& product_name_file = "/sys/class/dmi/id/product_name");
@@ -45,13 +46,17 @@ struct VmIdentity {
 // Thread-safe. Never goes through a proxy.
 //
 // Errors: NotFound if the server has no such value; Unavailable, transient, if it does not answer,
-// or somebody else does, though it must be there (after 30 s of patience); FailedPrecondition if
+// or somebody else does, though it must be there (after `patience`); FailedPrecondition if
 // this is not a VM of Google (then found out within a second, once, and remembered).
 class MetadataServer {
  public:
-  // Borrows transport and clock.
-  MetadataServer(MetadataAddress address, HttpTransport& transport, Clock& clock)
-      : address_(std::move(address)), transport_(transport), clock_(clock) {}
+  // In the first seconds of a VM or a pod connections may be refused.
+  static constexpr absl::Duration kPatience = absl::Seconds(30);
+
+  // Borrows transport and clock. `patience`: how long a server that must be there is waited for.
+  MetadataServer(MetadataAddress address, HttpTransport& transport, Clock& clock,
+                 absl::Duration patience = kPatience)
+      : address_(std::move(address)), transport_(transport), clock_(clock), patience_(patience) {}
 
   const std::string& host() const { return address_.host; }
 
@@ -85,6 +90,7 @@ class MetadataServer {
   const MetadataAddress address_;
   HttpTransport& transport_;
   Clock& clock_;
+  const absl::Duration patience_;
   Mutex mutex_;
   Presence presence_ ABSL_GUARDED_BY(mutex_) = Presence::kUnknown;
 };

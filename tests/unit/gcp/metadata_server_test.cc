@@ -210,6 +210,10 @@ TEST(MetadataAddressTest, AVariableMeansThatThereIsAServer) {
   EXPECT_EQ(find({{"GCE_METADATA_ROOT", "http://h:2/"}}).host, "h:2");
   EXPECT_EQ(find({{"GCE_METADATA_IP", "1.2.3.4"}}).host, "1.2.3.4");
   EXPECT_FALSE(find({{"GCE_METADATA_IP", "1.2.3.4"}}).expected);
+  EXPECT_EQ(find({{"GCE_METADATA_IP", "fd20:ce::254"}}).host, "[fd20:ce::254]");
+  EXPECT_EQ(find({{"GCE_METADATA_HOST", "fd20:ce::254"}}).host, "[fd20:ce::254]");
+  EXPECT_EQ(find({{"GCE_METADATA_HOST", "[fd20:ce::254]"}}).host, "[fd20:ce::254]");
+  EXPECT_EQ(find({{"GCE_METADATA_HOST", "[fd20:ce::254]:80"}}).host, "[fd20:ce::254]:80");
   EXPECT_EQ(find({}).host, "169.254.169.254");
   EXPECT_FALSE(find({}).expected);
   EXPECT_EQ(find({{"NO_GCE_CHECK", "True"}}).host, "");

@@ -1,0 +1,14 @@
+// Numeric IP addresses, IPv4 and IPv6.
+#pragma once
+
+#include <string>
+
+namespace sparkles {
+
+// True of "10.0.0.1" and of "fd20::1" without brackets.
+bool IsIpAddress(const std::string& text);
+
+// True if this machine has a route to the numeric address `ip`. Nothing is sent.
+bool HasRouteTo(const std::string& ip);
+
+}  // namespace sparkles

@@ -1,0 +1,49 @@
+"""Commands that a person waits for end soon, and say why, where nothing answers."""
+import socket
+import time
+import unittest
+
+from cloud_lab import make_certificate
+from harness import LabTest
+
+
+class NoAnswer(LabTest):
+    def take_port(self, listens):
+        """A port that refuses connections, or takes them and says nothing."""
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        sock.bind(("127.0.0.1", 0))
+        if listens:
+            sock.listen()
+        return f"127.0.0.1:{sock.getsockname()[1]}"
+
+    def run_within(self, seconds, *arguments, **environment):
+        """What a command says that fails within so many seconds."""
+        started = time.monotonic()
+        worker = self.lab.run(*arguments, environment=environment)
+        self.assertEqual(worker.exit_code, 1, worker.stderr)
+        self.assertLess(time.monotonic() - started, seconds)
+        return worker.stderr
+
+    def test_fetch_ends_without_credentials(self):
+        for listens in (False, True):
+            metadata = self.take_port(listens)
+            with self.subTest(listens=listens):
+                said = self.run_within(
+                    30, "fetch", "--src", "gs://lab/a", "--dst", self.lab.folder / "a",
+                    GCE_METADATA_HOST=metadata, HOME=str(self.lab.folder), CLOUDSDK_CONFIG="",
+                    GOOGLE_APPLICATION_CREDENTIALS="", STORAGE_EMULATOR_HOST="")
+                self.assertIn("no credentials for Google Cloud", said)
+                self.assertIn(metadata, said)
+                self.assertFalse((self.lab.folder / "a").exists())
+
+    def test_status_names_a_silent_port(self):
+        certificate, _ = make_certificate(str(self.lab.folder))
+        address = self.take_port(listens=True)
+        said = self.run_within(30, "status", "--address", address, "--certFile", certificate,
+                               SPARKLES_MONITOR_SECRET="secret")
+        self.assertIn(f"{address}: nothing answered within 20s", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
