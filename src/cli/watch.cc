@@ -5,10 +5,12 @@
 #include <iostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -18,6 +20,7 @@
 #include "cli/log_printer.h"
 #include "cli/machine_report.h"
 #include "gcp/environment.h"
+#include "http/host_lookup.h"
 #include "monitor/client.h"
 #include "worker/exit_code.h"
 
@@ -26,6 +29,7 @@ namespace {
 
 constexpr char kSecretVariable[] = "SPARKLES_MONITOR_SECRET";
 constexpr size_t kMaxKeyFile = 1 << 20;
+constexpr absl::Duration kLookupPatience = absl::Seconds(5);
 
 // `text` without the blanks and line ends that editors, echo and Windows put behind a secret.
 absl::StatusOr<std::string> ParseSecret(absl::string_view text, absl::string_view source) {
@@ -72,6 +76,21 @@ absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
   return status;
 }
 
+// The numeric addresses as gRPC takes them, all of one family; empty if none is found.
+std::string TargetOf(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || address[0] == '[') return "";
+  const HostAddresses found = LookUpHost(address.substr(0, colon), kLookupPatience, nullptr);
+  if (found.ips.empty()) return "";
+  const bool ipv6 = absl::StrContains(found.ips.front(), ':');
+  std::vector<std::string> peers;
+  for (const std::string& ip : found.ips) {
+    if (absl::StrContains(ip, ':') != ipv6) continue;
+    peers.push_back(absl::StrCat(ipv6 ? "[" : "", ip, ipv6 ? "]" : "", address.substr(colon)));
+  }
+  return absl::StrCat(ipv6 ? "ipv6:" : "ipv4:", absl::StrJoin(peers, ","));
+}
+
 absl::Status PrintStatus(MonitorClient& client, const WatchOptions&) {
   SystemClock clock;
   ASSIGN_OR_RETURN(const std::string report,
@@ -97,7 +116,8 @@ int Watch(absl::string_view command, const WatchOptions& options,
   if (!secret.ok()) return fail(secret.status(), kExitUsage);
   const auto certificate = ReadCertificate(options.cert_file);
   if (!certificate.ok()) return fail(certificate.status(), kExitUsage);
-  MonitorClient client(options.address, *certificate, *std::move(secret));
+  MonitorClient client(options.address, *certificate, *std::move(secret),
+                       TargetOf(options.address));
   const absl::Status done = Explain(body(client, options), options);
   return done.ok() ? kExitDone : fail(done, kExitFailed);
 }

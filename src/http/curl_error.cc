@@ -45,6 +45,9 @@ std::string TimeoutText(const HttpRequest& request, bool sent) {
 std::string Reason(const CurlFailure& failure) {
   // Once a request is on its way only the answer's protocol can be unsupported.
   if (failure.code == CURLE_UNSUPPORTED_PROTOCOL && failure.sent) return "the answer is not HTTP";
+  if (failure.connect_code >= 500) {
+    return absl::StrCat("the proxy answers with HTTP ", failure.connect_code);
+  }
   std::string reason = curl_easy_strerror(failure.code);
   if (failure.code == CURLE_SSL_CONNECT_ERROR && !failure.tls_detail.empty()) {
     absl::StrAppend(&reason, ": ", CutText(PrintableText(failure.tls_detail), 300));
@@ -56,23 +59,35 @@ std::string Reason(const CurlFailure& failure) {
   return reason;
 }
 
+// What failed: the host, or the proxy on the way to it.
+std::string Subject(absl::string_view host, const CurlFailure& failure) {
+  if (failure.proxy.empty()) return std::string(host);
+  const bool unreachable =
+      failure.code == CURLE_COULDNT_CONNECT || failure.code == CURLE_COULDNT_RESOLVE_PROXY;
+  return absl::StrCat(host,
+                      unreachable && failure.connect_code == 0 ? ": cannot reach the proxy "
+                                                               : ", through the proxy ",
+                      failure.proxy);
+}
+
 }  // namespace
 
 absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
                            absl::string_view ca_origin, const CurlFailure& failure) {
+  const std::string subject = Subject(host, failure);
   if (failure.code == CURLE_URL_MALFORMAT) {
     return MachineFault(
         absl::InvalidArgumentError(absl::StrCat(host, ": libcurl cannot use the URL")));
   }
   if (IsRefusedCertificate(failure.code)) {
     return MachineFault(absl::FailedPreconditionError(absl::StrCat(
-        host, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
+        subject, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
         "; if this server, or a proxy before it, has roots of its own, name them in "
         "SSL_CERT_FILE)")));
   }
   if (IsUnknownName(failure.code) && access(kResolverFile, F_OK) != 0) {
     return MachineFault(absl::FailedPreconditionError(
-        absl::StrCat(host, ": the name cannot be resolved: there is no ", kResolverFile,
+        absl::StrCat(subject, ": the name cannot be resolved: there is no ", kResolverFile,
                      ", which names the servers to ask, and /etc/hosts does not have it")));
   }
   // Of what libcurl gets from outside, only proxies reach it unchecked.
@@ -82,14 +97,14 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
   }
   if (failure.connect_code >= 400 && failure.connect_code < 500) {
     return MachineFault(absl::FailedPreconditionError(
-        absl::StrCat(host, ": the proxy refuses with HTTP ", failure.connect_code)));
+        absl::StrCat(subject, ": the proxy refuses with HTTP ", failure.connect_code)));
   }
   if (failure.code == CURLE_OPERATION_TIMEDOUT) {
-    return Transient(
-        absl::DeadlineExceededError(absl::StrCat(host, ": ", TimeoutText(request, failure.sent))),
-        failure.maybe_applied);
+    return Transient(absl::DeadlineExceededError(
+                         absl::StrCat(subject, ": ", TimeoutText(request, failure.sent))),
+                     failure.maybe_applied);
   }
-  return Transient(absl::UnavailableError(absl::StrCat(host, ": ", Reason(failure))),
+  return Transient(absl::UnavailableError(absl::StrCat(subject, ": ", Reason(failure))),
                    failure.maybe_applied);
 }
 

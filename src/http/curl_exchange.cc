@@ -29,15 +29,8 @@ constexpr uint64_t kLeastUploadBuffer = 16 << 10;
 constexpr uint64_t kMostUploadBuffer = 64 << 10;
 // No server of ours sends as much; it bounds what a mad one can make us hold.
 constexpr size_t kMaxHeaderBytes = 256 << 10;
+constexpr size_t kMaxHeaderLineBytes = 100 << 10;  // libcurl's
 constexpr std::chrono::milliseconds kProgressInterval{1000};
-
-// A token of RFC 9110, section 5.6.2.
-bool IsHeaderName(absl::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::StrContains("!#$%&'*+-.^_`|~", c);
-  });
-}
 
 // One line: line ends, of a folded header or a bare LF that libcurl passes on, are spaces as RFC
 // 9112, section 5.2 and RFC 9110, section 5.5 have it.
@@ -74,7 +67,7 @@ curl_socket_t OpenSocket(void*, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-void SetConnection(const HttpRequest& request, Options& options) {
+void SetConnection(const HttpRequest& request, const CurlRoute& route, Options& options) {
   options.Pointer(CURLOPT_PROTOCOLS_STR, "http,https");
   options.Number(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   options.Number(CURLOPT_FOLLOWLOCATION, 0);
@@ -85,8 +78,9 @@ void SetConnection(const HttpRequest& request, Options& options) {
   // Else giving up waits for a name server that does not answer.
   options.Number(CURLOPT_QUICK_EXIT, 1);
   options.Pointer(CURLOPT_OPENSOCKETFUNCTION, &OpenSocket);
-  options.Number(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout));
-  options.Number(CURLOPT_TIMEOUT_MS, Milliseconds(request.timeout));
+  options.Number(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout - route.spent));
+  options.Number(CURLOPT_TIMEOUT_MS, Milliseconds(request.timeout - route.spent));
+  if (route.addresses != nullptr) options.Pointer(CURLOPT_RESOLVE, route.addresses.get());
   options.Number(CURLOPT_BUFFERSIZE, request.on_body ? kStreamBuffer : kAnswerBuffer);
   options.Number(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
   if (request.accept_compressed) options.Pointer(CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -103,10 +97,11 @@ void SetConnection(const HttpRequest& request, Options& options) {
 }  // namespace
 
 CurlExchange::CurlExchange(const HttpRequest& request, const HttpTarget& target,
-                           const TrustedRoots& roots)
+                           const TrustedRoots& roots, const CurlRoute& route)
     : request_(request),
       target_(target),
       roots_(roots),
+      route_(route),
       body_bytes_(BodyBytes(request)),
       last_move_(Steady::now()),
       last_progress_(last_move_) {}
@@ -115,7 +110,7 @@ absl::Status CurlExchange::SetOptions() {
   headers_ = MakeHeaderList(request_);
   if (headers_ == nullptr) return absl::ResourceExhaustedError("out of memory");
   Options options(easy_);
-  SetConnection(request_, options);
+  SetConnection(request_, route_, options);
   options.Pointer(CURLOPT_URL, request_.url.c_str());
   options.Pointer(CURLOPT_HTTPHEADER, headers_.get());
   options.Pointer(CURLOPT_ERRORBUFFER, detail_.data());
@@ -132,6 +127,14 @@ absl::Status CurlExchange::SetOptions() {
   }
 
   void* const self = this;
+  if (!route_.resolve) {
+    options.Pointer(CURLOPT_RESOLVER_START_DATA, self);
+    options.Pointer(
+        CURLOPT_RESOLVER_START_FUNCTION, +[](void*, void*, void* exchange) -> int {
+          static_cast<CurlExchange*>(exchange)->StopAtName();
+          return 1;
+        });
+  }
   options.Pointer(CURLOPT_PREREQDATA, self);
   options.Pointer(
       CURLOPT_PREREQFUNCTION, +[](void* exchange, char*, char*, int, int) -> int {
@@ -148,8 +151,7 @@ absl::Status CurlExchange::SetOptions() {
   options.Pointer(CURLOPT_HEADERDATA, self);
   options.Pointer(
       CURLOPT_HEADERFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
-        static_cast<CurlExchange*>(exchange)->SeeHeadLine({data, size});
-        return size;
+        return static_cast<CurlExchange*>(exchange)->SeeHeadLine({data, size}) ? size : 0;
       });
   options.Pointer(CURLOPT_WRITEDATA, self);
   options.Pointer(
@@ -251,7 +253,15 @@ absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
   }
   CurlFailure failure;
   failure.code = code;
+  failure.proxy = route_.proxy;
   failure.tls_detail = detail_.data();
+  // libcurl's word for a line that is longer than it takes.
+  if (code == CURLE_OUT_OF_MEMORY && SentSomething() && !whole_head_) {
+    return TooLarge("a header line", kMaxHeaderLineBytes);
+  }
+  if (stopped_at_name_) {
+    needed_name_ = code == CURLE_COULDNT_RESOLVE_PROXY ? NeededName::kProxy : NeededName::kHost;
+  }
   (void)curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &failure.os_error);
   (void)curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &failure.connect_code);
   failure.sent = SentSomething();
@@ -265,10 +275,19 @@ bool CurlExchange::MayBegin() {
   return Fail(Broken());
 }
 
-void CurlExchange::SeeHeadLine(absl::string_view line) {
+void CurlExchange::StopAtName() {
+  // As in MayBegin: the connection that was kept open has died.
+  stopped_at_name_ = !SentSomething() || IsSafeMethod(request_.method);
+  if (!stopped_at_name_) (void)Fail(Broken());
+}
+
+bool CurlExchange::SeeHeadLine(absl::string_view line) {
+  head_bytes_ += line.size();
+  if (head_bytes_ > kMaxHeaderBytes) return Fail(TooLarge("headers", kMaxHeaderBytes));
   // libcurl takes a head that breaks off for a whole one.
   if (absl::StartsWith(line, "HTTP/")) whole_head_ = false;
   if (line == "\r\n" || line == "\n") whole_head_ = true;
+  return true;
 }
 
 bool CurlExchange::Trust(SSL_CTX* context) {
@@ -285,16 +304,11 @@ bool CurlExchange::TakeHead() {
   // libcurl finds one in lines that have none.
   if (status < 200 || status > 599) return Fail(Broken());
   response_.status = static_cast<int>(status);
-  size_t bytes = 0;
   const curl_header* header = nullptr;
   while ((header = curl_easy_nextheader(easy_, CURLH_HEADER, -1,
                                         const_cast<curl_header*>(header))) != nullptr) {
-    bytes += std::strlen(header->name) + std::strlen(header->value);
-    if (bytes > kMaxHeaderBytes) {
-      return Fail(TooLarge("headers", kMaxHeaderBytes));
-    }
     // What is none is nobody's: curl passes on whatever stands before a colon.
-    if (IsHeaderName(header->name)) {
+    if (IsToken(header->name)) {
       response_.headers.Add(header->name, HeaderValue(header->value));
     }
   }

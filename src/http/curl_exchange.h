@@ -27,15 +27,30 @@ struct TrustedRoots {
   std::string origin;  // for messages
 };
 
+// How the connection of an exchange is made.
+struct CurlRoute {
+  bool resolve = false;  // may libcurl resolve names? Else an exchange that needs one ends
+  CurlList addresses;    // "+HOST:PORT:IP,IP", so that libcurl needs no name; may be null
+  std::string proxy;     // for messages; empty: none
+  absl::Duration spent;  // on finding addresses; it counts towards the request's time limits
+};
+
+enum class NeededName { kNone, kHost, kProxy };
+
 // Used once, on one thread. Borrows all that it refers to.
 class CurlExchange {
  public:
-  CurlExchange(const HttpRequest& request, const HttpTarget& target, const TrustedRoots& roots);
+  CurlExchange(const HttpRequest& request, const HttpTarget& target, const TrustedRoots& roots,
+               const CurlRoute& route);
   CurlExchange(const CurlExchange&) = delete;
   CurlExchange& operator=(const CurlExchange&) = delete;
 
   // The handles may be used for another exchange afterwards, whatever the outcome.
   absl::StatusOr<HttpResponse> Run(CURLM* multi, CURL* easy);
+
+  // Whose name libcurl had to know when Run ended for it. Nothing has been sent then, or only what
+  // may be sent twice; another exchange, on other handles, is to be made with its addresses.
+  NeededName needed_name() const { return needed_name_; }
 
  private:
   using Time = std::chrono::steady_clock::time_point;
@@ -48,8 +63,9 @@ class CurlExchange {
 
   // What libcurl calls; a false result makes it give up, with the reason in error_.
   bool MayBegin();
+  void StopAtName();
   bool Trust(SSL_CTX* context);
-  void SeeHeadLine(absl::string_view line);
+  bool SeeHeadLine(absl::string_view line);
   bool TakeHead();
   bool TakeBody(absl::string_view piece);
   bool GiveBody(char* buffer, size_t capacity, size_t& count);
@@ -66,16 +82,20 @@ class CurlExchange {
   const HttpRequest& request_;
   const HttpTarget& target_;
   const TrustedRoots& roots_;
+  const CurlRoute& route_;
   const uint64_t body_bytes_;
   CURL* easy_ = nullptr;
   CurlList headers_;
   std::array<char, CURL_ERROR_SIZE> detail_{};
 
   HttpResponse response_;
+  size_t head_bytes_ = 0;
   bool whole_head_ = false;          // the empty line at its end has come
   bool has_head_ = false;            // it is in response_
   std::optional<long> head_before_;  // bytes of heads for a proxy, before ours first began
   uint64_t handed_out_ = 0;          // how many bytes of the body libcurl has
+  bool stopped_at_name_ = false;
+  NeededName needed_name_ = NeededName::kNone;
   absl::Status error_;  // ours, or of a source, sink or on_progress: goes before libcurl's
 
   // When so much had moved that it is no stall, and how many bytes that were.

@@ -6,10 +6,9 @@
 #include "base/status.h"
 
 namespace sparkles {
-namespace {
 
-absl::StatusOr<CurlSlot> MakeSlot(const std::string& origin) {
-  CurlSlot slot{origin, CurlMulti(curl_multi_init()), CurlEasy(curl_easy_init())};
+absl::StatusOr<CurlSlot> MakeCurlSlot(const std::string& origin) {
+  CurlSlot slot{origin, "", CurlMulti(curl_multi_init()), CurlEasy(curl_easy_init())};
   if (slot.multi == nullptr || slot.easy == nullptr ||
       curl_multi_setopt(slot.multi.get(), CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK) {
     return MachineFault(
@@ -17,8 +16,6 @@ absl::StatusOr<CurlSlot> MakeSlot(const std::string& origin) {
   }
   return slot;
 }
-
-}  // namespace
 
 absl::StatusOr<CurlSlot> CurlPool::Take(const std::string& origin) {
   {
@@ -31,7 +28,7 @@ absl::StatusOr<CurlSlot> CurlPool::Take(const std::string& origin) {
       return slot;
     }
   }
-  return MakeSlot(origin);
+  return MakeCurlSlot(origin);
 }
 
 void CurlPool::Return(CurlSlot slot) {

@@ -15,9 +15,13 @@ namespace sparkles {
 
 struct CurlSlot {
   std::string origin;
-  CurlMulti multi;  // has the connection
-  CurlEasy easy;    // destroyed first
+  std::string proxy;  // what the connection goes through, for messages; empty: nothing
+  CurlMulti multi;    // has the connection
+  CurlEasy easy;      // destroyed first
 };
+
+// A machine fault if there is no memory or no descriptor for it.
+absl::StatusOr<CurlSlot> MakeCurlSlot(const std::string& origin);
 
 // Thread-safe.
 class CurlPool {

@@ -4,7 +4,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace sparkles {
 namespace {
@@ -17,14 +19,6 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return "";
   return CurlText(text).get();
-}
-
-// A token of RFC 9110.
-bool IsToken(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::StrContains("!#$%&'*+-.^_`|~", c);
-  });
 }
 
 bool IsFieldValue(absl::string_view text) {
@@ -64,10 +58,20 @@ absl::StatusOr<HttpTarget> ParseTarget(const std::string& url) {
   const std::string host = Part(parsed.get(), CURLUPART_HOST);
   const std::string port = Part(parsed.get(), CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   HttpTarget target;
+  target.scheme = scheme;
+  target.name = std::string(absl::StripPrefix(absl::StripSuffix(host, "]"), "["));
+  (void)absl::SimpleAtoi(Part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT), &target.port);
   target.host = port.empty() ? host : absl::StrCat(host, ":", port);
   target.origin = absl::StrCat(scheme, "://", host, ":",
                                Part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
   return target;
+}
+
+bool IsToken(absl::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("!#$%&'*+-.^_`|~", c);
+  });
 }
 
 absl::Status CheckRequest(const HttpRequest& request) {

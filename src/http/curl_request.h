@@ -13,6 +13,9 @@
 namespace sparkles {
 
 struct HttpTarget {
+  std::string scheme;  // "https"
+  std::string name;    // the host without port and brackets
+  int port = 0;
   std::string origin;  // "https://host:443": what a connection can be used again for
   std::string host;    // "host", or "host:8080" where the port is not the usual one: for messages
 };
@@ -20,6 +23,9 @@ struct HttpTarget {
 // InvalidArgument, without the URL, unless it is http or https, without user, password and
 // fragment, all printable ASCII.
 absl::StatusOr<HttpTarget> ParseTarget(const std::string& url);
+
+// True of what a method or a header's name may be: a token of RFC 9110, section 5.6.2.
+bool IsToken(absl::string_view text);
 
 // InvalidArgument if a method or header could smuggle in another line, or if a GET has a body.
 absl::Status CheckRequest(const HttpRequest& request);

@@ -1,22 +1,39 @@
 #include "http/curl_transport.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "base/status.h"
+#include "http/curl_proxy.h"
+#include "http/ip_address.h"
 
 namespace sparkles {
 namespace {
 
 // More than the transfers that run at once (storage and queue together), and few descriptors.
 constexpr size_t kMaxIdleConnections = 64;
+// Three rounds over one name server (host_lookup.cc) take 4.9 s.
+constexpr absl::Duration kLongestLookup = absl::Seconds(5);
+
+std::string EnvironmentOfProcess(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): libcurl does the same
+  return value == nullptr ? "" : value;
+}
 
 }  // namespace
 
-CurlTransport::CurlTransport(CaRoots ca_roots)
+CurlTransport::CurlTransport(CaRoots ca_roots, HostLookup look_up)
     : ca_roots_(std::move(ca_roots)),
       trusted_{[this] { return Roots(); }, ca_roots_.origin},
-      pool_(kMaxIdleConnections) {
+      pool_(kMaxIdleConnections),
+      hosts_(std::move(look_up)) {
   // Thread-safe, and done once however often it is called. If it fails so does making a handle.
   (void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
@@ -31,12 +48,47 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
     return absl::CancelledError(absl::StrCat(target.host, ": ", request.cancel->reason()));
   }
   ASSIGN_OR_RETURN(CurlSlot slot, pool_.Take(target.origin));
-  absl::StatusOr<HttpResponse> response =
-      CurlExchange(request, target, trusted_).Run(slot.multi.get(), slot.easy.get());
+  CurlRoute route;
+  route.proxy = slot.proxy;
+  CurlExchange exchange(request, target, trusted_, route);
+  absl::StatusOr<HttpResponse> response = exchange.Run(slot.multi.get(), slot.easy.get());
+  if (exchange.needed_name() != NeededName::kNone) {
+    const CurlRoute found = FindRoute(request, target, exchange.needed_name());
+    ASSIGN_OR_RETURN(slot, MakeCurlSlot(target.origin));
+    slot.proxy = found.proxy;
+    response =
+        CurlExchange(request, target, trusted_, found).Run(slot.multi.get(), slot.easy.get());
+  }
   // Of a failure it can keep a connection in an unknown state, and more: after a name that could
   // not be resolved libcurl 7.88 refuses some options for as long as the handle lives.
   if (response.ok()) pool_.Return(std::move(slot));
   return response;
+}
+
+CurlRoute CurlTransport::FindRoute(const HttpRequest& request, const HttpTarget& target,
+                                   NeededName needed) {
+  CurlRoute route;
+  route.resolve = true;
+  std::string name = target.name;
+  int port = target.port;
+  if (needed == NeededName::kProxy) {
+    const std::optional<ProxyAddress> proxy = FindProxy(target.scheme, EnvironmentOfProcess);
+    if (!proxy) return route;
+    name = proxy->host;
+    port = proxy->port;
+    route.proxy = DescribeProxy(*proxy);
+  }
+  if (IsIpAddress(name)) return route;
+  const auto started = std::chrono::steady_clock::now();
+  // The rest of the time is for libcurl.
+  const absl::Duration patience =
+      std::min({request.connect_timeout / 2, request.timeout / 2, kLongestLookup});
+  const std::vector<std::string> ips = hosts_.Find(name, patience, request.cancel);
+  route.spent = absl::FromChrono(std::chrono::steady_clock::now() - started);
+  if (ips.empty()) return route;
+  const std::string entry = absl::StrCat("+", name, ":", port, ":", absl::StrJoin(ips, ","));
+  route.addresses = CurlList(curl_slist_append(nullptr, entry.c_str()));
+  return route;
 }
 
 absl::StatusOr<X509_STORE*> CurlTransport::Roots() {
@@ -47,6 +99,6 @@ absl::StatusOr<X509_STORE*> CurlTransport::Roots() {
   return store_.get();
 }
 
-std::string HttpLibraryVersions() { return curl_version(); }
+std::string HttpLibraryVersions() { return absl::StrCat(curl_version(), " ", HostLookupVersion()); }
 
 }  // namespace sparkles

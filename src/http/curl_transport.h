@@ -9,6 +9,7 @@
 #include "http/ca_roots.h"
 #include "http/curl_exchange.h"
 #include "http/curl_pool.h"
+#include "http/host_cache.h"
 #include "http/transport.h"
 
 namespace sparkles {
@@ -19,7 +20,7 @@ namespace sparkles {
 // The process must ignore SIGPIPE: OpenSSL writes to connections that the other side has closed.
 class CurlTransport : public HttpTransport {
  public:
-  explicit CurlTransport(CaRoots ca_roots);
+  explicit CurlTransport(CaRoots ca_roots, HostLookup look_up = LookUpHost);
   CurlTransport(const CurlTransport&) = delete;
   CurlTransport& operator=(const CurlTransport&) = delete;
 
@@ -29,15 +30,19 @@ class CurlTransport : public HttpTransport {
   // Valid as long as this object is. Read at the first connection with TLS, and again only while
   // that fails.
   absl::StatusOr<X509_STORE*> Roots();
+  // A route to the host or proxy whose name is needed. Where no address is found, libcurl may ask
+  // the C library, which knows other sources too (NIS, mDNS).
+  CurlRoute FindRoute(const HttpRequest& request, const HttpTarget& target, NeededName needed);
 
   const CaRoots ca_roots_;
   const TrustedRoots trusted_;
   CurlPool pool_;
+  HostCache hosts_;
   Mutex mutex_;
   X509Store store_ ABSL_GUARDED_BY(mutex_);
 };
 
-// What this program is linked with, as curl says it: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13".
+// What this program is linked with: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13 c-ares/1.18.1".
 std::string HttpLibraryVersions();
 
 }  // namespace sparkles

@@ -20,7 +20,7 @@ namespace {
 // Room for the fields around the data of the longest reply; other workers may know no such limit.
 constexpr int kMaxMessage = 4 << 20;
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address, const std::string& certificate) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& target, const std::string& certificate) {
   if (std::getenv("GRPC_VERBOSITY") == nullptr) {     // NOLINT(concurrency-mt-unsafe)
     gpr_set_log_function([](gpr_log_func_args*) {});  // what fails is in the call's status
   }
@@ -30,7 +30,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const std::st
   // The name in the certificate of every cluster.
   arguments.SetSslTargetNameOverride("sparkles.server");
   arguments.SetMaxReceiveMessageSize(kMaxMessage);
-  return grpc::CreateCustomChannel(address, grpc::SslCredentials(tls), arguments);
+  return grpc::CreateCustomChannel(target, grpc::SslCredentials(tls), arguments);
 }
 
 void Prepare(grpc::ClientContext& context, const std::string& secret) {
@@ -62,10 +62,10 @@ bool MonitorClient::CanSend(absl::string_view secret) {
 }
 
 MonitorClient::MonitorClient(std::string address, const std::string& certificate,
-                             std::string secret)
+                             std::string secret, const std::string& target)
     : address_(std::move(address)),
       secret_(std::move(secret)),
-      stub_(std::make_unique<Stub>(Connect(address_, certificate))) {}
+      stub_(std::make_unique<Stub>(Connect(target.empty() ? address_ : target, certificate))) {}
 
 MonitorClient::~MonitorClient() = default;
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "http/curl_transport.h"
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
@@ -81,6 +82,51 @@ TEST_F(CurlTransportProxy, ProxyThatIsNotThereIsATransientError) {
   EXPECT_TRUE(IsTransient(status)) << status;
   EXPECT_FALSE(MaybeApplied(status)) << status;
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+}
+
+TEST_F(CurlTransportProxy, DeadProxyIsNamedAsTheProxy) {
+  const RefusingPort port;
+  UseProxyAt("https_proxy", port.host());
+  const absl::Status refused = transport_.Send(Get("https://nowhere.invalid/")).status();
+  EXPECT_THAT(std::string(refused.message()),
+              StartsWith("nowhere.invalid: cannot reach the proxy " + port.host() +
+                         " (see https_proxy): "));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("Connection refused"));
+
+  UseProxyAt("https_proxy", std::string(64, 'a') + ".example:3128");
+  const absl::Status unknown = transport_.Send(Get("https://nowhere.invalid/")).status();
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("cannot reach the proxy aaaa"));
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("resolve"));
+
+  LoopbackServer silent([](LoopbackConnection& connection) { connection.WaitForEnd(); });
+  UseProxy("https_proxy", silent);
+  HttpRequest request = Get("https://nowhere.invalid/");
+  request.connect_timeout = absl::Milliseconds(100);
+  const absl::Status late = transport_.Send(request).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
+  EXPECT_THAT(std::string(late.message()),
+              StartsWith("nowhere.invalid, through the proxy " + silent.host()));
+}
+
+TEST_F(CurlTransportProxy, ServerErrorOfAProxyIsQuoted) {
+  LoopbackServer proxy([](LoopbackConnection& connection) {
+    (void)connection.ReadRequest();
+    connection.Answer(503);
+  });
+  UseProxy("https_proxy", proxy);
+  const absl::Status status = transport_.Send(Get("https://nowhere.invalid/")).status();
+  EXPECT_TRUE(IsTransient(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the proxy answers with HTTP 503"));
+}
+
+TEST_F(CurlTransportProxy, NameOfAProxyIsLookedUp) {
+  LoopbackServer proxy(AlwaysAnswer("from the proxy"));
+  UseProxyAt("http_proxy", absl::StrReplaceAll(proxy.host(), {{"127.0.0.1", "proxy.test"}}));
+  CurlTransport transport(CaRoots{}, [](const std::string& host, absl::Duration,
+                                        const CancelToken*) {
+    return host == "proxy.test" ? HostAddresses{{"127.0.0.1"}, absl::Minutes(1)} : HostAddresses{};
+  });
+  EXPECT_EQ(transport.Send(Get("http://nowhere.invalid/"))->body, "from the proxy");
 }
 
 }  // namespace

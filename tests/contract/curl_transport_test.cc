@@ -47,6 +47,19 @@ BodySource SourceOf(std::string bytes, size_t at_most = 1000) {
   };
 }
 
+TEST(CurlTransport, LongerBodyThanAllowedIsRefused) {
+  LoopbackServer server(AlwaysAnswer("12345678901"));
+  CurlTransport transport{CaRoots{}};
+  HttpRequest request = Get(server.url());
+  request.max_body_bytes = 11;
+  EXPECT_TRUE(transport.Send(request).ok());
+  request.max_body_bytes = 10;
+  const absl::Status status = transport.Send(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(IsTransient(status));
+  EXPECT_TRUE(MaybeApplied(status));
+}
+
 TEST(CurlTransport, OneConnectionServesManyRequests) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport{CaRoots{}};

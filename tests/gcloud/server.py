@@ -28,9 +28,10 @@ KEPT_BODY = 1 << 20  # bytes of a request's body that are kept for a test to loo
 
 
 class Server:
-    """`port` 0 takes a free one. `certificate`: (certificate file, key file) of the real hosts."""
+    """`port` 0 takes a free one. `certificate`: (certificate file, key file) of the real hosts.
+    `host`: the numeric address to listen at, IPv4 or IPv6."""
 
-    def __init__(self, port=0, emulator=None, certificate=None, latency=0.0):
+    def __init__(self, port=0, emulator=None, certificate=None, latency=0.0, host="127.0.0.1"):
         self.storage = Storage()
         self.tokens = Tokens()
         self.oauth = OAuth(self.tokens)
@@ -50,8 +51,9 @@ class Server:
         self._connections = set()
         self._requests = []
         self.port = port or free_port()
-        self._listener = self._listen(self.port)
-        self.address = f"127.0.0.1:{self.port}"
+        self.host = host
+        self._listener = self._listen()
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._accept()
 
     # --- what a test asks
@@ -71,11 +73,10 @@ class Server:
 
     # --- up and down
 
-    @staticmethod
-    def _listen(port):
-        listener = socket.socket()
+    def _listen(self):
+        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((self.host, self.port))
         listener.listen(512)
         return listener
 
@@ -97,7 +98,7 @@ class Server:
 
     def come_back(self):
         if self._listener is None:
-            self._listener = self._listen(self.port)
+            self._listener = self._listen()
             self._accept()
 
     def close(self):

@@ -12,7 +12,7 @@ DIST = pathlib.Path(BINARY).parent
 SBOM = DIST / "sparklesworker.spdx.json"
 SOURCES = pathlib.Path(__file__).parents[2] / "third_party/static/sources.txt"
 # What every build has in it, whatever else is added to it.
-ALWAYS = {"abseil", "ca-certificates", "cli11", "curl", "llvm-toolchain-19", "musl",
+ALWAYS = {"abseil", "c-ares", "ca-certificates", "cli11", "curl", "llvm-toolchain-19", "musl",
           "nlohmann-json3", "openssl", "zlib"}
 
 
@@ -64,6 +64,7 @@ class Dist(unittest.TestCase):
         said = subprocess.run([BINARY, "version", "--verbose"], capture_output=True, text=True,
                               check=True).stdout
         for name, mark in (("openssl", "OpenSSL/"), ("curl", "libcurl/"), ("zlib", "zlib/"),
+                           ("c-ares", "c-ares/"),
                            ("ca-certificates", "ca-certificates ")):
             version = self.libraries[name]["versionInfo"].rpartition(":")[2]
             self.assertIn(mark + re.match(r"[\d.]*\d", version)[0], said)

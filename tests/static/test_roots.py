@@ -197,7 +197,7 @@ class Images(RootTest):
 
 
 class Names(RootTest):
-    """Names are resolved by musl: /etc/hosts, then the servers of /etc/resolv.conf."""
+    """Names come from /etc/hosts, then from the servers of /etc/resolv.conf."""
 
     def setUp(self):
         self.make(shell=False)

@@ -12,6 +12,7 @@ ARCHIVES = (
     ("libaddress_sorting.", "grpc"),
     ("libc++", "llvm-toolchain-19"),
     ("libc.", "musl"),
+    ("libcares.", "c-ares"),
     ("libclang_rt.", "llvm-toolchain-19"),
     ("libcrypto.", "openssl"),
     ("libcurl.", "curl"),

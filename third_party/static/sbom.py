@@ -19,6 +19,7 @@ import linked
 # SPDX's names of the licences that the code in question has; the texts are Debian's copyright files.
 LICENCES = {
     "abseil": "Apache-2.0",
+    "c-ares": "MIT AND ISC",
     "ca-certificates": "MPL-2.0",
     "cli11": "BSD-3-Clause",
     "curl": "curl",

@@ -1,0 +1,43 @@
+#include "http/host_cache.h"
+
+#include <utility>
+
+namespace sparkles {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+// How soon a waiting thread sees that it is cancelled.
+constexpr absl::Duration kCancelPoll = absl::Milliseconds(50);
+
+bool IsCancelled(const CancelToken* cancel) { return cancel != nullptr && cancel->cancelled(); }
+
+}  // namespace
+
+std::vector<std::string> HostCache::Find(const std::string& host, absl::Duration patience,
+                                         const CancelToken* cancel) {
+  const Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(patience);
+  {
+    MutexLock lock(mutex_);
+    Entry& entry = entries_[host];
+    const uint64_t lookups = entry.lookups;
+    while (entry.looking && Steady::now() < end && !IsCancelled(cancel)) {
+      ended_.WaitFor(mutex_, kCancelPoll);
+    }
+    if (entry.lookups != lookups || Steady::now() < entry.good_until) return entry.ips;
+    if (entry.looking || IsCancelled(cancel)) return {};
+    entry.looking = true;
+  }
+  HostAddresses found = look_up_(host, patience, cancel);
+  MutexLock lock(mutex_);
+  Entry& entry = entries_[host];
+  entry.looking = false;
+  if (!IsCancelled(cancel)) ++entry.lookups;
+  entry.ips = std::move(found.ips);
+  entry.good_until = entry.ips.empty() ? Steady::time_point()
+                                       : Steady::now() + absl::ToChronoNanoseconds(found.valid_for);
+  ended_.NotifyAll();
+  return entry.ips;
+}
+
+}  // namespace sparkles

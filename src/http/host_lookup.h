@@ -1,0 +1,28 @@
+// Finds the addresses of a host by its name, with c-ares: the C libraries' own resolvers do too
+// little. glibc waits 5 s for a dead name server; musl finds nothing where the IPv6 half of a
+// question fails or where an answer exceeds 512 bytes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/cancel.h"
+
+namespace sparkles {
+
+struct HostAddresses {
+  std::vector<std::string> ips;  // numeric, the preferred family first; empty if none was found
+  absl::Duration valid_for;      // how long they may be used without another lookup
+};
+
+// Looks into /etc/hosts, then asks the servers of /etc/resolv.conf for IPv4 and IPv6 addresses at
+// once. Takes at most `patience`; ends at once when `cancel` (may be null) is cancelled.
+// Thread-safe.
+HostAddresses LookUpHost(const std::string& host, absl::Duration patience,
+                         const CancelToken* cancel);
+
+// "c-ares/1.18.1".
+std::string HostLookupVersion();
+
+}  // namespace sparkles
