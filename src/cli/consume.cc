@@ -35,6 +35,7 @@
 #include "gcp/preemption_watch.h"
 #include "monitor/health.h"
 #include "monitor/health_server.h"
+#include "process/oom_watch.h"
 #include "process/posix_process_runner.h"
 #include "process/thread_stacks.h"
 #include "queue/datastore_queue.h"
@@ -368,7 +369,9 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
       .owner = identity->owner,
       .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
       .project = *project,
-      .before_hand_back = [&] { worker.EndLeftBehind(worker.stop()); }};
+      .before_hand_back = [&] { worker.EndLeftBehind(worker.stop()); },
+      .memory_mark = [] { return OomMark(); },
+      .memory_since = [](const std::string& mark) { return OomKillsSince(mark); }};
   DatastoreQueue queue(queue_options, client, clock, log, journal->get());
   DatastoreQueue hand_back_queue(queue_options, client, clock, log);
   TimedHandBack hand_back(hand_back_queue);

@@ -26,13 +26,15 @@ std::string Victim(const OomKills& oom) {
   return oom.victim.empty() ? "" : absl::StrCat("; the kernel says: ", oom.victim);
 }
 
+std::string KillsInGroup(const OomKills& oom) {
+  return absl::StrCat("the kernel killed ", oom.in_group,
+                      " of the processes in the worker's control group for lack of memory",
+                      Victim(oom));
+}
+
 std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
   if (oom.in_group > 0) {
-    return CauseOfDeath{"out_of_memory",
-                        absl::StrCat("the kernel killed ", oom.in_group,
-                                     " of the processes in the worker's control group for lack of "
-                                     "memory",
-                                     Victim(oom))};
+    return CauseOfDeath{"out_of_memory", KillsInGroup(oom)};
   }
   // Of a kill elsewhere on the machine a command that ended otherwise knows nothing.
   if (oom.on_machine > 0 && MayBeSignal(status, SIGKILL)) {
@@ -60,6 +62,10 @@ CauseOfDeath SignalCause(int number, const OomKills& oom) {
 }
 
 }  // namespace
+
+std::string LackOfMemory(const OomKills& oom) {
+  return absl::StrCat("out of memory: ", KillsInGroup(oom));
+}
 
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known) {
   const int status = exit.wait_status;

@@ -19,6 +19,9 @@ struct Circumstances {
   bool cancelled = false;     // this worker asked it to end
 };
 
+// Of kills in our control group, in words: "out of memory: ...".
+std::string LackOfMemory(const OomKills& oom);
+
 // Nothing for a command that ended with 0 in its time.
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
 

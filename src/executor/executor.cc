@@ -13,7 +13,8 @@ Executor::Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner,
       runner_(runner),
       store_(store),
       cache_(cache),
-      log_(std::move(log)) {}
+      log_(std::move(log)),
+      oom_(options_.proc_root) {}
 
 Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
                           ConfirmClaim confirm_claim) {

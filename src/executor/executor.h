@@ -37,6 +37,7 @@ struct ExecutorOptions {
   // command runs.
   std::function<void()> alive = nullptr;
   absl::Duration alive_interval = absl::Milliseconds(500);
+  std::string proc_root = "/proc";  // where kills for lack of memory are counted
 };
 
 class Executor {

@@ -24,6 +24,7 @@
 #include "executor/output_finder.h"
 #include "executor/script_output.h"
 #include "process/machine_stats.h"
+#include "process/monotonic.h"
 #include "process/wait_status.h"
 #include "storage/content_type.h"
 
@@ -37,6 +38,9 @@ constexpr size_t kMaxUnmatchedBytes = 1000;
 // A stop that goes to all processes (systemd, Slurm, SGE, a console) may end the command before the
 // worker has read its own signal: that is no end of the task.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
+// systemd (OOMPolicy=stop) ends a service for a kill for lack of memory within milliseconds. The
+// kill is seen when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
+constexpr absl::Duration kOomStopLag = absl::Seconds(2);
 // Of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
 constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
 
@@ -59,9 +63,11 @@ TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
       stager_(context.store, context.cache, context.clock, context.options.transfers,
               context.options.alive),
       uploader_(context.store, context.clock, context.options.transfers),
-      environment_(TaskEnvironment(context.options.environment, task, attempt)) {}
+      environment_(TaskEnvironment(context.options.environment, task, attempt)),
+      began_(MonotonicNow()) {}
 
 Outcome TaskRun::Run() {
+  context_.oom.Begin();
   // What a broken spec cannot tell, the queue may know.
   spec_.command_result_url = task_.command_result_url;
   spec_.stdout_url = task_.log_url;
@@ -130,10 +136,13 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                         .grace = context_.options.grace,
                         .time_limit = context_.options.time_limit,
                         .core_dumps = context_.options.core_dumps,
-                        .while_waiting = context_.options.alive,
+                        .while_waiting = [this] { Watch(); },
                         .waiting_interval = context_.options.alive_interval,
                         .stop_time = context_.options.stop_time};
+  context_.oom.Begin();
   auto exit = context_.runner.Run(command, cancel_);
+  oom_kills_ = context_.oom.End();
+  if (oom_kills_.in_group > 0) last_oom_kills_ = oom_kills_;
   if (exit.ok()) return exit;
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
   // long as the folder and the words are fine.
@@ -178,7 +187,6 @@ absl::Status TaskRun::RunCommand() {
     AddToLog(absl::StrCat("withheld from the environment: ", absl::StrJoin(withheld, " ")));
   }
   context_.log.Info("running: ", CutText(spec_.command, 300));
-  context_.oom.Begin();
   MachineSampler sampler(folder_->path());
   auto exit = RunShell(spec_.command, folder, log_->fd());
   MachineStats machine = sampler.Stop();
@@ -186,9 +194,9 @@ absl::Status TaskRun::RunCommand() {
   machine.machine_type = context_.options.machine_type;
   std::optional<CauseOfDeath> cause;
   if (exit->wait_status != 0 || exit->timed_out) {
-    cause = FindCauseOfDeath(*exit, {.oom = context_.oom.End(),
-                                     .least_free = machine.least_free,
-                                     .cancelled = cancel_.cancelled()});
+    cause = FindCauseOfDeath(
+        *exit,
+        {.oom = oom_kills_, .least_free = machine.least_free, .cancelled = cancel_.cancelled()});
   }
   if (cause) context_.log.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
   result_.run = CommandRun{ReturnCodeText(exit->wait_status),
@@ -348,6 +356,21 @@ absl::Status TaskRun::CheckClaim() const {
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();
 }
 
+void TaskRun::Watch() {
+  if (context_.options.alive) context_.options.alive();
+  context_.oom.Look();
+  NoteStop();
+}
+
+void TaskRun::NoteStop() {
+  if (cancel_.kind() != CancelKind::kHandBack) return;
+  if (!stopped_at_) stopped_at_ = MonotonicNow();
+  const std::optional<absl::Duration> killed = context_.oom.last_kill();
+  // A kill under the task before is none of this one's.
+  if (!killed || *killed < began_) return;
+  stopped_for_memory_ |= absl::AbsDuration(*stopped_at_ - *killed) <= kOomStopLag;
+}
+
 Outcome TaskRun::Complete() {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kComplete;
@@ -364,6 +387,9 @@ Outcome TaskRun::EndEarly(absl::Status status) {
       CutText(cancel_.cancelled() ? cancel_.reason() : std::string(status.message()),
               kMaxFailureReasonBytes);
   Outcome outcome;
+  NoteStop();
+  outcome.abandoned = stopped_for_memory_;
+  if (outcome.abandoned) reason = absl::StrCat(LackOfMemory(last_oom_kills_), "; then ", reason);
   outcome.failure_reason = reason;
   outcome.machine_fault = IsMachineFault(status) && !cancel_.cancelled();
   if (cancel_.kind() == CancelKind::kClaimLost) {

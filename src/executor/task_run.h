@@ -67,6 +67,10 @@ class TaskRun {
   // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;
 
+  // While a command or script runs: looks for kills for lack of memory, and for a stop.
+  void Watch();
+  // Notes whether the worker is to stop, and whether that came within seconds of such a kill.
+  void NoteStop();
   Outcome Complete();
   Outcome EndEarly(absl::Status status);
   Outcome Fail(const std::string& reason);
@@ -83,7 +87,12 @@ class TaskRun {
   std::optional<TaskLog> log_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
-  bool timed_out_ = false;  // the command, by its time limit
+  bool timed_out_ = false;                    // the command, by its time limit
+  OomKills oom_kills_;                        // while the last command or script ran
+  OomKills last_oom_kills_;                   // of the last that had one in our control group
+  const absl::Duration began_;                // MonotonicNow
+  std::optional<absl::Duration> stopped_at_;  // MonotonicNow
+  bool stopped_for_memory_ = false;
   std::optional<LateCancel> late_;
 };
 

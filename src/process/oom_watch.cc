@@ -1,6 +1,7 @@
 #include "process/oom_watch.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "process/monotonic.h"
 
 namespace sparkles {
 namespace {
@@ -68,6 +70,53 @@ int64_t Growth(const std::optional<int64_t>& before, const std::optional<int64_t
   return before && after ? std::max<int64_t>(*after - *before, 0) : 0;
 }
 
+std::string FindGroupFile(const std::string& proc_root) {
+  return FindOomCounter(ReadText(proc_root + "/self/cgroup"),
+                        ReadText(proc_root + "/self/mountinfo"))
+      .value_or("");
+}
+
+std::optional<int64_t> ReadGroupCount(const std::string& group_file) {
+  if (group_file.empty()) return std::nullopt;
+  return FindCount(ReadText(group_file), "oom_kill");
+}
+
+std::optional<int64_t> ReadMachineCount(const std::string& proc_root) {
+  return FindCount(ReadText(proc_root + "/vmstat"), "oom_kill");
+}
+
+// Tells a control group from another one of the same path, made after the first was removed.
+std::string GroupId(const std::string& group_file) {
+  struct stat info;
+  if (group_file.empty() || stat(group_file.c_str(), &info) != 0) return "-";
+  return absl::StrCat(info.st_dev, ":", info.st_ino);
+}
+
+// A mark: "BOOT GROUP COUNT_IN_GROUP COUNT_ON_MACHINE", "-" for what is not known.
+struct Mark {
+  std::string boot;
+  std::string group;
+  std::optional<int64_t> in_group;
+  std::optional<int64_t> on_machine;
+};
+
+Mark MarkOfNow(const std::string& proc_root) {
+  const std::string group_file = FindGroupFile(proc_root);
+  const std::string boot(
+      absl::StripAsciiWhitespace(ReadText(proc_root + "/sys/kernel/random/boot_id")));
+  return {boot.empty() ? "-" : boot, GroupId(group_file), ReadGroupCount(group_file),
+          ReadMachineCount(proc_root)};
+}
+
+std::string CountText(const std::optional<int64_t>& count) {
+  return count ? absl::StrCat(*count) : "-";
+}
+
+std::optional<int64_t> ParseCount(absl::string_view text) {
+  int64_t count = 0;
+  return absl::SimpleAtoi(text, &count) ? std::optional(count) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name) {
@@ -107,30 +156,26 @@ std::optional<std::string> KilledProcessOf(absl::string_view record) {
 
 OomWatch::OomWatch(const std::string& proc_root, const std::string& kernel_log)
     : proc_root_(proc_root),
-      group_file_(FindOomCounter(ReadText(proc_root + "/self/cgroup"),
-                                 ReadText(proc_root + "/self/mountinfo"))
-                      .value_or("")),
+      group_file_(FindGroupFile(proc_root)),
       kernel_log_(open(kernel_log.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
 
 void OomWatch::Begin() {
   if (kernel_log_.valid()) lseek(kernel_log_.get(), 0, SEEK_END);
-  in_group_ = CountInGroup();
-  on_machine_ = CountOnMachine();
+  in_group_ = last_in_group_ = ReadGroupCount(group_file_);
+  on_machine_ = ReadMachineCount(proc_root_);
 }
 
-std::optional<int64_t> OomWatch::CountInGroup() const {
-  if (group_file_.empty()) return std::nullopt;
-  return FindCount(ReadText(group_file_), "oom_kill");
-}
-
-std::optional<int64_t> OomWatch::CountOnMachine() const {
-  return FindCount(ReadText(proc_root_ + "/vmstat"), "oom_kill");
+void OomWatch::Look() {
+  const std::optional<int64_t> in_group = ReadGroupCount(group_file_);
+  if (Growth(last_in_group_, in_group) > 0) last_kill_ = MonotonicNow();
+  last_in_group_ = in_group;
 }
 
 OomKills OomWatch::End() {
+  Look();
   OomKills kills;
-  const std::optional<int64_t> in_group = CountInGroup();
-  const std::optional<int64_t> on_machine = CountOnMachine();
+  const std::optional<int64_t> in_group = last_in_group_;
+  const std::optional<int64_t> on_machine = ReadMachineCount(proc_root_);
   kills.in_group = Growth(in_group_, in_group);
   kills.on_machine = std::max(Growth(on_machine_, on_machine), kills.in_group);
   kills.known = (in_group_ && in_group) || (on_machine_ && on_machine);
@@ -145,6 +190,24 @@ OomKills OomWatch::End() {
     if (victim) kills.victim = *victim;
   }
   return kills;
+}
+
+std::string OomMark(const std::string& proc_root) {
+  const Mark mark = MarkOfNow(proc_root);
+  return absl::StrCat(mark.boot, " ", mark.group, " ", CountText(mark.in_group), " ",
+                      CountText(mark.on_machine));
+}
+
+std::string OomKillsSince(absl::string_view mark, const std::string& proc_root) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(mark, ' ');
+  const Mark now = MarkOfNow(proc_root);
+  if (parts.size() != 4 || parts[0] == "-" || parts[0] != now.boot) return "";
+  const int64_t in_group = parts[1] == now.group ? Growth(ParseCount(parts[2]), now.in_group) : 0;
+  const int64_t on_machine = Growth(ParseCount(parts[3]), now.on_machine);
+  if (in_group == 0 && on_machine == 0) return "";
+  return absl::StrCat("out of memory: processes that the kernel has killed since then: ",
+                      in_group > 0 ? in_group : on_machine,
+                      in_group > 0 ? " in its control group" : " on this machine");
 }
 
 }  // namespace sparkles

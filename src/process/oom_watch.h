@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/fd.h"
 
 namespace sparkles {
@@ -38,19 +39,31 @@ class OomWatch {
                     const std::string& kernel_log = "/dev/kmsg");
   // Remembers the counts of now.
   void Begin();
+  // Looks whether the count of our control group has grown. To be called every few seconds while
+  // something runs, so that last_kill() is no older than that.
+  void Look();
   // What has happened since Begin.
   OomKills End();
+  // When Look (or End) first saw the last kill in our control group (MonotonicNow), perhaps before
+  // the last Begin.
+  std::optional<absl::Duration> last_kill() const { return last_kill_; }
 
  private:
-  // Nothing where nobody counts.
-  std::optional<int64_t> CountInGroup() const;
-  std::optional<int64_t> CountOnMachine() const;
-
   const std::string proc_root_;
   std::string group_file_;  // empty: none
   UniqueFd kernel_log_;     // none if we may not read it
   std::optional<int64_t> in_group_;
   std::optional<int64_t> on_machine_;
+  std::optional<int64_t> last_in_group_;
+  std::optional<absl::Duration> last_kill_;
 };
+
+// The counts of now, as text for OomKillsSince, which another process may ask later.
+std::string OomMark(const std::string& proc_root = "/proc");
+
+// What the kernel has killed for lack of memory since `mark` was made, in words for people: in its
+// control group if that is still the same, else on the machine. Empty if there was nothing, if the
+// machine was restarted meanwhile, or if the mark cannot be read.
+std::string OomKillsSince(absl::string_view mark, const std::string& proc_root = "/proc");
 
 }  // namespace sparkles

@@ -32,6 +32,8 @@ struct JournalEntry {
   absl::Time claimed_at;  // in microseconds
   // When the claim was sent for the last time; no part of what tells claims apart.
   absl::Time sent_at = absl::InfinitePast();
+  // DatastoreQueueOptions::memory_mark of that time; no part of what tells claims apart, either.
+  std::string memory_mark = "";
 
   friend bool operator==(const JournalEntry& a, const JournalEntry& b) {
     return a.project == b.project && a.cluster == b.cluster && a.task_id == b.task_id &&

@@ -72,6 +72,7 @@ absl::Status DatastoreQueue::Announce(const TaskEntity& task, absl::Time now) {
   if (journal_ == nullptr) return absl::OkStatus();
   JournalEntry entry = EntryOf(task.id(), task.version(), now);
   entry.sent_at = clock_.Now();
+  if (options_.memory_mark) entry.memory_mark = options_.memory_mark();
   if (announced_ != entry) Unannounce();
   if (absl::Status begun = journal_->Begin(entry); !begun.ok()) {
     return CannotWriteDown(std::move(begun));

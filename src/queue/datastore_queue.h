@@ -35,6 +35,10 @@ struct DatastoreQueueOptions {
   std::string project = "";                      // for the journal
   // Ends what a dead worker has left running, before what it held is handed back; null: nothing.
   std::function<void()> before_hand_back = nullptr;
+  // What has become of this machine's memory: a mark that is written down with each claim, and what
+  // has happened since a mark, for the reason of a dead worker's hand-back. Null: not known.
+  std::function<std::string()> memory_mark = nullptr;
+  std::function<std::string(const std::string& mark)> memory_since = nullptr;
 };
 
 // From claim to finish a task costs five requests: query; lookup and commit, twice.

@@ -143,14 +143,16 @@ bool DatastoreQueue::SettleAbandoned(const JournalEntry& entry) {
   claim.task.id = entry.task_id;
   claim.version = entry.version;
   claim.claimed_at = entry.claimed_at;
-  const std::string reason =
-      absl::StrCat(kAbandonedPrefix, "its worker ended without finishing it");
+  const std::string memory = options_.memory_since ? options_.memory_since(entry.memory_mark) : "";
+  const std::string reason = absl::StrCat(kAbandonedPrefix, "its worker ended without finishing it",
+                                          memory.empty() ? "" : "; ", memory);
   const absl::Status status =
       EndClaim(entry.owner, claim, kResetEntry,
                [&](TaskEntity& task, absl::Time now) { task.HandBack(reason, now); });
   const Log log = log_.WithTask(entry.task_id);
   if (status.ok()) {
-    log.Warning("handed back: a worker of this machine had claimed it and is dead");
+    log.Warning("handed back: a worker of this machine had claimed it and is dead",
+                memory.empty() ? "" : "; ", memory);
   } else if (absl::IsAborted(status) && MayStillLand(entry)) {
     return false;  // looked at again when there is time
   } else if (absl::IsInvalidArgument(status) &&

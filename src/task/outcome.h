@@ -20,6 +20,7 @@ struct Outcome {
   std::string exit_code;       // kComplete: decimal; 128+n for signal n
   std::string failure_reason;  // why, for all but kComplete
   bool machine_fault = false;  // kHandBack: because of this machine
+  bool abandoned = false;      // kHandBack: counts against the task like an abandoned claim
   // The last copy removes the task's folder, which can take long: keep one until the end is
   // recorded.
   std::shared_ptr<void> folder = nullptr;

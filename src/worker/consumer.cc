@@ -44,7 +44,10 @@ absl::string_view NameOf(Outcome::Kind kind) {
 }
 
 std::string HandBackReason(const Outcome& outcome) {
-  return absl::StrCat(outcome.machine_fault ? kMachineFaultPrefix : "", outcome.failure_reason);
+  const absl::string_view prefix = outcome.abandoned       ? kAbandonedPrefix
+                                   : outcome.machine_fault ? kMachineFaultPrefix
+                                                           : "";
+  return absl::StrCat(prefix, outcome.failure_reason);
 }
 
 }  // namespace

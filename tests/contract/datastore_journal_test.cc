@@ -15,6 +15,7 @@
 #include "tests/support/datastore_lab.h"
 #include "tests/support/emulator.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/recorded_log.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -96,6 +97,32 @@ TEST_F(DatastoreJournalTest, WhatADeadWorkerHoldsIsHandedBackAndCountsAsAbandone
   outcome.exit_code = "0";
   EXPECT_TRUE(next.queue->Finish(*claim, outcome).ok());
   EXPECT_EQ(Journals(), 1U);
+}
+
+TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
+  SystemClock clock;
+  RecordedLog log;
+  std::string mark = "mark of the claim";
+  const DatastoreQueueOptions options = {
+      .cluster = DatastoreLab::kCluster,
+      .owner = "vm",
+      .monitor_address = nullptr,
+      .memory_mark = [&mark] { return mark; },
+      .memory_since = [](const std::string& since) { return "out of memory since " + since; }};
+  const CancelToken never;
+  {
+    const auto journal = *ClaimJournal::Open(folder_.path(), false);
+    DatastoreQueue dead(options, lab_->client(), clock, log.log(), journal.get());
+    ASSERT_TRUE(dead.ClaimOne(never).value().has_value());
+  }
+  mark = "mark of the next";
+  const auto journal = *ClaimJournal::Open(folder_.path(), false);
+  DatastoreQueue next(options, lab_->client(), clock, log.log(), journal.get());
+  ASSERT_TRUE(next.ClaimOne(never).value().has_value());
+  const Json reset = *Elements(JsonField(lab_->Properties("job.1"), "history"))[2];
+  EXPECT_EQ(AsString(JsonField(*AsProperties(reset), "failure_reason")),
+            "abandoned: its worker ended without finishing it; out of memory since mark of the "
+            "claim");
 }
 
 TEST_F(DatastoreJournalTest, AClaimThatSomebodyElseHasByNowIsLeftAlone) {

@@ -7,6 +7,7 @@ import unittest
 
 from cloud_lab import CloudLabTest
 from harness import LabTest, children_of, state_of, wait_until
+from test_resources import hog, small_group
 
 
 def kill_with_launcher(worker):
@@ -124,6 +125,27 @@ class Journal(CloudLabTest):
         self.assert_failed("evil.1", "10")
         self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
         self.assert_complete("good.1")
+
+    def test_a_death_for_lack_of_memory_says_so(self):
+        gate = self.lab.folder / "gate"
+        self.lab.write_tasks([self.lab.task(
+            "a.1", f"[ -e {gate} ] || {{ touch {gate}; {hog(1000, 60)}; "
+                   f"kill -9 $(cat {self.lab.folder}/pid); sleep 600; }}")])
+        with small_group(200 << 20) as (group, why_not):
+            if group is None:
+                self.skipTest(why_not)
+
+            def enter():
+                (group / "cgroup.procs").write_text(str(os.getpid()))
+                self.write_pid()
+
+            self.lab.start_consume("--localhost", preexec_fn=enter).wait(40)
+            wait_until(lambda: not self.lab.processes(), "nothing of it is alive", 10)
+            second = self.lab.consume("--localhost", preexec_fn=enter)
+        self.assertEqual(second.exit_code, 0, second.stderr)
+        self.assertEqual(self.story(), ["pending", "claimed", "reset", "claimed", "complete"])
+        self.assertRegex(self.lab.states()["a.1"].lines[2]["failure_reason"],
+                         "^abandoned: .*; out of memory: .*: 1 in its control group$")
 
     def write_pid(self):
         (self.lab.folder / "pid").write_text(str(os.getpid()))

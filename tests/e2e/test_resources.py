@@ -146,6 +146,28 @@ class Cause(LabTest):
             self.assertIn("in the worker's control group", cause["detail"])
         self.assertNotIn("cause", self.lab.result("a.3"))
 
+    def test_a_stop_for_lack_of_memory(self):
+        """As of systemd's OOMPolicy=stop: the worker gets TERM when its command's child is dead."""
+        pid = self.lab.folder / "pid"
+        self.lab.write_tasks([self.lab.task(
+            "a.1", f"{hog(1000, 60)}; kill -TERM $(cat {pid}); exec sleep 600")])
+
+        def enter(group):
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+            pid.write_text(str(os.getpid()))
+
+        with small_group(200 * MIB) as (group, why_not):
+            if group is None:
+                self.skipTest(why_not)
+            for _ in range(10):
+                worker = self.lab.consume(preexec_fn=lambda: enter(group))
+                self.assertEqual(worker.exit_code, 143, worker.stderr)
+                self.assertRegex(self.lab.states()["a.1"].failure_reason,
+                                 "^abandoned: out of memory: .* stopped by SIGTERM$")
+        worker = self.lab.consume()
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "10 times without an orderly end")
+
     def test_a_full_disk(self):
         small = self.lab.folder / "small"
         small.mkdir()

@@ -4,7 +4,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "tests/support/executor_fixture.h"
 
 namespace sparkles {
@@ -41,6 +44,86 @@ class TaskRunCancelTest : public ExecutorFixture, public testing::WithParamInter
 };
 
 using TaskRunLostTest = ExecutorFixture;
+
+// A run that counts its kills for lack of memory in files of its own.
+class TaskRunMemoryTest : public TaskRunCancelTest {
+ protected:
+  TaskRunMemoryTest() {
+    options_.proc_root = folder_ / "proc";
+    EXPECT_TRUE(MakeFolders(options_.proc_root + "/self").ok());
+    Write("proc/self/cgroup", "0::/\n");
+    Write("proc/self/mountinfo",
+          absl::StrCat("31 24 0:27 / ", folder_.path(), " rw - cgroup2 cgroup2 rw\n"));
+    CountKills(7);
+  }
+  void CountKills(int kills) { Write("memory.events", absl::StrCat("oom_kill ", kills, "\n")); }
+  void Write(const std::string& name, absl::string_view text) {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+  }
+  void Stop() { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); }
+};
+
+constexpr char kOutOfMemory[] =
+    "out of memory: the kernel killed 1 of the processes in the worker's control group for lack "
+    "of memory; then SIGTERM";
+
+TEST_F(TaskRunMemoryTest, AStopAtAKillCountsAgainstTheTask) {
+  scripts_["command"] = [this](const Command&, const CancelToken&) {
+    CountKills(8);
+    Stop();
+    return DiedOf(SIGKILL);
+  };
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
+  EXPECT_TRUE(outcome.abandoned);
+  EXPECT_EQ(outcome.failure_reason, kOutOfMemory);
+  EXPECT_THAT(Stdout(), EndsWith(absl::StrCat("sparkles: ", kOutOfMemory, "\n")));
+}
+
+TEST_F(TaskRunMemoryTest, ACommandThatOutlivesTheKillCountsToo) {
+  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+    CountKills(8);
+    command.while_waiting();
+    Stop();
+    command.while_waiting();
+    return DiedOf(SIGTERM);
+  };
+  EXPECT_EQ(Run().failure_reason, kOutOfMemory);
+}
+
+TEST_F(TaskRunMemoryTest, AStopAmidTheNextScriptCountsToo) {
+  scripts_["command"] = [this](const Command&, const CancelToken&) {
+    CountKills(8);
+    return DiedOf(SIGKILL);
+  };
+  scripts_["post-exec"] = [this](const Command&, const CancelToken&) {
+    Stop();
+    return ExitedWith(0);
+  };
+  EXPECT_EQ(Run().failure_reason, kOutOfMemory);
+}
+
+TEST_F(TaskRunMemoryTest, AKillOfLongAgoIsNoReason) {
+  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+    CountKills(8);
+    command.while_waiting();
+    absl::SleepFor(absl::Milliseconds(2100));
+    Stop();
+    command.while_waiting();
+    return DiedOf(SIGTERM);
+  };
+  const Outcome outcome = Run();
+  EXPECT_FALSE(outcome.abandoned);
+  EXPECT_EQ(outcome.failure_reason, "SIGTERM");
+}
+
+TEST_F(TaskRunMemoryTest, AStopWithoutAKillIsNoLackOfMemory) {
+  scripts_["command"] = [this](const Command&, const CancelToken&) {
+    Stop();
+    return DiedOf(SIGTERM);
+  };
+  EXPECT_FALSE(Run().abandoned);
+}
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, TaskRunCancelTest, testing::ValuesIn(kSteps),
                          [](const auto& step) { return "Step" + std::to_string(step.index); });

@@ -1,10 +1,12 @@
 #include "process/oom_watch.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "process/monotonic.h"
 #include "tests/support/temp_folder.h"
 
 namespace sparkles {
@@ -62,6 +64,8 @@ class OomWatchTest : public testing::Test {
  protected:
   OomWatchTest() {
     EXPECT_TRUE(MakeFolders(folder_ / "proc/self").ok());
+    EXPECT_TRUE(MakeFolders(folder_ / "proc/sys/kernel/random").ok());
+    Write("proc/sys/kernel/random/boot_id", "boot-1\n");
     Write("proc/self/cgroup", "0::/\n");
     Write("proc/self/mountinfo",
           absl::StrCat("31 24 0:27 / ", folder_.path(), " rw - cgroup2 cgroup2 rw\n"));
@@ -71,6 +75,12 @@ class OomWatchTest : public testing::Test {
   }
   void Write(const std::string& name, absl::string_view text) {
     ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+  }
+
+  // The same file with other content, as the kernel's are.
+  void Overwrite(const std::string& name, absl::string_view text) {
+    const auto file = OpenFile(folder_ / name, O_WRONLY | O_TRUNC);
+    ASSERT_TRUE(file.ok() && WriteAll(file->get(), text, name).ok());
   }
 
   TempFolder folder_;
@@ -90,6 +100,57 @@ TEST_F(OomWatchTest, OnlyWhatHappensMeanwhileCounts) {
   EXPECT_EQ(kills.victim, "") << "the log holds no record";
   watch.Begin();
   EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
+}
+
+TEST_F(OomWatchTest, TellsWhenAKillWasSeen) {
+  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  watch.Begin();
+  watch.Look();
+  EXPECT_FALSE(watch.last_kill().has_value());
+  Write("memory.events", "oom 10\noom_kill 8\n");
+  const absl::Duration before = MonotonicNow();
+  watch.Look();
+  ASSERT_TRUE(watch.last_kill().has_value());
+  EXPECT_GE(*watch.last_kill(), before);
+  EXPECT_LE(*watch.last_kill(), MonotonicNow());
+  const absl::Duration seen = *watch.last_kill();
+  watch.Look();
+  EXPECT_EQ(watch.last_kill(), seen);
+  EXPECT_EQ(watch.End().in_group, 1);
+  watch.Begin();
+  EXPECT_EQ(watch.last_kill(), seen);
+}
+
+using OomMarkTest = OomWatchTest;
+
+TEST_F(OomMarkTest, KillsInTheGroupAreTold) {
+  const std::string mark = OomMark(folder_ / "proc");
+  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
+  Overwrite("memory.events", "oom 9\noom_kill 9\n");
+  Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
+  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"),
+            "out of memory: processes that the kernel has killed since then: 2 in its control "
+            "group");
+}
+
+TEST_F(OomMarkTest, OfAGroupMadeAnewTheMachineTells) {
+  const std::string mark = OomMark(folder_ / "proc");
+  Write("memory.events", "oom 9\noom_kill 100\n");  // another file of that name
+  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
+  Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
+  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"),
+            "out of memory: processes that the kernel has killed since then: 5 on this machine");
+}
+
+TEST_F(OomMarkTest, AnotherBootOrNonsenseTellsNothing) {
+  const std::string mark = OomMark(folder_ / "proc");
+  Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
+  for (const char* bad : {"", "x", "1 2 3", "boot-1 1:2 - -", "boot-1 1:2 x y"}) {
+    EXPECT_EQ(OomKillsSince(bad, folder_ / "proc"), "") << bad;
+  }
+  Write("proc/sys/kernel/random/boot_id", "boot-2\n");
+  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
+  EXPECT_EQ(OomKillsSince(OomMark(folder_ / "absent"), folder_ / "absent"), "");
 }
 
 TEST_F(OomWatchTest, WithoutAnyCounterNothingIsClaimed) {

@@ -82,6 +82,17 @@ TEST_F(ClaimJournalTest, AClaimIsOnDiskBeforeItIsMadeAndGoesWithItsEnd) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
+TEST_F(ClaimJournalTest, AMemoryMarkIsKept) {
+  auto journal = Open();
+  JournalEntry entry = EntryOf("a.1");
+  entry.memory_mark = "boot 1:2 3 4";
+  ASSERT_TRUE(journal->Begin(entry).ok());
+  ASSERT_EQ(ParseJournal(Text()).size(), 1U);
+  EXPECT_EQ(ParseJournal(Text())[0].memory_mark, "boot 1:2 3 4");
+  journal->End(EntryOf("a.1"));
+  EXPECT_EQ(Text(), "") << "a mark does not tell claims apart";
+}
+
 TEST_F(ClaimJournalTest, AClaimThatWasGivenUpStaysForTheNextWorker) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());

@@ -200,6 +200,17 @@ TEST_F(ConsumerTest, TheResultOfAClaimThatIsNoLongerOursIsDroppedAtOnce) {  // D
   EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] the result is dropped: the claim is no longer"));
 }
 
+TEST_F(ConsumerTest, AHandBackMayCountAsAbandoned) {
+  execute_ = [this](const Claim&, const CancelToken&) {
+    stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    Outcome outcome = EndedAs(Outcome::Kind::kHandBack);
+    outcome.abandoned = true;
+    return outcome;
+  };
+  EXPECT_EQ(Run(9), Consumer::End::kStopped);
+  EXPECT_EQ(tasks_->Find("t1").failure_reason, "abandoned: why");
+}
+
 TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
   execute_ = [](const Claim&, const CancelToken&) {
     return EndedAs(Outcome::Kind::kHandBack, /*machine_fault=*/true);
