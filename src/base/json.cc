@@ -60,13 +60,12 @@ class ErrorFinder : public nlohmann::json_sax<Json> {
   }
 };
 
-}  // namespace
-
-absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth) {
+absl::StatusOr<Json> ParseWith(absl::string_view text, int max_depth,
+                               const Json::parser_callback_t& callback) {
   if (DepthOf(text) > max_depth) {
     return absl::InvalidArgumentError(absl::StrCat("nests deeper than ", max_depth, " levels"));
   }
-  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  Json value = Json::parse(text.begin(), text.end(), callback, /*allow_exceptions=*/false);
   if (!value.is_discarded()) return value;
   if (text.find_first_not_of(" \t\r\n") == absl::string_view::npos) {
     return absl::InvalidArgumentError("is empty, not JSON");
@@ -75,6 +74,29 @@ absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth) {
   Json::sax_parse(text.begin(), text.end(), &finder);
   return absl::InvalidArgumentError(
       absl::StrCat("is not valid JSON at ", PositionOf(text, finder.offset)));
+}
+
+}  // namespace
+
+absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth) {
+  return ParseWith(text, max_depth, nullptr);
+}
+
+absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
+                                       absl::FunctionRef<void(const Json& element)> take) {
+  using Event = Json::parse_event_t;
+  bool is_key = false;   // the last key of the outermost object
+  bool in_list = false;  // in its value, which is a list
+  return ParseWith(text, kMaxJsonDepth, [&](int depth, Event event, Json& parsed) {
+    if (depth == 1 && event == Event::key) is_key = parsed.get_ref<const std::string&>() == key;
+    if (depth == 1 && event == Event::array_start) in_list = is_key;
+    if (depth == 1 && event == Event::array_end) in_list = false;
+    const bool ended =
+        event == Event::value || event == Event::object_end || event == Event::array_end;
+    if (!in_list || depth != 2 || !ended) return true;
+    take(parsed);
+    return false;
+  });
 }
 
 std::string DumpJson(const Json& value) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -13,10 +14,19 @@ using Json = nlohmann::json;
 // Keeps the order in which keys were added.
 using OrderedJson = nlohmann::ordered_json;
 
+inline constexpr int kMaxJsonDepth = 100;
+
 // Parses `text` as one JSON value. InvalidArgument with line and column if it is not JSON, is not
 // UTF-8, or nests deeper than `max_depth` levels (the limit keeps every recursive walk off the
 // stack's end).
-absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = 100);
+absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = kMaxJsonDepth);
+
+// The same for a value with a very long list: the elements of the list `key` of the outermost
+// object are given to `take` one by one, and the list in the value is empty. `take` has seen a part
+// of the elements if the text is no JSON, and those of all lists if the key is there more than
+// once.
+absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
+                                       absl::FunctionRef<void(const Json& element)> take);
 
 // One line. Never throws: malformed UTF-8 is replaced by U+FFFD.
 std::string DumpJson(const Json& value);

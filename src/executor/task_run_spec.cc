@@ -13,8 +13,8 @@
 namespace sparkles {
 namespace {
 
-// A spec is at most one Datastore entity (1 MiB) or an object of that kind; this is far above.
-constexpr size_t kMaxSpecBytes = 16 << 20;
+// A million downloads or more. The limit keeps a mistaken URL from filling the memory.
+constexpr size_t kMaxSpecBytes = 256 << 20;
 
 // A destination that no store takes must come to light before the command has run for hours.
 absl::Status CheckDestination(absl::string_view field, const std::string& url) {

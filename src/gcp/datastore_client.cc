@@ -24,7 +24,7 @@ constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl
 constexpr int kMaxPages = 20;
 constexpr int kMaxLookups = 20;
 // An entity nests 20 levels deep at most, each an array of entities: nine brackets a level.
-constexpr int kMaxJsonDepth = 400;
+constexpr int kMaxResponseDepth = 400;
 
 absl::Status Garbled(absl::string_view method) {
   return Transient(absl::InternalError(absl::StrCat("Datastore ", method, ": garbled answer")),
@@ -138,7 +138,7 @@ absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
     if (known) return error;
     return Transient(absl::UnavailableError(error.message()), /*maybe_applied=*/true);
   }
-  absl::StatusOr<Json> json = ParseJson(response->body, kMaxJsonDepth);
+  absl::StatusOr<Json> json = ParseJson(response->body, kMaxResponseDepth);
   if (!json.ok() || !json->is_object()) return Garbled(method.name);
   return json;
 }
@@ -249,7 +249,7 @@ absl::Status DatastoreClient::Rollback(const std::string& transaction) {
   ASSIGN_OR_RETURN(const HttpResponse response,
                    api_.SendOnce([&] { return MakePost(rollback_, DumpJson(body)); }, never));
   // A page of somebody on the way says nothing of the transaction.
-  const absl::StatusOr<Json> json = ParseJson(response.body, kMaxJsonDepth);
+  const absl::StatusOr<Json> json = ParseJson(response.body, kMaxResponseDepth);
   return json.ok() && json->is_object() ? absl::OkStatus() : Garbled("rollback");
 }
 

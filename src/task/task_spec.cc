@@ -1,6 +1,7 @@
 #include "task/task_spec.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -165,50 +166,68 @@ bool SameSource(const Download& a, const Download& b) {
          a.symlink_safe == b.symlink_safe;
 }
 
-// Each destination once: repeated downloads are dropped, contradicting ones are an error.
-absl::StatusOr<std::vector<Download>> WithoutRepeats(const std::vector<Download>& downloads) {
-  // With NUL (which no path holds) for '/', a file sorts directly before what would lie inside it.
-  std::vector<std::pair<std::string, size_t>> sorted;
-  for (size_t i = 0; i < downloads.size(); ++i) {
-    std::string key = downloads[i].dst;
-    std::replace(key.begin(), key.end(), '/', '\0');
-    sorted.emplace_back(std::move(key), i);
-  }
-  std::sort(sorted.begin(), sorted.end());
-  std::vector<bool> repeated(downloads.size());
-  for (size_t i = 1; i < sorted.size(); ++i) {
-    const auto& [key, index] = sorted[i];
-    const auto& [key_before, index_before] = sorted[i - 1];
-    const std::string field = absl::StrCat("downloads[", index, "].dst");
-    if (key == key_before) {
-      repeated[index] = SameSource(downloads[index], downloads[index_before]);
-      if (repeated[index]) continue;
-      return FieldError(field, absl::StrCat("is also that of downloads[", index_before,
-                                            "], which differs in source or flags"));
-    }
-    if (absl::StartsWith(key, key_before) && key[key_before.size()] == '\0') {
-      return FieldError(
-          field, absl::StrCat("lies inside of downloads[", index_before, "].dst, which is a file"));
-    }
-  }
-  std::vector<Download> kept;
-  for (size_t i = 0; i < downloads.size(); ++i) {
-    if (!repeated[i]) kept.push_back(downloads[i]);
-  }
-  return kept;
+// As if '/' were the smallest character: a file sorts directly before what would lie inside it.
+bool SortsBefore(absl::string_view a, absl::string_view b) {
+  const auto rank = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                      [&](char x, char y) { return rank(x) < rank(y); });
 }
 
-absl::StatusOr<std::vector<Download>> ReadDownloads(const FieldReader& fields) {
-  std::vector<Download> downloads;
-  ASSIGN_OR_RETURN(const Json* list, fields.List("downloads"));
-  if (list == nullptr) return downloads;
-  for (size_t i = 0; i < list->size(); ++i) {
-    ASSIGN_OR_RETURN(const FieldReader element,
-                     FieldReader::Of((*list)[i], fields.ElementName("downloads", i)));
-    ASSIGN_OR_RETURN(Download download, ReadDownload(element));
-    downloads.push_back(std::move(download));
+// Each destination once: repeated downloads are dropped, contradicting ones are an error. There can
+// be a million: they are sorted by index and not copied.
+absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downloads) {
+  std::vector<size_t> sorted(downloads.size());
+  std::iota(sorted.begin(), sorted.end(), 0);
+  std::sort(sorted.begin(), sorted.end(), [&](size_t a, size_t b) {
+    const std::string& first = downloads[a].dst;
+    const std::string& second = downloads[b].dst;
+    return first == second ? a < b : SortsBefore(first, second);
+  });
+  std::vector<bool> repeated(downloads.size());
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    const Download& before = downloads[sorted[i - 1]];
+    const Download& download = downloads[sorted[i]];
+    const std::string field = absl::StrCat("downloads[", sorted[i], "].dst");
+    if (download.dst == before.dst) {
+      repeated[sorted[i]] = SameSource(download, before);
+      if (repeated[sorted[i]]) continue;
+      return FieldError(field, absl::StrCat("is also that of downloads[", sorted[i - 1],
+                                            "], which differs in source or flags"));
+    }
+    if (absl::StartsWith(download.dst, before.dst) && download.dst[before.dst.size()] == '/') {
+      return FieldError(field, absl::StrCat("lies inside of downloads[", sorted[i - 1],
+                                            "].dst, which is a file"));
+    }
   }
-  return WithoutRepeats(downloads);
+  size_t kept = 0;
+  for (size_t i = 0; i < downloads.size(); ++i) {
+    if (repeated[i]) continue;
+    if (kept != i) downloads[kept] = std::move(downloads[i]);
+    ++kept;
+  }
+  downloads.resize(kept);
+  return downloads;
+}
+
+// Takes the elements of `downloads` while the spec is parsed, so that the list, which can be very
+// long, never exists as JSON.
+struct DownloadList {
+  std::vector<Download> downloads;
+  absl::Status status;  // of the first bad element; those behind it are not read
+
+  void Add(const Json& element) {
+    if (!status.ok()) return;
+    auto fields = FieldReader::Of(element, absl::StrCat("downloads[", downloads.size(), "]"));
+    auto download = fields.ok() ? ReadDownload(*fields) : fields.status();
+    status = download.status();
+    if (status.ok()) downloads.push_back(*std::move(download));
+  }
+};
+
+absl::StatusOr<std::vector<Download>> ReadDownloads(const FieldReader& fields, DownloadList list) {
+  RETURN_IF_ERROR(fields.List("downloads").status());
+  RETURN_IF_ERROR(list.status);
+  return WithoutRepeats(std::move(list.downloads));
 }
 
 // Enough of a long pattern to recognise it by.
@@ -271,14 +290,16 @@ absl::StatusOr<Json> ReadParameters(const FieldReader& fields) {
 }  // namespace
 
 absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text) {
-  const auto json = ParseJson(text);
+  DownloadList downloads;
+  const auto json = ParseJsonWithList(
+      text, "downloads", [&downloads](const Json& element) { downloads.Add(element); });
   if (!json.ok()) return Annotate(json.status(), "args");
   ASSIGN_OR_RETURN(const FieldReader fields, FieldReader::Of(*json, ""));
   TaskSpec spec;
   RETURN_IF_ERROR(ReadScripts(fields, spec));
   ASSIGN_OR_RETURN(spec.working_dir, ReadWorkingDir(fields));
   ASSIGN_OR_RETURN(spec.parameters, ReadParameters(fields));
-  ASSIGN_OR_RETURN(spec.downloads, ReadDownloads(fields));
+  ASSIGN_OR_RETURN(spec.downloads, ReadDownloads(fields, std::move(downloads)));
   RETURN_IF_ERROR(ReadUploads(fields, spec));
   ASSIGN_OR_RETURN(spec.command_result_url, fields.Text("command_result_url"));
   ASSIGN_OR_RETURN(spec.stdout_url, fields.Text("stdout_url"));

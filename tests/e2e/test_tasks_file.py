@@ -106,6 +106,15 @@ class TasksFile(LabTest):
         self.assert_failed("a.2", "missing.json")
 
 
+    def test_spec_by_url_may_be_large(self):
+        download = self.lab.download(self.lab.put("in", b"x"), "in")
+        spec = self.lab.spec("a.1", "cat in", downloads=[download] * 200_000)
+        url = self.lab.put("spec.json", json.dumps(spec).encode())
+        self.assertGreater((self.lab.store / "spec.json").stat().st_size, 16 << 20)
+        self.run_tasks({"task_id": "a.1", "args": url})
+        self.assertEqual(self.lab.log("a.1").splitlines()[-1], "x")
+
+
 class Growth(LabTest):
     """The tasks file changes while workers run."""
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace sparkles {
 namespace {
@@ -67,6 +68,25 @@ TEST(DumpJsonTest, KeepsTheOrderOfOrderedKeys) {
 TEST(DumpJsonTest, ReplacesMalformedUtf8) {
   EXPECT_EQ(DumpJson(Json("M\xE4rz")), "\"M\xEF\xBF\xBDrz\"");
   EXPECT_EQ(DumpJson(OrderedJson("M\xE4rz")), "\"M\xEF\xBF\xBDrz\"");
+}
+
+TEST(ParseJsonTest, LongListIsTakenElementByElement) {
+  std::vector<std::string> taken;
+  const auto take = [&taken](const Json& element) { taken.push_back(DumpJson(element)); };
+  const auto json = ParseJsonWithList(
+      R"({"a": [1], "list": [{"list": [2]}, 3, [4, [5]], null, "x"], "b": {"list": [6]}})", "list",
+      take);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(DumpJson(*json), R"({"a":[1],"b":{"list":[6]},"list":[]})");
+  EXPECT_EQ(taken, (std::vector<std::string>{R"({"list":[2]})", "3", "[4,[5]]", "null", "\"x\""}));
+  taken.clear();
+  EXPECT_EQ(DumpJson(ParseJsonWithList(R"([{"list": [1]}])", "list", take).value()),
+            R"([{"list":[1]}])");
+  EXPECT_EQ(DumpJson(ParseJsonWithList(R"({"list": {"a": 1}})", "list", take).value()),
+            R"({"list":{"a":1}})");
+  EXPECT_EQ(ParseJsonWithList(R"({"list": [1, )", "list", [](const Json&) {}).status().message(),
+            "is not valid JSON at line 1, column 14");
+  EXPECT_EQ(taken, std::vector<std::string>());
 }
 
 }  // namespace
