@@ -131,7 +131,7 @@ double WorkerRun::StateTime(const std::string& state) const {
 }
 
 double WorkerRun::UsageTime(const char* field) const {
-  const Json result = OrGiveUp(ParseJson(OrGiveUp(ReadFile(results_ + "/result.json", 1 << 24))));
+  const Json result = OrGiveUp(ParseJson(OrGiveUp(ReadFile(results_ + "/result.json", 1 << 28))));
   if (!result.contains("resource_usage")) GiveUp(result.value("failure_reason", "no usage"));
   return result.at("resource_usage").at(field).get<double>();
 }
