@@ -33,7 +33,8 @@ constexpr char kExitCodes[] =
     "  3    this is not the version that --expectedVersion asks for\n"
     "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
     "  5    this machine is unfit: its folders cannot be used, processes of a task cannot be\n"
-    "       ended, or 5 machine faults in a row\n"
+    "       ended, 5 machine faults in a row, or 5 tasks in a row that failed for want of one\n"
+    "       permission\n"
     "  6    stuck: no sign of life for two periods of --timeout\n"
     "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
@@ -279,6 +280,11 @@ void CommandLine::DeclareConsumeLimits() {
       ->add_option("--taskTimeout", consume_.task_timeout_seconds,
                    "seconds after which a command or script is ended; 0: no limit")
       ->check(CLI::Range(0, kMaxInt))
+      ->capture_default_str();
+  command
+      ->add_option("--permissionPatience", consume_.permission_patience_seconds,
+                   "seconds to retry a 403 of a bucket that never granted access")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
       ->add_option("--withholdEnv", consume_.withhold_env,

@@ -29,6 +29,7 @@ struct ConsumeOptions {
   std::optional<uint64_t> min_free_bytes;  // nullopt: as executor/space_guard.h says
   std::optional<uint64_t> cache_bytes;     // nullopt: no limit
   int task_timeout_seconds = 0;            // 0: none
+  int permission_patience_seconds = 120;
   std::vector<std::string> withhold_env;
   std::vector<std::string> pass_env;
   bool core_dumps = false;

@@ -153,6 +153,7 @@ class Worker {
          Clock& clock, Vitals& vitals, const Log& log)
       : options_(options),
         runner_(runner),
+        cloud_(cloud),
         clock_(clock),
         vitals_(vitals),
         log_(log),
@@ -235,6 +236,7 @@ class Worker {
           // A sibling that was killed may have left its command running beside this attempt.
           if (claim.attempt > 1) EndLeftBehind(cancel);
           vitals_.task_running = true;
+          cloud_.storage_access().BeginTask();
           Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
@@ -269,6 +271,7 @@ class Worker {
 
   const ConsumeOptions& options_;
   PosixProcessRunner& runner_;
+  GoogleCloud& cloud_;
   Clock& clock_;
   Vitals& vitals_;
   const Log& log_;
@@ -389,7 +392,8 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
 // Throws std::system_error if a thread that every worker needs cannot be started.
 int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
               PosixProcessRunner& runner, Clock& clock, Vitals& vitals, const Log& log) {
-  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log);
+  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log,
+                    {.permission = absl::Seconds(options.permission_patience_seconds)});
   Worker worker(options, runner, cloud, clock, vitals, log);
   const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
   const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)

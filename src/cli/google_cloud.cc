@@ -10,8 +10,18 @@ namespace {
 constexpr absl::Duration kStoragePatience = absl::Minutes(30);
 constexpr char kStorageEmulator[] = "STORAGE_EMULATOR_HOST";
 
-ApiEndpoint Counted(ApiEndpoint endpoint, Vitals* vitals) {
+ApiEndpoint DatastoreEndpoint(const Environment& environment, TokenSource& tokens, Vitals* vitals) {
+  ApiEndpoint endpoint = EndpointOf("https://datastore.googleapis.com", environment,
+                                    "DATASTORE_EMULATOR_HOST", tokens);
   if (vitals != nullptr) endpoint.retries = &vitals->datastore_retries;
+  endpoint.roles = "roles/datastore.user";
+  return endpoint;
+}
+
+ApiEndpoint StorageEndpoint(const Environment& environment, TokenSource& tokens) {
+  ApiEndpoint endpoint =
+      EndpointOf("https://storage.googleapis.com", environment, kStorageEmulator, tokens);
+  endpoint.roles = "roles/storage.objectUser";
   return endpoint;
 }
 
@@ -49,21 +59,17 @@ void OutageLog::Waits(const absl::Status& status, int failures) {
 }
 
 GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
-                         const Log* log, absl::Duration metadata_patience)
+                         const Log* log, CloudPatience patience)
     : transport_(FindCaRoots(environment)),
-      metadata_(FindMetadataAddress(environment), transport_, clock, metadata_patience),
+      metadata_(FindMetadataAddress(environment), transport_, clock, patience.metadata),
       credentials_(environment, metadata_, transport_, clock),
       tokens_(credentials_, clock),
       storage_needs_token_(environment(kStorageEmulator).empty()),
-      datastore_api_(Counted(EndpointOf("https://datastore.googleapis.com", environment,
-                                        "DATASTORE_EMULATOR_HOST", tokens_),
-                             vitals),
-                     transport_, clock),
-      storage_api_(
-          EndpointOf("https://storage.googleapis.com", environment, kStorageEmulator, tokens_),
-          transport_, clock),
+      datastore_api_(DatastoreEndpoint(environment, tokens_, vitals), transport_, clock),
+      storage_api_(StorageEndpoint(environment, tokens_), transport_, clock),
       outage_log_(clock, log),
-      gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_)),
+      storage_access_(patience.permission, clock, log),
+      gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_), &storage_access_),
       store_(gcs_, StoreOptions()) {}
 
 absl::Status GoogleCloud::CheckCredentials(const CancelToken& cancel) {

@@ -9,6 +9,7 @@
 #include "gcp/adc.h"
 #include "gcp/api_client.h"
 #include "gcp/environment.h"
+#include "gcp/gcs_access.h"
 #include "gcp/gcs_client.h"
 #include "gcp/metadata_server.h"
 #include "gcp/token_cache.h"
@@ -33,13 +34,17 @@ class OutageLog : public RetryObserver {
 
 // Making it asks nobody: credentials are looked for when the first request needs a token, so that
 // who uses file:// URLs only needs no cloud.
+struct CloudPatience {
+  absl::Duration metadata = MetadataServer::kPatience;  // for a metadata server that is not there yet
+  absl::Duration permission = absl::ZeroDuration();     // see GcsAccess
+};
+
 class GoogleCloud {
  public:
   // Borrows `clock`, and `vitals` and `log`, which may be null. DATASTORE_EMULATOR_HOST,
   // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
-              const Log* log = nullptr,
-              absl::Duration metadata_patience = MetadataServer::kPatience);
+              const Log* log = nullptr, CloudPatience patience = {});
 
   // For a command that a person waits for: an error if there are no credentials for Cloud Storage,
   // or if only the metadata server could have some and does not answer. OK where an emulator needs
@@ -49,6 +54,7 @@ class GoogleCloud {
   MetadataServer& metadata() { return metadata_; }
   ApiClient& datastore_api() { return datastore_api_; }
   ObjectStore& store() { return store_; }
+  GcsAccess& storage_access() { return storage_access_; }
 
  private:
   // Each borrows those above it.
@@ -60,6 +66,7 @@ class GoogleCloud {
   ApiClient datastore_api_;
   ApiClient storage_api_;
   OutageLog outage_log_;
+  GcsAccess storage_access_;
   GcsClient gcs_;
   GcsStore store_;
 };

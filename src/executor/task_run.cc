@@ -16,6 +16,7 @@
 #include "base/folder.h"
 #include "base/glob.h"
 #include "base/path.h"
+#include "base/permission.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "executor/cause_of_death.h"
@@ -59,6 +60,7 @@ TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
                  const CancelToken& cancel)
     : context_(context),
       task_(task),
+      attempt_(attempt),
       cancel_(cancel),
       stager_(context.store, context.cache, context.clock, context.options.transfers,
               context.options.alive),
@@ -73,6 +75,7 @@ Outcome TaskRun::Run() {
   spec_.stdout_url = task_.log_url;
   absl::Status status = MakeFolder();
   if (status.ok()) status = ReadSpec();
+  if (status.ok()) status = CheckPlaces();
   if (status.ok()) status = Prepare();
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
@@ -401,7 +404,9 @@ Outcome TaskRun::EndEarly(absl::Status status) {
   } else if (cancel_.kind() == CancelKind::kKilled) {
     outcome.kind = Outcome::Kind::kKilled;
   } else {
-    return Fail(reason);
+    outcome = Fail(reason);
+    outcome.lacks_permission = LackedPermission(status);
+    return outcome;
   }
   // Best effort: the reason for the early end counts, not what befalls the log. A command that even
   // KILL did not end has used up the time for it, and may be waiting for the very disk.

@@ -43,6 +43,8 @@ class TaskRun {
   absl::Status ReadSpec();
   absl::Status AcceptSpec(const std::string& text);
   absl::Status MakeFolder();
+  absl::Status CheckPlaces();
+  absl::Status CheckPlace(absl::string_view field, const std::string& url, bool replace);
   absl::Status Prepare();
   absl::Status StageInputs();
   absl::Status RunScript(absl::string_view name, const std::string& script);
@@ -77,6 +79,7 @@ class TaskRun {
 
   const RunContext context_;
   const Task& task_;
+  const int attempt_;  // counts from 1
   const CancelToken& cancel_;
   Stager stager_;
   Uploader uploader_;

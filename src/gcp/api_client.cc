@@ -137,7 +137,7 @@ absl::StatusOr<HttpResponse> ApiClient::SendWith(const AccessToken* token, Call&
 
 absl::Status ApiClient::ErrorOf(const HttpRequest& request, const HttpResponse& response,
                                 const AccessToken* token) const {
-  absl::Status error = MakeApiError(response, host_, SecretsOf(request, token));
+  absl::Status error = MakeApiError(response, host_, SecretsOf(request, token), endpoint_.roles);
   const bool refused = response.status == 401 || response.status == 403;
   if (!refused || token == nullptr || token->owner.empty()) return error;
   return WithMessage(error, absl::StrCat(error.message(), " [asked as ", token->owner, "]"));

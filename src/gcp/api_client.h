@@ -24,6 +24,7 @@ struct ApiEndpoint {
   TokenSource* tokens = nullptr;  // borrowed; null for an emulator: no Authorization header then
   Counter* retries = nullptr;     // borrowed, may be null: counts those of Send
   absl::Status unusable = {};     // an error: nothing is sent, this is returned
+  std::string roles = "roles/datastore.user and roles/storage.objectUser";  // for advice on a 403
 };
 
 // "http://host:port" of an emulator variable's value, which may lack the scheme, end in "/" and

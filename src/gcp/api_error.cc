@@ -22,6 +22,7 @@ namespace {
 constexpr size_t kMaxMessageBytes = 600;
 // Payload of the status; Annotate (base/status.h) keeps it.
 constexpr char kGooglePayload[] = "sparkles/google";
+constexpr char kGrantPayload[] = "sparkles/grant";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
@@ -133,6 +134,28 @@ bool LacksScope(const HttpResponse& response, const ApiErrorBody& body) {
          (challenge != nullptr && absl::StrContains(*challenge, "insufficient_scope"));
 }
 
+bool IsDisabled(const ApiErrorBody& body) {
+  return absl::StrContains(body.reasons, "SERVICE_DISABLED") ||
+         absl::StrContains(body.reasons, "accessNotConfigured");
+}
+
+bool IsAboutBilling(const ApiErrorBody& body) {
+  return absl::StrContains(body.reasons, "BILLING_DISABLED") ||
+         absl::StrContains(body.reasons, "accountDisabled") ||
+         absl::StrContains(absl::AsciiStrToLower(body.message), "billing");
+}
+
+// Nobody may replace or delete the object, whatever their role.
+bool IsRetained(const ApiErrorBody& body) {
+  return absl::StrContains(body.reasons, "retentionPolicyNotMet") ||
+         absl::StrContains(body.reasons, "objectUnderActiveHold");
+}
+
+bool MayBeGranted(const HttpResponse& response, const ApiErrorBody& body) {
+  if (response.status != 403 || LacksScope(response, body)) return false;
+  return IsDisabled(body) || !(IsAboutBilling(body) || IsRetained(body));
+}
+
 // How people can mend it; empty if there is nothing to say.
 std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
                       absl::string_view roles) {
@@ -140,15 +163,14 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
     return "the credentials lack the scope https://www.googleapis.com/auth/cloud-platform; a VM "
            "gets its scopes when it is made: make it with --scopes=cloud-platform";
   }
-  if (absl::StrContains(body.reasons, "SERVICE_DISABLED") ||
-      absl::StrContains(body.reasons, "accessNotConfigured")) {
+  if (IsDisabled(body)) {
     return absl::StrCat("enable the API: gcloud services enable ",
                         body.service.empty() ? "SERVICE" : PrintableText(body.service));
   }
-  if (absl::StrContains(body.reasons, "BILLING_DISABLED") ||
-      absl::StrContains(body.reasons, "accountDisabled") ||
-      absl::StrContains(absl::AsciiStrToLower(body.message), "billing")) {
-    return "look at the billing account of the project";
+  if (IsAboutBilling(body)) return "look at the billing account of the project";
+  if (IsRetained(body)) {
+    return "the bucket's retention policy or a hold keeps the object: give the task another "
+           "place, or remove the hold";
   }
   if (response.status == 403) {
     return absl::StrCat("the account needs ", roles);
@@ -198,6 +220,7 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   }
   absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
+  if (MayBeGranted(response, body)) error.SetPayload(kGrantPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
                    ParseRetryAfter(response));
@@ -205,6 +228,10 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
 
 bool IsGoogleError(const absl::Status& status) {
   return status.GetPayload(kGooglePayload).has_value();
+}
+
+bool MayBeGrantedSoon(const absl::Status& status) {
+  return status.GetPayload(kGrantPayload).has_value();
 }
 
 }  // namespace sparkles

@@ -27,4 +27,8 @@ absl::Status MakeApiError(
 // come from anybody on the way.
 bool IsGoogleError(const absl::Status& status);
 
+// Whether the error is a 403 that ends without any change to this machine once the account gets a
+// role, or the API is enabled. A missing scope, billing, and a retention policy do not count.
+bool MayBeGrantedSoon(const absl::Status& status);
+
 }  // namespace sparkles

@@ -1,5 +1,7 @@
 #include "gcp/gcs_client.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -14,6 +16,16 @@ namespace {
 // Long enough for a server that puts a large object together, short against our patience.
 constexpr absl::Duration kStallTimeout = absl::Seconds(60);
 constexpr absl::Duration kShortRequestTimeout = absl::Seconds(60);
+
+// Of ".../storage/v1/b/BUCKET/o..."; empty for the URL of an upload session, which asks for no
+// permission. Bucket names need no decoding.
+std::string BucketOf(absl::string_view url) {
+  constexpr absl::string_view kBefore = "/storage/v1/b/";
+  const size_t before = url.find(kBefore);
+  if (before == absl::string_view::npos || absl::StrContains(url, "upload_id=")) return "";
+  url.remove_prefix(before + kBefore.size());
+  return std::string(url.substr(0, url.find('/')));
+}
 
 }  // namespace
 
@@ -30,23 +42,34 @@ std::string GcsClient::UploadUrl(const GcsName& name, const char* type, int64_t 
 
 bool GcsClient::encrypted() const { return absl::StartsWith(api_.base_url(), "https://"); }
 
+bool GcsClient::Serves(absl::string_view url) const {
+  return absl::StartsWith(url, api_.base_url() + "/");
+}
+
 absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>& make_request,
                                              const GcsCall& call,
                                              std::initializer_list<int> also_good) {
+  std::string bucket;
+  GcsRight right = GcsRight::kRead;
   const auto make = [&] {
     HttpRequest request = make_request();
     request.on_progress = [&call] { return call.report(0); };
     request.stall_timeout = kStallTimeout;
+    bucket = BucketOf(request.url);
+    right = request.method == "GET" ? GcsRight::kRead : GcsRight::kWrite;
     return request;
   };
-  return api_.SendOnce(make, call.cancel, also_good);
+  absl::StatusOr<HttpResponse> response = api_.SendOnce(make, call.cancel, also_good);
+  // A precondition is only looked at for who has the right.
+  if (access_ != nullptr && response.ok() && !bucket.empty()) access_->Granted(bucket, right);
+  return response;
 }
 
 absl::StatusOr<HttpResponse> GcsClient::SendShort(const HttpRequest& request, const GcsCall& call,
                                                   std::initializer_list<int> also_good) {
   const auto make = [&] {
     HttpRequest copy = request;
-    copy.timeout = kShortRequestTimeout;
+    copy.timeout = std::min(copy.timeout, kShortRequestTimeout);
     return copy;
   };
   return Send(make, call, also_good);
@@ -72,11 +95,27 @@ absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Gc
   return SendShort(request, call).status();
 }
 
-absl::Status GcsClient::Retry(const GcsCall& call, absl::FunctionRef<Attempt()> attempt) {
-  absl::Status status = RetryLoop(policy_, Idempotency::kIdempotent, clock_, call.cancel, attempt);
-  // Trouble that outlasted all patience is that of this machine's network or of the service, not
-  // the task's: it is to be handed back.
-  return IsTransient(status) ? MachineFault(std::move(status)) : status;
+absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const GcsCall& call,
+                              absl::FunctionRef<Attempt()> attempt) {
+  return AwaitGrant(name, right, call, [&] {
+    absl::Status status =
+        RetryLoop(policy_, Idempotency::kIdempotent, clock_, call.cancel, attempt);
+    // Trouble that outlasted all patience is that of this machine's network or of the service, not
+    // the task's: it is to be handed back.
+    return IsTransient(status) ? MachineFault(std::move(status)) : status;
+  });
+}
+
+absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
+                                   absl::FunctionRef<absl::Status()> transfer) {
+  while (true) {
+    const absl::Status status = transfer();
+    if (!absl::IsPermissionDenied(status) || IsTransient(status)) return status;
+    std::optional<absl::Duration> wait;
+    if (access_ != nullptr) wait = access_->WaitFor(name.bucket, right, status);
+    if (!wait.has_value()) return ExplainRefusal(status, name.bucket, right);
+    if (!clock_.Sleep(*wait, call.cancel)) return absl::CancelledError(call.cancel.reason());
+  }
 }
 
 absl::Status TryAgain(absl::Status status) {

@@ -14,6 +14,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "gcp/api_client.h"
+#include "gcp/gcs_access.h"
 #include "gcp/gcs_object.h"
 #include "http/retry.h"
 #include "http/transport.h"
@@ -41,37 +42,54 @@ struct GcsCall {
 // Thread-safe.
 class GcsClient {
  public:
-  // Borrows both.
-  GcsClient(ApiClient& api, Clock& clock, const RetryPolicy& policy = {})
-      : api_(api), clock_(clock), policy_(policy) {}
+  // Borrows all but the policy. Without `access` (null) each 403 is final.
+  GcsClient(ApiClient& api, Clock& clock, const RetryPolicy& policy = {},
+            GcsAccess* access = nullptr)
+      : api_(api), clock_(clock), policy_(policy), access_(access) {}
 
   // ".../storage/v1/b/BUCKET/o/OBJECT", to which a query may be added.
   std::string ObjectUrl(const GcsName& name) const;
   // ".../upload/storage/v1/b/BUCKET/o?uploadType=TYPE&name=OBJECT&ifGenerationMatch=N", for the
   // object to be written if its generation is `expected`; 0: if there is none.
   std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
-  bool encrypted() const;  // by TLS
+  bool encrypted() const;                    // by TLS
+  bool Serves(absl::string_view url) const;  // whether the API's own server does
+  absl::Time Now() const { return clock_.Now(); }
 
   // As ApiClient::SendOnce, with signs of life to `call`. NotFound unless it is a page for people:
   // for a bucket that is not there Cloud Storage answers uploads in plain text.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const GcsCall& call, std::initializer_list<int> also_good = {});
-  // As Send, for a request without much of a body, which has a minute.
+  // As Send, for a request without much of a body, which has a minute, or its own shorter timeout.
   absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
                                          std::initializer_list<int> also_good = {});
 
   // The object's newest version; nullopt if there is none (or no such bucket).
   absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name, const GcsCall& call);
+  // Whether `name`, or an object beside it, was written or could be written in the last minutes.
+  bool WrittenLately(const GcsName& name) const {
+    return access_ != nullptr && access_->WrittenLately(name);
+  }
+  void NoteWritten(const GcsName& name) {
+    if (access_ != nullptr) access_->NoteWritten(name);
+  }
   // Removes the object if its generation is still that one.
   absl::Status Delete(const GcsName& name, int64_t generation, const GcsCall& call);
 
-  // The retry loop for what can be repeated: every transfer can.
-  absl::Status Retry(const GcsCall& call, absl::FunctionRef<Attempt()> attempt);
+  // The retry loop for what can be repeated: every transfer can. A refusal for lack of `right` is
+  // waited out as GcsAccess says.
+  absl::Status Retry(const GcsName& name, GcsRight right, const GcsCall& call,
+                     absl::FunctionRef<Attempt()> attempt);
+  // Calls `transfer` until its end is no such refusal. One that remains is explained, and marked by
+  // LacksPermission (base/permission.h).
+  absl::Status AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
+                          absl::FunctionRef<absl::Status()> transfer);
 
  private:
   ApiClient& api_;
   Clock& clock_;
   const RetryPolicy policy_;
+  GcsAccess* const access_;
 };
 
 // Trouble that another attempt may cure; patience bounds it.

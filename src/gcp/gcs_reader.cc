@@ -44,7 +44,7 @@ GcsVersion VersionOf(const HttpHeaders& headers) {
 absl::StatusOr<GcsObject> GcsReader::ReadWhole(
     const std::function<absl::Status(const GcsVersion&)>& on_version) {
   on_version_ = on_version;
-  RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, call_, [this] { return Try(); }));
   return GcsObject{position_, version_->generation, crc_, version_->encoded};
 }
 
@@ -54,7 +54,7 @@ absl::StatusOr<uint32_t> GcsReader::ReadRange(const GcsVersion& version, uint64_
   whole_ = false;
   first_ = position_ = farthest_ = progress_from_ = first;
   end_ = end;
-  RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, call_, [this] { return Try(); }));
   return crc_;
 }
 

@@ -47,7 +47,8 @@ class AtOnce {
 
   absl::StatusOr<GcsObject> Run() {
     RETURN_IF_ERROR(Prepare());
-    RETURN_IF_ERROR(client_.Retry(call_, [this] { return Attempt{Try()}; }));
+    RETURN_IF_ERROR(
+        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Attempt{Try()}; }));
     return target_.stored();
   }
 

@@ -53,7 +53,7 @@ class Session {
         hash_first_(content.size <= hash_first_bytes) {}
 
   absl::StatusOr<GcsObject> Run() {
-    RETURN_IF_ERROR(client_.Retry(call_, [this] { return Try(); }));
+    RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Try(); }));
     return target_.stored();
   }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/copy.h"
 #include "base/status.h"
+#include "gcp/gcs_probe.h"
 #include "gcp/gcs_upload.h"
 #include "storage/content_type.h"
 #include "storage/sliced_download.h"
@@ -101,6 +102,7 @@ absl::StatusOr<ObjectInfo> GcsStore::Upload(int fd, const std::string& url,
                           ? UploadAtOnce(client_, name, *content, call)
                           : UploadResumably(client_, name, *content, call);
   if (!object.ok()) return Annotate(object.status(), url);
+  client_.NoteWritten(name);
   return InfoOf(*object);
 }
 
@@ -118,6 +120,7 @@ absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const 
   RETURN_IF_ERROR(SetType(name, options, content));
   const auto object = UploadAtOnce(client_, name, content, call);
   if (!object.ok()) return Annotate(object.status(), url);
+  client_.NoteWritten(name);
   return InfoOf(*object);
 }
 
@@ -145,6 +148,19 @@ absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string
   if (!object.ok()) return Annotate(object.status(), url);
   content.resize(object->size);
   return content;
+}
+
+absl::Status GcsStore::CheckWritable(const std::string& url, bool replace,
+                                     const TransferOptions& options) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const GcsCall call = CallFor(options);
+  const auto slot = slots_.Take([&call] { return call.report(0); });
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  if (replace) RETURN_IF_ERROR(Annotate(ProbeReplace(client_, name, call), url));
+  if (client_.WrittenLately(name)) return absl::OkStatus();
+  RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, call), url));
+  client_.NoteWritten(name);
+  return absl::OkStatus();
 }
 
 GcsCall GcsStore::CallFor(const TransferOptions& options) const {

@@ -39,6 +39,8 @@ class GcsStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  absl::Status CheckWritable(const std::string& url, bool replace,
+                             const TransferOptions& options) override;
   // Does nothing: what Cloud Storage has acknowledged is safe.
   absl::Status Flush() override { return absl::OkStatus(); }
 

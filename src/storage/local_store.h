@@ -27,6 +27,10 @@ class LocalStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  // Not asked: a file system tells when the file is made.
+  absl::Status CheckWritable(const std::string&, bool, const TransferOptions&) override {
+    return absl::OkStatus();
+  }
   absl::Status Flush() override;
 
  private:

@@ -58,6 +58,12 @@ absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::st
   return Ended(store_.ReadBytes(url, max_bytes, Metered(options, vitals_.bytes_downloaded)));
 }
 
+absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
+                                         const TransferOptions& options) {
+  vitals_.heartbeat.Beat();
+  return Ended(store_.CheckWritable(url, replace, options));
+}
+
 absl::Status MeteredStore::Flush() {
   vitals_.heartbeat.Beat();
   return Ended(store_.Flush());

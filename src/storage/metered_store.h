@@ -25,6 +25,8 @@ class MeteredStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  absl::Status CheckWritable(const std::string& url, bool replace,
+                             const TransferOptions& options) override;
   absl::Status Flush() override;
 
  private:

@@ -76,6 +76,13 @@ class ObjectStore {
                                                                size_t max_bytes,
                                                                const TransferOptions& options) = 0;
 
+  // Whether an upload to `url` would be refused, as far as the store tells without making an
+  // object: PermissionDenied, NotFound (no such bucket) and, if `replace`, FailedPrecondition (what
+  // is there must stay). What cannot be found out is OK; Cancelled as above. Asked seldom: the
+  // answer may be minutes old.
+  virtual absl::Status CheckWritable(const std::string& url, bool replace,
+                                     const TransferOptions& options) = 0;
+
   // Returns when everything that was uploaded so far survives a power cut. After an error that is
   // unknown for all of it, and only another upload can cure that: a second Flush does not try the
   // same again.

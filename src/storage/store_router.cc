@@ -43,6 +43,12 @@ absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::str
   return store->ReadBytes(url, max_bytes, options);
 }
 
+absl::Status StoreRouter::CheckWritable(const std::string& url, bool replace,
+                                        const TransferOptions& options) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->CheckWritable(url, replace, options);
+}
+
 absl::Status StoreRouter::Flush() {
   absl::Status status = file_store_.Flush();
   if (gs_store_ != nullptr) status.Update(gs_store_->Flush());

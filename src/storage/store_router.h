@@ -23,6 +23,8 @@ class StoreRouter : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  absl::Status CheckWritable(const std::string& url, bool replace,
+                             const TransferOptions& options) override;
   // Flushes all stores, even if the first fails, and returns the first error.
   absl::Status Flush() override;
 

@@ -91,6 +91,11 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     if (no_more().cancelled()) break;
     const Step step = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
+    if (refusals_in_a_row_ >= kMaxRefusals) {
+      log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
+                 refused_permission_, ": it claims no more");
+      return End::kMachineUnfit;
+    }
     if (step == Step::kBroken) return End::kQueueBroken;
     const absl::Time now = clock_.Now();
     if (step != Step::kContended) {  // which says nothing about either
@@ -195,6 +200,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   }();
   Record(claim, outcome);
   outcome.folder.reset();
+  CountRefusal(outcome);
   if (outcome.machine_fault) {
     CountFault(outcome.failure_reason);
   } else {
@@ -227,6 +233,14 @@ void Consumer::CountFault(absl::string_view reason) {
   if (faults_in_a_row_ < kMaxMachineFaults) {
     clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more());
   }
+}
+
+void Consumer::CountRefusal(const Outcome& outcome) {
+  const bool failed = outcome.kind == Outcome::Kind::kFailed;
+  const std::string lacks = failed ? outcome.lacks_permission : "";
+  if (lacks != refused_permission_) refusals_in_a_row_ = 0;
+  refused_permission_ = lacks;
+  if (!lacks.empty()) ++refusals_in_a_row_;
 }
 
 void Consumer::Record(const Claim& claim, Outcome& outcome) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <random>
+#include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
@@ -36,6 +37,8 @@ struct ConsumerOptions {
 // Machine faults in a row after which a worker claims no more (contract.md section 3): one bad
 // machine must not run through the whole queue.
 inline constexpr int kMaxMachineFaults = 5;
+// The same for tasks that failed in a row for want of one permission.
+inline constexpr int kMaxRefusals = 5;
 
 class Consumer {
  public:
@@ -78,6 +81,7 @@ class Consumer {
                             absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
   absl::Status RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log);
   void CountFault(absl::string_view reason);
+  void CountRefusal(const Outcome& outcome);
   absl::Duration IdleWait(absl::Duration idle);
   absl::Duration Jitter(absl::Duration wait, double least);
 
@@ -87,6 +91,8 @@ class Consumer {
   CancelToken& stop_;
   const Log log_;
   int faults_in_a_row_ = 0;
+  int refusals_in_a_row_ = 0;       // tasks that failed for want of refused_permission_
+  std::string refused_permission_;  // empty: the last task did not fail so
   std::minstd_rand random_{RandomSeed()};
 };
 

@@ -50,6 +50,14 @@ std::string ObjectStoreContract::Downloaded(const std::string& url) {
   return info.ok() ? ContentOf(fd.get()) : "(error)";
 }
 
+TEST_P(ObjectStoreContract, QuestionWhetherItMayWriteMakesNothing) {
+  EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
+  EXPECT_EQ(store().ReadBytes(Url("asked"), 10, {}).value(), std::nullopt);
+  ASSERT_TRUE(store().UploadBytes("text", Url("asked"), {}).ok());
+  EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
+  EXPECT_EQ(Downloaded(Url("asked")), "text");
+}
+
 TEST_P(ObjectStoreContract, GivesBackWhatItWasGiven) {
   for (const size_t size : {0U, 1U, 1000U, 65'535U, 65'536U, 65'537U, 3'000'001U}) {
     const std::string content = Pattern(size);

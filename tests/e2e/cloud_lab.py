@@ -224,6 +224,7 @@ class CloudLab(Lab):
     def consume_arguments(self, *flags):
         return ("consume", "--projectId", self.datastore.project, "--cluster", self.cluster,
                 "--tasksDir", self.tasks_dir, "--cacheDir", self.cache_dir, "--durable=false",
+                *(() if "--permissionPatience" in flags else ("--permissionPatience", "1")),
                 *flags)
 
     # --- what came of it

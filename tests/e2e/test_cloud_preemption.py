@@ -129,7 +129,7 @@ class Preemption(NoticeTest):
     def test_while_outputs_are_uploaded(self):
         self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=60)
         worker = self.start(command="echo hi > out")
-        self.preempt_when(worker, "upload.*")
+        self.preempt_when(worker, "upload.multipart")
         self.assert_handed_back()
         self.assertNotIn("result.json", self.lab.stored("a.1"))
 

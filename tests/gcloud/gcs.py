@@ -80,7 +80,8 @@ class ObjectsApi:
             "name": found.name, "bucket": bucket, "generation": str(found.generation),
             "metageneration": "1", "storageClass": "STANDARD", "size": str(len(found.data)),
             "md5Hash": found.md5, "crc32c": found.crc32c, "etag": f"CK{found.generation}=",
-            "timeCreated": found.created, "updated": found.created, **found.metadata}
+            "timeCreated": found.created, "updated": found.created, **found.kept,
+            **found.metadata}
         if self.omits_zeros and not found.data:
             del resource["size"]
         return resource
@@ -98,11 +99,13 @@ class ObjectsApi:
         return Response.json({"kind": "storage#bucket", "id": bucket, "name": bucket})
 
     def metadata(self, request, bucket, name):
+        self.storage.require("storage.objects.get")
         found = self.storage.find(bucket, name, request.query.get("generation"))
         check_conditions(conditions_of(request), found)
         return Response.json(selected(self.resource(bucket, found), request.query.get("fields")))
 
     def delete(self, request, bucket, name):
+        self.storage.require("storage.objects.delete")
         self.storage.delete(bucket, name, request.query.get("generation"), conditions_of(request))
         return Response(204)
 
@@ -135,6 +138,7 @@ class ObjectsApi:
         return name[:end + len(delimiter)]
 
     def media(self, request, bucket, name):
+        self.storage.require("storage.objects.get")
         found = self.storage.find(bucket, name, request.query.get("generation"))
         check_conditions(conditions_of(request), found)
         if self._transcodes(request, found):

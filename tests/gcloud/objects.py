@@ -29,6 +29,7 @@ class Object:
         self.metadata = {key: metadata[key] for key in METADATA_KEYS if metadata.get(key)}
         self.crc32c = crc32c_text(crc32c(data))
         self.md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
+        self.kept = {}  # temporaryHold, eventBasedHold, retentionExpirationTime
         self.created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
     @property
@@ -67,6 +68,14 @@ class Storage:
         self._sessions = {}
         self._generation = int(time.time() * 1_000_000)
         self.session_ids = []  # all ever given out: they are secrets
+        self.denied = set()  # names of permissions, as "storage.objects.get"
+
+    def require(self, permission):
+        """Refuses what needs a permission that the account lacks."""
+        if permission in self.denied:
+            raise StorageError(403, "forbidden", (
+                f"worker@lab does not have {permission} access to the Google Cloud Storage object. "
+                f"Permission '{permission}' denied on resource (or it may not exist)."))
 
     def make_bucket(self, bucket):
         with self._lock:
@@ -124,6 +133,9 @@ class Storage:
         with self._lock:
             objects = self._objects(bucket)
             check_conditions(conditions, objects.get(name))
+            if name in objects:
+                self.require("storage.objects.delete")
+                check_kept(objects[name])
             self._generation += 1
             made.generation = self._generation
             objects[name] = made
@@ -142,6 +154,7 @@ class Storage:
             if found is None or generation not in (None, str(found.generation)):
                 raise StorageError(404, "notFound", f"No such object: {bucket}/{name}")
             check_conditions(conditions, found)
+            check_kept(found)
             del objects[name]
 
     def start_session(self, *arguments):
@@ -168,6 +181,18 @@ class Storage:
         except StorageError:
             self.end_session(session.id)
             raise
+
+
+def check_kept(found):
+    """Refuses to replace or delete what a hold or a retention policy keeps."""
+    if found.kept.get("temporaryHold") or found.kept.get("eventBasedHold"):
+        raise StorageError(403, "objectUnderActiveHold", (
+            f"Object '{found.name}' is under active Temporary hold and cannot be deleted, "
+            "overwritten or archived until hold is removed."))
+    if "retentionExpirationTime" in found.kept:
+        raise StorageError(403, "retentionPolicyNotMet", (
+            f"Object '{found.name}' is subject to bucket's retention policy and cannot be "
+            f"deleted, overwritten or archived until {found.kept['retentionExpirationTime']}"))
 
 
 def check_conditions(conditions, found):

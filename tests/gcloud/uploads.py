@@ -65,7 +65,10 @@ class UploadsApi:
             "multipart": ("upload.multipart", self.multipart),
             "resumable": ("upload.start", self.start),
         }.get(request.query.get("uploadType"), ("upload.bad", self.bad_type))
-        return kind, lambda: handler(request, bucket)
+        def insert():
+            self.storage.require("storage.objects.create")
+            return handler(request, bucket)
+        return kind, insert
 
     def _route_session(self, request):
         if request.method == "DELETE":

@@ -62,6 +62,12 @@ absl::StatusOr<std::optional<std::string>> FailingStore::ReadBytes(const std::st
   return store_.ReadBytes(url, max_bytes, options);
 }
 
+absl::Status FailingStore::CheckWritable(const std::string& url, bool replace,
+                                         const TransferOptions& options) {
+  RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kCheckWritable, url));
+  return store_.CheckWritable(url, replace, options);
+}
+
 absl::Status FailingStore::Flush() {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kFlush, ""));
   return store_.Flush();

@@ -12,7 +12,7 @@
 
 namespace sparkles {
 
-enum class StoreMethod { kDownload, kUpload, kUploadBytes, kReadBytes, kFlush };
+enum class StoreMethod { kDownload, kUpload, kUploadBytes, kReadBytes, kCheckWritable, kFlush };
 
 struct StoreFault {
   StoreMethod method = StoreMethod::kDownload;
@@ -45,6 +45,8 @@ class FailingStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  absl::Status CheckWritable(const std::string& url, bool replace,
+                             const TransferOptions& options) override;
   absl::Status Flush() override;
 
  private:

@@ -30,6 +30,9 @@ class MemStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
+  absl::Status CheckWritable(const std::string&, bool, const TransferOptions&) override {
+    return absl::OkStatus();
+  }
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:

@@ -35,6 +35,10 @@ class WatchedStore : public ObjectStore {
                                                        const TransferOptions& options) override {
     return Told("read " + url, store_.ReadBytes(url, max_bytes, options));
   }
+  absl::Status CheckWritable(const std::string& url, bool replace,
+                             const TransferOptions& options) override {
+    return store_.CheckWritable(url, replace, options);
+  }
   absl::Status Flush() override { return Told("flush", store_.Flush()); }
 
  private:

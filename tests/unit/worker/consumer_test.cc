@@ -223,6 +223,20 @@ TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
                                            absl::Seconds(2), absl::Seconds(4)));
 }
 
+TEST_F(ConsumerTest, FiveTasksWithoutOnePermissionEndIt) {
+  execute_ = [this](const Claim&, const CancelToken&) {
+    Outcome outcome = EndedAs(Outcome::Kind::kFailed);
+    // The third lacks another one: the count begins anew.
+    outcome.lacks_permission = executed_.size() == 3 ? "read from gs://a" : "write to gs://b";
+    return outcome;
+  };
+  EXPECT_EQ(Run(10), Consumer::End::kMachineUnfit);
+  EXPECT_THAT(executed_, SizeIs(8));
+  EXPECT_EQ(StatusOf("t8"), TaskStatus::kFailed);
+  EXPECT_EQ(StatusOf("t9"), TaskStatus::kPending);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("this worker may not write to gs://b"));
+}
+
 TEST_F(ConsumerTest, OneGoodTaskForgetsTheFaults) {
   execute_ = [this](const Claim&, const CancelToken&) {
     return executed_.size() % 5 == 0 ? Completed() : EndedAs(Outcome::Kind::kHandBack, true);

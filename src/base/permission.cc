@@ -1,0 +1,22 @@
+#include "base/permission.h"
+
+#include "absl/strings/cord.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kPermissionPayload[] = "sparkles/permission";
+
+}  // namespace
+
+absl::Status LacksPermission(absl::Status status, absl::string_view what) {
+  if (!status.ok()) status.SetPayload(kPermissionPayload, absl::Cord(what));
+  return status;
+}
+
+std::string LackedPermission(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPermissionPayload);
+  return payload.has_value() ? std::string(*payload) : "";
+}
+
+}  // namespace sparkles

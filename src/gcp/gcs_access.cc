@@ -1,0 +1,111 @@
+#include "gcp/gcs_access.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/permission.h"
+#include "base/status.h"
+#include "gcp/api_error.h"
+
+namespace sparkles {
+namespace {
+
+constexpr absl::Duration kShortestWait = absl::Seconds(1);
+constexpr absl::Duration kLongestWait = absl::Seconds(10);
+
+// How long a write tells that another one would succeed, too.
+constexpr absl::Duration kWrittenLately = absl::Minutes(10);
+// Places are forgotten beyond that many, once they are old.
+constexpr size_t kPlaces = 1000;
+
+// The folder above the folder of `name`: tasks of one job have a folder each.
+std::string PlaceOf(const GcsName& name) {
+  std::string folder = name.object;
+  for (int i = 0; i < 2; ++i) {
+    const size_t slash = folder.rfind('/');
+    folder.resize(slash == std::string::npos ? 0 : slash);
+  }
+  return absl::StrCat(name.bucket, "/", folder);
+}
+
+const char* RoleFor(GcsRight right) {
+  return right == GcsRight::kRead ? "roles/storage.objectViewer" : "roles/storage.objectUser";
+}
+
+}  // namespace
+
+void GcsAccess::BeginTask() {
+  MutexLock lock(mutex_);
+  for (auto& [key, state] : states_) state.refused_at.reset();
+}
+
+void GcsAccess::Granted(const std::string& bucket, GcsRight right) {
+  MutexLock lock(mutex_);
+  State& state = states_[{bucket, right}];
+  if (!state.granted_at.has_value()) state.granted_at = clock_.Now();
+}
+
+std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsRight right,
+                                                 const absl::Status& refusal) {
+  if (!MayBeGrantedSoon(refusal)) return std::nullopt;
+  bool first = false;
+  absl::Duration wait;
+  {
+    MutexLock lock(mutex_);
+    State& state = states_[{bucket, right}];
+    const absl::Time now = clock_.Now();
+    first = !state.refused_at.has_value();
+    if (state.granted_at.has_value()) {
+      // Transfers that waited when the grant came have one more try: it may not be everywhere yet.
+      if (first || now - *state.granted_at > kLongestWait) return std::nullopt;
+    }
+    // A clock that is set back must not prolong the wait.
+    state.refused_at = std::min(state.refused_at.value_or(now), now);
+    const absl::Duration waited = now - *state.refused_at;
+    if (waited >= patience_) return std::nullopt;
+    wait = std::min(std::clamp(waited / 2, kShortestWait, kLongestWait), patience_ - waited);
+  }
+  if (first && log_ != nullptr) {
+    log_->Warning("cannot ", DescribeRight(bucket, right), ": ", refusal.message(),
+                  "; in case the role was granted a moment ago it is tried again for ",
+                  absl::FormatDuration(patience_), " (--permissionPatience)");
+  }
+  return wait;
+}
+
+bool GcsAccess::WrittenLately(const GcsName& name) {
+  MutexLock lock(mutex_);
+  const auto found = written_.find(PlaceOf(name));
+  if (found == written_.end()) return false;
+  const absl::Duration ago = clock_.Now() - found->second;
+  return ago >= absl::ZeroDuration() && ago < kWrittenLately;
+}
+
+void GcsAccess::NoteWritten(const GcsName& name) {
+  MutexLock lock(mutex_);
+  const absl::Time now = clock_.Now();
+  if (written_.size() >= kPlaces) {
+    std::erase_if(written_,
+                  [now](const auto& place) { return now - place.second >= kWrittenLately; });
+  }
+  written_[PlaceOf(name)] = now;
+}
+
+std::string DescribeRight(const std::string& bucket, GcsRight right) {
+  return absl::StrCat(right == GcsRight::kRead ? "read from gs://" : "write to gs://", bucket);
+}
+
+absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket,
+                            GcsRight right) {
+  absl::Status explained = refusal;
+  if (MayBeGrantedSoon(refusal)) {
+    explained = WithMessage(
+        refusal, absl::StrCat(refusal.message(),
+                              "; to grant it: gcloud storage buckets "
+                              "add-iam-policy-binding gs://",
+                              bucket, " --member=serviceAccount:ACCOUNT --role=", RoleFor(right)));
+  }
+  return LacksPermission(std::move(explained), DescribeRight(bucket, right));
+}
+
+}  // namespace sparkles

@@ -1,0 +1,116 @@
+"""Roles that are on their way, or missing: what waits, what fails, and what it says."""
+import copy
+import signal
+import time
+import unittest
+
+from cloud_lab import BUCKET, CloudLabTest
+from harness import SLOWNESS, wait_until
+
+DENIED = {"error": {"code": 403, "message": "worker@lab does not have storage.objects.create access"
+                    " to the Google Cloud Storage object."}}
+
+
+class Grants(CloudLabTest):
+    def refuse(self, **rule):
+        return self.fault(action="status", code=403, body=DENIED, **rule)
+
+    def test_role_on_its_way_is_waited_for(self):
+        source = self.lab.put("in", b"text")
+        reads = self.refuse(kind="object.media", count=3)
+        writes = self.refuse(kind="upload.*", count=3)
+        self.lab.write_tasks([self.lab.task("a.1", "cp in out", downloads=[
+            self.lab.download(source, "in")])])
+        worker = self.lab.consume("--localhost", "--permissionPatience", "60")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
+        self.assertEqual((reads.bites, writes.bites), (3, 3))
+        for word in ("cannot read from gs://lab", "cannot write to gs://lab",
+                     "roles/storage.objectUser", "--permissionPatience"):
+            self.assertIn(word, worker.stderr)
+
+    def test_five_refused_tasks_end_the_worker(self):
+        self.refuse(kind="upload.*", count=0)
+        self.lab.write_tasks([self.lab.task(f"a.{number}", "true") for number in range(1, 9)])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        self.assertIn("may not write to gs://lab", worker.stderr)
+        states = [state.status for state in self.lab.states().values()]
+        self.assertEqual((states.count("failed"), states.count("pending")), (5, 3))
+
+    def test_stop_ends_the_wait(self):
+        self.refuse(kind="upload.*", count=0)
+        self.lab.write_tasks([self.lab.task("a.1", "true")])
+        worker = self.lab.start_consume("--localhost", "--permissionPatience", "600")
+        wait_until(lambda: "cannot write to gs://lab" in worker.stderr, "it waits")
+        started = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(30).exit_code, 143, worker.stderr)
+        self.assertLess(time.monotonic() - started, 10 * SLOWNESS)
+        self.assertEqual(self.lab.states()["a.1"].status, "pending")
+
+
+class Places(CloudLabTest):
+    def test_refused_place_fails_before_the_command(self):
+        self.cloud.storage.denied.add("storage.objects.create")
+        ran = self.lab.folder / "ran"
+        self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}")])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "gs://lab/a.1/stdout.txt", "worker@lab",
+                           "roles/storage.objectUser", "add-iam-policy-binding gs://lab")
+        self.assertFalse(ran.exists())
+
+    def test_missing_bucket_fails_before_the_command(self):
+        ran = self.lab.folder / "ran"
+        self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}", uploads={
+            "include_patterns": ["**"], "exclude_patterns": [], "dst_url": "gs://nowhere/out"})])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "uploads.dst_url", "gs://nowhere/out", "404")
+        self.assertFalse(ran.exists())
+
+    def test_trouble_with_the_question_changes_nothing(self):
+        names = [f"a.{number}" for number in range(1, 4)]
+        for code in (500, 429, 400):
+            self.fault(kind="upload.start", action="status", code=code, count=1)
+        self.lab.write_tasks([self.lab.task(name, "true", stdout_url=f"gs://lab/{name}/l/o/g",
+                                            command_result_url=f"gs://lab/{name}/result.json")
+                              for name in names])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assertEqual([state.status for state in self.lab.states().values()], ["complete"] * 3)
+
+    def test_asked_once_for_many_tasks(self):
+        self.lab.write_tasks([self.lab.task(f"a.{number}", "true") for number in range(1, 11)])
+        self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
+        asked = self.cloud.requests("upload.start")
+        ended = self.cloud.requests("upload.cancel")
+        self.assertEqual((len(asked), len(ended)), (1, 1))
+        self.assertEqual(ended[0].status, 499)
+
+    def test_held_result_fails_before_the_command(self):
+        ran = self.lab.folder / "ran"
+        self.lab.put("a.1/result.json", b"{}")
+        self.storage_of("a.1/result.json").kept = {"temporaryHold": True}
+        self.attempt_again("a.1", f"touch {ran}")
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_failed("a.1", "a.1/result.json", "temporaryHold")
+        self.assertFalse(ran.exists())
+
+    def storage_of(self, path):
+        return self.cloud.storage.find(BUCKET, path)
+
+    def attempt_again(self, name, command):
+        """A task that has been claimed and handed back before."""
+        task = self.lab.entity(name, self.lab.spec(name, command))
+        history = task["properties"]["history"]["arrayValue"]["values"]
+        for status in ("claimed", "reset"):
+            history.append(copy.deepcopy(history[0]))
+            history[-1]["entityValue"]["properties"]["status"] = {"stringValue": status}
+        self.lab.write_tasks([task])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,124 @@
+#include "gcp/gcs_access.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/permission.h"
+#include "gcp/api_error.h"
+#include "gcp/gcs_reader.h"
+#include "gcp/gcs_upload.h"
+#include "tests/support/gcs_fixture.h"
+#include "tests/support/recorded_log.h"
+
+namespace sparkles {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Minutes(2);
+
+class GcsAccessTest : public GcsFixture {
+ protected:
+  static HttpResponse Denied() {
+    return MakeResponse(403, R"({"error":{"code":403,"message":"w@p does not have access"}})");
+  }
+  static HttpResponse LacksScope() {
+    return MakeResponse(403, "", {{"WWW-Authenticate", R"(Bearer error="insufficient_scope")"}});
+  }
+
+  absl::Status Read(GcsClient& client) {
+    const auto sink = [](uint64_t, absl::string_view) { return absl::OkStatus(); };
+    return GcsReader(client, name_, call_, sink).ReadWhole(nullptr).status();
+  }
+
+  absl::Status Write(GcsClient& client) {
+    const auto read = [](uint64_t offset, char* buffer, size_t capacity) -> absl::StatusOr<size_t> {
+      return absl::string_view("new").copy(buffer, capacity, offset);
+    };
+    const GcsContent content{3, read};
+    return UploadAtOnce(client, name_, content, call_).status();
+  }
+
+  // How long the attempts took that a server ended which answers nothing but 403.
+  absl::Duration RefusedFor(absl::Status (GcsAccessTest::*transfer)(GcsClient&)) {
+    Portal portal(Denied());
+    ApiClient api({"http://gcs", nullptr}, portal, clock_);
+    GcsClient client(api, clock_, {}, &access_);
+    const absl::Time start = clock_.Now();
+    last_ = (this->*transfer)(client);
+    EXPECT_TRUE(absl::IsPermissionDenied(last_)) << last_;
+    return clock_.Now() - start;
+  }
+
+  RecordedLog recorded_;
+  const Log log_ = recorded_.log();
+  GcsAccess access_{kPatience, clock_, &log_};
+  GcsClient patient_{api_, clock_, {}, &access_};
+  absl::Status last_;
+};
+
+TEST_F(GcsAccessTest, FirstRefusalsAreWaitedOut) {
+  for (int i = 0; i < 3; ++i) server_.Answer("GET", Denied());
+  server_.Answer("GET", Media(200, "text", "text"));
+  EXPECT_TRUE(Read(patient_).ok());
+  EXPECT_THAT(recorded_.Text(),
+              AllOf(HasSubstr("cannot read from gs://b: "), HasSubstr("w@p does not have access"),
+                    HasSubstr("--permissionPatience")));
+}
+
+TEST_F(GcsAccessTest, LastingRefusalFailsAfterPatience) {
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
+  EXPECT_EQ(LackedPermission(last_), "write to gs://b");
+  EXPECT_THAT(std::string(last_.message()),
+              HasSubstr("gcloud storage buckets add-iam-policy-binding gs://b"));
+}
+
+TEST_F(GcsAccessTest, PatienceIsOncePerTaskAndRight) {
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), absl::ZeroDuration());
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Read), kPatience);
+  access_.BeginTask();
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
+}
+
+TEST_F(GcsAccessTest, RefusalAfterSuccessIsFinal) {
+  server_.Answer("POST", Resource("new", 5));
+  EXPECT_TRUE(Write(patient_).ok());
+  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), absl::ZeroDuration());
+}
+
+TEST_F(GcsAccessTest, FailedPreconditionProvesTheRight) {
+  server_.Answer("POST", MakeResponse(412));
+  server_.Answer("GET", Denied());
+  EXPECT_TRUE(absl::IsPermissionDenied(Write(patient_)));
+  EXPECT_TRUE(clock_.sleeps().empty());
+}
+
+TEST_F(GcsAccessTest, TransferThatWaitedHasOneMoreTry) {
+  const absl::Status denied = MakeApiError(Denied(), "host");
+  EXPECT_TRUE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
+  access_.Granted("b", GcsRight::kRead);
+  EXPECT_TRUE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
+  clock_.Advance(absl::Seconds(11));
+  EXPECT_FALSE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
+}
+
+TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
+  server_.Answer("GET", LacksScope());
+  const absl::Status status = Read(patient_);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--scopes=cloud-platform"));
+  EXPECT_EQ(LackedPermission(status), "read from gs://b");
+  EXPECT_TRUE(clock_.sleeps().empty());
+}
+
+TEST_F(GcsAccessTest, StopEndsTheWait) {
+  clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "stopped"); });
+  server_.Answer("GET", Denied());
+  const absl::Status status = Read(patient_);
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  EXPECT_EQ(clock_.sleeps().size(), 1U);
+}
+
+}  // namespace
+}  // namespace sparkles
