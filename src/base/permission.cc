@@ -6,6 +6,7 @@ namespace sparkles {
 namespace {
 
 constexpr char kPermissionPayload[] = "sparkles/permission";
+constexpr char kKeptPayload[] = "sparkles/old-object-kept";
 
 }  // namespace
 
@@ -17,6 +18,15 @@ absl::Status LacksPermission(absl::Status status, absl::string_view what) {
 std::string LackedPermission(const absl::Status& status) {
   const auto payload = status.GetPayload(kPermissionPayload);
   return payload.has_value() ? std::string(*payload) : "";
+}
+
+absl::Status KeepsOldObject(absl::Status status) {
+  if (!status.ok()) status.SetPayload(kKeptPayload, absl::Cord("1"));
+  return status;
+}
+
+bool IsOldObjectKept(const absl::Status& status) {
+  return status.GetPayload(kKeptPayload).has_value();
 }
 
 }  // namespace sparkles

@@ -15,4 +15,9 @@ absl::Status LacksPermission(absl::Status status, absl::string_view what);
 // The `what` of LacksPermission; empty for every other status.
 std::string LackedPermission(const absl::Status& status);
 
+// The same status, marked: an object is there already, and the account may not look at it or
+// replace it. A new object in another place could be written.
+absl::Status KeepsOldObject(absl::Status status);
+bool IsOldObjectKept(const absl::Status& status);
+
 }  // namespace sparkles

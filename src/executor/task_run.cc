@@ -314,10 +314,14 @@ void TaskRun::AddToLog(absl::string_view line) {
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const ObjectInfo info,
-                   context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText)));
+  const auto info = context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText));
+  if (IsOldObjectKept(info.status())) {
+    LeaveOutLog(info.status());
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(info.status());
   result_.files.push_back(
-      {kTaskLogName, spec_.stdout_url, info.size, info.crc32c, info.generation});
+      {kTaskLogName, spec_.stdout_url, info->size, info->crc32c, info->generation});
   return absl::OkStatus();
 }
 

@@ -60,6 +60,8 @@ class TaskRun {
   // A disk that the task has filled has no room for the line: that decides nothing.
   void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
+  // That of an earlier attempt stays; result.json says why.
+  void LeaveOutLog(const absl::Status& why);
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
   TransferOptions LateOptions(const char* content_type);
@@ -96,6 +98,7 @@ class TaskRun {
   const absl::Duration began_;                // MonotonicNow
   std::optional<absl::Duration> stopped_at_;  // MonotonicNow
   bool stopped_for_memory_ = false;
+  bool log_left_out_ = false;  // an older one cannot be replaced
   std::optional<LateCancel> late_;
 };
 

@@ -1,10 +1,12 @@
 // The part of TaskRun that asks, before the command runs for hours, whether its results can be
 // delivered.
 #include <set>
+#include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "executor/task_run.h"
-#include "storage/file_url.h"
 
 namespace sparkles {
 namespace {
@@ -42,6 +44,12 @@ absl::Status TaskRun::CheckPlace(absl::string_view field, const std::string& url
   const absl::Status writable =
       context_.store.CheckWritable(url, replace, {.on_bytes = {}, .cancel = &cancel_});
   return Annotate(writable, absl::StrCat(field, ": cannot be written"));
+}
+
+void TaskRun::LeaveOutLog(const absl::Status& why) {
+  if (std::exchange(log_left_out_, true)) return;
+  context_.log.Warning("the log is not delivered, an older one stays: ", why.message());
+  result_.skipped.push_back({kTaskLogName, std::string(why.message())});
 }
 
 }  // namespace sparkles

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/permission.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -58,6 +59,16 @@ absl::Status GcsTarget::Judge(const absl::Status& error) {
   const bool checksum = absl::IsInvalidArgument(error) &&
                         absl::StrContains(absl::AsciiStrToLower(error.message()), "crc32c");
   return checksum ? Wrong(absl::DataLossError(error.message())) : error;
+}
+
+absl::Status GcsTarget::ExplainEnd(const absl::Status& end, bool occupied) const {
+  if (!absl::IsPermissionDenied(end) || !(occupied || expected_ != 0)) return end;
+  const char* const why =
+      expected_ != 0 ? "an object is there already, and it may not be replaced (that needs "
+                       "storage.objects.delete, and no hold or retention policy): "
+                     : "an object is there already, and it may not be looked at before it is "
+                       "replaced (that needs storage.objects.get): ";
+  return KeepsOldObject(WithMessage(end, absl::StrCat(why, end.message())));
 }
 
 absl::Status GcsTarget::Wrong(const absl::Status& why) {

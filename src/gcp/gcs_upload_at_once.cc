@@ -47,8 +47,9 @@ class AtOnce {
 
   absl::StatusOr<GcsObject> Run() {
     RETURN_IF_ERROR(Prepare());
-    RETURN_IF_ERROR(
-        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Attempt{Try()}; }));
+    const absl::Status end =
+        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Attempt{Try()}; });
+    RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
     return target_.stored();
   }
 

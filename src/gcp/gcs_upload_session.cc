@@ -53,7 +53,9 @@ class Session {
         hash_first_(content.size <= hash_first_bytes) {}
 
   absl::StatusOr<GcsObject> Run() {
-    RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Try(); }));
+    const absl::Status end =
+        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Try(); });
+    RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
     return target_.stored();
   }
 

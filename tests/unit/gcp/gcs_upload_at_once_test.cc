@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "base/permission.h"
 #include "gcp/gcs_upload.h"
 #include "tests/support/gcs_fixture.h"
 
@@ -81,6 +82,23 @@ TEST_F(GcsUploadAtOnceTest, WhoCannotTellWhetherTheTaskIsHisWaitsBeforeHeReplace
   const auto object = UploadAtOnce(client_, name_, ContentOf("new"), call);
   EXPECT_TRUE(object.ok()) << object.status();
   EXPECT_EQ(asked, 2);
+}
+
+TEST_F(GcsUploadAtOnceTest, OldObjectThatMayNotBeSeenIsNamed) {
+  server_.Answer("POST", MakeResponse(412));
+  server_.Answer("GET", MakeResponse(403));
+  const absl::Status status = Upload("new").status();
+  EXPECT_TRUE(IsOldObjectKept(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.get"));
+}
+
+TEST_F(GcsUploadAtOnceTest, OldObjectThatMayNotGoIsNamed) {
+  server_.Answer("POST", MakeResponse(412));
+  server_.Answer("GET", Resource("old", 3));
+  server_.Answer("ifGenerationMatch=3", MakeResponse(403));
+  const absl::Status status = Upload("new").status();
+  EXPECT_TRUE(IsOldObjectKept(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.delete"));
 }
 
 TEST_F(GcsUploadAtOnceTest, WhatIsThereAlreadyIsNotWrittenAgain) {
