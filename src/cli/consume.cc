@@ -393,7 +393,8 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
 int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
               PosixProcessRunner& runner, Clock& clock, Vitals& vitals, const Log& log) {
   GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log,
-                    {.permission = absl::Seconds(options.permission_patience_seconds)});
+                    {.permission_patience = absl::Seconds(options.permission_patience_seconds),
+                     .project_id = options.project_id});
   Worker worker(options, runner, cloud, clock, vitals, log);
   const auto health = StartHealthServer(options, vitals, worker.drain(), clock, log);
   const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)

@@ -38,7 +38,8 @@ absl::Status Fetch(const FetchOptions& options) {
   SystemClock clock;
   LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kWarning);
   const Log log(sink);
-  GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log, {.metadata = kMetadataPatience});
+  GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log,
+                    {.metadata_patience = kMetadataPatience});
   StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(CheckReplaceable(options.dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));

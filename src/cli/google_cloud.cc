@@ -59,16 +59,22 @@ void OutageLog::Waits(const absl::Status& status, int failures) {
 }
 
 GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
-                         const Log* log, CloudPatience patience)
+                         const Log* log, const CloudSettings& settings)
     : transport_(FindCaRoots(environment)),
-      metadata_(FindMetadataAddress(environment), transport_, clock, patience.metadata),
+      metadata_(FindMetadataAddress(environment), transport_, clock, settings.metadata_patience),
       credentials_(environment, metadata_, transport_, clock),
       tokens_(credentials_, clock),
       storage_needs_token_(environment(kStorageEmulator).empty()),
       datastore_api_(DatastoreEndpoint(environment, tokens_, vitals), transport_, clock),
       storage_api_(StorageEndpoint(environment, tokens_), transport_, clock),
       outage_log_(clock, log),
-      storage_access_(patience.permission, clock, log),
+      storage_access_(
+          settings.permission_patience, clock, log,
+          [environment, project_id = settings.project_id, this](const CancelToken& cancel) {
+            const std::string quota = environment("GOOGLE_CLOUD_QUOTA_PROJECT");
+            return !quota.empty() ? quota
+                                  : FindProjectId(project_id, environment, metadata_, cancel);
+          }),
       gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_), &storage_access_),
       store_(gcs_, StoreOptions()) {}
 

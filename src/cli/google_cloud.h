@@ -1,6 +1,8 @@
 // Everything that talks to Google, put together in one place.
 #pragma once
 
+#include <string>
+
 #include "absl/base/thread_annotations.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,9 +36,12 @@ class OutageLog : public RetryObserver {
 
 // Making it asks nobody: credentials are looked for when the first request needs a token, so that
 // who uses file:// URLs only needs no cloud.
-struct CloudPatience {
-  absl::Duration metadata = MetadataServer::kPatience;  // for a metadata server that is not there yet
-  absl::Duration permission = absl::ZeroDuration();     // see GcsAccess
+struct CloudSettings {
+  absl::Duration metadata_patience = MetadataServer::kPatience;  // with one that is not there yet
+  absl::Duration permission_patience = absl::ZeroDuration();     // see GcsAccess
+  // That of --projectId. It pays where the requester does, unless GOOGLE_CLOUD_QUOTA_PROJECT names
+  // another one.
+  std::string project_id = "";
 };
 
 class GoogleCloud {
@@ -44,7 +49,7 @@ class GoogleCloud {
   // Borrows `clock`, and `vitals` and `log`, which may be null. DATASTORE_EMULATOR_HOST,
   // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
-              const Log* log = nullptr, CloudPatience patience = {});
+              const Log* log = nullptr, const CloudSettings& settings = {});
 
   // For a command that a person waits for: an error if there are no credentials for Cloud Storage,
   // or if only the metadata server could have some and does not answer. OK where an emulator needs

@@ -23,6 +23,7 @@ constexpr size_t kMaxMessageBytes = 600;
 // Payload of the status; Annotate (base/status.h) keeps it.
 constexpr char kGooglePayload[] = "sparkles/google";
 constexpr char kGrantPayload[] = "sparkles/grant";
+constexpr char kPayerPayload[] = "sparkles/payer";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
@@ -156,6 +157,12 @@ bool MayBeGranted(const HttpResponse& response, const ApiErrorBody& body) {
   return IsDisabled(body) || !(IsAboutBilling(body) || IsRetained(body));
 }
 
+// "Bucket is a requester pays bucket but no user project provided.", reason "required".
+bool NamesNoPayer(const HttpResponse& response, const ApiErrorBody& body) {
+  return response.status == 400 &&
+         absl::StrContains(absl::AsciiStrToLower(body.message), "requester pays");
+}
+
 // How people can mend it; empty if there is nothing to say.
 std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
                       absl::string_view roles) {
@@ -174,6 +181,10 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
   }
   if (response.status == 403) {
     return absl::StrCat("the account needs ", roles);
+  }
+  if (NamesNoPayer(response, body)) {
+    return "set GOOGLE_CLOUD_QUOTA_PROJECT to the project that pays; the account needs "
+           "roles/serviceusage.serviceUsageConsumer on it";
   }
   if (response.status == 401) return "the server does not accept the credentials";
   if (response.status == 413 && IsOfMiddlebox(response)) {
@@ -220,6 +231,7 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   }
   absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
+  if (NamesNoPayer(response, body)) error.SetPayload(kPayerPayload, absl::Cord("1"));
   if (MayBeGranted(response, body)) error.SetPayload(kGrantPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
@@ -229,6 +241,8 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
 bool IsGoogleError(const absl::Status& status) {
   return status.GetPayload(kGooglePayload).has_value();
 }
+
+bool WantsPayer(const absl::Status& status) { return status.GetPayload(kPayerPayload).has_value(); }
 
 bool MayBeGrantedSoon(const absl::Status& status) {
   return status.GetPayload(kGrantPayload).has_value();

@@ -31,4 +31,7 @@ bool IsGoogleError(const absl::Status& status);
 // role, or the API is enabled. A missing scope, billing, and a retention policy do not count.
 bool MayBeGrantedSoon(const absl::Status& status);
 
+// Whether the error is the 400 of a bucket whose reader has to name the project that pays.
+bool WantsPayer(const absl::Status& status);
+
 }  // namespace sparkles

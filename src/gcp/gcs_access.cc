@@ -73,6 +73,27 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
   return wait;
 }
 
+std::string GcsAccess::PayerOf(const std::string& bucket) {
+  MutexLock lock(mutex_);
+  const auto found = payers_.find(bucket);
+  return found == payers_.end() ? "" : found->second;
+}
+
+bool GcsAccess::TakePayer(const std::string& bucket, const CancelToken& cancel) {
+  if (!find_payer_ || bucket.empty()) return false;
+  const absl::StatusOr<std::string> payer = find_payer_(cancel);
+  if (!payer.ok() || payer->empty()) return false;
+  bool first;
+  {
+    MutexLock lock(mutex_);
+    first = payers_.insert({bucket, *payer}).second;
+  }
+  if (first && log_ != nullptr) {
+    log_->Info("the requester pays for gs://", bucket, ": project ", *payer, " is named");
+  }
+  return true;
+}
+
 bool GcsAccess::WrittenLately(const GcsName& name) {
   MutexLock lock(mutex_);
   const auto found = written_.find(PlaceOf(name));

@@ -1,7 +1,8 @@
 // What this worker knows of its access to buckets: what they have granted, how long a refusal is
-// waited out, and where it has written lately.
+// waited out, where it has written lately, and which of them want a payer named.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,7 +10,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -24,10 +27,13 @@ enum class GcsRight { kRead, kWrite };
 // other 403 is final. Thread-safe.
 class GcsAccess {
  public:
+  // The project that pays for buckets where the requester has to.
+  using FindPayer = std::function<absl::StatusOr<std::string>(const CancelToken& cancel)>;
+
   // Borrows `clock`, and `log`, which may be null. `patience` is the time from the first refusal,
-  // for each task, bucket and right.
-  GcsAccess(absl::Duration patience, Clock& clock, const Log* log)
-      : patience_(patience), clock_(clock), log_(log) {}
+  // for each task, bucket and right. `find_payer` may be empty, and is asked by any thread.
+  GcsAccess(absl::Duration patience, Clock& clock, const Log* log, FindPayer find_payer = nullptr)
+      : patience_(patience), clock_(clock), log_(log), find_payer_(std::move(find_payer)) {}
 
   // The next task has the whole patience again.
   void BeginTask();
@@ -39,6 +45,11 @@ class GcsAccess {
   // is final. The first wait for a bucket and right is logged as a warning.
   std::optional<absl::Duration> WaitFor(const std::string& bucket, GcsRight right,
                                         const absl::Status& refusal);
+
+  // The project that requests to `bucket` name as payer; empty: none.
+  std::string PayerOf(const std::string& bucket);
+  // `bucket` wants a payer named. Whether there is one, which PayerOf tells from now on.
+  bool TakePayer(const std::string& bucket, const CancelToken& cancel);
 
   // Whether NoteWritten was called in the last ten minutes for an object of the same bucket and the
   // same folder of folders: "job" for "job/1/stdout.txt".
@@ -55,8 +66,10 @@ class GcsAccess {
   const absl::Duration patience_;
   Clock& clock_;
   const Log* const log_;
+  const FindPayer find_payer_;
   Mutex mutex_;
   std::map<Key, State> states_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> payers_ ABSL_GUARDED_BY(mutex_);  // by bucket
   std::map<std::string, absl::Time> written_ ABSL_GUARDED_BY(mutex_);  // by PlaceOf
 };
 

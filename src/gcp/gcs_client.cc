@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "gcp/api_error.h"
 #include "http/transient.h"
 #include "http/url.h"
 
@@ -50,18 +51,37 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
                                              const GcsCall& call,
                                              std::initializer_list<int> also_good) {
   std::string bucket;
+  std::string payer;
   GcsRight right = GcsRight::kRead;
+  bool granted = false;
+  const auto grant = [&] {
+    if (access_ == nullptr || bucket.empty() || std::exchange(granted, true)) return;
+    access_->Granted(bucket, right);
+  };
   const auto make = [&] {
     HttpRequest request = make_request();
     request.on_progress = [&call] { return call.report(0); };
     request.stall_timeout = kStallTimeout;
     bucket = BucketOf(request.url);
     right = request.method == "GET" ? GcsRight::kRead : GcsRight::kWrite;
+    payer = access_ != nullptr ? access_->PayerOf(bucket) : "";
+    if (!payer.empty()) absl::StrAppend(&request.url, "&userProject=", PercentEncode(payer));
+    if (!request.on_body) return request;
+    // A reader may end the response before all of it has come.
+    request.on_body = [grant, sink = std::move(request.on_body)](const HttpResponse& response,
+                                                                 absl::string_view piece) {
+      grant();
+      return sink(response, piece);
+    };
     return request;
   };
   absl::StatusOr<HttpResponse> response = api_.SendOnce(make, call.cancel, also_good);
-  // A precondition is only looked at for who has the right.
-  if (access_ != nullptr && response.ok() && !bucket.empty()) access_->Granted(bucket, right);
+  const bool unpaid = WantsPayer(response.status()) && payer.empty() && access_ != nullptr;
+  if (unpaid && access_->TakePayer(bucket, call.cancel)) {
+    response = api_.SendOnce(make, call.cancel, also_good);
+  }
+  // A precondition that fails is only told to who has the right.
+  if (response.ok()) grant();
   return response;
 }
 

@@ -112,5 +112,69 @@ class Places(CloudLabTest):
         self.lab.write_tasks([task])
 
 
+class CreateOnly(CloudLabTest):
+    """An account that may create objects, but not look at, replace or delete them."""
+
+    def setUp(self):
+        super().setUp()
+        self.cloud.storage.denied.update(("storage.objects.get", "storage.objects.delete"))
+
+    def attempt(self):
+        self.lab.write_tasks([self.lab.task("a.1", "echo new > f")])
+        worker = self.lab.consume("--localhost")
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+
+    def test_old_log_fails_no_attempt(self):
+        self.lab.put("a.1/stdout.txt", b"of the first attempt")
+        self.attempt()
+        self.assert_complete("a.1")
+        result = self.lab.result("a.1")
+        self.assertEqual([file["src"] for file in result["files"]], ["f"])
+        self.assertEqual([each["src"] for each in result["skipped"]], ["stdout.txt"])
+        self.assertIn("storage.objects.get", result["skipped"][0]["reason"])
+
+    def test_old_result_is_named_outputs_arrive(self):
+        self.lab.put("a.1/result.json", b"of the first attempt")
+        self.attempt()
+        self.assert_failed("a.1", "result.json", "storage.objects.get", "add-iam-policy-binding")
+        self.assertEqual(self.lab.stored("a.1")["f"], b"new\n")
+        self.assertIn("stdout.txt", self.lab.stored("a.1"))
+
+    def test_log_that_may_be_seen_but_not_replaced(self):
+        self.cloud.storage.denied.remove("storage.objects.get")
+        self.lab.put("a.1/stdout.txt", b"of the first attempt")
+        self.attempt()
+        self.assert_complete("a.1")
+        self.assertIn("storage.objects.delete", self.lab.result("a.1")["skipped"][0]["reason"])
+
+
+class RequesterPays(CloudLabTest):
+    def run_task(self, **environment):
+        self.cloud.storage.make_bucket("paid")
+        self.cloud.storage.put("paid", "in", b"text")
+        self.cloud.storage.requester_pays.add("paid")
+        self.lab.write_tasks([self.lab.task("a.1", "cp in out", downloads=[
+            self.lab.download("gs://paid/in", "in")], uploads={
+                "include_patterns": ["out"], "exclude_patterns": [], "dst_url": "gs://paid/o"})])
+        worker = self.lab.consume("--localhost", environment=environment)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
+        self.assert_complete("a.1")
+        self.assertEqual(self.cloud.storage.data("paid", "o/out"), b"text")
+        named = [request.query.get("userProject") for request in self.cloud.requests()
+                 if "/paid/" in request.target and "upload_id" not in request.query]
+        self.assertEqual(named[0], None)  # the bucket is asked without one first
+        for request in self.cloud.requests():
+            if "/paid/" not in request.target:
+                self.assertNotIn("userProject", request.target)
+                self.assertNotIn("x-goog-user-project", request.headers)
+        return set(named[1:])
+
+    def test_project_of_the_worker_pays(self):
+        self.assertEqual(self.run_task(), {self.lab.datastore.project})
+
+    def test_quota_project_pays_first(self):
+        self.assertEqual(self.run_task(GOOGLE_CLOUD_QUOTA_PROJECT="payer-1"), {"payer-1"})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -63,7 +63,11 @@ class ObjectsApi:
                     "HEAD": "object.get", "DELETE": "object.delete"}.get(request.method)
             handler = {"object.media": self.media, "object.get": self.metadata,
                        "object.delete": self.delete}.get(kind)
-            return kind and (kind, lambda: handler(request, bucket, name))
+
+            def answer():
+                self.storage.require_payer(bucket, request)
+                return handler(request, bucket, name)
+            return kind and (kind, answer)
         if request.path == "/storage/v1/b" and request.method == "POST":
             return "bucket.insert", lambda: self.make_bucket(request)
         if match := re.fullmatch(r"/storage/v1/b/([^/]+)(/o)?", request.path):

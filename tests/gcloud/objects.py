@@ -69,6 +69,7 @@ class Storage:
         self._generation = int(time.time() * 1_000_000)
         self.session_ids = []  # all ever given out: they are secrets
         self.denied = set()  # names of permissions, as "storage.objects.get"
+        self.requester_pays = set()  # buckets
 
     def require(self, permission):
         """Refuses what needs a permission that the account lacks."""
@@ -76,6 +77,12 @@ class Storage:
             raise StorageError(403, "forbidden", (
                 f"worker@lab does not have {permission} access to the Google Cloud Storage object. "
                 f"Permission '{permission}' denied on resource (or it may not exist)."))
+
+    def require_payer(self, bucket, request):
+        named = request.query.get("userProject") or request.headers.get("x-goog-user-project")
+        if bucket in self.requester_pays and not named:
+            raise StorageError(400, "required", "Bucket is a requester pays bucket but no user "
+                                                "project provided.")
 
     def make_bucket(self, bucket):
         with self._lock:

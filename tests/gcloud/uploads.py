@@ -66,6 +66,7 @@ class UploadsApi:
             "resumable": ("upload.start", self.start),
         }.get(request.query.get("uploadType"), ("upload.bad", self.bad_type))
         def insert():
+            self.storage.require_payer(bucket, request)
             self.storage.require("storage.objects.create")
             return handler(request, bucket)
         return kind, insert

@@ -41,12 +41,12 @@ class GcsAccessTest : public GcsFixture {
   }
 
   // How long the attempts took that a server ended which answers nothing but 403.
-  absl::Duration RefusedFor(absl::Status (GcsAccessTest::*transfer)(GcsClient&)) {
+  absl::Duration RefusedFor(GcsRight right) {
     Portal portal(Denied());
     ApiClient api({"http://gcs", nullptr}, portal, clock_);
     GcsClient client(api, clock_, {}, &access_);
     const absl::Time start = clock_.Now();
-    last_ = (this->*transfer)(client);
+    last_ = right == GcsRight::kRead ? Read(client) : Write(client);
     EXPECT_TRUE(absl::IsPermissionDenied(last_)) << last_;
     return clock_.Now() - start;
   }
@@ -68,24 +68,24 @@ TEST_F(GcsAccessTest, FirstRefusalsAreWaitedOut) {
 }
 
 TEST_F(GcsAccessTest, LastingRefusalFailsAfterPatience) {
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
+  EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
   EXPECT_EQ(LackedPermission(last_), "write to gs://b");
   EXPECT_THAT(std::string(last_.message()),
               HasSubstr("gcloud storage buckets add-iam-policy-binding gs://b"));
 }
 
 TEST_F(GcsAccessTest, PatienceIsOncePerTaskAndRight) {
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), absl::ZeroDuration());
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Read), kPatience);
+  EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
+  EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
+  EXPECT_EQ(RefusedFor(GcsRight::kRead), kPatience);
   access_.BeginTask();
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), kPatience);
+  EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
 }
 
 TEST_F(GcsAccessTest, RefusalAfterSuccessIsFinal) {
   server_.Answer("POST", Resource("new", 5));
   EXPECT_TRUE(Write(patient_).ok());
-  EXPECT_EQ(RefusedFor(&GcsAccessTest::Write), absl::ZeroDuration());
+  EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
 }
 
 TEST_F(GcsAccessTest, FailedPreconditionProvesTheRight) {
@@ -102,6 +102,37 @@ TEST_F(GcsAccessTest, TransferThatWaitedHasOneMoreTry) {
   EXPECT_TRUE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
   clock_.Advance(absl::Seconds(11));
   EXPECT_FALSE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
+}
+
+TEST_F(GcsAccessTest, ReadThatBeganProvesTheRight) {
+  server_.BreakOff("GET", Media(200, "text", "te"), Broken());
+  server_.Answer("GET", Denied());
+  EXPECT_TRUE(absl::IsPermissionDenied(Read(patient_)));
+  EXPECT_EQ(clock_.sleeps().size(), 1U);  // before the broken request is repeated
+}
+
+TEST_F(GcsAccessTest, WritesAreRememberedForTenMinutes) {
+  access_.NoteWritten({"b", "job/1/stdout.txt"});
+  EXPECT_TRUE(access_.WrittenLately({"b", "job/2/stdout.txt"}));
+  EXPECT_FALSE(access_.WrittenLately({"b", "other/2/stdout.txt"}));
+  EXPECT_FALSE(access_.WrittenLately({"c", "job/1/stdout.txt"}));
+  clock_.Advance(absl::Minutes(10));
+  EXPECT_FALSE(access_.WrittenLately({"b", "job/2/stdout.txt"}));
+}
+
+TEST_F(GcsAccessTest, PayerIsNamedOnceItIsAskedFor) {
+  GcsAccess paying(kPatience, clock_, &log_, [](const CancelToken&) { return "p-1"; });
+  GcsClient client(api_, clock_, {}, &paying);
+  const HttpResponse unpaid = MakeResponse(
+      400, R"({"error":{"code":400,"errors":[{"reason":"required"}],)"
+           R"("message":"Bucket is a requester pays bucket but no user project provided."}})");
+  server_.Answer("GET", unpaid);
+  server_.Answer("&userProject=p-1", Media(200, "text", "text"));
+  EXPECT_TRUE(Read(client).ok());
+  server_.Answer("&userProject=p-1", Resource("new", 5));
+  EXPECT_TRUE(Write(client).ok());
+  server_.Answer("GET", unpaid);
+  EXPECT_THAT(std::string(Read(patient_).message()), HasSubstr("GOOGLE_CLOUD_QUOTA_PROJECT"));
 }
 
 TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
