@@ -1,4 +1,4 @@
-// How many columns a text takes on a terminal.
+// Counts the columns that a text takes on a terminal.
 #pragma once
 
 #include <cstddef>

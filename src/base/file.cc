@@ -32,7 +32,7 @@ std::string UniqueNameBeside(const std::string& path) {
                       counter++, ".tmp");
 }
 
-// The same for every attempt at `path`, so that the next one finds what a killed one left.
+// The same name for each attempt at `path`: the next attempt finds the file of a killed attempt.
 std::string UsualNameBeside(const std::string& path) {
   return absl::StrCat(FolderOf(path), "/", kTempFilePrefix,
                       absl::Hex(Crc32c(BaseName(path)), absl::kZeroPad8), ".tmp");
@@ -44,14 +44,14 @@ bool IsNamed(int fd, const std::string& path) {
   struct stat opened;
   struct stat named;
   if (fstat(fd, &opened) != 0 || lstat(path.c_str(), &named) != 0) return false;
-  // Some network file systems number an inode anew at each look.
+  // Some network file systems give a file another inode number at each stat.
   const bool alike = opened.st_size == named.st_size &&
                      opened.st_mtim.tv_sec == named.st_mtim.tv_sec &&
                      opened.st_mtim.tv_nsec == named.st_mtim.tv_nsec;
   return opened.st_dev == named.st_dev && (opened.st_ino == named.st_ino || alike);
 }
 
-// Removes the unfinished file `path` if its writer is dead: then nobody holds the lock.
+// Removes the unfinished file `path` if no process holds its lock, since then its writer is dead.
 bool RemoveLeftover(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
@@ -59,15 +59,15 @@ bool RemoveLeftover(const std::string& path) {
          IsNamed(fd.get(), path) && unlink(path.c_str()) == 0;
 }
 
-// Calls `make` with a temporary name beside `path`, until it does not say AlreadyExists. Returns
-// the name that it made.
+// Calls `make` with temporary names beside `path` until it returns another status than
+// AlreadyExists. Returns the name that `make` has used.
 absl::StatusOr<std::string> MakeTemp(const std::string& path,
                                      absl::FunctionRef<absl::Status(const std::string&)> make) {
   std::string name = UsualNameBeside(path);
   absl::Status made = make(name);
   if (absl::IsAlreadyExists(made) && RemoveLeftover(name)) made = make(name);
   if (absl::IsAlreadyExists(made)) {
-    // Another attempt at work, or another path with the same checksum.
+    // Another attempt is writing, or another path has the same checksum.
     name = UniqueNameBeside(path);
     made = make(name);
   }
@@ -87,7 +87,7 @@ absl::Status MakeFolder(const std::string& path, mode_t mode) {
   const int error = errno;
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
-    // What has the name cannot be looked at: a dead mount. ENOENT is a symlink that leads nowhere.
+    // stat fails on a dead mount: its error is the cause. ENOENT means a dangling symlink.
     return ErrnoError(error == EEXIST && errno != ENOENT ? errno : error, path);
   }
   if (S_ISDIR(info.st_mode)) return absl::OkStatus();
@@ -103,7 +103,7 @@ int LinkNameless(int fd, const std::string& path) {
 
 absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name) {
   struct stat info;
-  // From a dead mount the same two errors come, and then for stat as well.
+  // A dead mount gives the same two errors, but for stat as well.
   const bool ambiguous = error == ENXIO || error == ENODEV;
   if (ambiguous && fstatat(folder_fd, path.c_str(), &info, 0) == 0 && !S_ISREG(info.st_mode) &&
       !S_ISDIR(info.st_mode)) {
@@ -219,7 +219,8 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
   UniqueFd fd;
   auto temp_path = MakeTemp(path, [&](const std::string& name) -> absl::Status {
     ASSIGN_OR_RETURN(fd, OpenFile(name, O_CREAT | O_EXCL | O_RDWR, mode));
-    // The lock tells others that the writer lives. They may have been quicker.
+    // The lock tells other workers that the writer lives. One of them may have removed the file
+    // before the lock was taken.
     (void)TryLock(fd.get());
     return IsNamed(fd.get(), name) ? absl::OkStatus() : absl::AlreadyExistsError(name);
   });
@@ -242,7 +243,8 @@ absl::Status AtomicFile::GiveName() {
                                                             : ErrnoError(errno, path_);
                      }));
   }
-  // Where locks do not reach another machine, its worker may have taken this file for a leftover.
+  // If the file system does not share locks among machines, a worker elsewhere may have removed
+  // this file as a leftover.
   if (!IsNamed(fd(), temp_path_)) {
     return absl::AbortedError(absl::StrCat(path_, ": another worker writes this file"));
   }

@@ -14,11 +14,11 @@
 
 namespace sparkles {
 
-// open(2) with O_CLOEXEC, repeated on EINTR. The message names `path`. A socket, or a device
-// without a driver, is FailedPrecondition.
+// open(2) with O_CLOEXEC, repeated on EINTR. The message names `path`. FailedPrecondition if `path`
+// is a socket, or a device without a driver.
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode = 0666);
 
-// The status for `error` of openat(2) with `folder_fd` and `path`, which the message calls `name`.
+// The status for the errno `error` of openat(`folder_fd`, `path`). The message names `name`.
 absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name);
 
 // The whole content. NotFound if absent; FailedPrecondition if not a regular file or longer than
@@ -59,7 +59,7 @@ inline constexpr absl::string_view kTempFilePrefix = ".sparkles-";
 
 // A file under construction in the folder of `path`; only Commit gives it its name. If it is
 // destroyed without Commit nothing is left behind; where the file system knows O_TMPFILE that is
-// true even for kill -9. Elsewhere the next one for `path` removes what kill -9 has left.
+// true even for kill -9. Elsewhere the next AtomicFile for `path` removes the leftover of kill -9.
 class AtomicFile {
  public:
   // Makes the (nameless) file with `mode` less umask. The folder must exist.

@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-// What is wrong with `url`; empty if nothing is.
+// Why `url` is not valid; empty if it is valid.
 absl::string_view ProblemOf(absl::string_view url) {
   absl::string_view path = url;
   if (!absl::ConsumePrefix(&path, kFileScheme)) return "not a file:// URL";

@@ -15,12 +15,12 @@ inline constexpr absl::string_view kFileScheme = "file://";
 // absolute path without a host, "..", NUL, or a slash at its end.
 absl::StatusOr<std::string> ParseFileUrl(absl::string_view url);
 
-// `url` as the one text for all that name the same place: "//" and "/./" in a path mean "/". URLs
-// of other schemes, in which such names differ, stay as they are.
+// The canonical form of a file:// URL, equal for all URLs of one place: "//" and "/./" become "/".
+// URLs of other schemes stay as they are, since "a//b" and "a/b" are two objects there.
 std::string CanonicalUrl(absl::string_view url);
 
-// Whether no two objects can have these canonical URLs: they are the same, or one names a file that
-// the other has for a directory.
+// True if two canonical URLs cannot both be objects: they are equal, or one names a file that is a
+// directory in the other.
 bool UrlsConflict(absl::string_view a, absl::string_view b);
 
 // `path` is absolute.

@@ -86,7 +86,7 @@ absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view
                                        absl::FunctionRef<void(const Json& element)> take) {
   using Event = Json::parse_event_t;
   bool is_key = false;   // the last key of the outermost object
-  bool in_list = false;  // in its value, which is a list
+  bool in_list = false;  // inside the value of that key, a list
   return ParseWith(text, kMaxJsonDepth, [&](int depth, Event event, Json& parsed) {
     if (depth == 1 && event == Event::key) is_key = parsed.get_ref<const std::string&>() == key;
     if (depth == 1 && event == Event::array_start) in_list = is_key;

@@ -21,10 +21,10 @@ inline constexpr int kMaxJsonDepth = 100;
 // stack's end).
 absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = kMaxJsonDepth);
 
-// The same for a value with a very long list: the elements of the list `key` of the outermost
-// object are given to `take` one by one, and the list in the value is empty. `take` has seen a part
-// of the elements if the text is no JSON, and those of all lists if the key is there more than
-// once.
+// The same for a value with a very long list. Gives the elements of the list `key` of the outermost
+// object to `take` one by one; that list is empty in the returned value.
+// If the text is not JSON, `take` may have got some of the elements.
+// If the key is repeated, `take` gets the elements of all its lists.
 absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
                                        absl::FunctionRef<void(const Json& element)> take);
 

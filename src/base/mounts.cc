@@ -18,8 +18,8 @@ namespace {
 // A machine with many containers has a thousand mounts of some 200 bytes each.
 constexpr size_t kMaxTableBytes = size_t{16} << 20;
 
-// Fields of a line of mountinfo, counted from 0; those behind the mount point vary in number and
-// end with a field "-", which the type follows.
+// Fields of a mountinfo line, from 0. The number of fields after the mount point varies; they end
+// with "-", and the type follows.
 constexpr size_t kPointField = 4;
 constexpr absl::string_view kSeparator = " - ";
 
@@ -41,7 +41,7 @@ std::string Unescape(absl::string_view text) {
   return plain;
 }
 
-// The mount that `fd` is in, as the kernel names it; "" without /proc.
+// The kernel's id of the mount that `fd` is on; "" without /proc.
 std::string MountOf(int fd) {
   constexpr absl::string_view kField = "mnt_id:";
   const auto info = ReadFile(absl::StrCat("/proc/self/fdinfo/", fd), 4096);

@@ -1,4 +1,4 @@
-// Where other file systems are mounted, and which of them hold no real files.
+// Finds mounts, and tells real files from those of pseudo file systems.
 #pragma once
 
 #include <string>
@@ -13,20 +13,20 @@ struct Mount {
   std::string type;   // of the file system: "proc", "ext4", "fuse.gcsfuse"
 };
 
-// The mounts below `folder`, of a text in the form of /proc/self/mountinfo (proc(5)). `folder` is
-// an absolute path without symlinks; a mount at `folder` itself is not below it. Lines of any other
-// form are left out.
+// The mounts below `folder` according to a text in the form of /proc/self/mountinfo (proc(5)).
+// `folder` is an absolute path without symlinks. A mount at `folder` itself is not included.
+// Skips malformed lines.
 std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder);
 
-// The same of this process's mounts. None where there is no /proc. Touches no mounted file system,
-// so that none that is dead can hang the caller.
+// The same for the mounts of this process; none without /proc. Touches no mounted file system, so
+// that a dead mount cannot hang the caller.
 std::vector<Mount> MountsBelow(const std::string& folder);
 
-// Whether both open files lie on one mount. Without /proc: on one device.
+// True if both open files lie on one mount (without /proc: on one device).
 bool IsSameMount(int one, int other);
 
-// Whether the open file lies on a file system that shows the kernel's state as files (proc, sysfs,
-// cgroup ...): their sizes are not those of their content, and some cannot be read at all.
+// True if the open file lies on a pseudo file system (proc, sysfs, cgroup ...). Such files have
+// sizes that differ from their content, and some cannot be read.
 bool IsOnPseudoFileSystem(int fd);
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// The permission that an error is about, carried by the absl::Status itself.
+// Marks on an absl::Status that say which permission is missing.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace sparkles {
 
-// The same status, marked: the account lacks the right to do `what`, as in "write to gs://bucket".
-// Annotate and WithMessage (base/status.h) keep the mark.
+// Returns the status with the mark that the account lacks the right to `what`, for example "write
+// to gs://bucket". Annotate and WithMessage (base/status.h) keep the mark.
 absl::Status LacksPermission(absl::Status status, absl::string_view what);
 
-// The `what` of LacksPermission; empty for every other status.
+// The `what` of LacksPermission; empty for an unmarked status.
 std::string LackedPermission(const absl::Status& status);
 
-// The same status, marked: an object is there already, and the account may not look at it or
-// replace it. A new object in another place could be written.
+// Returns the status with the mark that an object exists and the account may not read or replace
+// it. The account may still be able to write a new object.
 absl::Status KeepsOldObject(absl::Status status);
 bool IsOldObjectKept(const absl::Status& status);
 

@@ -30,7 +30,7 @@ bool OnlyTheMachineCanCure(int error) {
   }
 }
 
-// What a mount whose server or device has gone answers to every call.
+// The errors of a mount whose server or device is gone.
 bool IsDeadMount(int error) {
   switch (error) {
     case ENOTCONN:  // FUSE: the daemon has ended
@@ -67,7 +67,7 @@ std::string Message(int error, absl::string_view object) {
   return std::string(absl::ErrnoToStatus(error, object).message());
 }
 
-// A file system has a limit of its own, too, which is the same on every machine.
+// Without ulimit -f the limit is the file system's, which is the same on every machine.
 absl::Status TooLarge(absl::string_view object) {
   rlimit limit;
   absl::Status status = absl::ErrnoToStatus(EFBIG, object);
@@ -81,7 +81,7 @@ absl::Status TooLarge(absl::string_view object) {
 
 absl::Status ErrnoError(int error, absl::string_view object) {
   if (error == EFBIG) return TooLarge(object);
-  // Not the code of absl::ErrnoToStatus: it takes ENODEV and ENXIO for NotFound.
+  // absl::ErrnoToStatus would turn ENODEV and ENXIO into NotFound.
   if (IsDeadMount(error)) return MachineFault(absl::InternalError(Message(error, object)));
   absl::Status status = absl::ErrnoToStatus(error, object);
   if (OnlyTheMachineCanCure(error)) return MachineFault(std::move(status));

@@ -13,8 +13,8 @@ namespace sparkles {
 
 // The status for errno value `error`, with the message "object: reason". Errors that only another
 // machine (or more space) can cure are machine faults: ENOSPC, ENOMEM, EMFILE, EIO, EAGAIN of fork
-// and the like; EFBIG if this process has a file size limit (ulimit -f); and what a dead mount
-// answers (ENOTCONN, ETIMEDOUT, ENODEV ...), with code Internal. All others keep the code of
+// and the like; EFBIG if this process has a file size limit (ulimit -f); and the errors of a dead
+// mount (ENOTCONN, ETIMEDOUT, ENODEV ...), with code Internal. All others keep the code of
 // absl::ErrnoToStatus.
 absl::Status ErrnoError(int error, absl::string_view object);
 

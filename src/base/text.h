@@ -18,8 +18,8 @@ bool IsUtf8(absl::string_view text);
 // True if `text` holds a NUL, a line end or another ASCII control character.
 bool HasControlCharacter(absl::string_view text);
 
-// At most `max_bytes` of `text`: its two ends with " ... " (counted) between them if something was
-// left out. Never cuts inside a UTF-8 character.
+// At most `max_bytes` of `text`. If `text` is longer: its start, " ... " and its end. Never cuts
+// inside a UTF-8 character.
 std::string CutText(absl::string_view text, size_t max_bytes);
 
 // `text` with control characters and malformed UTF-8 written as \n, \t or \xHH, so that it is one

@@ -31,29 +31,28 @@ constexpr char kExitCodes[] =
     "  1    the command could not do its work (copyexe, fetch, logs ...), or an unexpected error\n"
     "  2    wrong use of the command line\n"
     "  3    this is not the version that --expectedVersion asks for\n"
-    "  4    the tasks file or its state cannot be used (any more), or a part of it (others ran)\n"
-    "  5    this machine is unfit: its folders cannot be used, processes of a task cannot be\n"
-    "       ended, 5 machine faults in a row, or 5 tasks in a row that failed for want of one\n"
-    "       permission\n"
+    "  4    the tasks file or its state cannot be used, or a part of the file (other tasks ran)\n"
+    "  5    this machine is unfit: its directories cannot be used, no threads can be started,\n"
+    "       processes of a task cannot be ended, 5 machine faults in a row, or 5 tasks in a row\n"
+    "       failed because the same permission is missing\n"
     "  6    stuck: no sign of life for two periods of --timeout\n"
     "  75   the VM is being preempted; the task in work was handed back\n"
     "  130  stopped by SIGINT; the task in work was handed back\n"
     "  140  stopped by SIGUSR2; the task in work was handed back\n"
     "  143  stopped by SIGTERM; the task in work was handed back\n"
     "  152  stopped by SIGXCPU; the task in work was handed back\n"
-    "       (75 to 152: or, if the log says so, stays claimed: there was no time)\n";
+    "       (75 to 152: if the log says so, there was no time and the task stays claimed)\n";
 constexpr char kSignals[] =
     "Signals:\n"
     "  SIGTERM, SIGINT, SIGUSR2, SIGXCPU\n"
-    "                    hand the task in work back and exit within --stopWithin seconds; a "
-    "second\n"
-    "                    one (more than a second later) KILLs the command at once, a third one\n"
-    "                    ends the worker on the spot\n"
+    "                    hand the task back and exit within --stopWithin seconds; a second signal\n"
+    "                    (more than a second later) sends the command KILL at once; a third\n"
+    "                    signal ends the worker at once\n"
     "  SIGUSR1, SIGQUIT  finish the task in work, then exit 0\n";
 
 // For flags with no better limit than that of their type.
 constexpr int kMaxInt = std::numeric_limits<int>::max();
-// Less is not enough for TERM, KILL, a log and a hand-back; more than a day is a mistake.
+// TERM, KILL, the log and the hand-back need at least 5 s. More than a day is a mistake.
 constexpr int kLeastStopSeconds = 5;
 constexpr int kMostStopSeconds = 24 * 60 * 60;
 
@@ -98,8 +97,8 @@ std::string Utf8Problem(const std::string& text) {
 // and of the path of a tasks file, which is read again while workers run.
 std::string TasksFileProblem(const std::string& text) {
   if (text == "-") {
-    return "'-' (standard input) is no tasks file: workers read the file again and keep their "
-           "state beside it; write the tasks to a file";
+    return "'-' (standard input) cannot be the tasks file: workers read the file again and keep "
+           "their state beside it; write the tasks to a file";
   }
   if (absl::StartsWith(text, "gs://")) {
     return absl::StrCat("'", PrintableText(text), "' is not a local file; copy it first: ",
@@ -241,7 +240,7 @@ void CommandLine::DeclareConsume() {
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command->add_option("--expectedVersion", consume_.expected_version,
-                      "exit 3 at once unless this is it, or it is 5.0.0 or 5.8.2");
+                      "exit 3 unless it is this version, 5.0.0 or 5.8.2");
   DeclareConsumeLimits();
   DeclareConsumeReports();
   DeclareConsumeCloud();
@@ -256,14 +255,12 @@ void CommandLine::DeclareConsumeLimits() {
       ->capture_default_str();
   command
       ->add_option("--grace", consume_.grace_seconds,
-                   "seconds between TERM and KILL of a command; in a stop half of --stopWithin "
-                   "at most")
+                   "seconds from TERM to KILL for a command; at most half of --stopWithin")
       ->check(CLI::Range(0, kMaxInt))
       ->capture_default_str();
   command
       ->add_option("--stopWithin", consume_.stop_within_seconds,
-                   "seconds from a stop signal to the worker's end; keep it below the time after "
-                   "which the platform sends KILL")
+                   "seconds that a stop may take; keep it below the platform's time to KILL")
       ->check(CLI::Range(kLeastStopSeconds, kMostStopSeconds))
       ->capture_default_str();
   command
@@ -283,20 +280,19 @@ void CommandLine::DeclareConsumeLimits() {
       ->capture_default_str();
   command
       ->add_option("--permissionPatience", consume_.permission_patience_seconds,
-                   "seconds to retry a 403 of a bucket that never granted access")
+                   "seconds to retry a 403 from a bucket without earlier access")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
       ->add_option("--withholdEnv", consume_.withhold_env,
-                   "withhold such variables from commands, e.g. '*_TOKEN' (and those of "
-                   "SPARKLES_WITHHOLD_ENV)")
+                   "withhold variables, e.g. '*_TOKEN'; adds to SPARKLES_WITHHOLD_ENV")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--passEnv", consume_.pass_env, "pass this variable on despite --withholdEnv")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->envname("SPARKLES_PASS_ENV");
-  command->add_flag("--coreDumps", consume_.core_dumps, "let commands leave core dumps");
+  command->add_flag("--coreDumps", consume_.core_dumps, "let commands write core dumps");
   command->add_option("--transfers", consume_.transfers, "files transferred at a time")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -175,7 +175,7 @@ class Worker {
     left_behind_ = !RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_,
                                            [this] { vitals_.heartbeat.Beat(); });
   }
-  // No task runs beside what is left of another.
+  // A new task must not run beside processes of an earlier one.
   absl::Status CheckNothingLeft() {
     if (left_behind_) EndLeftBehind(drain_);
     if (left_behind_) return absl::UnavailableError("processes of a killed worker still run");
@@ -185,9 +185,9 @@ class Worker {
     return stop_.cancelled() ? StoppedCode(signal()) : int{kExitDone};
   }
 
-  // `hold` is called before each task, for what must outlive this process until the task's command
-  // is dead too. `hand_back` is null where a claim ends with its worker, `monitor` if nobody
-  // watches.
+  // Calls `hold` before each task: it keeps the claim's lock until the task's command is dead, even
+  // if this process ends first. `hand_back` is null if a claim ends with its worker. `monitor` is
+  // null if the worker has no Monitor.
   int Run(Queue& bare_queue, TimedHandBack* hand_back, ClusterMonitor* monitor,
           ConsumerOptions consumer_options, const std::string& machine_type,
           absl::FunctionRef<void()> hold) {
@@ -421,8 +421,8 @@ int RunConsume(ConsumeOptions options) {
   const Log log(sink);
   if (!options.expected_version.empty() && !IsExpectedVersion(options.expected_version)) {
     log.Error("--expectedVersion is ", options.expected_version, ", but this is ", VersionLine(),
-              "; nothing was claimed. Set sparklesworker_image in .sparkles to an image of that ",
-              "version, or make this worker with `make static VERSION=", options.expected_version,
+              "; no task was claimed. Set sparklesworker_image in .sparkles to an image of that ",
+              "version, or build this worker with `make static VERSION=", options.expected_version,
               "`");
     return kExitVersion;
   }
@@ -454,7 +454,7 @@ int RunConsume(ConsumeOptions options) {
   try {
     return RunWorker(options, std::move(file), watch, **runner, clock, vitals, log);
   } catch (const std::system_error& error) {
-    // By the threads that every worker needs, before anything is claimed.
+    // The threads that every worker needs start before the first claim.
     log.Error("no threads could be started: ", error.what(),
               "; raise the limit on processes (ulimit -u, or the pids limit of the container)");
     return kExitMachineUnfit;

@@ -21,7 +21,7 @@
 namespace sparkles {
 namespace {
 
-// A person waits: with the tries that it takes, less than 30 s.
+// A person waits for the result. With all retries, `fetch` ends in less than 30 s.
 constexpr absl::Duration kMetadataPatience = absl::Seconds(20);
 
 absl::Status CheckMd5(const FetchOptions& options, int fd) {

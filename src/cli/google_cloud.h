@@ -37,10 +37,9 @@ class OutageLog : public RetryObserver {
 // Making it asks nobody: credentials are looked for when the first request needs a token, so that
 // who uses file:// URLs only needs no cloud.
 struct CloudSettings {
-  absl::Duration metadata_patience = MetadataServer::kPatience;  // with one that is not there yet
+  absl::Duration metadata_patience = MetadataServer::kPatience;  // for a server that is still away
   absl::Duration permission_patience = absl::ZeroDuration();     // see GcsAccess
-  // That of --projectId. It pays where the requester does, unless GOOGLE_CLOUD_QUOTA_PROJECT names
-  // another one.
+  // From --projectId. Pays for requester-pays buckets if GOOGLE_CLOUD_QUOTA_PROJECT is not set.
   std::string project_id = "";
 };
 
@@ -51,9 +50,8 @@ class GoogleCloud {
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
               const Log* log = nullptr, const CloudSettings& settings = {});
 
-  // For a command that a person waits for: an error if there are no credentials for Cloud Storage,
-  // or if only the metadata server could have some and does not answer. OK where an emulator needs
-  // none, and for other trouble that may pass.
+  // Fails early if there are no credentials for Cloud Storage, or if only the metadata server could
+  // have them and does not answer. OK if an emulator needs none, and for any transient error.
   absl::Status CheckCredentials(const CancelToken& cancel);
 
   MetadataServer& metadata() { return metadata_; }

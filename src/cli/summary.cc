@@ -27,7 +27,7 @@ using Row = std::vector<std::string>;
 // result.json lists every output; a million of them fit in this.
 constexpr size_t kMaxResultBytes = 512 << 20;
 
-// The number at `json[keys[0]][keys[1]]...`; nullopt if there is none that can be meant.
+// The number at `json[keys[0]][keys[1]]...`; nullopt if there is no sensible number.
 std::optional<double> NumberAt(const Json& json, std::initializer_list<const char*> keys) {
   constexpr double kMost = 1e15;
   const Json* value = &json;

@@ -9,8 +9,8 @@ namespace sparkles {
 
 // "0.1.0".
 std::string WorkerVersion();
-// Whether this worker can stand in for `version`, which a client expects: its own version, or one
-// of the Go worker whose protocol it speaks (contract.md section 2).
+// True if `version`, which a client expects, is this worker's version or the version of a Go worker
+// with the same protocol (5.0.0, 5.8.2).
 bool IsExpectedVersion(absl::string_view version);
 // "sparklesworker 0.1.0 (commit 0123456789ab, native lane)".
 std::string VersionLine();

@@ -76,7 +76,7 @@ absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
   return status;
 }
 
-// The numeric addresses as gRPC takes them, all of one family; empty if none is found.
+// The host's numeric addresses in gRPC's form, all of one family; empty if the host is not found.
 std::string TargetOf(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || address[0] == '[') return "";

@@ -59,7 +59,7 @@ std::string Reason(const CurlFailure& failure) {
   return reason;
 }
 
-// What failed: the host, or the proxy on the way to it.
+// The part that failed: the host, or the proxy on the way to it.
 std::string Subject(absl::string_view host, const CurlFailure& failure) {
   if (failure.proxy.empty()) return std::string(host);
   const bool unreachable =

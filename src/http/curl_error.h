@@ -15,8 +15,8 @@ struct CurlFailure {
   CURLcode code = CURLE_OK;
   std::string tls_detail;  // what libcurl's error buffer says; only used for errors of TLS
   long os_error = 0;       // errno of the socket; 0: none
-  std::string proxy;       // what the connection goes through; empty: nothing
-  long connect_code = 0;   // what the proxy answered to CONNECT; 0: nothing
+  std::string proxy;       // of the connection; empty: no proxy
+  long connect_code = 0;   // the proxy's answer to CONNECT; 0: none
   bool sent = false;       // at least a part of the request
   bool maybe_applied = false;
 };

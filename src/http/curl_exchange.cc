@@ -255,7 +255,7 @@ absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
   failure.code = code;
   failure.proxy = route_.proxy;
   failure.tls_detail = detail_.data();
-  // libcurl's word for a line that is longer than it takes.
+  // libcurl reports a header line that is too long with this code.
   if (code == CURLE_OUT_OF_MEMORY && SentSomething() && !whole_head_) {
     return TooLarge("a header line", kMaxHeaderLineBytes);
   }
@@ -276,7 +276,7 @@ bool CurlExchange::MayBegin() {
 }
 
 void CurlExchange::StopAtName() {
-  // As in MayBegin: the connection that was kept open has died.
+  // As in MayBegin: the connection that was kept alive is dead.
   stopped_at_name_ = !SentSomething() || IsSafeMethod(request_.method);
   if (!stopped_at_name_) (void)Fail(Broken());
 }

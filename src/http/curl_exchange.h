@@ -29,10 +29,10 @@ struct TrustedRoots {
 
 // How the connection of an exchange is made.
 struct CurlRoute {
-  bool resolve = false;  // may libcurl resolve names? Else an exchange that needs one ends
-  CurlList addresses;    // "+HOST:PORT:IP,IP", so that libcurl needs no name; may be null
+  bool resolve = false;  // true: libcurl may resolve names; false: Run ends if it needs to
+  CurlList addresses;    // known ones, "+HOST:PORT:IP,IP"; may be null
   std::string proxy;     // for messages; empty: none
-  absl::Duration spent;  // on finding addresses; it counts towards the request's time limits
+  absl::Duration spent;  // on the lookup; counts towards the request's time limits
 };
 
 enum class NeededName { kNone, kHost, kProxy };
@@ -48,8 +48,8 @@ class CurlExchange {
   // The handles may be used for another exchange afterwards, whatever the outcome.
   absl::StatusOr<HttpResponse> Run(CURLM* multi, CURL* easy);
 
-  // Whose name libcurl had to know when Run ended for it. Nothing has been sent then, or only what
-  // may be sent twice; another exchange, on other handles, is to be made with its addresses.
+  // If Run ended because libcurl needed an address: whose. The caller then looks it up and makes
+  // another exchange, on other handles. Run has sent nothing, or only data that may be sent twice.
   NeededName needed_name() const { return needed_name_; }
 
  private:

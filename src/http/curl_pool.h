@@ -15,12 +15,12 @@ namespace sparkles {
 
 struct CurlSlot {
   std::string origin;
-  std::string proxy;  // what the connection goes through, for messages; empty: nothing
+  std::string proxy;  // of the connection, for messages; empty: no proxy
   CurlMulti multi;    // has the connection
   CurlEasy easy;      // destroyed first
 };
 
-// A machine fault if there is no memory or no descriptor for it.
+// A machine fault if memory or descriptors run out.
 absl::StatusOr<CurlSlot> MakeCurlSlot(const std::string& origin);
 
 // Thread-safe.

@@ -11,7 +11,7 @@
 namespace sparkles {
 namespace {
 
-// libcurl's, where the address names no port.
+// libcurl's default if the address names no port.
 constexpr int kHttpsPort = 443;
 constexpr int kDefaultPort = 1080;
 

@@ -12,12 +12,12 @@ namespace sparkles {
 struct ProxyAddress {
   std::string host;  // a name, or a numeric address without brackets
   int port = 0;
-  std::string variable;  // where it stands: "HTTPS_PROXY"
+  std::string variable;  // that holds it: "HTTPS_PROXY"
 };
 
-// The proxy for URLs of `scheme`, whatever no_proxy says, without user and password; nullopt if
-// there is none or its address cannot be read. `environment` gives a variable's value, empty if
-// it is not set.
+// The proxy for URLs of `scheme`, without user and password. Does not look at no_proxy. nullopt if
+// no proxy is set or its address cannot be read. `environment` returns a variable's value, or ""
+// if it is not set.
 std::optional<ProxyAddress> FindProxy(
     absl::string_view scheme, const std::function<std::string(const char* name)>& environment);
 

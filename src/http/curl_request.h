@@ -24,7 +24,7 @@ struct HttpTarget {
 // fragment, all printable ASCII.
 absl::StatusOr<HttpTarget> ParseTarget(const std::string& url);
 
-// True of what a method or a header's name may be: a token of RFC 9110, section 5.6.2.
+// True if `text` may be a method or a header's name: a token of RFC 9110, section 5.6.2.
 bool IsToken(absl::string_view text);
 
 // InvalidArgument if a method or header could smuggle in another line, or if a GET has a body.

@@ -80,7 +80,7 @@ CurlRoute CurlTransport::FindRoute(const HttpRequest& request, const HttpTarget&
   }
   if (IsIpAddress(name)) return route;
   const auto started = std::chrono::steady_clock::now();
-  // The rest of the time is for libcurl.
+  // libcurl gets the rest of the time.
   const absl::Duration patience =
       std::min({request.connect_timeout / 2, request.timeout / 2, kLongestLookup});
   const std::vector<std::string> ips = hosts_.Find(name, patience, request.cancel);

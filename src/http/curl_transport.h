@@ -30,8 +30,8 @@ class CurlTransport : public HttpTransport {
   // Valid as long as this object is. Read at the first connection with TLS, and again only while
   // that fails.
   absl::StatusOr<X509_STORE*> Roots();
-  // A route to the host or proxy whose name is needed. Where no address is found, libcurl may ask
-  // the C library, which knows other sources too (NIS, mDNS).
+  // A route to the host or proxy that `needed` says. If no address is found, libcurl may ask the C
+  // library, which knows other sources too (NIS, mDNS).
   CurlRoute FindRoute(const HttpRequest& request, const HttpTarget& target, NeededName needed);
 
   const CaRoots ca_roots_;
@@ -42,7 +42,7 @@ class CurlTransport : public HttpTransport {
   X509Store store_ ABSL_GUARDED_BY(mutex_);
 };
 
-// What this program is linked with: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13 c-ares/1.18.1".
+// The linked libraries: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13 c-ares/1.18.1".
 std::string HttpLibraryVersions();
 
 }  // namespace sparkles

@@ -7,7 +7,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// How soon a waiting thread sees that it is cancelled.
+// Interval at which a waiting thread checks for cancellation.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(50);
 
 bool IsCancelled(const CancelToken* cancel) { return cancel != nullptr && cancel->cancelled(); }

@@ -1,4 +1,4 @@
-// Shares the addresses of hosts among threads: one looks a host up, all others wait for it.
+// Shares the addresses of hosts among threads: one thread looks a host up, the others wait for it.
 #pragma once
 
 #include <chrono>
@@ -19,13 +19,13 @@ namespace sparkles {
 using HostLookup = std::function<HostAddresses(const std::string& host, absl::Duration patience,
                                                const CancelToken* cancel)>;
 
-// Thread-safe. Remembers each host that it was ever asked for: settings name few.
+// Thread-safe. Never forgets a host: a worker asks for few.
 class HostCache {
  public:
   explicit HostCache(HostLookup look_up) : look_up_(std::move(look_up)) {}
 
-  // Numeric addresses, the preferred ones first; empty if none was found within `patience`, or
-  // `cancel` (may be null) was cancelled. A failure is not remembered.
+  // Numeric addresses, the preferred ones first; empty if none was found within `patience` or
+  // before `cancel` (may be null) was cancelled. A failure is not cached.
   std::vector<std::string> Find(const std::string& host, absl::Duration patience,
                                 const CancelToken* cancel);
 
@@ -34,7 +34,7 @@ class HostCache {
     std::vector<std::string> ips;
     std::chrono::steady_clock::time_point good_until;
     bool looking = false;
-    uint64_t lookups = 0;  // how many have ended without being cancelled
+    uint64_t lookups = 0;  // that ended without being cancelled
   };
 
   const HostLookup look_up_;

@@ -24,18 +24,18 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// How long a server has to answer before the next one is asked. It doubles with each round over
-// all servers. An answer that comes later still counts.
+// Time for a server to answer before the next one is asked. It doubles with each round over all
+// servers. A later answer still counts.
 constexpr int kFirstTryMilliseconds = 700;
 constexpr int kRounds = 3;
-// Once one family has an address, the other one is waited for so long.
+// Wait for the other family after one family has an address.
 constexpr absl::Duration kGrace = absl::Milliseconds(300);
-// How long addresses are used at most, and where only one family's question was answered.
+// Upper limit on the use of addresses, and the limit if only one family was answered.
 constexpr absl::Duration kLongestUse = absl::Seconds(60);
 constexpr absl::Duration kShortUse = absl::Seconds(5);
-// How soon a cancellation is seen that has no descriptor to wait for.
+// Interval at which cancellation is checked: the token has no descriptor to poll.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(100);
-// Without it c-ares would ask this machine.
+// If this file is missing, c-ares asks a server on this machine.
 constexpr char kResolverFile[] = "/etc/resolv.conf";
 
 struct ChannelDeleter {
@@ -66,10 +66,10 @@ std::string ToText(int family, const void* address) {
   return written == nullptr ? "" : written;
 }
 
-// What is known of the addresses of one family.
+// The answer for one family (IPv4 or IPv6).
 struct Answer {
   bool ended = false;
-  bool known = false;  // the servers answered, be it that there are none
+  bool known = false;  // the servers answered, perhaps that there are no addresses
   std::string name;    // the host's, with the search domain where it was found
   std::vector<std::string> ips;
   absl::Duration valid_for = kLongestUse;
@@ -102,7 +102,7 @@ class Question {
     Ask(host, AF_INET6, v6_);
   }
 
-  // Waits for both answers, or for what of them comes in time.
+  // Waits until both answers have come or time is over.
   void Wait(absl::Duration patience, const CancelToken* cancel) {
     Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(patience);
     bool has_address = false;
@@ -141,7 +141,7 @@ class Question {
     ares_getaddrinfo(channel_.get(), host.c_str(), nullptr, &hints, TakeAnswer, &answer);
   }
 
-  // Waits for a packet, the next try, cancellation, or `longest`, and acts on it.
+  // Handles the next event: a packet, the next try, cancellation, or the end of `longest`.
   void Step(absl::Duration longest, const CancelToken* cancel) {
     std::array<ares_socket_t, ARES_GETSOCK_MAXNUM> sockets{};
     const int wanted = ares_getsock(channel_.get(), sockets.data(), ARES_GETSOCK_MAXNUM);
@@ -167,7 +167,7 @@ class Question {
     const absl::Duration until =
         absl::Ceil(absl::DurationFromTimeval(*wait), absl::Milliseconds(1));
     (void)poll(polled.data(), count, static_cast<int>(absl::ToInt64Milliseconds(until)));
-    // Without sockets it looks for tries that are over.
+    // Without sockets c-ares looks for tries that have timed out.
     ares_process_fd(channel_.get(), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     for (nfds_t i = 0; i < asked; ++i) {
       const bool reads = (polled[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0;
@@ -182,7 +182,7 @@ class Question {
   Channel channel_;  // destroyed first: it ends open questions by TakeAnswer
 };
 
-// Empty if the file does not have the host. A host that has one family there has no other.
+// Empty if the file does not have the host. An entry of one family hides the other family.
 std::vector<std::string> FindInHostsFile(ares_channel channel, const std::string& host) {
   std::vector<std::string> ips;
   for (const int family : {AF_INET, AF_INET6}) {

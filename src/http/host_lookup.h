@@ -1,6 +1,6 @@
-// Finds the addresses of a host by its name, with c-ares: the C libraries' own resolvers do too
-// little. glibc waits 5 s for a dead name server; musl finds nothing where the IPv6 half of a
-// question fails or where an answer exceeds 512 bytes.
+// Finds the addresses of a host with c-ares. The resolvers of the C libraries do not suffice: glibc
+// waits 5 s for a dead name server; musl finds nothing if the IPv6 query fails or an answer exceeds
+// 512 bytes.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace sparkles {
 
 struct HostAddresses {
   std::vector<std::string> ips;  // numeric, the preferred family first; empty if none was found
-  absl::Duration valid_for;      // how long they may be used without another lookup
+  absl::Duration valid_for;      // they may be used without another lookup for this time
 };
 
 // Looks into /etc/hosts, then asks the servers of /etc/resolv.conf for IPv4 and IPv6 addresses at
-// once. Takes at most `patience`; ends at once when `cancel` (may be null) is cancelled.
+// once. Takes at most `patience`; ends early when `cancel` (may be null) is cancelled.
 // Thread-safe.
 HostAddresses LookUpHost(const std::string& host, absl::Duration patience,
                          const CancelToken* cancel);

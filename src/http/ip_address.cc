@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-// UDP's connect only looks up the route; any port serves.
+// connect of a UDP socket only looks up the route; the port does not matter.
 constexpr in_port_t kAnyPort = 53;
 
 bool CanConnect(int family, const sockaddr* address, socklen_t size) {

@@ -5,7 +5,7 @@
 
 namespace sparkles {
 
-// True of "10.0.0.1" and of "fd20::1" without brackets.
+// True for "10.0.0.1" and for "fd20::1" (without brackets).
 bool IsIpAddress(const std::string& text);
 
 // True if this machine has a route to the numeric address `ip`. Nothing is sent.

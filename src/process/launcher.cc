@@ -31,11 +31,11 @@ constexpr absl::Duration kLinger = absl::Milliseconds(200);
 // How often a group that was asked to end is looked at: none of its members that is not our child
 // tells us of its death.
 constexpr int kLookAgainMilliseconds = 10;
-// Between two looks at the socket.
+// Interval at which the socket is read during a sweep.
 constexpr absl::Duration kSweepRound = absl::Seconds(2);
-// Once the command was asked to end: a stop of 20 s waits 4 s for it (base/stop_time.h).
+// After a request to end the command: a stop of 20 s waits 4 s for it (base/stop_time.h).
 constexpr absl::Duration kSweepLimitOfCancelled = absl::Seconds(3);
-// Once the worker is gone. As long as the launcher lives it holds the claim's lock.
+// After the worker is gone. The launcher holds the claim's lock as long as it lives.
 constexpr absl::Duration kLastSweepLimit = absl::Minutes(1);
 // Children reaped before the socket is looked at again, however fast they die.
 constexpr int kReapedAtOnce = 100;
@@ -174,7 +174,7 @@ class Launcher {
     Reply(FrameKind::kEnded, BytesOf(exit_));
   }
 
-  // Until nothing lives, time is over, or the worker does not want to wait any more.
+  // Sweeps until no child lives, time is over, or the worker gives up.
   void SweepPatiently() {
     sweeping_ = true;
     const absl::Duration longest = cancelled_ ? kSweepLimitOfCancelled : absl::InfiniteDuration();
@@ -224,8 +224,8 @@ class Launcher {
   pid_t command_ = 0;       // 0: none
   bool cancelled_ = false;  // the command was asked to end
   bool killed_ = false;     // and made to
-  bool sweeping_ = false;   // the command has ended, what it left behind has not
-  bool give_up_ = false;    // the end was asked for meanwhile
+  bool sweeping_ = false;   // the command has ended, its leftovers have not
+  bool give_up_ = false;    // the worker has asked for the end during the sweep
   absl::Duration sweep_limit_;
   CommandExit exit_;
   IoBytes io_before_;

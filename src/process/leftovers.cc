@@ -65,7 +65,8 @@ Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
   Leftovers leftovers;
   std::set<pid_t> killed;
   while (true) {
-    // Stopped before they are killed, as in sweep.cc. Each pass stops what forked during the last.
+    // Stops all before it kills any, as in sweep.cc. Each pass stops the processes that were forked
+    // during the last one.
     std::set<pid_t> stopped;
     while (SignalAll(variable, proc_root, SIGSTOP, stopped) && MonotonicNow() < deadline) {
     }

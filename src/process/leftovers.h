@@ -10,12 +10,12 @@ namespace sparkles {
 
 struct Leftovers {
   int killed = 0;
-  bool any_lives = false;  // when the time was over
+  bool any_lives = false;  // at the end of the time limit
 };
 
 // Kills all processes (of this machine or container) whose environment began with `variable`
-// ("NAME=value"), the caller and its own children aside, until none is left or `limit` is over.
-// Without /proc, or where another user owns them, they are not found.
+// ("NAME=value"), except the caller and its own children, until none is left or `limit` is over.
+// Does not find processes of another user, and none without /proc.
 Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
                        const std::string& proc_root = "/proc");
 

@@ -85,14 +85,14 @@ std::optional<int64_t> ReadMachineCount(const std::string& proc_root) {
   return FindCount(ReadText(proc_root + "/vmstat"), "oom_kill");
 }
 
-// Tells a control group from another one of the same path, made after the first was removed.
+// Identifies a control group. A later group with the same path has another id.
 std::string GroupId(const std::string& group_file) {
   struct stat info;
   if (group_file.empty() || stat(group_file.c_str(), &info) != 0) return "-";
   return absl::StrCat(info.st_dev, ":", info.st_ino);
 }
 
-// A mark: "BOOT GROUP COUNT_IN_GROUP COUNT_ON_MACHINE", "-" for what is not known.
+// A mark: "BOOT GROUP COUNT_IN_GROUP COUNT_ON_MACHINE", with "-" for an unknown part.
 struct Mark {
   std::string boot;
   std::string group;

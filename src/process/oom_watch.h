@@ -39,8 +39,8 @@ class OomWatch {
                     const std::string& kernel_log = "/dev/kmsg");
   // Remembers the counts of now.
   void Begin();
-  // Looks whether the count of our control group has grown. To be called every few seconds while
-  // something runs, so that last_kill() is no older than that.
+  // Checks whether the count of our control group has grown. Call it every few seconds while a
+  // command runs: last_kill() is only as exact as that.
   void Look();
   // What has happened since Begin.
   OomKills End();
@@ -58,12 +58,12 @@ class OomWatch {
   std::optional<absl::Duration> last_kill_;
 };
 
-// The counts of now, as text for OomKillsSince, which another process may ask later.
+// The current counts, as text for OomKillsSince in a later process.
 std::string OomMark(const std::string& proc_root = "/proc");
 
-// What the kernel has killed for lack of memory since `mark` was made, in words for people: in its
-// control group if that is still the same, else on the machine. Empty if there was nothing, if the
-// machine was restarted meanwhile, or if the mark cannot be read.
+// Describes the kernel's kills for lack of memory since `mark` was made: in its control group if
+// that still exists, else on the machine. Empty if there were none, if the machine has been
+// restarted since, or if the mark cannot be read.
 std::string OomKillsSince(absl::string_view mark, const std::string& proc_root = "/proc");
 
 }  // namespace sparkles

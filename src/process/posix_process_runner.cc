@@ -24,7 +24,7 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
-// Before each claim, for what the sweep has not ended.
+// Wait before each claim for processes that the sweep has not ended.
 constexpr absl::Duration kSweepAgainLimit = absl::Seconds(1);
 // From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds, and the
 // kernel takes seconds to take down a process with tens of GiB. A process in an uninterruptible

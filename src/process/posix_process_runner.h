@@ -36,8 +36,8 @@ class PosixProcessRunner : public ProcessRunner {
   // show the worker's memory of that moment as their least peak.
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
-  // Kills again what an earlier command left alive (CommandExit::survivors, or a machine fault).
-  // Unavailable as long as any of it lives; no command can be run then.
+  // Kills again the processes of an earlier command (CommandExit::survivors, or a machine fault).
+  // Unavailable as long as one of them lives; no command can be run then.
   absl::Status EndSurvivors();
 
   // Lets the launcher keep the open file behind `fd` (borrowed for the call) open for as long as it
@@ -65,7 +65,7 @@ class PosixProcessRunner : public ProcessRunner {
   const bool relaunch_;
   UniqueFd socket_;
   pid_t launcher_ = 0;
-  bool survivors_ = false;  // below this process; the launcher is gone then
+  bool survivors_ = false;  // children of this process, since the launcher is gone
   std::vector<UniqueFd> held_;
 };
 

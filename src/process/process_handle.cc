@@ -17,7 +17,7 @@ constexpr long kPidfdSendSignal = 424;
 
 ProcessHandle::ProcessHandle(pid_t pid)
     : pid_(pid), fd_(static_cast<int>(syscall(kPidfdOpen, pid, 0))) {
-  // Any other error: an older kernel (ENOSYS) or a sandbox (often EPERM) without that call.
+  // Any other error means that an older kernel (ENOSYS) or a sandbox (often EPERM) lacks the call.
   found_ = fd_.valid() || errno != ESRCH;
 }
 

@@ -1,4 +1,4 @@
-// One process, held by a descriptor: no signal can hit a stranger whose process id was recycled.
+// Holds one process by a descriptor, so that no signal reaches another process with a reused id.
 #pragma once
 
 #include <sys/types.h>
@@ -11,11 +11,11 @@ class ProcessHandle {
  public:
   explicit ProcessHandle(pid_t pid);
 
-  // False if there was no such process. What is read of the process in /proc afterwards is of this
-  // one if Signal succeeds then.
+  // False if there was no such process. If Signal succeeds, everything that was read from
+  // /proc/PID after construction is about this process.
   bool found() const { return found_; }
-  // False if the process has ended, or belongs to another user. By process id on kernels before
-  // 5.3 and in sandboxes that refuse such descriptors.
+  // False if the process has ended or belongs to another user. Uses the process id on kernels
+  // before 5.3 and in sandboxes that refuse such descriptors.
   bool Signal(int number) const;
 
  private:

@@ -37,7 +37,7 @@ struct CommandExit {
   absl::Time end;          // wall clock, when the command was seen dead
   int leftovers = 0;       // processes that outlived the command and were killed
   bool timed_out = false;  // it was asked to end because of its time limit
-  bool survivors = false;  // processes that it started still live: KILL did not end them
+  bool survivors = false;  // KILL did not end all processes that the command started
 };
 
 // InvalidArgument for a command that no runner can run: no argv, a NUL inside a text, more text
@@ -52,8 +52,8 @@ class ProcessRunner {
   // Runs `command` in a session of its own with stdin from /dev/null, default signal state and no
   // descriptor but 0-2, and waits for its end, whoever still holds output_fd. Whatever it left
   // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
-  // after that does Run return. What even KILL does not end within the command's sweep_limit, or
-  // until `cancel` is cancelled, is left and told.
+  // after that does Run return. CommandExit::survivors tells of processes that KILL does not end
+  // within the command's sweep_limit, or until `cancel` is cancelled.
   // A cancelled token sends TERM to the process group and after `grace`, or once the token is
   // hurried, KILL; the exit is then what the command made of it. The grace is for all of the group:
   // for the program that a shell runs, too, when the shell itself has died of TERM. A token that is

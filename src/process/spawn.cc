@@ -24,8 +24,8 @@ constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a 
   _exit(kFailedChild);
 }
 
-// A limit of one byte allows no file, and keeps the kernel from starting the program that
-// kernel.core_pattern may name. That program has no limit otherwise (core(5)).
+// With a limit of one byte the kernel writes no core file and does not start the program of
+// kernel.core_pattern, to which a limit of 0 does not apply (core(5)).
 void LimitCoreDumps(bool wanted) {
   rlimit limit;
   if (getrlimit(RLIMIT_CORE, &limit) != 0) return;

@@ -23,9 +23,9 @@
 namespace sparkles {
 namespace {
 
-// Most leftovers die within that time. Freezing costs more: all of /proc is read several times.
+// Most leftovers die within this time. Freezing costs more: it reads all of /proc several times.
 constexpr absl::Duration kBeforeFreezing = absl::Milliseconds(100);
-// Processes that come and go faster than they can be stopped are not caught by more passes.
+// More passes do not catch processes that come and go faster than they can be stopped.
 constexpr int kMaxFreezingPasses = 30;
 // The largest process id of any Linux is one less (PID_MAX_LIMIT).
 constexpr pid_t kMaxPid = 1 << 22;
@@ -65,14 +65,14 @@ void KillIfChild(pid_t pid) {
 
 void KillLivingChildren(const std::string& proc_root) {
   if (ForEachProcess(proc_root, KillIfChild)) return;
-  // All numbers take about a second.
+  // Trying all ids takes about a second.
   for (pid_t pid = 1; pid < kMaxPid; ++pid) {
     if (pid % 4096 == 0 && !AnyChildLives()) return;
     KillIfChild(pid);
   }
 }
 
-// Whether `proc_root` shows the ids by which this process knows others.
+// True if `proc_root` shows the process ids of this process's own namespace.
 bool ShowsOurIds(const std::string& proc_root) {
   char target[32];
   const ssize_t size = readlink((proc_root + "/self").c_str(), target, sizeof target);
@@ -80,7 +80,7 @@ bool ShowsOurIds(const std::string& proc_root) {
 }
 
 // True if `pid` was a child of `parent`, which is this process or a stopped descendant. A stopped
-// process makes no children, so a number that was recycled meanwhile is no child of `parent`.
+// process forks no children, so a process with a reused id is not a child of `parent`.
 bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int number) {
   if (parent != getpid()) {
     const ProcessHandle process(pid);
@@ -91,14 +91,14 @@ bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int numb
       return true;
     }
   }
-  // Or it has become ours since its parent died.
+  // Its parent may have died, which makes it our child.
   if (!IsLivingChild(pid)) return false;
   kill(pid, number);
   return true;
 }
 
-// Sends `number` to all processes below this one, parents first. Returns how many of them are not
-// in `seen`, to which they are added.
+// Sends the signal `number` to all descendants of this process, parents first. Adds them to `seen`
+// and returns how many were new there.
 int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_t>& seen) {
   std::unordered_map<pid_t, std::vector<pid_t>> children;
   ForEachProcess(proc_root, [&](pid_t pid) {
@@ -117,8 +117,8 @@ int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_
   return new_ones;
 }
 
-// Where the number of processes is limited, one that is killed makes room for one that is forked.
-// Stopped ones keep their room until all of them can be killed.
+// At a limit on processes, each killed process makes room for a new one. Stopped processes keep
+// their room until all of them are killed.
 void FreezeAndKill(const std::string& proc_root, absl::Duration deadline) {
   std::unordered_set<pid_t> seen;
   for (int pass = 0; pass < kMaxFreezingPasses && MonotonicNow() < deadline; ++pass) {

@@ -1,6 +1,6 @@
-// Ends what a command left behind, without a signal to a stranger whose process id was recycled: a
-// child that has not been waited for keeps its id, and others are held by a descriptor. When a
-// child dies its children become ours, since we are a subreaper.
+// Ends the processes that a command left behind. No signal reaches another process with a reused
+// id: a child keeps its id until it is waited for, and a descriptor holds each other process. When
+// a child dies, its children become ours, since this process is a subreaper.
 #pragma once
 
 #include <sys/types.h>
@@ -26,10 +26,10 @@ bool AnyChildLives();
 bool AnyChildLivesIn(pid_t group);
 
 // Kills and reaps all children of the calling process, which must be a subreaper, and all that
-// become its children meanwhile. Gives up after `limit`, but not before it has tried once; ask
-// AnyChildLives then: a process in an uninterruptible wait or of another user survives. Processes
-// that fork without end are stopped, all of them, before they are killed. Children are found in
-// `proc_root`; without it all numbers are tried, which takes a second.
+// become its children meanwhile. Tries at least once and gives up after `limit`. Ask AnyChildLives
+// then: a process in an uninterruptible wait or of another user survives. If processes fork without
+// end, all are stopped before any is killed. Finds children in `proc_root`; without it tries all
+// ids, which takes a second.
 Swept SweepChildren(const std::string& proc_root, absl::Duration limit);
 
 }  // namespace sparkles

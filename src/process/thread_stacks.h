@@ -29,7 +29,7 @@ struct ThreadStack {
 // The signal that asks a thread for its stack.
 int ThreadStackSignal();
 
-// Makes the process ready for ReadThreadStack: takes ThreadStackSignal. Call once, before other
+// Installs the handler of ThreadStackSignal, which ReadThreadStack needs. Call once, before other
 // threads exist.
 void PrepareThreadStacks();
 
