@@ -37,9 +37,9 @@ class DefaultTokenSource : public TokenSource {
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken&) override {}
 
-  // Whether Get asks the metadata server, since there is no other place with credentials.
+  // True if Get asks the metadata server, because no other place has credentials.
   bool UsesMetadata();
-  // Says that no place has credentials, with what the metadata server answered.
+  // The error that no place has credentials, with the answer of the metadata server.
   absl::Status NoCredentials(const absl::Status& metadata_error) const;
 
  private:

@@ -1,4 +1,4 @@
-// How long a server is given to answer: longer after each answer that did not come in time.
+// Sets the time limit for a server's answer: each timeout makes the next limit longer.
 #pragma once
 
 #include "absl/base/thread_annotations.h"
@@ -16,9 +16,9 @@ class AnswerTime {
   // The time limit for the next request, between `shortest` and `longest`.
   absl::Duration limit() const;
 
-  // An answer took that long. The limit stays at least twice that, and halves at most.
+  // Call after an answer that took `took`. Halves the limit, but not below twice `took`.
   void Answered(absl::Duration took);
-  // No answer came within `limit`: the next one doubles it.
+  // Call after a timeout of `limit`: the next limit is twice as long.
   void Missed(absl::Duration limit);
 
  private:

@@ -110,17 +110,17 @@ absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
   return CodeOfHttp(http_status);
 }
 
-// How Google's front end ends the title of its pages: "<title>Error 404 (Not Found)!!1</title>". It
-// answers so itself for some requests that reach no service, like one for an odd bucket.
+// The title of a page of Google's front end ends so: "<title>Error 404 (Not Found)!!1</title>". The
+// front end itself answers some requests, for example for a bucket with an odd name.
 constexpr absl::string_view kGooglePage = ")!!1</title>";
 
-// Its page for 400 is seen by good requests too, and not when they are repeated.
+// Good requests also get the front end's page for 400 now and then, and succeed when repeated.
 bool IsOfGooglesFrontEnd(const HttpResponse& response) {
   return response.status != 400 && absl::StrContains(response.body, kGooglePage);
 }
 
-// A page for people, or a way elsewhere: the word of a proxy or a hotspot, not of the service. It
-// may be another one in a moment. Pages of the metadata server and of Google are their own word.
+// An HTML page or a redirect comes from a proxy or hotspot, not from the service, and may be gone
+// in a moment. Pages of the metadata server and of Google's front end are real answers.
 bool IsOfMiddlebox(const HttpResponse& response) {
   if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
@@ -146,7 +146,7 @@ bool IsAboutBilling(const ApiErrorBody& body) {
          absl::StrContains(absl::AsciiStrToLower(body.message), "billing");
 }
 
-// Nobody may replace or delete the object, whatever their role.
+// No role allows replacing or deleting the object.
 bool IsRetained(const ApiErrorBody& body) {
   return absl::StrContains(body.reasons, "retentionPolicyNotMet") ||
          absl::StrContains(body.reasons, "objectUnderActiveHold");
@@ -163,7 +163,7 @@ bool NamesNoPayer(const HttpResponse& response, const ApiErrorBody& body) {
          absl::StrContains(absl::AsciiStrToLower(body.message), "requester pays");
 }
 
-// How people can mend it; empty if there is nothing to say.
+// The remedy; empty if none is known.
 std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
                       absl::string_view roles) {
   if (LacksScope(response, body)) {
@@ -174,7 +174,7 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
     return absl::StrCat("enable the API: gcloud services enable ",
                         body.service.empty() ? "SERVICE" : PrintableText(body.service));
   }
-  if (IsAboutBilling(body)) return "look at the billing account of the project";
+  if (IsAboutBilling(body)) return "check the billing account of the project";
   if (IsRetained(body)) {
     return "the bucket's retention policy or a hold keeps the object: give the task another "
            "place, or remove the hold";

@@ -27,11 +27,11 @@ absl::Status MakeApiError(
 // come from anybody on the way.
 bool IsGoogleError(const absl::Status& status);
 
-// Whether the error is a 403 that ends without any change to this machine once the account gets a
-// role, or the API is enabled. A missing scope, billing, and a retention policy do not count.
+// True for a 403 that a new role, or enabling the API, ends without a change to this machine. False
+// for a missing scope, billing, and a retention policy.
 bool MayBeGrantedSoon(const absl::Status& status);
 
-// Whether the error is the 400 of a bucket whose reader has to name the project that pays.
+// True for the 400 of a requester-pays bucket to a request that names no payer.
 bool WantsPayer(const absl::Status& status);
 
 }  // namespace sparkles

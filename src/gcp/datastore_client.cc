@@ -14,10 +14,10 @@
 namespace sparkles {
 namespace {
 
-// Datastore mostly answers within a fraction of a second, and a longer wait is one for a lost
-// packet. Short enough that a request and its repetition fit into the 20 s after SIGTERM.
+// Datastore mostly answers within a fraction of a second; a longer wait is often for a lost packet.
+// A request and its retry must fit into the 20 s after SIGTERM.
 constexpr absl::Duration kTimeout = absl::Seconds(4);
-// For a server that is slower than that; as long as Google's own clients wait.
+// For a slower server. Google's own clients wait as long.
 constexpr absl::Duration kLongestTimeout = absl::Seconds(60);
 constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
 // Sent again that often, a query that finds nothing and yet is not at its end is given up.
@@ -130,7 +130,7 @@ absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
   if (response.ok()) method.time.Answered(api_.clock().Now() - sent_at);
   if (!response.ok()) {
     absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method.name));
-    // A connection that could not be made says nothing of how long Datastore takes.
+    // A failed connection says nothing about the time that Datastore takes.
     if (absl::IsDeadlineExceeded(error) && MaybeApplied(error)) method.time.Missed(limit);
     // Datastore explains every refusal; without that somebody else has answered.
     const bool known = IsGoogleError(error) || IsTransient(error) || IsMachineFault(error) ||

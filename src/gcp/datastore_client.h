@@ -36,7 +36,7 @@ enum class CommitEnd {
 };
 
 struct DatastoreOptions {
-  // Borrowed, may be null. Once it is cancelled, requests have no longer than `stop_time` says.
+  // Borrowed, may be null. After its cancellation `stop_time` limits requests.
   const CancelToken* stop = nullptr;
   StopTime stop_time = {};
   // May be empty; called about every second of a request.
@@ -44,9 +44,9 @@ struct DatastoreOptions {
 };
 
 // Thread-safe. Works on the default database and namespace of one project. Errors begin with
-// "Datastore METHOD"; those that may pass are retried for a few seconds, patience beyond that is
-// the caller's. A request has 4 s; after each one of its method that was not answered in time the
-// next has twice as long, up to 60 s.
+// "Datastore METHOD". Transient errors are retried for a few seconds; longer patience is the
+// caller's. A request has a timeout of 4 s. Each timeout doubles that of the next request with the
+// same method, up to 60 s.
 class DatastoreClient {
  public:
   // Borrows `api`.

@@ -13,12 +13,12 @@ namespace {
 constexpr absl::Duration kShortestWait = absl::Seconds(1);
 constexpr absl::Duration kLongestWait = absl::Seconds(10);
 
-// How long a write tells that another one would succeed, too.
+// A write proves for this long that another write would succeed.
 constexpr absl::Duration kWrittenLately = absl::Minutes(10);
-// Places are forgotten beyond that many, once they are old.
+// With more places than this, old ones are forgotten.
 constexpr size_t kPlaces = 1000;
 
-// The folder above the folder of `name`: tasks of one job have a folder each.
+// The grandparent directory of `name`: each task of a job has a directory of its own.
 std::string PlaceOf(const GcsName& name) {
   std::string folder = name.object;
   for (int i = 0; i < 2; ++i) {
@@ -56,7 +56,8 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
     const absl::Time now = clock_.Now();
     first = !state.refused_at.has_value();
     if (state.granted_at.has_value()) {
-      // Transfers that waited when the grant came have one more try: it may not be everywhere yet.
+      // Transfers that were waiting at the time of the grant get one more try: the grant may not
+      // have reached all servers.
       if (first || now - *state.granted_at > kLongestWait) return std::nullopt;
     }
     // A clock that is set back must not prolong the wait.
@@ -67,7 +68,7 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
   }
   if (first && log_ != nullptr) {
     log_->Warning("cannot ", DescribeRight(bucket, right), ": ", refusal.message(),
-                  "; in case the role was granted a moment ago it is tried again for ",
+                  "; the role may be new, so it is tried again for ",
                   absl::FormatDuration(patience_), " (--permissionPatience)");
   }
   return wait;

@@ -1,5 +1,5 @@
-// What this worker knows of its access to buckets: what they have granted, how long a refusal is
-// waited out, where it has written lately, and which of them want a payer named.
+// Remembers the worker's access to buckets: granted rights, waits after refusals, places of recent
+// writes, and the project that pays.
 #pragma once
 
 #include <functional>
@@ -22,37 +22,37 @@ namespace sparkles {
 
 enum class GcsRight { kRead, kWrite };
 
-// A role that was granted a moment ago takes minutes to reach all of Google's servers. So a 403
-// from a bucket that has not granted this kind of request yet is tried again for a while, and any
-// other 403 is final. Thread-safe.
+// A new role takes minutes to reach all of Google's servers. So a 403 is retried for a while if the
+// bucket has not granted this kind of request before; any other 403 is final. Thread-safe.
 class GcsAccess {
  public:
-  // The project that pays for buckets where the requester has to.
+  // Finds the project that pays for requester-pays buckets.
   using FindPayer = std::function<absl::StatusOr<std::string>(const CancelToken& cancel)>;
 
-  // Borrows `clock`, and `log`, which may be null. `patience` is the time from the first refusal,
-  // for each task, bucket and right. `find_payer` may be empty, and is asked by any thread.
+  // Borrows `clock`, and `log`, which may be null. `patience` counts from the first refusal, for
+  // each task, bucket and right. `find_payer` may be empty; any thread calls it.
   GcsAccess(absl::Duration patience, Clock& clock, const Log* log, FindPayer find_payer = nullptr)
       : patience_(patience), clock_(clock), log_(log), find_payer_(std::move(find_payer)) {}
 
-  // The next task has the whole patience again.
+  // Gives the next task its own patience.
   void BeginTask();
 
-  // `bucket` has carried out a request of this kind.
+  // Call when `bucket` has carried out a request of this kind.
   void Granted(const std::string& bucket, GcsRight right);
 
-  // How long to wait before a request that `bucket` has refused is sent again; nullopt: the refusal
-  // is final. The first wait for a bucket and right is logged as a warning.
+  // The wait before a request that `bucket` has refused is retried; nullopt: the refusal is final.
+  // Logs a warning at the first wait for a bucket and right.
   std::optional<absl::Duration> WaitFor(const std::string& bucket, GcsRight right,
                                         const absl::Status& refusal);
 
-  // The project that requests to `bucket` name as payer; empty: none.
+  // The payer that requests to `bucket` must name; empty: none.
   std::string PayerOf(const std::string& bucket);
-  // `bucket` wants a payer named. Whether there is one, which PayerOf tells from now on.
+  // Call when `bucket` asks for a payer. False if no project can pay; else PayerOf returns it from
+  // now on.
   bool TakePayer(const std::string& bucket, const CancelToken& cancel);
 
-  // Whether NoteWritten was called in the last ten minutes for an object of the same bucket and the
-  // same folder of folders: "job" for "job/1/stdout.txt".
+  // True if NoteWritten was called in the last ten minutes for an object in the same bucket and
+  // grandparent directory ("job" for "job/1/stdout.txt").
   bool WrittenLately(const GcsName& name);
   void NoteWritten(const GcsName& name);
 
@@ -76,7 +76,7 @@ class GcsAccess {
 // "write to gs://bucket".
 std::string DescribeRight(const std::string& bucket, GcsRight right);
 
-// `refusal` (PermissionDenied), with the command that grants the right, and marked by
+// Adds the command that grants the right to `refusal` (PermissionDenied), and the mark of
 // LacksPermission (base/permission.h).
 absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket, GcsRight right);
 

@@ -18,7 +18,7 @@ namespace {
 constexpr absl::Duration kStallTimeout = absl::Seconds(60);
 constexpr absl::Duration kShortRequestTimeout = absl::Seconds(60);
 
-// Of ".../storage/v1/b/BUCKET/o..."; empty for the URL of an upload session, which asks for no
+// BUCKET of ".../storage/v1/b/BUCKET/o...". Empty for the URL of an upload session, which needs no
 // permission. Bucket names need no decoding.
 std::string BucketOf(absl::string_view url) {
   constexpr absl::string_view kBefore = "/storage/v1/b/";
@@ -80,7 +80,7 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
   if (unpaid && access_->TakePayer(bucket, call.cancel)) {
     response = api_.SendOnce(make, call.cancel, also_good);
   }
-  // A precondition that fails is only told to who has the right.
+  // The server reports a failed precondition only to an account with the right.
   if (response.ok()) grant();
   return response;
 }

@@ -60,13 +60,13 @@ class GcsClient {
   // for a bucket that is not there Cloud Storage answers uploads in plain text.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const GcsCall& call, std::initializer_list<int> also_good = {});
-  // As Send, for a request without much of a body, which has a minute, or its own shorter timeout.
+  // As Send, for a request with a small body. Its timeout is one minute, or its own if shorter.
   absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
                                          std::initializer_list<int> also_good = {});
 
   // The object's newest version; nullopt if there is none (or no such bucket).
   absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name, const GcsCall& call);
-  // Whether `name`, or an object beside it, was written or could be written in the last minutes.
+  // See GcsAccess::WrittenLately. False without `access`.
   bool WrittenLately(const GcsName& name) const {
     return access_ != nullptr && access_->WrittenLately(name);
   }
@@ -76,12 +76,12 @@ class GcsClient {
   // Removes the object if its generation is still that one.
   absl::Status Delete(const GcsName& name, int64_t generation, const GcsCall& call);
 
-  // The retry loop for what can be repeated: every transfer can. A refusal for lack of `right` is
-  // waited out as GcsAccess says.
+  // The retry loop of all transfers, which can be repeated. Retries a refusal for lack of `right`
+  // as GcsAccess says.
   absl::Status Retry(const GcsName& name, GcsRight right, const GcsCall& call,
                      absl::FunctionRef<Attempt()> attempt);
-  // Calls `transfer` until its end is no such refusal. One that remains is explained, and marked by
-  // LacksPermission (base/permission.h).
+  // Calls `transfer` until it ends without such a refusal. A final refusal is explained, and marked
+  // by LacksPermission (base/permission.h).
   absl::Status AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
                           absl::FunctionRef<absl::Status()> transfer);
 

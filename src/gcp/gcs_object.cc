@@ -85,7 +85,7 @@ absl::StatusOr<GcsObject> ParseGcsObject(absl::string_view json) {
   auto size = NumberAt(*parsed, "size");
   const auto generation = NumberAt(*parsed, "generation");
   const auto crc32c = ParseCrc32c(JsonText(*parsed, "crc32c"));
-  // A server that leaves out zeros: Google's storage testbench is one.
+  // Some servers leave out zeros, for example Google's storage testbench.
   if (!parsed->contains("size") && crc32c == kCrc32cOfNothing) size = 0;
   constexpr uint64_t kMaxGeneration = std::numeric_limits<int64_t>::max();
   if (!size || !crc32c || generation.value_or(0) == 0 || *generation > kMaxGeneration) {

@@ -14,10 +14,10 @@
 namespace sparkles {
 namespace {
 
-// The answer only saves time: a server that is slower is asked again by the upload itself.
+// If the server does not answer in this time, the upload itself finds out.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
 
-// Why the object of that JSON resource must stay; empty if it need not.
+// Why the object of this JSON resource must stay; empty if it may be replaced.
 std::string DescribeHold(absl::string_view resource, absl::Time now) {
   const absl::StatusOr<Json> json = ParseJson(resource);
   if (!json.ok() || !json->is_object()) return "";
@@ -51,7 +51,7 @@ absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& c
   if (absl::IsCancelled(status)) return status;
   const bool refused = absl::IsPermissionDenied(status) || absl::IsNotFound(status);
   if (refused && !IsTransient(status)) return status;
-  // What is not cancelled ends by itself in a week.
+  // A session that is not cancelled ends by itself after a week.
   if (!client.Serves(session)) return absl::OkStatus();
   HttpRequest request;
   request.method = "DELETE";
@@ -72,7 +72,7 @@ absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const GcsCall&
   const std::string hold = DescribeHold(response->body, client.Now());
   if (hold.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("an object of an earlier attempt is there and may not be replaced: ", hold,
+      absl::StrCat("the object of an earlier attempt cannot be replaced, because of ", hold,
                    "; remove the hold, or give the task another place"));
 }
 

@@ -1,4 +1,4 @@
-// Asks Cloud Storage, without making or changing an object, whether an upload would be refused.
+// Asks Cloud Storage whether an upload would be refused. Makes and changes no object.
 #pragma once
 
 #include "absl/status/status.h"
@@ -7,13 +7,13 @@
 
 namespace sparkles {
 
-// Starts an upload session for `name` and cancels it. testIamPermissions would speak for the whole
-// bucket, and miss a grant for a prefix. PermissionDenied (after the wait of GcsAccess), NotFound
-// (no such bucket) or Cancelled; any other trouble tells nothing and is OK. One attempt.
+// Starts an upload session for `name` and cancels it. testIamPermissions answers for the whole
+// bucket and would miss a grant for a prefix. PermissionDenied (after the wait of GcsAccess),
+// NotFound (no such bucket) or Cancelled; any other error proves nothing and is OK. One attempt.
 absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& call);
 
-// FailedPrecondition if a hold or a retention policy keeps the object that is there now, with the
-// reason; Cancelled; else OK. One attempt.
+// FailedPrecondition, with the reason, if a hold or a retention policy keeps the present object;
+// Cancelled; else OK. One attempt.
 absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const GcsCall& call);
 
 }  // namespace sparkles

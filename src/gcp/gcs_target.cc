@@ -64,10 +64,10 @@ absl::Status GcsTarget::Judge(const absl::Status& error) {
 absl::Status GcsTarget::ExplainEnd(const absl::Status& end, bool occupied) const {
   if (!absl::IsPermissionDenied(end) || !(occupied || expected_ != 0)) return end;
   const char* const why =
-      expected_ != 0 ? "an object is there already, and it may not be replaced (that needs "
-                       "storage.objects.delete, and no hold or retention policy): "
-                     : "an object is there already, and it may not be looked at before it is "
-                       "replaced (that needs storage.objects.get): ";
+      expected_ != 0 ? "an object exists already, and this account may not replace it (that "
+                       "needs storage.objects.delete, and no hold or retention policy): "
+                     : "an object exists already, and this account may not read it, which comes "
+                       "before replacing it (that needs storage.objects.get): ";
   return KeepsOldObject(WithMessage(end, absl::StrCat(why, end.message())));
 }
 

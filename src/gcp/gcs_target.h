@@ -39,8 +39,8 @@ class GcsTarget {
   // The error of an attempt; DataLoss, as above, if the server found the checksum wrong.
   absl::Status Judge(const absl::Status& error);
 
-  // The end of the whole upload. `occupied`: the server has said that an object is in the place.
-  // Then a refusal names the permission that is missing, and is marked by KeepsOldObject
+  // Explains the final status of the upload. `occupied`: the server has said that an object is
+  // there. Then a refusal names the missing permission, and is marked by KeepsOldObject
   // (base/permission.h).
   absl::Status ExplainEnd(const absl::Status& end, bool occupied) const;
 

@@ -26,8 +26,8 @@ constexpr int kMaxConflicts = 4;
 // How often in a row we may send and the server keep nothing new.
 constexpr int kMaxFruitless = 5;
 
-// So many 400s in a row end a session, and those of a second session the upload. A 400 may only
-// mean that a request came too soon after one that broke.
+// This many 400s in a row end a session; in a second session they end the upload. A 400 may only
+// mean that a request came too soon after a broken one.
 constexpr int kMaxRefusals = 4;
 
 // All the answers of a session that are not errors of ours or passing trouble.
@@ -90,7 +90,7 @@ class Session {
   uint64_t sent_ = 0;       // bytes that this session may have at most
   uint64_t attempt_sent_ = 0;
   int fruitless_ = 0;  // answers in a row by which nothing more was kept
-  int refusals_ = 0;   // 400s since more was kept
+  int refusals_ = 0;   // 400s since the session last kept more bytes
 };
 
 Attempt Session::Try() {
@@ -166,7 +166,8 @@ absl::StatusOr<bool> Session::AskWhatIsKept() {
   ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
   if (done) return true;
   if (kept_ < source_.size()) return false;
-  return TryAgain(absl::UnavailableError("the server has all bytes, but no object of them yet"));
+  return TryAgain(
+      absl::UnavailableError("the server has all bytes, but has not made the object yet"));
 }
 
 absl::Status Session::SendRest() {
@@ -250,7 +251,7 @@ absl::Status Session::Abandon(const absl::Status& why) {
       absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
 }
 
-// The state of the session decides whether that was meant: it is asked for after a wait.
+// Asks for the session's state after a wait, since the refusal may be transient.
 absl::Status Session::MeetRefusal(const absl::Status& error) {
   ask_first_ = true;
   if (++refusals_ % kMaxRefusals != 0) return TryAgain(error);

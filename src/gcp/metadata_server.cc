@@ -20,7 +20,7 @@ namespace sparkles {
 namespace {
 
 constexpr char kWellKnownHost[] = "169.254.169.254";
-// Where a VM without IPv4 has it.
+// The address on a VM without IPv4.
 constexpr char kWellKnownIpv6Host[] = "fd20:ce::254";
 constexpr absl::string_view kFlavorHeader = "Metadata-Flavor";
 constexpr absl::string_view kFlavor = "Google";
@@ -40,7 +40,7 @@ absl::Status NotOnGoogle(absl::string_view host) {
                                   ": this is no VM of Google Compute Engine"));
 }
 
-// As it stands in a URL: an IPv6 address has brackets there.
+// `host` in the form of a URL: with brackets around an IPv6 address.
 std::string UrlHost(absl::string_view host) {
   const bool bare = !absl::StartsWith(host, "[") && IsIpAddress(std::string(host)) &&
                     absl::StrContains(host, ':');

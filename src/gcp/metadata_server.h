@@ -50,10 +50,10 @@ struct VmIdentity {
 // this is not a VM of Google (then found out within a second, once, and remembered).
 class MetadataServer {
  public:
-  // In the first seconds of a VM or a pod connections may be refused.
+  // A VM or a pod may refuse connections in its first seconds.
   static constexpr absl::Duration kPatience = absl::Seconds(30);
 
-  // Borrows transport and clock. `patience`: how long a server that must be there is waited for.
+  // Borrows transport and clock. `patience` is the wait for a server that must be there.
   MetadataServer(MetadataAddress address, HttpTransport& transport, Clock& clock,
                  absl::Duration patience = kPatience)
       : address_(std::move(address)), transport_(transport), clock_(clock), patience_(patience) {}

@@ -32,7 +32,7 @@ struct JournalEntry {
   absl::Time claimed_at;  // in microseconds
   // When the claim was sent for the last time; no part of what tells claims apart.
   absl::Time sent_at = absl::InfinitePast();
-  // DatastoreQueueOptions::memory_mark of that time; no part of what tells claims apart, either.
+  // DatastoreQueueOptions::memory_mark at that time. Not part of a claim's identity, either.
   std::string memory_mark = "";
 
   friend bool operator==(const JournalEntry& a, const JournalEntry& b) {

@@ -120,7 +120,7 @@ void DatastoreQueue::LookForNewerTasks(const CancelToken& cancel) {
   if (keys->empty()) return;
   log_.Warning("cluster ", options_.cluster, " has no ", kTaskKind, " to run, but tasks of kind ",
                kNewerTaskKind,
-               ": a newer sparkles submitted them, and only its own worker runs them");
+               ": a newer sparkles submitted them, and only the worker of that version runs them");
 }
 
 absl::StatusOr<DatastoreQueue::Try> DatastoreQueue::TryClaim(const std::string& id,

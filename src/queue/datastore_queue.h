@@ -35,8 +35,8 @@ struct DatastoreQueueOptions {
   std::string project = "";                      // for the journal
   // Ends what a dead worker has left running, before what it held is handed back; null: nothing.
   std::function<void()> before_hand_back = nullptr;
-  // What has become of this machine's memory: a mark that is written down with each claim, and what
-  // has happened since a mark, for the reason of a dead worker's hand-back. Null: not known.
+  // See process/oom_watch.h. memory_mark is recorded with each claim; memory_since describes the
+  // kills since a mark, for the reason of a dead worker's hand-back. Null: not known.
   std::function<std::string()> memory_mark = nullptr;
   std::function<std::string(const std::string& mark)> memory_since = nullptr;
 };
@@ -92,7 +92,7 @@ class DatastoreQueue : public Queue {
   void Unannounce();
   JournalEntry EntryOf(const std::string& task_id, int64_t version, absl::Time claimed_at) const;
   absl::StatusOr<std::vector<std::string>> FindCandidates(const CancelToken& cancel);
-  // Warns of tasks for the cluster that are of a kind for newer workers.
+  // Warns if the cluster has tasks of a kind for newer workers.
   void LookForNewerTasks(const CancelToken& cancel);
   // Stores the claim if the result is kClaimed.
   absl::StatusOr<Try> TryClaim(const std::string& id, const CancelToken& cancel,

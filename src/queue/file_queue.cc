@@ -27,7 +27,7 @@ std::optional<TaskStatus> FinalStatusOf(Outcome::Kind kind) {
   return std::nullopt;
 }
 
-// The first ids, and how many there are besides.
+// The first ids and the number of the others.
 std::string NamesOf(const std::vector<std::string>& ids) {
   constexpr size_t kMostNames = 10;
   const size_t named = std::min(ids.size(), kMostNames);
@@ -110,14 +110,14 @@ void FileQueue::Report(const TaskChanges& changes) const {
   if (changes.added > 0) options_.log->Info(path, ": ", changes.added, " tasks were added");
   if (!changes.changed.empty()) {
     options_.log->Warning(path, ": tasks were changed: ", NamesOf(changes.changed),
-                          "; a task that was claimed before is not run again for that");
+                          "; a task that was claimed before does not run again");
   }
   if (!changes.removed.empty()) {
     options_.log->Warning(path, ": tasks were removed and are not run: ", NamesOf(changes.removed));
   }
 }
 
-// Their positions, oldest first.
+// The positions of the tasks in handed_back_, oldest first.
 std::vector<size_t> FileQueue::HandedBack() const {
   std::vector<size_t> positions;
   for (const std::string& id : handed_back_) {

@@ -24,10 +24,10 @@ namespace sparkles {
 // Tasks are claimed in the file's order; the one that this worker handed back last comes last. A
 // claim ends with its worker: if that vanishes, others take the task once nothing else is pending.
 //
-// ClaimOne looks at the tasks file first. Tasks are known by their ids: those that were added are
-// run, those that were removed are not, and a pending one that was changed runs as it is now. While
-// the file cannot be used, tasks of its last good content are claimed. When none of them is left,
-// ClaimOne returns the trouble with the file.
+// ClaimOne checks the tasks file for changes first. Tasks are known by their ids: added tasks are
+// run, removed tasks are not, and a changed pending task runs in its new form. While the file
+// cannot be used, ClaimOne claims tasks of its last good content; when none of them is left, it
+// returns the error of the file.
 //
 // A claim is not synced to disk, since a power cut ends all workers anyway and a lost claim is just
 // a pending task. Finish and HandBack are, if `durable`. After an error of that sync a repeated
@@ -36,7 +36,7 @@ struct FileQueueOptions {
   std::string owner;  // of claims, for the state file; need not be unique
   bool durable = true;
   TasksFileWatch* watch = nullptr;  // borrowed; null: the list of tasks is fixed
-  const Log* log = nullptr;         // borrowed; told of changed and damaged files; may be null
+  const Log* log = nullptr;         // borrowed; for changed and damaged files; may be null
 };
 
 class FileQueue : public Queue {
@@ -57,8 +57,8 @@ class FileQueue : public Queue {
   std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends_, {}); }
   bool MoreMayCome() const override { return false; }
 
-  // Claims last as long as any duplicate of this descriptor is open: a process that outlives the
-  // worker can so hold on to a task until its command is dead.
+  // Claims last as long as any duplicate of this descriptor is open: with it, a process that
+  // outlives the worker can keep a claim until the task's command is dead.
   int lock_fd() const { return state_.fd(); }
 
  private:

@@ -30,10 +30,9 @@ class MeteredQueue : public Queue {
   std::vector<RecordedEnd> TakeEnds() override;
   bool MoreMayCome() const override { return queue_.MoreMayCome(); }
 
-  // The claim that was neither finished nor handed back. Thread-safe, as are
-  // held_in_work and Check.
+  // The claim that is neither finished nor handed back. Thread-safe, as are held_in_work and Check.
   std::optional<Claim> held() const;
-  // The same, unless Finish or HandBack has been called for it. Thread-safe.
+  // The same, but nothing after the first call of Finish or HandBack for the claim.
   std::optional<Claim> held_in_work() const;
 
  private:

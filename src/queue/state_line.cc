@@ -15,7 +15,7 @@ namespace {
 constexpr absl::string_view kFormatFamily = "sparkles-state-";
 constexpr absl::string_view kFormat = "sparkles-state-1";
 
-// The last property of a line is the CRC-32C of all that precedes it, in eight hex digits.
+// The last property of a line is the CRC-32C of everything before it, in eight hex digits.
 constexpr absl::string_view kBeforeChecksum = ",\"crc32c\":\"";
 constexpr absl::string_view kBehindChecksum = "\"}";
 constexpr size_t kChecksumDigits = 8;
@@ -25,7 +25,7 @@ std::string ChecksumOf(absl::string_view text) {
 }
 
 struct CheckedLine {
-  absl::string_view text;  // what the checksum is of
+  absl::string_view text;  // covered by the checksum
   absl::string_view checksum;
 };
 

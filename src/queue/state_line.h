@@ -27,11 +27,11 @@ inline constexpr int64_t kFirstVersion = 1;
 // One line of JSON, line end included, with its checksum. Values that are empty are left out.
 std::string FormatStateChange(const StateChange& change);
 
-// Expects no line end. Unknown properties are ignored. InvalidArgument if the checksum is wrong;
-// older versions wrote none.
+// Expects no line end. Unknown properties are ignored. InvalidArgument if the checksum is wrong.
+// Lines of older versions have no checksum.
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line);
 
-// Whether `line` ends with its checksum, and that is right.
+// True if `line` ends with its right checksum.
 bool HasRightChecksum(absl::string_view line);
 
 // The first line of the file, line end included.

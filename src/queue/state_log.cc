@@ -142,7 +142,7 @@ absl::Status StateLog::CheckCurrent() const {
   struct stat named;
   if (stat(path_.c_str(), &named) != 0) {
     const int error = errno;
-    // A directory that is away for a moment (a mount, a rename) may come back with the file.
+    // The directory (a mount, a rename) may be away for a moment and come back with the file.
     struct stat ours;
     const bool removed = fstat(fd(), &ours) == 0 && ours.st_nlink == 0;
     return error == ENOENT && removed ? lost("removed") : ErrnoError(error, path_);
@@ -198,7 +198,7 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
 
 absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
   if (line.size() > kMaxLineBytes) {
-    return NotOurs(lines_ + 1, absl::InvalidArgumentError("is too long to be one of ours"));
+    return NotOurs(lines_ + 1, absl::InvalidArgumentError("is too long for a state file"));
   }
   if (lines_ == 0 || !header_.ok()) RETURN_IF_ERROR(TakeHeader(line));
   if (lines_ > 0) {
@@ -214,8 +214,8 @@ absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
   return absl::OkStatus();
 }
 
-// `line` is the first of the file, or the second if the first is damaged: only one with a right
-// checksum shows that the file is a state file all the same.
+// `line` is the first of the file, or the second if the first is damaged. In the second case a line
+// with a right checksum proves that the file is a state file.
 absl::Status StateLog::TakeHeader(absl::string_view line) {
   if (lines_ == 0) {
     header_ = CheckStateHeader(line);

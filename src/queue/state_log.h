@@ -60,7 +60,7 @@ class StateLog {
   // else is skipped.
   absl::StatusOr<AppendRight> Lock(TaskTable& table);
 
-  // Messages about the lines that were skipped since the last call.
+  // Messages about the lines that were skipped after the last call.
   std::vector<std::string> TakeDamage();
 
   // Adds one change, whole or not at all, and applies it to `table`. Needs the right to append.
@@ -103,9 +103,9 @@ class StateLog {
   off_t offset_ = 0;   // end of the last line that was read or written
   int64_t lines_ = 0;  // up to there
   absl::Status
-      header_;  // an error: line 1 is no header, and line 2 has not shown yet whose file it is
+      header_;  // an error: line 1 is not a header, and line 2 must show if this is a state file
   std::vector<std::string> damage_;
-  int64_t skipped_ = 0;  // lines that `damage_` stands for
+  int64_t skipped_ = 0;  // lines; `damage_` names the first ones
   std::set<std::string> held_;
 };
 

@@ -17,7 +17,7 @@ namespace sparkles {
 
 inline constexpr char kTaskKind[] = "SparklesV5Task";
 inline constexpr char kJobKind[] = "Job";
-// The tasks of a later generation of clients, which this worker cannot run.
+// The kind of the tasks of later clients, which this worker cannot run.
 inline constexpr char kNewerTaskKind[] = "SparklesV6Task";
 
 // The job of the task with that id: all before the last dot; the whole id if it has none.

@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-// The longest name of a key in Datastore, where the same tasks may go some day.
+// The limit for a key's name in Datastore: the same tasks may be submitted there later.
 constexpr size_t kMaxIdBytes = 1500;
 
 // Null if absent or null.
@@ -45,7 +45,7 @@ absl::StatusOr<std::string> ReadArgs(const Json& entry) {
   if (args != nullptr && !args->is_string()) {
     return PropertyError("args", "must be a JSON object or a string");
   }
-  // Not ReadText: JSON text may be spread over lines.
+  // Not ReadText, which refuses line ends: JSON text may have them.
   std::string text = args == nullptr ? "" : args->get<std::string>();
   if (text.empty()) return PropertyError("args", "is missing or empty");
   return text;

@@ -14,12 +14,12 @@ struct FileTask {
   std::string problem;  // why the task must be recorded as failed; empty: it can be run
 };
 
-// What a task writes, as canonical URLs; empty if it writes none, or only its spec, which is
-// elsewhere, can tell.
+// The places that a task writes to, as canonical URLs. Empty if the task does not write there, or
+// if only its spec, given by URL, can tell.
 struct TaskPlaces {
   std::string result;
   std::string log;
-  std::string outputs;  // where all outputs lie below
+  std::string outputs;  // the prefix of all outputs
 };
 
 TaskPlaces PlacesOf(const Json& entry, const Task& task);
@@ -29,8 +29,8 @@ bool operator==(const FileTask& a, const FileTask& b);
 // InvalidArgument if the entry has no usable id.
 absl::StatusOr<std::string> ReadTaskId(const Json& entry);
 
-// All other properties of the task `id`. `position` counts from 0; it is the index of a task whose
-// entry and id name none.
+// Reads all other properties of the task `id`. `position`, from 0, is the task's index if neither
+// entry nor id has one.
 FileTask ReadFileTask(const Json& entry, std::string id, size_t position);
 
 }  // namespace sparkles

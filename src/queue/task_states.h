@@ -24,7 +24,7 @@ struct TaskState {
 };
 
 // One for each of `tasks`, in their order. Without a state file every task is pending. `damage`
-// gets messages about damaged lines of the state file; it may be null.
+// gets messages about damaged lines of the state file, and may be null.
 absl::StatusOr<std::vector<TaskState>> ReadStates(const std::string& tasks_path,
                                                   std::vector<FileTask> tasks,
                                                   std::vector<std::string>* damage = nullptr);

@@ -26,7 +26,7 @@ struct TaskRecord {
   std::vector<HistoryEntry> history;
 };
 
-// How another list of tasks differs from the one before.
+// The differences between the old and the new list of tasks.
 struct TaskChanges {
   size_t added = 0;
   std::vector<std::string> changed;  // ids
@@ -42,19 +42,19 @@ class TaskTable {
 
   // Makes every task pending and untouched.
   void Clear();
-  // Changes of tasks that are not in the file are kept: the file may have them later.
+  // Keeps the changes of tasks that are not in the file: the file may get these tasks later.
   void Apply(const StateChange& change);
 
   // Adds tasks at the end. Their ids must be new.
   void Append(std::vector<FileTask> tasks);
-  // Takes `tasks` for all that are in the file. Every task keeps its state.
+  // Replaces the list of tasks. Every task keeps its state.
   TaskChanges Replace(std::vector<FileTask> tasks);
 
   size_t size() const { return tasks_.size(); }
   std::optional<size_t> Find(absl::string_view task_id) const;
   const FileTask& task(size_t position) const { return tasks_[position]; }
   const TaskRecord& record(size_t position) const { return records_[position]; }
-  // Of a task that need not be in the file. Null if its state never changed.
+  // The record of a task, which need not be in the file. Null if its state never changed.
   const TaskRecord* FindRecord(const std::string& task_id) const;
   // Positions by status, in the file's order: finding the next candidate costs no search.
   const std::set<size_t>& pending() const { return pending_; }

@@ -25,7 +25,7 @@ bool IsBlank(absl::string_view text) {
   return text.find_first_not_of(kBlanks) == absl::string_view::npos;
 }
 
-// What a file in a wrong format is; empty if that is not known.
+// Names the format of a file in a known wrong format; empty for any other file.
 absl::string_view WrongFormat(absl::string_view text) {
   if (absl::StartsWith(text, "\xFF\xFE") || absl::StartsWith(text, "\xFE\xFF")) {
     return "is UTF-16; save it as UTF-8";
@@ -34,7 +34,7 @@ absl::string_view WrongFormat(absl::string_view text) {
   return "";
 }
 
-// Why a JSON value is no list of tasks.
+// Why a JSON value is not a list of tasks.
 std::string WrongValue(const Json& value) {
   if (value.is_object() && value.contains("command") && !value.contains("args")) {
     return absl::StrCat("is the spec of a task; ", kExpected);
@@ -48,7 +48,7 @@ std::string WrongValue(const Json& value) {
   return std::string(kExpected);
 }
 
-// Of text that is one line: errors name only the column.
+// Parses text that is one line: errors name only the column.
 absl::StatusOr<Json> ParseLine(absl::string_view line) {
   auto json = ParseJson(line);
   if (json.ok()) return json;
@@ -96,7 +96,7 @@ TasksFile TasksParser::ParseMore(absl::string_view text) {
     AddLine(text.substr(start, end - start), file);
     ++line_number_;
   }
-  // A part of an object is no object: the line is complete if it can be parsed.
+  // A part of an object cannot be parsed: if the line can be parsed, it is complete.
   const absl::string_view rest = text.substr(start);
   if (!IsBlank(rest)) {
     const auto last = ParseLine(rest);

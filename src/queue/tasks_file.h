@@ -14,12 +14,12 @@
 
 namespace sparkles {
 
-// A bad entry does not keep the other tasks from running: it is a problem, not an error.
+// A bad entry is a problem, not an error: the other tasks run.
 struct TasksFile {
   std::vector<FileTask> tasks;  // in the file's order; each id once
   // Messages such as `tasks[3] (task_id "x.4"): args: is missing or empty`, in the file's order.
   // Entries of an array are counted from 0, lines from 1. A task without a usable id, or with the
-  // id, result, log or output prefix of an earlier task, is only here.
+  // id, result, log or output prefix of an earlier task, is listed only here.
   std::vector<std::string> problems;
 };
 
@@ -32,7 +32,7 @@ class TasksParser {
   TasksFile ParseMore(absl::string_view text);
 
   bool is_lines() const { return is_lines_; }
-  // All of an array. Of JSON Lines, what precedes an unfinished last line.
+  // The whole array, or all JSON Lines before an unfinished last line.
   size_t parsed_bytes() const { return parsed_bytes_; }
   // InvalidArgument if the last line has no line end and is no complete JSON object.
   const absl::Status& last_line() const { return last_line_; }
@@ -43,7 +43,7 @@ class TasksParser {
   void AddLine(absl::string_view line, TasksFile& file);
   // `tasks[3]` or `line 4`.
   std::string EntryName(size_t number) const;
-  // Which of its places another task has; empty if it has them alone from now on.
+  // A message if another task has one of these places; else takes them and returns "".
   std::string TakePlaces(const TaskPlaces& places, size_t number);
 
   bool is_lines_ = false;
@@ -58,8 +58,8 @@ class TasksParser {
 
 absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text);
 
-// The text of the file `path`. FailedPrecondition if `path` is no regular file, or too long for a
-// list of tasks. Errors name the path.
+// The text of the file `path`. FailedPrecondition if `path` is not a regular file, or is too long
+// for a list of tasks. Errors name the path.
 absl::StatusOr<std::string> ReadTasksText(const std::string& path);
 
 // Reads and parses the file. An unfinished last line is a problem. Errors name the path.

@@ -10,10 +10,10 @@
 namespace sparkles {
 namespace {
 
-// The first lines of a half-written file are JSON Lines, too. A program that writes the file again
-// in its place takes less than this.
+// The first lines of a half-written file are valid JSON Lines. A program that rewrites the file in
+// place takes less time than this.
 constexpr absl::Duration kRewriteTime = absl::Seconds(2);
-// Whoever appends a line writes its end sooner than this.
+// A program that appends a line writes the line's end within this time.
 constexpr absl::Duration kLineTime = absl::Seconds(10);
 
 absl::Status Unusable(const absl::Status& status) {

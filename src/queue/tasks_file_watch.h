@@ -19,15 +19,15 @@
 
 namespace sparkles {
 
-// What a look at a changed tasks file has found.
+// The difference between a tasks file and its content at the last look.
 struct TasksUpdate {
-  bool appended = false;  // `tasks` follow those that are known; else they replace them
+  bool appended = false;  // true: `tasks` follow the known tasks; false: they replace them
   std::vector<FileTask> tasks;
-  std::vector<std::string> problems;  // those that were not reported before
+  std::vector<std::string> problems;  // that were not reported before
 };
 
-// An unchanged file costs one stat. Lines that were appended to JSON Lines are parsed alone; every
-// other change has the whole file parsed again. Not thread-safe.
+// An unchanged file costs one stat. After an append to JSON Lines only the new lines are parsed;
+// after any other change the whole file is parsed again. Not thread-safe.
 class TasksFileWatch {
  public:
   // Borrows `clock`.
@@ -38,13 +38,13 @@ class TasksFileWatch {
   // Reads the file for the first time. Errors name the path.
   absl::StatusOr<TasksFile> Read();
 
-  // What has changed since the last call; nullopt: nothing, or nothing that can be used now.
+  // The changes since the last call; nullopt if there are none, or the file cannot be used now.
   std::optional<TasksUpdate> Look();
 
-  // Why the file as it is now was not used, or not to its end. Aborted: it is being written, look
+  // Why the present file was not used, or not to its end. Aborted: a program is writing it, look
   // again soon. Unavailable: it is missing, or its text is wrong.
   const absl::Status& trouble() const { return trouble_; }
-  // Whether the file, as it was last used, has entries that are no tasks.
+  // True if the last used content has entries that are not tasks.
   bool has_problems() const { return !problems_.empty(); }
 
  private:
@@ -52,7 +52,7 @@ class TasksFileWatch {
   using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
 
   static Stamp StampOf(const struct stat& info);
-  // An unfinished last line that stays so is a problem, and no reason to wait.
+  // Reports an unfinished last line as a problem and stops waiting for its end.
   std::optional<TasksUpdate> GiveUpLastLine();
   std::optional<TasksUpdate> Use(const std::string& text);
   std::optional<TasksUpdate> UseAll(const std::string& text);
@@ -67,7 +67,7 @@ class TasksFileWatch {
   TasksParser parser_;
   absl::Time read_;                      // when that text was read
   uint32_t crc32c_ = 0;                  // of the text that was parsed
-  std::optional<absl::Time> rewritten_;  // when the lines were first seen to be others
+  std::optional<absl::Time> rewritten_;  // when the first look found other lines
   absl::Status trouble_;
   std::set<std::string> problems_;
 };

@@ -18,8 +18,8 @@ struct Extension {
   absl::string_view type;
 };
 
-// Text that browsers would save rather than show under its own type (FASTA, YAML, scripts) is
-// text/plain.
+// Some text (FASTA, YAML, scripts) is text/plain, because browsers would save it under its own type
+// instead of showing it.
 constexpr Extension kExtensions[] = {
     // Text.
     {"txt", kPlainText},
@@ -88,7 +88,7 @@ struct Signature {
   absl::string_view type;
 };
 
-// A view of all bytes of a literal, NUL among them.
+// A view of all bytes of a literal, NUL included.
 template <size_t kSize>
 constexpr absl::string_view Bytes(const char (&literal)[kSize]) {
   return absl::string_view(literal, kSize - 1);
@@ -119,14 +119,14 @@ constexpr Signature kSignatures[] = {
     {"\xFF\xFE", "text/plain; charset=utf-16le"},
 };
 
-// What markup begins with, after white space.
+// The start of markup, after white space.
 constexpr Signature kMarkup[] = {
     {"<!doctype html", "text/html; charset=utf-8"},
     {"<html", "text/html; charset=utf-8"},
     {"<?xml", "text/xml; charset=utf-8"},
 };
 
-// The standard's "binary data byte": no text has one.
+// The WHATWG standard's "binary data byte", which text does not have.
 bool IsBinaryByte(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte <= 0x08 || byte == 0x0B || (byte >= 0x0E && byte <= 0x1A) ||

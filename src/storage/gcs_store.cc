@@ -59,7 +59,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   return GcsContent{size, read};
 }
 
-// Sets the type of the object `name`; reads the first bytes if nothing else tells.
+// Sets the content type of the object `name`: given, by its name, or else by its first bytes.
 absl::Status SetType(const GcsName& name, const TransferOptions& options, GcsContent& content) {
   content.type = options.content_type;
   if (content.type.empty()) content.type = ContentTypeOfName(name.object);

@@ -33,7 +33,7 @@ absl::Status AtDestination(const absl::Status& status, const std::string& path,
                            absl::string_view url) {
   const absl::Status named = NameUrl(status, url);
   std::string folder = FolderOf(path);
-  // Only above what is not there yet: what is above a dead mount tells nothing of it.
+  // Goes up only from a missing directory: the parent of a dead mount says nothing about the mount.
   while (folder != "/" && access(folder.c_str(), F_OK) != 0 && errno == ENOENT) {
     folder = FolderOf(folder);
   }

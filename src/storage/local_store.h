@@ -27,7 +27,7 @@ class LocalStore : public ObjectStore {
                                          const TransferOptions& options) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override;
-  // Not asked: a file system tells when the file is made.
+  // No check: creating the file shows whether it is allowed.
   absl::Status CheckWritable(const std::string&, bool, const TransferOptions&) override {
     return absl::OkStatus();
   }

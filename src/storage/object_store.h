@@ -33,7 +33,7 @@ struct TransferOptions {
   // May be empty; called by any thread of the transfer for each piece it has to do with, also one
   // that on_bytes was told of before: what is sent, fetched or read once more is work all the same.
   std::function<void()> alive = nullptr;
-  // Of an object to be uploaded. Empty: by the extension of its name, else by its first bytes.
+  // For an upload. Empty: found by the extension of the name, else by the first bytes.
   // Stores without content types (file://) ignore it.
   std::string content_type = {};
 
@@ -76,10 +76,10 @@ class ObjectStore {
                                                                size_t max_bytes,
                                                                const TransferOptions& options) = 0;
 
-  // Whether an upload to `url` would be refused, as far as the store tells without making an
-  // object: PermissionDenied, NotFound (no such bucket) and, if `replace`, FailedPrecondition (what
-  // is there must stay). What cannot be found out is OK; Cancelled as above. Asked seldom: the
-  // answer may be minutes old.
+  // An error if the store would refuse an upload to `url`: PermissionDenied, NotFound (no such
+  // bucket) and, if `replace`, FailedPrecondition (the present object must stay). Makes no object.
+  // OK if the store cannot tell; Cancelled as above.
+  // The answer may be minutes old.
   virtual absl::Status CheckWritable(const std::string& url, bool replace,
                                      const TransferOptions& options) = 0;
 

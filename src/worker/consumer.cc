@@ -93,7 +93,8 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (refusals_in_a_row_ >= kMaxRefusals) {
       log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
-                 refused_permission_, ": it claims no more");
+                 refused_permission_,
+                 ": no more tasks are claimed; grant the role and start again");
       return End::kMachineUnfit;
     }
     if (step == Step::kBroken) return End::kQueueBroken;
@@ -111,7 +112,7 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     if (step == Step::kTrouble && !queue_.MoreMayCome() &&
         now - trouble_since >= kPatienceWithFile) {
       log_.Error("the tasks file or its state could not be used for ",
-                 absl::FormatDuration(kPatienceWithFile), ": it is given up");
+                 absl::FormatDuration(kPatienceWithFile), ": the worker ends");
       return End::kQueueBroken;
     }
     if (step == Step::kTrouble || step == Step::kUnfit) {

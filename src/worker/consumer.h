@@ -30,14 +30,14 @@ struct ConsumerOptions {
   // Cancelled: no more claims, but what is claimed is done. A child of `stop`; borrowed; may be
   // null.
   const CancelToken* drain = nullptr;
-  // Limits how long an end is tried to be recorded once the worker is to stop.
+  // Limits the tries to record an end after a request to stop.
   StopTime stop_time = {};
 };
 
 // Machine faults in a row after which a worker claims no more (contract.md section 3): one bad
 // machine must not run through the whole queue.
 inline constexpr int kMaxMachineFaults = 5;
-// The same for tasks that failed in a row for want of one permission.
+// The same for tasks in a row that failed because one permission is missing.
 inline constexpr int kMaxRefusals = 5;
 
 class Consumer {
@@ -91,8 +91,8 @@ class Consumer {
   CancelToken& stop_;
   const Log log_;
   int faults_in_a_row_ = 0;
-  int refusals_in_a_row_ = 0;       // tasks that failed for want of refused_permission_
-  std::string refused_permission_;  // empty: the last task did not fail so
+  int refusals_in_a_row_ = 0;       // tasks that failed because refused_permission_ is missing
+  std::string refused_permission_;  // empty: the last task did not fail for a permission
   std::minstd_rand random_{RandomSeed()};
 };
 

@@ -15,7 +15,7 @@ void OnAlarm(int, siginfo_t* info, void*) { EndIfAlarm(info->si_code); }
 void EndByAlarm(absl::Duration after, int exit_code) {
   the_exit_code = exit_code;
   struct sigaction action{};
-  action.sa_sigaction = OnAlarm;  // PID 1 of a container does not die of a signal by itself
+  action.sa_sigaction = OnAlarm;  // without a handler PID 1 of a container would survive
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigaction(SIGALRM, &action, nullptr);
   sigset_t alarm_only;  // who started us may have blocked it

@@ -10,8 +10,8 @@ namespace sparkles {
 void EndByAlarm(absl::Duration after, int exit_code);
 void StopEndAlarm();
 
-// For who else receives SIGALRM, with the si_code that came with it: ends the process if the kernel
-// sent it, which it does for EndByAlarm only. Safe in a signal handler.
+// For other receivers of SIGALRM. `code` is the signal's si_code. Ends the process if the kernel
+// sent the signal, which it does for EndByAlarm only. Safe in a signal handler.
 void EndIfAlarm(int code);
 
 }  // namespace sparkles

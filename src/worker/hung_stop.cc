@@ -12,9 +12,9 @@
 namespace sparkles {
 namespace {
 
-// A queue that refuses at once is asked again after this time.
+// Wait before the next try if the queue refuses at once.
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
-// Of the threads' stacks. The alarm at one second is behind it.
+// Limit for the threads' stacks, which an alarm at one second also enforces.
 constexpr absl::Duration kDumpLimit = absl::Milliseconds(500);
 
 }  // namespace
@@ -32,7 +32,7 @@ void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string
   EndByAlarm(absl::Seconds(1), exit_code);  // stderr may lie on the very disk that hangs
   sink.WriteUrgently(Severity::kError,
                      absl::StrCat(claim.task.id, " is handed back: ", reason,
-                                  "; the worker ends now; this is what it hangs in"));
+                                  "; the worker ends now; the stacks of its threads follow"));
   const absl::Duration began = MonotonicNow();
   DumpThreads([began, &sink](absl::string_view line) {
     sink.WriteUrgently(Severity::kError, line);

@@ -29,7 +29,7 @@ struct StopSignal {
 constexpr StopSignal kStops[] = {
     {SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}};
 constexpr int kDrains[] = {SIGUSR1, SIGQUIT};
-// Besides the real-time signals.
+// In addition to the real-time signals.
 constexpr int kIgnored[] = {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT};
 
 sigset_t ReceivedSet() {
@@ -44,7 +44,8 @@ sigset_t ReceivedSet() {
   return set;
 }
 
-// By system call, since the library refuses; where it needs one of them it sets its own handler.
+// By system call, since the C library refuses. If the library needs such a signal later, it sets
+// its own handler.
 void IgnoreSignalsOfTheLibrary() {
   constexpr int kFirstRealTime = 32;
   constexpr size_t kKernelSetBytes = 8;
@@ -103,16 +104,16 @@ void StopSignals::Receive() {
 
 void StopSignals::Ignore(int signal) {
   if (!ignored_.insert(signal).second) return;
-  // Urgently, since a log that hangs must not keep this thread from the next signal.
+  // Past the log's lock: a log that hangs must not keep this thread from the next signal.
   sink_.WriteUrgently(
       Severity::kWarning,
       absl::StrCat("signal ", signal, " (",
                    strsignal(signal),  // NOLINT(concurrency-mt-unsafe): only called here
-                   ") is ignored, now and later; use SIGTERM to stop the worker"));
+                   ") is ignored (logged once); send SIGTERM to stop the worker"));
 }
 
 void StopSignals::HandleStop(int signal, const char* name) {
-  // Beyond its limit of processor time a process gets one a second from the kernel.
+  // The kernel repeats SIGXCPU each second once a process is over its limit of processor time.
   if (signal == SIGXCPU && requests_ > 0) return;
   const absl::Time now = absl::Now();
   if (requests_ > 0 && absl::AbsDuration(now - last_request_) < kSameRequest) return;

@@ -16,8 +16,8 @@ namespace sparkles {
 void IgnoreWriteSignals();
 
 // Blocks the signals that StopSignals receives, in this thread and all that it starts later, and
-// ignores those that the C library keeps for itself. What remains deadly is KILL, and what tells of
-// a bug (SEGV, ABRT, ...). Call before any thread exists.
+// ignores those that the C library keeps for itself. KILL and the signals of a bug (SEGV, ABRT,
+// ...) still end the process. Call before any thread exists.
 void BlockSignals();
 
 // Signals that follow the first within this time are the same request: `timeout` and terminals
@@ -25,10 +25,10 @@ void BlockSignals();
 inline constexpr absl::Duration kSameRequest = absl::Seconds(1);
 
 // From construction to destruction. SIGTERM, SIGINT, SIGUSR2 and SIGXCPU (the latter two from SGE,
-// PBS and `ulimit -t`) cancel `stop` (kHandBack), with the signal's name as the reason; one more
-// hurries it, and one more again ends the process on the spot. SIGUSR1 and SIGQUIT cancel `drain`.
-// All others whose default is death (SIGHUP, SIGALRM, real-time signals, ...) are ignored; the log
-// says so once for each. Needs BlockSignals.
+// PBS and `ulimit -t`) cancel `stop` (kHandBack), with the signal's name as the reason; a second
+// one hurries it, and a third ends the process at once. SIGUSR1 and SIGQUIT cancel `drain`. Ignores
+// all others that would end the process by default (SIGHUP, SIGALRM, real-time signals, ...), and
+// logs each once. Needs BlockSignals.
 class StopSignals {
  public:
   // Borrows all.
@@ -50,7 +50,7 @@ class StopSignals {
   LogSink& sink_;
   CancelToken done_;
   std::atomic<int> received_ = 0;
-  // Of the thread below.
+  // Used by thread_ only.
   int requests_ = 0;  // to stop
   absl::Time last_request_;
   std::set<int> ignored_;

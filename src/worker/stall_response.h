@@ -18,7 +18,7 @@ namespace sparkles {
 inline constexpr absl::Duration kStuckHandBack = absl::Seconds(5);
 
 // The actions for a watchdog with that period. Borrows all. `held` is the claim at the moment;
-// `hand_back` is null where a claim ends with its worker. Giving up ends the process with
+// `hand_back` is null if a claim ends with its worker. Giving up ends the process with
 // kExitStuck.
 WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
                                 TimedHandBack* hand_back, LogSink& sink);

@@ -31,7 +31,7 @@ void StopDeadline::Watch() {
   using Steady = std::chrono::steady_clock;
   const Steady::time_point requested = Steady::now();
   for (const StopStep& step : plan_()) {
-    // A step that came late must not delay the next.
+    // A late step must not delay the next one.
     const absl::Duration passed = absl::FromChrono(Steady::now() - requested);
     if (!clock_->Sleep(step.after - passed, done_)) return;
     step.action();

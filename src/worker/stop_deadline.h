@@ -1,4 +1,4 @@
-// What the worker does at fixed times after a request to stop, whatever its work hangs in.
+// Runs steps at fixed times after a request to stop, even if the main thread hangs.
 #pragma once
 
 #include <functional>
@@ -18,13 +18,13 @@ struct StopStep {
   std::function<void()> action;
 };
 
-// From construction to destruction: once `stop` is cancelled, runs the steps of `plan` in their
-// order, each at its time, on a thread of its own. A step that has begun delays the destructor.
-// Without a thread (the kernel refuses one) no step is run.
+// From construction to destruction: after `stop` is cancelled, runs the steps of `plan` in order,
+// each at its time, on a thread of its own. The destructor waits for a step that has begun. If the
+// kernel refuses the thread, no step is run.
 class StopDeadline {
  public:
-  // Borrows `stop`. `plan` is called once, after the request. `clock` is for tests: it only has to
-  // sleep.
+  // Borrows `stop`. Calls `plan` once, after the request. `clock` is for tests and only needs Sleep
+  // to work.
   StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
   ~StopDeadline();
@@ -41,7 +41,7 @@ class StopDeadline {
   std::thread thread_;
 };
 
-// Says that the worker ends in the midst of its work, and ends the process with `exit_code`, within
+// Logs that the worker ends with its work unfinished, and ends the process with `exit_code`, within
 // a second even if the log hangs.
 [[noreturn]] void EndUnfinished(LogSink& sink, int exit_code);
 

@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-// Shared with a thread that may outlive the wait for it.
+// Shared with a thread that may live longer than the wait for it.
 struct State {
   Mutex mutex;
   CondVar ended;

@@ -13,12 +13,12 @@ namespace sparkles {
 // Thread-safe.
 class TimedHandBack {
  public:
-  // Borrows `queue`, which nobody else may use. After a call that ran into its limit it is in use
+  // Borrows `queue` and needs it alone. After a call that reaches its limit, `queue` stays in use
   // until the process ends.
   explicit TimedHandBack(Queue& queue) : queue_(queue) {}
 
-  // Returns after `limit` at the latest. DeadlineExceeded: the claim may be handed back or not.
-  // Unavailable: another call is under way, or no thread can be had.
+  // Returns after `limit` at the latest. DeadlineExceeded: the claim may or may not be handed back.
+  // Unavailable: another call is running, or no thread could be started.
   absl::Status HandBack(const Claim& claim, const std::string& reason, absl::Duration limit);
 
  private:

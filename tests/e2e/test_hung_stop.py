@@ -42,7 +42,7 @@ class HungTest(NoticeTest):
         worker.wait(40)
         took = time.monotonic() - began
         self.assertEqual(worker.exit_code, 143, worker.stderr)
-        self.assertIn("this is what it hangs in", worker.stderr)
+        self.assertIn("the stacks of its threads follow", worker.stderr)
         wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
         self.assert_reset("the worker was stopped by SIGTERM; the worker hung")
         return took
