@@ -13,7 +13,7 @@ struct Evicted {
   int entries = 0;
   uint64_t bytes = 0;       // on disk, of those
   uint64_t bytes_left = 0;  // of the entries that stay
-  absl::Status locks;       // an error: nothing went, since nothing tells what is in use
+  absl::Status locks;       // an error: nothing was removed, since uses cannot be seen
 };
 
 // Removes entries of the cache `folder` (executor/content_cache.h), those first that were not used

@@ -41,7 +41,7 @@ absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
   absl::StatusOr<UniqueFd> opened = OpenFile(path, kFlags);
   struct stat there;
   if (!opened.ok() && lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
-    // A task that may write to the cache has put a folder or a link in its place.
+    // A task with write access to the cache has put a folder or a link in its place.
     RETURN_IF_ERROR(RemoveTree(path));
     opened = OpenFile(path, kFlags);
   }

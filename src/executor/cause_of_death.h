@@ -19,14 +19,14 @@ struct Circumstances {
   bool cancelled = false;     // this worker asked it to end
 };
 
-// Of kills in our control group, in words: "out of memory: ...".
+// Describes kills in our control group: "out of memory: ...".
 std::string LackOfMemory(const OomKills& oom);
 
 // Nothing for a command that ended with 0 in its time.
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
 
-// A machine fault if the command, or its shell's last program, died of SIGXFSZ while this worker
-// has a file size limit (ulimit -f), which the command inherits. Ok otherwise.
+// A machine fault if the command, or its shell's last program, died of SIGXFSZ and this worker has
+// a file size limit (ulimit -f), which the command inherits. OK otherwise.
 absl::Status CheckFileSizeLimit(int wait_status);
 
 }  // namespace sparkles

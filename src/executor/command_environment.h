@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-// Which of the worker's variables a command does not get.
+// Rules that keep variables of the worker from commands.
 struct EnvironmentRules {
   std::vector<std::string> withhold;  // shell patterns of names; of "NAME=VALUE" only NAME counts
   std::vector<std::string> pass;      // exact names that are passed on although a pattern matches
@@ -20,14 +20,14 @@ struct CommandEnvironment {
   std::vector<std::string> withheld;   // names, sorted
 };
 
-// The worker's `variables` ("NAME=value") without those that `rules` and the comma-separated
-// patterns in the variable SPARKLES_WITHHOLD_ENV withhold. SPARKLES_MONITOR_SECRET, the worker's
-// own, is always withheld.
+// The worker's `variables` ("NAME=value") without those withheld by `rules` or by the
+// comma-separated patterns in the variable SPARKLES_WITHHOLD_ENV. SPARKLES_MONITOR_SECRET, which is
+// for the worker only, is always withheld.
 CommandEnvironment MakeCommandEnvironment(const std::vector<std::string>& variables,
                                           const EnvironmentRules& rules);
 
-// `base` with the variables that name `task` and its attempt. They replace those that a worker
-// inherits which runs inside another worker's task.
+// `base` with the variables that name `task` and its attempt. They replace the same variables of an
+// outer task, in which this worker may run.
 std::vector<std::string> TaskEnvironment(const std::vector<std::string>& base, const Task& task,
                                          int attempt);
 

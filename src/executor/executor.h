@@ -37,7 +37,7 @@ struct ExecutorOptions {
   // command runs.
   std::function<void()> alive = nullptr;
   absl::Duration alive_interval = absl::Milliseconds(500);
-  std::string proc_root = "/proc";  // where kills for lack of memory are counted
+  std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
 class Executor {
@@ -48,7 +48,7 @@ class Executor {
 
   // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
-  // gone; it is not kComplete if some survive. kComplete means that everything listed in
+  // gone; the outcome is not kComplete if some survive. kComplete means that everything listed in
   // result.json was acknowledged by the store.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
   // cancel `cancel`.

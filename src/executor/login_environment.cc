@@ -14,7 +14,7 @@ namespace {
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 // A socket's path has at most 107 bytes, of which Python's multiprocessing needs 32 below TMPDIR.
 constexpr size_t kMaxTempFolder = 75;
-// More than any entry of a password file has.
+// No entry of a password file is longer.
 constexpr size_t kMaxEntry = 16 << 10;
 
 // Empty if it is missing.

@@ -1,4 +1,4 @@
-// Variables that a login sets and that programs rely on. A VM's start-up script runs without them.
+// Sets the variables of a login, which programs rely on and which a VM's start-up script lacks.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ struct LoginUser {
   std::string home;
 };
 
-// The user as which this process runs. May ask a directory server.
+// The user of this process. May ask a directory server (LDAP).
 LoginUser FindLoginUser();
 
-// Adds to `variables` ("NAME=value") what is missing or empty there:
-//   HOME      that of the user, if it can be written, else `folder`
+// Sets those of the following that are missing or empty in `variables` ("NAME=value"):
+//   HOME      the user's, if it can be written, else `folder`
 //   USER      the user's name, or number if there is no name; LOGNAME the same
 //   SHELL     /bin/sh, which runs the commands
-//   PATH      the usual one
+//   PATH      the usual directories
 //   TMPDIR    `temp_folder`, unless its path is too long for sockets in it
-// `find_user` is only called for HOME, USER and LOGNAME.
+// Calls `find_user` only for HOME, USER and LOGNAME.
 void AddLoginVariables(const std::string& folder, const std::string& temp_folder,
                        absl::FunctionRef<LoginUser()> find_user,
                        std::vector<std::string>& variables);

@@ -197,7 +197,7 @@ absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
   return absl::OkStatus();
 }
 
-// Whether the link leads to a mount inside the work folder, by its text.
+// True if the link's text leads to a mount inside the work folder.
 bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) const {
   if (mounts_.empty()) return false;
   std::string target(PATH_MAX, '\0');
@@ -227,7 +227,7 @@ absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* ent
   const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
   if (wanted && !to_folder) MarkMatched(progress);
   if (error != 0) {
-    // What the command mounted may be dead since the command's processes were ended.
+    // A mount of the command's may be dead since its processes (a FUSE daemon) were ended.
     const bool to_mount = LeadsToMount(fd, folder, entry);
     const absl::Status failed = ErrnoError(error, path);
     if (IsMachineFault(failed) && !to_mount) return failed;

@@ -16,17 +16,17 @@ namespace sparkles {
 // Paths are relative to the work folder, of any length and with any bytes. Both lists are sorted.
 struct Outputs {
   std::vector<std::string> files;    // regular files, or symlinks to some
-  std::vector<SkippedFile> skipped;  // what matches, or could hold a match, and cannot be read
-  std::vector<size_t> unmatched;     // indexes of include patterns that match neither
+  std::vector<SkippedFile> skipped;  // unreadable entries that match, or could hold a match
+  std::vector<size_t> unmatched;     // indexes of include patterns without a match in either list
 };
 
 // The files below `work_folder` that match one of `include` and none of `exclude`. A symlink to a
-// file counts wherever it leads; one to a folder is followed if that lies in the work folder. What
-// is mounted below the work folder (proc, a bucket, a bind mount) is skipped. An error is a machine
-// fault: the work folder, or what a link leads to, cannot be read (a dead mount), or the machine is
-// out of descriptors or memory, so that the list would not be the whole truth. Nothing may change
-// the folder meanwhile. `report`, which may be empty, is called for each entry and each folder; an
-// error of its, a Cancelled, ends the search and is returned.
+// file counts wherever it leads; one to a folder is followed if that lies in the work folder.
+// Mounts below the work folder (proc, a bucket, a bind mount) are skipped. An error is a machine
+// fault: the work folder or the target of a link cannot be read (a dead mount), or the machine is
+// out of descriptors or memory, so that the list would be incomplete. Nothing may change the folder
+// meanwhile. `report`, which may be empty, is called for each entry and each folder; if it returns
+// an error (Cancelled), the search ends with that error.
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude,

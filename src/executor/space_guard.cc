@@ -28,7 +28,7 @@ uint64_t FloorOf(const SpaceOptions& options, const struct statvfs& info) {
   return std::min(kDefaultFloor, BytesOf(info.f_blocks, info) / 100);
 }
 
-// In the units of the flag, which are powers of 1024.
+// In the units of the flag: powers of 1024.
 std::string BytesText(uint64_t bytes) {
   if (bytes >= kMebibyte) return absl::StrCat(bytes / kMebibyte, " MiB");
   return bytes >= 1024 ? absl::StrCat(bytes / 1024, " KiB") : absl::StrCat(bytes, " bytes");
@@ -78,7 +78,7 @@ void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
   const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, options_.report);
   if (!evicted.locks.ok() && !told_) {
     told_ = true;
-    log_.Warning("no input leaves the cache, since its lock file cannot be used: ",
+    log_.Warning("--cacheSize has no effect, since the cache's lock file cannot be used: ",
                  evicted.locks.message());
   }
   if (evicted.entries == 0) return;

@@ -48,8 +48,8 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   return lock;
 }
 
-// The lock goes last, so that a removal that is cut short can be taken up again. Beside what Make
-// makes there may be what programs put into their HOME (login_environment.h).
+// Removes the lock last, so that a later worker can finish a removal that was cut short. The folder
+// may hold files that programs put into their HOME (login_environment.h).
 absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel,
                               const std::function<void()>& alive) {
   const auto report = [&] {

@@ -68,10 +68,10 @@ class TaskFolder {
   std::function<void()> alive_;
 };
 
-// Ends what still runs of the tasks whose folders dead workers left in `tasks_dir` (at most 3 s for
-// each, 0.3 s once `cancel` is cancelled), and then removes the folders. False if some of it still
-// runs: then its folder stays. What cannot be removed is logged. Once `cancel` is cancelled the
-// rest is left, to be removed another time; `alive` as for Make.
+// Ends the processes of tasks whose folders dead workers left in `tasks_dir` (at most 3 s for each
+// task, 0.3 s once `cancel` is cancelled), then removes the folders. False if a process still runs:
+// then its folder stays. Logs what cannot be removed. Once `cancel` is cancelled, the remaining
+// folders stay for another time. `alive` as for Make.
 bool RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
                             const std::function<void()>& alive = nullptr);
 

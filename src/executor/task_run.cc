@@ -33,16 +33,16 @@ namespace sparkles {
 namespace {
 
 constexpr char kShell[] = "/bin/sh";
-// Enough for a line that names a few patterns; result.json has them all.
+// Limit for the log line about unmatched patterns; result.json has all of them.
 constexpr size_t kMaxUnmatchedBytes = 1000;
 
 // A stop that goes to all processes (systemd, Slurm, SGE, a console) may end the command before the
-// worker has read its own signal: that is no end of the task.
+// worker has read its own signal. The task must then be handed back, not completed.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
-// systemd (OOMPolicy=stop) ends a service for a kill for lack of memory within milliseconds. The
-// kill is seen when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
+// systemd (OOMPolicy=stop) stops a service within milliseconds of a kill for lack of memory. The
+// worker sees the kill when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
 constexpr absl::Duration kOomStopLag = absl::Seconds(2);
-// Of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
+// The exit codes of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
 constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
 
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
@@ -167,7 +167,7 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (!output.ok()) return Annotate(output.status(), name);
   auto exit = RunShell(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
-  // From the descriptor: at its path there may be a FIFO of the script's by now.
+  // Read from the descriptor: the script may have put a FIFO at the path.
   LogScriptOutput(context_.log, name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
   if (exit->timed_out) context_.log.Warning(name, ": ", TimeLimitReason());
@@ -226,11 +226,11 @@ absl::Status TaskRun::RunCommand() {
   return folder_->CheckInPlace();
 }
 
-// What still runs may still write.
+// A process that still runs may still change the outputs.
 absl::Status TaskRun::CheckNothingSurvives(const CommandExit& exit) const {
   if (!exit.survivors) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "processes that it started still run although they were sent SIGKILL: they fork without end, "
+      "processes that it started still run after SIGKILL: they fork without end, "
       "belong to another user, or wait for a disk or server; no output is delivered");
 }
 
@@ -274,7 +274,7 @@ absl::Status TaskRun::DeliverOutputs() {
   return uploaded;
 }
 
-// The status stays: whether an output may be absent, only the user knows.
+// Does not change the status: only the user knows whether an output may be absent.
 void TaskRun::TellUnmatched(const std::vector<size_t>& unmatched) {
   std::vector<std::string> quoted;
   for (const size_t i : unmatched) {
@@ -288,8 +288,8 @@ void TaskRun::TellUnmatched(const std::vector<size_t>& unmatched) {
   context_.log.Warning(line);
 }
 
-// The log or result.json would replace such an output, or could not be written beside it. The other
-// outputs are delivered, but the task has failed.
+// Removes outputs that the log or result.json would replace, or that keep them from being written.
+// The other outputs are delivered, but the task fails.
 absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const {
   const std::string log_url = CanonicalUrl(spec_.stdout_url);
   const std::string result_url = CanonicalUrl(spec_.command_result_url);
@@ -373,7 +373,7 @@ void TaskRun::NoteStop() {
   if (cancel_.kind() != CancelKind::kHandBack) return;
   if (!stopped_at_) stopped_at_ = MonotonicNow();
   const std::optional<absl::Duration> killed = context_.oom.last_kill();
-  // A kill under the task before is none of this one's.
+  // A kill during an earlier task does not count.
   if (!killed || *killed < began_) return;
   stopped_for_memory_ |= absl::AbsDuration(*stopped_at_ - *killed) <= kOomStopLag;
 }

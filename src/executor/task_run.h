@@ -57,10 +57,10 @@ class TaskRun {
   absl::Status DeliverOutputs();
   void TellUnmatched(const std::vector<size_t>& unmatched);
   absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
-  // A disk that the task has filled has no room for the line: that decides nothing.
+  // If the task has filled the disk, the line is lost; the outcome stays.
   void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
-  // That of an earlier attempt stays; result.json says why.
+  // Keeps the log of an earlier attempt; result.json says why.
   void LeaveOutLog(const absl::Status& why);
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
@@ -71,9 +71,9 @@ class TaskRun {
   // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;
 
-  // While a command or script runs: looks for kills for lack of memory, and for a stop.
+  // Called while a command or script runs: looks for kills for lack of memory, and for a stop.
   void Watch();
-  // Notes whether the worker is to stop, and whether that came within seconds of such a kill.
+  // Notes a request to stop, and whether it came within 2 s of such a kill.
   void NoteStop();
   Outcome Complete();
   Outcome EndEarly(absl::Status status);
@@ -94,11 +94,11 @@ class TaskRun {
   std::string exit_code_;
   bool timed_out_ = false;                    // the command, by its time limit
   OomKills oom_kills_;                        // while the last command or script ran
-  OomKills last_oom_kills_;                   // of the last that had one in our control group
+  OomKills last_oom_kills_;                   // of the last one with a kill in our control group
   const absl::Duration began_;                // MonotonicNow
   std::optional<absl::Duration> stopped_at_;  // MonotonicNow
   bool stopped_for_memory_ = false;
-  bool log_left_out_ = false;  // an older one cannot be replaced
+  bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;
 };
 

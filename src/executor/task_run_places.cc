@@ -1,4 +1,4 @@
-// The part of TaskRun that asks, before the command runs for hours, whether its results can be
+// The part of TaskRun that checks, before the command runs for hours, whether its results can be
 // delivered.
 #include <set>
 #include <string>
@@ -48,7 +48,7 @@ absl::Status TaskRun::CheckPlace(absl::string_view field, const std::string& url
 
 void TaskRun::LeaveOutLog(const absl::Status& why) {
   if (std::exchange(log_left_out_, true)) return;
-  context_.log.Warning("the log is not delivered, an older one stays: ", why.message());
+  context_.log.Warning("the log is not delivered, and an older log stays: ", why.message());
   result_.skipped.push_back({kTaskLogName, std::string(why.message())});
 }
 

@@ -13,7 +13,7 @@
 namespace sparkles {
 namespace {
 
-// A million downloads or more. The limit keeps a mistaken URL from filling the memory.
+// Enough for a million downloads. The limit keeps a wrong URL from filling the memory.
 constexpr size_t kMaxSpecBytes = 256 << 20;
 
 // A destination that no store takes must come to light before the command has run for hours.
@@ -21,7 +21,7 @@ absl::Status CheckDestination(absl::string_view field, const std::string& url) {
   return url.empty() ? absl::OkStatus() : Annotate(CheckObjectUrl(url), field);
 }
 
-// Where `url` is a file, no output can lie below it.
+// An error if outputs would lie below `url`, which is a file.
 absl::Status CheckUploadUrl(const std::string& upload_url, absl::string_view field,
                             const std::string& url) {
   const std::string output = CanonicalUrl(absl::StrCat(upload_url, "/output"));
@@ -29,8 +29,8 @@ absl::Status CheckUploadUrl(const std::string& upload_url, absl::string_view fie
   const bool below = absl::StartsWith(output, kFileScheme) && !file.empty() &&
                      absl::StartsWith(output, absl::StrCat(file, "/"));
   if (!below) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("uploads.dst_url: ", PrintableText(upload_url), " is the place of ", field));
+  return absl::InvalidArgumentError(absl::StrCat("uploads.dst_url: ", PrintableText(upload_url),
+                                                 " is also the place of ", field));
 }
 
 }  // namespace

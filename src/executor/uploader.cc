@@ -39,8 +39,8 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
                    ": the name is not valid UTF-8 or holds a line end; no store can keep it"));
 }
 
-// Why the file that a link leads to cannot be an output; empty if it can. A machine fault if its
-// mount is dead.
+// Why the target of a link cannot be an output; empty if it can. A machine fault if its mount is
+// dead.
 absl::StatusOr<std::string> WhyNoOutput(int fd, const std::string& path) {
   if (IsOnPseudoFileSystem(fd)) return "leads to a pseudo file system (/proc, /sys ...)";
   char byte;
@@ -98,7 +98,7 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
       return absl::OkStatus();
     }
     if (!fd.ok()) return Annotate(fd.status(), "output");
-    // A link may lead elsewhere; what lies in the task's own folder is an output in any case.
+    // A link may lead to another file system. Files on the task's own are always outputs.
     struct stat source;
     if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev) {
       ASSIGN_OR_RETURN(ended[i].skipped, WhyNoOutput(fd->get(), path));

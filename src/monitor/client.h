@@ -33,8 +33,8 @@ class MonitorClient {
   static bool CanSend(absl::string_view secret);
 
   // `address` is host:port. The server must have `certificate` (PEM), whatever its host is called.
-  // `target`: the numeric addresses where they are known, as "ipv4:10.0.0.1:6032,10.0.0.2:6032";
-  // without them gRPC asks the C library.
+  // `target` has the numeric addresses ("ipv4:10.0.0.1:6032,10.0.0.2:6032"); if it is empty, gRPC
+  // resolves the host by the C library.
   MonitorClient(std::string address, const std::string& certificate, std::string secret,
                 const std::string& target = "");
   ~MonitorClient();

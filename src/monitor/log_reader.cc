@@ -69,7 +69,7 @@ absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
   return data;
 }
 
-// Replaces each byte that is no part of a well-formed character by '?', so that the length stays.
+// Replaces each byte that is not part of a well-formed character by '?': the length stays.
 void ReplaceMalformed(std::string& text) {
   size_t at = 0;
   while (at < text.size()) {

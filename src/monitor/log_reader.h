@@ -1,5 +1,5 @@
 // Reads a piece of a log that may still be growing, for clients that want whole characters.
-// Every piece is well-formed UTF-8, and as long as what it stands for.
+// Each piece is well-formed UTF-8 and has as many bytes as its part of the log.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +23,9 @@ struct LogPiece {
 };
 
 // Up to `size` bytes (at least 1) from `offset` (at least 0), read with pread. Up to 3 more if the
-// first character has more bytes than `size`. The data is well-formed UTF-8: each byte that is no
-// part of a character, or belongs to one that begins before `offset`, is given as '?'. The
-// beginning of a character at the end of a log is left out, since more may come, unless the log has
+// first character has more bytes than `size`. The data is well-formed UTF-8: '?' stands for each
+// byte that is not part of a character, or is part of one that begins before `offset`. Leaves out
+// an incomplete character at the end of the log, since its rest may come, unless the log has
 // `ended`.
 absl::StatusOr<LogPiece> ReadLog(int fd, int64_t offset, size_t size, bool ended);
 

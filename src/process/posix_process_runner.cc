@@ -216,7 +216,7 @@ absl::Status PosixProcessRunner::EndSurvivors() {
   survivors_ = AnyChildLives();
   if (!survivors_) return absl::OkStatus();
   return absl::UnavailableError(
-      "processes of an earlier task still run although they were sent SIGKILL");
+      "processes of an earlier task still run after SIGKILL");
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,

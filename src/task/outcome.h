@@ -21,7 +21,7 @@ struct Outcome {
   std::string failure_reason;  // why, for all but kComplete
   bool machine_fault = false;  // kHandBack: because of this machine
   bool abandoned = false;      // kHandBack: counts against the task like an abandoned claim
-  // kFailed: what the worker lacks the permission for, as "write to gs://bucket"; empty: nothing.
+  // kFailed: the missing permission, for example "write to gs://bucket"; empty: none.
   std::string lacks_permission;
   // The last copy removes the task's folder, which can take long: keep one until the end is
   // recorded.

@@ -53,7 +53,7 @@ struct TaskResult {
   std::vector<DeliveredFile> files;
   std::string failure_reason;  // empty: the task did not fail
   std::vector<SkippedFile> skipped;
-  std::vector<std::string> unmatched_patterns;  // include patterns that no output matches
+  std::vector<std::string> unmatched_patterns;  // include patterns that match no output
 };
 
 // One line of JSON without a line end. return_code, resource_usage and machine_stats are there only

@@ -156,7 +156,7 @@ absl::StatusOr<Download> ReadDownload(const FieldReader& fields) {
   ASSIGN_OR_RETURN(download.executable, fields.Flag("executable"));
   ASSIGN_OR_RETURN(download.is_cas_key, fields.Flag("is_cas_key"));
   ASSIGN_OR_RETURN(download.symlink_safe, fields.Flag("symlink_safe"));
-  // The client sets the flag for all below its cas_url_prefix, which may cover other objects, too.
+  // The client sets the flag for all objects below its cas_url_prefix, and some are not CAS keys.
   if (!IsSha256Hex(BaseName(download.src_url))) download.is_cas_key = false;
   return download;
 }
@@ -166,15 +166,15 @@ bool SameSource(const Download& a, const Download& b) {
          a.symlink_safe == b.symlink_safe;
 }
 
-// As if '/' were the smallest character: a file sorts directly before what would lie inside it.
+// Compares as if '/' were the smallest character: a file sorts directly before paths below it.
 bool SortsBefore(absl::string_view a, absl::string_view b) {
   const auto rank = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
                                       [&](char x, char y) { return rank(x) < rank(y); });
 }
 
-// Each destination once: repeated downloads are dropped, contradicting ones are an error. There can
-// be a million: they are sorted by index and not copied.
+// Keeps each destination once: drops repeated downloads, and fails for contradicting ones. Sorts
+// indexes and copies nothing, since there may be a million downloads.
 absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downloads) {
   std::vector<size_t> sorted(downloads.size());
   std::iota(sorted.begin(), sorted.end(), 0);
@@ -191,12 +191,12 @@ absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downl
     if (download.dst == before.dst) {
       repeated[sorted[i]] = SameSource(download, before);
       if (repeated[sorted[i]]) continue;
-      return FieldError(field, absl::StrCat("is also that of downloads[", sorted[i - 1],
+      return FieldError(field, absl::StrCat("is also the dst of downloads[", sorted[i - 1],
                                             "], which differs in source or flags"));
     }
     if (absl::StartsWith(download.dst, before.dst) && download.dst[before.dst.size()] == '/') {
-      return FieldError(field, absl::StrCat("lies inside of downloads[", sorted[i - 1],
-                                            "].dst, which is a file"));
+      return FieldError(
+          field, absl::StrCat("lies below downloads[", sorted[i - 1], "].dst, which is a file"));
     }
   }
   size_t kept = 0;
@@ -209,11 +209,11 @@ absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downl
   return downloads;
 }
 
-// Takes the elements of `downloads` while the spec is parsed, so that the list, which can be very
-// long, never exists as JSON.
+// Takes the elements of `downloads` while the spec is parsed: the list can be very long, and is
+// never kept as JSON.
 struct DownloadList {
   std::vector<Download> downloads;
-  absl::Status status;  // of the first bad element; those behind it are not read
+  absl::Status status;  // of the first bad element; later elements are not read
 
   void Add(const Json& element) {
     if (!status.ok()) return;
@@ -230,7 +230,7 @@ absl::StatusOr<std::vector<Download>> ReadDownloads(const FieldReader& fields, D
   return WithoutRepeats(std::move(list.downloads));
 }
 
-// Enough of a long pattern to recognise it by.
+// `pattern` in quotation marks, cut if it is long.
 std::string Quoted(absl::string_view pattern) {
   return absl::StrCat("\"", CutText(PrintableText(pattern), 200), "\"");
 }
@@ -261,7 +261,8 @@ absl::Status ReadUploads(const FieldReader& spec_fields, TaskSpec& spec) {
   ASSIGN_OR_RETURN(spec.exclude_patterns, ReadPatterns(fields, "exclude_patterns", spec.warnings));
   ASSIGN_OR_RETURN(spec.upload_url, fields.Text("dst_url"));
   if (spec.upload_url == "file://") {
-    return FieldError("uploads.dst_url", "file:// has no path (was a variable empty?)");
+    return FieldError("uploads.dst_url",
+                      "file:// has no path; write file:///directory (was a variable empty?)");
   }
   // "file:///" keeps what belongs to its scheme.
   while (absl::EndsWith(spec.upload_url, "/") && !absl::EndsWith(spec.upload_url, "://")) {

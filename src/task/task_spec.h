@@ -14,7 +14,7 @@ struct Download {
   std::string src_url;
   std::string dst;  // clean relative path, never "." or "stdout.txt"
   bool executable = false;
-  bool is_cas_key = false;  // and the URL's last element is a SHA-256
+  bool is_cas_key = false;  // true only if the URL's last element is a SHA-256
   bool symlink_safe = false;
 };
 
@@ -33,7 +33,7 @@ struct TaskSpec {
                                       // there are no include patterns
   std::string command_result_url;     // may be empty: no result.json is wanted
   std::string stdout_url;             // may be empty: the log is not uploaded
-  std::vector<std::string> warnings;  // what was read otherwise than written; for the task's log
+  std::vector<std::string> warnings;  // about changed values; for the task's log
 };
 
 // The longest command that the kernel takes as one argument: 32 pages less the final NUL
@@ -44,8 +44,8 @@ inline constexpr size_t kMaxCommandBytes = 131'071;
 // lacks what it needs, has a field of the wrong type, or would leave the work folder.
 absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text);
 
-// Where the task's outputs, log and result.json belong, as far as the spec says so, also of a spec
-// that ParseTaskSpec refuses. All fields but patterns and URLs are empty.
+// The places of the task's outputs, log and result.json, also for a spec that ParseTaskSpec
+// refuses. All fields except patterns and URLs are empty.
 TaskSpec ParseResultPlaces(absl::string_view text);
 TaskSpec FindResultPlaces(const Json& json);
 

@@ -44,7 +44,7 @@ TEST_F(LogScriptOutputTest, LongOutputKeepsBothEnds) {
                           Not(HasSubstr("line 15957")), Not(HasSubstr("line 34042")),
                           HasSubstr(": line 34043\n"), HasSubstr(": line 39999\n")));
   EXPECT_THAT(text,
-              HasSubstr(absl::StrCat("... ", (34'043 - 15'957) * 11, " bytes are not shown")));
+              HasSubstr(absl::StrCat("... ", (34'043 - 15'957) * 11, " bytes are left out")));
 }
 
 TEST_F(LogScriptOutputTest, OneLongLineKeepsBothEnds) {

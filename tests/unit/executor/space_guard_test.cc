@@ -73,7 +73,7 @@ TEST_F(SpaceGuardTest, LocksThatCannotBeUsedAreTold) {
   SpaceGuard guard(options_, recorded_.log());
   for (int i = 0; i < 2; ++i) (void)guard.Check();
   EXPECT_TRUE(EntryIsThere());
-  EXPECT_THAT(recorded_.Text(), HasSubstr("no input leaves the cache"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("--cacheSize has no effect"));
   EXPECT_THAT(recorded_.Text(), HasSubstr("uses.lock: Permission denied"));
 }
 

@@ -206,7 +206,7 @@ TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailBeforehand) {
   spec_["command_result_url"] = "file:///out//1/result.json";
   task_.args = DumpJson(spec_);
   EXPECT_THAT(Run().failure_reason,
-              StartsWith("uploads.dst_url: file:///out/1/result.json is the place of command_"));
+              StartsWith("uploads.dst_url: file:///out/1/result.json is also the place of "));
   spec_["uploads"]["dst_url"] = "file://";
   task_.args = DumpJson(spec_);
   EXPECT_THAT(Run().failure_reason, StartsWith("uploads.dst_url: file:// has no path"));
@@ -215,7 +215,7 @@ TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailBeforehand) {
 
 TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09
   spec_["downloads"].push_back({{"src_url", "gs://in/other"}, {"dst", "./input.txt"}});
-  EXPECT_THAT(Run().failure_reason, StartsWith("downloads[1].dst: is also that of downloads[0]"));
+  EXPECT_THAT(Run().failure_reason, StartsWith("downloads[1].dst: is also the dst of downloads[0]"));
 }
 
 TEST_F(TaskRunFailureTest, AMissingInputFailsAndIsNamed) {

@@ -156,7 +156,7 @@ TEST_F(TaskRunTest, AScriptCannotFloodTheWorkersLog) {
     return ExitedWith(0);
   };
   Run();
-  EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: ... 5 bytes are not shown"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: ... 5 bytes are left out"));
 }
 
 TEST_F(TaskRunTest, TheCommandRunsInItsWorkingDirAndScriptsInTheWorkFolder) {

@@ -235,7 +235,7 @@ TEST(TaskSpecTest, ContradictingDownloadsAreRefusedNamingBoth) {
        {R"({"src_url": "v", "dst": "d"})", R"({"src_url": "u", "dst": "d", "executable": true})",
         R"({"src_url": "u", "dst": "d", "symlink_safe": true})"}) {
     const std::string error = ErrorWithDownloads(first + second);
-    EXPECT_THAT(error, StartsWith("downloads[2].dst: is also that of downloads[0]"));
+    EXPECT_THAT(error, StartsWith("downloads[2].dst: is also the dst of downloads[0]"));
   }
 }
 
@@ -244,7 +244,7 @@ TEST(TaskSpecTest, DestinationInsideAnotherIsRefused) {
   const std::string error = ErrorWithDownloads(
       R"({"src_url": "u", "dst": "d/x/y"}, {"src_url": "u", "dst": "d-x"},
          {"src_url": "u", "dst": "d.x"}, {"src_url": "u", "dst": "d"})");
-  EXPECT_EQ(error, "downloads[0].dst: lies inside of downloads[3].dst, which is a file");
+  EXPECT_EQ(error, "downloads[0].dst: lies below downloads[3].dst, which is a file");
   EXPECT_EQ(ParsedWith(R"("downloads": [{"src_url": "u", "dst": "d/x"},
                           {"src_url": "u", "dst": "d/y"}, {"src_url": "u", "dst": "dd"}])")
                 .downloads.size(),
