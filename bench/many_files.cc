@@ -1,5 +1,5 @@
-// Measures tasks with very many inputs or outputs: the time for a file must not grow with their
-// number.
+// Measures tasks with very many inputs or outputs: the time for each file must not grow with the
+// number of files.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kCounts[] = {1'000, 10'000, 100'000};
 constexpr int kFilesInDirectory = 1'000;
-constexpr double kMaxGrowth = 1.5;  // of the time for a file, against that with the fewest files
+constexpr double kMaxGrowth = 1.5;  // of the time for a file, compared to the smallest task
 constexpr char kQuick[] = "--durable=false";
 
 // `count` files of 1 KB, 1,000 in a directory.
@@ -36,7 +36,7 @@ struct Measured {
   int64_t memory = 0;
 };
 
-// The spec is fetched by its URL, as one of that size must be.
+// Gives the spec by URL, because it is too large for an entity.
 Measured MeasureInputs(const Settings& settings, const std::string& parent, int count) {
   WorkerRun run(settings, parent);
   const std::string inputs = run.path() + "/inputs";

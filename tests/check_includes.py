@@ -48,7 +48,7 @@ DOORS = {
 SYSTEM_FOLDERS = ("sys/", "linux/", "net/", "netinet/", "arpa/", "asm/")
 
 MAX_LINE = 100
-# A longer file gets a warning: perhaps it has two jobs. It is cut where its meaning changes.
+# A longer file gets a warning, because it may have two jobs. Cut it where its meaning changes.
 LONG = {".cc": 400, ".h": 150, ".py": 400, ".sh": 400}
 MAX_LINES = {".cc": 600, ".h": 300, ".py": 600, ".sh": 600}
 TREES = ("src", "tests", "bench", "examples")

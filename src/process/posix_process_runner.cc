@@ -215,8 +215,7 @@ absl::Status PosixProcessRunner::EndSurvivors() {
   SweepChildren(proc_root_, kSweepAgainLimit);
   survivors_ = AnyChildLives();
   if (!survivors_) return absl::OkStatus();
-  return absl::UnavailableError(
-      "processes of an earlier task still run after SIGKILL");
+  return absl::UnavailableError("processes of an earlier task still run after SIGKILL");
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,

@@ -1,4 +1,4 @@
-// The libcurl transport and the names of hosts, which it has looked up itself.
+// The libcurl transport with host names, which it looks up by itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ TEST(CurlTransportName, NumericAddressIsNotLookedUp) {
   EXPECT_TRUE(transport.Send(RequestTo("127.0.0.1", server)).ok());
 }
 
-TEST(CurlTransportName, LibraryIsAskedWhereNothingIsFound) {
+TEST(CurlTransportName, LibraryIsAskedIfTheLookupFails) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport(CaRoots{}, [](const std::string&, absl::Duration, const CancelToken*) {
     return HostAddresses{};
@@ -73,7 +73,7 @@ TEST(CurlTransportName, LibraryIsAskedWhereNothingIsFound) {
   EXPECT_EQ(transport.Send(RequestTo("localhost", server))->body, "hello");
 }
 
-TEST(CurlTransportName, NextAddressIsTriedWhereOneIsDead) {
+TEST(CurlTransportName, DeadAddressIsSkipped) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport(CaRoots{}, [](const std::string&, absl::Duration, const CancelToken*) {
     return HostAddresses{{"127.0.0.2", "127.0.0.1"}, absl::Minutes(1)};

@@ -1,4 +1,4 @@
-// The file queue while its tasks file changes: workers of different ages share one file.
+// The file queue while its tasks file changes: old and new workers share one file.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -101,7 +101,7 @@ TEST_F(FileQueueGrowthTest, TaskThatAnotherWorkerEndedIsNotRunAgain) {
   EXPECT_EQ(ClaimedBy(young), "a");
   const auto b = ClaimOne(young);
   ASSERT_TRUE(b && young.queue->Finish(*b, Complete()).ok());
-  // The old worker has read what became of "b" before it knew of the task.
+  // The old worker has read the end of "b" before it knew of the task.
   WriteArray({Entry("a")});
   EXPECT_EQ(ClaimedBy(old), "");
   WriteArray({Entry("a"), Entry("b"), Entry("c")});
@@ -135,7 +135,7 @@ TEST_F(FileQueueGrowthTest, ChangedPendingTaskRunsAsItIsNow) {
   EXPECT_THAT(recorded.Text(), HasSubstr("tasks were changed: a, b"));
 }
 
-TEST_F(FileQueueGrowthTest, BrokenFileIsTroubleOnceNothingIsLeft) {
+TEST_F(FileQueueGrowthTest, BrokenFileIsAnErrorWithoutTasksLeft) {
   WriteArray({Entry("a")});
   Worker worker = Open();
   ASSERT_TRUE(WriteFileAtomically(path_, "[oops", false).ok());
@@ -148,7 +148,7 @@ TEST_F(FileQueueGrowthTest, BrokenFileIsTroubleOnceNothingIsLeft) {
   EXPECT_TRUE(worker.queue->ClaimOne(cancelled).ok());
 }
 
-// Four workers drain JSON Lines that grow in pieces which end anywhere.
+// Four workers drain JSON Lines that grow in pieces, which may end inside a line.
 TEST_F(FileQueueGrowthTest, EachAppendedTaskIsRunOnceByFourWorkers) {
   constexpr int kTasks = 200;
   AppendText(Entry("job.0") + "\n");

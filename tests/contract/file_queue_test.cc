@@ -249,7 +249,7 @@ TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
   EXPECT_EQ(StateText().substr(0, text.size()), text) << "the damaged line is left alone";
 }
 
-TEST_F(FileQueueTest, OneBadByteCostsNoOtherTask) {
+TEST_F(FileQueueTest, BadByteCostsOnlyItsTask) {
   {
     const auto queue = Open(3);
     for (int i = 0; i < 3; ++i) {
@@ -298,8 +298,8 @@ TEST_F(FileQueueTest, EndlessLineIsRefusedWithoutReadingItAll) {
   EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("line 2: is too long"));
 }
 
-// Started over, the state would have the same task run again and again.
-TEST_F(FileQueueTest, StateThatIsGoneEndsItsWorkers) {
+// With a new state file the same task would run again and again.
+TEST_F(FileQueueTest, LostStateEndsItsWorkers) {
   const std::pair<std::string, std::function<int()>> ways[] = {
       {"removed", [&] { return unlink(state_path_.c_str()); }},
       {"replaced",
@@ -324,7 +324,7 @@ TEST_F(FileQueueTest, StateThatIsGoneEndsItsWorkers) {
   }
 }
 
-TEST_F(FileQueueTest, StateThatIsAwayIsTrouble) {
+TEST_F(FileQueueTest, MovedStateMayComeBack) {
   const auto queue = Open(2);
   const auto claim = ClaimOne(*queue);
   const std::string away = folder_ / "away";

@@ -50,7 +50,7 @@ std::string ObjectStoreContract::Downloaded(const std::string& url) {
   return info.ok() ? ContentOf(fd.get()) : "(error)";
 }
 
-TEST_P(ObjectStoreContract, QuestionWhetherItMayWriteMakesNothing) {
+TEST_P(ObjectStoreContract, CheckWritableMakesNoObject) {
   EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
   EXPECT_EQ(store().ReadBytes(Url("asked"), 10, {}).value(), std::nullopt);
   ASSERT_TRUE(store().UploadBytes("text", Url("asked"), {}).ok());

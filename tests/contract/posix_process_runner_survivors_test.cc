@@ -1,4 +1,4 @@
-// What becomes of a command that leaves a process which cannot be killed: one of another user.
+// Commands that leave a process which cannot be killed: a process of another user.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-"""Makes a worker hang: a mount whose server never answers, and a main thread that stands still."""
+"""Makes a worker hang, by a mount whose server never answers, or by a stopped main thread."""
 import ctypes
 import os
 import pathlib
@@ -59,7 +59,7 @@ class HungMount:
             self.asked = self.asked or opcode == _FUSE_LOOKUP
 
     def close(self):
-        """Lets go of all who hang there."""
+        """Ends all requests that hang."""
         if self._closed:
             return
         self._closed = True

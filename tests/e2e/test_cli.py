@@ -380,7 +380,7 @@ class Summary(LabTest):
         result.write_text(json.dumps({"resource_usage": nonsense, "files": {}}))
         self.assertEqual(self.line_of("odd.1").split(), ["odd.1", "complete", "0"] + ["-"] * 4)
 
-    def test_columns_stand_under_any_id(self):
+    def test_columns_align_under_any_id(self):
         names = ["job.1", "j\u00f6b.2", "jo\u0308b.3", "\u4efb\u52a1.4", "\U0001f680.5"]
         widths = [5, 5, 5, 6, 4]
         self.lab.write_tasks([self.lab.task(name, "true") for name in names])

@@ -1,4 +1,4 @@
-"""What objects in Cloud Storage are like: their types, and how other servers speak of them."""
+"""Objects in Cloud Storage: their content types, and servers that describe objects differently."""
 import hashlib
 import unittest
 
@@ -27,7 +27,7 @@ class ContentTypes(CloudLabTest):
 
 
 class StorageTestbench(CloudLabTest):
-    """Servers that leave out zeros, or answer a Range with 200, as Google's own testbench."""
+    """Servers that leave out zeros, or answer a Range with 200, like Google's own testbench."""
 
     def test_empty_log_without_size_is_stored(self):
         self.cloud.objects_api.omits_zeros = True

@@ -1,4 +1,4 @@
-"""Roles that are on their way, or missing: what waits, what fails, and what it says."""
+"""Permissions that come late or never: waits, failures, and their messages."""
 import copy
 import signal
 import time
@@ -70,7 +70,7 @@ class Places(CloudLabTest):
         self.assert_failed("a.1", "uploads.dst_url", "gs://nowhere/out", "404")
         self.assertFalse(ran.exists())
 
-    def test_trouble_with_the_question_changes_nothing(self):
+    def test_other_errors_of_the_check_change_nothing(self):
         names = [f"a.{number}" for number in range(1, 4)]
         for code in (500, 429, 400):
             self.fault(kind="upload.start", action="status", code=code, count=1)
@@ -113,7 +113,7 @@ class Places(CloudLabTest):
 
 
 class CreateOnly(CloudLabTest):
-    """An account that may create objects, but not look at, replace or delete them."""
+    """An account that may create objects, but not read, replace or delete them."""
 
     def setUp(self):
         super().setUp()
@@ -124,7 +124,7 @@ class CreateOnly(CloudLabTest):
         worker = self.lab.consume("--localhost")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
 
-    def test_old_log_fails_no_attempt(self):
+    def test_old_log_does_not_fail_the_task(self):
         self.lab.put("a.1/stdout.txt", b"of the first attempt")
         self.attempt()
         self.assert_complete("a.1")
@@ -133,14 +133,14 @@ class CreateOnly(CloudLabTest):
         self.assertEqual([each["src"] for each in result["skipped"]], ["stdout.txt"])
         self.assertIn("storage.objects.get", result["skipped"][0]["reason"])
 
-    def test_old_result_is_named_outputs_arrive(self):
+    def test_old_result_fails_after_delivery(self):
         self.lab.put("a.1/result.json", b"of the first attempt")
         self.attempt()
         self.assert_failed("a.1", "result.json", "storage.objects.get", "add-iam-policy-binding")
         self.assertEqual(self.lab.stored("a.1")["f"], b"new\n")
         self.assertIn("stdout.txt", self.lab.stored("a.1"))
 
-    def test_log_that_may_be_seen_but_not_replaced(self):
+    def test_readable_old_log_stays(self):
         self.cloud.storage.denied.remove("storage.objects.get")
         self.lab.put("a.1/stdout.txt", b"of the first attempt")
         self.attempt()

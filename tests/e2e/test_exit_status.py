@@ -124,7 +124,7 @@ class Surroundings(LabTest):
                      "SPARKLES_TASK_INDEX=12", "SPARKLES_ATTEMPT=1", "CANARY=of the worker"):
             self.assertIn(line, lines)
 
-    def test_login_variables_are_set_where_they_lack(self):
+    def test_missing_login_variables_are_set(self):
         bare = {name: "" for name in ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "TMPDIR")}
         names = "$HOME:$USER:$LOGNAME:$SHELL:$TMPDIR"
         log = self.log_of(f"echo {names}; mktemp; type mktemp; echo ${{LANG-unset}}",

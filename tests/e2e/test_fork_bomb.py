@@ -1,4 +1,4 @@
-"""Processes that fork without end, or that cannot be killed, keep no task from its true end."""
+"""Processes that fork without end, or that cannot be killed."""
 import os
 import resource
 import shutil

@@ -44,7 +44,7 @@ class Reading(ServerTest):
         self.assertEqual(self.get("empty", "alt=media", Range="bytes=0-").status, 416)
         self.assertEqual(self.get("empty", "alt=media").body, b"")
 
-    def test_ways_of_the_storage_testbench(self):
+    def test_quirks_of_the_storage_testbench(self):
         self.storage.put("lab", "empty", b"")
         self.storage.put("lab", "a", DATA)
         self.server.objects_api.omits_zeros = True
@@ -195,7 +195,7 @@ class Writing(ServerTest):
         self.assertEqual(self.call("DELETE", session).status, 499)
         self.assertEqual(self.ask(session).status, 404)
 
-    def test_resumable_may_be_made_an_object_later(self):
+    def test_resumable_object_may_come_late(self):
         session = self.start_session()
         self.server.faults.add(kind="upload.put", action="defer")
         answer = self.put(session, 0, DATA[:1000], 1000)

@@ -33,7 +33,7 @@ class HungTest(NoticeTest):
         self.assertEqual(state.lines[-1]["failure_reason"], reason)
 
     def stop_frozen(self, *flags):
-        """Returns how many seconds a worker takes to end whose main thread stands still."""
+        """Returns the seconds that a worker with a stopped main thread takes to end."""
         worker = self.start(*flags, command="echo begun; exec sleep 600")
         self.begun()
         self.freeze(worker)

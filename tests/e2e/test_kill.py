@@ -127,7 +127,7 @@ class Kill(LabTest):
 
 
 def hide_proc():
-    """For a child: without /proc no file is nameless until it is whole, as on NFS or vfat."""
+    """For a child: without /proc unfinished files have temporary names, as on NFS or vfat."""
     clone_newns = 0x00020000
     ctypes.CDLL(None).unshare(clone_newns)
     os.system("mount --make-rprivate / && mount -t tmpfs none /proc")
@@ -137,7 +137,7 @@ class Leftovers(LabTest):
     def temps(self):
         return list(self.lab.store.glob("a.1/.sparkles-*"))
 
-    def test_temporary_name_goes_with_next_attempt(self):
+    def test_next_attempt_removes_temporary_file(self):
         if os.geteuid() != 0 or os.system("unshare -m true") != 0:
             self.skipTest("needs the right to mount")
         self.lab.write_tasks([self.lab.task("a.1", "truncate -s 500M big", uploads={

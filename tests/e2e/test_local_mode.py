@@ -1,4 +1,4 @@
-"""Local mode: the state beside the tasks file, any number of workers, and what they print."""
+"""Local mode: the state beside the tasks file, several workers, and their output."""
 import fcntl
 import json
 import os

@@ -1,4 +1,4 @@
-"""Mounts that have died, and mounts that a command leaves in its work folder."""
+"""Dead mounts, and mounts that a command leaves in its work folder."""
 import ctypes
 import os
 import resource
@@ -100,14 +100,14 @@ class FileSizeLimit(FaultTest):
     def test_large_output_hands_back(self):
         self.assert_unfit(self.lab.task("a.1", "head -c 3000000 /dev/zero > x"))
 
-    def test_own_limit_is_the_tasks_exit(self):
+    def test_limit_of_the_command_is_its_exit(self):
         self.run_tasks(self.lab.task("a.1", "ulimit -f 1; head -c 3000000 /dev/zero > x"))
         self.assert_complete("a.1", "153")
 
 
 class MountsInWork(MountTest):
     def run_and_umount(self, command, mounts, **changes):
-        """The command's mounts stay until the worker has ended: they are taken away here."""
+        """The command's mounts stay until the worker has ended. The test unmounts them."""
         self.run_tasks(self.lab.task("a.1", command, **changes), flags=("--keepTasks",))
         for work in self.lab.tasks_dir.glob("task-*/work"):
             for mount in mounts:
@@ -116,7 +116,7 @@ class MountsInWork(MountTest):
     def skipped(self):
         return {file["src"]: file["reason"] for file in self.lab.result("a.1")["skipped"]}
 
-    def test_are_skipped_with_the_reason(self):
+    def test_mounts_are_skipped_with_a_reason(self):
         secret = self.lab.folder / "elsewhere"
         secret.mkdir()
         (secret / "data").write_text("not an output")
@@ -133,7 +133,7 @@ class MountsInWork(MountTest):
         self.assertIn("another mount", skipped["folder"])
         self.assertTrue((secret / "data").exists())
 
-    def test_dead_one_is_skipped(self):
+    def test_dead_mount_is_skipped(self):
         command = ("exec python3 -c '\nimport ctypes, os\nos.mkdir(\"m\")\n"
                    "fd = os.open(\"/dev/fuse\", os.O_RDWR)\n"
                    "opts = f\"fd={fd},rootmode=40000,user_id=0,group_id=0\".encode()\n"
@@ -155,7 +155,7 @@ class MountsInWork(MountTest):
 
 
 class PseudoFiles(FaultTest):
-    def test_links_to_them_are_skipped(self):
+    def test_links_to_pseudo_files_are_skipped(self):
         self.run_tasks(self.lab.task("a.1", "ln -s /proc/cpuinfo a; ln -s /proc/self/mem b"))
         self.assert_complete("a.1")
         reasons = {file["src"]: file["reason"] for file in self.lab.result("a.1")["skipped"]}

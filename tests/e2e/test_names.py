@@ -1,4 +1,4 @@
-"""Names of hosts are found where name servers answer badly, partly or not at all."""
+"""Host names are found although name servers answer wrongly, partly or not at all."""
 import os
 import pathlib
 import tempfile
@@ -114,7 +114,7 @@ class Names(LabTest):
         self.assertIn("Connection refused", worker.stderr)
 
     def fetch_by_proxy(self, proxy, metadata):
-        """As from Google, whose hosts the proxy plays."""
+        """Fetches from Google's host names, for which the proxy answers."""
         self.fetch(STORAGE_EMULATOR_HOST="", HTTPS_PROXY=f"http://{proxy}",
                    GCE_METADATA_HOST=metadata, SSL_CERT_FILE=self.certificate[0])
 

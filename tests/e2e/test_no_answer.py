@@ -1,4 +1,4 @@
-"""Commands that a person waits for end soon, and say why, where nothing answers."""
+"""Commands that people wait for end soon with a reason if no server answers."""
 import socket
 import time
 import unittest
@@ -18,7 +18,7 @@ class NoAnswer(LabTest):
         return f"127.0.0.1:{sock.getsockname()[1]}"
 
     def run_within(self, seconds, *arguments, **environment):
-        """What a command says that fails within so many seconds."""
+        """Returns the message of a command that must fail within `seconds`."""
         started = time.monotonic()
         worker = self.lab.run(*arguments, environment=environment)
         self.assertEqual(worker.exit_code, 1, worker.stderr)

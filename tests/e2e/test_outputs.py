@@ -28,7 +28,7 @@ class Patterns(OutputTest):
                          ["a.csv", "d/.hid.csv", "d/c.csv"])
         self.assertIn('"/d/*.csv" is read as "d/*.csv"', self.lab.log("o.1"))
 
-    def test_unmatched_patterns_are_told(self):
+    def test_unmatched_patterns_are_named(self):
         self.deliver(self.MAKE, include=["a.csv", "*.vcf", "/nowhere/**", "stdout.txt"])
         self.assertEqual(self.lab.result("o.1")["unmatched_patterns"], ["*.vcf", "nowhere/**"])
         self.assertIn('sparkles: no output matches "*.vcf", "nowhere/**"\n', self.lab.log("o.1"))

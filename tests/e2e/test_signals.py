@@ -1,4 +1,4 @@
-"""Each signal stops the worker, drains it, or is ignored; none kills it without a word."""
+"""Each signal stops the worker, drains it, or is ignored; each leaves a line in the log."""
 import signal
 import unittest
 

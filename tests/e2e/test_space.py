@@ -160,7 +160,7 @@ class Environment(LabTest):
                "WANDB_API_KEY": "sesame-3", "GOOGLE_APPLICATION_CREDENTIALS": "/sesame-4.json"}
 
     def log_of(self, *flags, **environment):
-        """What `env` prints as script and command; the worker's log never has a secret."""
+        """Returns the output of `env` as script and as command; the worker's log has no secret."""
         self.lab.write_tasks([self.lab.task("a.1", "env", **{"post-exec-script": "env | wc -l"})])
         worker = self.lab.consume("--logLevel", "debug", *flags,
                                   environment={**self.SECRETS, **environment})

@@ -1,4 +1,4 @@
-"""The tasks file: what is refused, what may share it, and how it changes while workers run."""
+"""The tasks file: its forms, its errors, and its changes while workers run."""
 import json
 import socket
 import unittest
@@ -33,7 +33,7 @@ class TasksFile(LabTest):
         self.lab.tasks_file.mkdir()
         self.assert_unusable("tasks.json", "is a directory")
 
-    def test_what_is_no_file_is_refused_by_name(self):
+    def test_special_paths_are_refused_by_name(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         for name, word in (("-", "standard input"), ("gs://bucket/tasks.json", "fetch"),
                            (f"file://{self.lab.tasks_file}", "path")):
@@ -56,7 +56,7 @@ class TasksFile(LabTest):
         self.run_tasks()
         self.assertEqual(self.lab.states(), {})
 
-    def test_unusable_elements_are_named_and_the_other_tasks_run(self):
+    def test_bad_entries_are_named_the_others_run(self):
         good = [self.lab.task(f"good.{n}", "true") for n in (1, 2)]
         tasks = [good[0], 17, {"args": good[0]["args"]}, {"task_id": "noargs.1"},
                  {**good[0]}, {"task_id": 5, "args": good[0]["args"]},
@@ -84,7 +84,7 @@ class TasksFile(LabTest):
         self.assert_complete("job.1")
         self.assertEqual(self.lab.log("job.2"), "job.2 job 2\n")
 
-    def test_nobody_is_asked_for_anything(self):  # D60
+    def test_no_server_is_asked(self):  # D60
         with socket.create_server(("127.0.0.1", 0)) as anybody:
             address = "%s:%d" % anybody.getsockname()
             self.lab.write_tasks([self.lab.task("a.1", "true")])
@@ -174,7 +174,7 @@ class Growth(LabTest):
 
 
 class Places(LabTest):
-    """No two things can be delivered to one place."""
+    """Two objects cannot be delivered to one place."""
 
     def test_tasks_with_one_place_are_refused(self):
         tasks = [self.lab.task(f"t.{n}", "echo > out") for n in range(5)]

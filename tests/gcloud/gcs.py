@@ -50,7 +50,7 @@ def selected(value, fields):
 class ObjectsApi:
     def __init__(self, storage):
         self.storage = storage
-        # What Google's storage testbench does and Cloud Storage does not.
+        # Differences of Google's storage testbench from Cloud Storage.
         self.omits_zeros = False  # no `size` in the resource of an empty object
         self.ranges_as_200 = False  # a part comes with 200 and Content-Range
 

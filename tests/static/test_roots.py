@@ -197,7 +197,7 @@ class Images(RootTest):
 
 
 class Names(RootTest):
-    """Names come from /etc/hosts, then from the servers of /etc/resolv.conf."""
+    """Host names are looked up in /etc/hosts, then at the servers of /etc/resolv.conf."""
 
     def setUp(self):
         self.make(shell=False)

@@ -88,8 +88,8 @@ TEST_F(FileTest, AFileInTheWayOfAFolderIsNamed) {
   EXPECT_TRUE(absl::IsInvalidArgument(MakeFolders("")));
 }
 
-// Neither can be looked at: a link that leads in a circle, as little as a mount that died.
-TEST_F(FileTest, DirectoryThatCannotBeLookedAtSaysWhy) {
+// stat fails for a link to itself, as for a dead mount.
+TEST_F(FileTest, UnreadableDirectoryNamesTheCause) {
   const std::string loop = folder_ / "loop";
   ASSERT_EQ(symlink("loop", loop.c_str()), 0);
   EXPECT_EQ(MakeFolders(loop).message(), loop + ": Too many levels of symbolic links");
@@ -254,7 +254,7 @@ TEST_F(LeftoverTest, IsRemovedByTheNextWriter) {
   EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
 }
 
-TEST_F(LeftoverTest, WhatALivingWriterHoldsStays) {
+TEST_F(LeftoverTest, FileOfALivingWriterStays) {
   LeaveTemp();
   const std::string temp = Temps()[0];
   const auto writer = OpenFile(temp, O_RDWR);

@@ -40,7 +40,7 @@ TEST(MountsTest, MalformedLinesAreLeftOut) {
               ElementsAre("/w/\\07 proc"));
 }
 
-TEST(MountsTest, PseudoFilesAreTold) {
+TEST(MountsTest, PseudoFilesAreRecognised) {
   const TempFolder folder;
   ASSERT_TRUE(WriteFileAtomically(folder / "x", "x", false).ok());
   const auto real = OpenFile(folder / "x", O_RDONLY);

@@ -245,7 +245,7 @@ TEST_F(OutputFinderTest, WhoIsToStopAmidTheSearchGetsNoHalfOfTheList) {
   }
 }
 
-TEST_F(OutputFinderTest, PatternsThatMatchNothingAreGiven) {
+TEST_F(OutputFinderTest, UnmatchedPatternsAreReturned) {
   MakeFile("a.csv");
   MakeFile("sub/b.log");
   MakeLink("nowhere", "dangling");

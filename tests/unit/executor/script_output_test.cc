@@ -43,8 +43,7 @@ TEST_F(LogScriptOutputTest, LongOutputKeepsBothEnds) {
   EXPECT_THAT(text, AllOf(HasSubstr(": line 10000\n"), HasSubstr(": line 15956\n"),
                           Not(HasSubstr("line 15957")), Not(HasSubstr("line 34042")),
                           HasSubstr(": line 34043\n"), HasSubstr(": line 39999\n")));
-  EXPECT_THAT(text,
-              HasSubstr(absl::StrCat("... ", (34'043 - 15'957) * 11, " bytes are left out")));
+  EXPECT_THAT(text, HasSubstr(absl::StrCat("... ", (34'043 - 15'957) * 11, " bytes are left out")));
 }
 
 TEST_F(LogScriptOutputTest, OneLongLineKeepsBothEnds) {

@@ -63,7 +63,7 @@ TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
   EXPECT_FALSE(EntryIsThere());
 }
 
-TEST_F(SpaceGuardTest, LocksThatCannotBeUsedAreTold) {
+TEST_F(SpaceGuardTest, UnusableLocksGiveAWarning) {
   const std::string lock = cache_ / "uses.lock";
   ASSERT_TRUE(WriteFileAtomically(lock, "", false).ok());
   ASSERT_EQ(chmod(lock.c_str(), 0), 0);

@@ -233,7 +233,7 @@ TEST_F(TaskFolderTest, WhoDiesMeanwhileIsLookedAfterAnotherTime) {
   for (const std::string& path : paths) EXPECT_TRUE(Exists(path));
 }
 
-TEST_F(TaskFolderTest, TheLockGoesAfterAllOtherEntries) {
+TEST_F(TaskFolderTest, LockIsRemovedLast) {
   const std::string path = MakeStale("task-123456789");
   ASSERT_TRUE(MakeFolders(path + "/.cache/deep").ok());  // of a program whose HOME it was
   // The first entry that is removed ends the removal.

@@ -67,7 +67,7 @@ constexpr char kOutOfMemory[] =
     "out of memory: the kernel killed 1 of the processes in the worker's control group for lack "
     "of memory; then SIGTERM";
 
-TEST_F(TaskRunMemoryTest, AStopAtAKillCountsAgainstTheTask) {
+TEST_F(TaskRunMemoryTest, StopAfterAKillCountsAgainstTheTask) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     CountKills(8);
     Stop();
@@ -80,7 +80,7 @@ TEST_F(TaskRunMemoryTest, AStopAtAKillCountsAgainstTheTask) {
   EXPECT_THAT(Stdout(), EndsWith(absl::StrCat("sparkles: ", kOutOfMemory, "\n")));
 }
 
-TEST_F(TaskRunMemoryTest, ACommandThatOutlivesTheKillCountsToo) {
+TEST_F(TaskRunMemoryTest, CommandThatSurvivesTheKillCounts) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     CountKills(8);
     command.while_waiting();
@@ -91,7 +91,7 @@ TEST_F(TaskRunMemoryTest, ACommandThatOutlivesTheKillCountsToo) {
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
 }
 
-TEST_F(TaskRunMemoryTest, AStopAmidTheNextScriptCountsToo) {
+TEST_F(TaskRunMemoryTest, StopDuringTheNextScriptCounts) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     CountKills(8);
     return DiedOf(SIGKILL);
@@ -103,7 +103,7 @@ TEST_F(TaskRunMemoryTest, AStopAmidTheNextScriptCountsToo) {
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
 }
 
-TEST_F(TaskRunMemoryTest, AKillOfLongAgoIsNoReason) {
+TEST_F(TaskRunMemoryTest, EarlierKillIsNotTheReason) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     CountKills(8);
     command.while_waiting();
@@ -117,7 +117,7 @@ TEST_F(TaskRunMemoryTest, AKillOfLongAgoIsNoReason) {
   EXPECT_EQ(outcome.failure_reason, "SIGTERM");
 }
 
-TEST_F(TaskRunMemoryTest, AStopWithoutAKillIsNoLackOfMemory) {
+TEST_F(TaskRunMemoryTest, StopWithoutAKillDoesNotCount) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     Stop();
     return DiedOf(SIGTERM);

@@ -201,7 +201,7 @@ TEST_F(TaskRunFailureTest, AnOutputInThePlaceOfTheResultFailsButCostsNoOtherOutp
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
 }
 
-TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailBeforehand) {
+TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailEarly) {
   spec_["uploads"]["dst_url"] = "file:///out/1/result.json/";
   spec_["command_result_url"] = "file:///out//1/result.json";
   task_.args = DumpJson(spec_);
@@ -215,7 +215,8 @@ TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailBeforehand) {
 
 TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09
   spec_["downloads"].push_back({{"src_url", "gs://in/other"}, {"dst", "./input.txt"}});
-  EXPECT_THAT(Run().failure_reason, StartsWith("downloads[1].dst: is also the dst of downloads[0]"));
+  EXPECT_THAT(Run().failure_reason,
+              StartsWith("downloads[1].dst: is also the dst of downloads[0]"));
 }
 
 TEST_F(TaskRunFailureTest, AMissingInputFailsAndIsNamed) {

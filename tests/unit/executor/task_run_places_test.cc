@@ -1,4 +1,4 @@
-// What a run does where its log or result.json cannot be delivered for want of a permission.
+// Runs whose log or result.json cannot be delivered because a permission is missing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ TEST_F(TaskRunPlacesTest, RefusedPlaceFailsBeforeTheCommand) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunPlacesTest, OutputsInAnotherBucketAreAskedFor) {
+TEST_F(TaskRunPlacesTest, OutputBucketIsCheckedToo) {
   spec_["uploads"]["dst_url"] = "gs://nowhere/1";
   Refuse(StoreMethod::kCheckWritable, "gs://nowhere", absl::NotFoundError("404"));
   const Outcome outcome = Run();
@@ -45,13 +45,13 @@ TEST_F(TaskRunPlacesTest, HeldResultFailsBeforeTheCommand) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunPlacesTest, HeldLogIsOnlyWarnedOf) {
+TEST_F(TaskRunPlacesTest, HeldLogIsOnlyAWarning) {
   Refuse(StoreMethod::kCheckWritable, kStdout, absl::FailedPreconditionError("temporaryHold"));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(recorded_.Text(), HasSubstr("the log cannot be delivered: "));
 }
 
-TEST_F(TaskRunPlacesTest, OldLogThatStaysFailsNoTask) {
+TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
   Refuse(StoreMethod::kUpload, kStdout, KeepsOldObject(absl::PermissionDeniedError("no right")));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   ASSERT_THAT(Result().at("skipped"), SizeIs(1));
@@ -60,7 +60,7 @@ TEST_F(TaskRunPlacesTest, OldLogThatStaysFailsNoTask) {
   for (const Json& file : Result().at("files")) EXPECT_NE(file.at("src"), "stdout.txt");
 }
 
-TEST_F(TaskRunPlacesTest, OldResultThatStaysFailsTheTask) {
+TEST_F(TaskRunPlacesTest, KeptOldResultFailsTheTask) {
   Refuse(StoreMethod::kUploadBytes, kResult,
          KeepsOldObject(absl::PermissionDeniedError("no right")));
   const Outcome outcome = Run();

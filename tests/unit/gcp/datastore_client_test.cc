@@ -204,7 +204,7 @@ TEST_F(DatastoreTimeTest, EachTimeoutDoublesTheNext) {
   EXPECT_EQ(Seconds().back(), 4);
 }
 
-TEST_F(DatastoreTimeTest, MissingConnectionKeepsTheTimeout) {
+TEST_F(DatastoreTimeTest, FailedConnectionKeepsTheTimeout) {
   server_.maybe_applied = false;
   Query(3);
   EXPECT_THAT(Seconds(), ElementsAre(4, 4, 4));

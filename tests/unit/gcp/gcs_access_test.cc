@@ -40,7 +40,7 @@ class GcsAccessTest : public GcsFixture {
     return UploadAtOnce(client, name_, content, call_).status();
   }
 
-  // How long the attempts took that a server ended which answers nothing but 403.
+  // The time that attempts take against a server that always answers 403.
   absl::Duration RefusedFor(GcsRight right) {
     Portal portal(Denied());
     ApiClient api({"http://gcs", nullptr}, portal, clock_);
@@ -95,7 +95,7 @@ TEST_F(GcsAccessTest, FailedPreconditionProvesTheRight) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsAccessTest, TransferThatWaitedHasOneMoreTry) {
+TEST_F(GcsAccessTest, WaitingTransferGetsOneMoreTry) {
   const absl::Status denied = MakeApiError(Denied(), "host");
   EXPECT_TRUE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
   access_.Granted("b", GcsRight::kRead);
@@ -120,7 +120,7 @@ TEST_F(GcsAccessTest, WritesAreRememberedForTenMinutes) {
   EXPECT_FALSE(access_.WrittenLately({"b", "job/2/stdout.txt"}));
 }
 
-TEST_F(GcsAccessTest, PayerIsNamedOnceItIsAskedFor) {
+TEST_F(GcsAccessTest, PayerIsNamedAfterTheServerAsks) {
   GcsAccess paying(kPatience, clock_, &log_, [](const CancelToken&) { return "p-1"; });
   GcsClient client(api_, clock_, {}, &paying);
   const HttpResponse unpaid = MakeResponse(

@@ -29,14 +29,14 @@ TEST_F(GcsProbeTest, SessionElsewhereIsLeftAlone) {
   EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
 }
 
-TEST_F(GcsProbeTest, RefusalsCount) {
+TEST_F(GcsProbeTest, RefusalsAreReturned) {
   server_.Answer("POST", MakeResponse(403, R"({"error":{"message":"no"}})"));
   EXPECT_TRUE(absl::IsPermissionDenied(ProbeWrite(client_, name_, call_)));
   server_.Answer("POST", Missing());
   EXPECT_TRUE(absl::IsNotFound(ProbeWrite(client_, name_, call_)));
 }
 
-TEST_F(GcsProbeTest, OtherTroubleTellsNothing) {
+TEST_F(GcsProbeTest, OtherErrorsAreOk) {
   for (const int status : {400, 401, 409, 412, 429, 500, 503}) {
     server_.Answer("POST", MakeResponse(status));
     EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok()) << status;
@@ -48,7 +48,7 @@ TEST_F(GcsProbeTest, OtherTroubleTellsNothing) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsProbeTest, StopIsHeard) {
+TEST_F(GcsProbeTest, StopEndsTheProbe) {
   cancel_.Cancel(CancelKind::kHandBack, "stopped");
   EXPECT_TRUE(absl::IsCancelled(ProbeWrite(client_, name_, call_)));
   EXPECT_TRUE(absl::IsCancelled(ProbeReplace(client_, name_, call_)));

@@ -84,7 +84,7 @@ TEST_F(GcsUploadAtOnceTest, WhoCannotTellWhetherTheTaskIsHisWaitsBeforeHeReplace
   EXPECT_EQ(asked, 2);
 }
 
-TEST_F(GcsUploadAtOnceTest, OldObjectThatMayNotBeSeenIsNamed) {
+TEST_F(GcsUploadAtOnceTest, UnreadableOldObjectIsNamed) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", MakeResponse(403));
   const absl::Status status = Upload("new").status();
@@ -92,7 +92,7 @@ TEST_F(GcsUploadAtOnceTest, OldObjectThatMayNotBeSeenIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.get"));
 }
 
-TEST_F(GcsUploadAtOnceTest, OldObjectThatMayNotGoIsNamed) {
+TEST_F(GcsUploadAtOnceTest, UnreplaceableOldObjectIsNamed) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", Resource("old", 3));
   server_.Answer("ifGenerationMatch=3", MakeResponse(403));

@@ -18,7 +18,7 @@ using Ips = std::vector<std::string>;
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
-TEST(HostCacheTest, AnswerIsSharedWhileItIsGood) {
+TEST(HostCacheTest, AnswerIsSharedUntilItExpires) {
   int lookups = 0;
   absl::Duration valid_for = absl::Minutes(1);
   HostCache cache([&](const std::string& host, absl::Duration, const CancelToken*) {

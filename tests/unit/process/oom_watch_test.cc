@@ -102,7 +102,7 @@ TEST_F(OomWatchTest, OnlyWhatHappensMeanwhileCounts) {
   EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
 }
 
-TEST_F(OomWatchTest, TellsWhenAKillWasSeen) {
+TEST_F(OomWatchTest, TimeOfTheLastKillIsKept) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
   watch.Look();
@@ -123,7 +123,7 @@ TEST_F(OomWatchTest, TellsWhenAKillWasSeen) {
 
 using OomMarkTest = OomWatchTest;
 
-TEST_F(OomMarkTest, KillsInTheGroupAreTold) {
+TEST_F(OomMarkTest, KillsInTheGroupAreCounted) {
   const std::string mark = OomMark(folder_ / "proc");
   EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
   Overwrite("memory.events", "oom 9\noom_kill 9\n");
@@ -133,7 +133,7 @@ TEST_F(OomMarkTest, KillsInTheGroupAreTold) {
             "group");
 }
 
-TEST_F(OomMarkTest, OfAGroupMadeAnewTheMachineTells) {
+TEST_F(OomMarkTest, NewGroupUsesTheMachinesCount) {
   const std::string mark = OomMark(folder_ / "proc");
   Write("memory.events", "oom 9\noom_kill 100\n");  // another file of that name
   EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
@@ -142,7 +142,7 @@ TEST_F(OomMarkTest, OfAGroupMadeAnewTheMachineTells) {
             "out of memory: processes that the kernel has killed since then: 5 on this machine");
 }
 
-TEST_F(OomMarkTest, AnotherBootOrNonsenseTellsNothing) {
+TEST_F(OomMarkTest, RebootOrMalformedMarkGivesNothing) {
   const std::string mark = OomMark(folder_ / "proc");
   Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
   for (const char* bad : {"", "x", "1 2 3", "boot-1 1:2 - -", "boot-1 1:2 x y"}) {

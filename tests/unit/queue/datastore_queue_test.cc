@@ -112,7 +112,7 @@ TEST_F(DatastoreQueueSearch, TasksForNewerWorkersAreNamedOnce) {
   EXPECT_THAT(log_.Text(), testing::HasSubstr("SparklesV6Task"));
 }
 
-TEST_F(DatastoreQueueSearch, NewerTasksAreSoughtAtTheFirstLookOnly) {
+TEST_F(DatastoreQueueSearch, NewerTasksAreSearchedForOnce) {
   AnswerQuery(1);
   LoseCandidate();
   AnswerQuery(0);

@@ -45,7 +45,7 @@ TEST_F(MeteredQueueTest, KnowsTheClaimThatIsHeld) {
   EXPECT_FALSE(queue_.held().has_value());
 }
 
-TEST_F(MeteredQueueTest, AClaimThatEndsIsNotInWork) {
+TEST_F(MeteredQueueTest, EndingClaimIsNotInWork) {
   EXPECT_FALSE(queue_.held_in_work().has_value());
   const Claim first = ClaimNext();
   EXPECT_EQ(queue_.held_in_work()->task.id, "a.1");

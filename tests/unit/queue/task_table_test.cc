@@ -93,7 +93,7 @@ TEST(TaskTableTest, ChangesOfUnknownTasksAreKept) {
   EXPECT_EQ(table.record(3).version, 2);
 }
 
-TEST(TaskTableTest, AnotherListKeepsTheStates) {
+TEST(TaskTableTest, ReplacedListKeepsTheStates) {
   TaskTable table = MakeTable();
   table.Apply(Change("a", TaskStatus::kClaimed, 2));
   table.Apply(Change("b", TaskStatus::kComplete, 3));

@@ -117,7 +117,7 @@ TEST(TasksFileTest, IdThatIsUsedTwiceIsToldAndTheOthersStay) {
   EXPECT_EQ(file.tasks[2].task.id, "c");
 }
 
-TEST(TasksFileTest, JsonLinesAreATaskEach) {
+TEST(TasksFileTest, EachJsonLineIsATask) {
   const TasksFile file = Parsed(
       "\xEF\xBB\xBF{\"task_id\": \"j.7\", \"args\": {}}\r\n\n"
       "{\"task_id\": \"x\", \"args\": {}}");

@@ -80,7 +80,7 @@ TEST_F(TasksFileWatchTest, OnlyAppendedLinesAreParsed) {
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b", "c"));
 }
 
-TEST_F(TasksFileWatchTest, AppendedIdIsRefusedIfItIsKnown) {
+TEST_F(TasksFileWatchTest, AppendedDuplicateIdIsRefused) {
   Write(Line("a"));
   Read();
   Append("\n" + Line("a"));
@@ -121,7 +121,7 @@ TEST_F(TasksFileWatchTest, LineThatStaysHalfWrittenIsAProblem) {
   EXPECT_TRUE(watch_.has_problems());
 }
 
-TEST_F(TasksFileWatchTest, BrokenFileIsTroubleUntilItIsMended) {
+TEST_F(TasksFileWatchTest, BrokenFileIsAnErrorUntilMended) {
   Write("[" + Line("a") + "]");
   Read();
   Write("[" + Line("a") + ",");
@@ -135,7 +135,7 @@ TEST_F(TasksFileWatchTest, BrokenFileIsTroubleUntilItIsMended) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-TEST_F(TasksFileWatchTest, MissingFileIsTroubleUntilItIsBack) {
+TEST_F(TasksFileWatchTest, MissingFileIsAnErrorUntilItReturns) {
   Write("[" + Line("a") + "]");
   Read();
   ASSERT_EQ(unlink(path_.c_str()), 0);
@@ -146,8 +146,8 @@ TEST_F(TasksFileWatchTest, MissingFileIsTroubleUntilItIsBack) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-// While lines are written again, the first ones alone look like a whole file.
-TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedWhenAllAreThere) {
+// While a program rewrites the lines, the first ones look like a whole file.
+TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedOnceComplete) {
   Write(Line("a") + Line("b"));
   Read();
   WriteInPlace(O_TRUNC, Line("b"));
@@ -162,7 +162,7 @@ TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedWhenAllAreThere) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-TEST_F(TasksFileWatchTest, MendedProblemIsNoneAnyMore) {
+TEST_F(TasksFileWatchTest, MendedProblemIsGone) {
   Write("[7," + Line("a") + "]");
   Read();
   EXPECT_TRUE(watch_.has_problems());

@@ -17,14 +17,14 @@ TEST(ContentTypeTest, ExtensionDecides) {
   EXPECT_EQ(ContentTypeOfName("a.b/c.h5"), "application/x-hdf5");
 }
 
-TEST(ContentTypeTest, CompressedFilesAreWhatTheyAre) {
+TEST(ContentTypeTest, CompressedFilesHaveTheirOwnType) {
   for (const char* name : {"x.csv.gz", "x.vcf.gz", "x.tar.gz", "x.tgz", "x.json.GZ"}) {
     EXPECT_EQ(ContentTypeOfName(name), "application/gzip") << name;
   }
   EXPECT_EQ(ContentTypeOfName("x.txt.zst"), "application/zstd");
 }
 
-TEST(ContentTypeTest, OtherNamesDecideNothing) {
+TEST(ContentTypeTest, UnknownExtensionsGiveNoType) {
   for (const char* name : {"", "README", ".gz", "dir/.txt", "a.csv/b", "a.", "a.unknown", "txt",
                            "a.txt ", "a.txt\n", "a.csv~"}) {
     EXPECT_EQ(ContentTypeOfName(name), "") << name;

@@ -73,7 +73,7 @@ TEST(TaskResultTest, SkippedFilesAreToldWithTheirReasons) {
             R"({"src":"pipe","reason":"not a regular file"}]})");
 }
 
-TEST(TaskResultTest, UnmatchedPatternsAreTold) {
+TEST(TaskResultTest, UnmatchedPatternsAreListed) {
   TaskResult result;
   result.command = "true";
   result.unmatched_patterns = {"*.csv", "a/**"};

@@ -23,7 +23,7 @@ Task TaskNamed(const std::string& id) {
   return task;
 }
 
-// Answers no hand-back as long as `hangs`.
+// Does not answer hand-backs as long as `hangs` is true.
 class HungQueue : public MemQueue {
  public:
   using MemQueue::MemQueue;
@@ -64,12 +64,12 @@ TEST_F(HungStopTest, ARefusedHandBackIsRepeated) {
   EXPECT_EXIT(End(kLimit), testing::ExitedWithCode(143), "a.1 is handed back");
 }
 
-TEST_F(HungStopTest, TheLimitEndsTheProcessUnfinished) {
+TEST_F(HungStopTest, ProcessEndsAtTheLimit) {
   queue_.hangs = true;
   EXPECT_EXIT(End(absl::Milliseconds(300)), testing::ExitedWithCode(143), "there is no more time");
 }
 
-TEST_F(HungStopTest, ALostClaimEndsNothing) {
+TEST_F(HungStopTest, LostClaimEndsNoProcess) {
   tasks_.Reset("a.1");
   End(kLimit);
   EXPECT_EQ(tasks_.Find("a.1").status, TaskStatus::kPending);

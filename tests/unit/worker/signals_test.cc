@@ -145,7 +145,7 @@ TEST_F(StopSignalsTest, Usr2AndXcpuAreStops) {
   }
 }
 
-TEST_F(StopSignalsTest, RepeatedXcpuHurriesNothing) {
+TEST_F(StopSignalsTest, RepeatedXcpuDoesNotHurry) {
   const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGXCPU);
   ASSERT_TRUE(WaitForCancel(stop_));
