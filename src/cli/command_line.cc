@@ -225,9 +225,9 @@ void CommandLine::DeclareConsume() {
       ->add_option("--tasksFile", consume_.tasks_file,
                    "take tasks from this file (JSON or JSON Lines); state: FILE.state")
       ->check(TasksFileProblem);
-  command->add_option("--tasksDir", consume_.tasks_dir, "folder in which each task gets its own")
+  command->add_option("--tasksDir", consume_.tasks_dir, "directory in which each task gets its own")
       ->required();
-  command->add_option("--cacheDir", consume_.cache_dir, "folder that keeps inputs between tasks")
+  command->add_option("--cacheDir", consume_.cache_dir, "directory that keeps inputs between tasks")
       ->required();
   command
       ->add_option("--shutdownAfter", consume_.shutdown_after_seconds,
@@ -248,7 +248,8 @@ void CommandLine::DeclareConsume() {
 
 void CommandLine::DeclareConsumeLimits() {
   CLI::App* command = app_.get_subcommand("consume");
-  command->add_flag("--keepTasks", consume_.keep_tasks, "do not remove the folders of ended tasks");
+  command->add_flag("--keepTasks", consume_.keep_tasks,
+                    "do not remove the directories of ended tasks");
   command
       ->add_flag("--durable,!--no-durable", consume_.durable,
                  "fsync results; --durable=false is quicker")
