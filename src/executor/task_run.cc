@@ -45,6 +45,12 @@ constexpr absl::Duration kOomStopLag = absl::Seconds(2);
 // The exit codes of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
 constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
 
+bool EndedLikeAStop(int wait_status) {
+  const std::string code = ExitCodeText(wait_status);
+  return std::find(kExitCodesOfStops.begin(), kExitCodesOfStops.end(), code) !=
+         kExitCodesOfStops.end();
+}
+
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
   std::vector<Glob> globs;
   for (const std::string& pattern : patterns) {
@@ -146,7 +152,10 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
   auto exit = context_.runner.Run(command, cancel_);
   oom_kills_ = context_.oom.End();
   if (oom_kills_.in_group > 0) last_oom_kills_ = oom_kills_;
-  if (exit.ok()) return exit;
+  if (exit.ok()) {
+    if (EndedLikeAStop(exit->wait_status)) context_.clock.Sleep(kSignalLag, cancel_);
+    return exit;
+  }
   // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
   // long as the folder and the words are fine.
   if (absl::IsFailedPrecondition(exit.status()) || absl::IsInvalidArgument(exit.status())) {
@@ -211,10 +220,6 @@ absl::Status TaskRun::RunCommand() {
   exit_code_ = ExitCodeText(exit->wait_status);
   if (exit->leftovers > 0) {
     context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
-  }
-  if (std::find(kExitCodesOfStops.begin(), kExitCodesOfStops.end(), exit_code_) !=
-      kExitCodesOfStops.end()) {
-    context_.clock.Sleep(kSignalLag, cancel_);
   }
   RETURN_IF_ERROR(CheckCancelled());
   // What the command could not write, its exit code does not tell.

@@ -182,6 +182,12 @@ TEST_F(TaskRunCancelTest, ACommandThatHeardTheStopBeforeUsIsNoEndOfTheTask) {
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
 }
 
+TEST_F(TaskRunCancelTest, ScriptEndedByAStopEndsNoTask) {
+  clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
+  scripts_["post-exec"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+}
+
 TEST_F(TaskRunCancelTest, ACommandThatDiesOfTermUnaskedIsComplete) {
   scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
   const Outcome outcome = Run();
