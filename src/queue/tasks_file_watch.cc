@@ -70,6 +70,7 @@ std::optional<TasksUpdate> TasksFileWatch::Use(const std::string& text) {
   if (!FollowsWhatIsKnown(text)) return UseAll(text);
   rewritten_.reset();
   trouble_ = absl::OkStatus();
+  problems_.erase(std::string(parser_.last_line().message()));  // the line may be complete now
   if (text.size() == parser_.parsed_bytes()) return std::nullopt;
   TasksFile more = parser_.ParseMore(absl::string_view(text).substr(parser_.parsed_bytes()));
   Remember(text);

@@ -121,6 +121,19 @@ TEST_F(TasksFileWatchTest, LineThatStaysHalfWrittenIsAProblem) {
   EXPECT_TRUE(watch_.has_problems());
 }
 
+TEST_F(TasksFileWatchTest, LineCompletedLateIsNoProblem) {
+  const std::string line = Line("b");
+  Write(Line("a") + line.substr(0, 12));
+  Read();
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_TRUE(watch_.Look());
+  Append(line.substr(12));
+  const auto update = watch_.Look();
+  ASSERT_TRUE(update);
+  EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b"));
+  EXPECT_FALSE(watch_.has_problems());
+}
+
 TEST_F(TasksFileWatchTest, BrokenFileIsAnErrorUntilMended) {
   Write("[" + Line("a") + "]");
   Read();
