@@ -69,9 +69,11 @@ TEST_F(SpaceGuardTest, UnusableLocksGiveAWarning) {
   ASSERT_EQ(chmod(lock.c_str(), 0), 0);
   options_.cache_bytes = 0;
   ASSERT_EQ(chmod(tasks_.path().c_str(), 0777), 0);
-  const Unprivileged nobody(cache_.path());
-  SpaceGuard guard(options_, recorded_.log());
-  for (int i = 0; i < 2; ++i) (void)guard.Check();
+  {
+    const Unprivileged nobody(cache_.path());
+    SpaceGuard guard(options_, recorded_.log());
+    for (int i = 0; i < 2; ++i) (void)guard.Check();
+  }
   EXPECT_TRUE(EntryIsThere());
   EXPECT_THAT(recorded_.Text(), HasSubstr("--cacheSize has no effect"));
   EXPECT_THAT(recorded_.Text(), HasSubstr("uses.lock: Permission denied"));
