@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
+#include "base/path.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -33,6 +34,7 @@ TasksFileWatch::Stamp TasksFileWatch::StampOf(const struct stat& info) {
 absl::StatusOr<TasksFile> TasksFileWatch::Read() {
   struct stat info;
   if (stat(path_.c_str(), &info) == 0) stamp_ = StampOf(info);
+  real_path_ = RealPath(path_).value_or(path_);
   ASSIGN_OR_RETURN(const std::string text, ReadTasksText(path_));
   auto file = parser_.ParseAll(text);
   if (!file.ok()) return Annotate(file.status(), path_);
@@ -50,6 +52,11 @@ std::optional<TasksUpdate> TasksFileWatch::Look() {
   }
   const Stamp stamp = StampOf(info);
   if (stamp_ == stamp) return GiveUpLastLine();
+  trouble_ = CheckRealPath();
+  if (!trouble_.ok()) {
+    stamp_.reset();
+    return std::nullopt;
+  }
   const auto text = ReadTasksText(path_);
   if (!text.ok()) {
     trouble_ = Unusable(text.status());
@@ -57,6 +64,16 @@ std::optional<TasksUpdate> TasksFileWatch::Look() {
   }
   stamp_ = stamp;
   return Use(*text);
+}
+
+// Workers that meet at two state files would run tasks twice.
+absl::Status TasksFileWatch::CheckRealPath() const {
+  const auto real_path = RealPath(path_);
+  if (!real_path.ok()) return Unusable(real_path.status());
+  if (*real_path == real_path_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(path_, ": was ", real_path_, " when this worker started, and is ", *real_path,
+                   " now, which has a state of its own; start another worker for it"));
 }
 
 std::optional<TasksUpdate> TasksFileWatch::GiveUpLastLine() {

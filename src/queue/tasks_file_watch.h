@@ -42,7 +42,8 @@ class TasksFileWatch {
   std::optional<TasksUpdate> Look();
 
   // Why the present file was not used, or not to its end. Aborted: a program is writing it, look
-  // again soon. Unavailable: it is missing, or its text is wrong.
+  // again soon. Unavailable: it is missing, or its text is wrong. FailedPrecondition: its path
+  // leads to another place than at Read, whose state file is another.
   const absl::Status& trouble() const { return trouble_; }
   // True if the last used content has entries that are not tasks.
   bool has_problems() const { return !problems_.empty(); }
@@ -52,6 +53,7 @@ class TasksFileWatch {
   using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
 
   static Stamp StampOf(const struct stat& info);
+  absl::Status CheckRealPath() const;
   // Reports an unfinished last line as a problem and stops waiting for its end.
   std::optional<TasksUpdate> GiveUpLastLine();
   std::optional<TasksUpdate> Use(const std::string& text);
@@ -62,6 +64,7 @@ class TasksFileWatch {
   std::vector<std::string> NewProblems(const std::vector<std::string>& problems);
 
   const std::string path_;
+  std::string real_path_;  // without symlinks, at Read
   Clock& clock_;
   std::optional<Stamp> stamp_;  // of the text that was read last; none: read it again
   TasksParser parser_;

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/support/fake_clock.h"
@@ -156,6 +158,25 @@ TEST_F(TasksFileWatchTest, MissingFileIsAnErrorUntilItReturns) {
   EXPECT_EQ(Trouble(), path_ + ": No such file or directory");
   Write("[" + Line("a") + "]");
   EXPECT_FALSE(watch_.Look()) << "as it was";
+  EXPECT_TRUE(watch_.trouble().ok());
+}
+
+// Its state file is beside the file that the link named first.
+TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
+  const auto link_to = [&](const std::string& name) {
+    ASSERT_TRUE(WriteFileAtomically(folder_ / name, "[" + Line(name) + "]", false).ok());
+    ASSERT_TRUE(unlink(path_.c_str()) == 0 || errno == ENOENT);
+    ASSERT_EQ(symlink(name.c_str(), path_.c_str()), 0);
+  };
+  link_to("a");
+  EXPECT_THAT(Read(), ElementsAre("a"));
+  link_to("b");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(watch_.Look());
+    EXPECT_TRUE(absl::IsFailedPrecondition(watch_.trouble())) << watch_.trouble();
+  }
+  link_to("a");
+  EXPECT_FALSE(watch_.Look());
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
