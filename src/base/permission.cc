@@ -10,17 +10,17 @@ constexpr char kKeptPayload[] = "sparkles/old-object-kept";
 
 }  // namespace
 
-absl::Status LacksPermission(absl::Status status, absl::string_view what) {
+absl::Status MarkMissingPermission(absl::Status status, absl::string_view what) {
   if (!status.ok()) status.SetPayload(kPermissionPayload, absl::Cord(what));
   return status;
 }
 
-std::string LackedPermission(const absl::Status& status) {
+std::string MissingPermission(const absl::Status& status) {
   const auto payload = status.GetPayload(kPermissionPayload);
   return payload.has_value() ? std::string(*payload) : "";
 }
 
-absl::Status KeepsOldObject(absl::Status status) {
+absl::Status MarkOldObjectKept(absl::Status status) {
   if (!status.ok()) status.SetPayload(kKeptPayload, absl::Cord("1"));
   return status;
 }

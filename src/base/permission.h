@@ -10,14 +10,14 @@ namespace sparkles {
 
 // Returns the status with the mark that the account lacks the right to `what`, for example "write
 // to gs://bucket". Annotate and WithMessage (base/status.h) keep the mark.
-absl::Status LacksPermission(absl::Status status, absl::string_view what);
+absl::Status MarkMissingPermission(absl::Status status, absl::string_view what);
 
-// The `what` of LacksPermission; empty for an unmarked status.
-std::string LackedPermission(const absl::Status& status);
+// The `what` of MarkMissingPermission; empty for an unmarked status.
+std::string MissingPermission(const absl::Status& status);
 
 // Returns the status with the mark that an object exists and the account may not read or replace
 // it. The account may still be able to write a new object.
-absl::Status KeepsOldObject(absl::Status status);
+absl::Status MarkOldObjectKept(absl::Status status);
 bool IsOldObjectKept(const absl::Status& status);
 
 }  // namespace sparkles

@@ -38,7 +38,7 @@ class SpaceGuard {
 
   const SpaceOptions options_;
   const Log log_;
-  bool told_ = false;  // has warned that the cache's locks cannot be used
+  bool warned_ = false;  // has warned that the cache's locks cannot be used
 };
 
 }  // namespace sparkles

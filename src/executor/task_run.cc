@@ -258,7 +258,7 @@ absl::Status TaskRun::DeliverOutputs() {
                      if (context_.options.alive) context_.options.alive();
                      return CheckCancelled();
                    }));
-  TellUnmatched(outputs.unmatched);
+  ReportUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
@@ -280,7 +280,7 @@ absl::Status TaskRun::DeliverOutputs() {
 }
 
 // Does not change the status: only the user knows whether an output may be absent.
-void TaskRun::TellUnmatched(const std::vector<size_t>& unmatched) {
+void TaskRun::ReportUnmatched(const std::vector<size_t>& unmatched) {
   std::vector<std::string> quoted;
   for (const size_t i : unmatched) {
     result_.unmatched_patterns.push_back(spec_.include_patterns[i]);
@@ -414,7 +414,7 @@ Outcome TaskRun::EndEarly(absl::Status status) {
     outcome.kind = Outcome::Kind::kKilled;
   } else {
     outcome = Fail(reason);
-    outcome.lacks_permission = LackedPermission(status);
+    outcome.lacks_permission = MissingPermission(status);
     return outcome;
   }
   // Best effort: the reason for the early end counts, not what befalls the log. A command that even

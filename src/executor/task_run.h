@@ -55,7 +55,7 @@ class TaskRun {
   absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
                                        int output_fd);
   absl::Status DeliverOutputs();
-  void TellUnmatched(const std::vector<size_t>& unmatched);
+  void ReportUnmatched(const std::vector<size_t>& unmatched);
   absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
   // If the task has filled the disk, the line is lost; the outcome stays.
   void AddToLog(absl::string_view line);

@@ -41,7 +41,7 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
 
 // Why the target of a link cannot be an output; empty if it can. A machine fault if its mount is
 // dead.
-absl::StatusOr<std::string> WhyNoOutput(int fd, const std::string& path) {
+absl::StatusOr<std::string> ProblemOfTarget(int fd, const std::string& path) {
   if (IsOnPseudoFileSystem(fd)) return "leads to a pseudo file system (/proc, /sys ...)";
   char byte;
   if (pread(fd, &byte, 1, 0) >= 0) return "";
@@ -101,7 +101,7 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
     // A link may lead to another file system. Files on the task's own are always outputs.
     struct stat source;
     if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev) {
-      ASSIGN_OR_RETURN(ended[i].skipped, WhyNoOutput(fd->get(), path));
+      ASSIGN_OR_RETURN(ended[i].skipped, ProblemOfTarget(fd->get(), path));
       if (!ended[i].skipped.empty()) return absl::OkStatus();
     }
     const std::string url = absl::StrCat(folder_url, "/", path);

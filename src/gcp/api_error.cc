@@ -115,17 +115,17 @@ absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
 constexpr absl::string_view kGooglePage = ")!!1</title>";
 
 // Good requests also get the front end's page for 400 now and then, and succeed when repeated.
-bool IsOfGooglesFrontEnd(const HttpResponse& response) {
+bool IsFromGooglesFrontEnd(const HttpResponse& response) {
   return response.status != 400 && absl::StrContains(response.body, kGooglePage);
 }
 
 // An HTML page or a redirect comes from a proxy or hotspot, not from the service, and may be gone
 // in a moment. Pages of the metadata server and of Google's front end are real answers.
-bool IsOfMiddlebox(const HttpResponse& response) {
+bool IsFromMiddlebox(const HttpResponse& response) {
   if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
   return page && response.headers.Find("Metadata-Flavor") == nullptr &&
-         !IsOfGooglesFrontEnd(response);
+         !IsFromGooglesFrontEnd(response);
 }
 
 bool LacksScope(const HttpResponse& response, const ApiErrorBody& body) {
@@ -158,7 +158,7 @@ bool MayBeGranted(const HttpResponse& response, const ApiErrorBody& body) {
 }
 
 // "Bucket is a requester pays bucket but no user project provided.", reason "required".
-bool NamesNoPayer(const HttpResponse& response, const ApiErrorBody& body) {
+bool LacksPayer(const HttpResponse& response, const ApiErrorBody& body) {
   return response.status == 400 &&
          absl::StrContains(absl::AsciiStrToLower(body.message), "requester pays");
 }
@@ -182,12 +182,12 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
   if (response.status == 403) {
     return absl::StrCat("the account needs ", roles);
   }
-  if (NamesNoPayer(response, body)) {
+  if (LacksPayer(response, body)) {
     return "set GOOGLE_CLOUD_QUOTA_PROJECT to the project that pays; the account needs "
            "roles/serviceusage.serviceUsageConsumer on it";
   }
   if (response.status == 401) return "the server does not accept the credentials";
-  if (response.status == 413 && IsOfMiddlebox(response)) {
+  if (response.status == 413 && IsFromMiddlebox(response)) {
     return "a proxy refuses a request of this size: raise its limit, or name the host in NO_PROXY";
   }
   return "";
@@ -205,7 +205,7 @@ bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {
     case 505:
       return false;
     default:
-      return response.status >= 500 || IsOfMiddlebox(response);
+      return response.status >= 500 || IsFromMiddlebox(response);
   }
 }
 
@@ -226,12 +226,12 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
   absl::StatusCode code = CodeOf(response.status, body.status);
   // Who is not the service does not know what is not there either.
-  if (code == absl::StatusCode::kNotFound && IsOfMiddlebox(response)) {
+  if (code == absl::StatusCode::kNotFound && IsFromMiddlebox(response)) {
     code = absl::StatusCode::kUnavailable;
   }
   absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
-  if (NamesNoPayer(response, body)) error.SetPayload(kPayerPayload, absl::Cord("1"));
+  if (LacksPayer(response, body)) error.SetPayload(kPayerPayload, absl::Cord("1"));
   if (MayBeGranted(response, body)) error.SetPayload(kGrantPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,

@@ -80,7 +80,7 @@ std::string GcsAccess::PayerOf(const std::string& bucket) {
   return found == payers_.end() ? "" : found->second;
 }
 
-bool GcsAccess::TakePayer(const std::string& bucket, const CancelToken& cancel) {
+bool GcsAccess::FindPayerFor(const std::string& bucket, const CancelToken& cancel) {
   if (!find_payer_ || bucket.empty()) return false;
   const absl::StatusOr<std::string> payer = find_payer_(cancel);
   if (!payer.ok() || payer->empty()) return false;
@@ -127,7 +127,7 @@ absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& buck
                               "add-iam-policy-binding gs://",
                               bucket, " --member=serviceAccount:ACCOUNT --role=", RoleFor(right)));
   }
-  return LacksPermission(std::move(explained), DescribeRight(bucket, right));
+  return MarkMissingPermission(std::move(explained), DescribeRight(bucket, right));
 }
 
 }  // namespace sparkles

@@ -49,7 +49,7 @@ class GcsAccess {
   std::string PayerOf(const std::string& bucket);
   // Call when `bucket` asks for a payer. False if no project can pay; else PayerOf returns it from
   // now on.
-  bool TakePayer(const std::string& bucket, const CancelToken& cancel);
+  bool FindPayerFor(const std::string& bucket, const CancelToken& cancel);
 
   // True if NoteWritten was called in the last ten minutes for an object in the same bucket and
   // grandparent directory ("job" for "job/1/stdout.txt").
@@ -77,7 +77,7 @@ class GcsAccess {
 std::string DescribeRight(const std::string& bucket, GcsRight right);
 
 // Adds the command that grants the right to `refusal` (PermissionDenied), and the mark of
-// LacksPermission (base/permission.h).
+// MarkMissingPermission (base/permission.h).
 absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket, GcsRight right);
 
 }  // namespace sparkles

@@ -77,7 +77,7 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
   };
   absl::StatusOr<HttpResponse> response = api_.SendOnce(make, call.cancel, also_good);
   const bool unpaid = WantsPayer(response.status()) && payer.empty() && access_ != nullptr;
-  if (unpaid && access_->TakePayer(bucket, call.cancel)) {
+  if (unpaid && access_->FindPayerFor(bucket, call.cancel)) {
     response = api_.SendOnce(make, call.cancel, also_good);
   }
   // The server reports a failed precondition only to an account with the right.

@@ -81,7 +81,7 @@ class GcsClient {
   absl::Status Retry(const GcsName& name, GcsRight right, const GcsCall& call,
                      absl::FunctionRef<Attempt()> attempt);
   // Calls `transfer` until it ends without such a refusal. A final refusal is explained, and marked
-  // by LacksPermission (base/permission.h).
+  // by MarkMissingPermission (base/permission.h).
   absl::Status AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
                           absl::FunctionRef<absl::Status()> transfer);
 

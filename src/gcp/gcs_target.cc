@@ -68,7 +68,7 @@ absl::Status GcsTarget::ExplainEnd(const absl::Status& end, bool occupied) const
                        "needs storage.objects.delete, and no hold or retention policy): "
                      : "an object exists already, and this account may not read it, which comes "
                        "before replacing it (that needs storage.objects.get): ";
-  return KeepsOldObject(WithMessage(end, absl::StrCat(why, end.message())));
+  return MarkOldObjectKept(WithMessage(end, absl::StrCat(why, end.message())));
 }
 
 absl::Status GcsTarget::Wrong(const absl::Status& why) {

@@ -40,7 +40,7 @@ class GcsTarget {
   absl::Status Judge(const absl::Status& error);
 
   // Explains the final status of the upload. `occupied`: the server has said that an object is
-  // there. Then a refusal names the missing permission, and is marked by KeepsOldObject
+  // there. Then a refusal names the missing permission, and is marked by MarkOldObjectKept
   // (base/permission.h).
   absl::Status ExplainEnd(const absl::Status& end, bool occupied) const;
 

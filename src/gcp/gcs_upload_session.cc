@@ -70,7 +70,7 @@ class Session {
   absl::StatusOr<bool> DigestKept(const HttpHeaders& headers);
   absl::Status Abandon(const absl::Status& why);
   absl::Status MeetConflict();
-  absl::Status MeetRefusal(const absl::Status& error);
+  absl::Status HandleRefusal(const absl::Status& error);
 
   GcsClient& client_;
   const GcsName& name_;
@@ -207,7 +207,7 @@ absl::StatusOr<bool> Session::Digest(const absl::StatusOr<HttpResponse>& respons
     if (absl::IsDataLoss(error) && IsTransient(error)) return Abandon(error);
     const bool refused =
         absl::IsInvalidArgument(error) && !IsTransient(error) && !IsMachineFault(error);
-    return refused ? MeetRefusal(error) : error;
+    return refused ? HandleRefusal(error) : error;
   }
   switch (response->status) {
     case 308:
@@ -252,7 +252,7 @@ absl::Status Session::Abandon(const absl::Status& why) {
 }
 
 // Asks for the session's state after a wait, since the refusal may be transient.
-absl::Status Session::MeetRefusal(const absl::Status& error) {
+absl::Status Session::HandleRefusal(const absl::Status& error) {
   ask_first_ = true;
   if (++refusals_ % kMaxRefusals != 0) return TryAgain(error);
   return refusals_ == kMaxRefusals ? Abandon(error) : error;

@@ -35,8 +35,8 @@ bool HasVariable(pid_t pid, const std::string& variable, const std::string& proc
   return false;
 }
 
-bool SignalIfItHas(pid_t pid, const std::string& variable, const std::string& proc_root,
-                   int number) {
+bool SignalIfMatching(pid_t pid, const std::string& variable, const std::string& proc_root,
+                      int number) {
   const ProcessHandle process(pid);
   return process.found() && HasVariable(pid, variable, proc_root) &&
          !IsChildOfOurs(pid, proc_root) && process.Signal(number);
@@ -51,7 +51,7 @@ bool SignalAll(const std::string& variable, const std::string& proc_root, int nu
   while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || pid == getpid()) continue;
-    if (SignalIfItHas(pid, variable, proc_root, number)) any_new |= signalled.insert(pid).second;
+    if (SignalIfMatching(pid, variable, proc_root, number)) any_new |= signalled.insert(pid).second;
   }
   closedir(folder);
   return any_new;

@@ -84,7 +84,7 @@ std::optional<TasksUpdate> TasksFileWatch::GiveUpLastLine() {
 }
 
 std::optional<TasksUpdate> TasksFileWatch::Use(const std::string& text) {
-  if (!FollowsWhatIsKnown(text)) return UseAll(text);
+  if (!ExtendsKnownText(text)) return UseAll(text);
   rewritten_.reset();
   trouble_ = absl::OkStatus();
   problems_.erase(std::string(parser_.last_line().message()));  // the line may be complete now
@@ -117,7 +117,7 @@ std::optional<TasksUpdate> TasksFileWatch::UseAll(const std::string& text) {
   return update;
 }
 
-bool TasksFileWatch::FollowsWhatIsKnown(const std::string& text) const {
+bool TasksFileWatch::ExtendsKnownText(const std::string& text) const {
   const size_t known = parser_.parsed_bytes();
   const bool same = text.size() >= known && (parser_.is_lines() || text.size() == known);
   return same && Crc32c(absl::string_view(text).substr(0, known)) == crc32c_;

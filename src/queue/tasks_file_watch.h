@@ -58,7 +58,7 @@ class TasksFileWatch {
   std::optional<TasksUpdate> GiveUpLastLine();
   std::optional<TasksUpdate> Use(const std::string& text);
   std::optional<TasksUpdate> UseAll(const std::string& text);
-  bool FollowsWhatIsKnown(const std::string& text) const;
+  bool ExtendsKnownText(const std::string& text) const;
   bool IsSettled();
   void Remember(const std::string& text);
   std::vector<std::string> NewProblems(const std::vector<std::string>& problems);

@@ -21,7 +21,7 @@ class TaskRunPlacesTest : public ExecutorFixture {
 
 TEST_F(TaskRunPlacesTest, RefusedPlaceFailsBeforeTheCommand) {
   Refuse(StoreMethod::kCheckWritable, kStdout,
-         LacksPermission(absl::PermissionDeniedError("403"), "write to gs://out"));
+         MarkMissingPermission(absl::PermissionDeniedError("403"), "write to gs://out"));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
   EXPECT_EQ(outcome.failure_reason, "stdout_url: cannot be written: 403");
@@ -52,7 +52,7 @@ TEST_F(TaskRunPlacesTest, HeldLogIsOnlyAWarning) {
 }
 
 TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
-  Refuse(StoreMethod::kUpload, kStdout, KeepsOldObject(absl::PermissionDeniedError("no right")));
+  Refuse(StoreMethod::kUpload, kStdout, MarkOldObjectKept(absl::PermissionDeniedError("no right")));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   ASSERT_THAT(Result().at("skipped"), SizeIs(1));
   EXPECT_EQ(Result().at("skipped").at(0).at("src"), "stdout.txt");
@@ -62,7 +62,7 @@ TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
 
 TEST_F(TaskRunPlacesTest, KeptOldResultFailsTheTask) {
   Refuse(StoreMethod::kUploadBytes, kResult,
-         KeepsOldObject(absl::PermissionDeniedError("no right")));
+         MarkOldObjectKept(absl::PermissionDeniedError("no right")));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
   EXPECT_EQ(outcome.failure_reason, "result.json: no right");

@@ -69,7 +69,7 @@ TEST_F(GcsAccessTest, FirstRefusalsAreWaitedOut) {
 
 TEST_F(GcsAccessTest, LastingRefusalFailsAfterPatience) {
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
-  EXPECT_EQ(LackedPermission(last_), "write to gs://b");
+  EXPECT_EQ(MissingPermission(last_), "write to gs://b");
   EXPECT_THAT(std::string(last_.message()),
               HasSubstr("gcloud storage buckets add-iam-policy-binding gs://b"));
 }
@@ -139,7 +139,7 @@ TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
   server_.Answer("GET", LacksScope());
   const absl::Status status = Read(patient_);
   EXPECT_THAT(std::string(status.message()), HasSubstr("--scopes=cloud-platform"));
-  EXPECT_EQ(LackedPermission(status), "read from gs://b");
+  EXPECT_EQ(MissingPermission(status), "read from gs://b");
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
