@@ -178,7 +178,10 @@ class Worker {
   // A new task must not run beside processes of an earlier one.
   absl::Status CheckNothingLeft() {
     if (left_behind_) EndLeftBehind(drain_);
-    if (left_behind_) return absl::UnavailableError("processes of a killed worker still run");
+    if (left_behind_) {
+      return absl::UnavailableError(
+          "processes of a killed worker still run; no task is claimed until they end");
+    }
     return runner_.EndSurvivors();
   }
   int StoppedBeforeAnyClaim() const {

@@ -136,7 +136,7 @@ bool OutputWalk::Wanted(const Progress& progress) const {
          !AnyOf(exclude_, progress.exclude, &Glob::Accepts);
 }
 
-// Call for what is wanted and no folder.
+// Call for wanted entries other than folders.
 void OutputWalk::MarkMatched(const Progress& progress) {
   for (size_t i = 0; i < include_.size(); ++i) {
     if (!matched_[i] && include_[i].Accepts(progress.include[i])) matched_[i] = true;

@@ -90,7 +90,8 @@ bool GcsAccess::FindPayerFor(const std::string& bucket, const CancelToken& cance
     first = payers_.insert({bucket, *payer}).second;
   }
   if (first && log_ != nullptr) {
-    log_->Info("the requester pays for gs://", bucket, ": project ", *payer, " is named");
+    log_->Info("gs://", bucket, " is a requester-pays bucket: requests name project ", *payer,
+               " as payer");
   }
   return true;
 }
