@@ -25,13 +25,13 @@ def _check(result, what):
 
 
 class HungMount:
-    """A FUSE file system at `path` that takes every look-up and answers none: who asks is in an
-    uninterruptible wait, which even KILL does not end, until `close`. OSError: not possible here.
-    """
+    """A FUSE file system at `path` that never answers a look-up. A process that looks there is in
+    an uninterruptible wait, which even KILL does not end, until `close`. Raises OSError where this
+    is not possible."""
 
     def __init__(self, path):
         self.path = str(path)
-        self.asked = False  # somebody hangs
+        self.asked = False  # True: a process hangs
         self._closed = False
         os.makedirs(path, exist_ok=True)
         self._fd = os.open("/dev/fuse", os.O_RDWR)
@@ -70,8 +70,8 @@ class HungMount:
 
 
 class FrozenMainThread:
-    """Stops the main thread of a child process, and no other, until `close` or its death. To be
-    used and closed by one thread. OSError: not possible here."""
+    """Stops only the main thread of a child process, until `close` or its death. One thread must
+    make and close the object. Raises OSError where this is not possible."""
 
     def __init__(self, pid):
         self._pid = pid

@@ -13,7 +13,7 @@ TRUNCATED = 0x0200
 
 
 class NameServer:
-    """Answers at `address`, port 53, until close(); raises PermissionError where that is not ours.
+    """Answers at `address`, port 53, until close(). Raises PermissionError without the right to it.
 
     records  {name: [address, ...]}; a list of names is all of them at 127.0.0.1
     answers  {"A" or "AAAA": "silent" or one of ERRORS}: how it answers such questions instead
@@ -61,7 +61,7 @@ class NameServer:
                 self._datagrams.sendto(answer, client)
 
     def _serve_connections(self):
-        """One question a connection, one after the other: as clients of tests ask."""
+        """Serves connections one by one, with one question each, which is enough for the tests."""
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -86,7 +86,7 @@ class NameServer:
         return at + 5
 
     def _answer(self, message):
-        """None: there is none."""
+        """Returns None if the message has no question."""
         labels, at = [], 12
         while message[at]:
             labels.append(message[at + 1:at + 1 + message[at]].decode("ascii"))
@@ -106,13 +106,13 @@ class NameServer:
 
     @staticmethod
     def _record(number, address):
-        """Of the question's name, class IN, good for a minute."""
+        """A record for the question's name, class IN, valid for a minute."""
         data = ipaddress.ip_address(address).packed
         return struct.pack(">HHHIH", 0xC00C, number, 1, 60, len(data)) + data
 
 
 class SilentServer:
-    """Takes questions at `address`, port 53, and never answers."""
+    """Receives questions at `address`, port 53, and never answers."""
 
     def __init__(self, address):
         self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,4 +1,4 @@
-"""A network and name resolution of a test's own: this process moves into namespaces."""
+"""Gives a test its own network and name resolution, by moving this process into namespaces."""
 import ctypes
 import fcntl
 import os
@@ -32,9 +32,9 @@ def set_ipv4(there):
 
 
 def enter(folder):
-    """Leaves this process, and all that it starts from now on, with nothing but a loopback
-    interface, and with the files `folder`/resolv.conf and `folder`/hosts as those of /etc.
-    Skips the test where that is not allowed. No other thread may run yet."""
+    """Moves this process into a network with only a loopback interface, where `folder`/resolv.conf
+    and `folder`/hosts replace the files in /etc. Later child processes are there, too. Skips the
+    test where that is not allowed. No other thread may run yet."""
     uid, gid = os.getuid(), os.getgid()
     try:
         flags = CLONE_NEWNET | CLONE_NEWNS | (CLONE_NEWUSER if uid else 0)

@@ -66,7 +66,7 @@ class HungStop(HungTest):
 
 
 class StopWithin(HungTest):
-    """The same in a time of one's own."""
+    """The same with --stopWithin."""
 
     def test_a_frozen_worker_ends_in_time(self):
         self.assertLess(self.stop_frozen("--stopWithin", "5"), 5 * SLOWNESS)

@@ -147,7 +147,7 @@ class Cause(LabTest):
         self.assertNotIn("cause", self.lab.result("a.3"))
 
     def test_a_stop_for_lack_of_memory(self):
-        """As of systemd's OOMPolicy=stop: the worker gets TERM when its command's child is dead."""
+        """Like systemd's OOMPolicy=stop: the worker gets TERM when a child of its command dies."""
         pid = self.lab.folder / "pid"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"{hog(1000, 60)}; kill -TERM $(cat {pid}); exec sleep 600")])
