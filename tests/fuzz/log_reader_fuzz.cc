@@ -1,5 +1,5 @@
 // The input is a log that grows while it is read: the first bytes say how long pieces may be and
-// where it was at first. Pieces must be text, get on, and be the log where that is text.
+// where it was at first. Pieces must be UTF-8, move on, and equal the log where it is UTF-8.
 #include <sys/mman.h>
 #include <unistd.h>
 
