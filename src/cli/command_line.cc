@@ -30,7 +30,7 @@ constexpr char kExitCodes[] =
     "  0    done; a task that failed is recorded as failed, it is no error of the worker\n"
     "  1    the command could not do its work (copyexe, fetch, logs ...), or an unexpected error\n"
     "  2    wrong use of the command line\n"
-    "  3    this is not the version that --expectedVersion asks for\n"
+    "  3    --expectedVersion is not this version, 5.0.0 or 5.8.2\n"
     "  4    the tasks file or its state cannot be used, or a part of the file (other tasks ran)\n"
     "  5    this machine is unfit: its directories cannot be used, no threads can be started,\n"
     "       processes of a task cannot be ended, 5 machine faults in a row, or 5 tasks in a row\n"
