@@ -139,14 +139,19 @@ class Growth(LabTest):
         new.rename(self.lab.tasks_file)
 
     def test_added_tasks_run_within_the_linger(self):
-        self.lab.write_tasks([self.task("t.1")])
+        # Each needs the other, so both workers have read the file once these are complete.
+        first = [self.task(f"t.{n}", f"touch {self.lab.folder}/{n}; "
+                           f"while ! [ -e {self.lab.folder}/{1 - n} ]; do sleep 0.01; done")
+                 for n in (0, 1)]
+        self.lab.write_tasks(first)
         workers = [self.lab.start_consume("--shutdownAfter", "4") for _ in range(2)]
+        self.await_end("t.0")
         self.await_end("t.1")
-        self.replace([self.task("t.1"), self.task("t.2"), self.task("t.3")])
+        self.replace([*first, self.task("t.2"), self.task("t.3")])
         for worker in workers:
             self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
             self.assertIn("2 tasks were added", worker.stderr)
-        self.assertEqual(sorted(self.ran.read_text().split()), ["t.1", "t.2", "t.3"])
+        self.assertEqual(sorted(self.ran.read_text().split()), ["t.0", "t.1", "t.2", "t.3"])
 
     def test_appended_lines_run_without_linger(self):
         gate = self.lab.folder / "gate"
