@@ -261,7 +261,7 @@ void CommandLine::DeclareConsumeLimits() {
       ->capture_default_str();
   command
       ->add_option("--stopWithin", consume_.stop_within_seconds,
-                   "seconds that a stop may take; keep it below the platform's time to KILL")
+                   "seconds a stop may take; keep it below the platform's time to KILL")
       ->check(CLI::Range(kLeastStopSeconds, kMostStopSeconds))
       ->capture_default_str();
   command
