@@ -162,11 +162,13 @@ class Worker {
         store_(router_, vitals),
         cache_(options.cache_dir, store_, clock, &vitals, &log),
         signals_(stop_, drain_, log.sink()),
-        deadline_(stop_, [this] { return StepsOfStop(); }) {}
+        deadline_(stop_, [this] { return StepsOfStop(StopTimeOf(options_)); }) {}
 
   // Cancelled when the worker must go; `signal` is what did it, 0 for a preemption.
   CancelToken& stop() { return stop_; }
   int signal() const { return signals_.received(); }
+  // Cancelled when the VM is preempted, and `stop` with it.
+  CancelToken& preempted() { return preempted_; }
   // Cancelled when nothing more is to be begun.
   const CancelToken& drain() const { return drain_; }
   void ShowLife() { vitals_.heartbeat.Beat(); }
@@ -221,9 +223,15 @@ class Worker {
         period, watchdog_clock, vitals_,
         RespondToStalls(period, [&queue] { return queue.held(); }, hand_back, log_.sink()));
     const StopDeadline hung_stop(stop_, [this, &queue, hand_back] {
-      return std::vector<StopStep>{{stop_time().hand_back(), [this, &queue, hand_back] {
-                                      HandBackIfHung(queue, hand_back);
-                                    }}};
+      return std::vector{HandBackIfHung(StopTimeOf(options_), queue, hand_back)};
+    });
+    // Google takes a preempted VM away after 30 s, whatever --stopWithin says, also if a signal was
+    // first.
+    const StopDeadline preemption(preempted_, [this, &queue, hand_back] {
+      const StopTime time{std::min(StopTimeOf(options_).within, kStopWithin)};
+      std::vector<StopStep> steps = StepsOfStop(time);
+      steps.insert(steps.begin() + 1, HandBackIfHung(time, queue, hand_back));
+      return steps;
     });
     EndLeftBehind(stop_);
     ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat);
@@ -256,20 +264,17 @@ class Worker {
   }
 
  private:
-  // Google takes a preempted VM away after 30 s, whatever --stopWithin says.
-  StopTime stop_time() const {
-    const StopTime time = StopTimeOf(options_);
-    return signal() == 0 ? StopTime{std::min(time.within, kStopWithin)} : time;
+  std::vector<StopStep> StepsOfStop(StopTime time) {
+    return {{time.hurry(), [this] { stop_.Hurry(); }},
+            {time.end(), [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }}};
   }
-  std::vector<StopStep> StepsOfStop() {
-    return {{stop_time().hurry(), [this] { stop_.Hurry(); }},
-            {stop_time().end(), [this] { EndUnfinished(log_.sink(), StoppedCode(signal())); }}};
-  }
-  void HandBackIfHung(const MeteredQueue& queue, TimedHandBack* hand_back) {
-    const std::optional<Claim> claim = queue.held_in_work();
-    if (!claim || hand_back == nullptr) return;
-    EndHungStop(*hand_back, *claim, absl::StrCat(stop_.reason(), "; the worker hung"),
-                stop_time().end() - stop_time().hand_back(), log_.sink(), StoppedCode(signal()));
+  StopStep HandBackIfHung(StopTime time, const MeteredQueue& queue, TimedHandBack* hand_back) {
+    return {time.hand_back(), [this, time, &queue, hand_back] {
+              const std::optional<Claim> claim = queue.held_in_work();
+              if (!claim || hand_back == nullptr) return;
+              EndHungStop(*hand_back, *claim, absl::StrCat(stop_.reason(), "; the worker hung"),
+                          time.end() - time.hand_back(), log_.sink(), StoppedCode(signal()));
+            }};
   }
 
   const ConsumeOptions& options_;
@@ -282,7 +287,8 @@ class Worker {
   StoreRouter router_;
   MeteredStore store_;
   ContentCache cache_;
-  CancelToken stop_;
+  CancelToken preempted_;
+  CancelToken stop_{&preempted_};
   CancelToken drain_{&stop_};
   bool left_behind_ = false;  // processes that EndLeftBehind could not end
   const StopSignals signals_;
@@ -356,7 +362,9 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   }
   log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
   std::optional<PreemptionWatch> preemption;
-  if (!options.localhost) preemption.emplace(cloud.metadata(), clock, worker.stop(), log);
+  if (!options.localhost) {
+    preemption.emplace(cloud.metadata(), clock, worker.stop(), worker.preempted(), log);
+  }
   DatastoreClient client(cloud.datastore_api(), *project,
                          {.stop = &worker.stop(),
                           .stop_time = {std::min(StopTimeOf(options).within, kStopWithin)},

@@ -22,9 +22,10 @@ constexpr absl::Duration kPauseAfterError = absl::Seconds(3);
 
 }  // namespace
 
-PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, CancelToken& stop, Log log)
-    : metadata_(metadata), clock_(clock), stop_(stop), log_(std::move(log)) {
-  const absl::StatusOr<MetadataValue> first = metadata_.Peek(kPath, stop_);
+PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, const CancelToken& stop,
+                                 CancelToken& preempted, Log log)
+    : metadata_(metadata), clock_(clock), preempted_(preempted), log_(std::move(log)) {
+  const absl::StatusOr<MetadataValue> first = metadata_.Peek(kPath, stop);
   if (absl::IsNotFound(first.status()) || absl::IsFailedPrecondition(first.status())) {
     log_.Info("preemption is not watched: ", first.status().message());
     return;
@@ -65,7 +66,7 @@ bool PreemptionWatch::Take(const absl::StatusOr<MetadataValue>& answer) {
   }
   etag_ = answer->etag;
   if (!absl::EqualsIgnoreCase(answer->text, "TRUE")) return true;
-  stop_.Cancel(CancelKind::kHandBack, kReason);
+  preempted_.Cancel(CancelKind::kHandBack, kReason);
   log_.Warning(kReason);  // which may take its time
   return false;
 }

@@ -11,13 +11,16 @@
 
 namespace sparkles {
 
-// From construction to destruction, cancels `stop` (kHandBack) once `instance/preempted` is true.
+// From construction to destruction, cancels `preempted` (kHandBack) once `instance/preempted` is
+// true.
 // Asks by long polls, so that it knows at once and costs a request a minute. Where there is no
 // metadata server, or it has no such value, nothing is watched.
 class PreemptionWatch {
  public:
-  // Borrows all. Looks once before it returns: a VM that is on its way out must claim nothing.
-  PreemptionWatch(MetadataServer& metadata, Clock& clock, CancelToken& stop, Log log);
+  // Borrows all. Looks once before it returns: a VM that is on its way out must claim nothing. That
+  // look ends with `stop`.
+  PreemptionWatch(MetadataServer& metadata, Clock& clock, const CancelToken& stop,
+                  CancelToken& preempted, Log log);
   // Ends a question that is under way.
   ~PreemptionWatch();
   PreemptionWatch(const PreemptionWatch&) = delete;
@@ -30,7 +33,7 @@ class PreemptionWatch {
 
   MetadataServer& metadata_;
   Clock& clock_;
-  CancelToken& stop_;
+  CancelToken& preempted_;
   const Log log_;
   std::string etag_;
   CancelToken done_;

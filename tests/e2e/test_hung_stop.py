@@ -5,7 +5,7 @@ import unittest
 
 from hang import FrozenMainThread, HungMount
 from harness import SLOWNESS, wait_until
-from test_cloud_preemption import IGNORES_TERM, NOTICE, NoticeTest
+from test_cloud_preemption import HEARS_TERM, IGNORES_TERM, NOTICE, NoticeTest
 
 STORY = ["pending", "claimed", "reset"]
 
@@ -70,6 +70,15 @@ class StopWithin(HungTest):
 
     def test_a_frozen_worker_ends_in_time(self):
         self.assertLess(self.stop_frozen("--stopWithin", "5"), 5 * SLOWNESS)
+
+    def test_preemption_shortens_a_longer_stop(self):
+        worker = self.start("--stopWithin", "120", "--grace", "300", command=HEARS_TERM)
+        self.begun()
+        worker.signal(signal.SIGTERM)
+        self.begun("told")
+        self.preempt()
+        self.end(worker, 143)
+        self.assert_reset("the worker was stopped by SIGTERM")
 
     def test_kill_comes_after_half_of_the_time(self):
         worker = self.start("--stopWithin", "6", "--grace", "300", command=IGNORES_TERM)

@@ -47,7 +47,7 @@ class PreemptionWatchTest : public testing::Test {
 
 TEST_F(PreemptionWatchTest, AVmOnItsWayOutIsSeenBeforeAnythingIsClaimed) {
   transport_.Answer(kPlain, Told("TRUE\n", "b"));
-  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
   EXPECT_EQ(stop_.reason(), "the VM is being preempted");
 }
@@ -65,7 +65,7 @@ TEST_F(PreemptionWatchTest, TheStopWaitsForNoLog) {
   clock.stop = &stop_;
   LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kInfo);
   transport_.Answer(kPlain, Told("TRUE\n", "b"));
-  const PreemptionWatch watch(metadata_, clock_, stop_, Log(sink));
+  const PreemptionWatch watch(metadata_, clock_, never_, stop_, Log(sink));
   EXPECT_EQ(clock.stopped_by_then, std::optional(true));
 }
 
@@ -74,7 +74,7 @@ TEST_F(PreemptionWatchTest, ANoticeStopsTheWorker) {
   transport_.Answer("instance/preempted?wait_for_change=true&last_etag=a&timeout_sec=60",
                     Told("FALSE", "a"));
   transport_.Answer("last_etag=a", Told("TRUE", "b"));
-  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
   EXPECT_EQ(transport_.lines().size(), 3U);
 }
@@ -85,7 +85,7 @@ TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
   transport_.Answer("wait_for_change", MakeResponse(503, ""));
   transport_.Answer("wait_for_change", MakeResponse(200, "log in to the hotel's network"));
   transport_.Answer("wait_for_change", Told("TRUE", "b"));
-  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
   const std::vector<absl::Duration> pauses = clock_.sleeps();
   ASSERT_EQ(pauses.size(), 4U);
@@ -95,14 +95,14 @@ TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
 TEST_F(PreemptionWatchTest, APageAtTheStartDoesNotEndTheWatch) {
   transport_.Answer(kPlain, MakeResponse(200, "log in to the hotel's network"));
   transport_.Answer("wait_for_change", Told("TRUE", "b"));
-  const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+  const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
 }
 
 TEST_F(PreemptionWatchTest, WhereThereIsNoSuchValueNobodyIsAsked) {
   transport_.Answer(kPlain, Told("Not Found", "", 404));
   {
-    const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+    const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   }
   EXPECT_FALSE(stop_.cancelled());
   EXPECT_THAT(recorded_.Text(), HasSubstr("preemption is not watched"));
@@ -112,7 +112,7 @@ TEST_F(PreemptionWatchTest, AWatchEndsInTheMiddleOfAQuestion) {
   transport_.Answer(kPlain, Told("FALSE", "a"));
   AskUntilTheEnd();
   {
-    const PreemptionWatch watch(metadata_, clock_, stop_, recorded_.log());
+    const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
     EXPECT_TRUE(AwaitCancel(asked_, never_));
   }
   EXPECT_FALSE(stop_.cancelled());
