@@ -1,6 +1,10 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -37,66 +41,130 @@ std::string PositionOf(absl::string_view text, size_t offset) {
   return absl::StrCat("line ", line, ", column ", column);
 }
 
-// Remembers where the parser stopped; builds nothing.
-class ErrorFinder : public nlohmann::json_sax<Json> {
+// Of a value that is read with ParseJsonWithList. Small objects take some 500 MB in memory.
+constexpr size_t kMaxValues = 4'000'000;
+
+using TakeElement = absl::FunctionRef<void(const Json& element)>;
+
+// Builds a value from what the parser finds. nlohmann's own builder, once it has a callback, looks
+// through a whole list at the end of each object in it.
+class Builder : public nlohmann::json_sax<Json> {
  public:
-  size_t offset = 0;
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(size_t) override { return true; }
-  bool key(string_t&) override { return true; }
-  bool end_object() override { return true; }
-  bool start_array(size_t) override { return true; }
-  bool end_array() override { return true; }
+  // `take` gets the elements of the list `list_key`; see ParseJsonWithList.
+  Builder(absl::string_view list_key, TakeElement take, size_t max_values)
+      : list_key_(list_key), take_(take), values_left_(max_values) {}
+
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(number_integer_t value) override { return Add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return Add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return Add(value); }
+  bool string(string_t& value) override { return Add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(size_t) override { return Open(Json::object()); }
+  bool start_array(size_t) override {
+    const bool is_list = open_.size() == 1 && is_list_key_;
+    if (!Open(Json::array())) return false;
+    if (is_list) list_ = open_.back();
+    return true;
+  }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+  bool key(string_t& name) override {
+    if (open_.size() == 1) is_list_key_ = !list_key_.empty() && name == list_key_;
+    slot_ = &(*open_.back())[name];
+    return true;
+  }
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
-    offset = position > 0 ? position - 1 : 0;
+    offset_ = position > 0 ? position - 1 : 0;
     return false;
   }
+
+  Json TakeValue() { return std::move(value_); }
+  bool has_too_many_values() const { return too_many_; }
+  size_t offset() const { return offset_; }  // where the parser stopped
+
+ private:
+  // Null if there are too many values.
+  Json* Place(Json value) {
+    if (list_ == nullptr) {
+      too_many_ = values_left_ == 0;
+      if (too_many_) return nullptr;
+      --values_left_;
+    }
+    Json* place = slot_;
+    if (open_.empty()) {
+      place = &value_;
+    } else if (open_.back() == list_) {
+      place = &element_;
+    } else if (open_.back()->is_array()) {
+      open_.back()->push_back(std::move(value));
+      return &open_.back()->back();
+    }
+    *place = std::move(value);
+    return place;
+  }
+
+  bool Add(Json value) {
+    const Json* const added = Place(std::move(value));
+    if (added == &element_) take_(element_);
+    return added != nullptr;
+  }
+
+  bool Open(Json value) {
+    Json* const opened = Place(std::move(value));
+    if (opened != nullptr) open_.push_back(opened);
+    return opened != nullptr;
+  }
+
+  bool Close() {
+    const Json* const closed = open_.back();
+    open_.pop_back();
+    if (closed == list_) list_ = nullptr;
+    if (closed == &element_) take_(element_);
+    return true;
+  }
+
+  const absl::string_view list_key_;
+  const TakeElement take_;
+  size_t values_left_;
+  bool too_many_ = false;
+  size_t offset_ = 0;
+
+  Json value_;
+  Json element_;             // of the list
+  std::vector<Json*> open_;  // objects and lists, the outermost first
+  Json* slot_ = nullptr;     // of the last key in the innermost open object
+  bool is_list_key_ = false;
+  const Json* list_ = nullptr;  // the list while it is open
 };
 
-absl::StatusOr<Json> ParseWith(absl::string_view text, int max_depth,
-                               const Json::parser_callback_t& callback) {
+absl::StatusOr<Json> ParseWith(absl::string_view text, int max_depth, Builder builder) {
   if (DepthOf(text) > max_depth) {
     return absl::InvalidArgumentError(absl::StrCat("nests deeper than ", max_depth, " levels"));
   }
-  Json value = Json::parse(text.begin(), text.end(), callback, /*allow_exceptions=*/false);
-  if (!value.is_discarded()) return value;
+  if (Json::sax_parse(text.begin(), text.end(), &builder)) return builder.TakeValue();
+  if (builder.has_too_many_values()) {
+    return absl::InvalidArgumentError(absl::StrCat("holds more than ", kMaxValues, " values"));
+  }
   if (text.find_first_not_of(" \t\r\n") == absl::string_view::npos) {
     return absl::InvalidArgumentError("is empty, not JSON");
   }
-  ErrorFinder finder;
-  Json::sax_parse(text.begin(), text.end(), &finder);
   return absl::InvalidArgumentError(
-      absl::StrCat("is not valid JSON at ", PositionOf(text, finder.offset)));
+      absl::StrCat("is not valid JSON at ", PositionOf(text, builder.offset())));
 }
 
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth) {
-  return ParseWith(text, max_depth, nullptr);
+  const auto take_none = [](const Json&) {};
+  return ParseWith(text, max_depth, Builder("", take_none, std::numeric_limits<size_t>::max()));
 }
 
 absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
                                        absl::FunctionRef<void(const Json& element)> take) {
-  using Event = Json::parse_event_t;
-  bool is_key = false;   // the last key of the outermost object
-  bool in_list = false;  // inside the value of that key, a list
-  return ParseWith(text, kMaxJsonDepth, [&](int depth, Event event, Json& parsed) {
-    if (depth == 1 && event == Event::key) is_key = parsed.get_ref<const std::string&>() == key;
-    if (depth == 1 && event == Event::array_start) in_list = is_key;
-    if (depth == 1 && event == Event::array_end) in_list = false;
-    const bool ended =
-        event == Event::value || event == Event::object_end || event == Event::array_end;
-    if (!in_list || depth != 2 || !ended) return true;
-    take(parsed);
-    return false;
-  });
+  return ParseWith(text, kMaxJsonDepth, Builder(key, take, kMaxValues));
 }
 
 std::string DumpJson(const Json& value) {

@@ -22,9 +22,9 @@ inline constexpr int kMaxJsonDepth = 100;
 absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = kMaxJsonDepth);
 
 // The same for a value with a very long list. Gives the elements of the list `key` of the outermost
-// object to `take` one by one; that list is empty in the returned value.
-// If the text is not JSON, `take` may have got some of the elements.
-// If the key is repeated, `take` gets the elements of all its lists.
+// object to `take` one by one; that list is empty in the returned value. InvalidArgument also if
+// there are more than 4 million values outside of it. After an error, `take` may have got some of
+// the elements. If the key is repeated, `take` gets the elements of all its lists.
 absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
                                        absl::FunctionRef<void(const Json& element)> take);
 

@@ -308,7 +308,7 @@ absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text) {
 }
 
 TaskSpec ParseResultPlaces(absl::string_view text) {
-  const auto json = ParseJson(text);
+  const auto json = ParseJsonWithList(text, "downloads", [](const Json&) {});
   return json.ok() ? FindResultPlaces(*json) : TaskSpec();
 }
 

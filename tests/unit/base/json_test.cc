@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,26 @@ TEST(ParseJsonTest, LongListIsTakenElementByElement) {
   EXPECT_EQ(ParseJsonWithList(R"({"list": [1, )", "list", [](const Json&) {}).status().message(),
             "is not valid JSON at line 1, column 14");
   EXPECT_EQ(taken, std::vector<std::string>());
+}
+
+TEST(ParseJsonTest, TimeGrowsWithTheLength) {
+  // Looking through the list at the end of each of its objects takes minutes.
+  std::string objects = "{\"a\": [{}";
+  for (int i = 0; i < 300'000; ++i) objects += ",{}";
+  const auto started = std::chrono::steady_clock::now();
+  EXPECT_EQ(ParseJsonWithList(objects + "]}", "list", [](const Json&) {})->at("a").size(), 300'001);
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(20));
+}
+
+TEST(ParseJsonTest, ValuesOutsideTheListAreLimited) {
+  std::string values = "[0";
+  for (int i = 0; i < 4'000'000; ++i) values += ",1";
+  values += "]";
+  size_t taken = 0;
+  const auto json = ParseJsonWithList("{\"list\": " + values + ", \"other\": " + values + "}",
+                                      "list", [&taken](const Json&) { ++taken; });
+  EXPECT_EQ(json.status().message(), "holds more than 4000000 values");
+  EXPECT_EQ(taken, 4'000'001);
 }
 
 }  // namespace
