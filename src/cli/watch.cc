@@ -76,10 +76,19 @@ absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
   return status;
 }
 
-// The host's numeric addresses in gRPC's form, all of one family; empty if the host is not found.
+// Whether gRPC takes a proxy from the environment.
+bool HasProxy() {
+  for (const char* variable : {"grpc_proxy", "https_proxy", "http_proxy"}) {
+    if (!ProcessEnvironment(variable).empty()) return true;
+  }
+  return false;
+}
+
+// The host's numeric addresses in gRPC's form, all of one family; empty if gRPC is to find the
+// host. With a proxy gRPC needs its name: no_proxy may list it, or only the proxy may know it.
 std::string TargetOf(const std::string& address) {
   const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || address[0] == '[') return "";
+  if (colon == std::string::npos || address[0] == '[' || HasProxy()) return "";
   const HostAddresses found = LookUpHost(address.substr(0, colon), kLookupPatience, nullptr);
   if (found.ips.empty()) return "";
   const bool ipv6 = absl::StrContains(found.ips.front(), ':');

@@ -113,6 +113,15 @@ class Names(LabTest):
         self.assertEqual(worker.exit_code, 1)
         self.assertIn("Connection refused", worker.stderr)
 
+    def test_monitor_name_may_be_in_no_proxy(self):
+        certificate, _ = make_certificate(str(self.lab.folder))
+        self.serve()
+        worker = self.lab.run("status", "--address", f"{NAME}:1", "--certFile", certificate,
+                              environment={"SPARKLES_MONITOR_SECRET": "secret",
+                                           "http_proxy": "http://127.0.0.1:2", "no_proxy": NAME})
+        self.assertEqual(worker.exit_code, 1)
+        self.assertIn("127.0.0.1:1:", worker.stderr)
+
     def fetch_by_proxy(self, proxy, metadata):
         """Fetches from Google's host names, for which the proxy answers."""
         self.fetch(STORAGE_EMULATOR_HOST="", HTTPS_PROXY=f"http://{proxy}",
