@@ -94,7 +94,7 @@ TEST_F(MonitorServerTest, ALogIsReadFromItsFirstByteToItsLast) {
   EXPECT_EQ(some->new_offset, 6);
   outputs_.End("job.1");
   const auto last = client.ReadOutput("job.1", 6, 100);
-  EXPECT_EQ(last->data, "\xE6\xBC");
+  EXPECT_EQ(last->data, "??");  // the rest of the character never came
   EXPECT_TRUE(last->complete);
 }
 
