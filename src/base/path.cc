@@ -47,11 +47,14 @@ absl::Status CheckInside(const std::string& root, const std::string& path) {
   std::string existing = path;
   absl::StatusOr<std::string> real = RealPath(existing);
   while (!real.ok() && absl::IsNotFound(real.status()) && existing.size() > root.size()) {
-    // A dangling symlink is no "part that does not exist yet": creating it would follow it.
     struct stat info;
-    if (lstat(existing.c_str(), &info) == 0) break;
-    existing = FolderOf(existing);
+    const bool is_there = lstat(existing.c_str(), &info) == 0;
+    // A dangling symlink is no "part that does not exist yet": creating it would follow it.
+    if (is_there && S_ISLNK(info.st_mode)) break;
+    if (!is_there) existing = FolderOf(existing);
     real = RealPath(existing);
+    // Another thread has made it meanwhile.
+    if (is_there) break;
   }
   if (!real.ok()) return real.status();
   if (*real == real_root || absl::StartsWith(*real, real_root == "/" ? "/" : real_root + "/")) {

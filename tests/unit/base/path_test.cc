@@ -4,6 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <barrier>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/support/temp_folder.h"
 
@@ -95,6 +102,25 @@ TEST_F(CheckInsideTest, ADanglingLinkIsRefusedEvenBelow) {
   EXPECT_FALSE(Inside("dangling/file"));
   Link("loop", "loop");
   EXPECT_FALSE(Inside("loop"));
+}
+
+TEST_F(CheckInsideTest, FolderMadeMeanwhileIsAllowed) {
+  constexpr int kThreads = 4;
+  constexpr int kFolders = 2000;
+  std::barrier round(kThreads);
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < kFolders; ++n) {
+        const std::string folder = absl::StrCat(root_, "/", n);
+        round.arrive_and_wait();
+        if (!CheckInside(root_, folder).ok() || !MakeFolders(folder).ok()) ++refused;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(refused, 0);
 }
 
 TEST_F(CheckInsideTest, WorksWhenTheRootIsReachedThroughALink) {
