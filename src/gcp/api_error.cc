@@ -24,6 +24,7 @@ constexpr size_t kMaxMessageBytes = 600;
 constexpr char kGooglePayload[] = "sparkles/google";
 constexpr char kGrantPayload[] = "sparkles/grant";
 constexpr char kPayerPayload[] = "sparkles/payer";
+constexpr char kRetainedPayload[] = "sparkles/retained";
 
 // What Google says about an error; what it does not say is empty.
 struct ApiErrorBody {
@@ -232,6 +233,7 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   absl::Status error(code, message);
   if (!body.status.empty()) error.SetPayload(kGooglePayload, absl::Cord(body.status));
   if (LacksPayer(response, body)) error.SetPayload(kPayerPayload, absl::Cord("1"));
+  if (IsRetained(body)) error.SetPayload(kRetainedPayload, absl::Cord("1"));
   if (MayBeGranted(response, body)) error.SetPayload(kGrantPayload, absl::Cord("1"));
   if (!IsTransientError(response, body)) return error;
   return Transient(std::move(error), /*maybe_applied=*/response.status != 429,
@@ -243,6 +245,10 @@ bool IsGoogleError(const absl::Status& status) {
 }
 
 bool WantsPayer(const absl::Status& status) { return status.GetPayload(kPayerPayload).has_value(); }
+
+bool IsForRetention(const absl::Status& status) {
+  return status.GetPayload(kRetainedPayload).has_value();
+}
 
 bool MayBeGrantedSoon(const absl::Status& status) {
   return status.GetPayload(kGrantPayload).has_value();

@@ -31,6 +31,9 @@ bool IsGoogleError(const absl::Status& status);
 // for a missing scope, billing, and a retention policy.
 bool MayBeGrantedSoon(const absl::Status& status);
 
+// True for the 403 of a retention policy or a hold: no role lets the account replace the object.
+bool IsForRetention(const absl::Status& status);
+
 // True for the 400 of a requester-pays bucket to a request that names no payer.
 bool WantsPayer(const absl::Status& status);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/permission.h"
 #include "base/status.h"
@@ -120,6 +121,7 @@ std::string DescribeRight(const std::string& bucket, GcsRight right) {
 
 absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket,
                             GcsRight right) {
+  if (IsForRetention(refusal)) return refusal;
   absl::Status explained = refusal;
   if (MayBeGrantedSoon(refusal)) {
     explained = WithMessage(
@@ -129,6 +131,12 @@ absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& buck
                               bucket, " --member=serviceAccount:ACCOUNT --role=", RoleFor(right)));
   }
   return MarkMissingPermission(std::move(explained), DescribeRight(bucket, right));
+}
+
+bool TellsOfOldObject(const absl::Status& refusal) {
+  return absl::IsPermissionDenied(refusal) &&
+         (IsForRetention(refusal) ||
+          absl::StrContains(refusal.message(), "storage.objects.delete"));
 }
 
 }  // namespace sparkles

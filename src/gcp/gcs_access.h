@@ -77,7 +77,11 @@ class GcsAccess {
 std::string DescribeRight(const std::string& bucket, GcsRight right);
 
 // Adds the command that grants the right to `refusal` (PermissionDenied), and the mark of
-// MarkMissingPermission (base/permission.h).
+// MarkMissingPermission (base/permission.h). A refusal for retention stays as it is.
 absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket, GcsRight right);
+
+// True for a refusal that only an upload over an existing object meets: the account may not delete
+// it, or nobody may.
+bool TellsOfOldObject(const absl::Status& refusal);
 
 }  // namespace sparkles

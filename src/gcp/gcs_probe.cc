@@ -46,7 +46,8 @@ absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& c
     const std::string* const location =
         response.ok() ? response->headers.Find("Location") : nullptr;
     if (location != nullptr) session = *location;
-    return response.status();
+    // Another object would be taken; the upload itself says what becomes of this one.
+    return TellsOfOldObject(response.status()) ? absl::OkStatus() : response.status();
   });
   if (absl::IsCancelled(status)) return status;
   const bool refused = absl::IsPermissionDenied(status) || absl::IsNotFound(status);

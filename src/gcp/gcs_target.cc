@@ -62,12 +62,13 @@ absl::Status GcsTarget::Judge(const absl::Status& error) {
 }
 
 absl::Status GcsTarget::ExplainEnd(const absl::Status& end, bool occupied) const {
-  if (!absl::IsPermissionDenied(end) || !(occupied || expected_ != 0)) return end;
+  const bool unreplaceable = expected_ != 0 || TellsOfOldObject(end);
+  if (!absl::IsPermissionDenied(end) || !(occupied || unreplaceable)) return end;
   const char* const why =
-      expected_ != 0 ? "an object exists already, and this account may not replace it (that "
-                       "needs storage.objects.delete, and no hold or retention policy): "
-                     : "an object exists already, and this account may not read it, which comes "
-                       "before replacing it (that needs storage.objects.get): ";
+      unreplaceable ? "an object exists already, and this account may not replace it (that "
+                      "needs storage.objects.delete, and no hold or retention policy): "
+                    : "an object exists already, and this account may not read it, which comes "
+                      "before replacing it (that needs storage.objects.get): ";
   return MarkOldObjectKept(WithMessage(end, absl::StrCat(why, end.message())));
 }
 

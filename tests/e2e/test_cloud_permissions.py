@@ -133,6 +133,17 @@ class CreateOnly(CloudLabTest):
         self.assertEqual([each["src"] for each in result["skipped"]], ["stdout.txt"])
         self.assertIn("storage.objects.get", result["skipped"][0]["reason"])
 
+    def test_log_refused_before_precondition(self):
+        # The server may look at the permission before the precondition.
+        refused = self.fault(kind="upload.*", path="stdout.txt", action="status", code=403, count=0,
+                             body={"error": {"code": 403, "message": "worker@lab does not have "
+                                             "storage.objects.delete access to the object."}})
+        self.lab.put("a.1/stdout.txt", b"of the first attempt")
+        self.attempt()
+        self.assert_complete("a.1")
+        self.assertIn("storage.objects.delete", self.lab.result("a.1")["skipped"][0]["reason"])
+        self.assertGreater(refused.bites, 1)  # the probe, too
+
     def test_old_result_fails_after_delivery(self):
         self.lab.put("a.1/result.json", b"of the first attempt")
         self.attempt()

@@ -143,6 +143,15 @@ TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
+TEST_F(GcsAccessTest, RetentionIsNoMissingPermission) {
+  server_.Answer("POST", MakeResponse(403, R"({"error":{"code":403,"message":"kept","errors":)"
+                                           R"([{"reason":"retentionPolicyNotMet"}]}})"));
+  const absl::Status status = Write(patient_);
+  EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+  EXPECT_EQ(MissingPermission(status), "");
+  EXPECT_TRUE(clock_.sleeps().empty());
+}
+
 TEST_F(GcsAccessTest, StopEndsTheWait) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "stopped"); });
   server_.Answer("GET", Denied());

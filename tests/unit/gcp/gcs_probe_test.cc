@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/gcs_fixture.h"
 
 namespace sparkles {
@@ -34,6 +35,15 @@ TEST_F(GcsProbeTest, RefusalsAreReturned) {
   EXPECT_TRUE(absl::IsPermissionDenied(ProbeWrite(client_, name_, call_)));
   server_.Answer("POST", Missing());
   EXPECT_TRUE(absl::IsNotFound(ProbeWrite(client_, name_, call_)));
+}
+
+TEST_F(GcsProbeTest, RefusalToReplaceIsOk) {
+  for (const char* error :
+       {R"({"message":"w@p does not have storage.objects.delete access"})",
+        R"({"message":"kept","errors":[{"reason":"retentionPolicyNotMet"}]})"}) {
+    server_.Answer("POST", MakeResponse(403, absl::StrCat(R"({"error":)", error, "}")));
+    EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok()) << error;
+  }
 }
 
 TEST_F(GcsProbeTest, OtherErrorsAreOk) {
