@@ -71,9 +71,9 @@ GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* v
       storage_access_(
           settings.permission_patience, clock, log,
           [environment, project_id = settings.project_id, this](const CancelToken& cancel) {
-            const std::string quota = environment("GOOGLE_CLOUD_QUOTA_PROJECT");
-            return !quota.empty() ? quota
-                                  : FindProjectId(project_id, environment, metadata_, cancel);
+            absl::StatusOr<std::string> quota = QuotaProjectOf(environment);
+            const bool chosen = !quota.ok() || !quota->empty();
+            return chosen ? quota : FindProjectId(project_id, environment, metadata_, cancel);
           }),
       gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_), &storage_access_),
       store_(gcs_, StoreOptions()) {}

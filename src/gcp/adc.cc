@@ -27,10 +27,14 @@ absl::StatusOr<std::string> CheckedProject(absl::string_view value, absl::string
 
 }  // namespace
 
+absl::StatusOr<std::string> QuotaProjectOf(const Environment& environment) {
+  constexpr char kVariable[] = "GOOGLE_CLOUD_QUOTA_PROJECT";
+  return CheckedProject(environment(kVariable), kVariable);
+}
+
 absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
   Found found;
-  constexpr char kVariable[] = "GOOGLE_CLOUD_QUOTA_PROJECT";
-  ASSIGN_OR_RETURN(found.quota_project, CheckedProject(environment_(kVariable), kVariable));
+  ASSIGN_OR_RETURN(const std::string payer, QuotaProjectOf(environment_));
   ASSIGN_OR_RETURN(const std::optional<CredentialsFile> file, FindCredentialsFile(environment_));
   if (!file) {
     found.source = std::make_unique<MetadataTokenSource>(metadata_, clock_);
@@ -40,6 +44,9 @@ absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
   auto source = MakeTokenSource(file->fields, transport_, clock_);
   if (!source.ok()) return Annotate(source.status(), file->path);
   found.source = *std::move(source);
+  // A person's credentials need a quota project for each request. For those of a machine the
+  // variable only names the payer to buckets whose requester pays.
+  if (JsonText(file->fields, "type") == "authorized_user") found.quota_project = payer;
   if (found.quota_project.empty()) {
     constexpr char kField[] = "quota_project_id";
     auto project = CheckedProject(JsonText(file->fields, kField), kField);

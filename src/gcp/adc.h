@@ -60,6 +60,10 @@ class DefaultTokenSource : public TokenSource {
   std::unique_ptr<const Found> found_ ABSL_GUARDED_BY(mutex_);  // never changed once it is set
 };
 
+// The project that GOOGLE_CLOUD_QUOTA_PROJECT names; empty: none. InvalidArgument if that can be no
+// project's name.
+absl::StatusOr<std::string> QuotaProjectOf(const Environment& environment);
+
 // The project: `flag` if it is given; else the first of GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT,
 // project_id and quota_project_id of the credentials file, the metadata server. With
 // DATASTORE_EMULATOR_HOST set, DATASTORE_PROJECT_ID and DATASTORE_DATASET come before these.

@@ -187,5 +187,11 @@ class RequesterPays(CloudLabTest):
         self.assertEqual(self.run_task(GOOGLE_CLOUD_QUOTA_PROJECT="payer-1"), {"payer-1"})
 
 
+class RequesterPaysByTls(RequesterPays):
+    """With tokens, which could name a quota project to every service."""
+
+    real_hosts = True
+
+
 if __name__ == "__main__":
     unittest.main()

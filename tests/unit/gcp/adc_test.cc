@@ -63,6 +63,15 @@ TEST_F(AdcTest, TheQuotaProjectOfTheEnvironmentWins) {
             "other");
 }
 
+TEST_F(AdcTest, MachineTakesNoQuotaProjectFromVariable) {
+  AnswerMetadata("/token", kToken);
+  AnswerMetadata("/email", "vm@p");
+  AnswerMetadata("/scopes", "s");
+  const auto token = Get({{"GOOGLE_CLOUD_QUOTA_PROJECT", "other"}});
+  ASSERT_TRUE(token.ok()) << token.status();
+  EXPECT_EQ(token->quota_project, "");
+}
+
 TEST_F(AdcTest, AQuotaProjectIsStrippedAndChecked) {
   for (int i = 0; i < 2; ++i) transport_.Answer("oauth2", MakeResponse(200, kToken));
   Json fields = AuthorizedUserFields();
