@@ -93,6 +93,11 @@ void Judge::CheckFile(const std::string& id, const Json& file, const Run& run, i
 }
 
 void Judge::Stored(const std::string& key, int64_t generation) {
+  // A late request of an earlier attempt may take a place that its worker has cleared.
+  if (generation == 0) {
+    stored_.erase(key);
+    return;
+  }
   note_(absl::StrCat("Cloud Storage: ", key, " by ", ToString(author_)));
   Delivered& object = stored_[key];
   const std::string start = absl::StrCat(kBucket, "/out%2F");

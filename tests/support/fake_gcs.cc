@@ -148,6 +148,7 @@ HttpResponse FakeGcs::Read(const HttpRequest& request, const std::string& key,
     const std::string expected = Parameter(query, "ifGenerationMatch");
     if (!expected.empty() && Number(expected) != found->second.generation) return Answer(412);
     objects_.erase(found);
+    if (on_store_) on_store_(key, 0);
     return Answer(204);
   }
   if (Parameter(query, "alt") == "media") return Media(request, found->second);
