@@ -41,7 +41,7 @@ std::string PositionOf(absl::string_view text, size_t offset) {
   return absl::StrCat("line ", line, ", column ", column);
 }
 
-// Of a value that is read with ParseJsonWithList. Small objects take some 500 MB in memory.
+// Limit for ParseJsonWithList. That many small objects take about 500 MB of memory.
 constexpr size_t kMaxValues = 4'000'000;
 
 using TakeElement = absl::FunctionRef<void(const Json& element)>;

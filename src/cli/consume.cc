@@ -225,8 +225,8 @@ class Worker {
     const StopDeadline hung_stop(stop_, [this, &queue, hand_back] {
       return std::vector{HandBackIfHung(StopTimeOf(options_), queue, hand_back)};
     });
-    // Google takes a preempted VM away after 30 s, whatever --stopWithin says, also if a signal was
-    // first.
+    // Google ends a preempted VM after 30 s, even with a longer --stopWithin, and even if a signal
+    // came first.
     const StopDeadline preemption(preempted_, [this, &queue, hand_back] {
       const StopTime time{std::min(StopTimeOf(options_).within, kStopWithin)};
       std::vector<StopStep> steps = StepsOfStop(time);

@@ -60,8 +60,8 @@ class DefaultTokenSource : public TokenSource {
   std::unique_ptr<const Found> found_ ABSL_GUARDED_BY(mutex_);  // never changed once it is set
 };
 
-// The project that GOOGLE_CLOUD_QUOTA_PROJECT names; empty: none. InvalidArgument if that can be no
-// project's name.
+// The project that GOOGLE_CLOUD_QUOTA_PROJECT names; empty: none. InvalidArgument if the value is
+// not a valid project name.
 absl::StatusOr<std::string> QuotaProjectOf(const Environment& environment);
 
 // The project: `flag` if it is given; else the first of GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT,

@@ -80,8 +80,8 @@ std::string DescribeRight(const std::string& bucket, GcsRight right);
 // MarkMissingPermission (base/permission.h). A refusal for retention stays as it is.
 absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& bucket, GcsRight right);
 
-// True for a refusal that only an upload over an existing object meets: the account may not delete
-// it, or nobody may.
+// True for a refusal to replace an existing object, where a new object would be accepted: the
+// account may not delete it, or a retention policy or hold keeps it.
 bool TellsOfOldObject(const absl::Status& refusal);
 
 }  // namespace sparkles

@@ -46,7 +46,7 @@ absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& c
     const std::string* const location =
         response.ok() ? response->headers.Find("Location") : nullptr;
     if (location != nullptr) session = *location;
-    // Another object would be taken; the upload itself says what becomes of this one.
+    // A new object would be accepted; the upload itself reports what happens to this one.
     return TellsOfOldObject(response.status()) ? absl::OkStatus() : response.status();
   });
   if (absl::IsCancelled(status)) return status;

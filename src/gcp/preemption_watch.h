@@ -17,8 +17,8 @@ namespace sparkles {
 // metadata server, or it has no such value, nothing is watched.
 class PreemptionWatch {
  public:
-  // Borrows all. Looks once before it returns: a VM that is on its way out must claim nothing. That
-  // look ends with `stop`.
+  // Borrows all. Checks once before it returns, since a preempted VM must not claim a task. `stop`
+  // ends that check.
   PreemptionWatch(MetadataServer& metadata, Clock& clock, const CancelToken& stop,
                   CancelToken& preempted, Log log);
   // Ends a question that is under way.
