@@ -54,10 +54,11 @@ TEST_F(TaskRunPlacesTest, HeldLogIsOnlyAWarning) {
 TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
   Refuse(StoreMethod::kUpload, kStdout, MarkOldObjectKept(absl::PermissionDeniedError("no right")));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
-  ASSERT_THAT(Result().at("skipped"), SizeIs(1));
-  EXPECT_EQ(Result().at("skipped").at(0).at("src"), "stdout.txt");
-  EXPECT_EQ(Result().at("skipped").at(0).at("reason"), "no right");
-  for (const Json& file : Result().at("files")) EXPECT_NE(file.at("src"), "stdout.txt");
+  const Json result = Result();
+  ASSERT_THAT(result.at("skipped"), SizeIs(1));
+  EXPECT_EQ(result.at("skipped").at(0).at("src"), "stdout.txt");
+  EXPECT_EQ(result.at("skipped").at(0).at("reason"), "no right");
+  for (const Json& file : result.at("files")) EXPECT_NE(file.at("src"), "stdout.txt");
 }
 
 TEST_F(TaskRunPlacesTest, KeptOldResultFailsTheTask) {
