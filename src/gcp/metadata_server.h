@@ -45,9 +45,11 @@ struct VmIdentity {
 
 // Thread-safe. Never goes through a proxy.
 //
-// Errors: NotFound if the server has no such value; Unavailable, transient, if it does not answer,
-// or somebody else does, though it must be there (after `patience`); FailedPrecondition if
-// this is not a VM of Google (then found out within a second, once, and remembered).
+// Errors:
+//   NotFound            the server has no such value
+//   Unavailable         transient: on a VM of Google the server has not answered for `patience`, or
+//                       another server has answered in its place
+//   FailedPrecondition  this is no VM of Google; found out once, within a second, and remembered
 class MetadataServer {
  public:
   // A VM or a pod may refuse connections in its first seconds.
