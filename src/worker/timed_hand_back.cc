@@ -5,9 +5,9 @@
 #include <system_error>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/thread.h"
+#include "process/monotonic.h"
 
 namespace sparkles {
 namespace {
@@ -38,12 +38,12 @@ absl::Status TimedHandBack::HandBack(const Claim& claim, const std::string& reas
     busy_ = false;
     return absl::UnavailableError(error.what());
   }
-  SystemClock clock;
-  const absl::Time deadline = clock.Now() + limit;
+  // A wall clock that is set back must not lengthen a stop.
+  const absl::Duration deadline = MonotonicNow() + limit;
   State& shared = *state;
   MutexLock lock(shared.mutex);
-  while (!shared.status && clock.Now() < deadline) {
-    shared.ended.WaitFor(shared.mutex, deadline - clock.Now());
+  while (!shared.status && MonotonicNow() < deadline) {
+    shared.ended.WaitFor(shared.mutex, deadline - MonotonicNow());
   }
   return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
 }
