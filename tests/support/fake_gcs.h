@@ -21,8 +21,8 @@ class FakeGcs : public HttpTransport {
  public:
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
 
-  // Told of each object that a request has stored, with its new generation, or removed, with 0. Set
-  // it while nobody sends; called with a lock held.
+  // Called, with a lock held, for each object that a request has stored (with its new generation)
+  // or removed (with 0). Set it before the first request.
   using OnStore = std::function<void(const std::string& key, int64_t generation)>;
   void SetOnStore(OnStore on_store) { on_store_ = std::move(on_store); }
 
