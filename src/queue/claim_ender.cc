@@ -43,6 +43,9 @@ void Apply(const Outcome& outcome, absl::Time now, TaskEntity& task) {
   }
 }
 
+// Of a pending task that a claim could replace.
+constexpr char kWithdrawnReason[] = "abandoned: a worker ended before its claim was made";
+
 absl::Status Lost(const std::string& id, absl::string_view why) {
   return absl::AbortedError(absl::StrCat(id, ": ", why));
 }
@@ -107,7 +110,11 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
     if (relation == Relation::kOther || (relation == Relation::kReplaceable && !revoke)) {
       return Known(Lost(id, target.task ? "another client or worker changed it" : "deleted"));
     }
-    Apply(outcome, now, target.task->task);
+    if (relation == Relation::kReplaceable) {
+      target.task->task.HandBack(kWithdrawnReason, now);
+    } else {
+      Apply(outcome, now, target.task->task);
+    }
     const auto version =
         context_.client.Update(target.task->task.entity(), target.task->stored_version);
     if (version.ok() && *version) {

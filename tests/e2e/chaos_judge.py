@@ -38,6 +38,8 @@ CAUSES = {
     "the worker is to stop after this task": signal.SIGUSR1,
     ABANDONED: ABANDONED,
 }
+# The next worker, or one that must stop, so keeps a delayed claim from being made.
+WITHDRAWN = "abandoned: a worker ended before its claim was made"
 REACTION = 5.0  # seconds: what was done takes effect, on a busy machine
 
 
@@ -102,7 +104,7 @@ def problems_of_resets(lines, pasts, resets):
     for step, line in enumerate(lines, 1):
         if line["status"] == "claimed":
             claim = line
-        if line["status"] != "reset":
+        if line["status"] != "reset" or line.get("failure_reason") == WITHDRAWN:
             continue
         reason = line.get("failure_reason")
         if not reason:
@@ -123,7 +125,8 @@ def problems_of_history(lines, version, owners):
     last = None
     for step, line in enumerate(lines, 1):
         status = line["status"]
-        if status not in FOLLOWS.get(last, ()):
+        withdrawn = line.get("failure_reason") == WITHDRAWN and last in ("pending", "reset")
+        if status not in FOLLOWS.get(last, ()) and not (status == "reset" and withdrawn):
             yield f"step {step} is {status} after {last}: {story}"
         if not set(line) <= {"timestamp", "status", "owner", "failure_reason"}:
             yield f"step {step} is {line}"

@@ -119,6 +119,16 @@ class Histories(JudgeTest):
     def test_correct_history_passes(self):
         self.assertEqual(self.story.problems(), [])
 
+    def test_withdrawn_claim_passes(self):
+        self.story.lines.insert(1, entry(1.5, "reset", failure_reason=chaos_judge.WITHDRAWN))
+        self.story.task["version"] += 1
+        self.assertEqual(self.story.problems(), [])
+
+    def test_other_reset_of_pending_task_is_condemned(self):
+        self.story.lines.insert(1, entry(1.5, "reset", failure_reason="abandoned: dead"))
+        self.story.task["version"] += 1
+        self.assertNotEqual(self.story.problems(), [])
+
     def test_second_claim_without_reset_is_condemned(self):
         del self.story.lines[2]
         self.assert_broken("step 3 is claimed after claimed")
