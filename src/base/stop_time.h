@@ -1,6 +1,8 @@
 // Divides the time of a stop (--stopWithin) among its steps.
 #pragma once
 
+#include <algorithm>
+
 #include "absl/time/time.h"
 
 namespace sparkles {
@@ -10,6 +12,9 @@ inline constexpr absl::Duration kStopWithin = absl::Seconds(20);
 
 struct StopTime {
   absl::Duration within = kStopWithin;  // from the request to the end of the process
+
+  // Google ends a preempted VM after 30 s, even if --stopWithin is longer.
+  StopTime OnPreemption() const { return {std::min(within, kStopWithin)}; }
 
   // Counted from the request.
   absl::Duration hurry() const { return within * 0.5; }      // the command gets KILL

@@ -40,11 +40,15 @@ struct ExecutorOptions {
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
-class Executor {
- public:
-  // Borrows everything but the options. Used by one thread.
-  Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner, ObjectStore& store,
-           ContentCache& cache, Log log);
+// What all tasks of a worker run with. Borrows all but the options and the log. Used by one thread.
+struct Executor {
+  const ExecutorOptions options;
+  Clock& clock;
+  ProcessRunner& runner;
+  ObjectStore& store;
+  ContentCache& cache;
+  const Log log;
+  OomWatch oom{options.proc_root};
 
   // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
@@ -54,15 +58,6 @@ class Executor {
   // cancel `cancel`.
   Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,
                   ConfirmClaim confirm_claim);
-
- private:
-  const ExecutorOptions options_;
-  Clock& clock_;
-  ProcessRunner& runner_;
-  ObjectStore& store_;
-  ContentCache& cache_;
-  const Log log_;
-  OomWatch oom_;
 };
 
 }  // namespace sparkles

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -23,33 +22,18 @@
 #include "executor/command_environment.h"
 #include "executor/login_environment.h"
 #include "executor/output_finder.h"
+#include "executor/result_places.h"
 #include "executor/script_output.h"
+#include "executor/spec_reader.h"
 #include "process/machine_stats.h"
-#include "process/monotonic.h"
 #include "process/wait_status.h"
 #include "storage/content_type.h"
 
 namespace sparkles {
 namespace {
 
-constexpr char kShell[] = "/bin/sh";
 // Limit for the log line about unmatched patterns; result.json has all of them.
 constexpr size_t kMaxUnmatchedBytes = 1000;
-
-// A stop that goes to all processes (systemd, Slurm, SGE, a console) may end the command before the
-// worker has read its own signal. The task must then be handed back, not completed.
-constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
-// systemd (OOMPolicy=stop) stops a service within milliseconds of a kill for lack of memory. The
-// worker sees the kill when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
-constexpr absl::Duration kOomStopLag = absl::Seconds(2);
-// The exit codes of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
-constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
-
-bool EndedLikeAStop(int wait_status) {
-  const std::string code = ExitCodeText(wait_status);
-  return std::find(kExitCodesOfStops.begin(), kExitCodesOfStops.end(), code) !=
-         kExitCodesOfStops.end();
-}
 
 absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& patterns) {
   std::vector<Glob> globs;
@@ -60,44 +44,51 @@ absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& pat
   return globs;
 }
 
+// A process that still runs may still change the outputs.
+absl::Status CheckNothingSurvives(const CommandExit& exit) {
+  if (!exit.survivors) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "processes that it started still run after SIGKILL: they fork without end, "
+      "belong to another user, or wait for a disk or server; no output is delivered");
+}
+
 }  // namespace
 
-TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
-                 const CancelToken& cancel)
-    : context_(context),
+TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const CancelToken& cancel,
+                 ConfirmClaim confirm_claim)
+    : executor_(executor),
       task_(task),
       attempt_(attempt),
       cancel_(cancel),
-      stager_(context.store, context.cache, context.clock, context.options.transfers,
-              context.options.alive),
-      uploader_(context.store, context.clock, context.options.transfers),
-      environment_(TaskEnvironment(context.options.environment, task, attempt)),
-      began_(MonotonicNow()) {}
+      confirm_claim_(confirm_claim),
+      log_(executor.log.WithTask(task.id)),
+      stager_(executor.store, executor.cache, executor.clock, executor.options.transfers,
+              executor.options.alive),
+      uploader_(executor.store, executor.clock, executor.options.transfers) {}
 
 Outcome TaskRun::Run() {
-  context_.oom.Begin();
-  // What a broken spec cannot tell, the queue may know.
-  spec_.command_result_url = task_.command_result_url;
-  spec_.stdout_url = task_.log_url;
+  executor_.oom.Begin();
   absl::Status status = MakeFolder();
-  if (status.ok()) status = ReadSpec();
-  if (status.ok()) status = CheckPlaces();
+  if (status.ok()) status = TakeSpec();
+  if (status.ok()) {
+    status = CheckResultPlaces(spec_, attempt_, executor_.store, cancel_, log_);
+  }
   if (status.ok()) status = Prepare();
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
   if (status.ok()) status = DeliverOutputs();
-  stager_.DropChanged(inputs_, cancel_, context_.log);
+  stager_.DropChanged(inputs_, cancel_, log_);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered =
       !status.ok() && result_.run.has_value() && !cancel_.cancelled() && !timed_out_;
   Outcome outcome = status.ok() ? Complete() : EndEarly(status);
   if (folder_ &&
-      (context_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
+      (executor_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
     if (const absl::Status kept = folder_->Keep(); kept.ok()) {
-      context_.log.Info("the task folder is kept: ", folder_->path());
+      log_.Info("the task folder is kept: ", folder_->path());
     } else {
-      context_.log.Warning("the task folder cannot be kept: ", kept.message());
+      log_.Warning("the task folder cannot be kept: ", kept.message());
     }
   } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
     // A big folder may take longer than the worker still has.
@@ -109,15 +100,27 @@ Outcome TaskRun::Run() {
 }
 
 absl::Status TaskRun::MakeFolder() {
-  ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir, context_.log,
-                                                       context_.options.alive));
+  ASSIGN_OR_RETURN(TaskFolder folder,
+                   TaskFolder::Make(executor_.options.tasks_dir, log_, executor_.options.alive));
   folder_.emplace(std::move(folder));
-  environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
-  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment_);
+  std::vector<std::string> environment =
+      TaskEnvironment(executor_.options.environment, task_, attempt_);
+  environment.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
+  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment);
+  shell_.emplace(executor_, std::move(environment), cancel_);
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
-  log_.emplace(std::move(log));
-  if (context_.options.on_log) context_.options.on_log(task_.id, log_->path());
+  task_log_.emplace(std::move(log));
+  if (executor_.options.on_log) executor_.options.on_log(task_.id, task_log_->path());
   return absl::OkStatus();
+}
+
+absl::Status TaskRun::TakeSpec() {
+  ResolvedSpec resolved = ReadSpec(task_, executor_.store, cancel_);
+  spec_ = std::move(resolved.spec);
+  for (const std::string& warning : spec_.warnings) log_.Warning(warning);
+  result_.command = spec_.command;
+  result_.parameters = spec_.parameters;
+  return resolved.status;
 }
 
 absl::Status TaskRun::Prepare() {
@@ -131,37 +134,9 @@ absl::Status TaskRun::Prepare() {
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
   AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
-  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, context_.log));
+  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, log_));
   AddToLog("download complete.");
   return absl::OkStatus();
-}
-
-absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const std::string& folder,
-                                              int output_fd) {
-  const Command command{.argv = {kShell, "-c", script},
-                        .environment = environment_,
-                        .folder = folder,
-                        .output_fd = output_fd,
-                        .grace = context_.options.grace,
-                        .time_limit = context_.options.time_limit,
-                        .core_dumps = context_.options.core_dumps,
-                        .while_waiting = [this] { Watch(); },
-                        .waiting_interval = context_.options.alive_interval,
-                        .stop_time = context_.options.stop_time};
-  context_.oom.Begin();
-  auto exit = context_.runner.Run(command, cancel_);
-  oom_kills_ = context_.oom.End();
-  if (oom_kills_.in_group > 0) last_oom_kills_ = oom_kills_;
-  if (exit.ok()) {
-    if (EndedLikeAStop(exit->wait_status)) context_.clock.Sleep(kSignalLag, cancel_);
-    return exit;
-  }
-  // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
-  // long as the folder and the words are fine.
-  if (absl::IsFailedPrecondition(exit.status()) || absl::IsInvalidArgument(exit.status())) {
-    return exit;
-  }
-  return MachineFault(exit.status());
 }
 
 absl::Status TaskRun::RunScript(absl::string_view name, const std::string& script) {
@@ -170,17 +145,17 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   auto output = folder_->CreateLog(absl::StrCat(name, ".txt"));
   if (!output.ok() && result_.run.has_value()) {
     // What the command did to its disk (no space, no more files) is not the machine's fault.
-    context_.log.Warning(name, ": what it prints is lost: ", output.status().message());
+    log_.Warning(name, ": what it prints is lost: ", output.status().message());
     output = OpenFile("/dev/null", O_RDWR);
   }
   if (!output.ok()) return Annotate(output.status(), name);
-  auto exit = RunShell(script, folder_->work(), output->get());
+  auto exit = shell_->Run(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
   // Read from the descriptor: the script may have put a FIFO at the path.
-  LogScriptOutput(context_.log, name, output->get());
+  LogScriptOutput(log_, name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
-  if (exit->timed_out) context_.log.Warning(name, ": ", TimeLimitReason());
-  if (code != "0") context_.log.Warning(name, " ended with ", code, "; the task goes on");
+  if (exit->timed_out) log_.Warning(name, ": ", TimeLimitReason());
+  if (code != "0") log_.Warning(name, " ended with ", code, "; the task goes on");
   RETURN_IF_ERROR(CheckCancelled());
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), name));
   return folder_->CheckInPlace();
@@ -195,22 +170,22 @@ absl::Status TaskRun::RunCommand() {
   }
   absl::Status inside = CheckInside(folder_->work(), folder);
   if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
-  if (const auto& withheld = context_.options.withheld_variables; !withheld.empty()) {
+  if (const auto& withheld = executor_.options.withheld_variables; !withheld.empty()) {
     AddToLog(absl::StrCat("withheld from the environment: ", absl::StrJoin(withheld, " ")));
   }
-  context_.log.Info("running: ", CutText(spec_.command, 300));
+  log_.Info("running: ", CutText(spec_.command, 300));
   MachineSampler sampler(folder_->path());
-  auto exit = RunShell(spec_.command, folder, log_->fd());
+  auto exit = shell_->Run(spec_.command, folder, task_log_->fd());
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
-  machine.machine_type = context_.options.machine_type;
+  machine.machine_type = executor_.options.machine_type;
   std::optional<CauseOfDeath> cause;
   if (exit->wait_status != 0 || exit->timed_out) {
-    cause = FindCauseOfDeath(
-        *exit,
-        {.oom = oom_kills_, .least_free = machine.least_free, .cancelled = cancel_.cancelled()});
+    cause = FindCauseOfDeath(*exit, {.oom = shell_->oom_kills(),
+                                     .least_free = machine.least_free,
+                                     .cancelled = cancel_.cancelled()});
   }
-  if (cause) context_.log.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
+  if (cause) log_.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
   result_.run = CommandRun{ReturnCodeText(exit->wait_status),
                            exit->usage,
                            exit->start,
@@ -219,7 +194,7 @@ absl::Status TaskRun::RunCommand() {
                            std::move(cause)};
   exit_code_ = ExitCodeText(exit->wait_status);
   if (exit->leftovers > 0) {
-    context_.log.Info(exit->leftovers, " processes outlived the command and were ended");
+    log_.Info(exit->leftovers, " processes outlived the command and were ended");
   }
   RETURN_IF_ERROR(CheckCancelled());
   // What the command could not write, its exit code does not tell.
@@ -231,49 +206,41 @@ absl::Status TaskRun::RunCommand() {
   return folder_->CheckInPlace();
 }
 
-// A process that still runs may still change the outputs.
-absl::Status TaskRun::CheckNothingSurvives(const CommandExit& exit) const {
-  if (!exit.survivors) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "processes that it started still run after SIGKILL: they fork without end, "
-      "belong to another user, or wait for a disk or server; no output is delivered");
-}
-
 absl::Status TaskRun::TurnedReadOnly() const { return ErrnoError(EROFS, folder_->path()); }
 
 std::string TaskRun::TimeLimitReason() const {
   return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
-                      absl::FormatDuration(context_.options.time_limit), ") and was ended");
+                      absl::FormatDuration(executor_.options.time_limit), ") and was ended");
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, context_.log);
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, log_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
-  (void)context_.confirm_claim(Freshness::kRecent, cancel_);
+  (void)confirm_claim_(Freshness::kRecent, cancel_);
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
   ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, [this] {
-                     if (context_.options.alive) context_.options.alive();
+                     if (executor_.options.alive) executor_.options.alive();
                      return CheckCancelled();
                    }));
   ReportUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
-  if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
+  if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && task_log_->Replaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
   }
   std::erase_if(outputs.files, [&](const std::string& path) {
     return is_log(path) || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });
-  const absl::Status placed = LeaveOutMisplaced(outputs.files);
+  // The other outputs are delivered, but the task fails.
+  const absl::Status placed = RemoveMisplaced(spec_, outputs.files);
   result_.skipped = std::move(outputs.skipped);
-  absl::Status uploaded =
-      uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
-                       {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs(cancel_)},
-                       context_.log, result_);
+  absl::Status uploaded = uploader_.Upload(
+      folder_->work(), outputs.files, spec_.upload_url,
+      {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs(cancel_)}, log_, result_);
   for (const SkippedFile& skipped : result_.skipped) {
-    context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
+    log_.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
   uploaded.Update(placed);
   return uploaded;
@@ -290,36 +257,20 @@ void TaskRun::ReportUnmatched(const std::vector<size_t>& unmatched) {
   const std::string line =
       CutText(absl::StrCat("no output matches ", absl::StrJoin(quoted, ", ")), kMaxUnmatchedBytes);
   AddToLog(line);
-  context_.log.Warning(line);
-}
-
-// Removes outputs that the log or result.json would replace, or that keep them from being written.
-// The other outputs are delivered, but the task fails.
-absl::Status TaskRun::LeaveOutMisplaced(std::vector<std::string>& outputs) const {
-  const std::string log_url = CanonicalUrl(spec_.stdout_url);
-  const std::string result_url = CanonicalUrl(spec_.command_result_url);
-  absl::Status status;
-  std::erase_if(outputs, [&](const std::string& output) {
-    const std::string url = CanonicalUrl(absl::StrCat(spec_.upload_url, "/", output));
-    if (!UrlsConflict(url, log_url) && !UrlsConflict(url, result_url)) return false;
-    status.Update(absl::FailedPreconditionError(
-        absl::StrCat("output ", PrintableText(output), ": its place ", PrintableText(url),
-                     " is needed for the task's own log or result.json")));
-    return true;
-  });
-  return status;
+  log_.Warning(line);
 }
 
 void TaskRun::AddToLog(absl::string_view line) {
-  const absl::Status added = log_->AddLine(line);
+  const absl::Status added = task_log_->AddLine(line);
   if (added.ok()) return;
-  context_.log.Warning("a line is missing in the task's log: ", added.message());
+  log_.Warning("a line is missing in the task's log: ", added.message());
 }
 
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  const auto info = context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText));
+  const auto info =
+      executor_.store.Upload(task_log_->fd(), spec_.stdout_url, LateOptions(kPlainText));
   if (IsOldObjectKept(info.status())) {
     LeaveOutLog(info.status());
     return absl::OkStatus();
@@ -330,21 +281,27 @@ absl::Status TaskRun::DeliverLog() {
   return absl::OkStatus();
 }
 
+void TaskRun::LeaveOutLog(const absl::Status& why) {
+  if (std::exchange(log_left_out_, true)) return;
+  log_.Warning("the log is not delivered, and an older log stays: ", why.message());
+  result_.skipped.push_back({kTaskLogName, std::string(why.message())});
+}
+
 absl::Status TaskRun::DeliverResult() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.command_result_url.empty()) return absl::OkStatus();
   std::sort(result_.files.begin(), result_.files.end(),
             [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
   // The outputs must be on disk before the list of them is, and the list before the state.
-  RETURN_IF_ERROR(context_.store.Flush());
-  auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
-                                         LateOptions(kJsonType));
+  RETURN_IF_ERROR(executor_.store.Flush());
+  auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
+                                          LateOptions(kJsonType));
   if (!info.ok()) return Annotate(info.status(), "result.json");
-  return context_.store.Flush();
+  return executor_.store.Flush();
 }
 
 TransferOptions TaskRun::LateOptions(const char* content_type) {
-  if (!late_) late_.emplace(cancel_, context_.options.stop_time.log_limit());
+  if (!late_) late_.emplace(cancel_, executor_.options.stop_time.log_limit());
   return {.on_bytes = {},
           .cancel = &late_->token(),
           .before_replacing = StillOurs(late_->token()),
@@ -353,7 +310,7 @@ TransferOptions TaskRun::LateOptions(const char* content_type) {
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.
 std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) const {
-  return [this, &transfer] { return context_.confirm_claim(Freshness::kNow, transfer); };
+  return [this, &transfer] { return confirm_claim_(Freshness::kNow, transfer); };
 }
 
 absl::Status TaskRun::CheckCancelled() const {
@@ -362,25 +319,10 @@ absl::Status TaskRun::CheckCancelled() const {
 }
 
 absl::Status TaskRun::CheckClaim() const {
-  if (!cancel_.cancelled()) (void)context_.confirm_claim(Freshness::kRecent, cancel_);
+  if (!cancel_.cancelled()) (void)confirm_claim_(Freshness::kRecent, cancel_);
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();
-}
-
-void TaskRun::Watch() {
-  if (context_.options.alive) context_.options.alive();
-  context_.oom.Look();
-  NoteStop();
-}
-
-void TaskRun::NoteStop() {
-  if (cancel_.kind() != CancelKind::kHandBack) return;
-  if (!stopped_at_) stopped_at_ = MonotonicNow();
-  const std::optional<absl::Duration> killed = context_.oom.last_kill();
-  // A kill during an earlier task does not count.
-  if (!killed || *killed < began_) return;
-  stopped_for_memory_ |= absl::AbsDuration(*stopped_at_ - *killed) <= kOomStopLag;
 }
 
 Outcome TaskRun::Complete() {
@@ -399,9 +341,10 @@ Outcome TaskRun::EndEarly(absl::Status status) {
       CutText(cancel_.cancelled() ? cancel_.reason() : std::string(status.message()),
               kMaxFailureReasonBytes);
   Outcome outcome;
-  NoteStop();
-  outcome.abandoned = stopped_for_memory_;
-  if (outcome.abandoned) reason = absl::StrCat(LackOfMemory(last_oom_kills_), "; then ", reason);
+  const std::optional<std::string> lack_of_memory =
+      shell_ ? shell_->LackOfMemoryAtStop() : std::nullopt;
+  outcome.abandoned = lack_of_memory.has_value();
+  if (lack_of_memory) reason = absl::StrCat(*lack_of_memory, "; then ", reason);
   outcome.failure_reason = reason;
   outcome.machine_fault = IsMachineFault(status) && !cancel_.cancelled();
   if (cancel_.kind() == CancelKind::kClaimLost) {
@@ -420,7 +363,7 @@ Outcome TaskRun::EndEarly(absl::Status status) {
   // Best effort: the reason for the early end counts, not what befalls the log. A command that even
   // KILL did not end has used up the time for it, and may be waiting for the very disk.
   const bool too_late = IsMachineFault(status) && cancel_.hurried();
-  if (log_ && !too_late) {
+  if (task_log_ && !too_late) {
     AddToLog(reason);
     (void)DeliverLog();
   }
@@ -442,7 +385,7 @@ Outcome TaskRun::Fail(const std::string& reason) {
     outcome.machine_fault = true;
     outcome.failure_reason = std::string(delivered.message());
   } else {
-    context_.log.Warning("the failure could not be written down in full: ", delivered.message());
+    log_.Warning("the failure could not be written down in full: ", delivered.message());
   }
   return outcome;
 }

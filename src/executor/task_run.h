@@ -10,53 +10,39 @@
 
 #include "base/cancel.h"
 #include "base/late_cancel.h"
+#include "base/log.h"
 #include "executor/executor.h"
 #include "executor/stager.h"
 #include "executor/task_folder.h"
 #include "executor/task_log.h"
+#include "executor/task_shell.h"
 #include "executor/uploader.h"
+#include "task/confirm_claim.h"
 #include "task/task_result.h"
 #include "task/task_spec.h"
 
 namespace sparkles {
 
-// What a run works with; all borrowed.
-struct RunContext {
-  const ExecutorOptions& options;
-  Clock& clock;
-  ProcessRunner& runner;
-  ObjectStore& store;
-  ContentCache& cache;
-  const Log& log;              // of this task
-  ConfirmClaim confirm_claim;  // see Executor::Execute
-  OomWatch& oom;
-};
-
 class TaskRun {
  public:
-  TaskRun(const RunContext& context, const Task& task, int attempt, const CancelToken& cancel);
+  // Borrows all. The parameters are those of Executor::Execute.
+  TaskRun(Executor& executor, const Task& task, int attempt, const CancelToken& cancel,
+          ConfirmClaim confirm_claim);
 
   // Call once.
   Outcome Run();
 
  private:
-  absl::Status ReadSpec();
-  absl::Status AcceptSpec(const std::string& text);
   absl::Status MakeFolder();
-  absl::Status CheckPlaces();
-  absl::Status CheckPlace(absl::string_view field, const std::string& url, bool replace);
+  absl::Status TakeSpec();
   absl::Status Prepare();
   absl::Status StageInputs();
   absl::Status RunScript(absl::string_view name, const std::string& script);
   absl::Status RunCommand();
   std::string TimeLimitReason() const;
   absl::Status TurnedReadOnly() const;
-  absl::Status CheckNothingSurvives(const CommandExit& exit) const;
-  absl::StatusOr<CommandExit> RunShell(const std::string& script, const std::string& folder,
-                                       int output_fd);
   absl::Status DeliverOutputs();
   void ReportUnmatched(const std::vector<size_t>& unmatched);
-  absl::Status LeaveOutMisplaced(std::vector<std::string>& outputs) const;
   // If the task has filled the disk, the line is lost; the outcome stays.
   void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
@@ -71,33 +57,26 @@ class TaskRun {
   // For what is delivered even when the task is to stop, unless it is not ours any more.
   absl::Status CheckClaim() const;
 
-  // Called while a command or script runs: looks for kills for lack of memory, and for a stop.
-  void Watch();
-  // Notes a request to stop, and whether it came within 2 s of such a kill.
-  void NoteStop();
   Outcome Complete();
   Outcome EndEarly(absl::Status status);
   Outcome Fail(const std::string& reason);
 
-  const RunContext context_;
+  Executor& executor_;
   const Task& task_;
   const int attempt_;  // counts from 1
   const CancelToken& cancel_;
+  const ConfirmClaim confirm_claim_;
+  const Log log_;  // the worker's, with the task's id
   Stager stager_;
   Uploader uploader_;
-  std::vector<std::string> environment_;
   TaskSpec spec_;
   TaskResult result_;
   std::optional<TaskFolder> folder_;
-  std::optional<TaskLog> log_;
+  std::optional<TaskLog> task_log_;
+  std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
-  bool timed_out_ = false;                    // the command, by its time limit
-  OomKills oom_kills_;                        // while the last command or script ran
-  OomKills last_oom_kills_;                   // of the last one with a kill in our control group
-  const absl::Duration began_;                // MonotonicNow
-  std::optional<absl::Duration> stopped_at_;  // MonotonicNow
-  bool stopped_for_memory_ = false;
+  bool timed_out_ = false;     // the command, by its time limit
   bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;
 };

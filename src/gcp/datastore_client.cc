@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "gcp/api_error.h"
-#include "gcp/json_text.h"
 #include "http/transient.h"
 
 namespace sparkles {

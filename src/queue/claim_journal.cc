@@ -1,7 +1,6 @@
 #include "queue/claim_journal.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -40,19 +41,19 @@ bool IsJournalName(absl::string_view name) {
          });
 }
 
-// The journal if nobody holds it and it is still there.
+// Opens the journal and locks it. Unavailable if another worker holds the journal, or it has lost
+// its name.
 absl::StatusOr<UniqueFd> TakeJournal(const std::string& path, int extra_flags) {
   // Whatever has the name: no symlink is followed, and a FIFO does not block.
   ASSIGN_OR_RETURN(UniqueFd fd,
                    OpenFile(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | extra_flags, 0600));
-  struct stat info;
-  const bool locked = flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
-  if (!locked && errno != EWOULDBLOCK) {
-    const absl::Status error = ErrnoError(errno, absl::StrCat(path, ": cannot be locked"));
+  const absl::StatusOr<LockResult> lock = TryLockNamed(fd.get(), path);
+  if (!lock.ok()) {
     if ((extra_flags & O_EXCL) != 0) unlink(path.c_str());
-    return error;
+    return lock.status();
   }
-  if (!locked || fstat(fd.get(), &info) != 0 || info.st_nlink == 0 || !S_ISREG(info.st_mode)) {
+  struct stat info;
+  if (*lock != LockResult::kTaken || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return absl::UnavailableError(absl::StrCat(path, ": in use"));
   }
   return fd;
@@ -70,36 +71,26 @@ std::string LineOf(absl::string_view event, const JournalEntry& entry) {
   return absl::StrCat(DumpJson(json), "\n");
 }
 
-std::optional<std::string> TextIn(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_string()) return std::nullopt;
-  return found->get<std::string>();
-}
-
-std::optional<int64_t> NumberIn(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) return std::nullopt;
-  return found->get<int64_t>();
-}
-
-// The event and what it is about.
+// The event of a line, and its claim; nullopt if a field is missing or empty.
 std::optional<std::pair<std::string, JournalEntry>> ParseLine(absl::string_view line) {
   const absl::StatusOr<Json> json = ParseJson(line);
-  if (!json.ok() || !json->is_object()) return std::nullopt;
-  const auto event = TextIn(*json, "event");
-  const auto project = TextIn(*json, "project");
-  const auto cluster = TextIn(*json, "cluster");
-  const auto task_id = TextIn(*json, "task_id");
-  const auto owner = TextIn(*json, "owner");
-  const auto version = NumberIn(*json, "version");
-  const auto claimed_at = NumberIn(*json, "claimed_at_us");
-  if (!event || !project || !cluster || !task_id || !owner || !version || !claimed_at ||
-      task_id->empty()) {
+  if (!json.ok()) return std::nullopt;
+  const auto version = JsonInteger(*json, "version");
+  const auto claimed_at = JsonInteger(*json, "claimed_at_us");
+  if (!version || !claimed_at) return std::nullopt;
+  std::string event = JsonText(*json, "event");
+  JournalEntry entry{.project = JsonText(*json, "project"),
+                     .cluster = JsonText(*json, "cluster"),
+                     .task_id = JsonText(*json, "task_id"),
+                     .owner = JsonText(*json, "owner"),
+                     .version = *version,
+                     .claimed_at = absl::FromUnixMicros(*claimed_at),
+                     .memory_mark = JsonText(*json, "memory_mark")};
+  if (event.empty() || entry.project.empty() || entry.cluster.empty() || entry.task_id.empty() ||
+      entry.owner.empty()) {
     return std::nullopt;
   }
-  return std::pair(*event, JournalEntry{*project, *cluster, *task_id, *owner, *version,
-                                        absl::FromUnixMicros(*claimed_at),
-                                        TextIn(*json, "memory_mark").value_or("")});
+  return std::pair(std::move(event), std::move(entry));
 }
 
 // The last kMaxBytesRead of a file.
@@ -110,9 +101,9 @@ absl::StatusOr<std::string> ReadEnd(int fd, const std::string& path) {
   std::string text(static_cast<size_t>(info.st_size - start), '\0');
   size_t got = 0;
   while (got < text.size()) {
-    const ssize_t count =
-        pread(fd, text.data() + got, text.size() - got, start + static_cast<off_t>(got));
-    if (count < 0 && errno == EINTR) continue;
+    const ssize_t count = Uninterrupted([&] {
+      return pread(fd, text.data() + got, text.size() - got, start + static_cast<off_t>(got));
+    });
     if (count < 0) return ErrnoError(errno, path);
     if (count == 0) break;
     got += static_cast<size_t>(count);
@@ -176,12 +167,7 @@ absl::Status ClaimJournal::WriteAnew() {
   return status;
 }
 
-bool ClaimJournal::IsInPlace() const {
-  struct stat ours;
-  struct stat there;
-  return fd_.valid() && fstat(fd_.get(), &ours) == 0 && lstat(path_.c_str(), &there) == 0 &&
-         there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
-}
+bool ClaimJournal::IsInPlace() const { return fd_.valid() && IsNamed(fd_.get(), path_); }
 
 // A task may have cleared tasksDir, of which it is told, or have put another file in our place.
 absl::Status ClaimJournal::MakeAgainIfRemoved() {

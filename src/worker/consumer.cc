@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/backoff.h"
 #include "base/status.h"
 #include "worker/claim_watch.h"
 
@@ -61,11 +62,11 @@ Consumer::End Consumer::Run(Execute execute) {
 void Consumer::SettleLastClaim() {
   const std::string reason =
       no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
-  const absl::Status settled = TryPatiently(
-      [&] { return queue_.SettleLastClaim(reason); },
-      [this](int, const absl::Status& error) {
-        log_.Warning("cannot settle whether a task is claimed: ", error.message());
-      });
+  const absl::Status settled =
+      TryPatiently([&] { return queue_.SettleLastClaim(reason); },
+                   [this](int, const absl::Status& error) {
+                     log_.Warning("cannot settle whether a task is claimed: ", error.message());
+                   });
   TellOfEnds();
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
 }
@@ -73,13 +74,13 @@ void Consumer::SettleLastClaim() {
 Consumer::End Consumer::WorkToTheEnd(Execute execute) {
   absl::Time idle_since = clock_.Now();
   bool first_look = true;
-  absl::Duration retry = kFirstRetry;
+  Backoff backoff(kFirstRetry, kLongestRetry, 0.5);
   absl::Time unfit_since = absl::InfiniteFuture();
   absl::Time trouble_since = absl::InfiniteFuture();
   while (!no_more().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
     if (no_more().cancelled()) break;
-    const Step step = ClaimAndRun(execute);
+    const Round round = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (refusals_in_a_row_ >= kMaxRefusals) {
       log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
@@ -87,35 +88,34 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
                  ": no more tasks are claimed; grant the role and start again");
       return End::kMachineUnfit;
     }
-    if (step == Step::kBroken) return End::kQueueBroken;
+    if (round == Round::kBroken) return End::kQueueBroken;
     const absl::Time now = clock_.Now();
-    if (step != Step::kContended) {  // which says nothing about either
-      unfit_since = step == Step::kUnfit ? std::min(unfit_since, now) : absl::InfiniteFuture();
+    if (round != Round::kContended) {  // which says nothing about either
+      unfit_since = round == Round::kUnfit ? std::min(unfit_since, now) : absl::InfiniteFuture();
       trouble_since =
-          step == Step::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
+          round == Round::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
     }
-    if (step == Step::kUnfit && now - unfit_since >= kUnfitPatience) {
+    if (round == Round::kUnfit && now - unfit_since >= kUnfitPatience) {
       log_.Error("this machine has not been able to claim a task for ",
                  absl::FormatDuration(kUnfitPatience), ": it is given up");
       return End::kMachineUnfit;
     }
-    if (step == Step::kTrouble && !queue_.MoreMayCome() &&
+    if (round == Round::kTrouble && !queue_.MoreMayCome() &&
         now - trouble_since >= kPatienceWithFile) {
       log_.Error("the tasks file or its state could not be used for ",
                  absl::FormatDuration(kPatienceWithFile), ": the worker ends");
       return End::kQueueBroken;
     }
-    if (step == Step::kTrouble || step == Step::kUnfit) {
-      clock_.Sleep(Jitter(retry, 0.5), no_more());
-      retry = std::min(retry * 2, kLongestRetry);
+    if (round == Round::kTrouble || round == Round::kUnfit) {
+      clock_.Sleep(backoff.Next(), no_more());
       idle_since = clock_.Now();
       continue;  // an outage at the start does not use up the second first look
     }
-    retry = kFirstRetry;
-    if (step == Step::kWorked) {
+    backoff.Reset();
+    if (round == Round::kWorked) {
       // From the end of the task, not from its claim: a long one must not use up the lingering.
       idle_since = clock_.Now();
-    } else if (step == Step::kContended) {
+    } else if (round == Round::kContended) {
       idle_since = clock_.Now();
       clock_.Sleep(Jitter(kPollInterval, 0), no_more());
     } else if (no_more().cancelled()) {
@@ -161,24 +161,24 @@ absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
   return wait * std::uniform_real_distribution<>(least, 1)(random_);
 }
 
-Consumer::Step Consumer::ClaimAndRun(Execute execute) {
+Consumer::Round Consumer::ClaimAndRun(Execute execute) {
   absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more());
   TellOfEnds();
   if (absl::IsAborted(claimed.status())) {
     log_.Debug(claimed.status().message());
-    return Step::kContended;
+    return Round::kContended;
   }
   if (IsBroken(claimed.status())) {
     log_.Error(claimed.status().message());
-    return Step::kBroken;
+    return Round::kBroken;
   }
   if (!claimed.ok()) {
     if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
-    return IsCannotWriteDown(claimed.status()) ? Step::kUnfit : Step::kTrouble;
+    return IsCannotWriteDown(claimed.status()) ? Round::kUnfit : Round::kTrouble;
   }
-  if (!claimed->has_value()) return Step::kIdle;
+  if (!claimed->has_value()) return Round::kIdle;
   const Claim& claim = **claimed;
   const Log log = log_.WithTask(claim.task.id);
   log.Info("claimed (attempt ", claim.attempt, ")");
@@ -197,7 +197,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
   } else {
     faults_in_a_row_ = 0;
   }
-  return Step::kWorked;
+  return Round::kWorked;
 }
 
 void Consumer::TellOfEnds() {
@@ -284,7 +284,8 @@ absl::Status Consumer::TryPatiently(
   const CancelToken never;  // a stop must not keep us from trying, only shorten the patience
   const absl::Time started = clock_.Now();
   absl::Time patient_until = started + options_.record_patience;
-  absl::Duration retry = kFirstRetry;
+  Backoff working_backoff(kFirstRetry, kLongestRetry, 0.5);
+  Backoff stopping_backoff(kFirstRetry, kLongestRetryWhenStopping, 0.5);
   bool stopping = false;
   for (int tries = 1;; ++tries) {
     const absl::Time tried = clock_.Now();
@@ -296,13 +297,11 @@ absl::Status Consumer::TryPatiently(
     if (stop_.cancelled() && !stopping) {
       stopping = true;
       patient_until = std::min(patient_until, tried + options_.stop_time.record_limit());
-      retry = kFirstRetry;
     }
-    const absl::Duration wait = Jitter(retry, 0.5);
+    const absl::Duration wait = (stopping ? stopping_backoff : working_backoff).Next();
     if (clock_.Now() + wait > patient_until) return status;
     failed(tries, status);
     clock_.Sleep(wait, stopping ? never : stop_);
-    retry = std::min(retry * 2, stopping ? kLongestRetryWhenStopping : kLongestRetry);
   }
 }
 

@@ -19,7 +19,8 @@
 namespace sparkles {
 
 struct ConsumerOptions {
-  absl::Duration linger;  // how long an empty queue is watched before the worker is done
+  // How long an empty queue is watched before the worker is done.
+  absl::Duration linger = absl::ZeroDuration();
   // How often the claim is looked after while its task runs; infinite: never.
   absl::Duration watch_period = absl::InfiniteDuration();
   // How long the end of a task is written again and again before it is given up.
@@ -63,14 +64,14 @@ class Consumer {
  private:
   // Cancelled when nothing more is to be claimed.
   const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
-  // kUnfit: trouble of this machine's.
-  enum class Step { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
+  // How a round of the loop ended. kUnfit: trouble of this machine's.
+  enum class Round { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
   End WorkToTheEnd(Execute execute);
   // Hands back what the last try to claim may have claimed without our knowledge.
   void SettleLastClaim();
   // False if this machine stays unfit.
   bool WaitUntilFit();
-  Step ClaimAndRun(Execute execute);
+  Round ClaimAndRun(Execute execute);
   // What the queue has recorded beside our claims.
   void TellOfEnds();
   bool IsBroken(const absl::Status& status) const;

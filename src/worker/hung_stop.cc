@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <optional>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
 #include "worker/end_alarm.h"
-#include "worker/stop_deadline.h"
 
 namespace sparkles {
 namespace {
@@ -39,6 +41,31 @@ void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string
     return MonotonicNow() - began < kDumpLimit;
   });
   _exit(exit_code);
+}
+
+HungStopGuard::HungStopGuard(WorkerStop& stop, const MeteredQueue& queue, TimedHandBack* hand_back,
+                             LogSink& sink)
+    : stop_(stop),
+      queue_(queue),
+      hand_back_(hand_back),
+      sink_(sink),
+      stopped_(stop.token(), [this] { return std::vector{HandBackStep(stop_.time())}; }),
+      // A preemption leaves less time, even if a signal came first.
+      preempted_(stop.preempted(), [this] {
+        const StopTime time = stop_.time().OnPreemption();
+        std::vector<StopStep> steps = stop_.StepsWithin(time);
+        steps.insert(steps.begin() + 1, HandBackStep(time));
+        return steps;
+      }) {}
+
+StopStep HungStopGuard::HandBackStep(const StopTime& time) const {
+  return {time.hand_back(), [this, time] {
+            const std::optional<Claim> claim = queue_.held_in_work();
+            if (!claim || hand_back_ == nullptr) return;
+            EndHungStop(*hand_back_, *claim,
+                        absl::StrCat(stop_.token().reason(), "; the worker hung"),
+                        time.end() - time.hand_back(), sink_, stop_.exit_code());
+          }};
 }
 
 }  // namespace sparkles

@@ -5,8 +5,12 @@
 
 #include "absl/time/time.h"
 #include "base/log.h"
+#include "base/stop_time.h"
+#include "queue/metered_queue.h"
 #include "queue/queue.h"
+#include "worker/stop_deadline.h"
 #include "worker/timed_hand_back.h"
+#include "worker/worker_stop.h"
 
 namespace sparkles {
 
@@ -14,5 +18,25 @@ namespace sparkles {
 // it also if the queue has not answered within `limit`. Returns only if the claim is lost.
 void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string& reason,
                  absl::Duration limit, LogSink& sink, int exit_code);
+
+// From construction to destruction: if the worker is stopped, and its main thread still has not
+// ended the claim that `queue` holds when StopTime::hand_back has passed, calls EndHungStop.
+class HungStopGuard {
+ public:
+  // Borrows all. `hand_back` is null if a claim ends with its worker; then only a preemption has an
+  // effect: it ends the process in the time of StopTime::OnPreemption.
+  HungStopGuard(WorkerStop& stop, const MeteredQueue& queue, TimedHandBack* hand_back,
+                LogSink& sink);
+
+ private:
+  StopStep HandBackStep(const StopTime& time) const;
+
+  WorkerStop& stop_;
+  const MeteredQueue& queue_;
+  TimedHandBack* const hand_back_;
+  LogSink& sink_;
+  const StopDeadline stopped_;
+  const StopDeadline preempted_;
+};
 
 }  // namespace sparkles

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 #include "http/transient.h"
 #include "queue/claim_journal.h"
 #include "tests/support/datastore_lab.h"

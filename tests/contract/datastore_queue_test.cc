@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 #include "http/transient.h"
 #include "tests/support/datastore_lab.h"
 #include "tests/support/emulator.h"

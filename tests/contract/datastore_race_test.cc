@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "base/mutex.h"
-#include "gcp/json_text.h"
 #include "queue/task_entity.h"
 #include "tests/support/datastore_lab.h"
 #include "tests/support/emulator.h"

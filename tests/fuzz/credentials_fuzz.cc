@@ -8,8 +8,8 @@
 
 #include "absl/strings/match.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "gcp/credentials_file.h"
-#include "gcp/json_text.h"
 #include "http/transport.h"
 #include "tests/fuzz/require.h"
 

@@ -8,7 +8,6 @@
 
 #include "base/json.h"
 #include "gcp/entity.h"
-#include "gcp/json_text.h"
 #include "queue/task_entity.h"
 #include "tests/fuzz/require.h"
 

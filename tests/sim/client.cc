@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 #include "queue/task_entity.h"
 #include "tests/sim/commands.h"
 #include "tests/sim/entities.h"

@@ -4,8 +4,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "gcp/entity.h"
-#include "gcp/json_text.h"
 
 namespace sparkles {
 namespace {

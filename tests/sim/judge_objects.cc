@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/crc32c.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 #include "tests/sim/entities.h"
 #include "tests/sim/judge.h"
 

@@ -91,7 +91,12 @@ bool RunWorker(World& world, Machine& machine) {
                        client, clock, log, journal.value().get());
   ContentCache cache(machine.folder + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
-  Executor executor(options, clock, runner, store, cache, log);
+  Executor executor{.options = options,
+                    .clock = clock,
+                    .runner = runner,
+                    .store = store,
+                    .cache = cache,
+                    .log = log};
   const bool patient = world.scheduler.Chance(0.7);
   const absl::Duration linger = absl::Seconds(world.scheduler.Random(world.calm() ? 20 : 60));
   Consumer consumer({.linger = linger,

@@ -47,7 +47,12 @@ Outcome ExecutorFixture::Run() {
         });
   }
   ContentCache cache(folder_ / "cache", store_, clock_);
-  Executor executor(options_, clock_, runner_, store_, cache, recorded_.log());
+  Executor executor{.options = options_,
+                    .clock = clock_,
+                    .runner = runner_,
+                    .store = store_,
+                    .cache = cache,
+                    .log = recorded_.log()};
   return executor.Execute(task_, /*attempt=*/2, cancel_,
                           [this](Freshness freshness, const CancelToken& cancel) {
                             return confirm_claim_(freshness, cancel);

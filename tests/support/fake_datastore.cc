@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 
 namespace sparkles {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "base/file.h"
-#include "gcp/json_text.h"
+#include "base/json.h"
 #include "http/transient.h"
 #include "queue/datastore_queue.h"
 #include "tests/support/datastore_lab.h"

@@ -1,0 +1,143 @@
+#include "cli/run_tasks.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/descriptors.h"
+#include "executor/command_environment.h"
+#include "executor/executor.h"
+#include "executor/space_guard.h"
+#include "gcp/environment.h"
+#include "monitor/health.h"
+#include "queue/metered_queue.h"
+#include "worker/hung_stop.h"
+#include "worker/stall_response.h"
+#include "worker/watchdog.h"
+
+extern char** environ;
+
+namespace sparkles {
+namespace {
+
+// Of one file on its way, between two folders or to a bucket.
+constexpr int kTransferDescriptors = 6;
+// Google Batch's first worker lingers for the next job.
+absl::Duration LingerOf(const ConsumeOptions& options) {
+  const bool first = ProcessEnvironment("BATCH_TASK_INDEX") == "0";
+  const int seconds = options.shutdown_after_seconds;
+  return absl::Seconds(first ? std::max(seconds, options.ft_shutdown_after_seconds) : seconds);
+}
+
+ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& source) {
+  const ConsumeOptions& options = worker.options;
+  ExecutorOptions executor;
+  // The command and the links into the cache are used from other folders: absolute paths only.
+  executor.tasks_dir = options.tasks_dir;
+  executor.keep_tasks = options.keep_tasks;
+  executor.transfers = CountWithinDescriptors(options.transfers, kTransferDescriptors);
+  executor.grace = absl::Seconds(options.grace_seconds);
+  executor.stop_time = worker.stop.time();
+  if (options.task_timeout_seconds > 0) {
+    executor.time_limit = absl::Seconds(options.task_timeout_seconds);
+  }
+  executor.core_dumps = options.core_dumps;
+  executor.machine_type = source.machine_type;
+  executor.alive = [&worker] { worker.vitals.heartbeat.Beat(); };
+  executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
+  executor.on_log = [&worker, monitor = source.monitor](const std::string& task,
+                                                        const std::string& path) {
+    const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
+    if (!shown.ok()) worker.log.WithTask(task).Warning("Monitor: ", shown.message());
+  };
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    variables.emplace_back(*variable);
+  }
+  CommandEnvironment environment = MakeCommandEnvironment(
+      variables, {.withhold = options.withhold_env, .pass = options.pass_env});
+  executor.environment = std::move(environment.variables);
+  executor.withheld_variables = std::move(environment.withheld);
+  return executor;
+}
+
+SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
+  return {.tasks_dir = worker.options.tasks_dir,
+          .cache_dir = worker.options.cache_dir,
+          .min_free_bytes = worker.options.min_free_bytes,
+          .cache_bytes = worker.options.cache_bytes,
+          .report = [&worker] {
+            worker.vitals.heartbeat.Beat();
+            const CancelToken& drain = worker.stop.drain();
+            return drain.cancelled() ? absl::CancelledError(drain.reason()) : absl::OkStatus();
+          }};
+}
+
+// For before a claim. A new task must not run beside processes of an earlier one.
+absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, SpaceGuard& space) {
+  if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
+  absl::Status fit = worker.left_behind.Check(worker.stop.drain());
+  if (fit.ok()) fit = worker.runner.EndSurvivors();
+  if (fit.ok()) fit = space.Check();
+  worker.vitals.machine_unfit = !fit.ok();
+  return fit;
+}
+
+Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& executor,
+                const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
+  source.before_task();
+  // A sibling that was killed may have left its command running beside this attempt.
+  if (claim.attempt > 1) worker.left_behind.End(cancel);
+  worker.vitals.task_running = true;
+  worker.cloud.storage_access().BeginTask();
+  Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+  worker.vitals.task_running = false;
+  if (outcome.machine_fault) worker.vitals.machine_faults.Add();
+  if (outcome.kind == Outcome::Kind::kClaimLost) worker.vitals.claim_lost.Add();
+  if (source.monitor != nullptr) source.monitor->End(claim.task.id);
+  return outcome;
+}
+
+}  // namespace
+
+absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
+  return absl::Minutes(options.watchdog_minutes);
+}
+
+int RunTasks(const WorkerParts& worker, const TaskSource& source) {
+  LogSink& sink = worker.log.sink();
+  MeteredQueue queue(source.queue, worker.clock, worker.vitals);
+  SystemClock watchdog_clock;
+  const absl::Duration period = WatchdogPeriod(worker.options);
+  const Watchdog watchdog(
+      period, watchdog_clock, worker.vitals,
+      RespondToStalls(period, [&queue] { return queue.held(); }, source.hand_back, sink));
+  const HungStopGuard hung_stop(worker.stop, queue, source.hand_back, sink);
+  worker.left_behind.End(worker.stop.token());
+  SpaceGuard space(SpaceOptionsOf(worker), worker.log);
+  Executor executor{.options = ExecutorOptionsOf(worker, source),
+                    .clock = worker.clock,
+                    .runner = worker.runner,
+                    .store = worker.store,
+                    .cache = worker.cache,
+                    .log = worker.log};
+  ConsumerOptions consumer_options = source.consumer;
+  consumer_options.linger = LingerOf(worker.options);
+  consumer_options.check_machine = [&] { return CheckMachine(worker, source.monitor, space); };
+  consumer_options.drain = &worker.stop.drain();
+  consumer_options.stop_time = worker.stop.time();
+  Consumer consumer(std::move(consumer_options), worker.clock, queue, worker.stop.token(),
+                    worker.log);
+  const Consumer::End end =
+      consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
+        return RunTask(worker, source, executor, claim, cancel, confirm_claim);
+      });
+  worker.log.Info(SummaryLine(worker.vitals));
+  if (end == Consumer::End::kQueueEmpty) worker.log.Info("no task is left");
+  if (end == Consumer::End::kDrained) worker.log.Info("drained: no more tasks are claimed");
+  // A stop leaves no time for this before the hand-back.
+  if (end == Consumer::End::kStopped) worker.left_behind.End(CancelToken());
+  return worker.stop.ExitCodeOf(end);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,60 @@
+// Runs the tasks of a queue: what `consume` does alike for a cluster and for a tasks file.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/vitals.h"
+#include "cli/cluster_monitor.h"
+#include "cli/commands.h"
+#include "cli/google_cloud.h"
+#include "executor/content_cache.h"
+#include "executor/left_behind.h"
+#include "process/posix_process_runner.h"
+#include "queue/queue.h"
+#include "storage/object_store.h"
+#include "worker/consumer.h"
+#include "worker/timed_hand_back.h"
+#include "worker/worker_stop.h"
+
+namespace sparkles {
+
+// What a worker has, whatever the kind of its queue; all borrowed.
+struct WorkerParts {
+  const ConsumeOptions& options;
+  PosixProcessRunner& runner;
+  GoogleCloud& cloud;
+  ObjectStore& store;
+  ContentCache& cache;
+  WorkerStop& stop;
+  LeftBehind& left_behind;
+  Clock& clock;
+  Vitals& vitals;
+  const Log& log;
+};
+
+// A queue and what comes with its kind; all borrowed.
+struct TaskSource {
+  Queue& queue;
+  // Null if a claim ends with its worker.
+  TimedHandBack* hand_back = nullptr;
+  // Null if the worker has no Monitor.
+  ClusterMonitor* monitor = nullptr;
+  // RunTasks sets what does not depend on the kind of the queue.
+  ConsumerOptions consumer = {};
+  std::string machine_type = "";
+  // Called before each task.
+  std::function<void()> before_task = [] {};
+};
+
+// Claims and runs tasks until none is left or the worker must end. Returns the exit code. Throws
+// std::system_error if the system refuses the watchdog's thread.
+int RunTasks(const WorkerParts& worker, const TaskSource& source);
+
+// How long the worker may be without a sign of life.
+absl::Duration WatchdogPeriod(const ConsumeOptions& options);
+
+}  // namespace sparkles

@@ -1,0 +1,23 @@
+#include "executor/left_behind.h"
+
+#include <utility>
+
+#include "executor/task_folder.h"
+
+namespace sparkles {
+
+LeftBehind::LeftBehind(std::string tasks_dir, std::function<void()> alive, const Log& log)
+    : tasks_dir_(std::move(tasks_dir)), alive_(std::move(alive)), log_(log) {}
+
+void LeftBehind::End(const CancelToken& cancel) {
+  processes_run_ = !RemoveStaleTaskFolders(tasks_dir_, cancel, log_, alive_);
+}
+
+absl::Status LeftBehind::Check(const CancelToken& cancel) {
+  if (processes_run_) End(cancel);
+  if (!processes_run_) return absl::OkStatus();
+  return absl::UnavailableError(
+      "processes of a killed worker still run; no task is claimed until they end");
+}
+
+}  // namespace sparkles

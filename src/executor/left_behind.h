@@ -1,0 +1,32 @@
+// What killed workers have left in the tasks directory: task folders, and processes that still run.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/cancel.h"
+#include "base/log.h"
+
+namespace sparkles {
+
+// Used by one thread.
+class LeftBehind {
+ public:
+  // `alive` is called for each entry that is removed.
+  LeftBehind(std::string tasks_dir, std::function<void()> alive, const Log& log);
+
+  // Ends the processes and removes the folders, until `cancel` is cancelled.
+  void End(const CancelToken& cancel);
+
+  // Unavailable if the last End left a process running, and another End does so, too.
+  absl::Status Check(const CancelToken& cancel);
+
+ private:
+  const std::string tasks_dir_;
+  const std::function<void()> alive_;
+  const Log log_;
+  bool processes_run_ = false;  // after the last End
+};
+
+}  // namespace sparkles

@@ -1,0 +1,50 @@
+// Runs the command and the scripts of one task, and watches what stops them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/cancel.h"
+#include "executor/executor.h"
+#include "process/oom_watch.h"
+#include "process/process_runner.h"
+
+namespace sparkles {
+
+// Used by one thread.
+class TaskShell {
+ public:
+  // Borrows `executor` and `cancel`. `environment`: "NAME=value".
+  TaskShell(Executor& executor, std::vector<std::string> environment, const CancelToken& cancel);
+
+  // Runs `script` in `folder`; its output goes to `output_fd`. An error if the shell cannot be run:
+  // FailedPrecondition and InvalidArgument are the task's, any other is a machine fault.
+  absl::StatusOr<CommandExit> Run(const std::string& script, const std::string& folder,
+                                  int output_fd);
+
+  // Kills for lack of memory during the last Run.
+  const OomKills& oom_kills() const { return oom_kills_; }
+
+  // Describes the lack of memory if the worker was asked to stop within 2 s of such a kill in its
+  // control group. Call it when the task ends early.
+  std::optional<std::string> LackOfMemoryAtStop();
+
+ private:
+  // Called while a command or script runs.
+  void Watch();
+  void NoteStop();
+
+  Executor& executor_;
+  const std::vector<std::string> environment_;
+  const CancelToken& cancel_;
+  OomKills oom_kills_;
+  OomKills last_oom_kills_;                   // of the last Run with a kill in our control group
+  const absl::Duration began_;                // MonotonicNow
+  std::optional<absl::Duration> stopped_at_;  // MonotonicNow
+  bool stopped_for_memory_ = false;
+};
+
+}  // namespace sparkles
