@@ -1,12 +1,16 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format \
+.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format \
         format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
 test: test-programs
 	@$(RUN_TESTS)
+
+# For each change: unit and contract tests, but none that needs the Datastore emulator.
+quick: $(UNIT_TESTS) $(CONTRACT_TESTS)
+	@$(RUN_TESTS) --quick
 
 # Runs the commands that the documents show.
 docs-test: build
