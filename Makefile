@@ -80,7 +80,7 @@ FLEET := $(BUILD)/bench_fleet
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
 
 .DEFAULT_GOAL := all
-.PHONY: all help build deps deps-check test-programs
+.PHONY: all help build deps deps-check deps-found deps-check-found test-programs
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
@@ -109,23 +109,31 @@ help:
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
 	@echo 'make bench        measure; never part of the tests'
 	@echo 'make deps         install the Debian packages that building and testing need'
-	@echo 'make deps-check   the same for make check, asan, tsan and fuzz (clang 19 and its tools)'
+	@echo 'make deps-check   the same for make check, asan, tsan, fuzz and valgrind (clang 19 and its tools)'
 	@echo 'make format       reformat the sources'
 	@echo 'make clean        remove build/'
 
+# Only `make deps`, `make demo`, `make test` and targets named deps-* install packages. All other
+# targets stop if a package is missing, and name the target that installs it.
+PACKAGES := third_party/native/packages.sh
+BUILD_PACKAGES := third_party/native/build-packages.txt
+CHECK_PACKAGES := $(BUILD_PACKAGES) third_party/native/check-packages.txt
 deps:
-	@third_party/native/install_packages.sh third_party/native/build-packages.txt
-
-deps-check: deps
-	@third_party/native/install_packages.sh third_party/native/check-packages.txt
+	@$(PACKAGES) install $(BUILD_PACKAGES)
+deps-found:
+	@$(PACKAGES) check 'make deps' $(BUILD_PACKAGES)
+deps-check:
+	@$(PACKAGES) install $(CHECK_PACKAGES)
+deps-check-found:
+	@$(PACKAGES) check 'make deps-check' $(CHECK_PACKAGES)
 
 # Everything that compiles needs the packages of its lane.
 ifeq ($(LANE),native)
-LANE_DEPS := deps
+LANE_DEPS := $(if $(filter deps demo test,$(MAKECMDGOALS)),deps,deps-found)
 else ifeq ($(LANE),static)
 LANE_DEPS := static-libraries
 else
-LANE_DEPS := deps-check
+LANE_DEPS := deps-check-found
 endif
 
 # What is compiled or linked otherwise than before is made again; so is all, if libraries of the
