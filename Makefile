@@ -92,7 +92,7 @@ all: build
 help:
 	@echo 'make              build build/native/sparklesworker'
 	@echo 'make demo         run the example job and show its results; installs missing packages'
-	@echo "make test         all tests; T='Retry*' only those with such names; installs missing packages"
+	@echo "make test         all tests, T='Retry*' only these; installs missing packages"
 	@echo 'make quick        unit and contract tests without the Datastore emulator'
 	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
 	@echo 'make dist, image  the same with SBOM, licences and checksums; as a container image'

@@ -2,14 +2,15 @@
 """Runs every test of one build directory, or the end-to-end tests and those of the static lane on
 one binary, and ends with the slowest tests and one line that counts the results.
 
-A job is one process: a part of the tests of a GoogleTest binary, the replay of a fuzz corpus, or one
-end-to-end test. Each job has a time limit and a temp directory of its own. At its end, the runner
+A job is one process: a part of the tests of a GoogleTest binary, the replay of a fuzz corpus, or
+one end-to-end test. Each job has a time limit and a temp directory of its own. At its end, the runner
 kills all its processes and removes the directory.
 """
 import argparse
 import concurrent.futures
 import contextlib
 import fnmatch
+import functools
 import json
 import os
 import pathlib
@@ -189,7 +190,7 @@ class Runner:
                 continue
             for part in range(parts):
                 name = f"{program} {part + 1}/{parts}"
-                yield name, lambda folder, p=program, i=part, n=name: self.run_gtest(p, i, n, folder)
+                yield name, functools.partial(self.run_gtest, program, part, name)
         if self.quick:
             return
         for program in sorted(path.name for path in self.build.glob("*_fuzz_replay")):

@@ -1,7 +1,7 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format \
-        format-check includes-check docs-check tidy clean
+.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench \
+        check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 

@@ -26,7 +26,8 @@ endif
 # The commit's time stands for the build's, so that equal sources give equal files.
 EPOCH := $(or $(shell git log -1 --format=%ct 2> /dev/null),1700000000)
 
-.PHONY: static static-libraries static-sizes deps-static deps-static-found test-static reproducible dist dist-files image
+.PHONY: static static-libraries static-sizes deps-static deps-static-found test-static reproducible \
+        dist dist-files image
 
 STATIC_PACKAGES = $(BUILD_PACKAGES) third_party/static/packages.txt \
                   $(if $(filter-out x86_64,$(TARGET)),third_party/static/packages-$(TARGET).txt)
