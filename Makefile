@@ -38,7 +38,7 @@ OPTIMIZE_native := -O2
 OPTIMIZE_clang := -O2
 OPTIMIZE_static := -O2
 OPTIMIZE := $(or $(OPTIMIZE_$(LANE)),-O1)
-TEST_OPTIMIZE := -O0
+TEST_OPTIMIZE := -O0 -g1
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
 ifneq ($(LANE),native)
@@ -59,16 +59,16 @@ LIBS = $(shell $(LANE_PKG_CONFIG) --libs $(MONITOR_LIBS) $(ABSEIL) libcurl libca
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
-SUPPORT_SRC := $(wildcard tests/support/*.cc)
-UNIT_SRC := $(wildcard tests/unit/*.cc tests/unit/*/*.cc)
-CONTRACT_SRC := $(wildcard tests/contract/*.cc)
-SIM_SRC := $(wildcard tests/sim/*.cc) \
-           $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner temp_folder)
+# Directories; what they hold is compiled as one file.
+UNIT_DIRS := $(wildcard tests/unit/*)
+SIM_SUPPORT_SRC := $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner \
+                                                   temp_folder)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
 FLEET_SRC := bench/fleet.cc
 BENCH_SRC := $(filter-out $(FLEET_SRC),$(wildcard bench/*.cc))
 BENCH_SUPPORT_SRC := $(wildcard bench/support/*.cc)
 OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+UNITY_OBJ = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 
 LIB := $(BUILD)/libsparkles.a
 UNIT_TESTS := $(BUILD)/unit_tests
@@ -80,7 +80,7 @@ FLEET := $(BUILD)/bench_fleet
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
 
 .DEFAULT_GOAL := all
-.PHONY: all help build deps deps-check test-programs
+.PHONY: all help build deps deps-check deps-found deps-check-found test-programs
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
@@ -90,9 +90,10 @@ endif
 all: build
 
 help:
-	@echo 'make              build build/native/sparklesworker (asks for sudo once if packages are missing)'
-	@echo 'make demo         run the example job and show what came of it'
-	@echo "make test         all tests; T='Retry*' only those with such names"
+	@echo 'make              build build/native/sparklesworker'
+	@echo 'make demo         run the example job and show its results; installs missing packages'
+	@echo "make test         all tests, T='Retry*' only these; installs missing packages"
+	@echo 'make quick        unit and contract tests without the Datastore emulator'
 	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
 	@echo 'make dist, image  the same with SBOM, licences and checksums; as a container image'
 	@echo 'make test-static  the end-to-end tests and some of its own on that'
@@ -108,23 +109,31 @@ help:
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
 	@echo 'make bench        measure; never part of the tests'
 	@echo 'make deps         install the Debian packages that building and testing need'
-	@echo 'make deps-check   the same for make check, asan, tsan and fuzz (clang 19 and its tools)'
+	@echo 'make deps-check   the same for make check, asan, tsan, fuzz and valgrind (clang 19 and its tools)'
 	@echo 'make format       reformat the sources'
 	@echo 'make clean        remove build/'
 
+# Only `make deps`, `make demo`, `make test` and targets named deps-* install packages. All other
+# targets stop if a package is missing, and name the target that installs it.
+PACKAGES := third_party/native/packages.sh
+BUILD_PACKAGES := third_party/native/build-packages.txt
+CHECK_PACKAGES := $(BUILD_PACKAGES) third_party/native/check-packages.txt
 deps:
-	@third_party/native/install_packages.sh third_party/native/build-packages.txt
-
-deps-check: deps
-	@third_party/native/install_packages.sh third_party/native/check-packages.txt
+	@$(PACKAGES) install $(BUILD_PACKAGES)
+deps-found:
+	@$(PACKAGES) check 'make deps' $(BUILD_PACKAGES)
+deps-check:
+	@$(PACKAGES) install $(CHECK_PACKAGES)
+deps-check-found:
+	@$(PACKAGES) check 'make deps-check' $(CHECK_PACKAGES)
 
 # Everything that compiles needs the packages of its lane.
 ifeq ($(LANE),native)
-LANE_DEPS := deps
+LANE_DEPS := $(if $(filter deps demo test,$(MAKECMDGOALS)),deps,deps-found)
 else ifeq ($(LANE),static)
 LANE_DEPS := static-libraries
 else
-LANE_DEPS := deps-check
+LANE_DEPS := deps-check-found
 endif
 
 # What is compiled or linked otherwise than before is made again; so is all, if libraries of the
@@ -153,8 +162,8 @@ $(PROTO_OBJ): $(BUILD)/obj/gen/%.o: $(PROTO_STAMP) $(MADE_WITH)
 	@echo '  CXX  gen/$*.cc'
 	@$(LANE_CXX) -I$(GEN) $(filter-out $(WARNINGS),$(CXXFLAGS)) -w -c $(GEN)/$*.cc -o $@
 # Who includes them.
-PROTO_USERS := $(call OBJ,$(wildcard src/monitor/*.cc tests/unit/monitor/*.cc \
-                                     tests/contract/monitor_*.cc bench/monitor*.cc))
+PROTO_USERS := $(call OBJ,$(wildcard src/monitor/*.cc bench/monitor*.cc)) \
+               $(call UNITY_OBJ,tests/unit/monitor tests/contract)
 $(PROTO_USERS): private CPPFLAGS += -isystem $(GEN)
 $(PROTO_USERS): $(PROTO_STAMP)
 
@@ -162,7 +171,7 @@ $(PROTO_USERS): $(PROTO_STAMP)
 # Together they take half the time. What src/ includes is seen to be enough where it has to do
 # without them: in the other lanes.
 SRC_OBJ := $(call OBJ,$(LIB_SRC) src/main.cc)
-TEST_OBJ := $(call OBJ,$(UNIT_SRC) $(CONTRACT_SRC))
+TEST_OBJ := $(call UNITY_OBJ,$(UNIT_DIRS) tests/contract tests/support)
 $(GEN)/test_headers.h.gch: tests/support/test_headers.h
 $(GEN)/src_headers.h.gch: src/src_headers.h
 $(GEN)/%.h.gch: $(MADE_WITH) | $(LANE_DEPS)
@@ -182,6 +191,18 @@ $(BUILD)/obj/%.o: %.cc $(MADE_WITH) | $(LANE_DEPS)
 	@mkdir -p $(@D)
 	@echo '  CXX  $<'
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+# All tests of a directory are one file for the compiler, which takes a third of the time.
+UNITY := $(patsubst %,$(GEN)/%.cc,$(UNIT_DIRS) tests/contract tests/support tests/sim)
+$(UNITY): $(GEN)/%.cc: FORCE
+	@mkdir -p $(@D)
+	@awk -f tests/unity.awk $(wildcard $*/*.cc) > $@.new
+	@cmp -s $@.new $@ || mv $@.new $@
+$(patsubst $(GEN)/%.cc,$(BUILD)/obj/%.o,$(UNITY)): $(BUILD)/obj/%.o: $(GEN)/%.cc $(MADE_WITH) \
+                                                   | $(LANE_DEPS)
+	@mkdir -p $(@D)
+	@echo '  CXX  $*/*.cc'
+	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
 
 # The version lives in one object, which is made again when the commit or the version changes.
 VERSION_STAMP := $(BUILD)/version.stamp
@@ -215,11 +236,11 @@ endef
 
 $(BINARY): $(BUILD)/obj/src/main.o $(LIB)
 	$(call LINK,)
-$(UNIT_TESTS): $(call OBJ,$(UNIT_SRC) $(SUPPORT_SRC)) $(LIB)
+$(UNIT_TESTS): $(call UNITY_OBJ,$(UNIT_DIRS) tests/support) $(LIB)
 	$(call LINK,-lgtest_main $(TEST_LIBS))
-$(CONTRACT_TESTS): $(call OBJ,$(CONTRACT_SRC) $(SUPPORT_SRC)) $(LIB)
+$(CONTRACT_TESTS): $(call UNITY_OBJ,tests/contract tests/support) $(LIB)
 	$(call LINK,-lgtest_main $(TEST_LIBS))
-$(SIM_TESTS): $(call OBJ,$(SIM_SRC)) $(LIB)
+$(SIM_TESTS): $(call UNITY_OBJ,tests/sim) $(call OBJ,$(SIM_SUPPORT_SRC)) $(LIB)
 	$(call LINK,-lgtest_main $(TEST_LIBS))
 $(FUZZ_REPLAYS): $(BUILD)/%_replay: $(BUILD)/obj/tests/fuzz/%.o \
                  $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Runs every test of one build folder, or the end-to-end tests and those of the static lane on one
-binary, and ends with one line that says how it went.
+"""Runs every test of one build directory, or the end-to-end tests and those of the static lane on
+one binary, and ends with the slowest tests and one line that counts the results.
 
-A job is one program: a GoogleTest binary, the replay of a fuzz corpus, or one end-to-end test. Each
-job has a time limit, a temp folder of its own, and is removed with all its processes at its end.
+A job is one process: a part of the tests of a GoogleTest binary, the replay of a fuzz corpus, or
+one end-to-end test. Each job has a time limit and a temp directory of its own. At its end, the runner
+kills all its processes and removes the directory.
 """
 import argparse
 import concurrent.futures
 import contextlib
 import fnmatch
+import functools
 import json
 import os
 import pathlib
@@ -29,9 +31,12 @@ from gcloud import emulator  # noqa: E402
 PROGRAM_SECONDS = 600
 E2E_SECONDS = 300
 SANITIZER_SLOWNESS = 4
-GTEST_PROGRAMS = ("unit_tests", "contract_tests", "sim_tests")
-# More than most machines have processors: end-to-end tests mostly wait.
-AT_ONCE = 3
+# Each program with the number of jobs that share its tests.
+GTEST_PROGRAMS = {"sim_tests": 2, "contract_tests": 3, "unit_tests": 3}
+QUICK_PROGRAMS = ("contract_tests", "unit_tests")
+# Most tests wait most of their time: two processors do the work of six jobs.
+AT_ONCE = max(6, 2 * (os.cpu_count() or 1))
+SLOWEST = 10  # tests that the report lists
 # Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
 CLOUD_JOBS = ("contract_tests", "test_cloud_")
 
@@ -45,6 +50,7 @@ class Outcome:
     skipped: list = field(default_factory=list)  # names
     failures: list = field(default_factory=list)  # (name, text)
     seconds: float = 0.0
+    times: list = field(default_factory=list)  # (seconds, name) of tests, if the job has several
 
 
 def sanitizer_environment(lane):
@@ -72,6 +78,7 @@ class Runner:
         self.lane = self.build.name if self.build else "static"
         pattern = options.only
         self.pattern = f"*{pattern}*" if pattern else "*"
+        self.quick = options.quick
         self.slowness = SANITIZER_SLOWNESS if self.lane in ("asan", "tsan", "fuzz") else 1
         # For this process too: some tests look at the binary when they are listed.
         os.environ["SPARKLES_BINARY"] = str(binary.resolve())
@@ -81,12 +88,14 @@ class Runner:
             "SPARKLES_LANE": self.lane,
             "SPARKLES_BINARY": str(binary.resolve()),
             "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS / 'static'}:{TESTS}",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            # Compiles the modules once, and not beside their sources.
+            "PYTHONPYCACHEPREFIX": str(TESTS.parent / "build" / "pycache"),
         }
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def run(self, command, seconds, folder):
+    def run(self, command, seconds, folder, **variables):
         """Returns (exit code or None when out of time, all output)."""
-        environment = {**self.environment, "TMPDIR": folder, harness.MARK: folder}
+        environment = {**self.environment, "TMPDIR": folder, harness.MARK: folder, **variables}
         # Output goes to a file: a pipe would stay open as long as anything that was left behind.
         with open(os.path.join(folder, "output.log"), "w+b") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
@@ -123,20 +132,22 @@ class Runner:
             return f"ended by {signal.Signals(-code).name}"
         return f"exit code {code}"
 
-    def run_gtest(self, program, folder):
+    def run_gtest(self, program, part, name, folder):
+        """Runs one of the parts of a program: GoogleTest calls a part a shard."""
         report = os.path.join(folder, "report.json")
         code, output = self.run(
             [self.build / program, f"--gtest_filter={self.pattern}", "--gtest_color=no",
-             f"--gtest_output=json:{report}"], PROGRAM_SECONDS, folder)
-        outcome = Outcome(program)
+             f"--gtest_output=json:{report}"], PROGRAM_SECONDS, folder,
+            GTEST_TOTAL_SHARDS=str(GTEST_PROGRAMS[program]), GTEST_SHARD_INDEX=str(part))
+        outcome = Outcome(name)
         if os.path.exists(report):
             with open(report, encoding="utf-8") as file:
                 self.read_gtest_report(json.load(file), outcome)
         if code != 0 and not outcome.failures:  # it died, or could not even start
             ending = self.ending(code, PROGRAM_SECONDS)
-            outcome.failures.append((program, f"{ending}\n{output[-8000:]}"))
+            outcome.failures.append((name, f"{ending}\n{output[-8000:]}"))
         elif harness.sanitizer_report(output):
-            outcome.failures.append((program, output[-8000:]))
+            outcome.failures.append((name, output[-8000:]))
         return outcome
 
     @staticmethod
@@ -151,6 +162,7 @@ class Runner:
                     outcome.skipped.append(name)
                 elif test["status"] == "RUN":
                     outcome.passed += 1
+                outcome.times.append((float(test["time"].removesuffix("s")), name))
 
     def run_replay(self, program, folder):
         corpus = TESTS / "fuzz" / "corpus" / program.removesuffix("_fuzz_replay")
@@ -173,8 +185,14 @@ class Runner:
         return fnmatch.fnmatchcase(name, self.pattern)
 
     def programs(self):
-        for program in GTEST_PROGRAMS:
-            yield program, lambda folder, p=program: self.run_gtest(p, folder)
+        for program, parts in GTEST_PROGRAMS.items():
+            if self.quick and program not in QUICK_PROGRAMS:
+                continue
+            for part in range(parts):
+                name = f"{program} {part + 1}/{parts}"
+                yield name, functools.partial(self.run_gtest, program, part, name)
+        if self.quick:
+            return
         for program in sorted(path.name for path in self.build.glob("*_fuzz_replay")):
             if self.matches(program):
                 yield program, lambda folder, p=program: self.run_replay(p, folder)
@@ -183,6 +201,8 @@ class Runner:
         """(name, body) of all that is to run, the long ones first."""
         if self.build:
             yield from self.programs()
+        if self.quick:
+            return
         for test in python_tests("e2e") + ([] if self.build else python_tests("static")):
             if self.matches(test):
                 yield test, lambda folder, t=test: self.run_e2e(t, folder)
@@ -191,7 +211,7 @@ class Runner:
 @contextlib.contextmanager
 def datastore_for(runner):
     """One emulator for all tests of this run that need one; it boots while other tests run."""
-    wanted = any(name.startswith(CLOUD_JOBS) for name, _ in runner.jobs())
+    wanted = not runner.quick and any(name.startswith(CLOUD_JOBS) for name, _ in runner.jobs())
     if not wanted or emulator.why_not():
         if wanted and os.environ.get("CI"):
             sys.exit(f"tests: {emulator.why_not()}, and CI must not skip them")
@@ -221,6 +241,14 @@ def python_tests(folder):
     return sorted(names(unittest.TestLoader().discover(str(TESTS / folder), "test_*.py")))
 
 
+def print_slowest(outcomes):
+    times = sorted((time for outcome in outcomes
+                    for time in outcome.times or [(outcome.seconds, outcome.name)]), reverse=True)
+    print(f"\nthe {len(times[:SLOWEST])} slowest tests:")
+    for seconds, name in times[:SLOWEST]:
+        print(f"  {seconds:5.1f} s  {name}")
+
+
 def report(outcomes, seconds):
     for outcome in outcomes:
         for name, text in outcome.failures:
@@ -232,6 +260,9 @@ def report(outcomes, seconds):
     failed = sum(len(outcome.failures) for outcome in outcomes)
     if passed + failed + len(skipped) == 0:
         print("no test has such a name")
+    else:
+        print_slowest([outcome for outcome in outcomes
+                       if outcome.passed or outcome.failures or outcome.skipped])
     print(f"tests: {passed} passed, {failed} failed, {len(skipped)} skipped in {seconds:.1f} s")
     return 0 if failed == 0 and passed > 0 else 1
 
@@ -241,6 +272,8 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--build", help="build folder, such as build/native")
     what.add_argument("--binary", help="a static binary")
+    parser.add_argument("--quick", action="store_true",
+                        help="only unit and contract tests, without the Datastore emulator")
     parser.add_argument("--only", default="", help="only tests whose name has this glob in it")
     options = parser.parse_args()
     started = time.monotonic()

@@ -1,12 +1,16 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format \
-        format-check includes-check docs-check tidy clean
+.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench \
+        check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
 test: test-programs
 	@$(RUN_TESTS)
+
+# For each change: unit and contract tests, but none that needs the Datastore emulator.
+quick: $(UNIT_TESTS) $(CONTRACT_TESTS)
+	@$(RUN_TESTS) --quick
 
 # Runs the commands that the documents show.
 docs-test: build
@@ -16,8 +20,7 @@ asan tsan:
 	@$(MAKE) --no-print-directory LANE=$@ test
 
 # Names of modules; `make test` runs them without valgrind.
-valgrind: build
-	@third_party/native/install_packages.sh third_party/native/valgrind-packages.txt
+valgrind: build | deps-check-found
 	@tests/valgrind.sh $(abspath $(BINARY)) $(BUILD)/valgrind $(or $(T),test_cloud_chaos test_cloud_queue)
 
 # One seed is printed step by step; SEEDS counts them from 1.
@@ -59,18 +62,18 @@ check: format-check includes-check docs-check
 docs-check:
 	@python3 tests/check_docs.py
 	@python3 tests/check_pages.py
-format-check: deps-check
+format-check: deps-check-found
 	@$(CLANG_FORMAT) --dry-run --Werror $(OUR_CODE)
-includes-check: deps-check
+includes-check: deps-check-found
 	@python3 tests/check_includes.py
 tidy: $(TIDY_STAMPS)
-build/tidy/%.stamp: %.cc .clang-tidy $(wildcard src/*/*.h) | deps-check $(PROTO_STAMP)
+build/tidy/%.stamp: %.cc .clang-tidy $(wildcard src/*/*.h) | deps-check-found $(PROTO_STAMP)
 	@mkdir -p $(@D)
 	@echo '  TIDY $<'
 	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -isystem $(GEN) -std=c++20 \
 	  $(EXTRA_$(subst /,_,$*)) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
-format: deps-check
+format: deps-check-found
 	@$(CLANG_FORMAT) -i $(OUR_CODE)
 clean:
 	rm -rf build

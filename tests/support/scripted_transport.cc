@@ -33,7 +33,7 @@ absl::StatusOr<std::string> ReadBody(const HttpRequest& request, size_t at_most)
   return body;
 }
 
-absl::Status Deliver(const HttpRequest& request, HttpResponse& response) {
+absl::Status DeliverResponse(const HttpRequest& request, HttpResponse& response) {
   const bool good = response.status >= 200 && response.status < 300;
   if (!good || !request.on_body) {
     if (response.body.size() <= request.max_body_bytes) return absl::OkStatus();
@@ -147,7 +147,7 @@ absl::StatusOr<HttpResponse> ScriptedTransport::Send(const HttpRequest& request)
   RETURN_IF_ERROR(body.status());
   if (request.on_progress) RETURN_IF_ERROR(request.on_progress());
   ASSIGN_OR_RETURN(HttpResponse response, scripted.exchange(sent));
-  RETURN_IF_ERROR(Deliver(request, response));
+  RETURN_IF_ERROR(DeliverResponse(request, response));
   RETURN_IF_ERROR(scripted.broken);
   return response;
 }

@@ -26,17 +26,21 @@ endif
 # The commit's time stands for the build's, so that equal sources give equal files.
 EPOCH := $(or $(shell git log -1 --format=%ct 2> /dev/null),1700000000)
 
-.PHONY: static static-libraries static-sizes deps-static test-static reproducible dist dist-files image
+.PHONY: static static-libraries static-sizes deps-static deps-static-found test-static reproducible \
+        dist dist-files image
 
-deps-static: deps
-	@third_party/native/install_packages.sh third_party/static/packages.txt
-	@[ '$(TARGET)' = x86_64 ] || \
-	  third_party/native/install_packages.sh third_party/static/packages-$(TARGET).txt
+STATIC_PACKAGES = $(BUILD_PACKAGES) third_party/static/packages.txt \
+                  $(if $(filter-out x86_64,$(TARGET)),third_party/static/packages-$(TARGET).txt)
+TARGET_ARGUMENT := $(if $(filter-out x86_64,$(TARGET)), TARGET=$(TARGET))
+deps-static:
+	@$(PACKAGES) install $(STATIC_PACKAGES)
+deps-static-found:
+	@$(PACKAGES) check 'make deps-static$(TARGET_ARGUMENT)' $(STATIC_PACKAGES)
 
 $(STATIC_BUILT): static-libraries
 	@true
 
-static-libraries: deps-static
+static-libraries: deps-static-found
 	@TARGET=$(TARGET) SPARKLES_STATIC_CACHE='$(STATIC_CACHE)' third_party/static/build.sh
 
 IN_STATIC_LANE = +@$(MAKE) --no-print-directory LANE=static TARGET=$(TARGET)

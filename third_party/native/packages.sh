@@ -1,15 +1,28 @@
 #!/bin/sh
-# Installs the Debian packages that a list names, quietly, and only those that are missing.
-# usage: install_packages.sh LIST    (one package a line, "#" starts a comment)
+# Checks or installs the Debian packages that lists name (one a line, "#" starts a comment).
+# usage: packages.sh check COMMAND LIST...    fails if one is missing; COMMAND would install it
+#        packages.sh install LIST...          installs those that are missing, as root or with sudo
 set -eu
+action=$1
+shift
+if [ "$action" = check ]; then
+  command=$1
+  shift
+fi
 missing=""
-for package in $(sed 's/#.*//' "$1"); do
+for package in $(sed 's/#.*//' "$@"); do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 
-# Questions of packages would wait for an answer that nobody is asked for.
+if [ "$action" = check ]; then
+  echo "These Debian packages are missing:$missing" >&2
+  echo "To install them as root or with sudo: $command" >&2
+  exit 1
+fi
+
+# A package's question would wait for an answer.
 as_root="env DEBIAN_FRONTEND=noninteractive"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || {
@@ -29,7 +42,7 @@ run() {
     exit 1
   }
 }
-# A fresh machine may still be installing its updates, with the lock in hand: 300 s are for that.
+# A fresh machine may still be installing its updates and hold the lock: 300 s are for that.
 # shellcheck disable=SC2086  # both are meant to be split
 run $as_root apt-get update -q
 # shellcheck disable=SC2086
