@@ -11,9 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/file_url.h"
-#include "base/folder.h"
 #include "base/glob.h"
 #include "base/path.h"
 #include "base/permission.h"
@@ -103,7 +103,7 @@ Outcome TaskRun::Run() {
     // A big folder may take longer than the worker still has.
     folder_->LeaveBehind();
   }
-  if (folder_) outcome.folder = std::make_shared<TaskFolder>(*std::move(folder_));
+  if (folder_) outcome.directory = std::make_shared<TaskFolder>(*std::move(folder_));
   folder_.reset();
   return outcome;
 }
@@ -140,7 +140,7 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                                               int output_fd) {
   const Command command{.argv = {kShell, "-c", script},
                         .environment = environment_,
-                        .folder = folder,
+                        .directory = folder,
                         .output_fd = output_fd,
                         .grace = context_.options.grace,
                         .time_limit = context_.options.time_limit,
@@ -370,7 +370,7 @@ absl::Status TaskRun::CheckClaim() const {
 
 void TaskRun::Watch() {
   if (context_.options.alive) context_.options.alive();
-  context_.oom.Look();
+  context_.oom.Poll();
   NoteStop();
 }
 

@@ -6,7 +6,7 @@ namespace sparkles {
 
 void UnrecordedEnds::Add(const Claim& claim, const Outcome& outcome) {
   ends_.emplace_back(claim, outcome);
-  ends_.back().second.folder.reset();
+  ends_.back().second.directory.reset();
 }
 
 absl::Status UnrecordedEnds::Record(

@@ -25,7 +25,7 @@ struct Outcome {
   std::string lacks_permission;
   // The last copy removes the task's folder, which can take long: keep one until the end is
   // recorded.
-  std::shared_ptr<void> folder = nullptr;
+  std::shared_ptr<void> directory = nullptr;
 };
 
 }  // namespace sparkles

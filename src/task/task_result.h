@@ -15,7 +15,7 @@ namespace sparkles {
 
 // An output that its store has acknowledged.
 struct DeliveredFile {
-  std::string src;         // path relative to the work folder
+  std::string src;         // path relative to the work directory
   std::string dst_url;     // where it is
   uint64_t size = 0;       // bytes
   uint32_t crc32c = 0;     // of the content

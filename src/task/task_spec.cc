@@ -132,11 +132,11 @@ bool IsSha256Hex(absl::string_view text) {
          });
 }
 
-// `text` as a path below the work folder that can be the name of an input.
+// `text` as a path below the work directory that can be the name of an input.
 absl::StatusOr<std::string> CleanDestination(absl::string_view text, const std::string& field) {
   auto path = CleanRelativePath(text);
   if (!path.ok()) return Annotate(path.status(), field);
-  if (*path == ".") return FieldError(field, "is the work folder itself");
+  if (*path == ".") return FieldError(field, "is the work directory itself");
   const std::vector<absl::string_view> elements = absl::StrSplit(*path, '/');
   if (elements[0] == kLogName) return FieldError(field, "is the task's own log");
   for (const absl::string_view element : elements) {
@@ -244,7 +244,7 @@ absl::StatusOr<std::vector<std::string>> ReadPatterns(const FieldReader& fields,
     if (patterns[i].size() < written.size()) {
       warnings.push_back(absl::StrCat(fields.ElementName(key, i), ": ", Quoted(written),
                                       " is read as ", Quoted(patterns[i]),
-                                      ", since patterns are relative to the work folder"));
+                                      ", since patterns are relative to the work directory"));
     }
     const auto glob = Glob::Parse(patterns[i]);
     if (!glob.ok()) return Annotate(glob.status(), fields.ElementName(key, i));

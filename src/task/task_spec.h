@@ -42,7 +42,7 @@ struct TaskSpec {
 inline constexpr size_t kMaxCommandBytes = 131'071;
 
 // InvalidArgument, with a message that begins with the name of the field, if `text` is not JSON,
-// lacks what it needs, has a field of the wrong type, or would leave the work folder.
+// lacks what it needs, has a field of the wrong type, or would leave the work directory.
 absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text);
 
 // The places of the task's outputs, log and result.json, also for a spec that ParseTaskSpec

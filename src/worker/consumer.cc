@@ -190,7 +190,7 @@ Consumer::Step Consumer::ClaimAndRun(Execute execute) {
     });
   }();
   Record(claim, outcome);
-  outcome.folder.reset();
+  outcome.directory.reset();
   CountRefusal(outcome);
   if (outcome.machine_fault) {
     CountFault(outcome.failure_reason);
@@ -273,7 +273,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
         // If the disk is full, the task's folder may hold the space that is missing. To remove it
         // takes time, in which the end is not recorded: only if another try has failed as well.
         const bool full = IsMachineFault(error) && absl::IsResourceExhausted(error);
-        if (full && tries > 1 && !stop_.cancelled()) outcome.folder.reset();
+        if (full && tries > 1 && !stop_.cancelled()) outcome.directory.reset();
         log.Warning("cannot record the end of the task (try ", tries, "): ", error.message());
       });
 }

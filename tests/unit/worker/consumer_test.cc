@@ -142,7 +142,7 @@ TEST_F(ConsumerTest, FullDiskFreesDirectoryBeforeRetry) {
   bool removed = false;
   execute_ = [&removed](const Claim&, const CancelToken&) {
     Outcome outcome = Completed();
-    outcome.folder = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
+    outcome.directory = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
     return outcome;
   };
   const absl::Status full = MachineFault(absl::ResourceExhaustedError("no space"));
