@@ -30,7 +30,7 @@ constexpr int kFailuresToTell = 3;
 constexpr absl::Duration kTellEvery = absl::Seconds(30);
 
 RetryPolicy StoragePolicy(Vitals* vitals, OutageLog& outage_log) {
-  return {.patience = kStoragePatience,
+  return {.max_elapsed = kStoragePatience,
           .retries = vitals != nullptr ? &vitals->storage_retries : nullptr,
           .observer = &outage_log};
 }
@@ -46,7 +46,7 @@ GcsStoreOptions StoreOptions() {
 
 }  // namespace
 
-void OutageLog::Waits(const absl::Status& status, int failures) {
+void OutageLog::OnWait(const absl::Status& status, int failures) {
   if (log_ == nullptr || failures < kFailuresToTell) return;
   {
     MutexLock lock(mutex_);

@@ -25,7 +25,7 @@ class OutageLog : public RetryObserver {
  public:
   // Borrows both; `log` may be null.
   OutageLog(Clock& clock, const Log* log) : clock_(clock), log_(log) {}
-  void Waits(const absl::Status& status, int failures) override;
+  void OnWait(const absl::Status& status, int failures) override;
 
  private:
   Clock& clock_;
