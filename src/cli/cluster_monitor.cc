@@ -100,7 +100,7 @@ void ClusterMonitor::AwaitReaders(const CancelToken& cancel) {
   constexpr absl::Duration kLook = absl::Milliseconds(150);
   // Counted, since the clock may be set meanwhile.
   for (absl::Duration waited; waited < kReaderPatience; waited += kLook) {
-    if (clock_.Now() - outputs_.LastReader() >= kReaderPause) return;
+    if (clock_.Now() - outputs_.LastUnfinishedRead() >= kReaderPause) return;
     if (!clock_.Sleep(kLook, cancel)) return;
   }
 }

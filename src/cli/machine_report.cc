@@ -61,7 +61,7 @@ absl::StatusOr<std::string> DescribeMachine(absl::FunctionRef<absl::StatusOr<Pro
   // An idle processor counts, too: if nothing has moved, this is the same answer, from the
   // Monitor's cache, which has another one soon. Without a single tick the machine does not tell.
   absl::Duration waited;
-  while (Ticks(before) > 0 && Ticks(now) <= Ticks(before) && waited <= StatusCache::kMostAge) {
+  while (Ticks(before) > 0 && Ticks(now) <= Ticks(before) && waited <= StatusCache::kMaxAge) {
     clock.Sleep(kPeriod, never);
     waited += kPeriod;
     ASSIGN_OR_RETURN(now, ask());
