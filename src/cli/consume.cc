@@ -270,7 +270,7 @@ class Worker {
   }
   StopStep HandBackIfHung(StopTime time, const MeteredQueue& queue, TimedHandBack* hand_back) {
     return {time.hand_back(), [this, time, &queue, hand_back] {
-              const std::optional<Claim> claim = queue.held_in_work();
+              const std::optional<Claim> claim = queue.held_not_ending();
               if (!claim || hand_back == nullptr) return;
               EndHungStop(*hand_back, *claim, absl::StrCat(stop_.reason(), "; the worker hung"),
                           time.end() - time.hand_back(), log_.sink(), StoppedCode(signal()));

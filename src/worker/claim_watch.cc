@@ -13,7 +13,7 @@ namespace {
 constexpr double kOldAnswer = 1.5;
 // After an error; the call has itself tried for some seconds.
 constexpr absl::Duration kAskAgain = absl::Seconds(4);
-constexpr char kLost[] = "the claim is no longer ours";
+constexpr char kLost[] = "the claim is lost";
 
 }  // namespace
 
@@ -39,7 +39,7 @@ void ClaimWatch::Watch(const CancelToken& done) {
   absl::Duration wait = period_;
   while (clock_.Sleep(wait * jitter(random), done)) {
     const absl::StatusOr<ClaimState> state = Ask(done);
-    if (state.ok() && *state != ClaimState::kOurs) return;
+    if (state.ok() && *state != ClaimState::kHeld) return;
     wait = state.ok() ? period_ : std::min(period_, kAskAgain);
   }
 }
@@ -85,7 +85,7 @@ absl::StatusOr<ClaimState> ClaimWatch::Ask(const CancelToken& cancel) {
     if (!cancel.cancelled()) log_.Debug("cannot look after the claim: ", state.status().message());
     return state;
   }
-  if (*state == ClaimState::kOurs) {
+  if (*state == ClaimState::kHeld) {
     MutexLock lock(mutex_);
     last_answer_ = asked;
     last_ours_ = std::max(last_ours_, question);

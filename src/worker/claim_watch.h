@@ -49,7 +49,7 @@ class ClaimWatch {
   Mutex mutex_;
   absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
   int64_t questions_ ABSL_GUARDED_BY(mutex_) = 0;  // begun so far
-  int64_t last_ours_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them that was answered with kOurs
+  int64_t last_ours_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them that was answered with kHeld
   std::optional<Housekeeper> thread_;
 };
 

@@ -268,8 +268,8 @@ TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
   confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
-    cancel_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
-    return absl::CancelledError("the claim is no longer ours");
+    cancel_.Cancel(CancelKind::kClaimLost, "the claim is lost");
+    return absl::CancelledError("the claim is lost");
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kClaimLost);
   for (const char* url : {kOutput, kStdout, kResult}) {
@@ -281,7 +281,7 @@ TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
   memory_.Put(kStdout, "the new owner's");
   confirm_claim_ = [](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();
-    return absl::CancelledError("the claim is no longer ours");
+    return absl::CancelledError("the claim is lost");
   };
   after_step_ = [this](const std::string& step) {
     if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");

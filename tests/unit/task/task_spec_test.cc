@@ -274,7 +274,7 @@ TEST(TaskSpecTest, LeadingPatternSlashIsDropped) {
   EXPECT_THAT(spec.exclude_patterns, ElementsAre("out/*.tmp"));
   EXPECT_THAT(spec.warnings, testing::SizeIs(4));
   EXPECT_EQ(spec.warnings[0],
-            "uploads.include_patterns[0]: \"/out/*\" is read as \"out/*\", since patterns are "
+            "uploads.include_patterns[0]: \"/out/*\" is read as \"out/*\", because patterns are "
             "relative to the work directory");
   EXPECT_THAT(ErrorWith(R"("uploads": {"include_patterns": ["/../x"], "dst_url": "u"})"),
               StartsWith("uploads.include_patterns[0]: "));

@@ -406,9 +406,9 @@ class StoppingQueue : public Queue {
   absl::Status Finish(const Claim&, const Outcome&) override { return absl::OkStatus(); }
   absl::Status HandBack(const Claim&, const std::string&) override { return absl::OkStatus(); }
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
-    return ClaimState::kOurs;
+    return ClaimState::kHeld;
   }
-  bool MoreMayCome() const override { return false; }
+  bool CanReceiveNewTasks() const override { return false; }
 
  private:
   CancelToken& stop_;
