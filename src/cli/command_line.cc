@@ -348,7 +348,7 @@ void CommandLine::DeclareConsumeCloud() {
 
 void CommandLine::DeclareOthers() {
   CLI::App* copyexe = app_.add_subcommand("copyexe", "Copy this executable somewhere else.");
-  copyexe->add_option("--dst", copyexe_.dst, "path of the copy; missing directories are made")
+  copyexe->add_option("--dst", copyexe_.dst, "path of the copy; missing folders are made")
       ->required();
   CLI::App* fetch = app_.add_subcommand("fetch", "Fetch one object into a file.");
   fetch->add_option("--src", fetch_.src, "gs:// or file:// URL of the object")->required();

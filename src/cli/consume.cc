@@ -46,7 +46,7 @@
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
 #include "worker/consumer.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 #include "worker/exit_code.h"
 #include "worker/hung_stop.h"
 #include "worker/signals.h"
@@ -394,9 +394,9 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
                                .watch_period = kClaimWatchPeriod,
                                .record_patience = kRecordPatience},
                               identity->machine_type, [] {});
-  EndByAlarm(kLongestFarewell + kLongestReaders, code);
+  StartExitTimer(kLongestFarewell + kLongestReaders, code);
   if (monitor) monitor->AwaitReaders(worker.stop());
-  EndByAlarm(kLongestFarewell, code);
+  StartExitTimer(kLongestFarewell, code);
   return code;
 }
 
@@ -411,7 +411,7 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
   const int code = options.tasks_file.empty() ? ConsumeDatastore(options, worker, cloud, clock, log)
                                               : ConsumeTasksFile(options, std::move(file), watch,
                                                                  worker, runner, clock, log);
-  EndByAlarm(kLongestFarewell, code);
+  StartExitTimer(kLongestFarewell, code);
   return code;
 }
 
