@@ -57,7 +57,7 @@ absl::Status ForEachEntry(int directory_fd, absl::string_view name, EntryVisitor
   while (true) {
     errno = 0;
     const dirent* entry =
-        readdir(directory.get());  // NOLINT(concurrency-mt-unsafe): a stream of ours
+        readdir(directory.get());  // NOLINT(concurrency-mt-unsafe): one thread uses the stream
     if (entry == nullptr) return errno == 0 ? absl::OkStatus() : ErrnoError(errno, name);
     const absl::string_view entry_name = entry->d_name;
     if (entry_name == "." || entry_name == "..") continue;

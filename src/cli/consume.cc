@@ -46,8 +46,8 @@
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
 #include "worker/consumer.h"
-#include "worker/exit_timer.h"
 #include "worker/exit_code.h"
+#include "worker/exit_timer.h"
 #include "worker/hung_stop.h"
 #include "worker/signals.h"
 #include "worker/stall_response.h"
@@ -236,7 +236,8 @@ class Worker {
     EndLeftBehind(stop_);
     ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat);
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
-      const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
+      const absl::Status shown =
+          monitor == nullptr ? absl::OkStatus() : monitor->AddLog(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
     };
     Executor executor(std::move(executor_options), clock_, runner_, store_, cache_, log_);
@@ -252,7 +253,7 @@ class Worker {
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
           if (outcome.kind == Outcome::Kind::kClaimLost) vitals_.claim_lost.Add();
-          if (monitor != nullptr) monitor->End(claim.task.id);
+          if (monitor != nullptr) monitor->EndLog(claim.task.id);
           return outcome;
         });
     log_.Info(SummaryLine(vitals_));

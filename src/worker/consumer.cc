@@ -61,11 +61,11 @@ Consumer::End Consumer::Run(Execute execute) {
 void Consumer::RevokeUnknownClaim() {
   const std::string reason =
       no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
-  const absl::Status settled = TryPatiently(
-      [&] { return queue_.RevokeUnknownClaim(reason); },
-      [this](int, const absl::Status& error) {
-        log_.Warning("cannot settle whether a task is claimed: ", error.message());
-      });
+  const absl::Status settled =
+      TryPatiently([&] { return queue_.RevokeUnknownClaim(reason); },
+                   [this](int, const absl::Status& error) {
+                     log_.Warning("cannot settle whether a task is claimed: ", error.message());
+                   });
   TellOfEnds();
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
 }
