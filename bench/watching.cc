@@ -62,13 +62,13 @@ void Measure(const Settings& settings) {
   PrintPart("two samples of the machine, and a thread", 200,
             [&] { MachineSampler(ground.path()).Stop(); });
   PrintPart("a sample of all processes", 200, [] {
-    Strangers none;
+    UnrelatedPids none;
     (void)MeasureTree("/proc", getpid(), none);
   });
-  Strangers strangers;
-  PrintPart("a sample without known strangers", 200,
-            [&] { (void)MeasureTree("/proc", getpid(), strangers); });
-  absl::PrintF("%-52s %10d\n", "  strangers", strangers.size());
+  UnrelatedPids unrelated;
+  PrintPart("a sample without known unrelated", 200,
+            [&] { (void)MeasureTree("/proc", getpid(), unrelated); });
+  absl::PrintF("%-52s %10d\n", "  unrelated", unrelated.size());
   OomWatch oom;
   PrintPart("counts of kills, before and after a command", 200, [&] {
     oom.Begin();

@@ -12,20 +12,21 @@
 
 namespace {
 
-// A descriptor 0-2 that is closed would be the first file that we open, and messages go there.
+// Opens closed descriptors 0-2. Otherwise the next opened file would get such a number, and
+// messages would go into that file.
 void FillStandardDescriptors() {
   while (true) {
     int fd = open("/dev/null", O_RDWR);
-    if (fd < 0) fd = open("/", O_RDONLY);  // an image without /dev; writing is then an error
+    if (fd < 0) fd = open("/", O_RDONLY);  // for images without /dev; writes then fail
     if (fd > STDERR_FILENO) (void)close(fd);
     if (fd < 0 || fd >= STDERR_FILENO) return;
   }
 }
 
-// What was printed has to arrive: scripts go by the exit code.
+// Returns an error code if output could not be written, because scripts rely on the exit code.
 int ExitCode(int code) {
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return code;
-  // A reader that has seen enough (`| head`) need not be told.
+  // A reader that closes the pipe early, such as `head`, needs no message.
   if (errno != EPIPE)
     (void)fprintf(stderr, "sparklesworker: standard output: %s\n", strerror(errno));
   return code == 0 ? 1 : code;
@@ -39,7 +40,7 @@ int main(int argc, char** argv) {
   try {
     return ExitCode(sparkles::RunCommandLine(argc, argv));
   } catch (const std::exception& error) {
-    // Nothing of ours throws; out of memory in a library is what is left.
+    // Only libraries throw, for example if memory runs out.
     (void)fprintf(stderr, "sparklesworker: unexpected error: %s\n", error.what());
     return 1;
   }

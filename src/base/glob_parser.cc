@@ -54,7 +54,7 @@ absl::Status AppendElement(const Tokens& element, Tokens& path, std::vector<size
   const bool only_dots = dots == element.size();
   if (only_dots && dots <= 1) return absl::OkStatus();
   if (only_dots && dots == 2) {
-    if (starts.empty()) return Malformed("leads outside of the work folder");
+    if (starts.empty()) return Malformed("leads outside of the work directory");
     for (size_t i = starts.back() + 1; i < path.size(); ++i) {
       // How many elements such braces stand for depends on what they match.
       if (path[i].kind == Token::kSlash) return Malformed("'..' after braces that hold a '/'");

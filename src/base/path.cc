@@ -34,7 +34,7 @@ absl::StatusOr<std::string> CleanRelativePath(absl::string_view path) {
     if (element != "..") {
       kept.push_back(element);
     } else if (kept.empty()) {
-      return absl::InvalidArgumentError("leads outside of the work folder");
+      return absl::InvalidArgumentError("leads outside of the work directory");
     } else {
       kept.pop_back();
     }
@@ -60,7 +60,7 @@ absl::Status CheckInside(const std::string& root, const std::string& path) {
   if (*real == real_root || absl::StartsWith(*real, real_root == "/" ? "/" : real_root + "/")) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError("leads outside of the work folder through a symlink");
+  return absl::InvalidArgumentError("leads outside of the work directory through a symlink");
 }
 
 }  // namespace sparkles

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/directory.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/file_id.h"
-#include "base/folder.h"
 #include "base/mounts.h"
 #include "base/status.h"
 

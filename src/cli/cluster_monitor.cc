@@ -9,34 +9,35 @@
 namespace sparkles {
 namespace {
 
-// While Datastore does not answer.
-constexpr absl::Duration kFirstTryAgain = absl::Seconds(2);
-constexpr absl::Duration kLongestTryAgain = absl::Minutes(1);
-// How much longer than they should be logs may be kept while a task runs.
+// Waits between requests for the keys while Datastore does not answer.
+constexpr absl::Duration kFirstRetry = absl::Seconds(2);
+constexpr absl::Duration kMaxRetry = absl::Minutes(1);
+// Interval at which old logs are dropped while a task runs.
 constexpr absl::Duration kDropPeriod = absl::Seconds(30);
-// Who follows a log asks again after a second or so (our client: half to one).
+// A client that follows a log calls about every second. Without a call for this time, no client
+// follows it.
 constexpr absl::Duration kReaderPause = absl::Seconds(3);
-constexpr absl::Duration kReaderPatience = absl::Seconds(10);
+constexpr absl::Duration kMaxReaderWait = absl::Seconds(10);
 
 const EntityKey& KeysEntity() {
   static const EntityKey key{"ClusterKeys", "sparklespray"};
   return key;
 }
 
-absl::StatusOr<std::string> Present(std::optional<std::string> value, absl::string_view property) {
+absl::StatusOr<std::string> NonEmpty(std::optional<std::string> value, absl::string_view property) {
   if (value && !value->empty()) return *std::move(value);
   return absl::FailedPreconditionError(
-      absl::StrCat("ClusterKeys/sparklespray: ", property, ": missing or of another type"));
+      absl::StrCat("ClusterKeys/sparklespray: ", property, ": is missing or has the wrong type"));
 }
 
 }  // namespace
 
 absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity) {
   MonitorKeys keys;
-  ASSIGN_OR_RETURN(keys.certificate, Present(AsBlob(entity.Find("cert")), "cert"));
-  ASSIGN_OR_RETURN(keys.private_key, Present(AsBlob(entity.Find("private_key")), "private_key"));
+  ASSIGN_OR_RETURN(keys.certificate, NonEmpty(AsBlob(entity.Find("cert")), "cert"));
+  ASSIGN_OR_RETURN(keys.private_key, NonEmpty(AsBlob(entity.Find("private_key")), "private_key"));
   ASSIGN_OR_RETURN(keys.shared_secret,
-                   Present(AsString(entity.Find("shared_secret")), "shared_secret"));
+                   NonEmpty(AsString(entity.Find("shared_secret")), "shared_secret"));
   return keys;
 }
 
@@ -55,7 +56,7 @@ ClusterMonitor::ClusterMonitor(std::string host, int port, DatastoreClient& data
 }
 
 void ClusterMonitor::Run(bool decided, const CancelToken& done) {
-  Backoff backoff(kFirstTryAgain, kLongestTryAgain, 1);
+  Backoff backoff(kFirstRetry, kMaxRetry, 1);
   while (!decided && clock_.Sleep(backoff.Next(), done)) decided = Start(done);
   while (clock_.Sleep(kDropPeriod, done)) outputs_.DropOld();
 }
@@ -64,15 +65,15 @@ bool ClusterMonitor::Start(const CancelToken& cancel) {
   const auto found = datastore_.Lookup({KeysEntity()}, cancel);
   if (!found.ok()) {
     if (!cancel.cancelled()) {
-      log_.Warning("Monitor: ", found.status().message(), "; it is tried again");
+      log_.Warning("Monitor: cannot read its keys, it is tried again: ", found.status().message());
     }
     return false;
   }
   auto server = StartServer(*found);
   MutexLock lock(mutex_);
-  is_off_ = !server.ok();
-  if (is_off_) {
-    log_.Warning("Monitor: ", server.status().message(), "; tasks run without it");
+  failed_ = !server.ok();
+  if (failed_) {
+    log_.Warning("Monitor: cannot start, tasks run without it: ", server.status().message());
     return true;
   }
   log_.Info("the Monitor listens on port ", port_);
@@ -97,18 +98,18 @@ std::string ClusterMonitor::Address() {
 }
 
 void ClusterMonitor::AwaitReaders(const CancelToken& cancel) {
-  constexpr absl::Duration kLook = absl::Milliseconds(150);
-  // Counted, since the clock may be set meanwhile.
-  for (absl::Duration waited; waited < kReaderPatience; waited += kLook) {
-    if (clock_.Now() - outputs_.LastReader() >= kReaderPause) return;
-    if (!clock_.Sleep(kLook, cancel)) return;
+  constexpr absl::Duration kCheckInterval = absl::Milliseconds(150);
+  // Sums the waits, because the clock may be set meanwhile.
+  for (absl::Duration waited; waited < kMaxReaderWait; waited += kCheckInterval) {
+    if (clock_.Now() - outputs_.LastUnfinishedRead() >= kReaderPause) return;
+    if (!clock_.Sleep(kCheckInterval, cancel)) return;
   }
 }
 
-absl::Status ClusterMonitor::Show(const std::string& task_id, const std::string& path) {
+absl::Status ClusterMonitor::AddLog(const std::string& task_id, const std::string& path) {
   {
     MutexLock lock(mutex_);
-    if (is_off_) return absl::OkStatus();
+    if (failed_) return absl::OkStatus();
   }
   return outputs_.Add(task_id, path);
 }

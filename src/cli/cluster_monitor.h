@@ -1,5 +1,5 @@
-// The Monitor of a cluster's worker, if it can be had: its keys lie in Datastore.
-// The one hard idea: watching is optional. Whatever is wrong with it is a warning, never the end.
+// Starts the Monitor of a cluster's worker with the keys from Datastore.
+// The Monitor is optional: if it cannot start, the worker logs a warning and runs tasks without it.
 #pragma once
 
 #include <memory>
@@ -21,32 +21,33 @@
 
 namespace sparkles {
 
-// The keys in the entity `ClusterKeys`. FailedPrecondition if one is missing or of another type.
+// The keys in the entity `ClusterKeys`. FailedPrecondition if one is missing or has the wrong type.
 absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity);
 
 // Thread-safe.
 class ClusterMonitor {
  public:
-  // Serves on `port` of `host`, our name for others. If Datastore does not answer it is asked
-  // again, on a thread, until it does or `cancel` is cancelled; there is a warning in the log if
-  // there are no keys, they are of no use, or the port is taken: then nobody is served. Borrows
-  // all.
+  // Starts a Monitor on `port`. `host` is the name of this machine for clients. If Datastore does
+  // not answer, a thread asks again until `cancel` is cancelled. If the keys are missing or
+  // unusable, or the port is in use, logs a warning and does not start a Monitor. Borrows
+  // `datastore`, `clock`, `cancel` and `log`.
   ClusterMonitor(std::string host, int port, DatastoreClient& datastore, Clock& clock,
                  const CancelToken& cancel, const Log& log);
 
-  // For claims: "host:port", or empty while nobody is served.
+  // The address for claims, "host:port". Empty if the Monitor does not run.
   std::string Address();
 
-  // The log of a task that begins, and the same when it has ended.
-  absl::Status Show(const std::string& task_id, const std::string& path);
-  void End(const std::string& task_id) { outputs_.End(task_id); }
-  // Before the end: lets those who follow a log read the rest, for some seconds, or until `cancel`.
+  // Makes the log `path` of a starting task readable. Call EndLog when the task has ended.
+  absl::Status AddLog(const std::string& task_id, const std::string& path);
+  void EndLog(const std::string& task_id) { outputs_.End(task_id); }
+  // Call this before the worker exits. Gives clients that follow a log some seconds to read the
+  // rest. Returns when `cancel` is cancelled.
   void AwaitReaders(const CancelToken& cancel);
-  // Lets go of logs that are not kept any longer; the thread does it from time to time.
+  // Drops logs that exceed a limit of OutputTable. The thread also does this regularly.
   void DropOldLogs() { outputs_.DropOld(); }
 
  private:
-  // False if Datastore does not answer.
+  // Reads the keys and starts the server. False if Datastore does not answer.
   bool Start(const CancelToken& cancel);
   absl::StatusOr<std::unique_ptr<MonitorServer>> StartServer(const LookupResult& found);
   void Run(bool decided, const CancelToken& done);
@@ -59,7 +60,7 @@ class ClusterMonitor {
   OutputTable outputs_;
   Mutex mutex_;
   std::unique_ptr<MonitorServer> server_ ABSL_GUARDED_BY(mutex_);
-  bool is_off_ ABSL_GUARDED_BY(mutex_) = false;  // for good
+  bool failed_ ABSL_GUARDED_BY(mutex_) = false;  // the Monitor cannot start; no retries
   std::optional<Housekeeper> thread_;
 };
 

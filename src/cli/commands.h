@@ -1,4 +1,4 @@
-// One function a command, each with the options that its flags fill in.
+// The functions that run the commands, and their options.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ struct ConsumeOptions {
   std::string cache_dir;
   std::string tasks_dir;
   std::string tasks_file;
-  int port = 0;  // 0: no Monitor
+  int port = 0;  // 0 for no Monitor
   double watchdog_minutes = 5;
-  int health_port = 0;  // 0: no health checks
+  int health_port = 0;  // 0 for no health checks
   std::string health_address = "127.0.0.1";
   int shutdown_after_seconds = 0;
   int ft_shutdown_after_seconds = 30;
@@ -26,9 +26,9 @@ struct ConsumeOptions {
   bool durable = true;
   int grace_seconds = 10;
   int stop_within_seconds = 20;
-  std::optional<uint64_t> min_free_bytes;  // nullopt: as executor/space_guard.h says
-  std::optional<uint64_t> cache_bytes;     // nullopt: no limit
-  int task_timeout_seconds = 0;            // 0: none
+  std::optional<uint64_t> min_free_bytes;  // nullopt for the default of executor/space_guard.h
+  std::optional<uint64_t> cache_bytes;     // nullopt for no limit
+  int task_timeout_seconds = 0;            // 0 for no limit
   int permission_patience_seconds = 120;
   std::vector<std::string> withhold_env;
   std::vector<std::string> pass_env;
@@ -45,23 +45,23 @@ struct CopyexeOptions {
 struct FetchOptions {
   std::string src;
   std::string dst;
-  std::string expect_md5;  // hex, any case; empty: not checked
+  std::string expect_md5;  // in hex; if empty, the content is not checked
 };
 
 struct SummaryOptions {
   std::string tasks_file;
 };
 
-// Of status and logs.
+// The options of `status` and `logs`.
 struct WatchOptions {
   std::string address;      // host:port of a worker's Monitor
-  std::string secret_file;  // empty: the environment has it
+  std::string secret_file;  // if empty, SPARKLES_MONITOR_SECRET has the secret
   std::string cert_file;    // PEM
   std::string task;         // logs only
   bool follow = false;      // logs only
 };
 
-// All return the process's exit status (worker/exit_code.h) and say on stderr what went wrong.
+// All return the process's exit code (worker/exit_code.h) and print errors to stderr.
 int RunConsume(ConsumeOptions options);
 int RunCopyexe(const CopyexeOptions& options);
 int RunFetch(const FetchOptions& options);

@@ -38,7 +38,7 @@
 #include "storage/local_store.h"
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
 #include "worker/timed_hand_back.h"
@@ -165,9 +165,9 @@ int ConsumeDatastore(const WorkerParts& worker) {
                .monitor = monitor ? &*monitor : nullptr,
                .consumer = {.watch_period = kClaimWatchPeriod, .record_patience = kRecordPatience},
                .machine_type = identity->machine_type});
-  EndByAlarm(kLongestFarewell + kLongestReaders, code);
+  StartExitTimer(kLongestFarewell + kLongestReaders, code);
   if (monitor) monitor->AwaitReaders(stop.token());
-  EndByAlarm(kLongestFarewell, code);
+  StartExitTimer(kLongestFarewell, code);
   return code;
 }
 
@@ -215,7 +215,7 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
                               .log = log};
   const int code = options.tasks_file.empty() ? ConsumeDatastore(worker)
                                               : ConsumeTasksFile(worker, std::move(file), watch);
-  EndByAlarm(kLongestFarewell, code);
+  StartExitTimer(kLongestFarewell, code);
   return code;
 }
 

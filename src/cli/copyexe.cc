@@ -1,4 +1,4 @@
-// copyexe: puts a copy of the running program where another container finds it.
+// The command `copyexe`: copies the running program, for example for another container.
 #include <fcntl.h>
 #include <sys/auxv.h>
 
@@ -14,17 +14,17 @@
 namespace sparkles {
 namespace {
 
-// The running program, also if its name is now that of another file, or of none.
+// Opens the running program, even if its file was replaced or removed.
 absl::StatusOr<UniqueFd> OpenOwnExecutable() {
   absl::StatusOr<UniqueFd> self = OpenFile("/proc/self/exe", O_RDONLY);
   if (self.ok()) return self;
-  // Images without /proc: the kernel has told us the name that we were started by.
+  // For images without /proc: AT_EXECFN is the path that started the program.
   const auto* name =
       reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // NOLINT(performance-no-int-to-ptr)
   return name == nullptr ? std::move(self) : OpenFile(name, O_RDONLY);
 }
 
-// Returns the number of bytes.
+// Copies the program to `dst` and checks the copy. Returns the number of bytes.
 absl::StatusOr<uint64_t> CopyExecutable(const std::string& dst) {
   RETURN_IF_ERROR(CheckReplaceable(dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(dst)));
@@ -37,7 +37,7 @@ absl::StatusOr<uint64_t> CopyExecutable(const std::string& dst) {
                    HashFile(HashKind::kSha256, self.get(), "the running program"));
   ASSIGN_OR_RETURN(const std::string theirs, HashFile(HashKind::kSha256, copy.fd(), dst));
   if (ours != theirs) {
-    return absl::DataLossError(dst + ": reading the copy gave other bytes than were written");
+    return absl::DataLossError(dst + ": the copy differs from the program; check the disk");
   }
   RETURN_IF_ERROR(copy.Commit(/*durable=*/true));
   return *size;

@@ -1,4 +1,4 @@
-// fetch: one object into one file, whole and checked, or nothing.
+// The command `fetch`: downloads one object to one file, completely and checked, or not at all.
 #include <unistd.h>
 
 #include <iostream>
@@ -21,8 +21,8 @@
 namespace sparkles {
 namespace {
 
-// A person waits for the result. With all retries, `fetch` ends in less than 30 s.
-constexpr absl::Duration kMetadataPatience = absl::Seconds(20);
+// A user waits for the result. With all retries, `fetch` ends in less than 30 s.
+constexpr absl::Duration kMetadataTimeout = absl::Seconds(20);
 
 absl::Status CheckMd5(const FetchOptions& options, int fd) {
   if (options.expect_md5.empty()) return absl::OkStatus();
@@ -39,7 +39,7 @@ absl::Status Fetch(const FetchOptions& options) {
   LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kWarning);
   const Log log(sink);
   GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log,
-                    {.metadata_patience = kMetadataPatience});
+                    {.metadata_timeout = kMetadataTimeout});
   StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(CheckReplaceable(options.dst));
   RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));

@@ -7,7 +7,7 @@ namespace sparkles {
 namespace {
 
 // An outage of Cloud Storage must not cost the outputs of a task that took hours.
-constexpr absl::Duration kStoragePatience = absl::Minutes(30);
+constexpr absl::Duration kStorageMaxElapsed = absl::Minutes(30);
 constexpr char kStorageEmulator[] = "STORAGE_EMULATOR_HOST";
 
 ApiEndpoint DatastoreEndpoint(const Environment& environment, TokenSource& tokens, Vitals* vitals) {
@@ -25,17 +25,17 @@ ApiEndpoint StorageEndpoint(const Environment& environment, TokenSource& tokens)
   return endpoint;
 }
 
-// A failure or two are everyday life; of what lasts one line in a while is enough.
-constexpr int kFailuresToTell = 3;
-constexpr absl::Duration kTellEvery = absl::Seconds(30);
+// One or two failures of a request are normal. A longer outage is logged once in each interval.
+constexpr int kFailuresBeforeWarning = 3;
+constexpr absl::Duration kWarningInterval = absl::Seconds(30);
 
 RetryPolicy StoragePolicy(Vitals* vitals, OutageLog& outage_log) {
-  return {.patience = kStoragePatience,
+  return {.max_elapsed = kStorageMaxElapsed,
           .retries = vitals != nullptr ? &vitals->storage_retries : nullptr,
           .observer = &outage_log};
 }
 
-// Of one transfer: its file, the connection, and what libcurl wakes its waits with.
+// Descriptors of one transfer: its file, its connection, and those that libcurl needs to wait.
 constexpr int kTransferDescriptors = 6;
 
 GcsStoreOptions StoreOptions() {
@@ -46,22 +46,22 @@ GcsStoreOptions StoreOptions() {
 
 }  // namespace
 
-void OutageLog::Waits(const absl::Status& status, int failures) {
-  if (log_ == nullptr || failures < kFailuresToTell) return;
+void OutageLog::OnWait(const absl::Status& status, int failures) {
+  if (log_ == nullptr || failures < kFailuresBeforeWarning) return;
   {
     MutexLock lock(mutex_);
     const absl::Time now = clock_.Now();
-    if (now - last_ < kTellEvery) return;
+    if (now - last_ < kWarningInterval) return;
     last_ = now;
   }
-  log_->Warning("Cloud Storage: ", status.message(), "; trying again for up to ",
-                absl::FormatDuration(kStoragePatience));
+  log_->Warning("Cloud Storage: ", status.message(), "; the request is retried for up to ",
+                absl::FormatDuration(kStorageMaxElapsed));
 }
 
 GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
                          const Log* log, const CloudSettings& settings)
     : transport_(FindCaRoots(environment)),
-      metadata_(FindMetadataAddress(environment), transport_, clock, settings.metadata_patience),
+      metadata_(FindMetadataAddress(environment), transport_, clock, settings.metadata_timeout),
       credentials_(environment, metadata_, transport_, clock),
       tokens_(credentials_, clock),
       storage_needs_token_(environment(kStorageEmulator).empty()),

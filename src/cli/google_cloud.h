@@ -1,4 +1,4 @@
-// Everything that talks to Google, put together in one place.
+// Builds the objects that access Google's services.
 #pragma once
 
 #include <string>
@@ -20,12 +20,12 @@
 
 namespace sparkles {
 
-// Says now and then that Cloud Storage does not answer, while transfers wait for it.
+// Logs outages of Cloud Storage while transfers wait, at most once in 30 s.
 class OutageLog : public RetryObserver {
  public:
-  // Borrows both; `log` may be null.
+  // Borrows `clock` and `log`. `log` may be null.
   OutageLog(Clock& clock, const Log* log) : clock_(clock), log_(log) {}
-  void Waits(const absl::Status& status, int failures) override;
+  void OnWait(const absl::Status& status, int failures) override;
 
  private:
   Clock& clock_;
@@ -34,24 +34,24 @@ class OutageLog : public RetryObserver {
   absl::Time last_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
-// Making it asks nobody: credentials are looked for when the first request needs a token, so that
-// who uses file:// URLs only needs no cloud.
 struct CloudSettings {
-  absl::Duration metadata_patience = MetadataServer::kPatience;  // for a server that is still away
-  absl::Duration permission_patience = absl::ZeroDuration();     // see GcsAccess
+  absl::Duration metadata_timeout = MetadataServer::kPatience;  // see MetadataServer
+  absl::Duration permission_patience = absl::ZeroDuration();    // see GcsAccess
   // From --projectId. Pays for requester-pays buckets if GOOGLE_CLOUD_QUOTA_PROJECT is not set.
   std::string project_id = "";
 };
 
+// The constructor sends no request. Credentials are read when the first request needs a token, so
+// that tasks with only file:// URLs run without a cloud.
 class GoogleCloud {
  public:
-  // Borrows `clock`, and `vitals` and `log`, which may be null. DATASTORE_EMULATOR_HOST,
-  // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST count.
+  // Borrows `clock`, and `vitals` and `log`, which may be null. Uses DATASTORE_EMULATOR_HOST,
+  // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST.
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
               const Log* log = nullptr, const CloudSettings& settings = {});
 
-  // Fails early if there are no credentials for Cloud Storage, or if only the metadata server could
-  // have them and does not answer. OK if an emulator needs none, and for any transient error.
+  // An error if there are no credentials for Cloud Storage, or if only the metadata server can have
+  // them and does not answer. OK if an emulator is used, and after any other transient error.
   absl::Status CheckCredentials(const CancelToken& cancel);
 
   MetadataServer& metadata() { return metadata_; }
@@ -60,7 +60,7 @@ class GoogleCloud {
   GcsAccess& storage_access() { return storage_access_; }
 
  private:
-  // Each borrows those above it.
+  // Each member may borrow the members above it.
   CurlTransport transport_;
   MetadataServer metadata_;
   DefaultTokenSource credentials_;

@@ -1,7 +1,6 @@
-// `logs`: prints what a task has printed, as a worker's Monitor gives it: as far as it has come or,
-// if it is followed, to its end.
-// The one hard idea: patience is what was spent on calls and pauses in vain, not the time on the
-// wall; who followed on a laptop that slept for an hour has as much of it left as before.
+// The command `logs`: prints the log of a task, as a worker's Monitor returns it.
+// Limits count the time of failed calls and pauses, and not wall time. Therefore a laptop that
+// slept for an hour can continue to follow a log.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +19,12 @@ namespace sparkles {
 
 class LogPrinter {
  public:
-  // How long (at least) a worker that has answered may be away while its task is followed,
-  static constexpr absl::Duration kPatience = absl::Seconds(30);
-  // and how long a task may be without a log that has just been claimed.
-  static constexpr absl::Duration kStartPatience = absl::Seconds(3);
+  // The longest outage of a worker that has answered before, while its task is followed.
+  static constexpr absl::Duration kMaxOutage = absl::Seconds(30);
+  // The longest wait for the log of a task that was just claimed.
+  static constexpr absl::Duration kMaxStartWait = absl::Seconds(3);
 
-  // As MonitorClient::ReadOutput, of that task.
+  // Reads a piece of the task's log, like MonitorClient::ReadOutput.
   using Read = std::function<absl::StatusOr<OutputPiece>(int64_t offset, int32_t size)>;
 
   // Borrows `clock`. `address` is for messages; the log goes to the descriptor `out`.
@@ -36,13 +35,15 @@ class LogPrinter {
         clock_(clock),
         out_(out) {}
 
+  // Prints the present log, or follows the log until the task has ended. Blocks.
   absl::Status Run();
 
  private:
-  // Ok, after a pause, if it is worth trying again. `took`: how long the call that failed has.
-  absl::Status Endure(const absl::Status& error, absl::Duration took);
-  // Why patience has ended.
-  absl::Status GivenUp(const absl::Status& error) const;
+  // Returns OK after a pause if the call should be repeated, and otherwise an error. `took` is the
+  // duration of the failed call.
+  absl::Status HandleError(const absl::Status& error, absl::Duration took);
+  // The error after too long an outage, with the remedy.
+  absl::Status EndedWorkerError(const absl::Status& error) const;
 
   const std::string address_;
   const bool follow_;
@@ -51,9 +52,9 @@ class LogPrinter {
   const int out_;
   CancelToken never_;
   int64_t offset_ = 0;
-  bool answered_ = false;   // the worker has, if only that the task is unknown
-  bool has_read_ = false;   // the log is, or was, there
-  absl::Duration in_vain_;  // since the last call that did not fail
+  bool answered_ = false;   // the worker has answered, perhaps that the task is unknown
+  bool has_read_ = false;   // a piece of the log was read
+  absl::Duration failing_;  // time of failed calls and pauses since the last success
 };
 
 }  // namespace sparkles

@@ -13,7 +13,7 @@
 namespace sparkles {
 namespace {
 
-// Between two looks at the processors.
+// Time between the two samples of the processors.
 constexpr absl::Duration kPeriod = absl::Seconds(1);
 
 double Percent(int64_t part, int64_t whole) {
@@ -30,7 +30,7 @@ int64_t Ticks(const ProcessStatus& status) {
   return status.cpu_user + status.cpu_system + status.cpu_idle + status.cpu_iowait;
 }
 
-// `before` is a little older.
+// The load of the processors between two samples. `before` is the older one.
 std::string Processors(const ProcessStatus& before, const ProcessStatus& now) {
   const int64_t total = Ticks(now) - Ticks(before);
   if (total <= 0) return "unknown";
@@ -58,10 +58,10 @@ absl::StatusOr<std::string> DescribeMachine(absl::FunctionRef<absl::StatusOr<Pro
   CancelToken never;
   ASSIGN_OR_RETURN(const ProcessStatus before, ask());
   ProcessStatus now = before;
-  // An idle processor counts, too: if nothing has moved, this is the same answer, from the
-  // Monitor's cache, which has another one soon. Without a single tick the machine does not tell.
+  // Ticks of idle time count, too. If no count has changed, the answer came from the Monitor's
+  // cache, which soon returns another one. If all counts are 0, the machine does not provide them.
   absl::Duration waited;
-  while (Ticks(before) > 0 && Ticks(now) <= Ticks(before) && waited <= StatusCache::kMostAge) {
+  while (Ticks(before) > 0 && Ticks(now) <= Ticks(before) && waited <= StatusCache::kMaxAge) {
     clock.Sleep(kPeriod, never);
     waited += kPeriod;
     ASSIGN_OR_RETURN(now, ask());

@@ -1,4 +1,4 @@
-// `status`: how busy a worker's machine is, in words.
+// The text of the command `status`: the load of a worker's machine.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace sparkles {
 
-// Four lines. Processors are watched for a second, or for as long as the Monitor gives the same
-// answer; `ask` is as MonitorClient::GetProcessStatus.
+// Returns four lines of text. Takes a second, or more if the Monitor repeats the same answer.
+// `ask` is like MonitorClient::GetProcessStatus.
 absl::StatusOr<std::string> DescribeMachine(absl::FunctionRef<absl::StatusOr<ProcessStatus>()> ask,
                                             Clock& clock);
 

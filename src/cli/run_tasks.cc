@@ -47,7 +47,7 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
   executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
   executor.on_log = [&worker, monitor = source.monitor](const std::string& task,
                                                         const std::string& path) {
-    const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
+    const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->AddLog(task, path);
     if (!shown.ok()) worker.log.WithTask(task).Warning("Monitor: ", shown.message());
   };
   std::vector<std::string> variables;
@@ -94,7 +94,7 @@ Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& e
   worker.vitals.task_running = false;
   if (outcome.machine_fault) worker.vitals.machine_faults.Add();
   if (outcome.kind == Outcome::Kind::kClaimLost) worker.vitals.claim_lost.Add();
-  if (source.monitor != nullptr) source.monitor->End(claim.task.id);
+  if (source.monitor != nullptr) source.monitor->EndLog(claim.task.id);
   return outcome;
 }
 

@@ -1,4 +1,4 @@
-// summary: what became of the tasks of a file, as a table for people.
+// The command `summary`: prints a table of the tasks of a file with their states.
 #include <algorithm>
 #include <initializer_list>
 #include <iostream>
@@ -24,12 +24,12 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-// result.json lists every output; a million of them fit in this.
+// result.json lists all outputs. A million of them fit into this size.
 constexpr size_t kMaxResultBytes = 512 << 20;
 
-// The number at `json[keys[0]][keys[1]]...`; nullopt if there is no sensible number.
+// The number at `json[keys[0]][keys[1]]...`. nullopt if it is missing or out of range.
 std::optional<double> NumberAt(const Json& json, std::initializer_list<const char*> keys) {
-  constexpr double kMost = 1e15;
+  constexpr double kMaxNumber = 1e15;
   const Json* value = &json;
   for (const char* key : keys) {
     value = JsonField(*value, key);
@@ -37,7 +37,7 @@ std::optional<double> NumberAt(const Json& json, std::initializer_list<const cha
   }
   if (!value->is_number()) return std::nullopt;
   const double number = value->get<double>();
-  return number >= 0 && number <= kMost ? std::optional(number) : std::nullopt;
+  return number >= 0 && number <= kMaxNumber ? std::optional(number) : std::nullopt;
 }
 
 std::string SecondsText(std::optional<double> seconds) {
@@ -55,7 +55,7 @@ std::optional<double> CpuSeconds(const Json& usage) {
   return sum;
 }
 
-// result.json of the task; null if there is none (or none that can be read).
+// The task's result.json, or null if it cannot be read.
 Json ResultOf(const Task& task, ObjectStore& store) {
   std::string url = task.command_result_url;
   const auto spec = ParseTaskSpec(task.args);
@@ -67,7 +67,7 @@ Json ResultOf(const Task& task, ObjectStore& store) {
   return json.ok() && json->is_object() ? *std::move(json) : Json(nullptr);
 }
 
-// "no output matches a, b" if the result names such patterns; else empty.
+// "no output matches a, b" if the result has such patterns, or empty.
 std::string UnmatchedIn(const Json& result) {
   const Json* const patterns = JsonField(result, "unmatched_patterns");
   if (patterns == nullptr || !patterns->is_array()) return "";

@@ -1,11 +1,11 @@
-// The only object that the commit is compiled into; the Makefile gives it the three names.
+// Contains the version and the commit. The Makefile defines the three macros for this file only.
 #include "cli/version.h"
 
 #include "absl/strings/str_cat.h"
 #include "http/ca_roots.h"
 #include "http/curl_transport.h"
 
-#ifndef SPARKLES_VERSION  // for tools that read this file without the Makefile
+#ifndef SPARKLES_VERSION  // for tools that compile this file without the Makefile
 #define SPARKLES_VERSION "unknown"
 #define SPARKLES_COMMIT "unknown"
 #define SPARKLES_LANE "unknown"

@@ -1,4 +1,4 @@
-// Which worker this is.
+// The version of this worker.
 #pragma once
 
 #include <string>
@@ -7,14 +7,14 @@
 
 namespace sparkles {
 
-// "0.1.0".
+// For example "0.1.0".
 std::string WorkerVersion();
 // True if `version`, which a client expects, is this worker's version or the version of a Go worker
 // with the same protocol (5.0.0, 5.8.2).
 bool IsExpectedVersion(absl::string_view version);
-// "sparklesworker 0.1.0 (commit 0123456789ab, native lane)".
+// For example "sparklesworker 0.1.0 (commit 0123456789ab, native lane)".
 std::string VersionLine();
-// That line, and the libraries and CA roots that are built in, a line each.
+// VersionLine, a line with the libraries, and a line with the built-in CA roots.
 std::string VersionDetails();
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// status and logs: what the Monitor of a worker tells, for people at a terminal.
+// The commands `status` and `logs`, which call the Monitor of a worker.
 #include <unistd.h>
 
 #include <cstdint>
@@ -29,12 +29,12 @@ namespace {
 
 constexpr char kSecretVariable[] = "SPARKLES_MONITOR_SECRET";
 constexpr size_t kMaxKeyFile = 1 << 20;
-constexpr absl::Duration kLookupPatience = absl::Seconds(5);
+constexpr absl::Duration kLookupTimeout = absl::Seconds(5);
 
-// `text` without the blanks and line ends that editors, echo and Windows put behind a secret.
+// Returns `text` without the blanks and line ends that editors, echo and Windows append.
 absl::StatusOr<std::string> ParseSecret(absl::string_view text, absl::string_view source) {
   const absl::string_view secret = absl::StripTrailingAsciiWhitespace(text);
-  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(source, ": holds no secret"));
+  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(source, ": is empty"));
   if (MonitorClient::CanSend(secret)) return std::string(secret);
   return absl::InvalidArgumentError(absl::StrCat(
       source, ": the secret must be one line of ASCII letters, digits, signs and blanks"));
@@ -45,7 +45,7 @@ absl::StatusOr<std::string> FindSecret(const WatchOptions& options) {
     const std::string secret = ProcessEnvironment(kSecretVariable);
     if (!secret.empty()) return ParseSecret(secret, kSecretVariable);
     return absl::InvalidArgumentError(
-        absl::StrCat("a secret is needed: --secretFile FILE, or ", kSecretVariable));
+        absl::StrCat("the secret is missing: give --secretFile FILE, or set ", kSecretVariable));
   }
   ASSIGN_OR_RETURN(const std::string text, ReadFile(options.secret_file, kMaxKeyFile));
   return ParseSecret(text, options.secret_file);
@@ -54,11 +54,11 @@ absl::StatusOr<std::string> FindSecret(const WatchOptions& options) {
 absl::StatusOr<std::string> ReadCertificate(const std::string& path) {
   ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxKeyFile));
   if (absl::StrContains(text, "-----BEGIN CERTIFICATE-----")) return text;
-  return absl::InvalidArgumentError(absl::StrCat(path, ": not a certificate in PEM"));
+  return absl::InvalidArgumentError(absl::StrCat(path, ": is not a certificate in PEM format"));
 }
 
-// What the code means here, where gRPC's own words would not tell.
-absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
+// Replaces gRPC's messages for some codes by the cause and the remedy.
+absl::Status AddRemedy(const absl::Status& status, const WatchOptions& options) {
   if (absl::IsUnauthenticated(status)) {
     return WithMessage(status, absl::StrCat(options.address, ": the secret is not this worker's"));
   }
@@ -71,12 +71,13 @@ absl::Status Explain(const absl::Status& status, const WatchOptions& options) {
   if (absl::IsNotFound(status)) {
     return WithMessage(status,
                        absl::StrCat(options.address, ": task ", PrintableText(options.task),
-                                    " is not running here, and its log is not kept (any more)"));
+                                    " is not running here, and its log is not kept; read the log "
+                                    "at the task's stdout_url"));
   }
   return status;
 }
 
-// Whether gRPC takes a proxy from the environment.
+// True if gRPC uses a proxy from the environment.
 bool HasProxy() {
   for (const char* variable : {"grpc_proxy", "https_proxy", "http_proxy"}) {
     if (!ProcessEnvironment(variable).empty()) return true;
@@ -84,12 +85,13 @@ bool HasProxy() {
   return false;
 }
 
-// The host's numeric addresses in gRPC's form, all of one family; empty if gRPC is to find the
-// host. With a proxy gRPC needs its name: no_proxy may list it, or only the proxy may know it.
+// The host's numeric addresses in gRPC's format, all of one family. Empty if gRPC must resolve the
+// host. With a proxy gRPC needs the host's name, because no_proxy may list the name, or only the
+// proxy can resolve it.
 std::string TargetOf(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || address[0] == '[' || HasProxy()) return "";
-  const HostAddresses found = LookUpHost(address.substr(0, colon), kLookupPatience, nullptr);
+  const HostAddresses found = LookUpHost(address.substr(0, colon), kLookupTimeout, nullptr);
   if (found.ips.empty()) return "";
   const bool ipv6 = absl::StrContains(found.ips.front(), ':');
   std::vector<std::string> peers;
@@ -127,7 +129,7 @@ int Watch(absl::string_view command, const WatchOptions& options,
   if (!certificate.ok()) return fail(certificate.status(), kExitUsage);
   MonitorClient client(options.address, *certificate, *std::move(secret),
                        TargetOf(options.address));
-  const absl::Status done = Explain(body(client, options), options);
+  const absl::Status done = AddRemedy(body(client, options), options);
   return done.ok() ? kExitDone : fail(done, kExitFailed);
 }
 

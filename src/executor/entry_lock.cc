@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/file_lock.h"
-#include "base/folder.h"
 #include "base/status.h"
 
 namespace sparkles {

@@ -10,9 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/file_url.h"
-#include "base/folder.h"
 #include "base/glob.h"
 #include "base/path.h"
 #include "base/permission.h"
@@ -94,7 +94,7 @@ Outcome TaskRun::Run() {
     // A big folder may take longer than the worker still has.
     folder_->LeaveBehind();
   }
-  if (folder_) outcome.folder = std::make_shared<TaskFolder>(*std::move(folder_));
+  if (folder_) outcome.directory = std::make_shared<TaskFolder>(*std::move(folder_));
   folder_.reset();
   return outcome;
 }

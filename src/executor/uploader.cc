@@ -9,9 +9,9 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "base/directory.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/mounts.h"
 #include "base/parallel.h"
 #include "base/status.h"

@@ -125,7 +125,7 @@ absl::StatusOr<MetadataValue> MetadataServer::FetchPatiently(absl::string_view p
   RetryPolicy policy;
   policy.first = absl::Milliseconds(500);
   policy.longest = absl::Seconds(4);
-  policy.patience = patience_;
+  policy.max_elapsed = patience_;
   absl::StatusOr<MetadataValue> value;
   RETURN_IF_ERROR(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel, [&] {
     value = Fetch(path, kTimeout, cancel);

@@ -158,7 +158,7 @@ void SetForm(const QueryParameters& fields, TokenRequest& request) {
 absl::StatusOr<std::string> SendTokenRequest(const TokenRequest& request, HttpTransport& transport,
                                              Clock& clock, const CancelToken& cancel) {
   RetryPolicy policy;
-  policy.patience = absl::InfiniteDuration();  // attempts are counted instead
+  policy.max_elapsed = absl::InfiniteDuration();  // attempts are counted instead
   absl::StatusOr<std::string> body;
   int attempts = 0;
   absl::Status ended = RetryLoop(policy, Idempotency::kIdempotent, clock, cancel, [&] {

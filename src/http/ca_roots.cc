@@ -24,7 +24,7 @@ struct X509Deleter {
 };
 
 absl::Status CannotUse(const CaRoots& roots, absl::string_view reason) {
-  ERR_clear_error();  // of this thread, so that no later reader takes it for its own
+  ERR_clear_error();  // the error queue belongs to the thread, and later calls read it
   return absl::FailedPreconditionError(
       absl::StrCat("CA roots of ", roots.origin, ": ", reason,
                    "; set SSL_CERT_FILE to a PEM file of the roots to trust"));
@@ -37,18 +37,18 @@ absl::Status AddPem(absl::string_view pem, X509_STORE& store) {
   while (true) {
     const std::unique_ptr<X509, X509Deleter> certificate(
         PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-    if (certificate == nullptr) break;  // the end, which OpenSSL says with an error
+    if (certificate == nullptr) break;  // OpenSSL reports the end as an error
     if (X509_STORE_add_cert(&store, certificate.get()) == 1) ++count;
   }
   ERR_clear_error();
-  return count > 0 ? absl::OkStatus() : absl::InternalError("no certificate in it");
+  return count > 0 ? absl::OkStatus() : absl::InternalError("no certificate found");
 }
 
-bool HasFolder(const std::string& paths) {
-  const std::vector<std::string> folders = absl::StrSplit(paths, ':');
-  return std::any_of(folders.begin(), folders.end(), [](const std::string& folder) {
+bool HasDirectory(const std::string& paths) {
+  const std::vector<std::string> directories = absl::StrSplit(paths, ':');
+  return std::any_of(directories.begin(), directories.end(), [](const std::string& directory) {
     struct stat info;
-    return stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+    return stat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
   });
 }
 
@@ -75,7 +75,7 @@ CaRoots FindCaRoots(const std::function<std::string(const char* name)>& environm
   };
   take("SSL_CERT_FILE", roots.file);
   take("CURL_CA_BUNDLE", roots.file);
-  take("SSL_CERT_DIR", roots.folder);
+  take("SSL_CERT_DIR", roots.directory);
   if (!roots.origin.empty()) return roots;
   for (const std::string& file : system_files) {
     if (access(file.c_str(), R_OK) != 0) continue;
@@ -89,20 +89,21 @@ CaRoots FindCaRoots(const std::function<std::string(const char* name)>& environm
 absl::StatusOr<X509Store> LoadCaRoots(const CaRoots& roots) {
   X509Store store(X509_STORE_new());
   if (store == nullptr) return CannotUse(roots, "out of memory");
-  // As libcurl has it: a root need not be signed by itself, who has it trusts it.
+  // As in libcurl, a trusted certificate need not be self-signed.
   X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
-  if (roots.file.empty() && roots.folder.empty()) {
+  if (roots.file.empty() && roots.directory.empty()) {
     const absl::Status added = AddPem(kBuiltInCaRoots, *store);
     if (!added.ok()) return CannotUse(roots, added.message());
     return store;
   }
   if (!roots.file.empty() && X509_STORE_load_file(store.get(), roots.file.c_str()) != 1) {
-    return CannotUse(roots, "no readable file with a certificate");
+    return CannotUse(roots, "the file cannot be read or has no certificate");
   }
-  // OpenSSL opens a folder's files only when a root is asked for: look for the folder ourselves.
-  if (!roots.folder.empty() &&
-      (!HasFolder(roots.folder) || X509_STORE_load_path(store.get(), roots.folder.c_str()) != 1)) {
-    return CannotUse(roots, "no such folder");
+  // OpenSSL opens the directories only when it needs a root, so it does not report missing ones.
+  if (!roots.directory.empty() &&
+      (!HasDirectory(roots.directory) ||
+       X509_STORE_load_path(store.get(), roots.directory.c_str()) != 1)) {
+    return CannotUse(roots, "no such directory");
   }
   return store;
 }

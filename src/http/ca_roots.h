@@ -1,5 +1,5 @@
-// What the certificates of servers are checked against. The one hard idea: the roots are parsed
-// once (0.1 s and 1 MB each time) and shared by all connections, wherever they come from.
+// Finds and loads the CA certificates (roots) that servers are checked against.
+// The roots are parsed once, because this takes 0.1 s and 1 MB, and all connections share them.
 #pragma once
 
 #include <openssl/x509_vfy.h>
@@ -13,24 +13,24 @@
 
 namespace sparkles {
 
-// The roots that were built into this program, in PEM, and the package they are from, whose version
-// is a date: "ca-certificates 20230311". The build makes both (third_party/ca_bundle.sh).
+// The roots that are built into this program, in PEM, and their package, whose version is a date:
+// "ca-certificates 20230311". The build generates both (third_party/ca_bundle.sh).
 extern const char kBuiltInCaRoots[];
 extern const char kBuiltInCaRootsOrigin[];
 
 struct CaRoots {
-  std::string file;    // PEM; empty: none
-  std::string folder;  // "/a:/b", with a file for each root as OpenSSL names it; empty: none
-  std::string origin;  // where this was said, for messages
-  // With neither file nor folder: the roots that were built in.
+  // If `file` and `directory` are empty, the built-in roots are used.
+  std::string file;       // a PEM file, or empty
+  std::string directory;  // "/a:/b", directories with files named as OpenSSL demands, or empty
+  std::string origin;     // the variable or file that named them, for messages
 };
 
-// Where Linux distributions keep their roots, most frequent first.
+// The files in which Linux distributions keep their roots, most frequent first.
 std::vector<std::string> SystemCaFiles();
 
-// The file of SSL_CERT_FILE, else of CURL_CA_BUNDLE, and the folders of SSL_CERT_DIR; without these
-// the first of `system_files` that can be read; without such a one the built-in roots.
-// `environment` gives the value of a variable, empty if it is not set.
+// The file of SSL_CERT_FILE (or else of CURL_CA_BUNDLE) and the directories of SSL_CERT_DIR. If no
+// variable is set, the first readable file of `system_files`. If there is none, the built-in roots.
+// `environment` returns the value of a variable, or "" if it is not set.
 CaRoots FindCaRoots(const std::function<std::string(const char* name)>& environment,
                     const std::vector<std::string>& system_files = SystemCaFiles());
 
@@ -39,7 +39,7 @@ struct X509StoreDeleter {
 };
 using X509Store = std::unique_ptr<X509_STORE, X509StoreDeleter>;
 
-// FailedPrecondition, naming the origin, if a file or folder cannot be read or holds no roots.
+// FailedPrecondition, with the origin, if a file or directory cannot be read or has no roots.
 absl::StatusOr<X509Store> LoadCaRoots(const CaRoots& roots);
 
 }  // namespace sparkles

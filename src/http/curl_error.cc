@@ -13,7 +13,7 @@
 namespace sparkles {
 namespace {
 
-// TLS settings and certificates, which no repetition mends.
+// True for errors of certificates and TLS settings, which a retry does not fix.
 bool IsRefusedCertificate(CURLcode code) {
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -31,19 +31,19 @@ bool IsUnknownName(CURLcode code) {
   return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
 }
 
-// It names the servers to ask; a libc that finds none would ask this machine itself, in vain.
-constexpr char kResolverFile[] = "/etc/resolv.conf";
+// The file that lists the name servers. Without it, libc would ask a name server on this machine.
+constexpr char kResolvConf[] = "/etc/resolv.conf";
 
 std::string TimeoutText(const HttpRequest& request, bool sent) {
   if (!sent) {
-    const absl::Duration patience = std::min(request.connect_timeout, request.timeout);
-    return absl::StrCat("no connection within ", absl::FormatDuration(patience));
+    const absl::Duration limit = std::min(request.connect_timeout, request.timeout);
+    return absl::StrCat("no connection within ", absl::FormatDuration(limit));
   }
-  return absl::StrCat("no whole response within ", absl::FormatDuration(request.timeout));
+  return absl::StrCat("no complete response within ", absl::FormatDuration(request.timeout));
 }
 
 std::string Reason(const CurlFailure& failure) {
-  // Once a request is on its way only the answer's protocol can be unsupported.
+  // After the request was sent, this code can only mean the protocol of the answer.
   if (failure.code == CURLE_UNSUPPORTED_PROTOCOL && failure.sent) return "the answer is not HTTP";
   if (failure.connect_code >= 500) {
     return absl::StrCat("the proxy answers with HTTP ", failure.connect_code);
@@ -59,7 +59,7 @@ std::string Reason(const CurlFailure& failure) {
   return reason;
 }
 
-// The part that failed: the host, or the proxy on the way to it.
+// The failed part, for the message: the host, or the proxy in front of it.
 std::string Subject(absl::string_view host, const CurlFailure& failure) {
   if (failure.proxy.empty()) return std::string(host);
   const bool unreachable =
@@ -82,15 +82,14 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
   if (IsRefusedCertificate(failure.code)) {
     return MachineFault(absl::FailedPreconditionError(absl::StrCat(
         subject, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
-        "; if this server, or a proxy before it, has roots of its own, name them in "
-        "SSL_CERT_FILE)")));
+        "; if this server or a proxy uses other roots, set SSL_CERT_FILE to a PEM file of them)")));
   }
-  if (IsUnknownName(failure.code) && access(kResolverFile, F_OK) != 0) {
+  if (IsUnknownName(failure.code) && access(kResolvConf, F_OK) != 0) {
     return MachineFault(absl::FailedPreconditionError(
-        absl::StrCat(subject, ": the name cannot be resolved: there is no ", kResolverFile,
-                     ", which names the servers to ask, and /etc/hosts does not have it")));
+        absl::StrCat(subject, ": the name cannot be resolved: there is no ", kResolvConf,
+                     " with name servers, and /etc/hosts does not list the name")));
   }
-  // Of what libcurl gets from outside, only proxies reach it unchecked.
+  // All other arguments of libcurl were checked before.
   if (failure.code == CURLE_BAD_FUNCTION_ARGUMENT) {
     return MachineFault(absl::FailedPreconditionError(absl::StrCat(
         host, ": libcurl cannot use the proxy (see HTTPS_PROXY, HTTP_PROXY and ALL_PROXY)")));

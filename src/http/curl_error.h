@@ -1,4 +1,4 @@
-// libcurl's errors become absl::Status: the one translator.
+// Translates libcurl's errors to absl::Status.
 #pragma once
 
 #include <curl/curl.h>
@@ -13,15 +13,15 @@ namespace sparkles {
 
 struct CurlFailure {
   CURLcode code = CURLE_OK;
-  std::string tls_detail;  // what libcurl's error buffer says; only used for errors of TLS
-  long os_error = 0;       // errno of the socket; 0: none
-  std::string proxy;       // of the connection; empty: no proxy
-  long connect_code = 0;   // the proxy's answer to CONNECT; 0: none
-  bool sent = false;       // at least a part of the request
-  bool maybe_applied = false;
+  std::string tls_detail;      // the text of libcurl's error buffer, used only for TLS errors
+  long os_error = 0;           // the socket's errno, or 0
+  std::string proxy;           // the proxy of the connection, or empty
+  long connect_code = 0;       // the HTTP status of the proxy's answer to CONNECT, or 0
+  bool sent = false;           // at least a part of the request was sent
+  bool maybe_applied = false;  // see http/transient.h
 };
 
-// As transport.h promises. `ca_origin` says where the CA roots come from.
+// The errors are as transport.h describes them. `ca_origin` is the origin of the CA roots.
 absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
                            absl::string_view ca_origin, const CurlFailure& failure);
 

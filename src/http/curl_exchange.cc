@@ -20,20 +20,20 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Measured: larger ones gain nothing and cost memory in each of many parallel streams.
+// Measured: larger buffers are not faster, and many streams run in parallel.
 constexpr long kStreamBuffer = 256 << 10;
 constexpr long kAnswerBuffer = 64 << 10;
-// Of what a source gives; libcurl takes no less than 16 KiB. 64 KiB stay in the processor's cache
-// while they are read, encrypted and sent: 1 GB went up in 0.65 s instead of 1.2 s with 256 KiB.
-constexpr uint64_t kLeastUploadBuffer = 16 << 10;
-constexpr uint64_t kMostUploadBuffer = 64 << 10;
-// No server of ours sends as much; it bounds what a mad one can make us hold.
+// libcurl accepts no smaller buffer than 16 KiB. 64 KiB stay in the processor's cache while they
+// are read, encrypted and sent: an upload of 1 GB took 0.65 s, and 1.2 s with 256 KiB.
+constexpr uint64_t kMinUploadBuffer = 16 << 10;
+constexpr uint64_t kMaxUploadBuffer = 64 << 10;
+// Google's servers send far less. Limits the memory that a faulty server can use.
 constexpr size_t kMaxHeaderBytes = 256 << 10;
-constexpr size_t kMaxHeaderLineBytes = 100 << 10;  // libcurl's
+constexpr size_t kMaxHeaderLineBytes = 100 << 10;  // libcurl's own limit
 constexpr std::chrono::milliseconds kProgressInterval{1000};
 
-// One line: line ends, of a folded header or a bare LF that libcurl passes on, are spaces as RFC
-// 9112, section 5.2 and RFC 9110, section 5.5 have it.
+// The value as one line. libcurl passes on the line ends of folded headers and single LFs, which
+// RFC 9112, section 5.2, and RFC 9110, section 5.5, replace by spaces.
 std::string HeaderValue(absl::string_view value) {
   return std::string(
       absl::StripAsciiWhitespace(absl::StrReplaceAll(value, {{"\r", " "}, {"\n", " "}})));
@@ -44,7 +44,7 @@ long Milliseconds(absl::Duration duration) {
   return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 1 << 30));
 }
 
-// Collects the first error, so that no option is forgotten in silence.
+// Sets options and keeps the first error.
 class Options {
  public:
   explicit Options(CURL* easy) : easy_(easy) {}
@@ -75,7 +75,7 @@ void SetConnection(const HttpRequest& request, const CurlRoute& route, Options& 
   options.Number(CURLOPT_NOSIGNAL, 1);
   options.Number(CURLOPT_TCP_NODELAY, 1);
   options.Number(CURLOPT_TCP_KEEPALIVE, 1);
-  // Else giving up waits for a name server that does not answer.
+  // Without this, the end of an exchange waits for a name server that does not answer.
   options.Number(CURLOPT_QUICK_EXIT, 1);
   options.Pointer(CURLOPT_OPENSOCKETFUNCTION, &OpenSocket);
   options.Number(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout - route.spent));
@@ -89,7 +89,7 @@ void SetConnection(const HttpRequest& request, const CurlRoute& route, Options& 
   options.Number(CURLOPT_SSL_VERIFYPEER, 1);
   options.Number(CURLOPT_SSL_VERIFYHOST, 2);
   options.Number(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
-  // Else libcurl reads its own default file anew for each connection; ours are put in by Trust.
+  // Otherwise libcurl reads its default file for each connection. InstallRoots sets the roots.
   options.Pointer<const char>(CURLOPT_CAINFO, nullptr);
   options.Pointer<const char>(CURLOPT_CAPATH, nullptr);
 }
@@ -103,8 +103,8 @@ CurlExchange::CurlExchange(const HttpRequest& request, const HttpTarget& target,
       roots_(roots),
       route_(route),
       body_bytes_(BodyBytes(request)),
-      last_move_(Steady::now()),
-      last_progress_(last_move_) {}
+      last_transfer_(Steady::now()),
+      last_progress_(last_transfer_) {}
 
 absl::Status CurlExchange::SetOptions() {
   headers_ = MakeHeaderList(request_);
@@ -121,9 +121,8 @@ absl::Status CurlExchange::SetOptions() {
     options.Number(CURLOPT_POST, 1);
     options.Pointer(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
     options.Number(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<long>(body_bytes_));
-    options.Number(
-        CURLOPT_UPLOAD_BUFFERSIZE,
-        static_cast<long>(std::clamp(body_bytes_, kLeastUploadBuffer, kMostUploadBuffer)));
+    options.Number(CURLOPT_UPLOAD_BUFFERSIZE,
+                   static_cast<long>(std::clamp(body_bytes_, kMinUploadBuffer, kMaxUploadBuffer)));
   }
 
   void* const self = this;
@@ -131,41 +130,41 @@ absl::Status CurlExchange::SetOptions() {
     options.Pointer(CURLOPT_RESOLVER_START_DATA, self);
     options.Pointer(
         CURLOPT_RESOLVER_START_FUNCTION, +[](void*, void*, void* exchange) -> int {
-          static_cast<CurlExchange*>(exchange)->StopAtName();
+          static_cast<CurlExchange*>(exchange)->StopAtNameLookup();
           return 1;
         });
   }
   options.Pointer(CURLOPT_PREREQDATA, self);
   options.Pointer(
       CURLOPT_PREREQFUNCTION, +[](void* exchange, char*, char*, int, int) -> int {
-        return static_cast<CurlExchange*>(exchange)->MayBegin() ? CURL_PREREQFUNC_OK
-                                                                : CURL_PREREQFUNC_ABORT;
+        return static_cast<CurlExchange*>(exchange)->BeforeSend() ? CURL_PREREQFUNC_OK
+                                                                  : CURL_PREREQFUNC_ABORT;
       });
   options.Pointer(CURLOPT_SSL_CTX_DATA, self);
   options.Pointer(
       CURLOPT_SSL_CTX_FUNCTION, +[](CURL*, void* context, void* exchange) -> CURLcode {
-        return static_cast<CurlExchange*>(exchange)->Trust(static_cast<SSL_CTX*>(context))
+        return static_cast<CurlExchange*>(exchange)->InstallRoots(static_cast<SSL_CTX*>(context))
                    ? CURLE_OK
                    : CURLE_ABORTED_BY_CALLBACK;
       });
   options.Pointer(CURLOPT_HEADERDATA, self);
   options.Pointer(
       CURLOPT_HEADERFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
-        return static_cast<CurlExchange*>(exchange)->SeeHeadLine({data, size}) ? size : 0;
+        return static_cast<CurlExchange*>(exchange)->OnHeaderLine({data, size}) ? size : 0;
       });
   options.Pointer(CURLOPT_WRITEDATA, self);
   options.Pointer(
       CURLOPT_WRITEFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
-        auto& taker = *static_cast<CurlExchange*>(exchange);
+        auto& self = *static_cast<CurlExchange*>(exchange);
         if (size == 0) return 0;
-        return taker.TakeBody(absl::string_view(data, size)) ? size : 0;
+        return self.OnResponseBody(absl::string_view(data, size)) ? size : 0;
       });
   options.Pointer(CURLOPT_READDATA, self);
   options.Pointer(
       CURLOPT_READFUNCTION, +[](char* buffer, size_t size, size_t count, void* exchange) -> size_t {
-        size_t given = 0;
-        auto& giver = *static_cast<CurlExchange*>(exchange);
-        return giver.GiveBody(buffer, size * count, given) ? given : CURL_READFUNC_ABORT;
+        size_t count = 0;
+        auto& self = *static_cast<CurlExchange*>(exchange);
+        return self.ReadRequestBody(buffer, size * count, count) ? count : CURL_READFUNC_ABORT;
       });
   if (options.code() == CURLE_OK) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("libcurl: ", curl_easy_strerror(options.code())));
@@ -178,11 +177,12 @@ absl::StatusOr<HttpResponse> CurlExchange::Run(CURLM* multi, CURL* easy) {
     return absl::InternalError(absl::StrCat("libcurl: ", curl_multi_strerror(code)));
   }
   const absl::StatusOr<CURLcode> code = Drive(multi);
-  // A connection in the middle of something is closed by this, others stay open.
+  // Finish needs the handle's state. Removing the handle closes the connection if the exchange is
+  // incomplete.
   absl::StatusOr<HttpResponse> response =
       code.ok() ? Finish(*code) : absl::StatusOr<HttpResponse>(code.status());
   (void)curl_multi_remove_handle(multi, easy);
-  curl_easy_reset(easy);  // it must not keep pointers to us
+  curl_easy_reset(easy);  // removes the pointers to this object
   return response;
 }
 
@@ -197,7 +197,7 @@ absl::StatusOr<CURLcode> CurlExchange::Drive(CURLM* multi) {
       return absl::InternalError("libcurl: no outcome of an exchange");
     }
     if (code == CURLM_OK) {
-      RETURN_IF_ERROR(LookAround());
+      RETURN_IF_ERROR(CheckLimits());
       code = Wait(multi);
     }
     if (code != CURLM_OK) {
@@ -208,16 +208,16 @@ absl::StatusOr<CURLcode> CurlExchange::Drive(CURLM* multi) {
   }
 }
 
-absl::Status CurlExchange::LookAround() {
+absl::Status CurlExchange::CheckLimits() {
   if (request_.cancel != nullptr && request_.cancel->cancelled()) return Cancelled();
   const Time now = Steady::now();
-  // A drop now and then is no stream: a proxy that keeps a dead connection warm sends as much.
-  const int64_t least = std::max<int64_t>(absl::ToInt64Seconds(request_.stall_timeout), 1);
+  // A few bytes do not count as progress, because a proxy may send some to keep a dead connection.
+  const int64_t min_bytes = std::max<int64_t>(absl::ToInt64Seconds(request_.stall_timeout), 1);
   const curl_off_t moved = BytesMoved();
-  if (moved < bytes_moved_ || moved - bytes_moved_ >= least) {
+  if (moved < bytes_moved_ || moved - bytes_moved_ >= min_bytes) {
     bytes_moved_ = moved;
-    last_move_ = now;
-  } else if (absl::FromChrono(now - last_move_) >= request_.stall_timeout) {
+    last_transfer_ = now;
+  } else if (absl::FromChrono(now - last_transfer_) >= request_.stall_timeout) {
     const std::string much = moved == bytes_moved_ ? "not a byte" : "hardly a byte";
     return Transient(
         absl::DeadlineExceededError(absl::StrCat(target_.host, ": ", much, " moved for ",
@@ -232,11 +232,11 @@ absl::Status CurlExchange::LookAround() {
 CURLMcode CurlExchange::Wait(CURLM* multi) const {
   const Time now = Steady::now();
   absl::Duration wait = absl::FromChrono(last_progress_ + kProgressInterval - now);
-  wait = std::min(wait, request_.stall_timeout - absl::FromChrono(now - last_move_));
+  wait = std::min(wait, request_.stall_timeout - absl::FromChrono(now - last_transfer_));
   curl_waitfd cancelled{-1, CURL_WAIT_POLLIN, 0};
   if (request_.cancel != nullptr) {
     cancelled.fd = request_.cancel->fd();
-    // Without a descriptor to wait for look again ten times a second.
+    // Without a descriptor, check the token ten times a second.
     if (cancelled.fd < 0) wait = std::min(wait, absl::Milliseconds(100));
   }
   const int64_t milliseconds = absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1)));
@@ -247,8 +247,8 @@ CURLMcode CurlExchange::Wait(CURLM* multi) const {
 absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
   if (!error_.ok()) return error_;
   if (code == CURLE_OK) {
-    if (!whole_head_) return Broken();
-    if (!has_head_ && !TakeHead()) return error_;
+    if (!head_complete_) return ConnectionLost();
+    if (!head_read_ && !ReadResponseHead()) return error_;
     return std::move(response_);
   }
   CurlFailure failure;
@@ -256,7 +256,7 @@ absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
   failure.proxy = route_.proxy;
   failure.tls_detail = detail_.data();
   // libcurl reports a header line that is too long with this code.
-  if (code == CURLE_OUT_OF_MEMORY && SentSomething() && !whole_head_) {
+  if (code == CURLE_OUT_OF_MEMORY && HasSentBytes() && !head_complete_) {
     return TooLarge("a header line", kMaxHeaderLineBytes);
   }
   if (stopped_at_name_) {
@@ -264,50 +264,50 @@ absl::StatusOr<HttpResponse> CurlExchange::Finish(CURLcode code) {
   }
   (void)curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &failure.os_error);
   (void)curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &failure.connect_code);
-  failure.sent = SentSomething();
+  failure.sent = HasSentBytes();
   failure.maybe_applied = MaybeApplied();
   return MakeCurlError(request_, target_.host, roots_.origin, failure);
 }
 
-bool CurlExchange::MayBegin() {
-  if (!head_before_) head_before_ = HeadBytesSent();
-  if (!SentSomething() || IsSafeMethod(request_.method)) return true;
-  return Fail(Broken());
+bool CurlExchange::BeforeSend() {
+  if (!proxy_head_bytes_) proxy_head_bytes_ = HeadBytesSent();
+  if (!HasSentBytes() || IsSafeMethod(request_.method)) return true;
+  return Fail(ConnectionLost());
 }
 
-void CurlExchange::StopAtName() {
-  // As in MayBegin: the connection that was kept alive is dead.
-  stopped_at_name_ = !SentSomething() || IsSafeMethod(request_.method);
-  if (!stopped_at_name_) (void)Fail(Broken());
+void CurlExchange::StopAtNameLookup() {
+  // As in BeforeSend: the kept connection was dead, and libcurl wants to repeat the request.
+  stopped_at_name_ = !HasSentBytes() || IsSafeMethod(request_.method);
+  if (!stopped_at_name_) (void)Fail(ConnectionLost());
 }
 
-bool CurlExchange::SeeHeadLine(absl::string_view line) {
+bool CurlExchange::OnHeaderLine(absl::string_view line) {
   head_bytes_ += line.size();
   if (head_bytes_ > kMaxHeaderBytes) return Fail(TooLarge("headers", kMaxHeaderBytes));
-  // libcurl takes a head that breaks off for a whole one.
-  if (absl::StartsWith(line, "HTTP/")) whole_head_ = false;
-  if (line == "\r\n" || line == "\n") whole_head_ = true;
+  // libcurl accepts a truncated head as complete.
+  if (absl::StartsWith(line, "HTTP/")) head_complete_ = false;
+  if (line == "\r\n" || line == "\n") head_complete_ = true;
   return true;
 }
 
-bool CurlExchange::Trust(SSL_CTX* context) {
+bool CurlExchange::InstallRoots(SSL_CTX* context) {
   const absl::StatusOr<X509_STORE*> store = roots_.store();
   if (!store.ok()) return Fail(Annotate(store.status(), target_.host));
   SSL_CTX_set1_cert_store(context, *store);
   return true;
 }
 
-bool CurlExchange::TakeHead() {
-  has_head_ = true;
+bool CurlExchange::ReadResponseHead() {
+  head_read_ = true;
   long status = 0;
   (void)curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-  // libcurl finds one in lines that have none.
-  if (status < 200 || status > 599) return Fail(Broken());
+  // libcurl may report a status for a malformed status line.
+  if (status < 200 || status > 599) return Fail(ConnectionLost());
   response_.status = static_cast<int>(status);
   const curl_header* header = nullptr;
   while ((header = curl_easy_nextheader(easy_, CURLH_HEADER, -1,
                                         const_cast<curl_header*>(header))) != nullptr) {
-    // What is none is nobody's: curl passes on whatever stands before a colon.
+    // libcurl passes on any text before a colon as a name.
     if (IsToken(header->name)) {
       response_.headers.Add(header->name, HeaderValue(header->value));
     }
@@ -315,10 +315,10 @@ bool CurlExchange::TakeHead() {
   return true;
 }
 
-bool CurlExchange::TakeBody(absl::string_view piece) {
-  // A fast stream keeps libcurl from returning to our loop.
+bool CurlExchange::OnResponseBody(absl::string_view piece) {
+  // With a fast stream, libcurl does not return to Drive's loop, which checks the token.
   if (request_.cancel != nullptr && request_.cancel->cancelled()) return Fail(Cancelled());
-  if (!has_head_ && !TakeHead()) return false;
+  if (!head_read_ && !ReadResponseHead()) return false;
   if (request_.on_body && response_.status >= 200 && response_.status < 300) {
     return Fail(request_.on_body(response_, piece));
   }
@@ -329,23 +329,24 @@ bool CurlExchange::TakeBody(absl::string_view piece) {
   return true;
 }
 
-bool CurlExchange::GiveBody(char* buffer, size_t capacity, size_t& count) {
+bool CurlExchange::ReadRequestBody(char* buffer, size_t capacity, size_t& count) {
   if (request_.cancel != nullptr && request_.cancel->cancelled()) return Fail(Cancelled());
-  const auto wanted = size_t{std::min<uint64_t>(capacity, body_bytes_ - handed_out_)};
+  const auto wanted = size_t{std::min<uint64_t>(capacity, body_bytes_ - body_bytes_read_)};
   count = wanted;
   if (wanted == 0) return true;
   if (!request_.body_source) {
-    std::memcpy(buffer, request_.body.data() + handed_out_, wanted);
+    std::memcpy(buffer, request_.body.data() + body_bytes_read_, wanted);
   } else {
     const absl::StatusOr<size_t> got = request_.body_source(buffer, wanted);
     if (!got.ok()) return Fail(got.status());
     if (*got == 0) {
-      return Fail(absl::AbortedError(absl::StrCat(target_.host, ": only ", handed_out_, " of ",
-                                                  body_bytes_, " bytes to send were there")));
+      return Fail(
+          absl::AbortedError(absl::StrCat(target_.host, ": the source of the body ended at ",
+                                          body_bytes_read_, " of ", body_bytes_, " bytes")));
     }
     count = *got;
   }
-  handed_out_ += count;
+  body_bytes_read_ += count;
   return true;
 }
 
@@ -358,13 +359,14 @@ absl::Status CurlExchange::Cancelled() const {
   return absl::CancelledError(absl::StrCat(target_.host, ": ", request_.cancel->reason()));
 }
 
-absl::Status CurlExchange::Broken() const {
-  return Transient(absl::UnavailableError(absl::StrCat(
-                       target_.host, ": the connection broke before there was an answer")),
+absl::Status CurlExchange::ConnectionLost() const {
+  return Transient(absl::UnavailableError(
+                       absl::StrCat(target_.host, ": the connection was lost before the answer")),
                    MaybeApplied());
 }
 
-// Servers of ours never send that much: it is somebody on the way, and another one in a moment.
+// Transient, because Google's servers never send so much. A proxy has answered, and the next
+// attempt may reach the server.
 absl::Status CurlExchange::TooLarge(absl::string_view what, size_t bytes) const {
   return Transient(absl::ResourceExhaustedError(
                        absl::StrCat(target_.host, ": ", what, " of more than ", bytes, " bytes")),
@@ -389,11 +391,13 @@ long CurlExchange::HeadBytesSent() const {
   return head;
 }
 
-// What made a proxy connect (CONNECT) is none of the server's.
-bool CurlExchange::SentSomething() const {
-  return head_before_ && (HeadBytesSent() > *head_before_ || handed_out_ > 0);
+// The bytes of a CONNECT request to a proxy do not count, because the server does not get them.
+bool CurlExchange::HasSentBytes() const {
+  return proxy_head_bytes_ && (HeadBytesSent() > *proxy_head_bytes_ || body_bytes_read_ > 0);
 }
 
-bool CurlExchange::MaybeApplied() const { return SentSomething() && handed_out_ == body_bytes_; }
+bool CurlExchange::MaybeApplied() const {
+  return HasSentBytes() && body_bytes_read_ == body_bytes_;
+}
 
 }  // namespace sparkles

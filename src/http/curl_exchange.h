@@ -1,8 +1,7 @@
-// One request and its response on one libcurl handle.
-// The one hard idea: libcurl repeats requests by itself, POSTs too, when a connection that was kept
-// open turns out to be dead. It asks before each sending (MayBegin), and what is not mere reading
-// may only go out again if no byte of it ever did; bodies come from a callback that cannot be
-// rewound.
+// Sends one request and receives its response on one libcurl handle.
+// If a kept connection turns out to be dead, libcurl repeats the request by itself, even a POST.
+// BeforeSend, which libcurl calls before it sends, allows this only for GET and HEAD, or if no byte
+// was sent. The callback that provides a body cannot rewind.
 #pragma once
 
 #include <openssl/types.h>
@@ -21,23 +20,23 @@
 
 namespace sparkles {
 
-// What certificates are checked against: asked for when the first connection with TLS is made.
+// The CA roots that certificates are checked against.
 struct TrustedRoots {
-  std::function<absl::StatusOr<X509_STORE*>()> store;
-  std::string origin;  // for messages
+  std::function<absl::StatusOr<X509_STORE*>()> store;  // called for each new TLS connection
+  std::string origin;                                  // for messages
 };
 
-// How the connection of an exchange is made.
+// How an exchange connects.
 struct CurlRoute {
-  bool resolve = false;  // true: libcurl may resolve names; false: Run ends if it needs to
-  CurlList addresses;    // known ones, "+HOST:PORT:IP,IP"; may be null
-  std::string proxy;     // for messages; empty: none
-  absl::Duration spent;  // on the lookup; counts towards the request's time limits
+  bool resolve = false;  // false: Run ends if libcurl needs to resolve a name
+  CurlList addresses;    // known addresses, "+HOST:PORT:IP,IP"; may be null
+  std::string proxy;     // for messages; empty if there is no proxy
+  absl::Duration spent;  // time of the lookup, which counts towards the request's timeouts
 };
 
 enum class NeededName { kNone, kHost, kProxy };
 
-// Used once, on one thread. Borrows all that it refers to.
+// Used once, on one thread. Borrows all arguments.
 class CurlExchange {
  public:
   CurlExchange(const HttpRequest& request, const HttpTarget& target, const TrustedRoots& roots,
@@ -45,11 +44,12 @@ class CurlExchange {
   CurlExchange(const CurlExchange&) = delete;
   CurlExchange& operator=(const CurlExchange&) = delete;
 
-  // The handles may be used for another exchange afterwards, whatever the outcome.
+  // Afterwards the handles may be used for another exchange, also after an error.
   absl::StatusOr<HttpResponse> Run(CURLM* multi, CURL* easy);
 
-  // If Run ended because libcurl needed an address: whose. The caller then looks it up and makes
-  // another exchange, on other handles. Run has sent nothing, or only data that may be sent twice.
+  // The kind of name, if Run ended because libcurl needed its address. The caller then looks up the
+  // name and makes another exchange on other handles. Run has sent nothing, or only data that may
+  // be sent twice.
   NeededName needed_name() const { return needed_name_; }
 
  private:
@@ -57,26 +57,27 @@ class CurlExchange {
 
   absl::Status SetOptions();
   absl::StatusOr<CURLcode> Drive(CURLM* multi);
-  absl::Status LookAround();
+  absl::Status CheckLimits();
   CURLMcode Wait(CURLM* multi) const;
   absl::StatusOr<HttpResponse> Finish(CURLcode code);
 
-  // What libcurl calls; a false result makes it give up, with the reason in error_.
-  bool MayBegin();
-  void StopAtName();
-  bool Trust(SSL_CTX* context);
-  bool SeeHeadLine(absl::string_view line);
-  bool TakeHead();
-  bool TakeBody(absl::string_view piece);
-  bool GiveBody(char* buffer, size_t capacity, size_t& count);
+  // Callbacks of libcurl. If one returns false, libcurl ends the exchange, and error_ has the
+  // reason.
+  bool BeforeSend();
+  void StopAtNameLookup();
+  bool InstallRoots(SSL_CTX* context);
+  bool OnHeaderLine(absl::string_view line);
+  bool ReadResponseHead();
+  bool OnResponseBody(absl::string_view piece);
+  bool ReadRequestBody(char* buffer, size_t capacity, size_t& count);
   bool Fail(absl::Status error);
 
   absl::Status Cancelled() const;
-  absl::Status Broken() const;
+  absl::Status ConnectionLost() const;
   absl::Status TooLarge(absl::string_view what, size_t bytes) const;
   curl_off_t BytesMoved() const;
   long HeadBytesSent() const;
-  bool SentSomething() const;
+  bool HasSentBytes() const;
   bool MaybeApplied() const;
 
   const HttpRequest& request_;
@@ -90,16 +91,16 @@ class CurlExchange {
 
   HttpResponse response_;
   size_t head_bytes_ = 0;
-  bool whole_head_ = false;          // the empty line at its end has come
-  bool has_head_ = false;            // it is in response_
-  std::optional<long> head_before_;  // bytes of heads for a proxy, before ours first began
-  uint64_t handed_out_ = 0;          // how many bytes of the body libcurl has
+  bool head_complete_ = false;            // the empty line at the end has been received
+  bool head_read_ = false;                // the head is in response_
+  std::optional<long> proxy_head_bytes_;  // sent to the proxy; unset until BeforeSend
+  uint64_t body_bytes_read_ = 0;          // bytes of the request's body that libcurl has
   bool stopped_at_name_ = false;
   NeededName needed_name_ = NeededName::kNone;
-  absl::Status error_;  // ours, or of a source, sink or on_progress: goes before libcurl's
+  absl::Status error_;  // of a callback; has precedence over libcurl's error
 
-  // When so much had moved that it is no stall, and how many bytes that were.
-  Time last_move_;
+  // The last time without a stall, and the bytes transferred until then.
+  Time last_transfer_;
   curl_off_t bytes_moved_ = 0;
   Time last_progress_;
 };

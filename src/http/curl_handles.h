@@ -1,5 +1,5 @@
-// libcurl's handles, owned, and what its URL parser finds. The parser of what is sent: whether a
-// URL may be used at all is decided by stricter rules (http/url.h, gcp/google_url.h).
+// Owning pointers for libcurl's handles, and access to its URL parser.
+// Stricter rules decide whether a URL may be used (http/url.h, gcp/google_url.h).
 #pragma once
 
 #include <curl/curl.h>

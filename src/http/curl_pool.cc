@@ -32,7 +32,7 @@ absl::StatusOr<CurlSlot> CurlPool::Take(const std::string& origin) {
 }
 
 void CurlPool::Return(CurlSlot slot) {
-  CurlSlot surplus;  // closed without the lock: TLS says goodbye
+  CurlSlot surplus;  // closed after the lock is released, because TLS sends a last message
   MutexLock lock(mutex_);
   idle_.push_back(std::move(slot));
   if (idle_.size() <= max_idle_) return;

@@ -1,6 +1,6 @@
-// Connections for use by one exchange at a time, kept open in between.
-// The one hard idea: a slot is a libcurl of its own with one connection to one origin. So no thread
-// ever shares a handle, and what was used last, and is most likely still alive, is used next.
+// Keeps connections open between exchanges.
+// Each slot has its own libcurl handles and one connection to one origin, so threads share no
+// handle. The slot that was used last is used next, because it is most likely still alive.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ namespace sparkles {
 
 struct CurlSlot {
   std::string origin;
-  std::string proxy;  // of the connection, for messages; empty: no proxy
-  CurlMulti multi;    // has the connection
+  std::string proxy;  // the connection's proxy, for messages; empty if there is none
+  CurlMulti multi;    // owns the connection
   CurlEasy easy;      // destroyed first
 };
 
@@ -26,17 +26,18 @@ absl::StatusOr<CurlSlot> MakeCurlSlot(const std::string& origin);
 // Thread-safe.
 class CurlPool {
  public:
-  // As many exchanges as wanted can run at once; `max_idle` slots stay when they have ended.
+  // Keeps at most `max_idle` slots. The number of slots in use is not limited.
   explicit CurlPool(size_t max_idle) : max_idle_(max_idle) {}
 
-  // The youngest idle slot of that origin, or a new one.
+  // The idle slot of that origin that was used last, or a new one. A machine fault if memory or
+  // descriptors run out.
   absl::StatusOr<CurlSlot> Take(const std::string& origin);
   void Return(CurlSlot slot);
 
  private:
   const size_t max_idle_;
   Mutex mutex_;
-  std::vector<CurlSlot> idle_ ABSL_GUARDED_BY(mutex_);  // the youngest last
+  std::vector<CurlSlot> idle_ ABSL_GUARDED_BY(mutex_);  // in order of last use
 };
 
 }  // namespace sparkles

@@ -10,11 +10,11 @@
 namespace sparkles {
 namespace {
 
-// libcurl's default if the address names no port.
+// libcurl's default ports for an address without a port.
 constexpr int kHttpsPort = 443;
 constexpr int kDefaultPort = 1080;
 
-// libcurl never reads HTTP_PROXY: in a CGI program it is a header of the request.
+// libcurl never reads HTTP_PROXY, because CGI programs get the request's header "Proxy" in it.
 std::vector<const char*> VariablesOf(absl::string_view scheme) {
   if (scheme == "https") return {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
   return {"http_proxy", "all_proxy", "ALL_PROXY"};

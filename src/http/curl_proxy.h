@@ -1,4 +1,4 @@
-// The proxy that libcurl takes from the environment.
+// Finds the proxy that libcurl uses according to the environment.
 #pragma once
 
 #include <functional>
@@ -12,12 +12,12 @@ namespace sparkles {
 struct ProxyAddress {
   std::string host;  // a name, or a numeric address without brackets
   int port = 0;
-  std::string variable;  // that holds it: "HTTPS_PROXY"
+  std::string variable;  // the environment variable, for example "HTTPS_PROXY"
 };
 
-// The proxy for URLs of `scheme`, without user and password. Does not look at no_proxy. nullopt if
-// no proxy is set or its address cannot be read. `environment` returns a variable's value, or ""
-// if it is not set.
+// The proxy for URLs of `scheme`, without user and password. Ignores no_proxy. nullopt if no proxy
+// is set or its address is malformed. `environment` returns the value of a variable, or "" if it is
+// not set.
 std::optional<ProxyAddress> FindProxy(
     absl::string_view scheme, const std::function<std::string(const char* name)>& environment);
 

@@ -29,7 +29,7 @@ bool IsFraming(absl::string_view name) {
 bool Append(CurlList& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) return false;
-  if (list.get() != longer) list.reset(longer);  // later ones are appended to the same list
+  if (list.get() != longer) list.reset(longer);  // the first call returns a new list
   return true;
 }
 
@@ -47,7 +47,7 @@ absl::StatusOr<HttpTarget> ParseTarget(const std::string& url) {
                                       CURLU_PATH_AS_IS | CURLU_DISALLOW_USER);
   if (code != CURLUE_OK) return BadUrl(curl_url_strerror(code));
   const std::string scheme = PartOf(parsed, CURLUPART_SCHEME);
-  if (scheme != "https" && scheme != "http") return BadUrl("neither https nor http");
+  if (scheme != "https" && scheme != "http") return BadUrl("it is neither https nor http");
   const std::string host = PartOf(parsed, CURLUPART_HOST);
   const std::string port = PartOf(parsed, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   HttpTarget target;
@@ -68,9 +68,9 @@ bool IsToken(absl::string_view text) {
 }
 
 absl::Status CheckRequest(const HttpRequest& request) {
-  if (!IsToken(request.method)) return absl::InvalidArgumentError("no HTTP method");
+  if (!IsToken(request.method)) return absl::InvalidArgumentError("the HTTP method is not a token");
   if (IsSafeMethod(request.method) && (request.body_source || !request.body.empty())) {
-    return absl::InvalidArgumentError(absl::StrCat("a ", request.method, " with a body"));
+    return absl::InvalidArgumentError(absl::StrCat("a ", request.method, " cannot have a body"));
   }
   for (const auto& [name, value] : request.headers.entries()) {
     if (!IsToken(name)) return absl::InvalidArgumentError("a header's name is not a token");
@@ -90,13 +90,13 @@ uint64_t BodyBytes(const HttpRequest& request) {
 
 CurlList MakeHeaderList(const HttpRequest& request) {
   CurlList list;
-  // For long bodies libcurl would ask first, and wait up to a second for an answer.
+  // Otherwise libcurl sends "Expect: 100-continue" before long bodies, and waits up to a second.
   bool good = Append(list, "Expect:");
-  // Else it would call every POST a form.
+  // Otherwise libcurl sends the content type of a form with each POST.
   if (request.headers.Find("Content-Type") == nullptr) good = good && Append(list, "Content-Type:");
   for (const auto& [name, value] : request.headers.entries()) {
     if (IsFraming(name)) continue;
-    // "Name:" would take the header away; "Name;" is how libcurl spells an empty one.
+    // libcurl removes the header for "Name:", and sends an empty header for "Name;".
     good = good && Append(list, value.empty() ? name + ";" : absl::StrCat(name, ": ", value));
   }
   return good ? std::move(list) : nullptr;

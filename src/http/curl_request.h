@@ -1,5 +1,5 @@
-// Checks and translates what is ours into what libcurl wants. Nothing that libcurl would silently
-// change, drop or take for two things gets through to it.
+// Checks requests and translates them for libcurl.
+// The checks refuse all that libcurl would silently change, drop or split.
 #pragma once
 
 #include <string>
@@ -16,27 +16,29 @@ struct HttpTarget {
   std::string scheme;  // "https"
   std::string name;    // the host without port and brackets
   int port = 0;
-  std::string origin;  // "https://host:443": what a connection can be used again for
-  std::string host;    // "host", or "host:8080" where the port is not the usual one: for messages
+  std::string origin;  // "https://host:443"; requests with the same origin can share a connection
+  std::string host;    // for messages: "host", or "host:8080" with a port that is not the default
 };
 
-// InvalidArgument, without the URL, unless it is http or https, without user, password and
-// fragment, all printable ASCII.
+// InvalidArgument unless `url` is http or https, is printable ASCII, and has no user, password or
+// fragment. The message does not contain the URL.
 absl::StatusOr<HttpTarget> ParseTarget(const std::string& url);
 
 // True if `text` may be a method or a header's name: a token of RFC 9110, section 5.6.2.
 bool IsToken(absl::string_view text);
 
-// InvalidArgument if a method or header could smuggle in another line, or if a GET has a body.
+// InvalidArgument if the method or a header contains characters that could start another line, or
+// if a GET or HEAD has a body.
 absl::Status CheckRequest(const HttpRequest& request);
 
-// GET and HEAD: the ones that may be sent twice without asking.
+// True for GET and HEAD, which may always be sent twice.
 bool IsSafeMethod(absl::string_view method);
 
+// The length of the request's body.
 uint64_t BodyBytes(const HttpRequest& request);
 
-// The headers of a checked request. Framing is the transport's: Content-Length, Transfer-Encoding
-// and Expect are left out. Null if memory is out.
+// The headers of a checked request, without Content-Length, Transfer-Encoding and Expect, which the
+// transport sets. Null if memory runs out.
 CurlList MakeHeaderList(const HttpRequest& request);
 
 }  // namespace sparkles

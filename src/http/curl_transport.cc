@@ -17,10 +17,10 @@
 namespace sparkles {
 namespace {
 
-// More than the transfers that run at once (storage and queue together), and few descriptors.
+// More than the number of simultaneous transfers of storage and queue, but few descriptors.
 constexpr size_t kMaxIdleConnections = 64;
-// Three rounds over one name server (host_lookup.cc) take 4.9 s.
-constexpr absl::Duration kLongestLookup = absl::Seconds(5);
+// Three attempts with one name server (host_lookup.cc) take 4.9 s.
+constexpr absl::Duration kMaxLookupTime = absl::Seconds(5);
 
 std::string EnvironmentOfProcess(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): libcurl does the same
@@ -34,7 +34,7 @@ CurlTransport::CurlTransport(CaRoots ca_roots, HostLookup look_up)
       trusted_{[this] { return Roots(); }, ca_roots_.origin},
       pool_(kMaxIdleConnections),
       hosts_(std::move(look_up)) {
-  // Thread-safe, and done once however often it is called. If it fails so does making a handle.
+  // Thread-safe, and later calls do nothing. If it fails, MakeCurlSlot fails, too.
   (void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
@@ -42,8 +42,8 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
   const absl::StatusOr<HttpTarget> parsed = ParseTarget(request.url);
   if (!parsed.ok()) return MachineFault(parsed.status());
   const HttpTarget& target = *parsed;
-  const absl::Status good = CheckRequest(request);
-  if (!good.ok()) return MachineFault(Annotate(good, target.host));
+  const absl::Status valid = CheckRequest(request);
+  if (!valid.ok()) return MachineFault(Annotate(valid, target.host));
   if (request.cancel != nullptr && request.cancel->cancelled()) {
     return absl::CancelledError(absl::StrCat(target.host, ": ", request.cancel->reason()));
   }
@@ -59,8 +59,8 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
     response =
         CurlExchange(request, target, trusted_, found).Run(slot.multi.get(), slot.easy.get());
   }
-  // Of a failure it can keep a connection in an unknown state, and more: after a name that could
-  // not be resolved libcurl 7.88 refuses some options for as long as the handle lives.
+  // After a failure the connection may be in an unknown state. Also, after a name could not be
+  // resolved, libcurl 7.88 refuses some options for the rest of the handle's life.
   if (response.ok()) pool_.Return(std::move(slot));
   return response;
 }
@@ -80,10 +80,10 @@ CurlRoute CurlTransport::FindRoute(const HttpRequest& request, const HttpTarget&
   }
   if (IsIpAddress(name)) return route;
   const auto started = std::chrono::steady_clock::now();
-  // libcurl gets the rest of the time.
-  const absl::Duration patience =
-      std::min({request.connect_timeout / 2, request.timeout / 2, kLongestLookup});
-  const std::vector<std::string> ips = hosts_.Find(name, patience, request.cancel);
+  // The other half of the time is left for the connection.
+  const absl::Duration timeout =
+      std::min({request.connect_timeout / 2, request.timeout / 2, kMaxLookupTime});
+  const std::vector<std::string> ips = hosts_.Find(name, timeout, request.cancel);
   route.spent = absl::FromChrono(std::chrono::steady_clock::now() - started);
   if (ips.empty()) return route;
   const std::string entry = absl::StrCat("+", name, ":", port, ":", absl::StrJoin(ips, ","));

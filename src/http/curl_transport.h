@@ -1,4 +1,5 @@
-// HTTP through libcurl. Only the files curl_* of this folder know it.
+// The HttpTransport that uses libcurl.
+// Only the files curl_* of this directory include libcurl.
 #pragma once
 
 #include <string>
@@ -14,10 +15,9 @@
 
 namespace sparkles {
 
-// HTTP/1.1 over connections that stay open between exchanges. Proxies are those of the environment
-// (http_proxy, https_proxy, all_proxy, no_proxy), as curl takes them.
-//
-// The process must ignore SIGPIPE: OpenSSL writes to connections that the other side has closed.
+// Uses HTTP/1.1 and keeps connections open between exchanges. Uses the proxies of the environment
+// (http_proxy, https_proxy, all_proxy, no_proxy) as curl does. The process must ignore SIGPIPE,
+// because OpenSSL writes to connections that the server has closed.
 class CurlTransport : public HttpTransport {
  public:
   explicit CurlTransport(CaRoots ca_roots, HostLookup look_up = LookUpHost);
@@ -27,11 +27,11 @@ class CurlTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
 
  private:
-  // Valid as long as this object is. Read at the first connection with TLS, and again only while
-  // that fails.
+  // The roots, valid as long as this object. Loads them at the first TLS connection, and again
+  // after a failure.
   absl::StatusOr<X509_STORE*> Roots();
-  // A route to the host or proxy that `needed` says. If no address is found, libcurl may ask the C
-  // library, which knows other sources too (NIS, mDNS).
+  // A route to the host or the proxy, as `needed` says. If no address is found, libcurl asks the C
+  // library, which has other sources, too (NIS, mDNS).
   CurlRoute FindRoute(const HttpRequest& request, const HttpTarget& target, NeededName needed);
 
   const CaRoots ca_roots_;
@@ -42,7 +42,8 @@ class CurlTransport : public HttpTransport {
   X509Store store_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The linked libraries: "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13 c-ares/1.18.1".
+// The versions of the libraries, for example
+// "libcurl/7.88.1 OpenSSL/3.0.17 zlib/1.2.13 c-ares/1.18.1".
 std::string HttpLibraryVersions();
 
 }  // namespace sparkles

@@ -14,28 +14,29 @@ bool IsCancelled(const CancelToken* cancel) { return cancel != nullptr && cancel
 
 }  // namespace
 
-std::vector<std::string> HostCache::Find(const std::string& host, absl::Duration patience,
+std::vector<std::string> HostCache::Find(const std::string& host, absl::Duration timeout,
                                          const CancelToken* cancel) {
-  const Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(patience);
+  const Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(timeout);
   {
     MutexLock lock(mutex_);
     Entry& entry = entries_[host];
     const uint64_t lookups = entry.lookups;
-    while (entry.looking && Steady::now() < end && !IsCancelled(cancel)) {
+    while (entry.lookup_running && Steady::now() < end && !IsCancelled(cancel)) {
       ended_.WaitFor(mutex_, kCancelPoll);
     }
-    if (entry.lookups != lookups || Steady::now() < entry.good_until) return entry.ips;
-    if (entry.looking || IsCancelled(cancel)) return {};
-    entry.looking = true;
+    if (entry.lookups != lookups || Steady::now() < entry.valid_until) return entry.ips;
+    if (entry.lookup_running || IsCancelled(cancel)) return {};
+    entry.lookup_running = true;
   }
-  HostAddresses found = look_up_(host, patience, cancel);
+  HostAddresses found = look_up_(host, timeout, cancel);
   MutexLock lock(mutex_);
   Entry& entry = entries_[host];
-  entry.looking = false;
+  entry.lookup_running = false;
   if (!IsCancelled(cancel)) ++entry.lookups;
   entry.ips = std::move(found.ips);
-  entry.good_until = entry.ips.empty() ? Steady::time_point()
-                                       : Steady::now() + absl::ToChronoNanoseconds(found.valid_for);
+  entry.valid_until = entry.ips.empty()
+                          ? Steady::time_point()
+                          : Steady::now() + absl::ToChronoNanoseconds(found.valid_for);
   ended_.NotifyAll();
   return entry.ips;
 }

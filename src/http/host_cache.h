@@ -1,4 +1,4 @@
-// Shares the addresses of hosts among threads: one thread looks a host up, the others wait for it.
+// Shares the addresses of hosts between threads: one thread looks up a host, and the others wait.
 #pragma once
 
 #include <chrono>
@@ -16,25 +16,25 @@
 
 namespace sparkles {
 
-using HostLookup = std::function<HostAddresses(const std::string& host, absl::Duration patience,
+using HostLookup = std::function<HostAddresses(const std::string& host, absl::Duration timeout,
                                                const CancelToken* cancel)>;
 
-// Thread-safe. Never forgets a host: a worker asks for few.
+// Thread-safe. Never removes an entry, because a worker uses few hosts.
 class HostCache {
  public:
   explicit HostCache(HostLookup look_up) : look_up_(std::move(look_up)) {}
 
-  // Numeric addresses, the preferred ones first; empty if none was found within `patience` or
-  // before `cancel` (may be null) was cancelled. A failure is not cached.
-  std::vector<std::string> Find(const std::string& host, absl::Duration patience,
+  // The numeric addresses of `host`, preferred ones first. Empty if none was found within
+  // `timeout`, or before `cancel` (may be null) was cancelled. Failures are not cached.
+  std::vector<std::string> Find(const std::string& host, absl::Duration timeout,
                                 const CancelToken* cancel);
 
  private:
   struct Entry {
     std::vector<std::string> ips;
-    std::chrono::steady_clock::time_point good_until;
-    bool looking = false;
-    uint64_t lookups = 0;  // that ended without being cancelled
+    std::chrono::steady_clock::time_point valid_until;
+    bool lookup_running = false;
+    uint64_t lookups = 0;  // number of lookups that ended without cancellation
   };
 
   const HostLookup look_up_;

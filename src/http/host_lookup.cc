@@ -24,19 +24,19 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Time for a server to answer before the next one is asked. It doubles with each round over all
-// servers. A later answer still counts.
-constexpr int kFirstTryMilliseconds = 700;
+// Timeout after which the next server is asked. It doubles with each round over all servers. A late
+// answer still counts.
+constexpr int kFirstTimeoutMilliseconds = 700;
 constexpr int kRounds = 3;
-// Wait for the other family after one family has an address.
-constexpr absl::Duration kGrace = absl::Milliseconds(300);
-// Upper limit on the use of addresses, and the limit if only one family was answered.
-constexpr absl::Duration kLongestUse = absl::Seconds(60);
+// Longest wait for the other family after one family has an address.
+constexpr absl::Duration kOtherFamilyWait = absl::Milliseconds(300);
+// Limits on how long addresses are used. The short one applies if only one family was answered.
+constexpr absl::Duration kMaxUse = absl::Seconds(60);
 constexpr absl::Duration kShortUse = absl::Seconds(5);
 // Interval at which cancellation is checked: the token has no descriptor to poll.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(100);
 // If this file is missing, c-ares asks a server on this machine.
-constexpr char kResolverFile[] = "/etc/resolv.conf";
+constexpr char kResolvConf[] = "/etc/resolv.conf";
 
 struct ChannelDeleter {
   void operator()(ares_channel channel) const { ares_destroy(channel); }
@@ -51,7 +51,7 @@ using HostEntry = std::unique_ptr<hostent, HostDeleter>;
 Channel MakeChannel() {
   char dns_only[] = "b";
   ares_options options{};
-  options.timeout = kFirstTryMilliseconds;
+  options.timeout = kFirstTimeoutMilliseconds;
   options.tries = kRounds;
   options.lookups = dns_only;
   ares_channel channel = nullptr;
@@ -69,13 +69,13 @@ std::string ToText(int family, const void* address) {
 // The answer for one family (IPv4 or IPv6).
 struct Answer {
   bool ended = false;
-  bool known = false;  // the servers answered, perhaps that there are no addresses
-  std::string name;    // the host's, with the search domain where it was found
+  bool known = false;  // a server has answered, perhaps without addresses
+  std::string name;    // the host's full name, with the search domain
   std::vector<std::string> ips;
-  absl::Duration valid_for = kLongestUse;
+  absl::Duration valid_for = kMaxUse;
 };
 
-void TakeAnswer(void* argument, int status, int, ares_addrinfo* found) {
+void OnAnswer(void* argument, int status, int, ares_addrinfo* found) {
   Answer& answer = *static_cast<Answer*>(argument);
   answer.ended = true;
   answer.known = status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND;
@@ -94,23 +94,23 @@ void TakeAnswer(void* argument, int status, int, ares_addrinfo* found) {
   ares_freeaddrinfo(found);
 }
 
-// The two halves of a question, asked at once.
-class Question {
+// Queries for IPv4 and IPv6 addresses at the same time.
+class DnsQuery {
  public:
-  Question(Channel channel, const std::string& host) : channel_(std::move(channel)) {
-    Ask(host, AF_INET, v4_);
-    Ask(host, AF_INET6, v6_);
+  DnsQuery(Channel channel, const std::string& host) : channel_(std::move(channel)) {
+    Send(host, AF_INET, v4_);
+    Send(host, AF_INET6, v6_);
   }
 
-  // Waits until both answers have come or time is over.
-  void Wait(absl::Duration patience, const CancelToken* cancel) {
-    Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(patience);
+  // Waits until both answers have arrived, `timeout` has passed, or `cancel` is cancelled.
+  void Wait(absl::Duration timeout, const CancelToken* cancel) {
+    Steady::time_point end = Steady::now() + absl::ToChronoNanoseconds(timeout);
     bool has_address = false;
     while (!(v4_.ended && v6_.ended) && (cancel == nullptr || !cancel->cancelled())) {
       const Steady::time_point now = Steady::now();
       if (!has_address && !(v4_.ips.empty() && v6_.ips.empty())) {
         has_address = true;
-        end = std::min(end, now + absl::ToChronoNanoseconds(kGrace));
+        end = std::min(end, now + absl::ToChronoNanoseconds(kOtherFamilyWait));
       }
       if (now >= end) return;
       HandleEvents(absl::FromChrono(end - now), cancel);
@@ -119,7 +119,7 @@ class Question {
 
   HostAddresses Addresses() && {
     HostAddresses found;
-    // Two search domains may have a host of this name each.
+    // The families may come from different search domains, and thus from different hosts.
     if (!v4_.ips.empty() && !absl::EqualsIgnoreCase(v4_.name, v6_.name)) v6_.ips.clear();
     const bool v6_first = !v6_.ips.empty() && HasRouteTo(v6_.ips.front());
     Answer& first = v6_first ? v6_ : v4_;
@@ -133,15 +133,16 @@ class Question {
   }
 
  private:
-  void Ask(const std::string& host, int family, Answer& answer) {
+  void Send(const std::string& host, int family, Answer& answer) {
     ares_addrinfo_hints hints{};
     hints.ai_flags = ARES_AI_NOSORT;  // servers spread the load by their order
     hints.ai_family = family;
     hints.ai_socktype = SOCK_STREAM;
-    ares_getaddrinfo(channel_.get(), host.c_str(), nullptr, &hints, TakeAnswer, &answer);
+    ares_getaddrinfo(channel_.get(), host.c_str(), nullptr, &hints, OnAnswer, &answer);
   }
 
-  // Handles the next event: a packet, the next try, cancellation, or the end of `longest`.
+  // Waits for the next event and handles it: a packet, a timeout of c-ares, cancellation, or the
+  // end of `longest`.
   void HandleEvents(absl::Duration longest, const CancelToken* cancel) {
     std::array<ares_socket_t, ARES_GETSOCK_MAXNUM> sockets{};
     const int wanted = ares_getsock(channel_.get(), sockets.data(), ARES_GETSOCK_MAXNUM);
@@ -167,7 +168,7 @@ class Question {
     const absl::Duration until =
         absl::Ceil(absl::DurationFromTimeval(*wait), absl::Milliseconds(1));
     (void)poll(polled.data(), count, static_cast<int>(absl::ToInt64Milliseconds(until)));
-    // Without sockets c-ares looks for tries that have timed out.
+    // A call without sockets makes c-ares handle its timeouts.
     ares_process_fd(channel_.get(), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     for (nfds_t i = 0; i < asked; ++i) {
       const bool reads = (polled[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0;
@@ -179,10 +180,11 @@ class Question {
 
   Answer v4_;
   Answer v6_;
-  Channel channel_;  // destroyed first: it ends open questions by TakeAnswer
+  Channel channel_;  // destroyed first, because this calls OnAnswer for open queries
 };
 
-// Empty if the file does not have the host. An entry of one family hides the other family.
+// The addresses of `host` in /etc/hosts, or empty. If the file has an address of one family, the
+// name servers are not asked for the other.
 std::vector<std::string> FindInHostsFile(ares_channel channel, const std::string& host) {
   std::vector<std::string> ips;
   for (const int family : {AF_INET, AF_INET6}) {
@@ -197,7 +199,7 @@ std::vector<std::string> FindInHostsFile(ares_channel channel, const std::string
   return ips;
 }
 
-// libcurl knows these names itself; servers must not be asked for them (RFC 6761, section 6.3).
+// libcurl resolves these names itself. RFC 6761, section 6.3, forbids to ask servers for them.
 bool IsLocalhost(const std::string& host) {
   const std::string name = absl::AsciiStrToLower(host);
   return name == "localhost" || absl::EndsWith(name, ".localhost");
@@ -205,17 +207,17 @@ bool IsLocalhost(const std::string& host) {
 
 }  // namespace
 
-HostAddresses LookUpHost(const std::string& host, absl::Duration patience,
+HostAddresses LookUpHost(const std::string& host, absl::Duration timeout,
                          const CancelToken* cancel) {
   if (host.empty() || IsIpAddress(host) || IsLocalhost(host)) return {};
   Channel channel = MakeChannel();
   if (channel == nullptr) return {};
   std::vector<std::string> ips = FindInHostsFile(channel.get(), host);
   if (!ips.empty()) return {std::move(ips), kShortUse};
-  if (access(kResolverFile, R_OK) != 0) return {};
-  Question question(std::move(channel), host);
-  question.Wait(patience, cancel);
-  return std::move(question).Addresses();
+  if (access(kResolvConf, R_OK) != 0) return {};
+  DnsQuery query(std::move(channel), host);
+  query.Wait(timeout, cancel);
+  return std::move(query).Addresses();
 }
 
 std::string HostLookupVersion() { return absl::StrCat("c-ares/", ares_version(nullptr)); }

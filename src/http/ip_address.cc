@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-// connect of a UDP socket only looks up the route; the port does not matter.
+// The port does not matter, because connecting a UDP socket only looks up the route.
 constexpr in_port_t kAnyPort = 53;
 
 bool CanConnect(int family, const sockaddr* address, socklen_t size) {

@@ -12,11 +12,11 @@
 namespace sparkles {
 namespace {
 
-// Longer than that nobody waits because a server says so: it may be mistaken.
-constexpr absl::Duration kLongestRetryAfter = absl::Minutes(2);
-// What one attempt takes from the patience at most. Requests have shorter limits of their own; one
-// that seems to have taken longer went on while this machine was frozen, or its clock was set.
-constexpr absl::Duration kLongestAttempt = absl::Minutes(5);
+// Upper limit for the server's Retry-After, which may be a mistake.
+constexpr absl::Duration kMaxRetryAfter = absl::Minutes(2);
+// Upper limit for the time that one attempt counts. Requests have shorter timeouts. If an attempt
+// seems to have taken longer, the machine was frozen or its clock was set.
+constexpr absl::Duration kMaxAttemptTime = absl::Minutes(5);
 
 absl::Status CancelledBy(const CancelToken& cancel) {
   return absl::CancelledError(cancel.reason());
@@ -27,15 +27,15 @@ bool MayRepeat(const absl::Status& status, Idempotency idempotency) {
   return idempotency == Idempotency::kIdempotent || !MaybeApplied(status);
 }
 
-absl::Status WithCount(const absl::Status& status, int attempts) {
+absl::Status WithAttemptCount(const absl::Status& status, int attempts) {
   if (attempts <= 1) return status;
   return WithMessage(status, absl::StrCat(status.message(), " (", attempts, " attempts)"));
 }
 
-// The wait before the next attempt; not less than what the server asked for.
+// The wait before the next attempt, which is not shorter than the server's Retry-After.
 absl::Duration NextWait(Backoff& backoff, const absl::Status& status) {
   const absl::Duration asked = RetryAfter(status).value_or(absl::ZeroDuration());
-  return std::max(backoff.Next(), std::min(asked, kLongestRetryAfter));
+  return std::max(backoff.Next(), std::min(asked, kMaxRetryAfter));
 }
 
 }  // namespace
@@ -49,17 +49,17 @@ absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock
     const absl::Time started = clock.Now();
     const Attempt outcome = attempt();
     if (outcome.status.ok()) return outcome.status;
-    if (!MayRepeat(outcome.status, idempotency)) return WithCount(outcome.status, attempts);
+    if (!MayRepeat(outcome.status, idempotency)) return WithAttemptCount(outcome.status, attempts);
     if (outcome.progress) {
       backoff.Reset();
       spent = absl::ZeroDuration();
     } else {
-      spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), kLongestAttempt);
+      spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), kMaxAttemptTime);
     }
     const absl::Duration wait = NextWait(backoff, outcome.status);
     spent += wait;
-    if (spent > policy.patience) return WithCount(outcome.status, attempts);
-    if (policy.observer != nullptr) policy.observer->Waits(outcome.status, attempts);
+    if (spent > policy.max_elapsed) return WithAttemptCount(outcome.status, attempts);
+    if (policy.observer != nullptr) policy.observer->OnWait(outcome.status, attempts);
     if (!clock.Sleep(wait, cancel)) return CancelledBy(cancel);
     if (policy.retries != nullptr) policy.retries->Add();
   }

@@ -8,7 +8,7 @@
 namespace sparkles {
 namespace {
 
-// Payloads of the status: Annotate (base/status.h) keeps them.
+// Payloads of the status, which Annotate (base/status.h) keeps.
 constexpr char kTransientPayload[] = "sparkles/transient";
 constexpr char kRetryAfterPayload[] = "sparkles/retry-after";
 constexpr char kMaybeApplied[] = "maybe applied";

@@ -1,4 +1,4 @@
-// What a retry loop must know of an error besides its code, carried by the absl::Status itself.
+// Marks on an absl::Status that tell the retry loop whether a retry makes sense.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,9 @@
 
 namespace sparkles {
 
-// Marks trouble that may pass. `maybe_applied`: the server may have done what was asked, so that
-// only what is idempotent may be sent again. `retry_after`: how long the server asked to wait.
+// Marks an error as transient: a retry may succeed. With `maybe_applied` the server may have
+// applied the request, so that only an idempotent request may be repeated. `retry_after` is the
+// wait that the server asked for.
 absl::Status Transient(absl::Status status, bool maybe_applied,
                        std::optional<absl::Duration> retry_after = std::nullopt);
 

@@ -1,6 +1,6 @@
-// The seam to HTTP: one request out, one response back, nothing retried.
-// The one hard idea: any status that a server sends is a *successful* exchange; an error means that
-// there is no response, and then it is marked whether the server may have acted all the same.
+// The seam to HTTP: sends one request and returns one response, without retries.
+// Every response, with any HTTP status, is a success. An error means that there is no response, and
+// a mark tells whether the server may have applied the request.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@
 
 namespace sparkles {
 
-// Names are compared without regard to case.
+// A list of headers. Names are compared without regard to case.
 class HttpHeaders {
  public:
   void Add(absl::string_view name, absl::string_view value);
@@ -35,49 +35,53 @@ class HttpHeaders {
 struct HttpResponse {
   int status = 0;
   HttpHeaders headers;
-  std::string body;  // without what went to HttpRequest::on_body
+  std::string body;  // empty if HttpRequest::on_body got the body
 };
 
-// Fills `buffer` with up to `capacity` bytes; 0 only at the end of the body. Called on the thread
-// that sends. An error ends the exchange with that very error.
+// Fills `buffer` with up to `capacity` bytes and returns their number, or 0 at the end of the body.
+// Called on the thread of Send. Send returns an error of this function unchanged.
 using BodySource = std::function<absl::StatusOr<size_t>(char* buffer, size_t capacity)>;
-// Takes the next piece of the body of `response`, whose status and headers are complete and whose
-// body is empty. An error ends the exchange with that very error.
+// Receives the next piece of a response's body. `response` has its status and headers. Send returns
+// an error of this function unchanged.
 using BodySink = std::function<absl::Status(const HttpResponse& response, absl::string_view piece)>;
 
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   HttpHeaders headers;
-  std::string body;         // sent unless there is a body_source
-  BodySource body_source;   // may be empty
-  uint64_t body_bytes = 0;  // how many bytes body_source gives in all
-  BodySink on_body;         // may be empty; gets the bodies of 2xx responses, others go to `body`
-  std::function<absl::Status()> on_progress;  // may be empty; called about every second at least
+  std::string body;                           // sent unless there is a body_source
+  BodySource body_source;                     // may be empty
+  uint64_t body_bytes = 0;                    // the number of bytes of body_source
+  BodySink on_body;                           // may be empty; gets the bodies of 2xx responses
+  std::function<absl::Status()> on_progress;  // may be empty; called at least about every second
 
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration timeout = absl::InfiniteDuration();  // of the whole exchange
-  // With less than a byte a second in both directions, for so long, the exchange is given up.
+  // The exchange fails after this time with less than a byte a second in both directions.
   absl::Duration stall_timeout = absl::Seconds(120);
-  // A longer body of a response that goes to `body` is an error: the guard of our memory.
+  // Limits the memory for HttpResponse::body. A longer body is an error.
   size_t max_body_bytes = size_t{16} << 20;
-  bool accept_compressed = false;  // let the server compress, and undo it (for JSON, never media)
+  bool accept_compressed = false;  // for JSON: the server may compress, the transport decompresses
   bool bypass_proxy = false;       // for the metadata server
   const CancelToken* cancel = nullptr;  // may be null
 };
 
-// Thread-safe and blocking. Never retries (but a GET or HEAD that meets a dead connection may go
-// to a new one), never follows a redirect. Content-Length and the like are its own business: such
-// headers of a request are left out.
+// Thread-safe. Send blocks. It does not retry, except that it sends a GET or HEAD again if a kept
+// connection was dead. It does not follow redirects. It sets Content-Length, Transfer-Encoding and
+// Expect itself and leaves out such headers of a request.
 //
-// Errors, as `host: reason` without headers, query or path: Cancelled with the token's reason; what
-// a source, sink or on_progress returned, unchanged; Aborted (a source ended before body_bytes);
-// InvalidArgument (the URL or a header cannot be sent: a machine fault, since what is not encoded
-// in them comes from settings); FailedPrecondition for what only people can mend (TLS certificate
-// refused, no CA roots, proxy wants a password). All others are trouble with the network, or an
-// answer that nobody should hold (ResourceExhausted: a body longer than max_body_bytes, endless
-// headers): they are marked as transient (http/transient.h), and as maybe applied unless it is
-// certain that the server never had the whole request.
+// Messages have the form "host: reason", without headers, query or path. Errors:
+//   Cancelled: the token was cancelled; the message has its reason;
+//   an error of body_source, on_body or on_progress, unchanged;
+//   Aborted: body_source ended before body_bytes;
+//   InvalidArgument: the URL or a header cannot be sent. This is a machine fault, because the parts
+//     that the caller does not encode come from settings;
+//   FailedPrecondition: the user must act: a refused certificate, no CA roots, or a proxy that
+//     wants a password;
+//   ResourceExhausted: the body is longer than max_body_bytes, or the headers are too long;
+//   all others: errors of the network.
+// ResourceExhausted and errors of the network are transient (http/transient.h). They are marked as
+// maybe applied unless the server certainly did not get the whole request.
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;

@@ -1,5 +1,6 @@
-// Puts names into URLs. The one hard idea: a name is *one* segment or value; every byte that could
-// mean something to a URL is encoded, slashes too, and nothing is ever decoded or normalised.
+// Encodes names for use in URLs.
+// A name is exactly one segment or value. Therefore all special bytes are encoded, including
+// slashes, and nothing is decoded or normalised.
 #pragma once
 
 #include <string>
@@ -10,16 +11,16 @@
 
 namespace sparkles {
 
-// Every byte but A-Z a-z 0-9 - . _ ~ as %XX.
+// Encodes each byte except A-Z a-z 0-9 - . _ ~ as %XX.
 std::string PercentEncode(absl::string_view bytes);
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
-// "a=1&b=x%20y": names and values encoded, in the given order. Also the body of a form
-// (application/x-www-form-urlencoded), where %20 is as good as "+".
+// For example "a=1&b=x%20y": encoded names and values in the given order. This is also a valid body
+// of a form (application/x-www-form-urlencoded).
 std::string MakeQuery(const QueryParameters& parameters);
 
-// Whether it can be the URL of a request, or what one begins with: http or https, a host, printable
+// True if `url` can be the URL of a request, or the start of one: http or https, a host, printable
 // ASCII, no fragment.
 bool IsHttpUrl(absl::string_view url);
 

@@ -7,7 +7,7 @@
 namespace sparkles {
 
 bool IsSameSecret(absl::string_view secret, absl::string_view offered) {
-  // Of hashes, so that not even the length can be found out.
+  // Compares hashes, so that the time does not depend on the length of the secret.
   const std::string expected = HexHash(HashKind::kSha256, secret);
   const std::string actual = HexHash(HashKind::kSha256, offered);
   unsigned char difference = 0;
@@ -19,7 +19,7 @@ bool IsSameSecret(absl::string_view secret, absl::string_view offered) {
 
 grpc::Status SecretCheck::Check(const Metadata& metadata) const {
   const auto [first, last] = metadata.equal_range(kSecretKey);
-  // Two secrets are a mistake at best.
+  // A call with several secrets is refused, too.
   if (first == last || std::next(first) != last ||
       !IsSameSecret(secret_, {first->second.data(), first->second.size()})) {
     return {grpc::StatusCode::UNAUTHENTICATED, "the shared secret is missing or wrong"};

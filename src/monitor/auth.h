@@ -1,7 +1,6 @@
-// Who may call the Monitor: those who send its secret as metadata, with every call of every method,
-// reflection included.
-// The one hard idea: each method asks by itself. gRPC's own place for that, AuthMetadataProcessor,
-// encodes whatever a stranger sent before it asks us, and 1.51 aborts on some (CVE-2023-1428).
+// Checks the Monitor's secret, which each call must send as metadata.
+// Each method calls this check itself. gRPC's AuthMetadataProcessor is not used, because it encodes
+// the metadata of unknown clients first, and gRPC 1.51 aborts on some (CVE-2023-1428).
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -16,16 +15,16 @@ namespace sparkles {
 
 inline constexpr char kSecretKey[] = "shared-secret";
 
-// Takes the same time wherever the texts differ, and however long they are.
+// The time for a wrong text does not depend on where the texts differ, or on their lengths.
 bool IsSameSecret(absl::string_view secret, absl::string_view offered);
 
 // Thread-safe.
 class SecretCheck {
  public:
-  // As gRPC gives a call's metadata to its method.
+  // The type in which gRPC passes a call's metadata.
   using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-  // `secret` must not be empty: that would let everybody in.
+  // `secret` must not be empty.
   explicit SecretCheck(std::string secret) : secret_(std::move(secret)) {}
 
   // UNAUTHENTICATED without the secret.

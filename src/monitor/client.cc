@@ -17,17 +17,17 @@
 namespace sparkles {
 namespace {
 
-// Room for the fields around the data of the longest reply; other workers may know no such limit.
+// Longest accepted reply. This worker sends at most 1 MiB of data, but the Go worker has no limit.
 constexpr int kMaxMessage = 4 << 20;
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target, const std::string& certificate) {
   if (std::getenv("GRPC_VERBOSITY") == nullptr) {     // NOLINT(concurrency-mt-unsafe)
-    gpr_set_log_function([](gpr_log_func_args*) {});  // what fails is in the call's status
+    gpr_set_log_function([](gpr_log_func_args*) {});  // the call's status has the error
   }
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = certificate;
   grpc::ChannelArguments arguments;
-  // The name in the certificate of every cluster.
+  // The certificate of each cluster has this name.
   arguments.SetSslTargetNameOverride("sparkles.server");
   arguments.SetMaxReceiveMessageSize(kMaxMessage);
   return grpc::CreateCustomChannel(target, grpc::SslCredentials(tls), arguments);
@@ -39,7 +39,7 @@ void Prepare(grpc::ClientContext& context, const std::string& secret) {
 }
 
 absl::Status ToStatus(const grpc::Status& status, const std::string& address) {
-  // The numbers of both are the same.
+  // Abseil and gRPC use the same numbers.
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       absl::StrCat(address, ": ", status.error_message()));
 }
@@ -81,12 +81,12 @@ absl::StatusOr<OutputPiece> MonitorClient::ReadOutput(const std::string& task_id
   const grpc::Status status = (*stub_)->ReadOutput(&context, request, &reply);
   if (!status.ok()) return ToStatus(status, address_);
   OutputPiece piece;
-  const auto& told = context.GetServerTrailingMetadata();
+  const auto& trailer = context.GetServerTrailingMetadata();
   piece.data = std::move(*reply.mutable_data());
   piece.at_end = reply.endoffile();
-  piece.complete = told.count(kLogIsCompleteKey) > 0;
-  piece.was_cut = told.count(kLogWasCutKey) > 0;
-  // Other workers do not tell newOffset.
+  piece.complete = trailer.count(kLogIsCompleteKey) > 0;
+  piece.was_cut = trailer.count(kLogWasCutKey) > 0;
+  // The Go worker does not send newOffset.
   piece.new_offset = piece.was_cut ? 0 : offset + static_cast<int64_t>(piece.data.size());
   return piece;
 }

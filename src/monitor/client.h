@@ -1,4 +1,4 @@
-// The other end of the Monitor, for `sparklesworker status` and `logs`.
+// Calls the Monitor of a worker, for the commands `status` and `logs`.
 #pragma once
 
 #include <cstddef>
@@ -17,24 +17,24 @@ struct OutputPiece {
   std::string data;
   int64_t new_offset = 0;
   bool at_end = false;
-  // Told by workers of this kind only:
-  bool complete = false;  // the task has ended, and with this its log is read
+  // The Go worker does not send these:
+  bool complete = false;  // the task has ended, and this is the last piece of its log
   bool was_cut = false;   // the log is shorter than the offset; new_offset is 0
 };
 
-// Thread-safe. Errors have gRPC's code and begin with the address; Unavailable: nobody is there, or
-// somebody with another certificate.
+// Thread-safe. Errors have gRPC's code and begin with the address. Unavailable means that no server
+// answers at the address, or that it has another certificate.
 class MonitorClient {
  public:
-  // How long a call may take.
+  // Timeout of a call.
   static constexpr absl::Duration kTimeout = absl::Seconds(20);
 
-  // True of printable ASCII. With another secret gRPC aborts.
+  // True if `secret` is printable ASCII. gRPC aborts the process on other secrets.
   static bool CanSend(absl::string_view secret);
 
-  // `address` is host:port. The server must have `certificate` (PEM), whatever its host is called.
-  // `target` has the numeric addresses ("ipv4:10.0.0.1:6032,10.0.0.2:6032"); if it is empty, gRPC
-  // resolves the host by the C library.
+  // `address` is host:port. The server must have `certificate` (PEM). Its host name is not checked.
+  // `target` has the numeric addresses ("ipv4:10.0.0.1:6032,10.0.0.2:6032"). If it is empty, gRPC
+  // resolves the host with the C library.
   MonitorClient(std::string address, const std::string& certificate, std::string secret,
                 const std::string& target = "");
   ~MonitorClient();

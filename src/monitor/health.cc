@@ -15,7 +15,7 @@ class MetricsWriter {
     absl::StrAppend(&text_, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
   }
 
-  // `labels` as in "{a=\"b\"}", or empty.
+  // `labels` is like "{a=\"b\"}", or empty.
   template <typename Number>
   void Add(absl::string_view name, absl::string_view labels, Number value) {
     absl::StrAppend(&text_, name, labels, " ", value, "\n");
@@ -34,7 +34,7 @@ class MetricsWriter {
       Add(absl::StrCat(name, "_bucket"),
           absl::StrCat("{", label, ",le=\"", Histogram::kBounds[i], "\"}"), below);
     }
-    // Read last: never less than the buckets, however many are added meanwhile.
+    // Another thread may add a value meanwhile, and the count must not be less than the buckets.
     const uint64_t count = histogram.count();
     Add(absl::StrCat(name, "_bucket"), absl::StrCat("{", label, ",le=\"+Inf\"}"),
         count > below ? count : below);
@@ -51,44 +51,45 @@ class MetricsWriter {
 void AddTasks(const Vitals& vitals, MetricsWriter& metrics) {
   metrics.AddCounter("sparkles_tasks_claimed_total", "Tasks that were claimed.", vitals.claimed);
   constexpr char kName[] = "sparkles_tasks_total";
-  metrics.Describe(kName, "counter", "Tasks by what the queue was told of their end.");
+  metrics.Describe(kName, "counter", "Ends of tasks that were recorded in the queue, by outcome.");
   metrics.Add(kName, "{outcome=\"complete\"}", vitals.complete.value());
   metrics.Add(kName, "{outcome=\"failed\"}", vitals.failed.value());
   metrics.Add(kName, "{outcome=\"killed\"}", vitals.killed.value());
   metrics.Add(kName, "{outcome=\"handed_back\"}", vitals.handed_back.value());
   metrics.Add(kName, "{outcome=\"claim_lost\"}", vitals.claim_lost.value());
-  metrics.Describe("sparkles_task_running", "gauge", "1 while a task is in work.");
+  metrics.Describe("sparkles_task_running", "gauge", "1 while a task runs.");
   metrics.Add("sparkles_task_running", "", vitals.task_running ? 1 : 0);
   metrics.AddCounter("sparkles_machine_faults_total",
-                     "Tasks that were handed back for this machine's sake.", vitals.machine_faults);
+                     "Tasks that were handed back because of a machine fault.",
+                     vitals.machine_faults);
 }
 
 void AddTransfers(const Vitals& vitals, MetricsWriter& metrics) {
   constexpr char kBytes[] = "sparkles_transfer_bytes_total";
-  metrics.Describe(kBytes, "counter", "Bytes of inputs, outputs, logs and results moved.");
+  metrics.Describe(kBytes, "counter", "Transferred bytes of inputs, outputs, logs and results.");
   metrics.Add(kBytes, "{direction=\"download\"}", vitals.bytes_downloaded.value());
   metrics.Add(kBytes, "{direction=\"upload\"}", vitals.bytes_uploaded.value());
   metrics.AddCounter("sparkles_transfers_failed_total", "Transfers that ended with an error.",
                      vitals.transfers_failed);
   constexpr char kRetries[] = "sparkles_retries_total";
-  metrics.Describe(kRetries, "counter", "Requests that were sent once more.");
+  metrics.Describe(kRetries, "counter", "Retries of requests.");
   metrics.Add(kRetries, "{service=\"storage\"}", vitals.storage_retries.value());
   metrics.Add(kRetries, "{service=\"datastore\"}", vitals.datastore_retries.value());
   constexpr char kCache[] = "sparkles_cache_lookups_total";
-  metrics.Describe(kCache, "counter", "Inputs that were looked for in the cache.");
+  metrics.Describe(kCache, "counter", "Lookups of inputs in the cache.");
   metrics.Add(kCache, "{result=\"hit\"}", vitals.cache_hits.value());
   metrics.Add(kCache, "{result=\"miss\"}", vitals.cache_misses.value());
 }
 
 void AddQueue(const Vitals& vitals, MetricsWriter& metrics) {
   constexpr char kSeconds[] = "sparkles_queue_call_seconds";
-  metrics.Describe(kSeconds, "histogram", "How long calls to the queue took.");
+  metrics.Describe(kSeconds, "histogram", "Duration of calls to the queue.");
   metrics.AddHistogram(kSeconds, "claim", vitals.claim_time);
   metrics.AddHistogram(kSeconds, "end", vitals.end_time);
   metrics.AddCounter("sparkles_queue_errors_total", "Calls to the queue without an answer.",
                      vitals.queue_errors);
   constexpr char kAnswered[] = "sparkles_queue_last_answer_timestamp_seconds";
-  metrics.Describe(kAnswered, "gauge", "When the queue last answered; 0: never.");
+  metrics.Describe(kAnswered, "gauge", "Time of the last answer of the queue, or 0.");
   metrics.Add(kAnswered, "", vitals.queue_answered_ms.load() / 1000);
 }
 
@@ -97,14 +98,14 @@ void AddQueue(const Vitals& vitals, MetricsWriter& metrics) {
 std::string MetricsText(const HealthFacts& facts) {
   const Vitals& vitals = facts.vitals;
   MetricsWriter metrics;
-  metrics.Describe("sparkles_build_info", "gauge", "1, with the worker's version.");
+  metrics.Describe("sparkles_build_info", "gauge", "Always 1; the label has the version.");
   metrics.Add("sparkles_build_info", absl::StrCat("{version=\"", facts.version, "\"}"), 1);
   AddTasks(vitals, metrics);
   AddTransfers(vitals, metrics);
   AddQueue(vitals, metrics);
-  metrics.AddCounter("sparkles_watchdog_stalls_total",
-                     "Periods of the watchdog without a sign of life.", vitals.watchdog_stalls);
-  metrics.Describe("sparkles_stalled", "gauge", "1 while the watchdog sees a stall.");
+  metrics.AddCounter("sparkles_watchdog_stalls_total", "Stalls that the watchdog noticed.",
+                     vitals.watchdog_stalls);
+  metrics.Describe("sparkles_stalled", "gauge", "1 during a stall.");
   metrics.Add("sparkles_stalled", "", vitals.stalled ? 1 : 0);
   return std::move(metrics).text();
 }
@@ -116,10 +117,10 @@ HealthAnswer AnswerHealth(absl::string_view path, const HealthFacts& facts) {
     if (vitals.stalled) return {503, "stalled: the worker gives no sign of life\n"};
     return {200, "ok\n"};
   }
-  if (path != "/readyz") return {404, "try /healthz, /readyz or /metrics\n"};
-  if (facts.stopping) return {503, "stopping: no more tasks are claimed\n"};
+  if (path != "/readyz") return {404, "unknown path: use /healthz, /readyz or /metrics\n"};
+  if (facts.stopping) return {503, "stopping: the worker claims no more tasks\n"};
   if (vitals.machine_unfit) {
-    return {503, "nothing is claimed: this machine's folders are not fit (its log says why)\n"};
+    return {503, "unfit machine: the worker claims no task (its log has the reason)\n"};
   }
   if (!facts.queue_is_remote) return {200, "ok\n"};
   const int64_t answered = vitals.queue_answered_ms;

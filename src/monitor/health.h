@@ -1,4 +1,4 @@
-// What the worker says of itself to health checks, to Prometheus, and in its last line.
+// Reports the worker's state: to health checks, to Prometheus, and in the last line of the log.
 #pragma once
 
 #include <string>
@@ -14,22 +14,22 @@ struct HealthFacts {
   const Vitals& vitals;
   absl::Time now;
   std::string version;
-  bool stopping = false;        // no more tasks are claimed
-  bool queue_is_remote = true;  // a queue of this machine needs no proof that it can be reached
+  bool stopping = false;        // the worker claims no more tasks
+  bool queue_is_remote = true;  // false for a tasks file, which needs no recent answer
 };
 
-// An older answer of the queue does not prove that it can be reached: it is asked every few seconds
-// while it is idle, and every 15 s during a task.
+// The worker is not ready if the last answer of the queue is older than this. An idle worker calls
+// the queue every few seconds, and a running task every 15 s.
 inline constexpr absl::Duration kRecentAnswer = absl::Minutes(2);
 
-// The answers to "/healthz" (503 while the watchdog sees a stall), "/readyz" (503 unless the queue
-// has answered within kRecentAnswer and the worker is not stopping) and "/metrics"; 404 otherwise.
+// Answers "/healthz" (503 during a stall), "/readyz" (503 if the worker stops, if the machine is
+// unfit, or if the queue has not answered within kRecentAnswer) and "/metrics". Otherwise 404.
 HealthAnswer AnswerHealth(absl::string_view path, const HealthFacts& facts);
 
-// All numbers in the text format of Prometheus.
+// All metrics in the text format of Prometheus.
 std::string MetricsText(const HealthFacts& facts);
 
-// The same numbers for people, in one line.
+// The most important metrics in one readable line.
 std::string SummaryLine(const Vitals& vitals);
 
 }  // namespace sparkles

@@ -21,8 +21,8 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr size_t kMaxConnections = 16;
-// How often deadlines are looked at, and a full table of descriptors is tried again.
-constexpr int kLookMillis = 100;
+// Interval at which deadlines are checked, and accept is retried after a lack of descriptors.
+constexpr int kPollMilliseconds = 100;
 
 absl::string_view ReasonOf(int status) {
   switch (status) {
@@ -75,7 +75,7 @@ absl::StatusOr<UniqueFd> Listen(const std::string& address, int port) {
 }
 
 int PortOf(int fd) {
-  sockaddr_in6 address{};  // of both families; the port is at the same place
+  sockaddr_in6 address{};  // has the port at the same place as sockaddr_in
   socklen_t size = sizeof address;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
   return ntohs(address.sin6_port);
@@ -117,14 +117,14 @@ HealthServer::~HealthServer() = default;
 void HealthServer::Serve(const CancelToken& done) {
   while (!done.cancelled()) {
     std::vector<pollfd> waited = {{done.fd(), POLLIN, 0}};
-    const bool full = !HasRoom() || out_of_descriptors_;
+    const bool full = !CanAccept() || out_of_descriptors_;
     waited.push_back({full ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& connection : connections_) {
       const bool sends = connection->phase == Connection::Phase::kSend;
       waited.push_back({connection->fd.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
     }
-    const bool must_look = !connections_.empty() || full || done.fd() < 0;
-    (void)poll(waited.data(), waited.size(), must_look ? kLookMillis : -1);
+    const bool needs_timeout = !connections_.empty() || full || done.fd() < 0;
+    (void)poll(waited.data(), waited.size(), needs_timeout ? kPollMilliseconds : -1);
     out_of_descriptors_ = false;
     const Steady::time_point now = Steady::now();
     for (size_t i = 0; i < connections_.size(); ++i) {
@@ -137,30 +137,31 @@ void HealthServer::Serve(const CancelToken& done) {
   }
 }
 
-std::vector<std::unique_ptr<HealthServer::Connection>>::iterator HealthServer::OldestSilent() {
+std::vector<std::unique_ptr<HealthServer::Connection>>::iterator
+HealthServer::OldestWithoutRequest() {
   return std::find_if(connections_.begin(), connections_.end(), [](const auto& connection) {
     return connection->phase == Connection::Phase::kReceive;
   });
 }
 
-bool HealthServer::HasRoom() {
-  return connections_.size() < kMaxConnections || OldestSilent() != connections_.end();
+bool HealthServer::CanAccept() {
+  return connections_.size() < kMaxConnections || OldestWithoutRequest() != connections_.end();
 }
 
 void HealthServer::Accept() {
-  while (HasRoom()) {
+  while (CanAccept()) {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       out_of_descriptors_ = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
       return;
     }
     const bool full = connections_.size() >= kMaxConnections;
-    if (full) connections_.erase(OldestSilent());
+    if (full) connections_.erase(OldestWithoutRequest());
     auto connection = std::make_unique<Connection>();
     connection->fd = std::move(fd);
     connection->deadline = Steady::now() + absl::ToChronoMilliseconds(lifetime_);
     connections_.push_back(std::move(connection));
-    if (full) return;  // one at a time: what it has sent is looked at before it is the oldest
+    if (full) return;  // reads the request of this connection before another can replace it
   }
 }
 
@@ -173,7 +174,8 @@ bool HealthServer::Advance(Connection& connection) {
     case Connection::Phase::kDrain:
       break;
   }
-  // What is closed with unread bytes is reset, which can take the answer away from the client.
+  // The kernel resets a connection that is closed with unread bytes, and the client can then lose
+  // the answer. Therefore read until the client closes.
   char rest[4096];
   const ssize_t got = recv(connection.fd.get(), rest, sizeof rest, 0);
   return got > 0 || (got < 0 && WouldBlock());

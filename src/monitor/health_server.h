@@ -1,4 +1,4 @@
-// A very small HTTP server for health checks and metrics: one thread, bounded in everything.
+// A small HTTP server for health checks and metrics, with one thread and bounded memory.
 #pragma once
 
 #include <functional>
@@ -20,14 +20,15 @@ struct HealthAnswer {
   std::string body;  // plain text
 };
 
-// From construction to destruction. One request a connection. At most 16 connections at a time, the
-// others wait in the kernel; none lives longer than `lifetime`, whatever the client does.
+// Serves until it is destroyed. Answers one request on each connection. Keeps at most 16
+// connections open, and others wait in the kernel. Closes each connection after `lifetime` at the
+// latest.
 class HealthServer {
  public:
-  // Called on the server's thread; must not block.
+  // Called on the server's thread. Must not block.
   using Handler = std::function<HealthAnswer(absl::string_view path)>;
 
-  // Listens on the numeric IPv4 or IPv6 `address`; port 0 takes a free one.
+  // Listens on the numeric IPv4 or IPv6 `address`. Port 0 selects a free port.
   static absl::StatusOr<std::unique_ptr<HealthServer>> Start(
       const std::string& address, int port, Handler handler,
       absl::Duration lifetime = absl::Seconds(5));
@@ -42,12 +43,12 @@ class HealthServer {
 
   HealthServer(UniqueFd listener, int port, Handler handler, absl::Duration lifetime);
   void Serve(const CancelToken& done);
-  // The connection that has waited longest without having sent its request; else the end.
-  std::vector<std::unique_ptr<Connection>>::iterator OldestSilent();
-  // Whether one more can be taken, if need be instead of a silent one.
-  bool HasRoom();
+  // The oldest connection that has not sent its request, or end().
+  std::vector<std::unique_ptr<Connection>>::iterator OldestWithoutRequest();
+  // True if one more connection can be accepted, perhaps in place of one without a request.
+  bool CanAccept();
   void Accept();
-  // False once the connection is over.
+  // The next three return false if the connection has ended.
   bool Advance(Connection& connection);
   bool Receive(Connection& connection);
   static bool Send(Connection& connection);
@@ -56,8 +57,8 @@ class HealthServer {
   const int port_;
   const Handler handler_;
   const absl::Duration lifetime_;
-  std::vector<std::unique_ptr<Connection>> connections_;  // of the thread
-  bool out_of_descriptors_ = false;                       // the same
+  std::vector<std::unique_ptr<Connection>> connections_;  // used only by the thread
+  bool out_of_descriptors_ = false;                       // used only by the thread
   Housekeeper thread_;
 };
 

@@ -20,28 +20,28 @@ using Certificate = std::unique_ptr<X509, Free<X509, X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY, EVP_PKEY_free>>;
 using Bio = std::unique_ptr<BIO, Free<BIO, BIO_free_all>>;
 
-// Nobody is there to be asked.
+// Refuses encrypted keys. OpenSSL's default would ask for a password on the terminal.
 int NoPassword(char*, int, int, void*) { return 0; }
 
-Bio Reader(const std::string& text) {
+Bio MakeBio(const std::string& text) {
   if (text.size() > size_t{std::numeric_limits<int>::max()}) return nullptr;
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-const char* Problem(const std::string& certificate, const std::string& private_key) {
+const char* FindProblem(const std::string& certificate, const std::string& private_key) {
   const Context context(SSL_CTX_new(TLS_server_method()));
-  const Bio certificate_reader = Reader(certificate);
-  const Bio key_reader = Reader(private_key);
-  if (!context || !certificate_reader || !key_reader) return "out of memory";
+  const Bio certificate_bio = MakeBio(certificate);
+  const Bio key_bio = MakeBio(private_key);
+  if (!context || !certificate_bio || !key_bio) return "out of memory";
   const Certificate parsed(
-      PEM_read_bio_X509_AUX(certificate_reader.get(), nullptr, NoPassword, nullptr));
-  if (!parsed) return "the certificate is none in PEM";
+      PEM_read_bio_X509_AUX(certificate_bio.get(), nullptr, NoPassword, nullptr));
+  if (!parsed) return "the certificate is not in PEM format";
   if (SSL_CTX_use_certificate(context.get(), parsed.get()) != 1)
     return "the certificate is too weak";
-  const Key key(PEM_read_bio_PrivateKey(key_reader.get(), nullptr, NoPassword, nullptr));
-  if (!key) return "the certificate's private key is none in PEM";
+  const Key key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, NoPassword, nullptr));
+  if (!key) return "the certificate's private key is not in PEM format";
   if (SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) {
-    return "the private key is not the certificate's";
+    return "the private key does not belong to the certificate";
   }
   return nullptr;
 }
@@ -49,8 +49,8 @@ const char* Problem(const std::string& certificate, const std::string& private_k
 }  // namespace
 
 absl::Status CheckKeyPair(const std::string& certificate, const std::string& private_key) {
-  const char* problem = Problem(certificate, private_key);
-  ERR_clear_error();  // for whoever asks OpenSSL next
+  const char* problem = FindProblem(certificate, private_key);
+  ERR_clear_error();  // the error queue belongs to the thread, and later calls read it
   return problem == nullptr ? absl::OkStatus() : absl::FailedPreconditionError(problem);
 }
 

@@ -1,4 +1,4 @@
-// Whether TLS can use a certificate and a private key, which gRPC would not say.
+// Checks whether TLS can use a certificate and its private key. gRPC would give no reason.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace sparkles {
 
-// FailedPrecondition, without a word of what is in them, if they are not PEM, TLS finds them too
-// weak, or the key is not that of the (first) certificate.
+// FailedPrecondition if the texts are not PEM, if TLS finds the certificate too weak, or if the key
+// does not belong to the first certificate. The message contains no part of the texts.
 absl::Status CheckKeyPair(const std::string& certificate, const std::string& private_key);
 
 }  // namespace sparkles

@@ -19,15 +19,15 @@
 namespace sparkles {
 namespace {
 
-// Those that wait to be accepted; the kernel makes the others try again.
+// Number of connections that wait to be accepted. The clients of further ones retry.
 constexpr int kBacklog = 128;
-// Without a descriptor to wake it up the thread looks that often whether it is to stop.
+// Interval at which the stop token is checked if it has no descriptor.
 constexpr int kPollMilliseconds = 200;
-// While there are connections it is looked that often what they have sent: some 25 MB at most, on
-// the loopback. Costs some microseconds for each.
+// Interval at which the received bytes of all connections are checked. On the loopback, a client
+// can send about 25 MB within it. A check takes some microseconds for each connection.
 constexpr absl::Duration kTrafficPeriod = absl::Milliseconds(50);
-// What the kernel lacks (descriptors, memory) it may have again soon.
-constexpr absl::Duration kRest = absl::Milliseconds(100);
+// Wait after the kernel had no descriptor or no memory for a connection.
+constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
 void SetOption(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof value);
@@ -37,7 +37,7 @@ absl::StatusOr<UniqueFd> ListenTo(const sockaddr* address, socklen_t length,
                                   const std::string& name) {
   UniqueFd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoError(errno, name);
-  // A port that an earlier worker served a minute ago is free.
+  // Allows a port that an earlier worker has just closed.
   SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (address->sa_family == AF_INET6) SetOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (bind(fd.get(), address, length) != 0) return ErrnoError(errno, name);
@@ -66,17 +66,18 @@ int PortOf(int fd) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
-  // The port is in the same place for both kinds of address.
+  // IPv4 and IPv6 addresses have the port at the same place.
   return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
-Listener::Listener(UniqueFd socket, ListenerLimits limits, std::function<void(UniqueFd)> take)
+Listener::Listener(UniqueFd socket, ListenerLimits limits,
+                   std::function<void(UniqueFd)> on_connection)
     : socket_(std::move(socket)),
       limits_(limits),
-      take_(std::move(take)),
-      guard_(StartHousekeeping("monitor-guard", [this] { Guard(); })) {
+      on_connection_(std::move(on_connection)),
+      reset_thread_(StartHousekeeping("monitor-guard", [this] { ResetLoop(); })) {
   try {
-    acceptor_ = StartHousekeeping("monitor", [this] { Run(); });
+    acceptor_ = StartHousekeeping("monitor", [this] { AcceptLoop(); });
   } catch (...) {
     End();
     throw;
@@ -85,7 +86,9 @@ Listener::Listener(UniqueFd socket, ListenerLimits limits, std::function<void(Un
 
 Listener::~Listener() {
   stop_.Cancel(CancelKind::kAbort, "the Monitor ends");
-  acceptor_.join();  // as long as others are cut: one that floods us could hold it for ever
+  // Joined before the thread that resets connections, because a client that sends without end could
+  // block the acceptor for ever.
+  acceptor_.join();
   End();
 }
 
@@ -95,33 +98,33 @@ void Listener::End() {
     ended_ = true;
     changed_.NotifyAll();
   }
-  guard_.join();
+  reset_thread_.join();
 }
 
-void Listener::Guard() {
+void Listener::ResetLoop() {
   MutexLock lock(mutex_);
   while (!ended_) {
     const bool idle = sockets_.CountOpen() == 0;
-    sockets_.CutGreedy(limits_.traffic, MonotonicNow());
+    sockets_.ResetOverLimit(limits_.traffic, MonotonicNow());
     changed_.WaitFor(mutex_, idle ? absl::InfiniteDuration() : kTrafficPeriod);
   }
 }
 
-// A bucket of permits, which fills while nobody comes.
-void Listener::Run() {
+// A token bucket. `full_at` is the time at which the bucket will be full again.
+void Listener::AcceptLoop() {
   SystemClock clock;
-  const absl::Duration each = absl::Seconds(1) / limits_.per_second;
+  const absl::Duration interval = absl::Seconds(1) / limits_.per_second;
   absl::Time full_at = clock.Now();
   while (!stop_.cancelled()) {
     const absl::Time now = clock.Now();
-    // A clock that was set back must not keep everybody out.
-    full_at = std::clamp(full_at, now, now + each * limits_.burst);
-    if (full_at > now + each * (limits_.burst - 1)) {
-      clock.Sleep(each, stop_);
+    // A clock that was set back must not block all clients.
+    full_at = std::clamp(full_at, now, now + interval * limits_.burst);
+    if (full_at > now + interval * (limits_.burst - 1)) {
+      clock.Sleep(interval, stop_);
       continue;
     }
     WaitForConnection();
-    if (!stop_.cancelled() && AcceptOne()) full_at += each;
+    if (!stop_.cancelled() && AcceptOne()) full_at += interval;
   }
 }
 
@@ -134,18 +137,18 @@ bool Listener::AcceptOne() {
   UniqueFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.valid()) {
     const bool lacking = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-    if (lacking) SystemClock().Sleep(kRest, stop_);
+    if (lacking) SystemClock().Sleep(kRetryDelay, stop_);
     return false;
   }
   SetOption(connection.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   {
     MutexLock lock(mutex_);
     const int open = sockets_.CountOpen();
-    if (open >= limits_.connections) return true;  // closes it
+    if (open >= limits_.connections) return true;  // closes the connection
     sockets_.Add(connection.get(), MonotonicNow());
     if (open == 0) changed_.NotifyAll();
   }
-  take_(std::move(connection));
+  on_connection_(std::move(connection));
   return true;
 }
 

@@ -1,8 +1,7 @@
-// Accepts connections for the Monitor: so many at a time, so many a second; and ends those whose
-// client sends too much.
-// The one hard idea: gRPC of this age bounds neither, and each TLS connection costs memory and the
-// handshake CPU before anybody has shown a secret. So connections are accepted here and handed on;
-// what becomes of each is asked of the kernel (open_sockets.h).
+// Accepts the Monitor's connections, limits their number and rate, and resets excessive ones.
+// gRPC 1.51 has no such limits, and a TLS connection costs memory and CPU before the client has
+// sent a secret. Therefore this class accepts connections and passes them to gRPC. The kernel tells
+// which are still open (open_sockets.h).
 #pragma once
 
 #include <functional>
@@ -18,46 +17,47 @@
 namespace sparkles {
 
 struct ListenerLimits {
-  int connections = 256;  // open at a time; more are closed at once
-  int burst = 64;         // accepted at once,
-  int per_second = 32;    // and then so many a second; the others wait in the kernel's queue
+  int connections = 256;  // open at the same time; further ones are closed at once
+  int burst = 64;         // accepted without a wait
+  int per_second = 32;    // accepted after a burst; further ones wait in the kernel
   TrafficLimits traffic = {};
 };
 
-// A socket that listens on `port` (0: one that the kernel picks) of all addresses, IPv6 and IPv4
-// where the machine has both.
+// A socket that listens on `port` of all addresses, IPv6 and IPv4 if the machine has both. Port 0
+// selects a free port.
 absl::StatusOr<UniqueFd> ListenOn(int port);
-// The port that a socket listens on; 0 if it does not.
+// The port of a listening socket, or 0 after an error.
 int PortOf(int fd);
 
 class Listener {
  public:
-  // Accepts on a thread of its own until it is destroyed, and gives each connection (non-blocking,
-  // close-on-exec) to `take`, which owns it then. May throw std::system_error: no thread.
-  Listener(UniqueFd socket, ListenerLimits limits, std::function<void(UniqueFd)> take);
+  // Accepts on its own thread until it is destroyed. Passes each connection (non-blocking,
+  // close-on-exec) to `on_connection`, which takes ownership. Throws std::system_error if the
+  // system refuses a thread.
+  Listener(UniqueFd socket, ListenerLimits limits, std::function<void(UniqueFd)> on_connection);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
  private:
-  void Run();
+  void AcceptLoop();
   void WaitForConnection();
-  // False if there was none.
+  // False if no connection could be accepted.
   bool AcceptOne();
-  void Guard();
+  void ResetLoop();
   void End();
 
   const UniqueFd socket_;
   const ListenerLimits limits_;
-  const std::function<void(UniqueFd)> take_;
+  const std::function<void(UniqueFd)> on_connection_;
   CancelToken stop_;
   Mutex mutex_;
   CondVar changed_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   OpenSockets sockets_ ABSL_GUARDED_BY(mutex_);
-  // Cuts who sends too much. Not the acceptor's work: gRPC serves a new connection on the thread
-  // that hands it over as long as that has more to read.
-  std::thread guard_;
+  // Resets clients that send too much. The acceptor cannot do this, because gRPC serves a new
+  // connection on the acceptor's thread while there is more to read.
+  std::thread reset_thread_;
   std::thread acceptor_;
 };
 

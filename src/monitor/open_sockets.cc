@@ -13,7 +13,8 @@ namespace sparkles {
 
 namespace {
 
-// What has arrived goes too: after a shutdown it is still read, as long as more comes in time.
+// Resets a connection and drops the bytes that have arrived. After a mere shutdown, gRPC would
+// continue to read while more bytes arrive.
 void Reset(int fd) {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;
@@ -23,8 +24,8 @@ void Reset(int fd) {
 }  // namespace
 
 int64_t AllowedBytes(const TrafficLimits& limits, absl::Duration age, int64_t acked) {
-  return limits.at_once + limits.per_second * absl::ToInt64Seconds(age) +
-         acked / limits.sent_for_each;
+  return limits.initial + limits.per_second * absl::ToInt64Seconds(age) +
+         acked / limits.sent_per_received;
 }
 
 void OpenSockets::Add(int fd, absl::Duration now) {
@@ -36,7 +37,7 @@ int OpenSockets::CountOpen() {
   return static_cast<int>(sockets_.size());
 }
 
-void OpenSockets::CutGreedy(const TrafficLimits& limits, absl::Duration now) {
+void OpenSockets::ResetOverLimit(const TrafficLimits& limits, absl::Duration now) {
   for (const Socket& socket : sockets_) {
     tcp_info info{};
     socklen_t length = sizeof info;
@@ -46,7 +47,8 @@ void OpenSockets::CutGreedy(const TrafficLimits& limits, absl::Duration now) {
     const int64_t acked = static_cast<int64_t>(info.tcpi_bytes_acked);
     const int64_t received = static_cast<int64_t>(info.tcpi_bytes_received);
     if (received <= AllowedBytes(limits, now - socket.since, acked)) continue;
-    // Its owner may close it meanwhile, and the number be another's: held, and looked at again.
+    // The owner may have closed the descriptor, and its number may already be reused. Therefore
+    // duplicate it, and check the duplicate.
     const UniqueFd held(fcntl(socket.fd, F_DUPFD_CLOEXEC, 0));
     if (held.valid() && IdOf(held.get()) == socket.id) Reset(held.get());
   }

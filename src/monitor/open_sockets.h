@@ -1,7 +1,7 @@
-// The Monitor's connections, as the kernel sees them: which are open, and which take too much.
-// The one hard idea: gRPC 1.51 limits the headers of each frame and not those of a call, so that
-// one call can fill the memory before anybody has seen a secret (CVE-2023-33953). But a client
-// sends little compared to what it is sent, and the kernel counts both.
+// Tracks which of the Monitor's connections are open, and resets those that send too much.
+// gRPC 1.51 limits the headers of a frame, but not of a call, so that a call without the secret can
+// fill the memory (CVE-2023-33953). Honest clients send far less than they receive, and the kernel
+// counts both.
 #pragma once
 
 #include <cstdint>
@@ -12,34 +12,36 @@
 
 namespace sparkles {
 
-// What a client may send, in bytes of TCP. Stock clients send 1 KiB to begin with and 150 bytes a
-// call, whatever its size; who reads a log as fast as can be is sent 660 times as much.
+// Limits on the TCP bytes that a client may send. Usual clients send 1 KiB at first and then 150
+// bytes for each call of any size. A client that reads a log at full speed receives 660 times as
+// much as it sends.
 struct TrafficLimits {
-  int64_t at_once = 256 << 10;
-  int64_t per_second = 4 << 10;
-  // The refusal of a call is up to four times as long as the call: it must not earn another.
-  int64_t sent_for_each = 8;
+  int64_t initial = 256 << 10;   // for the connection
+  int64_t per_second = 4 << 10;  // for each second of its age
+  // One more byte for each so many bytes that the client has received. The refusal of a call is up
+  // to four times as long as the call, so refused calls do not raise the limit by their own length.
+  int64_t sent_per_received = 8;
 };
 
-// How much a connection may have sent us that has been open for `age` and has acknowledged `acked`
-// bytes of ours.
+// The number of bytes that a client may send on a connection that has been open for `age` and has
+// acknowledged `acked` bytes of the server.
 int64_t AllowedBytes(const TrafficLimits& limits, absl::Duration age, int64_t acked);
 
-// Sockets that somebody else owns and closes. Not thread-safe.
+// A list of sockets that gRPC owns and closes. Not thread-safe.
 class OpenSockets {
  public:
-  // `now` is the same clock's as below; it must never go back.
+  // `now` is the time of a clock that never goes back, the same clock as below.
   void Add(int fd, absl::Duration now);
-  // How many are still open.
+  // The number of sockets that are still open. Forgets closed ones.
   int CountOpen();
-  // Resets those that have sent more than they may; their owner sees their end. Kernels before
-  // 4.1 do not count: there nobody is cut.
-  void CutGreedy(const TrafficLimits& limits, absl::Duration now);
+  // Resets the connections that have sent more than `limits` allows. gRPC then closes them. Does
+  // nothing on kernels before 4.1, which do not count bytes.
+  void ResetOverLimit(const TrafficLimits& limits, absl::Duration now);
 
  private:
   struct Socket {
     int fd;
-    FileId id;  // a reused descriptor has another
+    FileId id;  // differs if the descriptor's number was reused
     absl::Duration since;
   };
 

@@ -12,17 +12,17 @@
 namespace sparkles {
 namespace {
 
-// Of disk that nobody else holds: a file that still has a name takes its disk anyway.
+// The bytes on disk that only this descriptor keeps: 0 if the file still has a name.
 int64_t HeldBytes(int fd) {
   struct stat info;
   if (fstat(fd, &info) != 0 || info.st_nlink > 0) return 0;
-  return int64_t{info.st_blocks} * 512;  // the unit of st_blocks, whatever the file system
+  return int64_t{info.st_blocks} * 512;  // the unit of st_blocks on all file systems
 }
 
 }  // namespace
 
 absl::Status OutputTable::Add(const std::string& task_id, const std::string& path) {
-  // What a FIFO or device would do to a reader must not befall us.
+  // Opening a FIFO without O_NONBLOCK could block. Reading a device could have effects.
   ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   struct stat info;
   if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -53,10 +53,10 @@ void OutputTable::DropOld() {
   DropOld(clock_.Now());
 }
 
-absl::Time OutputTable::LastReader() {
+absl::Time OutputTable::LastUnfinishedRead() {
   MutexLock lock(mutex_);
   int64_t last = 0;
-  for (const Ended& ended : ended_) last = std::max<int64_t>(last, ended.log->reader_ms_);
+  for (const Ended& ended : ended_) last = std::max<int64_t>(last, ended.log->unfinished_read_ms_);
   return absl::FromUnixMillis(last);
 }
 
@@ -80,7 +80,7 @@ void OutputTable::DropOld(absl::Time now) {
   int64_t held = 0;
   std::erase_if(ended_, [&](const Ended& ended) {
     const int64_t bytes = HeldBytes(ended.log->fd());
-    if (bytes > limits_.bytes) return true;  // it alone, not all that are older
+    if (bytes > limits_.bytes) return true;  // drops only this log, and not all older ones
     held += bytes;
     return false;
   });

@@ -1,6 +1,6 @@
-// Which tasks' logs can be read from afar: those of running tasks, and of ended ones for a while.
-// The one hard idea: each log is held open, so that it stays readable when its folder is gone; but
-// a file that was removed takes its disk as long as it is open, which is bounded here.
+// Keeps the logs of running and recently ended tasks open for the Monitor.
+// An open log stays readable after its task directory was removed, but it still takes disk space.
+// Therefore the number, age and size of the logs of ended tasks are limited.
 #pragma once
 
 #include <atomic>
@@ -21,48 +21,51 @@
 
 namespace sparkles {
 
-// One task's log, open for reading. Thread-safe; read it with pread.
+// One task's log, open for reading with pread. Thread-safe.
 class ReadableLog {
  public:
   explicit ReadableLog(UniqueFd fd) : fd_(std::move(fd)) {}
   int fd() const { return fd_.get(); }
-  // Nothing will be added any more.
+  // True if the task has ended, so that the log does not grow.
   bool ended() const { return ended_; }
-  // Somebody reads it and has not been told yet that he has all.
-  void NoteReader(absl::Time now) const { reader_ms_ = absl::ToUnixMillis(now); }
-  // He has been told now. With several readers the last one counts.
-  void ForgetReader() const { reader_ms_ = 0; }
+  // Call this when a client has read a piece, but not the end of an ended log.
+  void RecordUnfinishedRead(absl::Time now) const { unfinished_read_ms_ = absl::ToUnixMillis(now); }
+  // Call this when a client has read the end of an ended log. If there are several clients, the
+  // last call counts.
+  void ClearUnfinishedRead() const { unfinished_read_ms_ = 0; }
 
  private:
   friend class OutputTable;
   const UniqueFd fd_;
   std::atomic<bool> ended_ = false;
-  mutable std::atomic<int64_t> reader_ms_ = 0;  // Unix time of the last such call
+  mutable std::atomic<int64_t> unfinished_read_ms_ = 0;  // Unix time, or 0
 };
 
-// How long the logs of ended tasks are kept: whichever comes first.
+// Limits on the logs of ended tasks. A log is dropped when the first limit is reached.
 struct OutputLimits {
   absl::Duration age = absl::Minutes(10);
   size_t tasks = 16;
-  // Of disk that only we still hold, together; a log that is longer goes with its folder.
+  // Sum of the disk space of removed logs. A longer log is dropped when it has lost its name.
   int64_t bytes = int64_t{256} << 20;
 };
 
-// Thread-safe; no lock is held while a log is opened or read. Each call below looks which logs it
-// is time to let go; what they hold is counted anew, since a folder may go later than its task.
+// Thread-safe. Holds no lock while a log is opened or read. Each call drops the logs that exceed a
+// limit. It measures the disk space each time, because a task directory may be removed long after
+// its task has ended.
 class OutputTable {
  public:
   // Borrows `clock`.
   explicit OutputTable(Clock& clock, OutputLimits limits = {}) : clock_(clock), limits_(limits) {}
 
-  // From now on the regular file `path` is the log of that task, instead of an earlier one.
+  // Opens the regular file `path` as the log of the task. Replaces an earlier log of that task.
   absl::Status Add(const std::string& task_id, const std::string& path);
-  // The task has ended. Nothing happens if it is unknown.
+  // Marks the task as ended. Does nothing if the task is unknown.
   void End(const std::string& task_id);
+  // Drops the logs that exceed a limit.
   void DropOld();
-  // When somebody last read the log of an ended task without coming to its end.
-  absl::Time LastReader();
-  // Null if no log of that task can be read (any more).
+  // The time of the last unfinished read of an ended task's log. The Unix epoch if there is none.
+  absl::Time LastUnfinishedRead();
+  // The task's log, or null if it was never added or was dropped.
   std::shared_ptr<const ReadableLog> Find(const std::string& task_id);
 
  private:

@@ -18,24 +18,24 @@
 namespace sparkles {
 namespace {
 
-// A unit times what a number of the kernel's can be stays far from where 64 bits end.
-constexpr int64_t kHighest = std::numeric_limits<int64_t>::max() / (1 << 20);
+// The largest accepted number. Its product with a page size or 1024 fits into 64 bits.
+constexpr int64_t kMaxNumber = std::numeric_limits<int64_t>::max() / (1 << 20);
 
-int64_t Sensible(int64_t number) { return number > 0 && number < kHighest ? number : 0; }
+int64_t InRange(int64_t number) { return number > 0 && number < kMaxNumber ? number : 0; }
 
 int64_t Number(absl::string_view text) {
   int64_t number = 0;
-  return absl::SimpleAtoi(text, &number) ? Sensible(number) : 0;
+  return absl::SimpleAtoi(text, &number) ? InRange(number) : 0;
 }
 
-// "SIZE RESIDENT SHARED TEXT LIB DATA DT", in pages. Nothing if the process is not there any more.
+// Reads "SIZE RESIDENT SHARED TEXT LIB DATA DT", in pages. nullopt if the process has ended.
 std::optional<std::array<int64_t, 7>> ReadPages(const std::string& proc_root, pid_t pid) {
   char buffer[256];
   const absl::string_view text =
       ReadOnce(absl::StrCat(proc_root, "/", pid, "/statm"), buffer, sizeof buffer);
   std::array<int64_t, 7> pages{};
   if (text.empty()) {
-    // A process that hides its numbers from us still is one.
+    // A process counts even if its numbers are not readable.
     return errno == EACCES || errno == EPERM ? std::optional(pages) : std::nullopt;
   }
   size_t index = 0;
@@ -59,7 +59,8 @@ void AddProcesses(const std::string& proc_root, ProcessStatus& status) {
   });
 }
 
-// The line "cpu  USER NICE SYSTEM IDLE IOWAIT ..." of /proc/stat; old kernels end it sooner.
+// Reads the line "cpu  USER NICE SYSTEM IDLE IOWAIT ..." of /proc/stat. Old kernels have fewer
+// fields.
 void AddTicks(absl::string_view stat, ProcessStatus& status) {
   for (absl::string_view line : absl::StrSplit(stat, '\n')) {
     if (!absl::ConsumePrefix(&line, "cpu ")) continue;
@@ -75,16 +76,16 @@ void AddTicks(absl::string_view stat, ProcessStatus& status) {
 
 void AddMemory(absl::string_view meminfo, ProcessStatus& status) {
   const auto bytes = [](std::optional<int64_t> kilobytes) {
-    return Sensible(kilobytes.value_or(0)) * 1024;
+    return InRange(kilobytes.value_or(0)) * 1024;
   };
   status.mem_total = bytes(FindNumber(meminfo, "MemTotal"));
   status.mem_free = bytes(FindNumber(meminfo, "MemFree"));
-  // Kernels before 3.14 have no such line; what is free is available at any rate.
+  // Kernels before 3.14 have no MemAvailable. MemFree is a lower bound.
   const std::optional<int64_t> available = FindNumber(meminfo, "MemAvailable");
   status.mem_available = available ? bytes(available) : status.mem_free;
 }
 
-// "some avg10=1.25 avg60=0.00 ..." and the same for "full", each on a line.
+// Reads avg10 from the line "some avg10=1.25 avg60=0.00 ..." or "full avg10=...". -1 if missing.
 int32_t Pressure(absl::string_view text, absl::string_view kind) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::ConsumePrefix(&line, kind) || !absl::ConsumePrefix(&line, " avg10=")) continue;

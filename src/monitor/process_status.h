@@ -1,6 +1,6 @@
-// How many processes there are, what memory they use, and how busy the machine is: from /proc.
-// The one hard idea: whatever the kernel does not tell (no /proc, hidepid, no PSI, a process that
-// has just ended) is left out without a word; there is always an answer.
+// Reads the number of processes, their memory and the load of the machine from /proc.
+// There is always a result. Values that the kernel does not provide (no /proc, hidepid, no PSI, a
+// process that has just ended) are left out.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace sparkles {
 
-// Fields as in proto/monitor.proto. What is unknown is 0, pressure -1.
+// The fields of proto/monitor.proto. An unknown value is 0, an unknown pressure is -1.
 struct ProcessStatus {
   int32_t process_count = 0;
   // Bytes, sums over all processes.
@@ -16,7 +16,7 @@ struct ProcessStatus {
   int64_t total_data = 0;
   int64_t total_shared = 0;
   int64_t total_resident = 0;
-  // Ticks since boot, all processors together.
+  // Ticks since boot, summed over all processors.
   int64_t cpu_user = 0;
   int64_t cpu_system = 0;
   int64_t cpu_idle = 0;
@@ -30,7 +30,7 @@ struct ProcessStatus {
   int32_t mem_pressure_full_avg10 = -1;
 };
 
-// Costs an open, a read and a close for each process.
+// Opens one file for each process of the machine, so cache the result (status_cache.h).
 ProcessStatus ReadProcessStatus(const std::string& proc_root = "/proc");
 
 }  // namespace sparkles

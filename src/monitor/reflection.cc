@@ -13,7 +13,7 @@ namespace {
 using Request = ReflectionService::Request;
 using Response = ReflectionService::Response;
 
-// What is linked into this program; null if there is no such file.
+// Finds a proto file that is linked into this program. Null if there is no such file.
 const google::protobuf::FileDescriptor* FindFile(const Request& request) {
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   return request.message_request_case() == Request::kFileByFilename
@@ -43,7 +43,7 @@ void Answer(const Request& request, Response& response) {
       if (file == nullptr) return Fail(grpc::StatusCode::NOT_FOUND, "unknown", response);
       google::protobuf::FileDescriptorProto content;
       file->CopyTo(&content);
-      // Without the files that it imports: a client asks for those.
+      // Clients request imported files separately.
       response.mutable_file_descriptor_response()->add_file_descriptor_proto(
           content.SerializeAsString());
       return;
@@ -53,7 +53,7 @@ void Answer(const Request& request, Response& response) {
   }
 }
 
-// One answer to each question, until the client has no more.
+// One reflection call: answers one request after another until the client ends the stream.
 class ReflectionCall : public grpc::ServerBidiReactor<Request, Response> {
  public:
   explicit ReflectionCall(const grpc::Status& allowed) {

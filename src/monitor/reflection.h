@@ -1,4 +1,4 @@
-// Tells tools which calls the Monitor has (proto/reflection.proto), if they know its secret.
+// Serves gRPC reflection (proto/reflection.proto) to clients that send the Monitor's secret.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -8,7 +8,7 @@
 
 namespace sparkles {
 
-// Thread-safe. Not the service that comes with gRPC: that one asks nobody for a secret.
+// Thread-safe. Replaces gRPC's own reflection service, which does not check a secret.
 class ReflectionService final
     : public grpc::reflection::v1alpha::ServerReflection::CallbackService {
  public:

@@ -6,33 +6,33 @@
 
 namespace sparkles {
 
-ReplyBudget::Handle ReplyBudget::Take(size_t wanted, absl::Time now,
-                                      std::function<void()> give_up) {
+ReplyBudget::Handle ReplyBudget::Reserve(size_t wanted, absl::Time now,
+                                         std::function<void()> cancel) {
   wanted = std::min(wanted, kMaxReply);
   MutexLock lock(mutex_);
-  const size_t left = kTotal - std::min(kTotal, taken_);
+  const size_t left = kTotal - std::min(kTotal, reserved_);
   if (left < wanted) {
     for (const Reply& reply : replies_) {
-      if (now - reply.since < kPatience) break;
-      reply.give_up();
+      if (now - reply.since < kMaxReplyTime) break;
+      reply.cancel();
     }
   }
-  const size_t bytes = std::min(wanted, std::max(left, kLeast));
-  taken_ += bytes;
-  replies_.push_back({bytes, now, std::move(give_up)});
+  const size_t bytes = std::min(wanted, std::max(left, kMinReply));
+  reserved_ += bytes;
+  replies_.push_back({bytes, now, std::move(cancel)});
   return std::prev(replies_.end());
 }
 
 void ReplyBudget::Shrink(Handle reply, size_t bytes) {
   MutexLock lock(mutex_);
   if (bytes >= reply->bytes) return;
-  taken_ -= reply->bytes - bytes;
+  reserved_ -= reply->bytes - bytes;
   reply->bytes = bytes;
 }
 
-void ReplyBudget::Return(Handle reply) {
+void ReplyBudget::Release(Handle reply) {
   MutexLock lock(mutex_);
-  taken_ -= reply->bytes;
+  reserved_ -= reply->bytes;
   replies_.erase(reply);
 }
 

@@ -1,6 +1,6 @@
-// Bounds the memory of replies that are on their way.
-// The one hard idea: a client that does not read keeps its reply in our memory. When there are many
-// of that kind, replies become small, and those that wait longest are given up; nobody is refused.
+// Limits the memory of replies that clients have not read yet.
+// A client that does not read keeps its reply in the worker's memory. If there are many such
+// clients, new replies become smaller, and the oldest replies are cancelled. No call is refused.
 #pragma once
 
 #include <cstddef>
@@ -16,35 +16,35 @@ namespace sparkles {
 // Thread-safe.
 class ReplyBudget {
  public:
-  static constexpr size_t kMaxReply = 1 << 20;  // what docs/wire-contract.md section 5 allows
-  static constexpr size_t kLeast = 4 << 10;
-  // Gives 160 clients that do not read what the usual client asks for.
+  static constexpr size_t kMaxReply = 1 << 20;  // see docs/wire-contract.md, section 5
+  static constexpr size_t kMinReply = 4 << 10;
+  // Enough for 160 clients that request the usual size and do not read.
   static constexpr size_t kTotal = 16 << 20;
-  // A reply of 1 MiB takes that long at 35 KB/s.
-  static constexpr absl::Duration kPatience = absl::Seconds(30);
+  // A reply of 1 MiB takes this time at 35 KB/s.
+  static constexpr absl::Duration kMaxReplyTime = absl::Seconds(30);
 
   struct Reply {
     size_t bytes;
     absl::Time since;
-    std::function<void()> give_up;
+    std::function<void()> cancel;
   };
   using Handle = std::list<Reply>::iterator;
 
-  // Takes up to `wanted` bytes, at least kLeast (or `wanted`, if that is less), even if nothing is
-  // left. `give_up` is called, with a lock held and perhaps more than once, when the reply has had
-  // kPatience and others need its bytes; it must not call back.
-  Handle Take(size_t wanted, absl::Time now, std::function<void()> give_up);
-  // How many bytes were given.
+  // Reserves up to `wanted` bytes. Reserves at least kMinReply (or `wanted`, if that is less), even
+  // if nothing is left. Calls `cancel` if the reply is older than kMaxReplyTime and others need its
+  // bytes, perhaps more than once and with a lock held. `cancel` must not call this object.
+  Handle Reserve(size_t wanted, absl::Time now, std::function<void()> cancel);
+  // The number of reserved bytes.
   static size_t Bytes(Handle reply) { return reply->bytes; }
-  // The reply has `bytes` (no more than it was given); the others are free.
+  // Keeps only `bytes` of the reservation.
   void Shrink(Handle reply, size_t bytes);
-  // The reply is gone.
-  void Return(Handle reply);
+  // Ends the reservation.
+  void Release(Handle reply);
 
  private:
   Mutex mutex_;
   std::list<Reply> replies_ ABSL_GUARDED_BY(mutex_);  // oldest first
-  size_t taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sparkles

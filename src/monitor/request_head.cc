@@ -11,7 +11,7 @@ namespace {
 
 RequestHead Refused(int status) { return {.status = status, .head_only = false, .path = ""}; }
 
-// Visible ASCII only: whatever else a request line holds is somebody's experiment.
+// True if `text` is not empty and consists of visible ASCII characters.
 bool IsVisible(absl::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
@@ -23,7 +23,7 @@ RequestHead ParseRequestHead(absl::string_view received) {
   const size_t line_end = received.find("\r\n");
   const size_t head_end = received.find("\r\n\r\n");
   if (head_end == absl::string_view::npos) {
-    // Not HTTP at all (a TLS greeting, say) need not be waited for to its end.
+    // A client that does not speak HTTP, for example one that starts TLS, is refused at once.
     if (!received.empty() && (received[0] < 'A' || received[0] > 'Z')) return Refused(400);
     return received.size() > kMaxRequestHead ? Refused(431) : RequestHead();
   }

@@ -1,4 +1,4 @@
-// The head of an HTTP/1 request, as far as a server needs it that only answers GET and HEAD.
+// Parses the head of an HTTP/1 request, for a server that answers only GET and HEAD.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,17 @@
 
 namespace sparkles {
 
-// A longer head is refused: browsers and scrapers send less than 2 KiB.
+// Longer heads are refused. Browsers and scrapers send less than 2 KiB.
 inline constexpr size_t kMaxRequestHead = 8192;
 
 struct RequestHead {
-  // 0: more bytes are needed. 200: a request to answer. Else the status to refuse it with.
+  // 0 if more bytes are needed, 200 if the request is valid, or the status of the refusal.
   int status = 0;
   bool head_only = false;  // a HEAD request
-  std::string path;        // without the query; as it was sent, not decoded
+  std::string path;        // without the query, not decoded
 };
 
-// `received` is what has come so far, which anybody may have sent.
+// `received` is all that the client has sent so far. It may contain any bytes.
 RequestHead ParseRequestHead(absl::string_view received);
 
 }  // namespace sparkles

@@ -23,36 +23,36 @@
 namespace sparkles {
 namespace {
 
-// Of buffers that gRPC counts.
+// Limit of the buffers that gRPC counts.
 constexpr size_t kMemory = 64 << 20;
 // Requests are some hundred bytes long.
 constexpr int kMaxRequest = 64 << 10;
 constexpr int kMaxMetadata = 8 << 10;
-// Calls at a time on one connection. Clients queue what is more.
+// Simultaneous calls on one connection. Clients queue further calls.
 constexpr int kMaxStreams = 16;
 constexpr int kHandshakeMilliseconds = 10'000;
-// Clients ask every second, and connect again when they need to.
+// Clients call every second, and reconnect when necessary.
 constexpr int kIdleMilliseconds = 60'000;
-// Bounds what a connection may have sent in all (TrafficLimits). Clients connect again unnoticed.
+// Limits the sum of what a connection may send (TrafficLimits). Clients reconnect by themselves.
 constexpr int kAgeMilliseconds = 300'000;
 constexpr int kAgeGraceMilliseconds = 10'000;
-// Who does not answer a ping after that time is gone.
+// A connection without an answer to a ping is closed.
 constexpr int kPingMilliseconds = 60'000;
 constexpr int kPingTimeoutMilliseconds = 20'000;
-// How long an orderly end may take: the worker has to go.
+// Time for running calls to end when the worker exits.
 constexpr auto kEnd = std::chrono::milliseconds(200);
-// Weight of our threads against the task's: a tenth, if it wants all processors.
+// With this niceness the Monitor gets about a tenth of a processor that the task also wants.
 constexpr int kNiceness = 10;
 
-// Of the calling thread and those that it starts. Best effort.
-void BeNice() {
+// Lowers the priority of the calling thread and of the threads that it starts. Ignores errors.
+void LowerPriority() {
   errno = 0;
   const int now = getpriority(PRIO_PROCESS, 0);
   if (errno == 0) (void)setpriority(PRIO_PROCESS, 0, std::min(now + kNiceness, 19));
 }
 
-// gRPC reports each broken handshake on stderr; anybody can make those. What we need to know of its
-// errors its functions return.
+// gRPC prints each failed handshake to stderr, and any client can cause those. Errors that matter
+// are in the results of gRPC's functions.
 void SilenceGrpc() {
   if (std::getenv("GRPC_VERBOSITY") != nullptr) return;  // NOLINT(concurrency-mt-unsafe)
   gpr_set_log_function([](gpr_log_func_args*) {});
@@ -63,7 +63,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
   quota.Resize(kMemory);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequest);
-  // A message of 64 KiB can become one of 64 MiB; there is no limit but for what is sent.
+  // A compressed message of 64 KiB can expand to 64 MiB, and the size limit applies only to the
+  // compressed message.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -75,12 +76,13 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // windows that grow on demand
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // keeps windows from growing
 }
 
 }  // namespace
 
-// Destroyed from the last to the first: no more connections, no more calls, the services.
+// Owns all parts. The destructor first ends the accepting of connections, then the calls, and then
+// the services.
 class MonitorServer::Parts {
  public:
   Parts(const MonitorKeys& keys, MonitorOptions options, OutputTable& outputs, Clock& clock)
@@ -100,7 +102,7 @@ class MonitorServer::Parts {
       return absl::FailedPreconditionError("the shared secret is empty");
     }
     RETURN_IF_ERROR(CheckKeyPair(keys_.certificate, keys_.private_key));
-    // gRPC throws where there is no source of random numbers.
+    // gRPC throws if there is no source of random numbers.
     RETURN_IF_ERROR(OpenFile("/dev/urandom", O_RDONLY).status());
     ASSIGN_OR_RETURN(UniqueFd socket, ListenOn(options_.port));
     port_ = PortOf(socket.get());
@@ -115,7 +117,7 @@ class MonitorServer::Parts {
     builder.RegisterService(&service_);
     builder.RegisterService(&reflection_);
     server_ = builder.BuildAndStart();
-    if (!server_) return absl::InternalError("gRPC does not start");
+    if (!server_) return absl::InternalError("gRPC cannot start the server");
     listener_ = std::make_unique<Listener>(std::move(socket), options_.limits, [this](UniqueFd fd) {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.fd = fd.release();
@@ -127,7 +129,7 @@ class MonitorServer::Parts {
   int port() const { return port_; }
 
  private:
-  const MonitorKeys& keys_;  // only until Start is over
+  const MonitorKeys& keys_;  // used only during Start
   const MonitorOptions options_;
   int port_ = 0;
   const SecretCheck secret_;
@@ -149,9 +151,9 @@ absl::StatusOr<std::unique_ptr<MonitorServer>> MonitorServer::Start(const Monito
                                                                     Clock& clock) {
   auto parts = std::make_unique<Parts>(keys, options, outputs, clock);
   absl::Status status;
-  // A thread that is nice, and makes all others.
+  // The threads of gRPC inherit the priority of this thread, which starts them.
   auto starter = StartThread("monitor-start", [&] {
-    BeNice();
+    LowerPriority();
     try {
       status = parts->Start();
     } catch (const std::exception& error) {  // no thread, no memory, no random numbers

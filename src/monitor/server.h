@@ -1,5 +1,5 @@
-// The Monitor: people watch running tasks through it. The only door to gRPC; nothing of gRPC runs
-// before Start is called.
+// The Monitor: a gRPC server through which users watch running tasks.
+// gRPC starts no thread before Start is called.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace sparkles {
 
-// What a cluster's monitors share.
+// The keys that all Monitors of a cluster share.
 struct MonitorKeys {
   std::string certificate;  // PEM
   std::string private_key;  // PEM
@@ -20,20 +20,22 @@ struct MonitorKeys {
 };
 
 struct MonitorOptions {
-  int port = 0;  // 0: one that the kernel picks
+  int port = 0;  // 0 selects a free port
   std::string proc_root = "/proc";
   ListenerLimits limits;
 };
 
-// Serves ReadOutput, GetProcessStatus and reflection over TLS until it is destroyed, to whoever
-// knows the secret. Its threads are nicer than the worker's: watching a task must not slow it.
+// Serves ReadOutput, GetProcessStatus and reflection over TLS until it is destroyed. Clients must
+// send the secret. The threads have a lower priority than the worker's, so that clients do not slow
+// down the task.
 class MonitorServer {
  public:
-  // Borrows table and clock. FailedPrecondition if the keys are of no use or the port is taken.
+  // Borrows `outputs` and `clock`. FailedPrecondition if the keys are unusable. Returns the
+  // system's error if the port is in use.
   static absl::StatusOr<std::unique_ptr<MonitorServer>> Start(const MonitorKeys& keys,
                                                               const MonitorOptions& options,
                                                               OutputTable& outputs, Clock& clock);
-  // Ends calls in work and closes all connections.
+  // Ends running calls and closes all connections.
   ~MonitorServer();
   MonitorServer(const MonitorServer&) = delete;
   MonitorServer& operator=(const MonitorServer&) = delete;

@@ -22,18 +22,18 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext& context, const grp
 
 }  // namespace
 
-// Lives until gRPC has done with the call: only then is the reply out of our memory.
+// One ReadOutput call. Lives until gRPC has released the reply's memory.
 class MonitorService::OutputCall : public grpc::ServerUnaryReactor {
  public:
   OutputCall(ReplyBudget& budget, grpc::CallbackServerContext& context, size_t wanted,
              absl::Time now)
-      : budget_(budget), reply_(budget.Take(wanted, now, [&context] { context.TryCancel(); })) {}
+      : budget_(budget), reply_(budget.Reserve(wanted, now, [&context] { context.TryCancel(); })) {}
 
   size_t bytes() const { return ReplyBudget::Bytes(reply_); }
   void Shrink(size_t bytes) { budget_.Shrink(reply_, bytes); }
 
   void OnDone() override {
-    budget_.Return(reply_);
+    budget_.Release(reply_);
     delete this;
   }
 
@@ -45,16 +45,16 @@ class MonitorService::OutputCall : public grpc::ServerUnaryReactor {
 grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext* context,
                                                      const ReadOutputRequest* request,
                                                      ReadOutputReply* reply) {
-  const grpc::Status known = secret_.Check(context->client_metadata());
-  if (!known.ok()) return Refuse(*context, known);
+  const grpc::Status authorized = secret_.Check(context->client_metadata());
+  if (!authorized.ok()) return Refuse(*context, authorized);
   const grpc::Status valid = CheckRequest(*request);
   if (!valid.ok()) return Refuse(*context, valid);
   const auto log = outputs_.Find(request->taskid());
   if (!log)
-    return Refuse(*context, {grpc::StatusCode::NOT_FOUND, "no output of that task is here"});
+    return Refuse(*context, {grpc::StatusCode::NOT_FOUND, "this worker has no log of that task"});
   auto* call =
       new OutputCall(budget_, *context, static_cast<size_t>(request->size()), clock_.Now());
-  const bool ended = log->ended();  // before the reading: what is read then is all
+  const bool ended = log->ended();  // read first: if true, the log does not grow any more
   auto piece = ReadLog(log->fd(), request->offset(), call->bytes(), ended);
   if (!piece.ok()) {
     call->Finish({grpc::StatusCode::INTERNAL, "the log cannot be read"});
@@ -65,9 +65,9 @@ grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext
   reply->set_endoffile(piece->at_end);
   reply->set_newoffset(piece->new_offset);
   if (ended && piece->at_end) {
-    log->ForgetReader();
+    log->ClearUnfinishedRead();
   } else {
-    log->NoteReader(clock_.Now());
+    log->RecordUnfinishedRead(clock_.Now());
   }
   if (piece->was_cut) {
     context->AddTrailingMetadata(kLogWasCutKey, "1");
@@ -81,8 +81,8 @@ grpc::ServerUnaryReactor* MonitorService::ReadOutput(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* MonitorService::GetProcessStatus(grpc::CallbackServerContext* context,
                                                            const GetProcessStatusRequest*,
                                                            GetProcessStatusReply* reply) {
-  const grpc::Status known = secret_.Check(context->client_metadata());
-  if (!known.ok()) return Refuse(*context, known);
+  const grpc::Status authorized = secret_.Check(context->client_metadata());
+  if (!authorized.ok()) return Refuse(*context, authorized);
   const ProcessStatus status = status_.Current();
   reply->set_processcount(status.process_count);
   reply->set_totalmemory(status.total_memory);

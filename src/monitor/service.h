@@ -1,4 +1,4 @@
-// What the Monitor's calls do, for those who may call.
+// Implements the calls of the Monitor.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -14,16 +14,17 @@
 
 namespace sparkles {
 
-// What a client that follows a task needs to know and no field of the reply tells; in the trailing
-// metadata of ReadOutput. The task has ended, and this reply has the last of its log:
+// Keys in the trailing metadata of ReadOutput, for clients that follow a log. This key means that
+// the task has ended and the reply contains the end of its log.
 inline constexpr char kLogIsCompleteKey[] = "sparkles-log-complete";
-// The log is shorter than the offset, so the command has cut it; begin again at 0:
+// This key means that the command has truncated the log: it is shorter than the offset, and the
+// client must continue at 0.
 inline constexpr char kLogWasCutKey[] = "sparkles-log-cut";
 
-// Thread-safe: gRPC calls from threads of its own.
+// Thread-safe, because gRPC calls it from several threads.
 class MonitorService final : public ::Monitor::CallbackService {
  public:
-  // Borrows all.
+  // Borrows `secret`, `outputs` and `clock`.
   MonitorService(const SecretCheck& secret, OutputTable& outputs, Clock& clock,
                  std::string proc_root)
       : secret_(secret),
@@ -31,13 +32,13 @@ class MonitorService final : public ::Monitor::CallbackService {
         clock_(clock),
         status_(clock, [root = std::move(proc_root)] { return ReadProcessStatus(root); }) {}
 
-  // UNAUTHENTICATED without the secret, as the other call;
-  // INVALID_ARGUMENT if size < 1 or offset < 0; NOT_FOUND if no log of that task can be read.
+  // UNAUTHENTICATED without the secret. INVALID_ARGUMENT if size < 1 or offset < 0. NOT_FOUND if
+  // this worker has no log of the task.
   grpc::ServerUnaryReactor* ReadOutput(grpc::CallbackServerContext* context,
                                        const ReadOutputRequest* request,
                                        ReadOutputReply* reply) override;
 
-  // The figures are as old as StatusCache says.
+  // UNAUTHENTICATED without the secret. The values may be as old as StatusCache allows.
   grpc::ServerUnaryReactor* GetProcessStatus(grpc::CallbackServerContext* context,
                                              const GetProcessStatusRequest* request,
                                              GetProcessStatusReply* reply) override;

@@ -7,12 +7,12 @@ namespace sparkles {
 ProcessStatus StatusCache::Current() {
   MutexLock lock(mutex_);
   const absl::Time now = clock_.Now();
-  // Infinite past, or a clock that was set back, count as old.
-  if (now < time_ || now - time_ >= good_for_) {
+  // A status is also old if the clock was set back.
+  if (now < time_ || now - time_ >= max_age_) {
     status_ = read_();
     time_ = clock_.Now();
-    // At most: a freeze while it was read is no cost.
-    good_for_ = std::clamp(kAgeByCost * (time_ - now), kLeastAge, kMostAge);
+    // The upper limit is for a process that was frozen during the read.
+    max_age_ = std::clamp(kAgePerCost * (time_ - now), kMinAge, kMaxAge);
   }
   return status_;
 }

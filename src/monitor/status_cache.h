@@ -1,4 +1,4 @@
-// One answer for all who ask for the process status within a while, since it costs.
+// Caches the process status for all clients, because reading it is expensive.
 #pragma once
 
 #include <functional>
@@ -12,17 +12,15 @@
 
 namespace sparkles {
 
-// Thread-safe. Who asks while it is read waits for that answer.
+// Thread-safe. Calls during a read wait for its result.
 class StatusCache {
  public:
-  // An answer is at least that old before another is read,
-  static constexpr absl::Duration kLeastAge = absl::Milliseconds(250);
-  // and so many times as old as it took to read it: whoever asks, and however many processes there
-  // are, that is a twentieth of a processor. Clients ask once a second.
-  static constexpr int kAgeByCost = 20;
-
-  // but not longer than this.
-  static constexpr absl::Duration kMostAge = absl::Seconds(10);
+  // A status is used again until it is 20 times as old as its read took, so that reads take at most
+  // a twentieth of a processor. Usual clients call once a second.
+  static constexpr int kAgePerCost = 20;
+  // Limits of that age.
+  static constexpr absl::Duration kMinAge = absl::Milliseconds(250);
+  static constexpr absl::Duration kMaxAge = absl::Seconds(10);
 
   // Borrows `clock`.
   StatusCache(Clock& clock, std::function<ProcessStatus()> read)
@@ -36,7 +34,7 @@ class StatusCache {
   Mutex mutex_;
   ProcessStatus status_ ABSL_GUARDED_BY(mutex_);
   absl::Time time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  absl::Duration good_for_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration max_age_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// What a process and all those that it waited for have read from and written to storage.
+// Counts the bytes that a process and its reaped children read from and wrote to storage.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ struct IoBytes {
   int64_t written = 0;
 };
 
-// From the text of /proc/PID/io; 0 for what it does not tell.
+// From the text of /proc/PID/io. A missing count is 0.
 IoBytes ParseIoBytes(absl::string_view io);
 
-// Of this process.
+// The counts of the calling process. `proc_root` is /proc, or a directory like it in tests.
 IoBytes ReadIoBytes(const std::string& proc_root);
 
 }  // namespace sparkles

@@ -25,20 +25,22 @@
 namespace sparkles {
 namespace {
 
-// What a command leaves behind may end by itself: the `tee` of `exec > >(tee log)` has lines to
-// write when its shell has gone.
-constexpr absl::Duration kLinger = absl::Milliseconds(200);
-// How often a group that was asked to end is looked at: none of its members that is not our child
-// tells us of its death.
-constexpr int kLookAgainMilliseconds = 10;
+// Time for leftovers to end by themselves. The `tee` of `exec > >(tee log)` still has lines to
+// write after its shell has ended.
+constexpr absl::Duration kLeftoverWait = absl::Milliseconds(200);
+// Interval between two checks whether the group has ended. The kernel reports only the deaths of
+// the launcher's own children, and other members of the group may live on.
+constexpr int kGroupPollMilliseconds = 10;
 // Interval at which the socket is read during a sweep.
 constexpr absl::Duration kSweepRound = absl::Seconds(2);
-// After a request to end the command: a stop of 20 s waits 4 s for it (base/stop_time.h).
-constexpr absl::Duration kSweepLimitOfCancelled = absl::Seconds(3);
-// After the worker is gone. The launcher holds the claim's lock as long as it lives.
-constexpr absl::Duration kLastSweepLimit = absl::Minutes(1);
-// Children reaped before the socket is looked at again, however fast they die.
-constexpr int kReapedAtOnce = 100;
+// Longest sweep after a request to end the command. A stop of 20 s reserves 4 s for it
+// (base/stop_time.h).
+constexpr absl::Duration kCancelledSweepLimit = absl::Seconds(3);
+// Longest sweep after the worker is gone. The launcher holds the claim's lock until it exits.
+constexpr absl::Duration kFinalSweepLimit = absl::Minutes(1);
+// Most children reaped before the socket is checked again. Keeps a fork bomb from blocking the
+// socket.
+constexpr int kMaxReapsPerRound = 100;
 
 class Launcher {
  public:
@@ -47,7 +49,7 @@ class Launcher {
         signals_(std::move(signals)),
         proc_root_(std::move(proc_root)) {}
 
-  // Until the worker is gone.
+  // Returns when the worker is gone.
   void Serve() {
     bool more_to_reap = false;
     while (true) {
@@ -56,19 +58,19 @@ class Launcher {
       if (waited[1].revents != 0) DrainSignals();
       const pid_t command = command_;
       more_to_reap = HandleDeadChildren();
-      if (command_ != command) continue;  // its end may have taken the frame that waited
+      if (command_ != command) continue;  // FinishCommand may have read the waiting frame
       if (waited[0].revents != 0 && !HandleFrame()) return;
     }
   }
 
   void EndEverything() {
     if (command_ > 0) kill(-command_, SIGKILL);
-    SweepChildren(proc_root_, kLastSweepLimit);
+    SweepChildren(proc_root_, kFinalSweepLimit);
   }
 
  private:
-  // Takes a sample of the command's processes if it is time for one. How long poll may wait for the
-  // next, in milliseconds.
+  // Samples the command's processes if a sample is due. Returns the time until the next sample, in
+  // milliseconds, for poll.
   int SampleTimeout() {
     if (command_ <= 0) return -1;
     const absl::Duration wait = absl::Ceil(sampler_->SampleIfDue(), absl::Milliseconds(1));
@@ -94,14 +96,14 @@ class Launcher {
         return true;
       case FrameKind::kTerminate:
         cancelled_ = true;
-        give_up_ = sweeping_;
+        abort_sweep_ = sweeping_;
         if (command_ <= 0) return true;
         kill(-command_, SIGTERM);
-        kill(-command_, SIGCONT);  // a stopped process gets its TERM only when it goes on
+        kill(-command_, SIGCONT);  // a stopped process handles TERM only after it continues
         return true;
       case FrameKind::kKill:
         killed_ = true;
-        give_up_ = sweeping_;
+        abort_sweep_ = sweeping_;
         if (command_ > 0) kill(-command_, SIGKILL);
         return true;
       case FrameKind::kEnded:
@@ -117,7 +119,7 @@ class Launcher {
     exit_ = CommandExit();
     cancelled_ = false;
     killed_ = false;
-    give_up_ = false;
+    abort_sweep_ = false;
     io_before_ = ReadIoBytes(proc_root_);
     sampler_.emplace(proc_root_, getpid());
     exit_.start = WallNow();
@@ -135,37 +137,37 @@ class Launcher {
     }
   }
 
-  // True if some may be left to reap.
+  // True if more children may be dead.
   bool HandleDeadChildren() {
-    for (int i = 0; i < kReapedAtOnce; ++i) {
+    for (int i = 0; i < kMaxReapsPerRound; ++i) {
       siginfo_t dead{};
       const int flags = WEXITED | WNOHANG | WNOWAIT;
       if (waitid(P_ALL, 0, &dead, flags) != 0 || dead.si_pid == 0) return false;
       if (dead.si_pid == command_) {
         FinishCommand();
       } else {
-        Reap(dead.si_pid);  // a daemon of the command, adopted and ended
+        Reap(dead.si_pid);  // an adopted descendant of the command
       }
     }
     return true;
   }
 
-  // The command is dead but not reaped: as long as that is so, its id, which is its group's too,
-  // belongs to nobody else and its group can be killed safely.
+  // The command is dead but not yet reaped. Until it is reaped, the kernel does not reuse its id,
+  // which is also the id of its group, so the group can be killed safely.
   void FinishCommand() {
     exit_.end = WallNow();
-    exit_.timed_out = cancelled_;  // the worker knows whether it was for that
+    exit_.timed_out = cancelled_;  // the worker clears it if the time limit was not the reason
     if (cancelled_) {
       AwaitGroup();
     } else {
-      Linger();
+      AwaitLeftovers();
     }
     if (AnyChildLives()) kill(-command_, SIGKILL);
     exit_.wait_status = Reap(command_);
     command_ = 0;
-    SweepPatiently();
+    SweepLeftovers();
     exit_.survivors = AnyChildLives();
-    // The kernel adds what a process has read and written to whoever waits for it.
+    // When a process is reaped, the kernel adds its counts to those of its parent.
     const IoBytes io = ReadIoBytes(proc_root_);
     exit_.usage.read_bytes = io.read - io_before_.read;
     exit_.usage.write_bytes = io.written - io_before_.written;
@@ -174,33 +176,33 @@ class Launcher {
     Reply(FrameKind::kEnded, BytesOf(exit_));
   }
 
-  // Sweeps until no child lives, time is over, or the worker gives up.
-  void SweepPatiently() {
+  // Sweeps until no child lives, the time limit has passed, or the worker asks for the end.
+  void SweepLeftovers() {
     sweeping_ = true;
-    const absl::Duration longest = cancelled_ ? kSweepLimitOfCancelled : absl::InfiniteDuration();
+    const absl::Duration longest = cancelled_ ? kCancelledSweepLimit : absl::InfiniteDuration();
     const absl::Duration deadline = MonotonicNow() + std::min(sweep_limit_, longest);
     do {
-      const Swept swept =
+      const ReapedProcesses reaped =
           SweepChildren(proc_root_, std::min(kSweepRound, deadline - MonotonicNow()));
-      Add(swept.usage, exit_.usage);
-      exit_.leftovers += swept.killed;
+      Add(reaped.usage, exit_.usage);
+      exit_.leftovers += reaped.killed;
       pollfd waited{socket_.get(), POLLIN, 0};
       if (poll(&waited, 1, 0) > 0 && !HandleFrame()) break;
-    } while (!give_up_ && AnyChildLives() && MonotonicNow() < deadline);
+    } while (!abort_sweep_ && AnyChildLives() && MonotonicNow() < deadline);
     sweeping_ = false;
   }
 
-  void Linger() {
-    const absl::Duration deadline = MonotonicNow() + kLinger;
+  void AwaitLeftovers() {
+    const absl::Duration deadline = MonotonicNow() + kLeftoverWait;
     while (AnyChildLives() && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
   }
 
-  // A shell dies of TERM at once. The programs that it ran got the same TERM, and have until the
-  // worker's KILL to save what they have done.
+  // Waits for the other members of the command's group, until the worker sends KILL. A shell dies
+  // of TERM at once, but the programs that it started may need the grace to save their work.
   void AwaitGroup() {
     while (!killed_ && AnyChildLivesIn(command_)) {
       pollfd waited{socket_.get(), POLLIN, 0};
-      (void)poll(&waited, 1, std::min(SampleTimeout(), kLookAgainMilliseconds));
+      (void)poll(&waited, 1, std::min(SampleTimeout(), kGroupPollMilliseconds));
       if (waited.revents != 0 && !HandleFrame()) return;
     }
   }
@@ -212,7 +214,7 @@ class Launcher {
     return status;
   }
 
-  // A worker that is gone is noticed at the next look at the socket.
+  // Ignores errors: if the worker is gone, the next read of the socket says so.
   void Reply(FrameKind kind, absl::string_view payload) {
     (void)SendFrame(socket_.get(), kind, payload);
   }
@@ -221,11 +223,11 @@ class Launcher {
   const UniqueFd signals_;
   const std::string proc_root_;
   std::vector<UniqueFd> held_;
-  pid_t command_ = 0;       // 0: none
-  bool cancelled_ = false;  // the command was asked to end
-  bool killed_ = false;     // and made to
-  bool sweeping_ = false;   // the command has ended, its leftovers have not
-  bool give_up_ = false;    // the worker has asked for the end during the sweep
+  pid_t command_ = 0;         // 0: none
+  bool cancelled_ = false;    // the command got TERM
+  bool killed_ = false;       // the command got KILL
+  bool sweeping_ = false;     // the command has ended, and its leftovers are being ended
+  bool abort_sweep_ = false;  // the worker asked for the end during the sweep
   absl::Duration sweep_limit_;
   CommandExit exit_;
   IoBytes io_before_;
@@ -239,7 +241,7 @@ void RunLauncher(UniqueFd socket, const std::string& proc_root) {
   Launcher launcher(std::move(descriptors.socket), std::move(descriptors.signals), proc_root);
   launcher.Serve();
   launcher.EndEverything();
-  // Not exit: what the worker's destructors and buffers would do is not ours to do.
+  // exit would run the worker's destructors and flush the worker's buffers a second time.
   _exit(0);
 }
 

@@ -1,6 +1,6 @@
-// The launcher: a tiny process, forked when the worker starts, that forks and waits for every
-// command. It is small, so a command's ru_maxrss does not begin with the worker's memory and fork
-// stays cheap; and it outlives a killed worker for long enough to end what that one was running.
+// The launcher: a small process, forked when the worker starts, that starts and reaps all commands.
+// A command inherits its first ru_maxrss from the process that forks it, so that process must be
+// small. If the worker is killed, the launcher ends the running command.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace sparkles {
 
-// The whole life of the launcher, in the process just forked for it. Serves requests from `socket`
-// (launcher_protocol.h) until its other end is closed, which the kernel does even for a worker that
-// dies of kill -9; then it ends all processes below itself and exits.
+// Runs the launcher in a process that was just forked for it. Serves requests from `socket`
+// (launcher_protocol.h) until the other end is closed. The kernel closes that end even if the
+// worker dies of kill -9. Then ends all its descendants and exits.
 [[noreturn]] void RunLauncher(UniqueFd socket, const std::string& proc_root);
 
 }  // namespace sparkles

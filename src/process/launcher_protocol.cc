@@ -46,7 +46,7 @@ UniqueFd AttachedFd(msghdr& message) {
   return UniqueFd(fd);
 }
 
-// Fills `size` bytes. A descriptor comes with the first of them.
+// Reads exactly `size` bytes. A passed descriptor arrives with the first byte.
 absl::Status ReceiveBytes(int socket, char* buffer, size_t size, UniqueFd* fd) {
   while (size > 0) {
     iovec part{buffer, size};
@@ -58,7 +58,7 @@ absl::Status ReceiveBytes(int socket, char* buffer, size_t size, UniqueFd* fd) {
     message.msg_controllen = sizeof control.bytes;
     const ssize_t got = Uninterrupted([&] { return recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
     if (got < 0) return ErrnoError(errno, "receive");
-    if (got == 0) return absl::UnavailableError("receive: the other side is gone");
+    if (got == 0) return absl::UnavailableError("receive: the other process closed the socket");
     UniqueFd attached = AttachedFd(message);
     if (attached.valid() && fd != nullptr) *fd = std::move(attached);
     buffer += got;
@@ -80,7 +80,7 @@ absl::Status SendFrame(int socket, FrameKind kind, absl::string_view payload, in
   while (parts[0].iov_len + parts[1].iov_len > 0) {
     const ssize_t sent = Uninterrupted([&] { return sendmsg(socket, &message, MSG_NOSIGNAL); });
     if (sent < 0) return ErrnoError(errno, "send");
-    // The descriptor went with the first byte; it must not go twice.
+    // The descriptor was sent with the first byte and must not be sent again.
     message.msg_control = nullptr;
     message.msg_controllen = 0;
     size_t left = static_cast<size_t>(sent);
@@ -113,7 +113,7 @@ std::string EncodeCommand(const Command& command) {
     payload += text;
     payload += '\0';
   };
-  add(command.folder);
+  add(command.directory);
   for (const std::string& argument : command.argv) add(argument);
   for (const std::string& variable : command.environment) add(variable);
   return payload;
@@ -136,7 +136,7 @@ bool DecodeCommand(std::string& payload, CommandImage& image) {
   };
   image.core_dumps = header.core_dumps != 0;
   image.sweep_limit = header.sweep_limit;
-  image.folder = take();
+  image.directory = take();
   for (uint32_t i = 0; complete && i < header.argument_count; ++i) image.argv.push_back(take());
   for (uint32_t i = 0; complete && i < header.variable_count; ++i) {
     image.environment.push_back(take());

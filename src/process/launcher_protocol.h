@@ -1,6 +1,5 @@
-// What the worker and its launcher say to each other: frames over a stream socket, which may carry
-// one descriptor. Both ends are the same program on the same machine, so numbers and plain structs
-// travel as they lie in memory.
+// The protocol between the worker and its launcher: frames over a stream socket. A frame may carry
+// one descriptor. Both ends run the same program, so plain structs are sent as they are in memory.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +18,10 @@ namespace sparkles {
 
 enum class FrameKind : uint32_t {
   // To the launcher.
-  kRun,        // run a command: EncodeCommand; the descriptor is its output
+  kRun,        // run the command of EncodeCommand; the descriptor is its output
   kHold,       // keep the descriptor open
-  kTerminate,  // send TERM to the command's group; nothing happens if there is no command
-  kKill,       // the same with KILL
+  kTerminate,  // send TERM to the command's group, if a command runs
+  kKill,       // send KILL to the command's group, if a command runs
   // To the worker, one for each kRun.
   kEnded,       // CommandExit
   kNotStarted,  // StartFailure
@@ -31,34 +30,35 @@ enum class FrameKind : uint32_t {
 struct Frame {
   FrameKind kind = FrameKind::kRun;
   std::string payload;
-  UniqueFd fd;  // none if there was none, or if the receiver had no room for another descriptor
+  UniqueFd fd;  // invalid if none was sent, or if the receiver was at its limit of descriptors
 };
 
-// The system call that kept a command from being started, with its errno.
+// The failed system call of a command that could not be started, and its errno.
 struct StartFailure {
   enum class FailedCall : int { kFork, kChdir, kExec };
   FailedCall call = FailedCall::kFork;
   int error = 0;
 };
 
-// Sends one frame, with a duplicate of `passed_fd` unless that is -1. Blocks until it is sent.
+// Sends one frame, with a duplicate of `passed_fd` unless that is -1. Blocks until all is sent.
 absl::Status SendFrame(int socket, FrameKind kind, absl::string_view payload, int passed_fd = -1);
 
-// Blocks until a whole frame is there. Unavailable once the other side has closed or died.
+// Blocks until a whole frame has arrived. Unavailable if the other process closed the socket or
+// died.
 absl::StatusOr<Frame> ReceiveFrame(int socket);
 
-// A command as the kernel wants it. The pointers point into the payload that it was decoded from.
+// A command in the form that execve needs. The pointers point into the decoded payload.
 struct CommandImage {
-  const char* folder = nullptr;
-  std::vector<char*> argv;  // ends with a null pointer, as the next one does
-  std::vector<char*> environment;
+  const char* directory = nullptr;
+  std::vector<char*> argv;         // ends with a null pointer
+  std::vector<char*> environment;  // ends with a null pointer
   bool core_dumps = false;
   absl::Duration sweep_limit;
 };
 
-// `command` must have passed CheckCommand. Its output_fd and grace are not part of the payload.
+// `command` must have passed CheckCommand. The payload does not contain output_fd and grace.
 std::string EncodeCommand(const Command& command);
-// False if `payload` is not of EncodeCommand.
+// False if `payload` was not made by EncodeCommand.
 bool DecodeCommand(std::string& payload, CommandImage& image);
 
 template <typename T>
@@ -67,7 +67,7 @@ absl::string_view BytesOf(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-// False if `payload` is not as long as a T.
+// False if the size of `payload` is not the size of T.
 template <typename T>
 bool CopyBytes(absl::string_view payload, T& value) {
   static_assert(std::is_trivially_copyable_v<T>);

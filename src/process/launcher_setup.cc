@@ -20,8 +20,9 @@ namespace sparkles {
 namespace {
 
 constexpr int kSocketNumber = STDERR_FILENO + 1;
-// Where neither close_range nor /proc can be had; a limit of a billion would take minutes to walk.
-constexpr rlim_t kHighestGuess = 1 << 16;
+// Highest descriptor to close if neither close_range nor /proc is available. The limit of the
+// process can be a billion, and so many calls would take minutes.
+constexpr rlim_t kMaxGuessedFd = 1 << 16;
 
 #ifdef SYS_close_range
 constexpr long kCloseRange = SYS_close_range;
@@ -29,26 +30,26 @@ constexpr long kCloseRange = SYS_close_range;
 constexpr long kCloseRange = 436;  // the same number on every architecture
 #endif
 
-bool CloseListed(int first, const std::string& folder) {
-  std::vector<int> open_ones;
+bool CloseListed(int first, const std::string& directory) {
+  std::vector<int> open_fds;
   const auto note = [&](int fd) {
-    if (fd >= first) open_ones.push_back(fd);
+    if (fd >= first) open_fds.push_back(fd);
   };
-  if (!ForEachNumber(folder, note)) return false;
-  for (const int fd : open_ones) close(fd);
+  if (!ForEachNumber(directory, note)) return false;
+  for (const int fd : open_fds) close(fd);
   return true;
 }
 
 void CloseFrom(int first, const std::string& proc_root) {
   if (syscall(kCloseRange, static_cast<unsigned>(first), ~0U, 0U) == 0) return;
   if (CloseListed(first, proc_root + "/self/fd")) return;
-  rlimit limit{kHighestGuess, kHighestGuess};
+  rlimit limit{kMaxGuessedFd, kMaxGuessedFd};
   getrlimit(RLIMIT_NOFILE, &limit);
-  const int end = static_cast<int>(std::min(limit.rlim_cur, kHighestGuess));
+  const int end = static_cast<int>(std::min(limit.rlim_cur, kMaxGuessedFd));
   for (int fd = first; fd < end; ++fd) close(fd);
 }
 
-// Something to read that is at its end at once.
+// A descriptor that is at end of file at once: /dev/null, or a pipe without a writer.
 UniqueFd OpenEmptyInput() {
   UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (null.valid()) return null;
@@ -59,12 +60,12 @@ UniqueFd OpenEmptyInput() {
 }
 
 void SetDefaultDispositions() {
-  // By system call: the library refuses the first real-time signals, which it keeps to itself, but
-  // whoever started us may have left those ignored too. All zero is SIG_DFL without flags or mask.
-  constexpr size_t kKernelSetBytes = 8;  // what the kernel calls sizeof(sigset_t), everywhere
+  // libc reserves the first real-time signals and refuses to change them, but the parent may have
+  // ignored them, too. Therefore this uses the system call. All zero is SIG_DFL without flags.
+  constexpr size_t kKernelSetBytes = 8;            // the kernel's sizeof(sigset_t)
   const std::array<uint64_t, 4> default_action{};  // at least as long as any kernel's sigaction
   for (int number = 1; number <= 64; ++number) {
-    // KILL and STOP refuse; they need nothing.
+    // The call fails for KILL and STOP, which always have their default action.
     syscall(SYS_rt_sigaction, number, default_action.data(), nullptr, kKernelSetBytes);
   }
 }
@@ -83,7 +84,7 @@ UniqueFd ReceiveSignalsByDescriptor() {
 
 LauncherDescriptors SetUpLauncher(UniqueFd socket, const std::string& proc_root) {
   setsid();
-  prctl(PR_SET_NAME, "sparkles-launch");  // 15 characters are all there is room for
+  prctl(PR_SET_NAME, "sparkles-launch");  // the kernel cuts names after 15 characters
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   SetDefaultDispositions();
   LauncherDescriptors descriptors;

@@ -1,4 +1,4 @@
-// Makes a newly forked process fit to be the launcher: what it holds and what a command inherits.
+// Prepares a newly forked process to be the launcher: its descriptors, signals and session.
 #pragma once
 
 #include <string>
@@ -8,14 +8,16 @@
 namespace sparkles {
 
 struct LauncherDescriptors {
-  UniqueFd socket;   // the one that was given, perhaps under another number
-  UniqueFd signals;  // readable when a child has changed its state; not blocking
+  UniqueFd socket;   // the given socket, perhaps under another number
+  UniqueFd signals;  // readable when a child has changed its state; non-blocking
 };
 
-// Afterwards the process leads a session of its own (a terminal's Ctrl-C does not reach it), has
-// all signals blocked and set to their default, adopts its orphaned descendants, and holds nothing
-// but `socket`, an empty stdin (/dev/null) and stdout, and the old stderr for a last word. Ends the
-// process if that cannot be had.
+// Afterwards the process
+// - leads its own session, so that a terminal's Ctrl-C does not reach it;
+// - has all signals blocked and at their default action;
+// - adopts its orphaned descendants;
+// - has no open descriptors except `socket`, stdin and stdout on /dev/null, and the old stderr.
+// Exits with code 1 if a step fails.
 LauncherDescriptors SetUpLauncher(UniqueFd socket, const std::string& proc_root);
 
 }  // namespace sparkles

@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-bool IsChildOfOurs(pid_t pid, const std::string& proc_root) {
+bool IsOwnChild(pid_t pid, const std::string& proc_root) {
   const std::string status = ReadProcFile(absl::StrCat(proc_root, "/", pid, "/status"));
   return absl::StrContains(status, absl::StrCat("\nPPid:\t", getpid(), "\n"));
 }
@@ -32,13 +32,14 @@ bool HasVariable(pid_t pid, const std::string& variable, const std::string& proc
 bool SignalIfMatching(pid_t pid, const std::string& variable, const std::string& proc_root,
                       int number) {
   const ProcessHandle process(pid);
-  return process.found() && HasVariable(pid, variable, proc_root) &&
-         !IsChildOfOurs(pid, proc_root) && process.Signal(number);
+  return process.found() && HasVariable(pid, variable, proc_root) && !IsOwnChild(pid, proc_root) &&
+         process.Signal(number);
 }
 
-// Signals all that have the variable, and adds them to `signalled`. True if one was new there.
-bool SignalAll(const std::string& variable, const std::string& proc_root, int number,
-               std::set<pid_t>& signalled) {
+// Signals all processes that have the variable, and adds them to `signalled`. True if at least one
+// was new there.
+bool SignalMatching(const std::string& variable, const std::string& proc_root, int number,
+                    std::set<pid_t>& signalled) {
   bool any_new = false;
   ForEachNumber(proc_root, [&](pid_t pid) {
     if (pid == getpid() || !SignalIfMatching(pid, variable, proc_root, number)) return;
@@ -58,14 +59,14 @@ Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
     // Stops all before it kills any, as in sweep.cc. Each pass stops the processes that were forked
     // during the last one.
     std::set<pid_t> stopped;
-    while (SignalAll(variable, proc_root, SIGSTOP, stopped) && MonotonicNow() < deadline) {
+    while (SignalMatching(variable, proc_root, SIGSTOP, stopped) && MonotonicNow() < deadline) {
     }
     std::set<pid_t> alive;
-    SignalAll(variable, proc_root, SIGKILL, alive);
+    SignalMatching(variable, proc_root, SIGKILL, alive);
     killed.insert(alive.begin(), alive.end());
     leftovers.any_lives = !alive.empty();
     if (alive.empty() || MonotonicNow() >= deadline) break;
-    // One that dies has no environment any more; its children may be new.
+    // A dying process shows no environment. Wait until all are dead, and look for new children.
     (void)poll(nullptr, 0, 10);
   }
   leftovers.killed = static_cast<int>(killed.size());

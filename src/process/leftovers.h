@@ -1,5 +1,5 @@
-// Ends what a worker left running that was killed together with its launcher.
-// Its processes are those with a variable in their environment that no other run has.
+// Ends the processes that remain after a worker and its launcher were both killed.
+// A variable in their environment, unique to that run, identifies the processes.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@ namespace sparkles {
 
 struct Leftovers {
   int killed = 0;
-  bool any_lives = false;  // at the end of the time limit
+  bool any_lives = false;  // some processes still live at the end of the time limit
 };
 
-// Kills all processes (of this machine or container) whose environment began with `variable`
-// ("NAME=value"), except the caller and its own children, until none is left or `limit` is over.
-// Does not find processes of another user, and none without /proc.
+// Kills all processes (of this machine or container) that were started with `variable`
+// ("NAME=value") in their environment, except the caller and its own children. Returns when none is
+// left or `limit` has passed. Does not find processes of other users. Needs /proc.
 Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
                        const std::string& proc_root = "/proc");
 

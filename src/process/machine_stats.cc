@@ -22,10 +22,10 @@
 namespace sparkles {
 namespace {
 
-// The kernel counts 100 ticks a second: over less than this many the percentage is noise.
+// The kernel counts 100 ticks a second. A percentage of fewer ticks than this is noise.
 constexpr int64_t kMinTicksPerProcessor = 10;
 
-// The number of the line "NAME:   123 kB", in bytes.
+// The value of the line "NAME:   123 kB", in bytes.
 std::optional<int64_t> FindKilobytes(absl::string_view text, absl::string_view name) {
   const std::optional<int64_t> kilobytes = FindNumber(text, name);
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 1024;
@@ -33,10 +33,10 @@ std::optional<int64_t> FindKilobytes(absl::string_view text, absl::string_view n
   return *kilobytes * 1024;
 }
 
-// The line "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE".
+// Parses the line "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE".
 std::optional<CpuTicks> ParseTotalLine(absl::string_view line) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
-  // Guest time, from the ninth number on, is part of user time already.
+  // User time already contains guest time, which starts at the ninth number.
   const size_t end = std::min<size_t>(fields.size(), 9);
   if (end < 5) return std::nullopt;
   CpuTicks ticks;
@@ -75,13 +75,13 @@ std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat) {
   return ticks;
 }
 
-// What the thread works on; only one thread at a time touches it.
+// The samples and the thread that takes them. Only one thread at a time uses the members.
 class MachineSampler::Sampling {
  public:
-  Sampling(std::string folder, std::string proc_root)
-      : folder_(std::move(folder)), proc_root_(std::move(proc_root)) {
+  Sampling(std::string directory, std::string proc_root)
+      : directory_(std::move(directory)), proc_root_(std::move(proc_root)) {
     Sample();
-    // Where no thread is to be had, the first and the last sample must do.
+    // If the system refuses a thread, there are only the first and the last sample.
     thread_.emplace("sampler", [this](const CancelToken& stop) {
       for (int i = 0; SystemClock().Sleep(SamplePace(i), stop); ++i) Sample();
     });
@@ -121,13 +121,13 @@ class MachineSampler::Sampling {
 
   void SampleDisk() {
     struct statvfs space;
-    if (folder_.empty() || statvfs(folder_.c_str(), &space) != 0) return;
-    // The blocks that only root may use are there for it.
+    if (directory_.empty() || statvfs(directory_.c_str(), &space) != 0) return;
+    // Some blocks are reserved for root.
     const auto blocks = geteuid() == 0 ? space.f_bfree : space.f_bavail;
     const auto bytes = static_cast<int64_t>(blocks * space.f_frsize);
     if (!least_free_.known || bytes < least_free_.bytes) least_free_.bytes = bytes;
     least_free_.known = true;
-    // A file system that counts no inodes has none in all.
+    // f_files is 0 on file systems that do not count inodes.
     if (space.f_files > 0 && space.f_favail == 0) least_free_.no_inodes = true;
   }
 
@@ -137,8 +137,8 @@ class MachineSampler::Sampling {
     if (last_ticks_) {
       const int64_t passed = ticks->total - last_ticks_->total;
       const int64_t needed = kMinTicksPerProcessor * std::max(1, ticks->processors);
-      if (passed < 0) last_ticks_ = ticks;  // a container that went to another machine
-      // The last interval may be short; a task that is shorter still has no better one.
+      if (passed < 0) last_ticks_ = ticks;  // a container has moved to another machine
+      // A short interval is used only if there is no other.
       if (passed <= 0 || (passed < needed && !user_percent_.empty())) return;
       const int64_t user = std::clamp<int64_t>(ticks->user - last_ticks_->user, 0, passed);
       user_percent_.Add(100.0 * static_cast<double>(user) / static_cast<double>(passed));
@@ -146,7 +146,7 @@ class MachineSampler::Sampling {
     last_ticks_ = ticks;
   }
 
-  const std::string folder_;
+  const std::string directory_;
   const std::string proc_root_;
   int64_t memory_total_ = 0;
   int64_t samples_ = 0;
@@ -157,8 +157,8 @@ class MachineSampler::Sampling {
   std::optional<Housekeeper> thread_;
 };
 
-MachineSampler::MachineSampler(std::string folder, std::string proc_root)
-    : sampling_(std::make_unique<Sampling>(std::move(folder), std::move(proc_root))) {}
+MachineSampler::MachineSampler(std::string directory, std::string proc_root)
+    : sampling_(std::make_unique<Sampling>(std::move(directory), std::move(proc_root))) {}
 
 MachineSampler::~MachineSampler() = default;
 

@@ -1,4 +1,4 @@
-// How busy the whole machine was while a task ran: result.json's machine_stats.
+// Samples the load of the whole machine while a task runs, for machine_stats in result.json.
 #pragma once
 
 #include <cstdint>
@@ -15,29 +15,31 @@ struct MemoryInfo {
   int64_t total_bytes = 0;
   int64_t available_bytes = 0;
 };
-// From the text of /proc/meminfo; nothing unless it has both MemTotal and MemAvailable.
+// From the text of /proc/meminfo. nullopt if MemTotal or MemAvailable is missing.
 std::optional<MemoryInfo> ParseMemoryInfo(absl::string_view meminfo);
 
-// Ticks since boot, of all processors together.
+// Ticks since boot, summed over all processors.
 struct CpuTicks {
   int64_t user = 0;  // user and nice
   int64_t total = 0;
   int processors = 0;
 };
-// From the text of /proc/stat; nothing unless it has the line of all processors.
+// From the text of /proc/stat. nullopt if the line of all processors is missing.
 std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat);
 
-// Samples once when made, then on a thread of its own as process/sample_pace.h says, and once when
-// stopped. What /proc does not tell is 0. Machine-wide CPU is measured between samples.
+// Samples once at construction, then on its own thread at the intervals of process/sample_pace.h,
+// and once in Stop. Values that /proc does not provide are 0. CPU usage is measured between two
+// samples.
 class MachineSampler {
  public:
-  // `folder` is where the task writes; empty: free space is not looked at.
-  explicit MachineSampler(std::string folder = "", std::string proc_root = "/proc");
+  // `directory` is on the file system that the task writes to. If it is empty, free space is not
+  // sampled.
+  explicit MachineSampler(std::string directory = "", std::string proc_root = "/proc");
   ~MachineSampler();
   MachineSampler(const MachineSampler&) = delete;
   MachineSampler& operator=(const MachineSampler&) = delete;
 
-  // Ends the sampling without waiting for its next second. machine_type is left empty. Call once.
+  // Ends the sampling at once. Leaves machine_type empty. Call once.
   MachineStats Stop();
 
  private:

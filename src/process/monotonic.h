@@ -1,5 +1,4 @@
-// Time that nobody sets back, for deadlines. Safe in a process that was just forked: it takes no
-// lock, unlike absl::Now.
+// Clocks that take no lock, unlike absl::Now, and are therefore safe in a newly forked process.
 #pragma once
 
 #include <time.h>
@@ -8,13 +7,14 @@
 
 namespace sparkles {
 
+// The monotonic clock, for deadlines: it never goes back.
 inline absl::Duration MonotonicNow() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return absl::DurationFromTimespec(now);
 }
 
-// The wall clock, likewise without a lock.
+// The wall clock.
 inline absl::Time WallNow() {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);

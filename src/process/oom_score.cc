@@ -10,7 +10,7 @@ namespace {
 
 constexpr char kPath[] = "/proc/self/oom_score_adj";
 
-// The number in it; 0 if it cannot be read.
+// The number in the file, or 0 if it cannot be read.
 int ReadScore(int fd) {
   char text[16] = {};
   const ssize_t got = read(fd, text, sizeof text);
@@ -31,8 +31,8 @@ void WriteScore(const char* text, size_t size, int only_if_below, int only_if_ab
 
 }  // namespace
 
-void ProtectFromOom() { WriteScore("-500", 4, 1001, -500); }
+void LowerOomScore() { WriteScore("-500", 4, 1001, -500); }
 
-void OfferToOom() { WriteScore("500", 3, kCommandOomScore, -1001); }
+void RaiseOomScore() { WriteScore("500", 3, kCommandOomScore, -1001); }
 
 }  // namespace sparkles

@@ -1,18 +1,19 @@
-// Whom the kernel ends first when memory runs out: the command, not the worker that can tell.
+// Makes the kernel kill the command before the worker when memory runs out.
+// Then the worker can still report why the task failed.
 #pragma once
 
 namespace sparkles {
 
-// What the command's score is raised to, of 1000: in effect half of all memory is added to what it
-// uses.
+// The command's oom_score_adj, of at most 1000. The kernel treats the command as if it used another
+// half of all memory.
 inline constexpr int kCommandOomScore = 500;
 
-// Lowers the score of this process and of those that it will fork, if it may (that takes
-// CAP_SYS_RESOURCE).
-void ProtectFromOom();
+// Lowers the score of this process and of its later children. Does nothing without
+// CAP_SYS_RESOURCE.
+void LowerOomScore();
 
-// Raises the score of this process, unless it is as high already. Async-signal-safe: for the child
-// between fork and exec.
-void OfferToOom();
+// Raises the score of this process to kCommandOomScore unless it is already as high.
+// Async-signal-safe, for use between fork and exec.
+void RaiseOomScore();
 
 }  // namespace sparkles

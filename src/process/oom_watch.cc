@@ -21,7 +21,7 @@
 namespace sparkles {
 namespace {
 
-// A machine that is short of memory logs a lot; what is beyond is not read.
+// A machine that is short of memory may log very many records.
 constexpr int kMaxKernelRecords = 10'000;
 
 bool HasWord(absl::string_view list, absl::string_view word) {
@@ -29,7 +29,7 @@ bool HasWord(absl::string_view list, absl::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Our path in the hierarchy of `controller`; with an empty one in that of version 2.
+// This process's path in the hierarchy of `controller`. An empty `controller` means version 2.
 std::optional<absl::string_view> GroupPath(absl::string_view cgroup, absl::string_view controller) {
   for (const absl::string_view line : absl::StrSplit(cgroup, '\n')) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
@@ -39,14 +39,14 @@ std::optional<absl::string_view> GroupPath(absl::string_view cgroup, absl::strin
   return std::nullopt;
 }
 
-// Where the group `path` is seen, if the mount shows it at all: a container may see only its own
-// group, under the mount point.
-std::optional<std::string> FolderIn(const Mount& mount, absl::string_view path) {
+// The directory of the group `path` below `mount`. nullopt if the mount does not show the group: a
+// container may see only its own group, at the mount point.
+std::optional<std::string> GroupDirectory(const Mount& mount, absl::string_view path) {
   if (mount.root != "/" && !absl::ConsumePrefix(&path, mount.root)) return std::nullopt;
   return absl::StrCat(mount.point, path == "/" ? "" : path);
 }
 
-// A count that was not there before may be of long ago.
+// 0 if the earlier count is unknown, because the kills may have happened before it.
 int64_t Growth(const std::optional<int64_t>& before, const std::optional<int64_t>& after) {
   return before && after ? std::max<int64_t>(*after - *before, 0) : 0;
 }
@@ -81,7 +81,7 @@ struct Mark {
   std::optional<int64_t> on_machine;
 };
 
-Mark MarkOfNow(const std::string& proc_root) {
+Mark CurrentMark(const std::string& proc_root) {
   const std::string group_file = FindGroupFile(proc_root);
   const std::string boot(
       absl::StripAsciiWhitespace(ReadProcFile(proc_root + "/sys/kernel/random/boot_id")));
@@ -107,10 +107,11 @@ std::optional<std::string> FindOomCounter(absl::string_view cgroup, absl::string
     const bool is_old = mount.type == "cgroup" && HasWord(mount.options, "memory");
     // Version 2 has no memory controller where version 1 has it.
     const bool is_new = mount.type == "cgroup2" && !old_path;
-    std::optional<std::string> folder;
-    if (is_old && old_path) folder = FolderIn(mount, *old_path);
-    if (is_new && new_path) folder = FolderIn(mount, *new_path);
-    if (folder) return absl::StrCat(*folder, is_old ? "/memory.oom_control" : "/memory.events");
+    std::optional<std::string> directory;
+    if (is_old && old_path) directory = GroupDirectory(mount, *old_path);
+    if (is_new && new_path) directory = GroupDirectory(mount, *new_path);
+    if (directory)
+      return absl::StrCat(*directory, is_old ? "/memory.oom_control" : "/memory.events");
   }
   return std::nullopt;
 }
@@ -133,14 +134,14 @@ void OomWatch::Begin() {
   on_machine_ = ReadMachineCount(proc_root_);
 }
 
-void OomWatch::Look() {
+void OomWatch::Poll() {
   const std::optional<int64_t> in_group = ReadGroupCount(group_file_);
   if (Growth(last_in_group_, in_group) > 0) last_kill_ = MonotonicNow();
   last_in_group_ = in_group;
 }
 
 OomKills OomWatch::End() {
-  Look();
+  Poll();
   OomKills kills;
   const std::optional<int64_t> in_group = last_in_group_;
   const std::optional<int64_t> on_machine = ReadMachineCount(proc_root_);
@@ -148,7 +149,7 @@ OomKills OomWatch::End() {
   kills.on_machine = std::max(Growth(on_machine_, on_machine), kills.in_group);
   kills.known = (in_group_ && in_group) || (on_machine_ && on_machine);
   if (kills.on_machine == 0 || !kernel_log_.valid()) return kills;
-  // Each read gives one record; EPIPE says that some were overwritten before we got to them.
+  // Each read returns one record. EPIPE means that the kernel overwrote records before the read.
   char record[8192];
   for (int i = 0; i < kMaxKernelRecords; ++i) {
     const ssize_t got = read(kernel_log_.get(), record, sizeof record);
@@ -161,14 +162,14 @@ OomKills OomWatch::End() {
 }
 
 std::string OomMark(const std::string& proc_root) {
-  const Mark mark = MarkOfNow(proc_root);
+  const Mark mark = CurrentMark(proc_root);
   return absl::StrCat(mark.boot, " ", mark.group, " ", CountText(mark.in_group), " ",
                       CountText(mark.on_machine));
 }
 
 std::string OomKillsSince(absl::string_view mark, const std::string& proc_root) {
   const std::vector<absl::string_view> parts = absl::StrSplit(mark, ' ');
-  const Mark now = MarkOfNow(proc_root);
+  const Mark now = CurrentMark(proc_root);
   if (parts.size() != 4 || parts[0] == "-" || parts[0] != now.boot) return "";
   const int64_t in_group = parts[1] == now.group ? Growth(ParseCount(parts[2]), now.in_group) : 0;
   const int64_t on_machine = Growth(ParseCount(parts[3]), now.on_machine);

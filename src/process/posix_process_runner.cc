@@ -24,14 +24,14 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kSweepLimit = absl::Seconds(3);
-// Wait before each claim for processes that the sweep has not ended.
-constexpr absl::Duration kSweepAgainLimit = absl::Seconds(1);
-// From KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds, and the
-// kernel takes seconds to take down a process with tens of GiB. A process in an uninterruptible
-// wait, on a dead disk or NFS server, can take for ever.
-constexpr absl::Duration kKillPatience = absl::Seconds(15);
-// Longest wait in one poll: without a descriptor for the cancel token it has to be looked at.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
+// Time before each claim to end the survivors of earlier commands.
+constexpr absl::Duration kSurvivorSweepLimit = absl::Seconds(1);
+// Longest time from KILL to the launcher's answer. The launcher itself sweeps for up to 3 seconds,
+// and the kernel takes seconds to free tens of GiB. A process in an uninterruptible wait, for
+// example on a dead disk or NFS server, may never end.
+constexpr absl::Duration kMaxKillWait = absl::Seconds(15);
+// Interval between two checks of the cancel token if it has no descriptor to wait for.
+constexpr absl::Duration kCancelPollInterval = absl::Milliseconds(100);
 
 // Rounded up, so that a deadline is past when poll returns.
 int PollTimeout(absl::Duration wait, absl::Duration longest) {
@@ -44,7 +44,7 @@ absl::Status StartError(const Command& command, const StartFailure& failure) {
     case StartFailure::FailedCall::kFork:
       break;
     case StartFailure::FailedCall::kChdir: {
-      absl::Status status = ErrnoError(failure.error, absl::StrCat("chdir ", command.folder));
+      absl::Status status = ErrnoError(failure.error, absl::StrCat("chdir ", command.directory));
       if (IsMachineFault(status)) return status;
       return absl::FailedPreconditionError(status.message());
     }
@@ -64,39 +64,40 @@ absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply
   return MachineFault(absl::InternalError("launcher: malformed reply"));
 }
 
-// Where we are on the way from a request to the end.
-enum class Pressure { kNone, kTerminated, kKilled };
+// The last signal that the launcher was asked to send.
+enum class SentSignal { kNone, kTerm, kKill };
 
-// Asks for the command's end as `cancel` and the time limit want, until the launcher has something
-// to say. `timed_out`: it was the limit.
+// Waits for a frame from the launcher. Meanwhile asks the launcher to end the command when `cancel`
+// is cancelled or the time limit has passed. Sets `timed_out` if the reason was the time limit.
 absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
                         const CancelToken& cancel, bool& timed_out) {
-  Pressure pressure = Pressure::kNone;
+  SentSignal sent = SentSignal::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
   absl::Duration killed;
   while (true) {
     if (command.while_waiting) command.while_waiting();
-    const int cancel_fd = pressure == Pressure::kNone ? cancel.fd() : -1;
-    // That there is no time left for the grace has no descriptor.
-    const bool must_look = pressure != Pressure::kNone || cancel.fd() < 0;
+    const int cancel_fd = sent == SentSignal::kNone ? cancel.fd() : -1;
+    // cancel.hurried(), which ends the grace early, has no descriptor to wait for.
+    const bool must_poll_cancel = sent != SentSignal::kNone || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
     const int timeout =
-        PollTimeout(deadline - MonotonicNow(), must_look ? kLookAgain : command.waiting_interval);
+        PollTimeout(deadline - MonotonicNow(),
+                    must_poll_cancel ? kCancelPollInterval : command.waiting_interval);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
-    kill(launcher, SIGCONT);  // the command can have stopped it
+    kill(launcher, SIGCONT);  // the command may have stopped the launcher
     const bool late = MonotonicNow() >= deadline;
-    if (pressure == Pressure::kNone && (late || cancel.cancelled())) {
+    if (sent == SentSignal::kNone && (late || cancel.cancelled())) {
       timed_out = !cancel.cancelled();
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kTerminate, ""));
-      pressure = Pressure::kTerminated;
+      sent = SentSignal::kTerm;
       deadline = MonotonicNow() + command.grace;
-    } else if (pressure == Pressure::kTerminated && (late || cancel.hurried())) {
+    } else if (sent == SentSignal::kTerm && (late || cancel.hurried())) {
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kKill, ""));
-      pressure = Pressure::kKilled;
+      sent = SentSignal::kKill;
       killed = MonotonicNow();
-      deadline = killed + kKillPatience;
-    } else if (pressure == Pressure::kKilled &&
+      deadline = killed + kMaxKillWait;
+    } else if (sent == SentSignal::kKill &&
                (late ||
                 (cancel.hurried() && MonotonicNow() >= killed + command.stop_time.kill_limit()))) {
       return absl::DeadlineExceededError("the command does not die of SIGKILL");
@@ -104,8 +105,9 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
   }
 }
 
-// Zombies that were nobody's to wait for. Stops at the launcher's, which others look after.
-void ReapStrangers(pid_t launcher) {
+// Reaps dead children other than the launcher: orphans that this process was given as a subreaper
+// or as PID 1. Stops at the launcher, because KillLauncher or the destructor reaps it.
+void ReapUnrelatedZombies(pid_t launcher) {
   while (true) {
     siginfo_t dead{};
     if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0) return;
@@ -118,16 +120,16 @@ void ReapStrangers(pid_t launcher) {
 
 absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(std::string proc_root,
                                                                               bool relaunch) {
-  // Inherited as ignored, SIGCHLD would let the kernel reap behind our back, and a process id that
-  // we believe to be a child's could be a stranger's.
+  // With an ignored SIGCHLD, inherited from the parent, the kernel would reap children by itself.
+  // Then the id of a child could already belong to an unrelated process.
   struct sigaction action{};
   action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  ProtectFromOom();
+  LowerOomScore();
   std::unique_ptr<PosixProcessRunner> runner(
       new PosixProcessRunner(std::move(proc_root), relaunch));
-  RETURN_IF_ERROR(runner->StartLauncher(/*fresh=*/false));
+  RETURN_IF_ERROR(runner->StartLauncher(/*as_new_program=*/false));
   return runner;
 }
 
@@ -140,21 +142,21 @@ PosixProcessRunner::~PosixProcessRunner() {
 absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
                                                     const CancelToken& cancel) {
   RETURN_IF_ERROR(CheckCommand(command));
-  ReapStrangers(launcher_);
+  ReapUnrelatedZombies(launcher_);
   RETURN_IF_ERROR(EnsureLauncher());
   bool timed_out = false;
-  const absl::StatusOr<Frame> reply = Converse(command, cancel, timed_out);
+  const absl::StatusOr<Frame> reply = RunInLauncher(command, cancel, timed_out);
   if (reply.ok()) {
     absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
     if (exit.ok() && exit->survivors) {
-      DropLauncher(cancel.cancelled() ? command.stop_time.sweep_limit() : kSweepLimit);
+      KillLauncher(cancel.cancelled() ? command.stop_time.sweep_limit() : kSweepLimit);
       exit->survivors = survivors_;
     }
-    // The limit can pass when the command has ended already, while what it left behind ends.
+    // The time limit can also pass after the command has ended, while its leftovers end.
     if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
     return exit;
   }
-  DropLauncher(cancel.hurried() ? command.stop_time.sweep_limit() : kSweepLimit);
+  KillLauncher(cancel.hurried() ? command.stop_time.sweep_limit() : kSweepLimit);
   if (absl::IsFailedPrecondition(reply.status())) return reply.status();
   return MachineFault(Annotate(reply.status(), "launcher"));
 }
@@ -168,7 +170,7 @@ absl::Status PosixProcessRunner::HoldInLauncher(int fd) {
   return absl::OkStatus();
 }
 
-absl::Status PosixProcessRunner::StartLauncher(bool fresh) {
+absl::Status PosixProcessRunner::StartLauncher(bool as_new_program) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return MachineFault(ErrnoError(errno, "launcher: socketpair"));
@@ -182,7 +184,7 @@ absl::Status PosixProcessRunner::StartLauncher(bool fresh) {
     return MachineFault(status);
   }
   if (pid == 0) {
-    if (fresh) Relaunch(launcher_end.get(), proc_root_);
+    if (as_new_program) Relaunch(launcher_end.get(), proc_root_);
     RunLauncher(std::move(launcher_end), proc_root_);
   }
   launcher_ = pid;
@@ -193,15 +195,15 @@ absl::Status PosixProcessRunner::StartLauncher(bool fresh) {
 }
 
 absl::Status PosixProcessRunner::EnsureLauncher() {
-  // An idle launcher says nothing: what can be read is the end of the stream.
+  // An idle launcher sends nothing, so a readable socket means that the launcher has died.
   pollfd idle{socket_.get(), POLLIN, 0};
-  if (socket_.valid() && poll(&idle, 1, 0) > 0) DropLauncher(kSweepLimit);
+  if (socket_.valid() && poll(&idle, 1, 0) > 0) KillLauncher(kSweepLimit);
   if (socket_.valid()) return absl::OkStatus();
   if (const absl::Status none = EndSurvivors(); !none.ok()) return MachineFault(none);
   return StartLauncher(relaunch_);
 }
 
-void PosixProcessRunner::DropLauncher(absl::Duration sweep_limit) {
+void PosixProcessRunner::KillLauncher(absl::Duration sweep_limit) {
   socket_.reset();
   if (launcher_ > 0) kill(launcher_, SIGKILL);
   launcher_ = 0;
@@ -211,23 +213,25 @@ void PosixProcessRunner::DropLauncher(absl::Duration sweep_limit) {
 
 absl::Status PosixProcessRunner::EndSurvivors() {
   if (!survivors_) return absl::OkStatus();
-  SweepChildren(proc_root_, kSweepAgainLimit);
+  SweepChildren(proc_root_, kSurvivorSweepLimit);
   survivors_ = AnyChildLives();
   if (!survivors_) return absl::OkStatus();
   return absl::UnavailableError("processes of an earlier task still run after SIGKILL");
 }
 
-absl::StatusOr<Frame> PosixProcessRunner::Converse(const Command& command,
-                                                   const CancelToken& cancel, bool& timed_out) {
+absl::StatusOr<Frame> PosixProcessRunner::RunInLauncher(const Command& command,
+                                                        const CancelToken& cancel,
+                                                        bool& timed_out) {
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
   RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, cancel, timed_out));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
-  // It is small, and nobody else has reason to end it; a machine fault would try the task for ever.
+  // The launcher is small, so the kernel has no reason to kill it. Probably the command did. A
+  // machine fault would repeat such a task on other machines.
   return absl::FailedPreconditionError(
-      "the process that looks after the command was killed: by the command itself, or by somebody "
-      "on this machine");
+      "the launcher, which runs the command, was killed by the command or by another process on "
+      "this machine");
 }
 
 }  // namespace sparkles

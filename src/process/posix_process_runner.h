@@ -1,4 +1,4 @@
-// Runs commands through the launcher (launcher.h), which this class starts, talks to and replaces.
+// Runs commands through the launcher (launcher.h): starts it, sends requests and replaces it.
 #pragma once
 
 #include <sys/types.h>
@@ -15,58 +15,59 @@
 
 namespace sparkles {
 
-// At most one in a process, and nobody else in that process may have or wait for children: this
-// class reaps all of them, which also serves a worker that is PID 1 of a container and is given
-// strangers' orphans. Not thread-safe.
+// At most one object in a process. No other code of the process may start or wait for children,
+// because this class reaps all of them. This includes orphans that a worker adopts as PID 1 of a
+// container. Not thread-safe.
 class PosixProcessRunner : public ProcessRunner {
  public:
-  // Forks the launcher. To be called first of all: before threads exist, which could hold locks at
-  // that moment, and before memory is used, which each command's peak would start with. Makes the
-  // calling process a subreaper with the default disposition of SIGCHLD, and one that the kernel
-  // rather spares when memory runs out (oom_score.h).
-  // `relaunch`: this program's main hands launcher processes to RunRelaunched (relaunch.h).
+  // Forks the launcher. Call this before the process has threads, because they could hold locks
+  // during the fork, and before it uses much memory, because each command's peak starts with the
+  // launcher's memory. Makes the calling process a subreaper, resets SIGCHLD to its default action,
+  // and protects the process when memory runs out (oom_score.h).
+  // `relaunch`: main calls RunRelaunched (relaunch.h), so that later launchers can be new programs.
   static absl::StatusOr<std::unique_ptr<PosixProcessRunner>> Start(std::string proc_root = "/proc",
                                                                    bool relaunch = false);
   // Ends the launcher.
   ~PosixProcessRunner() override;
 
-  // If the launcher dies under a command, or the command survives KILL for seconds, everything that
-  // can be killed is, and Run returns a machine fault. The next Run starts a new launcher. Where
-  // that is a fork of this process and no new program (without `relaunch` or /proc), commands then
-  // show the worker's memory of that moment as their least peak.
+  // If the command survives KILL for seconds, all processes that can be killed are killed, and Run
+  // returns a machine fault. If the launcher dies, the same happens, but the error is
+  // FailedPrecondition if the command probably killed it. The next Run starts a new launcher.
+  // Without `relaunch` or /proc, the new launcher is a fork of this process, and the peak memory of
+  // later commands is at least the worker's memory at that time.
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
-  // Kills again the processes of an earlier command (CommandExit::survivors, or a machine fault).
-  // Unavailable as long as one of them lives; no command can be run then.
+  // Kills the survivors of earlier commands again. Unavailable while one of them lives. Then no
+  // command can run.
   absl::Status EndSurvivors();
 
-  // Lets the launcher keep the open file behind `fd` (borrowed for the call) open for as long as it
-  // lives. A lock on it (flock, or fcntl's OFD locks) is then free again only when both this
-  // process and the command that it ran are gone, even after kill -9. Never undone.
+  // Makes the launcher keep the open file of `fd` (borrowed for the call) open until it exits.
+  // Then a lock on that file (flock, or fcntl's OFD locks) is released only after this process and
+  // its command have both ended, even after kill -9. Cannot be undone.
   absl::Status HoldInLauncher(int fd);
 
-  // 0 if there is none. For tests.
+  // 0 if there is no launcher. For tests.
   pid_t launcher_pid() const { return launcher_; }
 
  private:
   PosixProcessRunner(std::string proc_root, bool relaunch)
       : proc_root_(std::move(proc_root)), relaunch_(relaunch) {}
 
-  // `fresh`: in a new program if that can be had.
-  absl::Status StartLauncher(bool fresh);
+  // With `as_new_program` the launcher executes this program anew, if that is possible.
+  absl::Status StartLauncher(bool as_new_program);
   // Starts another launcher if this one is gone.
   absl::Status EnsureLauncher();
-  // Ends the launcher and all that it may have left below this process and can be ended in time.
-  void DropLauncher(absl::Duration sweep_limit);
-  absl::StatusOr<Frame> Converse(const Command& command, const CancelToken& cancel,
-                                 bool& timed_out);
+  // Kills the launcher and then, for at most `sweep_limit`, the descendants that it leaves.
+  void KillLauncher(absl::Duration sweep_limit);
+  absl::StatusOr<Frame> RunInLauncher(const Command& command, const CancelToken& cancel,
+                                      bool& timed_out);
 
   const std::string proc_root_;
   const bool relaunch_;
   UniqueFd socket_;
   pid_t launcher_ = 0;
-  bool survivors_ = false;  // children of this process, since the launcher is gone
-  std::vector<UniqueFd> held_;
+  bool survivors_ = false;      // processes of a dead launcher live as children of this process
+  std::vector<UniqueFd> held_;  // for the next launcher
 };
 
 }  // namespace sparkles

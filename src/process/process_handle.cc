@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-// Since Linux 5.3 and 5.1; the same numbers on every architecture.
+// System calls since Linux 5.3 and 5.1, with the same numbers on every architecture.
 constexpr long kPidfdOpen = 434;
 constexpr long kPidfdSendSignal = 424;
 

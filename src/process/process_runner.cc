@@ -31,10 +31,10 @@ absl::Status CheckCommand(const Command& command) {
   size_t total = 0;
   RETURN_IF_ERROR(CheckTexts(command.argv, "argv", total));
   RETURN_IF_ERROR(CheckTexts(command.environment, "environment", total));
-  RETURN_IF_ERROR(CheckTexts({command.folder}, "folder", total));
+  RETURN_IF_ERROR(CheckTexts({command.directory}, "directory", total));
   if (total > kMaxText) {
     return absl::InvalidArgumentError(
-        absl::StrCat("argv and environment: ", total, " bytes are more than any kernel takes"));
+        absl::StrCat("argv and environment: ", total, " bytes are more than Linux accepts"));
   }
   if (fcntl(command.output_fd, F_GETFD) < 0) {
     return absl::InvalidArgumentError("output_fd: not an open descriptor");

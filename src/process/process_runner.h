@@ -1,4 +1,4 @@
-// The seam to processes: runs one command and everything that it starts, to the end.
+// The seam to processes: runs a command, and ends all processes that the command started.
 #pragma once
 
 #include <functional>
@@ -15,56 +15,58 @@
 namespace sparkles {
 
 struct Command {
-  std::vector<std::string> argv;             // argv[0] is an absolute path; it is not searched for
+  std::vector<std::string> argv;             // argv[0] is an absolute path; PATH is not searched
   std::vector<std::string> environment;      // "NAME=value"; the whole environment of the command
-  std::string folder;                        // working directory
+  std::string directory;                     // where the command starts
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
-  absl::Duration grace = absl::Seconds(10);  // between TERM and KILL once it is to end
-  absl::Duration time_limit = absl::InfiniteDuration();  // it is to end when it has run so long
+  absl::Duration grace = absl::Seconds(10);  // the time from TERM to KILL
+  absl::Duration time_limit = absl::InfiniteDuration();  // after this time the command gets TERM
   bool core_dumps = false;                               // as large as the hard limit allows
-  absl::Duration sweep_limit = absl::Seconds(30);        // for what KILL does not end at once
-  // May be empty. Called by Run's thread as long as the command runs, and how often at least. Each
-  // call wakes two processes.
+  absl::Duration sweep_limit = absl::Seconds(30);        // longest wait for leftovers after KILL
+  // Called by Run's thread at least once in each `waiting_interval` while the command runs. May be
+  // empty. Each call wakes two processes.
   std::function<void()> while_waiting = nullptr;
   absl::Duration waiting_interval = absl::Milliseconds(500);
-  StopTime stop_time = {};  // limits what KILL may take once the token is hurried
+  StopTime stop_time = {};  // limits the wait after KILL when the token is hurried
 };
 
 struct CommandExit {
   int wait_status = 0;     // as of waitpid(2)
-  ResourceUsage usage;     // of the command, its descendants, and what was swept up after it
+  ResourceUsage usage;     // of the command, its descendants and its leftovers
   absl::Time start;        // wall clock, just before the fork
-  absl::Time end;          // wall clock, when the command was seen dead
+  absl::Time end;          // wall clock, when the launcher noticed the end
   int leftovers = 0;       // processes that outlived the command and were killed
-  bool timed_out = false;  // it was asked to end because of its time limit
+  bool timed_out = false;  // the command got TERM because of its time limit
   bool survivors = false;  // KILL did not end all processes that the command started
 };
 
-// InvalidArgument for a command that no runner can run: no argv, a NUL inside a text, more text
-// than any kernel takes, an output_fd that is not open.
+// InvalidArgument if no runner can run the command: an empty argv, a NUL inside a text, more text
+// than Linux accepts, or an output_fd that is not open.
 absl::Status CheckCommand(const Command& command);
 
-// One command at a time; not thread-safe, apart from cancelling the token.
+// Runs one command at a time. Not thread-safe, but any thread may cancel the token.
 class ProcessRunner {
  public:
   virtual ~ProcessRunner() = default;
 
-  // Runs `command` in a session of its own with stdin from /dev/null, default signal state and no
-  // descriptor but 0-2, and waits for its end, whoever still holds output_fd. Whatever it left
-  // behind, daemons included, may end by itself within a fifth of a second and is then killed; only
-  // after that does Run return. CommandExit::survivors tells of processes that KILL does not end
-  // within the command's sweep_limit, or until `cancel` is cancelled.
-  // A cancelled token sends TERM to the process group and after `grace`, or once the token is
-  // hurried, KILL; the exit is then what the command made of it. The grace is for all of the group:
-  // for the program that a shell runs, too, when the shell itself has died of TERM. A token that is
-  // cancelled already ends the command when it has begun. The time limit does the same as a
-  // cancelled token.
+  // Runs `command` in its own session, with stdin from /dev/null, default signal actions and only
+  // the descriptors 0-2. Waits for the end of the command, not for the end of its output.
+  //
+  // Leftovers, including daemons, have a fifth of a second to end by themselves. Then Run kills
+  // them, and returns when they have ended. CommandExit::survivors is set if KILL does not end all
+  // of them within `sweep_limit`, or before `cancel` is cancelled.
+  //
+  // If `cancel` is cancelled, or the time limit has passed, the process group gets TERM. After
+  // `grace`, or when the token is hurried, the group gets KILL. The grace applies to the whole
+  // group: if a shell has died of TERM, the programs that it started still have the grace. With a
+  // token that is already cancelled, the command starts and is then ended.
   //
   // An error means that the command did not run or that its end is unknown:
-  //   InvalidArgument: as CheckCommand says;
-  //   NotFound, PermissionDenied, ...: argv[0] could not be executed ("exec ARGV0: reason"), or
-  //     FailedPrecondition: the working directory could not be entered ("chdir FOLDER: reason");
-  //   machine fault: no process could be made, or the launcher is gone.
+  //   InvalidArgument: see CheckCommand;
+  //   NotFound, PermissionDenied, ...: argv[0] could not be executed ("exec ARGV0: reason");
+  //   FailedPrecondition: the directory could not be entered ("chdir DIRECTORY: reason"), or the
+  //     launcher was killed while the command ran;
+  //   machine fault: no process could be made, or the command does not die of KILL.
   virtual absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) = 0;
 };
 

@@ -20,9 +20,10 @@ namespace {
 
 using Processes = std::unordered_map<pid_t, ProcessEntry>;
 
-// In samples. The number of a process that ended may become that of one of ours: kernels hand
-// numbers out in turn, from 32,768 at least, so that it takes longer than this as a rule.
-constexpr int kStrangersGoodFor = 16;
+// The unrelated process ids are forgotten after this number of samples, because the kernel may give
+// the id of an ended process to a descendant. The kernel assigns ids in turn, and there are at
+// least 32,768 of them, so reuse usually takes longer.
+constexpr int kUnrelatedPidsLifetime = 16;
 
 absl::Duration ThreadCpuTime() {
   timespec now;
@@ -30,20 +31,21 @@ absl::Duration ThreadCpuTime() {
   return absl::DurationFromTimespec(now);
 }
 
-enum class Kin { kBelow, kStranger, kUnknown };
+enum class Relation { kDescendant, kUnrelated, kUnknown };
 
-// What `pid` is to `root`. Parents form no circle and no gap, except where processes came and went
-// while they were listed.
-Kin KinOf(pid_t pid, pid_t root, const Processes& processes, const Strangers& strangers) {
+// Whether `pid` is a descendant of `root`. The answer is unknown if processes started or ended
+// while they were listed, so that the chain of parents has a gap or a circle.
+Relation RelationOf(pid_t pid, pid_t root, const Processes& processes,
+                    const UnrelatedPids& unrelated) {
   for (size_t steps = 0; steps <= processes.size(); ++steps) {
-    if (strangers.contains(pid)) return Kin::kStranger;
+    if (unrelated.contains(pid)) return Relation::kUnrelated;
     const auto found = processes.find(pid);
-    if (found == processes.end()) return Kin::kUnknown;
+    if (found == processes.end()) return Relation::kUnknown;
     pid = found->second.parent;
-    if (pid == root) return Kin::kBelow;
-    if (pid == 0) return Kin::kStranger;
+    if (pid == root) return Relation::kDescendant;
+    if (pid == 0) return Relation::kUnrelated;
   }
-  return Kin::kUnknown;
+  return Relation::kUnknown;
 }
 
 }  // namespace
@@ -51,7 +53,8 @@ Kin KinOf(pid_t pid, pid_t root, const Processes& processes, const Strangers& st
 std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat) {
   const size_t name_end = stat.rfind(')');
   if (name_end == absl::string_view::npos) return std::nullopt;
-  // From the third field, the state, on; the fourth is the parent, the 24th the resident pages.
+  // fields[0] is the third field of the file, the state. The fourth is the parent, and the 24th the
+  // resident pages.
   const std::vector<absl::string_view> fields =
       absl::StrSplit(stat.substr(name_end + 1), ' ', absl::SkipEmpty());
   ProcessEntry entry;
@@ -70,19 +73,20 @@ std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid)
 }
 
 std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
-                                     Strangers& strangers) {
+                                     UnrelatedPids& unrelated) {
   Processes processes;
   const bool readable = ForEachNumber(proc_root, [&](pid_t pid) {
-    if (strangers.contains(pid)) return;
+    if (unrelated.contains(pid)) return;
     if (const auto process = ReadProcess(proc_root, pid)) processes.emplace(pid, *process);
   });
   if (!readable) return std::nullopt;
   const int64_t page_kb = sysconf(_SC_PAGESIZE) / 1024;
   TreeUsage usage;
   for (const auto& [pid, process] : processes) {
-    const Kin kin = pid == root ? Kin::kUnknown : KinOf(pid, root, processes, strangers);
-    if (kin == Kin::kStranger) strangers.insert(pid);
-    if (process.zombie || kin != Kin::kBelow) continue;
+    const Relation relation =
+        pid == root ? Relation::kUnknown : RelationOf(pid, root, processes, unrelated);
+    if (relation == Relation::kUnrelated) unrelated.insert(pid);
+    if (process.zombie || relation != Relation::kDescendant) continue;
     ++usage.processes;
     usage.rss_kb += std::max<int64_t>(process.rss_pages, 0) * page_kb;
   }
@@ -96,8 +100,8 @@ absl::Duration TreeSampler::SampleIfDue() {
   const absl::Duration now = MonotonicNow();
   if (now < next_) return next_ - now;
   const absl::Duration cpu_before = ThreadCpuTime();
-  if (samples_ % kStrangersGoodFor == 0) strangers_.clear();
-  const auto usage = MeasureTree(proc_root_, root_, strangers_);
+  if (samples_ % kUnrelatedPidsLifetime == 0) unrelated_.clear();
+  const auto usage = MeasureTree(proc_root_, root_, unrelated_);
   if (usage) {
     peak_.processes = std::max(peak_.processes, usage->processes);
     peak_.rss_kb = std::max(peak_.rss_kb, usage->rss_kb);

@@ -1,4 +1,4 @@
-// All processes below one: how many they are and what memory they have together, at this moment.
+// Counts the descendants of a process and sums their memory.
 #pragma once
 
 #include <sys/types.h>
@@ -18,46 +18,46 @@ struct ProcessEntry {
   int64_t rss_pages = 0;
   bool zombie = false;
 };
-// From the text of /proc/PID/stat, in which the name may hold anything.
+// From the text of /proc/PID/stat. The process name in it may contain any bytes.
 std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat);
 
-// From PROC_ROOT/PID/stat.
+// Reads PROC_ROOT/PID/stat. nullopt if the process does not exist.
 std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid);
 
 struct TreeUsage {
-  int64_t processes = 0;  // zombies not counted
-  int64_t rss_kb = 0;     // pages that several share are counted for each
+  int64_t processes = 0;  // without zombies
+  int64_t rss_kb = 0;     // a page that several processes share counts once for each
 };
 
-// Processes that are not below the root and can never come there, since the root takes in only what
-// its own leave behind. They need not be looked at again as long as they live.
-using Strangers = std::unordered_set<pid_t>;
+// Processes that are not descendants of the root. They cannot become descendants, because the root
+// adopts only orphans of its own descendants. Therefore samples skip them.
+using UnrelatedPids = std::unordered_set<pid_t>;
 
-// Peaks over a command's life. Samples cost time that grows with the number of processes that can
-// be seen, so they become rarer where there are many: sampling takes at most 0.04% of one
-// core.
+// Records the peaks during a command's life. The cost of a sample grows with the number of
+// processes on the machine. Therefore samples become rarer when they are expensive, so that
+// sampling takes at most 0.04% of one core.
 class TreeSampler {
  public:
-  // The processes below `root`, which is not counted itself.
+  // Samples the descendants of `root`, without `root` itself.
   TreeSampler(std::string proc_root, pid_t root);
 
-  // Takes a sample if it is time for one. Returns how long it is until the next.
+  // Takes a sample if one is due. Returns the time until the next sample is due.
   absl::Duration SampleIfDue();
-  // The largest that were seen. 0 where there is no /proc.
+  // The largest values so far. 0 without /proc.
   const TreeUsage& peak() const { return peak_; }
 
  private:
   const std::string proc_root_;
   const pid_t root_;
   TreeUsage peak_;
-  Strangers strangers_;
+  UnrelatedPids unrelated_;
   int samples_ = 0;
   absl::Duration next_;  // on the monotonic clock
 };
 
-// One sample. Nothing if `proc_root` cannot be read. Leaves `strangers` out and adds those it
-// finds.
+// Takes one sample. Skips the processes in `unrelated`, and adds new unrelated ones to it. nullopt
+// if `proc_root` cannot be read.
 std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
-                                     Strangers& strangers);
+                                     UnrelatedPids& unrelated);
 
 }  // namespace sparkles

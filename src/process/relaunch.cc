@@ -13,14 +13,14 @@
 namespace sparkles {
 namespace {
 
-// The first argument of such a process. Nobody types that.
+// The first argument of a launcher process. No user types this.
 constexpr char kMark[] = "(launcher)";
 constexpr int kSocketNumber = STDERR_FILENO + 1;
 
 }  // namespace
 
 void Relaunch(int socket, const std::string& proc_root) {
-  // Right even if the program's file has been replaced or removed meanwhile.
+  // This path works even if the program's file has been replaced or removed.
   const std::string self = proc_root + "/self/exe";
   std::string root = proc_root;
   char name[] = "sparklesworker";

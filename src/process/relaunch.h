@@ -1,17 +1,17 @@
-// Gives a launcher that is forked late, from a worker that has grown, the memory of a new program:
-// what a command's peak begins with, and what a fork costs, are then as small as at the start.
+// Turns a launcher that was forked from a large worker into a small new process.
+// The launcher's memory is where a command's peak starts, and it determines the cost of each fork.
 #pragma once
 
 #include <string>
 
 namespace sparkles {
 
-// For the process just forked to be a launcher: becomes this same program anew, which serves
-// `socket` (see RunLauncher). Returns if that cannot be had, for example without /proc; nothing has
-// changed then.
+// For a process that was just forked to be a launcher. Executes this program anew, and the new
+// program serves `socket` (see RunLauncher). Returns if that fails, for example without /proc, and
+// has then changed nothing.
 void Relaunch(int socket, const std::string& proc_root);
 
-// The first thing in main. Does not return in a process that Relaunch has made.
+// Call this first in main. Does not return in a process that Relaunch has started.
 void RunRelaunched(int argc, char** argv);
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// What a command used, as the kernel tells at its end.
+// Converts the kernel's resource usage of an ended process.
 #pragma once
 
 #include <sys/resource.h>
@@ -7,10 +7,10 @@
 
 namespace sparkles {
 
-// From one reaped process (and the children that it waited for).
+// The usage of one reaped process, including the children that it waited for.
 ResourceUsage ResourceUsageOf(const rusage& usage);
 
-// Sums times and counts, and keeps the larger peak.
+// Adds `part` to `total`: sums times and counts, and keeps the larger of two peaks.
 void Add(const ResourceUsage& part, ResourceUsage& total);
 
 }  // namespace sparkles

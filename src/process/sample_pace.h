@@ -1,12 +1,12 @@
-// When the next sample of a running command is due.
+// Computes the intervals between the samples of a running command.
 #pragma once
 
 #include "absl/time/time.h"
 
 namespace sparkles {
 
-// Every second; in the first second more often, so that a short command has a record, too: 50 ms
-// after the start, then 100, 200, 400 and 1000 ms.
+// The interval before the next sample. Samples are due 50, 100, 200, 400 and 1000 ms after the
+// start, so that a short command is sampled, too. Later samples are due every second.
 inline absl::Duration SamplePace(int samples_so_far) {
   switch (samples_so_far) {
     case 0:
@@ -23,8 +23,8 @@ inline absl::Duration SamplePace(int samples_so_far) {
   }
 }
 
-// The pause that keeps samples that cost that much CPU time below 0.04% of a core, so that all the
-// watching together stays below 0.1%; the few of the first second are let through.
+// The shortest pause after a sample that took `cost` of CPU time. It keeps samples below 0.04% of a
+// core, and all measurements together below 0.1%. The first five samples have no such limit.
 inline absl::Duration SamplePause(int samples_so_far, absl::Duration cost) {
   return samples_so_far < 5 ? absl::ZeroDuration() : 2500 * cost;
 }

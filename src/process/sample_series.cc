@@ -7,9 +7,9 @@ namespace sparkles {
 namespace {
 
 constexpr double kError = 0.005;
-// From one class to the next. Its middle is within kError of all that is in it.
+// The ratio of two neighbouring classes. The middle of a class is within kError of all its values.
 constexpr double kRatio = (1 + kError) / (1 - kError);
-constexpr double kLeast = 1e-6;
+constexpr double kSmallest = 1e-6;
 
 int ClassOf(double value) {
   return static_cast<int>(std::ceil(std::log(value) / std::log(kRatio)));
@@ -34,7 +34,7 @@ void SampleSeries::Add(double value) {
 }
 
 void SampleSeries::Classify(double value) {
-  if (value < kLeast) {
+  if (value < kSmallest) {
     ++zeros_;
   } else {
     ++classes_[ClassOf(value)];

@@ -16,17 +16,17 @@
 namespace sparkles {
 namespace {
 
-constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a child itself
+constexpr int kFailedChild = 127;  // not visible outside: Spawn reaps the child itself
 
-[[noreturn]] void Report(int pipe_end, StartFailure::FailedCall call) {
+[[noreturn]] void ReportFailure(int pipe_end, StartFailure::FailedCall call) {
   const StartFailure failure{call, errno};
-  // Shorter than PIPE_BUF: written whole, and nobody else has an end to write to.
+  // Less than PIPE_BUF bytes are written at once, and there is no other writer.
   (void)!write(pipe_end, &failure, sizeof failure);
   _exit(kFailedChild);
 }
 
-// With a limit of one byte the kernel writes no core file and does not start the program of
-// kernel.core_pattern, to which a limit of 0 does not apply (core(5)).
+// With a limit of one byte the kernel writes no core file, and does not start the program in
+// kernel.core_pattern. A limit of 0 would not stop that program (core(5)).
 void LimitCoreDumps(bool wanted) {
   rlimit limit;
   if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
@@ -34,23 +34,24 @@ void LimitCoreDumps(bool wanted) {
   setrlimit(RLIMIT_CORE, &limit);
 }
 
-// Runs in the child.
-[[noreturn]] void Become(const CommandImage& image, int output_fd, int pipe_end, pid_t launcher) {
+// Runs in the child. Executes the command, or reports the failure through `pipe_end`.
+[[noreturn]] void ExecCommand(const CommandImage& image, int output_fd, int pipe_end,
+                              pid_t launcher) {
   setsid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // A launcher that died before the line above would not have taken us with it.
+  // If the launcher died before prctl, the kernel does not send that signal.
   if (getppid() != launcher) _exit(kFailedChild);
   if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0) {
-    Report(pipe_end, StartFailure::FailedCall::kFork);
+    ReportFailure(pipe_end, StartFailure::FailedCall::kFork);
   }
-  OfferToOom();
+  RaiseOomScore();
   LimitCoreDumps(image.core_dumps);
-  if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::FailedCall::kChdir);
+  if (chdir(image.directory) != 0) ReportFailure(pipe_end, StartFailure::FailedCall::kChdir);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
   execve(image.argv[0], image.argv.data(), image.environment.data());
-  Report(pipe_end, StartFailure::FailedCall::kExec);
+  ReportFailure(pipe_end, StartFailure::FailedCall::kExec);
 }
 
 }  // namespace
@@ -65,7 +66,7 @@ pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
   UniqueFd write_end(ends[1]);
   const pid_t launcher = getpid();
   const pid_t pid = fork();
-  if (pid == 0) Become(image, output_fd, write_end.get(), launcher);
+  if (pid == 0) ExecCommand(image, output_fd, write_end.get(), launcher);
   if (pid < 0) {
     failure = {StartFailure::FailedCall::kFork, errno};
     return -1;

@@ -1,5 +1,6 @@
-// Starts one command in a session of its own. Between fork and exec only async-signal-safe calls
-// are made; what goes wrong there is told through a pipe that exec closes.
+// Starts one command in its own session.
+// Between fork and exec the child makes only async-signal-safe calls. It reports a failure through
+// a pipe that a successful exec closes.
 #pragma once
 
 #include <sys/types.h>
@@ -8,10 +9,10 @@
 
 namespace sparkles {
 
-// For the launcher only, which has prepared what a command inherits: a single thread, all signals
-// blocked and their dispositions the default ones, /dev/null as descriptor 0, and no descriptor
-// above 2 without CLOEXEC. Returns the command's process id once its exec has succeeded, or -1 and
-// `failure`; then nothing is left of it. The command dies with the caller.
+// For the launcher only. The caller must have a single thread, all signals blocked and at their
+// default action, /dev/null as descriptor 0, and CLOEXEC on all descriptors above 2. Returns the
+// command's process id after its exec has succeeded. Otherwise returns -1, sets `failure`, and
+// leaves no process behind. The kernel kills the command when the caller dies.
 pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure);
 
 }  // namespace sparkles

@@ -21,22 +21,23 @@
 namespace sparkles {
 namespace {
 
-// Most leftovers die within this time. Freezing costs more: it reads all of /proc several times.
-constexpr absl::Duration kBeforeFreezing = absl::Milliseconds(100);
-// More passes do not catch processes that come and go faster than they can be stopped.
+// Most leftovers die within this time. Freezing is more expensive, because it reads all of /proc
+// several times.
+constexpr absl::Duration kFreezeDelay = absl::Milliseconds(100);
+// More passes would not help: the remaining processes fork faster than they can be stopped.
 constexpr int kMaxFreezingPasses = 30;
 // The largest process id of any Linux is one less (PID_MAX_LIMIT).
 constexpr pid_t kMaxPid = 1 << 22;
 
-// waitid knows only our own children, so it tells a child from a stranger without parsing anything,
-// and it is right even if `proc_root` shows the ids of another namespace.
+// waitid accepts only children of this process. Therefore the answer is right even if `proc_root`
+// shows the ids of another namespace.
 bool IsLivingChild(pid_t pid) {
   siginfo_t info{};
   const int flags = WEXITED | WNOHANG | WNOWAIT;
   return waitid(P_PID, static_cast<id_t>(pid), &info, flags) == 0 && info.si_pid == 0;
 }
 
-// Asked for stopped children only, waitid lets the dead pass: ECHILD says that nobody is alive.
+// With WSTOPPED alone, waitid ignores dead children, and fails with ECHILD if no child lives.
 bool AnyLives(idtype_t type, id_t id) {
   siginfo_t info{};
   return waitid(type, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
@@ -56,7 +57,7 @@ void KillLivingChildren(const std::string& proc_root) {
 }
 
 // True if `proc_root` shows the process ids of this process's own namespace.
-bool ShowsOurIds(const std::string& proc_root) {
+bool ShowsOwnIds(const std::string& proc_root) {
   char target[32];
   const ssize_t size = readlink((proc_root + "/self").c_str(), target, sizeof target);
   return size > 0 && absl::string_view(target, static_cast<size_t>(size)) == absl::StrCat(getpid());
@@ -74,7 +75,7 @@ bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int numb
       return true;
     }
   }
-  // Its parent may have died, which makes it our child.
+  // If its parent has died, the process is now a child of this process.
   if (!IsLivingChild(pid)) return false;
   kill(pid, number);
   return true;
@@ -87,17 +88,17 @@ int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_
   ForEachNumber(proc_root, [&](pid_t pid) {
     if (const auto entry = ReadProcess(proc_root, pid)) children[entry->parent].push_back(pid);
   });
-  int new_ones = 0;
+  int new_pids = 0;
   std::vector<pid_t> parents = {getpid()};
   for (size_t i = 0; i < parents.size(); ++i) {
     const pid_t parent = parents[i];
     for (const pid_t pid : children[parent]) {
       if (!SignalChild(proc_root, parent, pid, number)) continue;
       parents.push_back(pid);
-      if (seen.insert(pid).second) ++new_ones;
+      if (seen.insert(pid).second) ++new_pids;
     }
   }
-  return new_ones;
+  return new_pids;
 }
 
 // At a limit on processes, each killed process makes room for a new one. Stopped processes keep
@@ -116,20 +117,20 @@ bool AnyChildLives() { return AnyLives(P_ALL, 0); }
 
 bool AnyChildLivesIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
 
-Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
-  Swept swept;
+ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit) {
+  ReapedProcesses swept;
   const absl::Duration start = MonotonicNow();
   const absl::Duration deadline = start + limit;
-  const bool can_freeze = ShowsOurIds(proc_root);
-  bool tried = false;  // whoever was off until the deadline has not killed anybody yet
+  const bool can_freeze = ShowsOwnIds(proc_root);
+  bool tried = false;  // makes at least one attempt, even if the deadline has already passed
   while (true) {
     int status = 0;
     rusage usage;
     const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
     if (pid < 0) return swept;  // ECHILD
     if (pid > 0) {
-      Add(ResourceUsageOf(usage), swept.usage);
-      if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++swept.killed;
+      Add(ResourceUsageOf(usage), reaped.usage);
+      if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++reaped.killed;
     }
     const absl::Duration now = MonotonicNow();
     const bool late = now >= deadline;
@@ -137,8 +138,8 @@ Swept SweepChildren(const std::string& proc_root, absl::Duration limit) {
     if (pid > 0 && !late) continue;
     tried = true;
     KillLivingChildren(proc_root);
-    if (can_freeze && now >= start + kBeforeFreezing) FreezeAndKill(proc_root, deadline);
-    (void)poll(nullptr, 0, 1);  // a millisecond for them to die
+    if (can_freeze && now >= start + kFreezeDelay) FreezeAndKill(proc_root, deadline);
+    (void)poll(nullptr, 0, 1);  // gives the processes a millisecond to die
   }
 }
 

@@ -1,6 +1,7 @@
-// Ends the processes that a command left behind. No signal reaches another process with a reused
-// id: a child keeps its id until it is waited for, and a descriptor holds each other process. When
-// a child dies, its children become ours, since this process is a subreaper.
+// Ends the leftovers of a command.
+// No signal reaches an unrelated process with a reused id: a child keeps its id until it is reaped,
+// and a descriptor holds each deeper descendant. When a child dies, this process adopts its
+// children, because it is a subreaper.
 #pragma once
 
 #include <sys/types.h>
@@ -12,24 +13,24 @@
 
 namespace sparkles {
 
-struct Swept {
-  int killed = 0;       // processes that died of our signal
-  ResourceUsage usage;  // of all processes that were waited for
+struct ReapedProcesses {
+  int killed = 0;       // processes that died of KILL
+  ResourceUsage usage;  // of all reaped processes
 };
 
-// True if the calling process has a child that has not ended. If not, then nothing lives that any
-// of its children has started either (given that the caller is a subreaper). Never reaps.
+// True if the calling process has a living child. If the caller is a subreaper and has no living
+// child, it has no living descendant. Does not reap.
 bool AnyChildLives();
 
-// The same for children in the process group `group`. If its leader is dead, then nobody lives in
-// it either, but below a process that has left it.
+// True if the calling process has a living child in the process group `group`. Other members of the
+// group may live below a process that has left the group. Does not reap.
 bool AnyChildLivesIn(pid_t group);
 
-// Kills and reaps all children of the calling process, which must be a subreaper, and all that
-// become its children meanwhile. Tries at least once and gives up after `limit`. Ask AnyChildLives
-// then: a process in an uninterruptible wait or of another user survives. If processes fork without
-// end, all are stopped before any is killed. Finds children in `proc_root`; without it tries all
-// ids, which takes a second.
-Swept SweepChildren(const std::string& proc_root, absl::Duration limit);
+// Kills and reaps all descendants of the calling process, which must be a subreaper. Tries at least
+// once and returns after `limit` at the latest. Then AnyChildLives tells whether a process has
+// survived: one in an uninterruptible wait, or one of another user. If processes fork without end,
+// all are stopped before any is killed. Finds children in `proc_root`. Without it, tries all ids,
+// which takes a second.
+ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit);
 
 }  // namespace sparkles

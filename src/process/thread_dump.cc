@@ -19,15 +19,15 @@
 namespace sparkles {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Milliseconds(250);
-// More threads than the worker ever has; the rest is only counted.
+constexpr absl::Duration kMaxAnswerWait = absl::Milliseconds(250);
+// Higher than the number of threads of any worker. Further threads are counted, but not shown.
 constexpr size_t kMaxThreads = 200;
 
-// A part of the process's memory that comes from a file.
+// The program or a shared library, as mapped into memory.
 struct Module {
   std::string name;
   std::string build_id;
-  uintptr_t base = 0;  // what to take off an address to get that in the file
+  uintptr_t base = 0;  // an address minus `base` is the address in the file
   uintptr_t first = UINTPTR_MAX;
   uintptr_t end = 0;
 };
@@ -70,7 +70,7 @@ int AddModule(dl_phdr_info* info, size_t, void* argument) {
   return 0;
 }
 
-// One line, or several joined; empty if it cannot be read.
+// The lines of a file, joined by `separator`. Empty if the file cannot be read.
 std::string ReadText(const std::string& path, absl::string_view separator) {
   char buffer[8192];
   const absl::string_view text = ReadOnce(path, buffer, sizeof buffer);
@@ -82,7 +82,7 @@ std::string ReadText(const std::string& path, absl::string_view separator) {
   return joined;
 }
 
-// "S (sleeping)" of /proc/TID/status.
+// The state in the text of /proc/TID/status, for example "S (sleeping)".
 std::string StateOf(const std::string& status) {
   for (absl::string_view line : absl::StrSplit(status, '\v')) {
     if (absl::ConsumePrefix(&line, "State:")) {
@@ -92,22 +92,22 @@ std::string StateOf(const std::string& status) {
   return "state unknown";
 }
 
-std::string KernelPlace(const std::string& folder) {
+std::string KernelState(const std::string& directory) {
   std::string place;
-  const std::string wchan = ReadText(folder + "/wchan", "");
+  const std::string wchan = ReadText(directory + "/wchan", "");
   if (!wchan.empty() && wchan != "0") absl::StrAppend(&place, ", waits in ", wchan);
-  const std::string call = ReadText(folder + "/syscall", "");
+  const std::string call = ReadText(directory + "/syscall", "");
   if (!call.empty()) absl::StrAppend(&place, ", system call ", call.substr(0, call.find(' ')));
-  const std::string stack = ReadText(folder + "/stack", " < ");
+  const std::string stack = ReadText(directory + "/stack", " < ");
   if (!stack.empty()) absl::StrAppend(&place, ", kernel stack: ", stack);
   return place;
 }
 
 std::string StackText(const ThreadStack& stack, const std::vector<Module>& modules) {
-  if (stack.addresses.empty()) return "no stack: it does not answer";
+  if (stack.addresses.empty()) return "no stack: the thread does not answer the signal";
   std::string text = stack.source == StackSource::kUnwound ? "stack:" : "stack (scanned):";
   for (size_t i = 0; i < stack.addresses.size(); ++i) {
-    // The call, not what comes after it, which may be another line or even function.
+    // A return address is after the call, perhaps already in another line or function.
     const uintptr_t address = stack.addresses[i] - (i == 0 ? 0 : 1);
     const auto module = std::find_if(modules.begin(), modules.end(), [&](const Module& each) {
       return address >= each.first && address < each.end;
@@ -130,18 +130,19 @@ void DumpThreads(const std::function<bool(absl::string_view)>& line, const std::
   std::vector<pid_t> threads;
   ForEachNumber(tasks, [&](pid_t thread) { threads.push_back(thread); });
   const std::string build_id = modules.empty() ? "" : modules[0].build_id;
-  bool goes_on = line(
+  bool wants_more = line(
       absl::StrCat(threads.size(), " threads, build id ", build_id.empty() ? "none" : build_id));
-  for (size_t i = 0; goes_on && i < std::min(threads.size(), kMaxThreads); ++i) {
-    const std::string folder = absl::StrCat(tasks, "/", threads[i]);
-    const std::string name = threads[i] == getpid() ? "main" : ReadText(folder + "/comm", "");
-    // Before it is interrupted, which changes what it does.
-    const std::string state = StateOf(ReadText(folder + "/status", "\v")) + KernelPlace(folder);
+  for (size_t i = 0; wants_more && i < std::min(threads.size(), kMaxThreads); ++i) {
+    const std::string directory = absl::StrCat(tasks, "/", threads[i]);
+    const std::string name = threads[i] == getpid() ? "main" : ReadText(directory + "/comm", "");
+    // Read this first, because the signal of ReadThreadStack interrupts the thread.
+    const std::string state =
+        StateOf(ReadText(directory + "/status", "\v")) + KernelState(directory);
     const std::string head = absl::StrCat("thread ", threads[i], " '", name, "': ");
-    goes_on = line(head + state) &&
-              line(head + StackText(ReadThreadStack(threads[i], kPatience), modules));
+    wants_more = line(head + state) &&
+                 line(head + StackText(ReadThreadStack(threads[i], kMaxAnswerWait), modules));
   }
-  if (goes_on && threads.size() > kMaxThreads) line("... and more threads, which are not shown");
+  if (wants_more && threads.size() > kMaxThreads) line("... and more threads, which are not shown");
 }
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// What every thread of this process is doing, as text for a person.
+// Describes the state and the stack of each thread of this process, for the log.
 #pragma once
 
 #include <functional>
@@ -8,12 +8,12 @@
 
 namespace sparkles {
 
-// Calls `line` for a head line and then for each thread, with its id, name, state, and where it
-// waits as far as the kernel tells, and its call stack. Addresses are those in the file that is
-// named with them, ready for `llvm-symbolizer --obj=FILE` (or FILE.debug) or `addr2line -e FILE`; a
-// return address is shown as that of the call. Needs PrepareThreadStacks for the stacks.
-// Takes up to a quarter of a second for each thread that does not answer; ends when `line` is
-// false.
+// Calls `line` for a head line, and then twice for each thread: with its id, name, state and, as
+// far as the kernel shows it, where the thread waits; and with its call stack. Stops when `line`
+// returns false. Addresses are relative to the file named with them, for
+// `llvm-symbolizer --obj=FILE` (or FILE.debug) or `addr2line -e FILE`. A return address is shown as
+// the address of its call. Stacks need PrepareThreadStacks. Waits up to a quarter of a second for
+// each thread that does not answer.
 void DumpThreads(const std::function<bool(absl::string_view)>& line,
                  const std::string& proc_root = "/proc");
 

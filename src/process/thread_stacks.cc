@@ -26,18 +26,20 @@ namespace sparkles {
 namespace {
 
 constexpr size_t kMaxFrames = 128;
-// Deeper stacks than that are cut; a page is readable as a whole or not at all.
+// Deeper stacks are cut.
 constexpr uintptr_t kMaxScannedBytes = 64 << 10;
+// The smallest page of the kernel. All of a page is readable, or nothing.
 constexpr uintptr_t kPageBytes = 4096;
 
-// Where the program's own code lies. Never what is mapped beside it: there may be holes.
+// The memory of the program's own code. Libraries are left out, because there may be unmapped gaps
+// between them.
 struct CodeRange {
   uintptr_t start = 0;
   uintptr_t end = 0;
 };
 CodeRange code;  // written by PrepareThreadStacks
 
-// For dl_iterate_phdr, which begins with the program itself.
+// A callback for dl_iterate_phdr, which lists the program first.
 int FindCode(dl_phdr_info* program, size_t, void* found) {
   for (int i = 0; i < program->dlpi_phnum; ++i) {
     const auto& segment = program->dlpi_phdr[i];
@@ -45,11 +47,11 @@ int FindCode(dl_phdr_info* program, size_t, void* found) {
     const uintptr_t start = program->dlpi_addr + segment.p_vaddr;
     *static_cast<CodeRange*>(found) = {start, start + segment.p_filesz};
   }
-  return 1;  // no library is of interest
+  return 1;  // ends the iteration before the libraries
 }
 
-// One question at a time, answered by the handler. All of it is of static duration, since a thread
-// may answer when nobody waits any more.
+// The current request, which the handler answers. There is one request at a time. These variables
+// are static, because a thread may answer after ReadThreadStack has returned.
 enum class State { kIdle, kAsked, kAnswering, kAnswered };
 std::atomic<State> state = State::kIdle;
 std::atomic<pid_t> asked_thread = 0;
@@ -78,13 +80,13 @@ void AddFrame(uintptr_t address) {
   if (frame_count < kMaxFrames) frames[frame_count++] = address;
 }
 
-// Collects frames from the interrupted one on; those before are the handler's own.
+// Collects frames from the interrupted one on. The frames before it belong to the handler.
 struct Walk {
   uintptr_t from = 0;
   bool reached = false;
 };
 
-_Unwind_Reason_Code TakeFrame(_Unwind_Context* context, void* argument) {
+_Unwind_Reason_Code CollectFrame(_Unwind_Context* context, void* argument) {
   auto& walk = *static_cast<Walk*>(argument);
   const auto address = static_cast<uintptr_t>(_Unwind_GetIP(context));
   if (address == walk.from) walk.reached = true;
@@ -92,7 +94,7 @@ _Unwind_Reason_Code TakeFrame(_Unwind_Context* context, void* argument) {
   return frame_count < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-// Whether the instruction before `address`, which is in the program's code, is a call.
+// True if the instruction before `address` is a call. `address` must be in the program's code.
 SPARKLES_READS_ANY_MEMORY bool FollowsCall(uintptr_t address) {
 #if defined(__x86_64__)
   const auto* end = reinterpret_cast<const unsigned char*>(address);
@@ -114,8 +116,8 @@ bool IsReturnAddress(uintptr_t word) {
   return word >= code.start + kLongestCall && word < code.end && FollowsCall(word);
 }
 
-// Whether the page can be read: beyond a stack there may be one that is mapped and forbidden. The
-// kernel reads the signal set before it finds that there is no such operation.
+// True if the page can be read. There may be a guard page at the end of a stack. The system call
+// reads the signal set before it rejects the invalid operation, so EFAULT means unreadable.
 bool IsReadable(uintptr_t page) {
   constexpr int kNoOperation = -1;
   constexpr size_t kSetBytes = 8;
@@ -137,8 +139,8 @@ SPARKLES_READS_ANY_MEMORY void ScanStack(uintptr_t from) {
   }
 }
 
-// Async-signal-safe, as far as the unwinder is: libgcc's and libunwind's take no lock that a
-// thread of ours could hold when nothing is thrown.
+// Async-signal-safe if the unwinder is. The unwinders of libgcc and libunwind take no lock that
+// another thread could hold, because this program throws no exceptions.
 void Answer(int, siginfo_t*, void* raw_context) {
   const int saved_errno = errno;
   State expected = State::kAsked;
@@ -147,7 +149,7 @@ void Answer(int, siginfo_t*, void* raw_context) {
     const auto& context = *static_cast<const ucontext_t*>(raw_context);
     frame_count = 0;
     Walk walk{ProgramCounter(context)};
-    if (!asked_scan_only.load()) _Unwind_Backtrace(TakeFrame, &walk);
+    if (!asked_scan_only.load()) _Unwind_Backtrace(CollectFrame, &walk);
     source = StackSource::kUnwound;
     if (frame_count < 2) {
       source = StackSource::kScanned;
@@ -171,26 +173,26 @@ void PrepareThreadStacks() {
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&action.sa_mask);
   sigaction(ThreadStackSignal(), &action, nullptr);
-  // The unwinder's first use loads a library, where there are such; not in the handler.
+  // The first use of the unwinder may load a library, which the handler must not do.
   Walk nowhere;
   _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, &nowhere);
 }
 
-ThreadStack ReadThreadStack(pid_t thread, absl::Duration patience, bool scan_only) {
+ThreadStack ReadThreadStack(pid_t thread, absl::Duration timeout, bool scan_only) {
   ThreadStack stack;
-  State late = State::kAnswered;  // by a thread that was not waited for any more
+  State late = State::kAnswered;  // an answer that came after the timeout of its request
   state.compare_exchange_strong(late, State::kIdle);
-  if (state.load() != State::kIdle) return stack;  // somebody still answers an old question
+  if (state.load() != State::kIdle) return stack;  // a thread still answers an earlier request
   asked_thread = thread;
   asked_scan_only = scan_only;
   state = State::kAsked;
-  const absl::Duration deadline = MonotonicNow() + patience;
+  const absl::Duration deadline = MonotonicNow() + timeout;
   if (syscall(SYS_tgkill, getpid(), thread, ThreadStackSignal()) == 0) {
     while (state.load() != State::kAnswered && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
   }
   State expected = State::kAsked;
   if (state.compare_exchange_strong(expected, State::kIdle)) return stack;
-  // Half an answer, of a thread that hangs in the handler: no question is asked until it is whole.
+  // The thread hangs in the handler. New requests are refused until its answer is complete.
   if (state.load() != State::kAnswered) return stack;
   stack.source = source;
   stack.addresses.assign(frames.begin(), frames.begin() + static_cast<ptrdiff_t>(frame_count));

@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-// By number, which is the same on x86-64 and arm64.
+// The index is the signal number, which is the same on x86-64 and arm64.
 constexpr const char* kSignalNames[] = {
     nullptr,
     "hangup",

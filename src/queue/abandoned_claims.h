@@ -1,4 +1,4 @@
-// Hands back what dead workers of this machine have claimed, as their journals say.
+// Hands back the claims of dead workers of this machine, which their journals list.
 #pragma once
 
 #include "queue/claim_ender.h"
@@ -14,13 +14,13 @@ class AbandonedClaims {
   AbandonedClaims(const DatastoreContext& context, ClaimEnder& ender)
       : context_(context), ender_(ender) {}
 
-  // Looks at each journal whose worker is dead. A claim that cannot be handed back now stays in its
-  // journal for the next call, or for another worker.
+  // Reads each journal whose worker is dead. A claim that cannot be handed back now stays in its
+  // journal for the next call or for another worker.
   void HandBack();
 
  private:
-  // True: the entry need not be looked at again.
-  bool Settle(const JournalEntry& entry);
+  // True if the entry is settled and can be removed from the journal.
+  bool HandBackEntry(const JournalEntry& entry);
 
   const DatastoreContext& context_;
   ClaimEnder& ender_;

@@ -10,10 +10,10 @@
 namespace sparkles {
 namespace {
 
-// A stale candidate costs one lookup, about as much as a query. But a task that was handed back
-// since then waits for the next list.
+// Stale candidates are cheap: each costs one lookup, about as much as a query. But a task that was
+// handed back after the query waits for the next list.
 constexpr absl::Duration kMaxAge = absl::Minutes(15);
-// Datastore may refuse for a while what it accepts later.
+// Datastore may later accept a claim that it refuses now.
 constexpr absl::Duration kSkipTime = absl::Minutes(5);
 
 }  // namespace
@@ -33,12 +33,12 @@ void CandidateList::OnTaken() {
 }
 
 absl::Status CandidateList::Find(const CancelToken& cancel) {
-  bool from_first_key = false;  // a query of this search began there
+  bool from_first_key = false;  // a query of this search began at the first key
   int limit = jumps_ ? kKeysOfJump : kCandidates;
   for (;;) {
     from_first_key = from_first_key || position_.is_null();
     ASSIGN_OR_RETURN(const KeyPage page, ReadPage(limit, cancel));
-    limit = kKeysOfJump;  // pages of unusable tasks are passed quickly
+    limit = kKeysOfJump;  // skips pages of unusable tasks quickly
     if (from_first_key && !page.at_end && !has_spread_) {
       has_spread_ = true;
       from_first_key = false;
@@ -51,12 +51,12 @@ absl::Status CandidateList::Find(const CancelToken& cancel) {
   jumps_ = false;
   listed_at_ = context_.clock.Now();
   if (ids_.empty()) {
-    has_spread_ = false;  // the whole fleet meets at the first keys of the next job
-    LookForNewerTasks(cancel);
+    has_spread_ = false;  // all workers will start at the first keys of the next job
+    CheckForNewerTasks(cancel);
     return absl::OkStatus();
   }
   newer_tasks_checked_ = true;
-  // Begins at a random key. The list is used from its back.
+  // Begins at a random key. Next takes ids from the back of the list.
   std::uniform_int_distribution<size_t> place(0, ids_.size() - 1);
   std::rotate(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(place(random_)), ids_.end());
   if (ids_.size() > kCandidates) {
@@ -74,12 +74,12 @@ absl::StatusOr<KeyPage> CandidateList::ReadPage(int limit, const CancelToken& ca
   };
   absl::StatusOr<KeyPage> page =
       context_.client.FindKeys(kTaskKind, filter, position_, limit, cancel);
-  if (absl::IsInvalidArgument(page.status())) position_ = Json();  // it may be the random key
+  if (absl::IsInvalidArgument(page.status())) position_ = Json();  // perhaps a bad random key
   RETURN_IF_ERROR(page.status());
   for (const Json& json : page->keys) {
     const std::optional<EntityKey> key = ParseEntityKey(json);
     if (!key) {
-      Skip(DumpJson(json), "its key has no name, or more than one part");
+      Skip(DumpJson(json), "the task's key has no name, or more than one part");
     } else if (!IsSkipped(key->name)) {
       ids_.push_back(key->name);
     }
@@ -89,7 +89,7 @@ absl::StatusOr<KeyPage> CandidateList::ReadPage(int limit, const CancelToken& ca
   return page;
 }
 
-void CandidateList::LookForNewerTasks(const CancelToken& cancel) {
+void CandidateList::CheckForNewerTasks(const CancelToken& cancel) {
   if (newer_tasks_checked_) return;
   const std::string& cluster = context_.options.cluster;
   const auto page = context_.client.FindKeys(kNewerTaskKind, {{"cluster", StringValue(cluster)}},
@@ -97,13 +97,13 @@ void CandidateList::LookForNewerTasks(const CancelToken& cancel) {
   if (!page.ok()) return;
   newer_tasks_checked_ = true;
   if (page->keys.empty()) return;
-  context_.log.Warning(
-      "cluster ", cluster, " has no ", kTaskKind, " to run, but tasks of kind ", kNewerTaskKind,
-      ": a newer sparkles submitted them, and only the worker of that version runs them");
+  context_.log.Warning("cluster ", cluster, " has no ", kTaskKind,
+                       " to run, but has tasks of kind ", kNewerTaskKind,
+                       ": a newer sparkles submitted them; run the worker of that version");
 }
 
-// Tasks are named JOB.INDEX, with an index that counts from 1. Seven random digits lie anywhere
-// among such names, in the order of keys.
+// Tasks are named JOB.INDEX, with an index from 1. In the order of keys, seven random digits lie at
+// a random place among such names.
 void CandidateList::Jump() {
   jumps_ = true;
   const std::optional<EntityKey> key = ParseEntityKey(position_);
@@ -112,7 +112,7 @@ void CandidateList::Jump() {
   position_ = KeyNamed(absl::StrCat(JobIdOf(key->name), ".", digits));
 }
 
-// As the server writes keys, with the project and the database.
+// A key in the form of the server's keys, with project and database.
 Json CandidateList::KeyNamed(const std::string& id) const {
   Json key = last_key_;
   key["path"] = ToJson(EntityKey{kTaskKind, id})["path"];

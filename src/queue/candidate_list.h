@@ -1,4 +1,4 @@
-// Finds pending tasks of the cluster, and hands them out one by one.
+// Finds pending tasks of the cluster and returns them one by one.
 #pragma once
 
 #include <map>
@@ -17,34 +17,34 @@
 
 namespace sparkles {
 
-// One query finds up to kCandidates tasks, in the order of their keys. The list begins at a random
-// one of them and is used up in that order. The next query continues behind the last key, and
-// starts over at the first key after the last one: every pending task gets its turn.
+// One query finds up to kCandidates tasks in the order of their keys. The list starts at a random
+// one of them and keeps that order. The next query continues after the last key, and at the end of
+// the queue starts over at the first key. Therefore each pending task gets its turn.
 //
-// A fleet must spread over the queue. So a worker that starts on a long queue jumps: it goes to a
-// random key and keeps a random part of the many keys that it finds behind that. It jumps again
-// when another worker has taken its candidate: the tasks behind that one are the other worker's
-// next candidates. Used by one thread.
+// The workers of a fleet must spread over the queue. Therefore a worker that starts on a long queue
+// jumps: it queries from a random key and keeps a random part of the keys that it finds. It jumps
+// again when another worker has taken its candidate, because the following tasks are the other
+// worker's next candidates. Used by one thread.
 class CandidateList {
  public:
   static constexpr int kCandidates = 20;
-  // Keys that a jump reads. A query of keys costs one read, whatever their number.
+  // The number of keys that a jump reads. A query of keys costs one read for any number of keys.
   static constexpr int kKeysOfJump = 300;
 
   // Borrows `context`.
   explicit CandidateList(const DatastoreContext& context) : context_(context) {}
 
-  // The id of a task that was pending when the list was read; nullopt if a query from the first key
-  // to the last found none. An error is trouble with Datastore, or the token's reason.
+  // The id of a task that was pending when the list was read. nullopt if queries from the first key
+  // to the last found none. The error of Datastore, or Cancelled with the token's reason.
   absl::StatusOr<std::optional<std::string>> Next(const CancelToken& cancel);
 
-  // The next ones, the next one at the back.
+  // The following candidates. The next one is at the back.
   const std::vector<std::string>& upcoming() const { return ids_; }
 
-  // Another worker has the last candidate. Drops the list.
+  // Drops the list. Call this if another worker has taken the last candidate.
   void OnTaken();
 
-  // Leaves the task out for five minutes: the server refuses its claim. `reason` is logged once.
+  // Leaves the task out for five minutes, because the server refuses its claim. Logs `reason` once.
   void Skip(const std::string& id, absl::string_view reason);
 
  private:
@@ -55,18 +55,18 @@ class CandidateList {
   void Jump();
   Json KeyNamed(const std::string& id) const;
   // Warns, once, if the cluster has tasks of a kind that only newer workers run.
-  void LookForNewerTasks(const CancelToken& cancel);
+  void CheckForNewerTasks(const CancelToken& cancel);
 
   const DatastoreContext& context_;
   std::minstd_rand random_{RandomSeed()};
   std::vector<std::string> ids_;  // the next one is at the back
   absl::Time listed_at_;
-  Json position_;            // the next query continues behind this key; null: at the first key
-  Json last_key_;            // of any task, as the server wrote it
+  Json position_;            // the next query continues after this key; null: at the first key
+  Json last_key_;            // the last key of any query, as the server wrote it
   bool jumps_ = false;       // the next query is a jump
   bool has_spread_ = false;  // has jumped away from the keys at which all workers start
-  bool newer_tasks_checked_ = false;           // or not needed: tasks were found
-  std::map<std::string, absl::Time> skipped_;  // since when
+  bool newer_tasks_checked_ = false;           // the check is done, or tasks were found
+  std::map<std::string, absl::Time> skipped_;  // id -> start of the five minutes
 };
 
 }  // namespace sparkles

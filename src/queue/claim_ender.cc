@@ -8,10 +8,11 @@
 namespace sparkles {
 namespace {
 
-// A call repeats nothing after this time: the caller knows how much time is left, and repeats it.
+// After this time a call does not try again. The caller knows how much time is left and repeats the
+// call.
 constexpr absl::Duration kMaxTime = absl::Seconds(3);
 
-// The status in the history for such an end; empty: the outcome is no end.
+// The status in the history for this end. Empty if the outcome is not an end.
 absl::string_view HistoryStatusOf(Outcome::Kind kind) {
   switch (kind) {
     case Outcome::Kind::kComplete:
@@ -43,10 +44,10 @@ void Apply(const Outcome& outcome, absl::Time now, TaskEntity& task) {
   }
 }
 
-// Of a pending task that a claim could replace.
+// The reason in the history of a pending task that gets a new version in Revoke.
 constexpr char kWithdrawnReason[] = "abandoned: a worker ended before its claim was made";
 
-absl::Status Lost(const std::string& id, absl::string_view why) {
+absl::Status ClaimLostError(const std::string& id, absl::string_view why) {
   return absl::AbortedError(absl::StrCat(id, ": ", why));
 }
 
@@ -91,9 +92,11 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
                                std::optional<VersionedTask> held) {
   const std::string& id = fence.task_id;
   const absl::string_view status = HistoryStatusOf(outcome.kind);
-  if (status.empty()) return absl::InvalidArgumentError(absl::StrCat(id, ": this is no end"));
+  if (status.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(id, ": the outcome is not the end of a claim"));
+  }
   if (unknown_ && (unknown_->task_id != id || unknown_->claimed_at != fence.claimed_at)) {
-    unknown_.reset();  // the end of a claim that was given up
+    unknown_.reset();  // the end of another claim, which the caller does not repeat
   }
   if (unknown_) held.reset();
   const absl::Time started = context_.clock.Now();
@@ -106,9 +109,10 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
       ASSIGN_OR_RETURN(target, LookUp(fence, status, now));
     }
     const Relation relation = target.relation;
-    if (relation == Relation::kEnded) return Known(absl::OkStatus());
+    if (relation == Relation::kEnded) return Resolved(absl::OkStatus());
     if (relation == Relation::kOther || (relation == Relation::kReplaceable && !revoke)) {
-      return Known(Lost(id, target.task ? "another client or worker changed it" : "deleted"));
+      return Resolved(
+          ClaimLostError(id, target.task ? "another client or worker changed it" : "deleted"));
     }
     if (relation == Relation::kReplaceable) {
       target.task->task.HandBack(kWithdrawnReason, now);
@@ -118,22 +122,22 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
     const auto version =
         context_.client.Update(target.task->task.entity(), target.task->stored_version);
     if (version.ok() && *version) {
-      return Known(relation == Relation::kClaimed ? absl::OkStatus()
-                                                  : Lost(id, "it was not claimed"));
+      return Resolved(relation == Relation::kClaimed ? absl::OkStatus()
+                                                     : ClaimLostError(id, "it was not claimed"));
     }
     const bool is_refused =
         absl::IsInvalidArgument(version.status()) || absl::IsNotFound(version.status());
-    // A refusal of the remembered version proves nothing. A lookup tells.
+    // The remembered version may be outdated, so a lookup must confirm the refusal.
     if (is_refused && is_remembered) continue;
-    if (absl::IsNotFound(version.status())) return Known(Lost(id, "deleted"));
+    if (absl::IsNotFound(version.status())) return Resolved(ClaimLostError(id, "deleted"));
     if (relation == Relation::kClaimed) unknown_ = {id, fence.claimed_at, now};
     RETURN_IF_ERROR(version.status());
     if (context_.clock.Now() - started > kMaxTime) break;
   }
-  return absl::UnavailableError(absl::StrCat(id, ": it is not known whether its end was recorded"));
+  return absl::UnavailableError(absl::StrCat(id, ": the end may not be recorded"));
 }
 
-absl::Status ClaimEnder::Known(absl::Status status) {
+absl::Status ClaimEnder::Resolved(absl::Status status) {
   unknown_.reset();
   return status;
 }

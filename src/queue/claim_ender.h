@@ -1,4 +1,4 @@
-// Ends claims in Datastore: one commit, and a lookup only if the commit's answer is not clear.
+// Ends claims in Datastore: with one commit, and with a lookup if the commit's answer is not clear.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace sparkles {
 
-// Owner, version and time tell the claim from every other claim of the task.
+// Owner, version and time distinguish the claim from all other claims of the task.
 using ClaimFence = JournalEntry;
 
 // Used by one thread.
@@ -22,16 +22,16 @@ class ClaimEnder {
   // Borrows `context`.
   explicit ClaimEnder(const DatastoreContext& context) : context_(context) {}
 
-  // Records the end of a claim: complete, failed, killed, or handed back (failure_reason goes into
-  // the history). `held`, the task as the claim left it, saves the lookup. Aborted: the claim does
-  // not stand any more. InvalidArgument: the server refuses this end. After another error repeat
-  // the call: an end that was recorded in spite of the error is recognised.
+  // Records the end of a claim: complete, failed, killed, or handed back (with failure_reason in
+  // the history). `held`, the task as the claim left it, saves the lookup. Aborted if the claim is
+  // lost. InvalidArgument if the server refuses this end. Repeat the call after any other error.
+  // The call then recognises an end that was recorded in spite of the error.
   absl::Status End(const ClaimFence& fence, const Outcome& outcome,
                    std::optional<VersionedTask> held = std::nullopt);
 
-  // Undoes a claim that was made, or whose commit may still arrive at the server. OK: the task was
-  // handed back. Aborted: there is no such claim, and the commit can have no effect any more. For
-  // that a pending task which the commit could replace gets a new version.
+  // Undoes a claim that was made, or whose commit may still arrive at the server. OK if the task
+  // was handed back. Aborted if there is no such claim and the commit can have no effect any more.
+  // To ensure this, a pending task that the commit could replace gets a new version.
   absl::Status Revoke(const ClaimFence& fence, const std::string& reason);
 
  private:
@@ -39,13 +39,13 @@ class ClaimEnder {
   struct UnknownEnd {
     std::string task_id;
     absl::Time claimed_at;
-    absl::Time timestamp;  // of its entry in the history
+    absl::Time timestamp;  // in the history entry of the end
   };
   // How a stored task relates to a claim.
   enum class Relation {
     kClaimed,      // the claim stands
     kEnded,        // the unknown end was recorded
-    kReplaceable,  // pending, and the claim's commit could replace it
+    kReplaceable,  // the task is pending, and the claim's commit could replace it
     kOther,        // changed by another client or worker
   };
 
@@ -53,12 +53,12 @@ class ClaimEnder {
                    const TaskEntity& task) const;
   struct Target {
     Relation relation = Relation::kOther;
-    std::optional<VersionedTask> task = std::nullopt;  // nullopt: deleted
+    std::optional<VersionedTask> task = std::nullopt;  // nullopt if the task was deleted
   };
   absl::StatusOr<Target> LookUp(const ClaimFence& fence, absl::string_view end_status,
                                 absl::Time end_time) const;
-  // Forgets the unknown end: `status` tells what became of the claim.
-  absl::Status Known(absl::Status status);
+  // Forgets the unknown end and returns `status`, which tells how the claim ended.
+  absl::Status Resolved(absl::Status status);
   absl::Status Write(const ClaimFence& fence, const Outcome& outcome, bool revoke,
                      std::optional<VersionedTask> held);
 

@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/file_lock.h"
-#include "base/folder.h"
+#include "base/directory.h"
 #include "base/json.h"
 #include "base/random.h"
 #include "base/status.h"

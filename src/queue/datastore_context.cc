@@ -7,7 +7,7 @@
 namespace sparkles {
 namespace {
 
-// A conflict is over when it is seen. Other trouble passes within a second, or lasts.
+// A conflict needs no wait. Other errors pass within a second, or last.
 constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Options, client, clock, log and journal, shared by the classes of the Datastore queue.
+// The options, client, clock, log and journal that the classes of the Datastore queue share.
 #pragma once
 
 #include <functional>
@@ -14,13 +14,14 @@ namespace sparkles {
 
 struct DatastoreQueueOptions {
   std::string cluster;
-  std::string owner;                             // what claims say about us; need not be unique
-  std::function<std::string()> monitor_address;  // for each claim: "host:port" or empty; null: none
-  std::string project = "";                      // for the journal
-  // Ends what a dead worker has left running, before its claim is handed back; null: nothing.
+  std::string owner;  // the owner in claims; need not be unique
+  // Called for each claim. Returns "host:port" or "". May be null.
+  std::function<std::string()> monitor_address;
+  std::string project = "";  // for the journal
+  // Called before the claim of a dead worker is handed back. Ends its leftovers. May be null.
   std::function<void()> before_hand_back = nullptr;
-  // See process/oom_watch.h. memory_mark is recorded with each claim; memory_since describes the
-  // kills since a mark, for the reason of a dead worker's hand-back. Null: not known.
+  // The journal records memory_mark with each claim. memory_since describes the kernel's kills
+  // since a mark, for the hand-back of a dead worker's claim. See process/oom_watch.h. May be null.
   std::function<std::string()> memory_mark = nullptr;
   std::function<std::string(const std::string& mark)> memory_since = nullptr;
 };
@@ -33,10 +34,10 @@ struct DatastoreContext {
   ClaimJournal* const journal;  // may be null
 };
 
-// How often a request is repeated within one call before the caller has to decide.
+// The number of attempts within one call before the caller must decide.
 inline constexpr int kQueueTries = 5;
 
-// Waits before the try with this number, counted from 0. The first two do not wait.
+// Waits before attempt number `tries`, counted from 0. The first two do not wait.
 void WaitBeforeTry(int tries, Clock& clock);
 
 }  // namespace sparkles

@@ -6,7 +6,7 @@
 namespace sparkles {
 namespace {
 
-// After this many candidates that other workers took, ClaimOne returns, and the caller waits.
+// ClaimOne returns after other workers have taken this many candidates. Then the caller waits.
 constexpr int kMaxTaken = 3;
 
 }  // namespace
@@ -20,7 +20,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   if (!std::exchange(looked_for_abandoned_, true)) abandoned_.HandBack();
   if (claimer_.unknown() != nullptr) {
     const std::string id = claimer_.unknown()->task_id;
-    ASSIGN_OR_RETURN(ClaimResult result, claimer_.SettleUnknown(cancel));
+    ASSIGN_OR_RETURN(ClaimResult result, claimer_.ResolveUnknown(cancel));
     if (result.kind == ClaimResult::Kind::kUnusable) candidates_.Skip(id, result.reason);
     if (auto claim = Accept(std::move(result))) return claim;
   }
@@ -29,13 +29,13 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
 
 absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const CancelToken& cancel) {
   int taken = 0;
-  // Bounded, so that the caller can show that the worker is alive.
+  // Limited, so that the caller can give signs of life.
   for (int looks = 0; looks < CandidateList::kCandidates; ++looks) {
     if (cancel.cancelled()) return std::nullopt;
     ASSIGN_OR_RETURN(const std::optional<std::string> id, candidates_.Next(cancel));
     if (!id) {
       looked_for_abandoned_ = false;
-      RETURN_IF_ERROR(RecordGivenUp(/*is_last_try=*/false));
+      RETURN_IF_ERROR(RetryUnrecordedEnds(/*is_last_try=*/false));
       return std::nullopt;
     }
     ASSIGN_OR_RETURN(std::optional<VersionedTask> read,
@@ -57,7 +57,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const Cancel
     if (taken == kMaxTaken) break;
   }
   return absl::AbortedError(
-      absl::StrCat("no task was claimed in this round; ", taken, " were taken by others"));
+      absl::StrCat("claimed no task in this round; other workers took ", taken, " candidates"));
 }
 
 std::optional<Claim> DatastoreQueue::Accept(ClaimResult result) {
@@ -67,7 +67,7 @@ std::optional<Claim> DatastoreQueue::Accept(ClaimResult result) {
   return std::move(result.claim);
 }
 
-absl::Status DatastoreQueue::SettleLastClaim(const std::string& reason) {
+absl::Status DatastoreQueue::RevokeUnknownClaim(const std::string& reason) {
   if (const JournalEntry* unknown = claimer_.unknown()) {
     const std::string id = unknown->task_id;
     const absl::Status revoked = ender_.Revoke(*unknown, reason);
@@ -75,13 +75,15 @@ absl::Status DatastoreQueue::SettleLastClaim(const std::string& reason) {
     if (revoked.ok()) ends_.push_back({id, Outcome::Kind::kHandBack, reason});
     claimer_.ForgetUnknown();
   }
-  (void)RecordGivenUp(/*is_last_try=*/true);  // the journal names the rest for the next worker
+  (void)RetryUnrecordedEnds(
+      /*is_last_try=*/true);  // the journal names the rest for the next worker
   return absl::OkStatus();
 }
 
 absl::Status DatastoreQueue::Finish(const Claim& claim, const Outcome& outcome) {
   if (outcome.kind == Outcome::Kind::kHandBack) {
-    return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": a hand-back is no end"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(claim.task.id, ": the outcome is not the end of a task"));
   }
   return EndOwn(claim, outcome);
 }
@@ -111,7 +113,7 @@ absl::Status DatastoreQueue::EndOwn(const Claim& claim, const Outcome& outcome) 
   return status;
 }
 
-absl::Status DatastoreQueue::RecordGivenUp(bool is_last_try) {
+absl::Status DatastoreQueue::RetryUnrecordedEnds(bool is_last_try) {
   return unrecorded_.Record(
       is_last_try,
       [this](const Claim& claim, const Outcome& outcome) { return EndOwn(claim, outcome); }, ends_);
@@ -124,14 +126,14 @@ absl::StatusOr<ClaimState> DatastoreQueue::Check(const Claim& claim, const Cance
                    context_.client.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel));
   if (!read[0]) return ClaimState::kLost;
   const TaskEntity task(id, std::move(read[0]->entity));
-  // Another attempt may have been killed, and have delivered its log.
+  // Only the attempt that was killed may deliver its log.
   if (task.IsKilled() && task.WasLastClaimedBy(owner, claim.claimed_at)) {
     return ClaimState::kKilled;
   }
-  // If the job of a lost claim was killed, its new owner records that.
+  // A lost claim stays lost if its job was killed. The new owner records the kill.
   if (!task.IsClaimOf(owner, claim.version, claim.claimed_at)) return ClaimState::kLost;
   const bool job_killed = read[1] && IsKilledJob(read[1]->entity);
-  return job_killed ? ClaimState::kKilled : ClaimState::kOurs;
+  return job_killed ? ClaimState::kKilled : ClaimState::kHeld;
 }
 
 }  // namespace sparkles

@@ -1,5 +1,5 @@
-// The queue of a Sparklespray cluster: tasks in Datastore, shared with the client and with any
-// number of workers. docs/claim-protocol.md explains the protocol.
+// The queue of a cluster: tasks in Datastore, which clients and any number of workers change.
+// docs/claim-protocol.md explains the protocol.
 #pragma once
 
 #include <optional>
@@ -21,35 +21,35 @@
 
 namespace sparkles {
 
-// A task costs three requests: a lookup and a commit for its claim, a commit for its end. One query
-// finds up to 20 tasks. One lookup reads up to 10 short tasks.
+// A task costs three requests: a lookup and a commit for the claim, and a commit for the end. One
+// query finds up to 20 tasks. If tasks are short, one lookup reads up to 10 tasks.
 class DatastoreQueue : public Queue {
  public:
-  // Borrows all but the options. With a journal, what dead workers of this machine still hold is
-  // handed back before the first claim, and whenever there is nothing else to do.
+  // Borrows `client`, `clock` and `journal`. With a journal, the claims of dead workers of this
+  // machine are handed back before the first claim and whenever the queue is empty.
   DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock, Log log,
                  ClaimJournal* journal = nullptr);
 
-  // Tasks of killed jobs are marked as killed on the way; tasks that no worker can run (a property
-  // has the wrong type) are marked as failed.
+  // Also marks found tasks of killed jobs as killed, and tasks that no worker can run (a property
+  // has the wrong type) as failed.
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
-  absl::Status SettleLastClaim(const std::string& reason) override;
+  absl::Status RevokeUnknownClaim(const std::string& reason) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  // The end is recorded when nothing is left to claim, or by SettleLastClaim.
-  void GiveUp(const Claim& claim, const Outcome& outcome) override {
+  // The end is recorded when the queue is empty, or by RevokeUnknownClaim.
+  void LeaveUnrecorded(const Claim& claim, const Outcome& outcome) override {
     unrecorded_.Add(claim, outcome);
   }
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
-  std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends_, {}); }
-  bool MoreMayCome() const override { return true; }
+  std::vector<RecordedEnd> TakeRecordedEnds() override { return std::exchange(ends_, {}); }
+  bool CanReceiveNewTasks() const override { return true; }
 
  private:
   absl::StatusOr<std::optional<Claim>> ClaimCandidate(const CancelToken& cancel);
-  // The claim if `result` is one.
+  // Returns the claim if `result` has one. Keeps the end and the claimed task in members.
   std::optional<Claim> Accept(ClaimResult result);
   absl::Status EndOwn(const Claim& claim, const Outcome& outcome);
-  absl::Status RecordGivenUp(bool is_last_try);
+  absl::Status RetryUnrecordedEnds(bool is_last_try);
 
   const DatastoreContext context_;
   CandidateList candidates_{context_};
@@ -59,7 +59,7 @@ class DatastoreQueue : public Queue {
   AbandonedClaims abandoned_{context_, ender_};
   UnrecordedEnds unrecorded_{context_.clock, context_.log};
   bool looked_for_abandoned_ = false;
-  std::optional<std::pair<Claim, VersionedTask>> held_;  // the last claim, as it was made
+  std::optional<std::pair<Claim, VersionedTask>> held_;  // the last claim, and its task as claimed
   std::vector<RecordedEnd> ends_;
 };
 

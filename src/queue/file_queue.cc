@@ -27,10 +27,10 @@ std::optional<TaskStatus> FinalStatusOf(Outcome::Kind kind) {
   return std::nullopt;
 }
 
-// The first ids and the number of the others.
+// The first ids, and the number of the other ones.
 std::string NamesOf(const std::vector<std::string>& ids) {
-  constexpr size_t kMostNames = 10;
-  const size_t named = std::min(ids.size(), kMostNames);
+  constexpr size_t kMaxNames = 10;
+  const size_t named = std::min(ids.size(), kMaxNames);
   const auto end = ids.begin() + static_cast<std::ptrdiff_t>(named);
   const std::string names = absl::StrJoin(ids.begin(), end, ", ");
   if (named == ids.size()) return names;
@@ -56,39 +56,39 @@ FileQueue::FileQueue(TaskTable table, StateLog state, FileQueueOptions options, 
 
 absl::StatusOr<std::optional<Claim>> FileQueue::ClaimOne(const CancelToken& cancel) {
   absl::StatusOr<std::optional<Claim>> claim = TryClaimOne(cancel);
-  if (IsMachineFault(claim.status())) return CannotWriteDown(claim.status());
+  if (IsMachineFault(claim.status())) return ClaimNotPersistable(claim.status());
   return claim;
 }
 
 absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& cancel) {
-  if (!cancel.cancelled()) LookAtTasksFile();
+  if (!cancel.cancelled()) UpdateTasks();
   while (!cancel.cancelled()) {
-    ASSIGN_OR_RETURN(const StateLog::AppendRight right, Lock());
+    ASSIGN_OR_RETURN(const StateLog::WriteLock write_lock, Lock());
     ASSIGN_OR_RETURN(const std::optional<size_t> position, LockCandidate());
-    if (!position && options_.watch != nullptr && !options_.watch->trouble().ok()) {
-      return options_.watch->trouble();
+    if (!position && options_.watch != nullptr && !options_.watch->status().ok()) {
+      return options_.watch->status();
     }
     if (!position) break;
     const std::string& problem = table_.task(*position).problem;
-    const std::string objection =
-        problem.empty() ? ObjectionTo(table_.record(*position).history) : problem;
-    if (objection.empty()) return RecordClaim(*position);
-    RETURN_IF_ERROR(RecordFailure(*position, objection));
+    const std::string reason =
+        problem.empty() ? ReasonNotToClaim(table_.record(*position).history) : problem;
+    if (reason.empty()) return RecordClaim(*position);
+    RETURN_IF_ERROR(RecordFailure(*position, reason));
   }
   return std::nullopt;
 }
 
-absl::StatusOr<StateLog::AppendRight> FileQueue::Lock() {
-  auto right = state_.Lock(table_);
+absl::StatusOr<StateLog::WriteLock> FileQueue::Lock() {
+  auto write_lock = state_.Lock(table_);
   for (const std::string& damage : state_.TakeDamage()) {
     if (options_.log != nullptr) options_.log->Warning(damage);
   }
-  return right;
+  return write_lock;
 }
 
-void FileQueue::LookAtTasksFile() {
+void FileQueue::UpdateTasks() {
   std::optional<TasksUpdate> update;
-  if (options_.watch != nullptr) update = options_.watch->Look();
+  if (options_.watch != nullptr) update = options_.watch->Poll();
   if (!update) return;
   TaskChanges changes;
   if (update->appended) {
@@ -110,10 +110,10 @@ void FileQueue::Report(const TaskChanges& changes) const {
   if (changes.added > 0) options_.log->Info(path, ": ", changes.added, " tasks were added");
   if (!changes.changed.empty()) {
     options_.log->Warning(path, ": tasks were changed: ", NamesOf(changes.changed),
-                          "; a task that was claimed before does not run again");
+                          "; tasks that were already claimed do not run again");
   }
   if (!changes.removed.empty()) {
-    options_.log->Warning(path, ": tasks were removed and are not run: ", NamesOf(changes.removed));
+    options_.log->Warning(path, ": tasks were removed and do not run: ", NamesOf(changes.removed));
   }
 }
 
@@ -132,32 +132,33 @@ absl::StatusOr<std::optional<size_t>> FileQueue::LockCandidate() {
   for (const size_t position : table_.pending()) {
     const auto last = handed_back.end();
     if (std::find(handed_back.begin(), last, position) != last) continue;
-    // Pending and yet locked: its worker died after handing it back, its command not quite yet.
-    ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(table_.task(position).task.id));
-    if (ours) return position;
+    // A pending task is locked if its worker has handed it back and died, and the launcher has not
+    // ended the command yet.
+    ASSIGN_OR_RETURN(const bool locked, state_.TryLockTask(table_.task(position).task.id));
+    if (locked) return position;
   }
   for (const size_t position : handed_back) {
     if (!table_.pending().contains(position)) continue;
-    ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(table_.task(position).task.id));
-    if (ours) return position;
+    ASSIGN_OR_RETURN(const bool locked, state_.TryLockTask(table_.task(position).task.id));
+    if (locked) return position;
   }
   for (const size_t position : table_.claimed()) {
-    ASSIGN_OR_RETURN(const bool ours, TakeOver(position));
-    if (ours) return position;
+    ASSIGN_OR_RETURN(const bool locked, TakeOver(position));
+    if (locked) return position;
   }
   return std::nullopt;
 }
 
-// Makes a claimed task pending and ours, if its worker is dead.
+// If the worker of a claimed task is dead, locks the task and makes it pending.
 absl::StatusOr<bool> FileQueue::TakeOver(size_t position) {
   const std::string& id = table_.task(position).task.id;
   if (state_.HoldsTask(id)) return false;
-  ASSIGN_OR_RETURN(const bool ours, state_.TryLockTask(id));
-  if (!ours) return false;
+  ASSIGN_OR_RETURN(const bool locked, state_.TryLockTask(id));
+  if (!locked) return false;
   StateChange reset;
   reset.failure_reason =
       absl::StrCat(kAbandonedPrefix, "its worker (", table_.record(position).owner,
-                   ") ended without finishing it");
+                   ") ended without finishing the task");
   if (absl::Status status = Record(id, std::move(reset)); !status.ok()) {
     state_.UnlockTask(id);
     return status;
@@ -205,7 +206,8 @@ absl::Status FileQueue::Record(const std::string& task_id, StateChange change) {
 absl::Status FileQueue::Finish(const Claim& claim, const Outcome& outcome) {
   const std::optional<TaskStatus> status = FinalStatusOf(outcome.kind);
   if (!status) {
-    return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(claim.task.id, ": the outcome is not the end of a task"));
   }
   StateChange change;
   change.status = *status;
@@ -229,16 +231,16 @@ absl::Status FileQueue::EndClaim(const Claim& claim, const StateChange& change) 
   const bool is_recorded = unsynced_ == std::pair(id, claim.version);
   unsynced_.reset();
   if (!is_recorded) {
-    ASSIGN_OR_RETURN(const StateLog::AppendRight right, Lock());
+    ASSIGN_OR_RETURN(const StateLog::WriteLock write_lock, Lock());
     const TaskRecord* record = table_.FindRecord(id);
     const bool claimed = record != nullptr && record->status == TaskStatus::kClaimed;
     if (!claimed || !state_.HoldsTask(id) || record->version != claim.version) {
-      // If it is claimed under our lock after all, it is a later claim of ours that lives on.
+      // If the task is claimed, this worker has a later claim of it, which keeps the lock.
       if (!claimed) state_.UnlockTask(id);
-      return absl::AbortedError(absl::StrCat(id, ": the claim is no longer ours"));
+      return absl::AbortedError(absl::StrCat(id, ": the claim is lost"));
     }
     RETURN_IF_ERROR(Record(id, change));
-    // Before others may look: who sees the end must be able to claim again.
+    // While the write lock is held, so that other workers see the end only with a free task.
     state_.UnlockTask(id);
   }
   const absl::Status synced = state_.Sync();

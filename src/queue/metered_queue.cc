@@ -24,13 +24,13 @@ Counter& CounterOf(Outcome::Kind kind, Vitals& vitals) {
 absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& cancel) {
   {
     MutexLock lock(mutex_);
-    held_.reset();  // of a claim that was dropped, or given up
+    held_.reset();  // a claim that was lost, or whose end was left unrecorded
   }
   vitals_.heartbeat.Beat();
   const absl::Time start = clock_.Now();
   absl::StatusOr<std::optional<Claim>> claim = queue_.ClaimOne(cancel);
   vitals_.claim_time.Add(clock_.Now() - start);
-  Answered(claim.status());
+  RecordAnswer(claim.status());
   if (claim.ok() && claim->has_value()) {
     vitals_.claimed.Add();
     MutexLock lock(mutex_);
@@ -40,10 +40,10 @@ absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& c
   return claim;
 }
 
-absl::Status MeteredQueue::SettleLastClaim(const std::string& reason) {
+absl::Status MeteredQueue::RevokeUnknownClaim(const std::string& reason) {
   vitals_.heartbeat.Beat();
-  absl::Status status = queue_.SettleLastClaim(reason);
-  Answered(status);
+  absl::Status status = queue_.RevokeUnknownClaim(reason);
+  RecordAnswer(status);
   return status;
 }
 
@@ -52,7 +52,7 @@ absl::Status MeteredQueue::Finish(const Claim& claim, const Outcome& outcome) {
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.Finish(claim, outcome);
   vitals_.end_time.Add(clock_.Now() - start);
-  LetGo(status, CounterOf(outcome.kind, vitals_));
+  RecordEnd(status, CounterOf(outcome.kind, vitals_));
   return status;
 }
 
@@ -61,19 +61,19 @@ absl::Status MeteredQueue::HandBack(const Claim& claim, const std::string& reaso
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.HandBack(claim, reason);
   vitals_.end_time.Add(clock_.Now() - start);
-  LetGo(status, vitals_.handed_back);
+  RecordEnd(status, vitals_.handed_back);
   return status;
 }
 
-std::vector<RecordedEnd> MeteredQueue::TakeEnds() {
-  std::vector<RecordedEnd> ends = queue_.TakeEnds();
+std::vector<RecordedEnd> MeteredQueue::TakeRecordedEnds() {
+  std::vector<RecordedEnd> ends = queue_.TakeRecordedEnds();
   for (const RecordedEnd& end : ends) CounterOf(end.kind, vitals_).Add();
   return ends;
 }
 
 absl::StatusOr<ClaimState> MeteredQueue::Check(const Claim& claim, const CancelToken& cancel) {
   absl::StatusOr<ClaimState> state = queue_.Check(claim, cancel);
-  if (!absl::IsCancelled(state.status())) Answered(state.status());
+  if (!absl::IsCancelled(state.status())) RecordAnswer(state.status());
   return state;
 }
 
@@ -82,7 +82,7 @@ std::optional<Claim> MeteredQueue::held() const {
   return held_;
 }
 
-std::optional<Claim> MeteredQueue::held_in_work() const {
+std::optional<Claim> MeteredQueue::held_not_ending() const {
   MutexLock lock(mutex_);
   return ending_ ? std::nullopt : held_;
 }
@@ -93,8 +93,8 @@ void MeteredQueue::BeginEnd() {
   ending_ = true;
 }
 
-// Contention is an answer, too.
-void MeteredQueue::Answered(const absl::Status& status) {
+// Aborted (other workers were faster) counts as an answer, too.
+void MeteredQueue::RecordAnswer(const absl::Status& status) {
   vitals_.heartbeat.Beat();
   if (status.ok() || absl::IsAborted(status)) {
     vitals_.queue_answered_ms = absl::ToUnixMillis(clock_.Now());
@@ -103,9 +103,9 @@ void MeteredQueue::Answered(const absl::Status& status) {
   }
 }
 
-void MeteredQueue::LetGo(const absl::Status& status, Counter& counter) {
-  Answered(status);
-  if (!status.ok() && !absl::IsAborted(status)) return;  // it will be tried again
+void MeteredQueue::RecordEnd(const absl::Status& status, Counter& counter) {
+  RecordAnswer(status);
+  if (!status.ok() && !absl::IsAborted(status)) return;  // the caller tries again
   (status.ok() ? counter : vitals_.claim_lost).Add();
   MutexLock lock(mutex_);
   held_.reset();

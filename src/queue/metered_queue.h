@@ -1,5 +1,4 @@
-// Wraps a queue: calls are signs of life, their times and outcomes are counted, and the claim that
-// we hold is known to others.
+// Wraps a queue: counts calls and outcomes, gives signs of life, and remembers the held claim.
 #pragma once
 
 #include <optional>
@@ -16,30 +15,31 @@ namespace sparkles {
 
 class MeteredQueue : public Queue {
  public:
-  // Borrows all.
+  // Borrows `queue`, `clock` and `vitals`.
   MeteredQueue(Queue& queue, Clock& clock, Vitals& vitals)
       : queue_(queue), clock_(clock), vitals_(vitals) {}
 
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
-  absl::Status SettleLastClaim(const std::string& reason) override;
+  absl::Status RevokeUnknownClaim(const std::string& reason) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
-  void GiveUp(const Claim& claim, const Outcome& outcome) override {
-    queue_.GiveUp(claim, outcome);
+  void LeaveUnrecorded(const Claim& claim, const Outcome& outcome) override {
+    queue_.LeaveUnrecorded(claim, outcome);
   }
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
-  std::vector<RecordedEnd> TakeEnds() override;
-  bool MoreMayCome() const override { return queue_.MoreMayCome(); }
+  std::vector<RecordedEnd> TakeRecordedEnds() override;
+  bool CanReceiveNewTasks() const override { return queue_.CanReceiveNewTasks(); }
 
-  // The claim that is neither finished nor handed back. Thread-safe, as are held_in_work and Check.
+  // The claim that is neither finished nor handed back. Thread-safe, like held_not_ending and
+  // Check.
   std::optional<Claim> held() const;
-  // The same, but nothing after the first call of Finish or HandBack for the claim.
-  std::optional<Claim> held_in_work() const;
+  // The held claim, or nullopt after the first call of Finish or HandBack for it.
+  std::optional<Claim> held_not_ending() const;
 
  private:
   void BeginEnd();
-  void Answered(const absl::Status& status);
-  void LetGo(const absl::Status& status, Counter& counter);
+  void RecordAnswer(const absl::Status& status);
+  void RecordEnd(const absl::Status& status, Counter& counter);
 
   Queue& queue_;
   Clock& clock_;

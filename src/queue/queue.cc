@@ -5,16 +5,16 @@
 namespace sparkles {
 namespace {
 
-constexpr char kPayload[] = "sparkles/cannot-write-down";
+constexpr char kPayload[] = "sparkles/claim-not-persistable";
 
 }  // namespace
 
-absl::Status CannotWriteDown(absl::Status status) {
+absl::Status ClaimNotPersistable(absl::Status status) {
   status.SetPayload(kPayload, absl::Cord());
   return status;
 }
 
-bool IsCannotWriteDown(const absl::Status& status) {
+bool IsClaimNotPersistable(const absl::Status& status) {
   return status.GetPayload(kPayload).has_value();
 }
 

@@ -1,4 +1,4 @@
-// The seam to where tasks come from and where their end is recorded.
+// The seam to the queue, which provides tasks and records their ends.
 #pragma once
 
 #include <memory>
@@ -15,18 +15,18 @@
 
 namespace sparkles {
 
-// A task that is ours until it is finished or handed back.
+// A task that this worker holds until the task is finished or handed back.
 struct Claim {
   Task task;
-  int attempt = 1;  // 1 for the first claim ever of this task
-  // What our claim wrote: the fence that Finish and HandBack check. A queue whose tasks can be made
-  // anew under the same id, with versions that start over, has the time as well.
+  int attempt = 1;  // 1 for the first claim of this task
+  // The fence: Finish and HandBack check that the task still has this version. The Datastore queue
+  // also checks the time, because a client can delete a task and create it again.
   int64_t version = 0;
   absl::Time claimed_at;
 };
 
-// The end of a task that was recorded while another one was to be claimed: it cannot be run, or its
-// end had been given up.
+// The end of a task that ClaimOne has recorded: the task cannot run, or its end was left unrecorded
+// before.
 struct RecordedEnd {
   std::string task_id;
   Outcome::Kind kind = Outcome::Kind::kFailed;
@@ -34,60 +34,60 @@ struct RecordedEnd {
 };
 
 enum class ClaimState {
-  kOurs,
+  kHeld,
   kKilled,  // the task or its job was killed, and no other worker has claimed the task since
   kLost,    // another worker has the task, or it was deleted
 };
 
-// An error of ClaimOne that lies with this machine's disk alone: its claims cannot be written down.
-// Outages, refused credentials and proxies may pass, and take whole fleets; this does not.
-absl::Status CannotWriteDown(absl::Status status);
-bool IsCannotWriteDown(const absl::Status& status);
+// Marks an error of ClaimOne that this machine's disk causes: the claim cannot be written to the
+// journal or the state file. Unlike an outage, such an error concerns only this machine and lasts.
+absl::Status ClaimNotPersistable(absl::Status status);
+bool IsClaimNotPersistable(const absl::Status& status);
 
-// Used by one thread, Check aside. All errors but those that are said to be final are worth another
-// try later; the caller waits and repeats.
+// Used by one thread, except Check. After an error that is not final, the caller waits and repeats
+// the call.
 class Queue {
  public:
   virtual ~Queue() = default;
 
-  // Takes one pending task; nullopt if there is none now. No two claimers get the same task. Tasks
-  // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
-  // Aborted: there are pending tasks, but this round got none (others were faster): look again
-  // soon. After another error a claim may have been made: the next call finds out. A worker that
-  // makes no next call calls SettleLastClaim. If `cancel` is cancelled: nullopt, or Cancelled.
+  // Claims one pending task. No two workers get the same task. Fails tasks that have
+  // kMaxAbandonedClaims.
+  //   nullopt: there is no pending task now.
+  //   Aborted: there are pending tasks, but other workers were faster. Call again soon.
+  //   nullopt or Cancelled: `cancel` is cancelled.
+  //   Any other error: a task may have been claimed. The next call finds out. If there is no next
+  //     call, call RevokeUnknownClaim.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
-  // Hands back the task that the last ClaimOne may have claimed in spite of its error, with
-  // `reason`. May change a pending task, so that a delayed claim has no effect. OK: no such claim
-  // stands, or can be made any more. Call it before the worker ends, until it is OK or no time is
+  // Hands back, with `reason`, the task that the last ClaimOne may have claimed in spite of its
+  // error. May change a pending task, so that a delayed claim has no effect. OK if no such claim
+  // stands or can still be made. Call this before the worker ends, until it succeeds or no time is
   // left.
-  virtual absl::Status SettleLastClaim(const std::string& reason) {
+  virtual absl::Status RevokeUnknownClaim(const std::string& reason) {
     (void)reason;
     return absl::OkStatus();
   }
 
-  // Records the end of a claim (complete, failed, killed). Repeat it after an error: an end that
-  // was recorded in spite of the error is recognised. Final errors: Aborted if the claim is no
-  // longer ours (nothing was recorded, the result is to be dropped); InvalidArgument if such an end
-  // cannot be recorded.
+  // Records the end of a claim (complete, failed, killed). Repeat the call after an error. The call
+  // then recognises an end that was recorded in spite of the error. Final errors: Aborted if the
+  // claim is lost, so that nothing was recorded; InvalidArgument if the queue refuses this end.
   virtual absl::Status Finish(const Claim& claim, const Outcome& outcome) = 0;
 
-  // Makes the task pending again, with the reason in its history. Aborted as above.
+  // Makes the task pending again, with the reason in its history. Errors are those of Finish.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
 
-  // The end of the claim could not be recorded, and the caller will not try again. If claims end
-  // with their worker, any worker may take the task now; else a later ClaimOne may record the end.
-  virtual void GiveUp(const Claim&, const Outcome&) {}
+  // Call this if the end of the claim could not be recorded and the caller does not try again. A
+  // tasks file releases the claim. The Datastore queue records the end in a later ClaimOne.
+  virtual void LeaveUnrecorded(const Claim&, const Outcome&) {}
 
-  // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.
+  // Asks whether the claim still stands. Thread-safe. Returns when `cancel` is cancelled.
   virtual absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) = 0;
 
-  // What ClaimOne has ended since the last call.
-  virtual std::vector<RecordedEnd> TakeEnds() { return {}; }
+  // The ends that ClaimOne has recorded since the last call.
+  virtual std::vector<RecordedEnd> TakeRecordedEnds() { return {}; }
 
-  // Whether a task may still appear although ClaimOne found none (a cloud queue) or the list is
-  // fixed (a file).
-  virtual bool MoreMayCome() const = 0;
+  // True if it makes sense to wait for more tasks after ClaimOne has found none.
+  virtual bool CanReceiveNewTasks() const = 0;
 };
 
 }  // namespace sparkles

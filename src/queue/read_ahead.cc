@@ -28,20 +28,20 @@ absl::StatusOr<std::optional<VersionedTask>> ReadAhead::Take(
 int ReadAhead::CountAtThisPace() {
   const absl::Time now = context_.clock.Now();
   const absl::Duration pace = now - std::exchange(last_take_, now);
-  if (pace <= absl::ZeroDuration()) return 1;  // the clock stands still, or was set back
+  if (pace <= absl::ZeroDuration()) return 1;  // the clock was set back
   return static_cast<int>(std::min<double>(kMaxTasks, absl::FDivDuration(kMaxAge, pace)));
 }
 
 absl::Status ReadAhead::Read(const std::vector<std::string>& ids, const CancelToken& cancel) {
   std::vector<EntityKey> keys;
   for (const std::string& id : ids) keys.push_back({kTaskKind, id});
-  std::map<std::string, size_t> jobs;  // places in `keys`
+  std::map<std::string, size_t> jobs;  // job id -> position in `keys`
   for (const std::string& id : ids) {
     const auto [job, is_new] = jobs.emplace(JobIdOf(id), keys.size());
     if (is_new) keys.push_back({kJobKind, job->first});
   }
   absl::StatusOr<LookupResult> read = context_.client.Lookup(keys, cancel);
-  // One unusable key spoils the lookup of all. Lookups of single tasks tell which key it is.
+  // The lookup fails if one key is unusable. The lookups of single tasks will show which one.
   if (absl::IsInvalidArgument(read.status())) return absl::OkStatus();
   RETURN_IF_ERROR(read.status());
   tasks_.clear();

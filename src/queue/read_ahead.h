@@ -1,4 +1,4 @@
-// Reads several tasks with one lookup before they are claimed, if tasks are short.
+// Reads several tasks with one lookup before they are claimed, if the tasks are short.
 #pragma once
 
 #include <map>
@@ -14,21 +14,22 @@
 
 namespace sparkles {
 
-// The claim of a task that was read ahead needs no lookup. If the task has changed since then, the
-// claim's commit conflicts. Used by one thread.
+// The claim of a task that was read ahead needs no lookup of its own. If the task has changed since
+// then, the claim's commit conflicts. Used by one thread.
 class ReadAhead {
  public:
   static constexpr int kMaxTasks = 10;
-  // A task can be claimed for so long after it was read. If its job is killed in that time, the
-  // claim's watch notices that, as it does between a lookup and a commit.
+  // A task must be claimed within this time after it was read. If its job is killed in that time,
+  // the claim watch notices the kill.
   static constexpr absl::Duration kMaxAge = absl::Seconds(1);
 
   // Borrows `context`.
   explicit ReadAhead(const DatastoreContext& context) : context_(context) {}
 
-  // Call it for each candidate. Returns the task `id` if it has been read; nullopt: look up the
-  // task and its job. `upcoming` are the next candidates, the next one at the back: those that will
-  // be claimed within kMaxAge at the present pace are read with `id`. Errors are those of a lookup.
+  // Call this for each candidate. Returns the task `id` if it was read, and nullopt if the caller
+  // must look up the task and its job. `upcoming` has the following candidates, the next one at the
+  // back. Reads `id` together with those that will be claimed within kMaxAge at the present pace.
+  // Returns errors of the lookup.
   absl::StatusOr<std::optional<VersionedTask>> Take(const std::string& id,
                                                     const std::vector<std::string>& upcoming,
                                                     const CancelToken& cancel);

@@ -1,4 +1,4 @@
-// Tells refusals that last from refusals that pass.
+// Distinguishes lasting refusals of a server from temporary ones.
 #pragma once
 
 #include <map>
@@ -9,20 +9,20 @@
 
 namespace sparkles {
 
-// Counts for how long the server has refused to end a claim, by the task's id and the claim's time.
-// Used by one thread.
+// Measures for how long the server has refused the end of a claim. The task's id and the claim's
+// time identify the claim. Used by one thread.
 class Refusals {
  public:
-  // A refusal that lasts five minutes is final: the time that the consumer gives to an end of its
-  // own (worker/consumer.cc).
+  // A refusal is final after this time. The consumer retries the end of a task for the same time
+  // (worker/consumer.cc).
   static constexpr absl::Duration kFinalAfter = absl::Minutes(5);
-  // The time between two refusals counts as one minute at most: a jump of the clock, or a long
-  // pause without a request, proves nothing.
+  // The time between two refusals counts as at most one minute, because the clock may jump, or
+  // there may be a long pause without a request.
   static constexpr absl::Duration kMaxStep = absl::Minutes(1);
 
   // Counts a refusal. True if it is final.
   bool Add(const std::string& task_id, absl::Time claimed_at, absl::Time now);
-  // The claim is over.
+  // Call this when the claim has ended.
   void Forget(const std::string& task_id, absl::Time claimed_at) {
     refused_.erase({task_id, claimed_at});
   }

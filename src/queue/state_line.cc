@@ -17,7 +17,7 @@ constexpr absl::string_view kFormat = "sparkles-state-1";
 
 // The last property of a line is the CRC-32C of everything before it, in eight hex digits.
 constexpr absl::string_view kBeforeChecksum = ",\"crc32c\":\"";
-constexpr absl::string_view kBehindChecksum = "\"}";
+constexpr absl::string_view kAfterChecksum = "\"}";
 constexpr size_t kChecksumDigits = 8;
 
 std::string ChecksumOf(absl::string_view text) {
@@ -31,8 +31,8 @@ struct CheckedLine {
 
 // nullopt if the line has no checksum.
 std::optional<CheckedLine> SplitChecksum(absl::string_view line) {
-  constexpr size_t kTail = kBeforeChecksum.size() + kChecksumDigits + kBehindChecksum.size();
-  if (line.size() < kTail || !absl::EndsWith(line, kBehindChecksum)) return std::nullopt;
+  constexpr size_t kTail = kBeforeChecksum.size() + kChecksumDigits + kAfterChecksum.size();
+  if (line.size() < kTail || !absl::EndsWith(line, kAfterChecksum)) return std::nullopt;
   const size_t size = line.size() - kTail;
   if (!absl::StartsWith(line.substr(size), kBeforeChecksum)) return std::nullopt;
   return CheckedLine{line.substr(0, size),
@@ -54,7 +54,7 @@ absl::StatusOr<TaskStatus> ReadStatus(const Json& json) {
 
 absl::StatusOr<int> ReadVersion(const Json& json) {
   const int64_t version = JsonInteger(json, "version").value_or(0);
-  // Below the largest: the next change must be able to count on.
+  // The next change must be able to add 1.
   if (version < 1 || version >= std::numeric_limits<int>::max()) {
     return absl::InvalidArgumentError("version: is missing or not a positive number");
   }
@@ -66,7 +66,7 @@ absl::StatusOr<absl::Time> ReadTimestamp(const Json& json) {
   if (found == nullptr || !found->is_number()) {
     return absl::InvalidArgumentError("timestamp: is missing or not a number");
   }
-  // A double cannot hold every millisecond exactly: to the nearest.
+  // A double cannot hold each millisecond exactly, so round to the nearest.
   const absl::Duration since_epoch = absl::Seconds(found->get<double>());
   return absl::UnixEpoch() +
          absl::Trunc(since_epoch + absl::Microseconds(500), absl::Milliseconds(1));
@@ -85,9 +85,9 @@ std::string FormatStateChange(const StateChange& change) {
   if (!change.exit_code.empty()) json["exit_code"] = change.exit_code;
   if (!change.failure_reason.empty()) json["failure_reason"] = change.failure_reason;
   std::string line = DumpJson(json);
-  line.pop_back();  // the bracket
+  line.pop_back();  // the closing brace
   const std::string checksum = ChecksumOf(line);
-  absl::StrAppend(&line, kBeforeChecksum, checksum, kBehindChecksum, "\n");
+  absl::StrAppend(&line, kBeforeChecksum, checksum, kAfterChecksum, "\n");
   return line;
 }
 

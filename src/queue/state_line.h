@@ -1,4 +1,5 @@
-// One line of FILE.state: one change of one task, with the property names of the task entity.
+// Formats and parses the lines of FILE.state.
+// A line is one change of one task, with the property names of the task entity.
 #pragma once
 
 #include <string>
@@ -13,28 +14,28 @@ namespace sparkles {
 
 struct StateChange {
   std::string task_id;
-  TaskStatus status = TaskStatus::kPending;  // kPending: a reset, by its worker or another
-  std::string owner;                         // empty: none
+  TaskStatus status = TaskStatus::kPending;  // kPending is a hand-back or reset
+  std::string owner;                         // or empty
   absl::Time timestamp;
-  int64_t version = 0;    // the task's, after the change; an untouched task has kFirstVersion
-  std::string exit_code;  // kComplete only
-  std::string failure_reason;
+  int64_t version = 0;         // the task's version after the change
+  std::string exit_code;       // kComplete only
+  std::string failure_reason;  // or empty
 };
 
-// What the client writes into a fresh task entity.
+// The version of a task without changes, as in a new task entity.
 inline constexpr int64_t kFirstVersion = 1;
 
-// One line of JSON, line end included, with its checksum. Values that are empty are left out.
+// One line of JSON with its checksum and line end. Leaves out empty values.
 std::string FormatStateChange(const StateChange& change);
 
-// Expects no line end. Unknown properties are ignored. InvalidArgument if the checksum is wrong.
+// `line` has no line end. Ignores unknown properties. InvalidArgument if the checksum is wrong.
 // Lines of older versions have no checksum.
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line);
 
-// True if `line` ends with its right checksum.
+// True if `line` has a checksum and the checksum is right.
 bool HasRightChecksum(absl::string_view line);
 
-// The first line of the file, line end included.
+// The first line of the file, with its line end.
 std::string FormatStateHeader();
 
 // An error unless `line` is the header of a file that this version can read.

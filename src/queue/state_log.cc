@@ -19,47 +19,48 @@
 namespace sparkles {
 namespace {
 
-constexpr off_t kAppendByte = 0;
-// Claims are bytes far behind the end of the file (which locks do not mind).
+constexpr off_t kWriteLockByte = 0;
+// Claims are locks on bytes far after the end of the file, which is allowed.
 constexpr off_t kFirstTaskByte = off_t{1} << 32;
-// Longer than any line that we write: an id and a reason have their limits.
+// Longer than any line of a worker, because ids and reasons have limits.
 constexpr size_t kMaxLineBytes = 1 << 20;
 constexpr size_t kChunkBytes = size_t{8} * 1024;  // on the stack, which can be small
-// The right to append is held for microseconds. Who has it for this long is stopped or stuck, and
-// whoever waits must be able to say so and to listen to signals.
+// The write lock is held for microseconds. A process that holds it for longer than this is stopped
+// or stuck. The waiting worker must report that, and must react to signals.
 constexpr int kMaxLockWaitMs = 2000;
-constexpr int kLongestLockPauseMs = 20;
+constexpr int kMaxLockPauseMs = 20;
 
-// FNV-1a, 64 bits, of which 62 are used so that the sum stays a valid offset. Two tasks with the
-// same byte could merely not run at the same time.
+// The byte of a task's claim: 62 bits of FNV-1a, so that the sum is a valid offset. If two tasks
+// have the same byte, they only cannot run at the same time.
 off_t TaskByte(absl::string_view task_id) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : task_id) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
   return kFirstTaskByte + static_cast<off_t>(hash >> 2);
 }
 
-// What to do where the file system cannot lock.
+// Replaces the error of a file system without locks by a message with the remedy.
 absl::Status LockError(const absl::Status& status, absl::string_view path) {
   const int error = ErrnoOf(status);
   if (error == EINVAL || error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS) {
     return absl::FailedPreconditionError(absl::StrCat(
-        path, ": this file system cannot lock files; put the task file on a local disk"));
+        path, ": the file system cannot lock files; move the tasks file to a local disk"));
   }
   return status;
 }
 
-// Waits for the right to append (kExclusive), or until no worker has it (kShared).
-absl::Status AwaitAppendByte(int fd, ByteLock lock, absl::string_view path) {
+// Waits for the write lock (kExclusive), or until no worker has it (kShared).
+absl::Status AwaitWriteLock(int fd, ByteLock lock, absl::string_view path) {
   int pause_ms = 1;
   for (int waited_ms = 0;; waited_ms += pause_ms) {
-    const absl::StatusOr<bool> taken = TryLockByte(fd, kAppendByte, lock, path);
+    const absl::StatusOr<bool> taken = TryLockByte(fd, kWriteLockByte, lock, path);
     if (!taken.ok()) return LockError(taken.status(), path);
     if (*taken) return absl::OkStatus();
     if (waited_ms >= kMaxLockWaitMs) {
       return absl::UnavailableError(absl::StrCat(path, ": another process has kept it locked for ",
-                                                 waited_ms, " ms (a worker that was stopped?)"));
+                                                 waited_ms,
+                                                 " ms; look for a worker that is stopped"));
     }
-    pause_ms = std::min(waited_ms / 4 + 1, kLongestLockPauseMs);
+    pause_ms = std::min(waited_ms / 4 + 1, kMaxLockPauseMs);
     (void)poll(nullptr, 0, pause_ms);
   }
 }
@@ -71,14 +72,14 @@ std::string StatePathOf(absl::string_view tasks_path) {
   return absl::StrCat(RealPath(path).value_or(path), ".state");
 }
 
-StateLog::AppendRight::~AppendRight() {
-  if (log_ != nullptr) (void)UnlockByte(log_->fd(), kAppendByte, log_->path_);
+StateLog::WriteLock::~WriteLock() {
+  if (log_ != nullptr) (void)UnlockByte(log_->fd(), kWriteLockByte, log_->path_);
 }
 
 absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTable& table) {
   StateLog log(std::move(path), durable);
   RETURN_IF_ERROR(log.OpenAt(O_RDWR | O_CREAT | O_APPEND));
-  // Nothing is to be appended yet, but whether it can be must be known now.
+  // Locks once, so that an error shows now and not at the first claim.
   const absl::Status locked = log.Lock(table).status();
   if (!locked.ok() && !absl::IsUnavailable(locked)) return locked;
   return log;
@@ -87,12 +88,12 @@ absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTabl
 absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table) {
   StateLog log(std::move(path), /*durable=*/false);
   RETURN_IF_ERROR(log.OpenAt(O_RDONLY));
-  RETURN_IF_ERROR(AwaitAppendByte(log.fd(), ByteLock::kShared, log.path_));
+  RETURN_IF_ERROR(AwaitWriteLock(log.fd(), ByteLock::kShared, log.path_));
   {
-    const AppendRight nobody_appends(&log);
+    const WriteLock write_lock(&log);
     table.Clear();
     RETURN_IF_ERROR(log.ReadNew(table).status());
-    if (!log.header_.ok()) return log.NotOurs(1, log.header_);
+    if (!log.header_.ok()) return log.NotAStateFile(1, log.header_);
   }
   return log;
 }
@@ -108,12 +109,12 @@ absl::Status StateLog::OpenAt(int flags) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<StateLog::AppendRight> StateLog::Lock(TaskTable& table) {
-  RETURN_IF_ERROR(AwaitAppendByte(fd(), ByteLock::kExclusive, path_));
-  AppendRight right(this);
+absl::StatusOr<StateLog::WriteLock> StateLog::Lock(TaskTable& table) {
+  RETURN_IF_ERROR(AwaitWriteLock(fd(), ByteLock::kExclusive, path_));
+  WriteLock write_lock(this);
   RETURN_IF_ERROR(CheckCurrent());
   RETURN_IF_ERROR(CatchUp(table));
-  return right;
+  return write_lock;
 }
 
 absl::Status StateLog::CheckCurrent() const {
@@ -121,14 +122,14 @@ absl::Status StateLog::CheckCurrent() const {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, ": was ", how,
                      " while this worker ran, so the state of all tasks is lost; "
-                     "start a worker to run them again"));
+                     "start the worker again to run all tasks again"));
   };
   struct stat named;
   if (stat(path_.c_str(), &named) != 0) {
     const int error = errno;
-    // The directory (a mount, a rename) may be away for a moment and come back with the file.
-    struct stat ours;
-    const bool removed = fstat(fd(), &ours) == 0 && ours.st_nlink == 0;
+    // The directory may be missing for a moment, for example if it is renamed or mounted again.
+    struct stat opened;
+    const bool removed = fstat(fd(), &opened) == 0 && opened.st_nlink == 0;
     return error == ENOENT && removed ? lost("removed") : ErrnoError(error, path_);
   }
   if (IdOf(named) != id_) return lost("replaced");
@@ -138,7 +139,7 @@ absl::Status StateLog::CheckCurrent() const {
 absl::Status StateLog::CatchUp(TaskTable& table) {
   if (lines_ == 0) table.Clear();
   ASSIGN_OR_RETURN(const off_t size, ReadNew(table));
-  if (!header_.ok()) return NotOurs(1, header_);
+  if (!header_.ok()) return NotAStateFile(1, header_);
   if (size > offset_) RETURN_IF_ERROR(CutTornLine(size));
   if (lines_ > 0) return absl::OkStatus();
   RETURN_IF_ERROR(Write(FormatStateHeader()));
@@ -147,7 +148,7 @@ absl::Status StateLog::CatchUp(TaskTable& table) {
 
 absl::Status StateLog::CutTornLine(off_t size) {
   if (lines_ == 0) {
-    // Somebody else's file of that name may well be one line without an end.
+    // Another program's file with this name may be one line without a line end.
     const std::string header = FormatStateHeader();
     std::string torn(std::min(static_cast<size_t>(size), header.size() + 1), '\0');
     const ssize_t got = Uninterrupted([&] { return pread(fd(), torn.data(), torn.size(), 0); });
@@ -155,14 +156,14 @@ absl::Status StateLog::CutTornLine(off_t size) {
     torn.resize(static_cast<size_t>(got));
     const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
     if (!zeros && !absl::StartsWith(header, torn)) {
-      return NotOurs(1, absl::InvalidArgumentError("is not the header of a state file"));
+      return NotAStateFile(1, absl::InvalidArgumentError("is not the header of a state file"));
     }
   }
   return ftruncate(fd(), offset_) == 0 ? absl::OkStatus() : ErrnoError(errno, path_);
 }
 
 absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
-  std::string unread;  // what follows offset_
+  std::string unread;  // the bytes after offset_
   char chunk[kChunkBytes];
   while (true) {
     const off_t end = offset_ + static_cast<off_t>(unread.size());
@@ -172,24 +173,24 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
     unread.append(chunk, static_cast<size_t>(got));
     size_t start = 0;
     for (size_t stop; (stop = unread.find('\n', start)) != std::string::npos; start = stop + 1) {
-      RETURN_IF_ERROR(TakeLine(absl::string_view(unread).substr(start, stop - start), table));
+      RETURN_IF_ERROR(ReadLine(absl::string_view(unread).substr(start, stop - start), table));
     }
     unread.erase(0, start);
-    if (unread.size() > kMaxLineBytes) RETURN_IF_ERROR(TakeLine(unread, table));
+    if (unread.size() > kMaxLineBytes) RETURN_IF_ERROR(ReadLine(unread, table));
   }
 }
 
-absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
+absl::Status StateLog::ReadLine(absl::string_view line, TaskTable& table) {
   if (line.size() > kMaxLineBytes) {
-    return NotOurs(lines_ + 1, absl::InvalidArgumentError("is too long for a state file"));
+    return NotAStateFile(lines_ + 1, absl::InvalidArgumentError("is too long for a state file"));
   }
-  if (lines_ == 0 || !header_.ok()) RETURN_IF_ERROR(TakeHeader(line));
+  if (lines_ == 0 || !header_.ok()) RETURN_IF_ERROR(ReadHeader(line));
   if (lines_ > 0) {
     const auto change = ParseStateChange(line);
     if (change.ok()) {
       table.Apply(*change);
     } else {
-      Skip(lines_ + 1, change.status());
+      SkipLine(lines_ + 1, change.status());
     }
   }
   offset_ += static_cast<off_t>(line.size()) + 1;
@@ -197,24 +198,24 @@ absl::Status StateLog::TakeLine(absl::string_view line, TaskTable& table) {
   return absl::OkStatus();
 }
 
-// `line` is the first of the file, or the second if the first is damaged. In the second case a line
-// with a right checksum proves that the file is a state file.
-absl::Status StateLog::TakeHeader(absl::string_view line) {
+// `line` is the first line of the file, or the second if the first is damaged. A second line with a
+// right checksum proves that the file is a state file.
+absl::Status StateLog::ReadHeader(absl::string_view line) {
   if (lines_ == 0) {
     header_ = CheckStateHeader(line);
-    return absl::IsFailedPrecondition(header_) ? NotOurs(1, header_) : absl::OkStatus();
+    return absl::IsFailedPrecondition(header_) ? NotAStateFile(1, header_) : absl::OkStatus();
   }
-  if (!HasRightChecksum(line)) return NotOurs(1, header_);
-  Skip(1, header_);
+  if (!HasRightChecksum(line)) return NotAStateFile(1, header_);
+  SkipLine(1, header_);
   header_ = absl::OkStatus();
   return absl::OkStatus();
 }
 
-void StateLog::Skip(int64_t line_number, const absl::Status& status) {
-  constexpr int64_t kMostNamed = 10;
-  if (++skipped_ > kMostNamed) return;
+void StateLog::SkipLine(int64_t line_number, const absl::Status& status) {
+  constexpr int64_t kMaxNamed = 10;
+  if (++skipped_ > kMaxNamed) return;
   damage_.push_back(absl::StrCat(path_, ": line ", line_number, ": ", status.message(),
-                                 "; it is skipped, and its task may run again"));
+                                 "; the line is skipped, and its task may run again"));
 }
 
 std::vector<std::string> StateLog::TakeDamage() {
@@ -224,7 +225,7 @@ std::vector<std::string> StateLog::TakeDamage() {
   return std::exchange(damage_, {});
 }
 
-absl::Status StateLog::NotOurs(int64_t line_number, const absl::Status& status) const {
+absl::Status StateLog::NotAStateFile(int64_t line_number, const absl::Status& status) const {
   return absl::FailedPreconditionError(absl::StrCat(
       path_, ": line ", line_number, ": ", status.message(), "; delete the file to start over"));
 }
@@ -238,7 +239,7 @@ absl::Status StateLog::Append(const StateChange& change, TaskTable& table) {
 absl::Status StateLog::Write(absl::string_view line) {
   absl::Status status = WriteAll(fd(), line, path_);
   if (!status.ok()) {
-    // Should this fail as well, the torn line is left to the next one who locks.
+    // If this fails, too, the next worker that locks removes the torn line.
     (void)!ftruncate(fd(), offset_);
     return status;
   }

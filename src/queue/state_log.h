@@ -1,9 +1,9 @@
-// FILE.state: an append-only file of changes that many workers share, and its locks.
+// The state file FILE.state: an append-only file of changes that many workers share, and its locks.
 //
-// The one hard idea: locks are "open file description" locks (fcntl F_OFD_SETLK, Linux 3.15). They
-// live exactly as long as somebody holds the description open, so that a worker that was killed
-// lets go of its claims without doing anything, and nothing has to be guessed from clocks or
-// process ids. Byte 0 is the right to append; the byte that belongs to a task is its claim.
+// The locks are "open file description" locks (fcntl F_OFD_SETLK, Linux 3.15). The kernel releases
+// them when the last descriptor of the open file is closed, so a killed worker releases its claims.
+// No clock or process id is needed to detect its death. Byte 0 is the write lock. Each task has
+// another byte, whose lock is the claim.
 #pragma once
 
 #include <sys/types.h>
@@ -23,61 +23,61 @@
 
 namespace sparkles {
 
-// The state file of a task file, beside the file that symlinks lead to: whatever name is used, all
-// workers meet there.
+// The path of the state file of a tasks file. Resolves symlinks, so that all workers on one tasks
+// file use the same state file.
 std::string StatePathOf(absl::string_view tasks_path);
 
-// Messages begin with the path of the state file. Not thread-safe; two objects on one file work as
-// two workers do, even in one process. If the file is removed, replaced or cut while it is open,
-// its claims are lost: every later Lock is a FailedPrecondition.
+// Messages begin with the path of the state file. Not thread-safe. Two objects on one file act like
+// two workers, even in one process. If the file is removed, replaced or truncated while it is open,
+// all claims are lost, and each later Lock returns FailedPrecondition.
 class StateLog {
  public:
-  // The right to append; given up on destruction. Must not outlive its log.
-  class AppendRight {
+  // Holds the write lock until it is destroyed. Must not outlive its log.
+  class WriteLock {
    public:
-    AppendRight(AppendRight&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
-    AppendRight& operator=(AppendRight&&) = delete;
-    ~AppendRight();
+    WriteLock(WriteLock&& other) noexcept : log_(std::exchange(other.log_, nullptr)) {}
+    WriteLock& operator=(WriteLock&&) = delete;
+    ~WriteLock();
 
    private:
     friend class StateLog;
-    explicit AppendRight(StateLog* log) : log_(log) {}
+    explicit WriteLock(StateLog* log) : log_(log) {}
     StateLog* log_;
   };
 
-  // Opens the file, makes it if there is none, and reads it into `table`. FailedPrecondition if the
-  // file system has no such locks. Where the right to append is not to be had now, `table` is read
-  // by the first Lock. With `durable` Sync reaches the disk.
+  // Opens or creates the file and reads it into `table`. FailedPrecondition if the file system has
+  // no such locks. If another process holds the write lock now, the first Lock reads the file. Sync
+  // has an effect only with `durable`.
   static absl::StatusOr<StateLog> Open(std::string path, bool durable, TaskTable& table);
-  // To look only; NotFound if there is no file, Unavailable as for Lock. Of the methods below only
+  // Opens the file read-only. NotFound if there is no file, Unavailable as in Lock. Afterwards only
   // IsTaskLocked and TakeDamage may be used.
   static absl::StatusOr<StateLog> OpenToRead(std::string path, TaskTable& table);
 
   StateLog(StateLog&&) = default;
 
-  // Waits for the right to append and brings `table` up to date, which costs what is new in the
-  // file. Unavailable if somebody else keeps it for 2 s: try again. Hold it only for microseconds:
-  // everybody waits. A torn line at the end (its writer died) is cut off; a damaged line anywhere
-  // else is skipped.
-  absl::StatusOr<AppendRight> Lock(TaskTable& table);
+  // Waits for the write lock, and reads the new lines of the file into `table`. Unavailable if
+  // another process holds the lock for 2 s. Hold the lock only for microseconds, because all
+  // workers wait for it. Removes a torn line at the end, whose writer died. Skips other damaged
+  // lines.
+  absl::StatusOr<WriteLock> Lock(TaskTable& table);
 
-  // Messages about the lines that were skipped after the last call.
+  // Messages about the lines that were skipped since the last call.
   std::vector<std::string> TakeDamage();
 
-  // Adds one change, whole or not at all, and applies it to `table`. Needs the right to append.
+  // Appends one change completely or not at all, and applies it to `table`. Needs the write lock.
   absl::Status Append(const StateChange& change, TaskTable& table);
 
-  // Takes the claim of a task; false if another worker holds it.
+  // Locks a task, which claims it. False if another worker holds the lock.
   absl::StatusOr<bool> TryLockTask(const std::string& task_id);
   void UnlockTask(const std::string& task_id);
   bool HoldsTask(const std::string& task_id) const { return held_.contains(task_id); }
-  // Whether any worker holds the claim now.
+  // True if a worker holds the lock of the task.
   absl::StatusOr<bool> IsTaskLocked(const std::string& task_id) const;
 
-  // What was appended survives a power cut (if `durable`).
+  // Makes appended lines survive a power cut. Does nothing unless `durable`.
   absl::Status Sync() const;
 
-  // All locks live as long as any duplicate of this descriptor is open.
+  // All locks last until all duplicates of this descriptor are closed.
   int fd() const { return fd_.get(); }
 
  private:
@@ -85,15 +85,15 @@ class StateLog {
   absl::Status OpenAt(int flags);
   absl::Status CheckCurrent() const;
   absl::Status CatchUp(TaskTable& table);
-  // Reads all complete lines that are new; nobody may append meanwhile, since a torn line can be
-  // replaced by another. Returns the size of the file, torn line included.
+  // Reads all new complete lines. Needs the write lock, because another worker could replace a torn
+  // line. Returns the size of the file, including a torn line.
   absl::StatusOr<off_t> ReadNew(TaskTable& table);
-  // Cuts what follows the last whole line, unless the file is none of ours.
+  // Removes the bytes after the last complete line. An error if the file is not a state file.
   absl::Status CutTornLine(off_t size);
-  absl::Status NotOurs(int64_t line_number, const absl::Status& status) const;
-  absl::Status TakeLine(absl::string_view line, TaskTable& table);
-  absl::Status TakeHeader(absl::string_view line);
-  void Skip(int64_t line_number, const absl::Status& status);
+  absl::Status NotAStateFile(int64_t line_number, const absl::Status& status) const;
+  absl::Status ReadLine(absl::string_view line, TaskTable& table);
+  absl::Status ReadHeader(absl::string_view line);
+  void SkipLine(int64_t line_number, const absl::Status& status);
   absl::Status Write(absl::string_view line);
 
   std::string path_;
@@ -101,12 +101,12 @@ class StateLog {
   UniqueFd fd_;
   FileId id_;
   off_t offset_ = 0;   // end of the last line that was read or written
-  int64_t lines_ = 0;  // up to there
-  absl::Status
-      header_;  // an error: line 1 is not a header, and line 2 must show if this is a state file
+  int64_t lines_ = 0;  // number of lines before offset_
+  // An error if line 1 is not a header. Then line 2 must show whether this is a state file.
+  absl::Status header_;
   std::vector<std::string> damage_;
-  int64_t skipped_ = 0;  // lines; `damage_` names the first ones
-  std::set<std::string> held_;
+  int64_t skipped_ = 0;         // number of skipped lines; damage_ names the first ones
+  std::set<std::string> held_;  // ids of the tasks that this object has locked
 };
 
 }  // namespace sparkles

@@ -14,13 +14,13 @@ ClaimResult Unusable(const absl::Status& status) {
   return {.kind = Kind::kUnusable, .reason = std::string(status.message())};
 }
 
-// Why the task must end instead of being claimed; nullopt: it may be claimed.
+// The end to record instead of a claim, or nullopt if the task may be claimed.
 std::optional<RecordedEnd> EndInsteadOfClaim(const TaskEntity& task, bool job_killed) {
   std::string reason = task.Problem();
   if (reason.empty() && job_killed) {
     return RecordedEnd{task.id(), Outcome::Kind::kKilled, "the job was killed"};
   }
-  if (reason.empty()) reason = ObjectionTo(task.History());
+  if (reason.empty()) reason = ReasonNotToClaim(task.History());
   if (reason.empty()) return std::nullopt;
   return RecordedEnd{task.id(), Outcome::Kind::kFailed, reason};
 }
@@ -44,14 +44,14 @@ absl::StatusOr<ClaimResult> TaskClaimer::TryUntilKnown(const std::string& id,
     if (!result.ok()) return result.status();
     if (*result) return **std::move(result);
   }
-  return absl::UnavailableError(absl::StrCat(id, ": it is not known whether it was claimed"));
+  return absl::UnavailableError(absl::StrCat(id, ": the claim may have been made"));
 }
 
 absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryOnce(const std::string& id,
                                                                 const CancelToken& cancel) {
   absl::StatusOr<LookupResult> read =
       context_.client.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel);
-  if (absl::IsInvalidArgument(read.status()) && !unknown_) {  // no job can have such a name
+  if (absl::IsInvalidArgument(read.status()) && !unknown_) {  // the job's name is not a valid key
     return Unusable(read.status());
   }
   if (!read.ok()) return Annotate(read.status(), id);
@@ -73,14 +73,14 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryCommit(VersionedTask 
   if (const auto end = EndInsteadOfClaim(found.task, job_killed)) {
     return CommitEnd(std::move(found), *end);
   }
-  // Of an unknown claim the same commit is sent again. An earlier copy may still be under way: the
-  // copy that arrives first makes the claim.
+  // An earlier copy of an unknown claim's commit may still arrive. Therefore send the same commit
+  // again: the copy that arrives first makes the claim.
   if (!unknown_) RETURN_IF_ERROR(BeginClaim(std::move(found)));
   return SendUnknown();
 }
 
-// The workers of one VM have one name. Two of them that read the same version of a task differ only
-// in the time, and the one whose commit is refused must not take the other's claim for its own.
+// The workers of one VM have the same owner name. If two of them claim the same version of a task,
+// only the time distinguishes the claims.
 absl::Time TaskClaimer::MakeClaimTime() {
   const int micros = std::uniform_int_distribution<>(0, 999'999)(random_);
   return StampOf(context_.clock.Now() - absl::Microseconds(micros));
@@ -100,7 +100,7 @@ absl::Status TaskClaimer::BeginClaim(VersionedTask found) {
                               options.memory_mark ? options.memory_mark() : ""};
   if (context_.journal != nullptr) {
     if (absl::Status begun = context_.journal->Begin(entry); !begun.ok()) {
-      return CannotWriteDown(std::move(begun));
+      return ClaimNotPersistable(std::move(begun));
     }
   }
   unknown_.emplace(UnknownClaim{entry, std::move(found)});
@@ -127,7 +127,7 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kTaken};
   }
-  if (!version.ok() && !unknown_->sent) {  // nothing was applied, and no copy is under way
+  if (!version.ok() && !unknown_->sent) {  // no earlier copy was sent
     ForgetUnknown();
     if (absl::IsInvalidArgument(version.status())) return Unusable(version.status());
     return version.status();
@@ -163,7 +163,7 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(VersionedTask 
     return ClaimResult{.kind = Kind::kEnded, .ended = end};
   }
   if (unknown_) return std::nullopt;  // a copy of the claim may have come first
-  context_.log.WithTask(end.task_id).Debug("its end may not be recorded yet: ", end.reason);
+  context_.log.WithTask(end.task_id).Debug("the end may not be recorded yet: ", end.reason);
   return ClaimResult{.kind = Kind::kTaken};
 }
 

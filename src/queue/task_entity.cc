@@ -15,10 +15,10 @@ std::string TextOf(const Json& properties, const char* name) {
   return AsString(JsonField(properties, name)).value_or("");
 }
 
-// Steps must fit on top, and clients that know numbers only as doubles must count them too.
+// Versions must stay exact in clients that store numbers as doubles.
 bool IsVersion(int64_t number) { return number >= 0 && number < int64_t{1} << 53; }
 
-// A double is sent in as many digits as make the same double again.
+// Exact comparison works, because JSON has enough digits to restore the same double.
 bool HasStamp(const Json& entry, absl::Time timestamp) {
   return AsDouble(JsonField(entry, "timestamp")) == SecondsOf(timestamp);
 }
@@ -44,7 +44,7 @@ std::optional<std::string> TaskEntity::Text(absl::string_view property) const {
   return AsString(entity_.Find(property));
 }
 
-// A query also finds an array that has the value among others.
+// A query for a value also finds arrays that contain the value.
 bool TaskEntity::MayBePendingIn(absl::string_view cluster) const {
   const std::optional<std::string> status = Text("status");
   const std::optional<std::string> own_cluster = Text("cluster");
@@ -59,7 +59,7 @@ std::string TaskEntity::Problem() const {
   const Json* version = entity_.Find("version");
   const std::optional<int64_t> number = AsInteger(version);
   if (!IsNull(version) && (!number || !IsVersion(*number))) {
-    return "version: is not a number that can be counted on";
+    return "version: is not an integer from 0 to 2^53";
   }
   const Json* history = entity_.Find("history");
   if (!IsNull(history) && !IsArray(history)) return "history: is not a list";
@@ -134,7 +134,7 @@ bool TaskEntity::HasEntryAfter(absl::string_view owner, absl::Time claimed_at,
   return found;
 }
 
-// Adds no property that nobody asked for: an old Go worker dies of what it does not know.
+// Adds no property, because old Go workers crash on unknown properties.
 void TaskEntity::Replace(absl::string_view property, Json value) {
   if (entity_.Find(property) != nullptr) entity_.Set(property, std::move(value));
 }
@@ -180,7 +180,7 @@ void TaskEntity::Fail(absl::string_view reason, absl::Time now) {
   entity_.Set("failure_reason", Unindexed(StringValue(CutText(reason, kMaxFailureReasonBytes))));
 }
 
-// The reason is in the history alone: clients count tasks with a failure_reason as failed ones.
+// Only the history has the reason, because clients count a task with a failure_reason as failed.
 void TaskEntity::Kill(absl::string_view reason, absl::Time now) {
   Change(WireName(TaskStatus::kKilled), now, "", reason);
 }

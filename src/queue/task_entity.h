@@ -1,7 +1,6 @@
-// A task as Datastore holds it, and the changes that a worker makes to it:
-// docs/wire-contract.md section 3.
-// The one hard idea: nothing here trusts the entity. Whatever type a property has, reading it gives
-// a value or a problem that can be named, and what is not ours stays as it is.
+// Reads and changes the entity of a task in Datastore (docs/wire-contract.md, section 3).
+// A property may have any type: reading it returns a value or a problem. Unknown properties are
+// kept.
 #pragma once
 
 #include <optional>
@@ -21,13 +20,13 @@ inline constexpr char kJobKind[] = "Job";
 // The kind of the tasks of later clients, which this worker cannot run.
 inline constexpr char kNewerTaskKind[] = "SparklesV6Task";
 
-// The job of the task with that id: all before the last dot; the whole id if it has none.
+// The id of the task's job: the part before the last dot, or the whole id if it has no dot.
 std::string JobIdOf(absl::string_view task_id);
-// Whether the user killed the job.
+// True if a user has killed the job.
 bool IsKilledJob(const Entity& job);
 
-// `time` as an entity can keep it: in microseconds. Their digits below the millisecond tell apart
-// what workers of one name write at the same time.
+// `time` in microseconds, as an entity stores it. The digits below a millisecond distinguish the
+// claims of workers with the same owner name.
 absl::Time StampOf(absl::Time time);
 
 class TaskEntity {
@@ -37,34 +36,34 @@ class TaskEntity {
   const std::string& id() const { return id_; }
   const Entity& entity() const { return entity_; }
 
-  // False if it says clearly that it is not pending, or of another cluster.
+  // False if the task is certainly not pending, or belongs to another cluster.
   bool MayBePendingIn(absl::string_view cluster) const;
-  // What keeps it from being claimed, with the name of the property; empty: nothing.
+  // The problem that prevents a claim, with the name of the property. Empty if there is none.
   std::string Problem() const;
   bool IsKilled() const;
-  // 0 if there is none.
+  // 0 if the entity has no valid version.
   int64_t version() const;
   std::vector<HistoryEntry> History() const;
   Task ToTask() const;
 
-  // Whether it is claimed by the claim that wrote this.
+  // True if the claim with this fence stands.
   bool IsClaimOf(absl::string_view owner, int64_t version, absl::Time claimed_at) const;
-  // Whether nobody has claimed it since that claim, which may be over.
+  // True if that claim is the last claim in the history. The claim may have ended.
   bool WasLastClaimedBy(absl::string_view owner, absl::Time claimed_at) const;
-  // Whether its history has such an entry after that claim: of an earlier one there may be an entry
-  // of the same moment.
+  // True if the history has such an entry after that claim. Entries of earlier claims do not count,
+  // because they may have the same time.
   bool HasEntryAfter(absl::string_view owner, absl::Time claimed_at, absl::string_view status,
                      absl::Time timestamp) const;
 
-  // The changes. Each adds 1 to the version and an entry to the history, sets last_updated where
-  // there is one, and forgets what an earlier attempt left (exit_code, failure_reason).
-  // `claimed_at` is the time in the history.
+  // Each change adds 1 to the version and an entry to the history, sets last_updated if the entity
+  // has it, and clears exit_code and failure_reason of earlier attempts. `claimed_at` is the time
+  // in the history.
   void Claim(absl::string_view owner, absl::string_view monitor_address, absl::Time claimed_at,
              absl::Time now);
   void Complete(absl::string_view exit_code, absl::Time now);
   void Fail(absl::string_view reason, absl::Time now);
   void Kill(absl::string_view reason, absl::Time now);
-  // In the shape of the client's reset.
+  // Changes the same properties as a reset by the client.
   void HandBack(absl::string_view reason, absl::Time now);
 
  private:

@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-// The limit for a key's name in Datastore: the same tasks may be submitted there later.
+// Datastore's limit for the name of a key, because the tasks may be submitted to a cluster later.
 constexpr size_t kMaxIdBytes = 1500;
 
 absl::Status PropertyError(absl::string_view key, absl::string_view reason) {
@@ -36,7 +36,7 @@ absl::StatusOr<std::string> ReadArgs(const Json& entry) {
   if (args != nullptr && !args->is_string()) {
     return PropertyError("args", "must be a JSON object or a string");
   }
-  // Not ReadText, which refuses line ends: JSON text may have them.
+  // ReadText would refuse the line ends that JSON text may have.
   std::string text = args == nullptr ? "" : args->get<std::string>();
   if (text.empty()) return PropertyError("args", "is missing or empty");
   return text;

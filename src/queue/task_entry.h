@@ -1,4 +1,4 @@
-// One entry of a tasks file: a JSON object with the properties of the task entity.
+// Reads one entry of a tasks file: a JSON object with the properties of a task entity.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 namespace sparkles {
 
 struct FileTask {
-  Task task;            // `args` as the file has it: a spec as JSON text, or the URL of one
-  std::string problem;  // why the task must be recorded as failed; empty: it can be run
+  Task task;            // `args` is a spec as JSON text, or the URL of a spec
+  std::string problem;  // the reason why the task must fail, or empty
 };
 
 // The places that a task writes to, as canonical URLs. Empty if the task does not write there, or
-// if only its spec, given by URL, can tell.
+// if `args` is the URL of a spec.
 struct TaskPlaces {
   std::string result;
   std::string log;
@@ -29,8 +29,8 @@ bool operator==(const FileTask& a, const FileTask& b);
 // InvalidArgument if the entry has no usable id.
 absl::StatusOr<std::string> ReadTaskId(const Json& entry);
 
-// Reads all other properties of the task `id`. `position`, from 0, is the task's index if neither
-// entry nor id has one.
+// Reads all other properties of the task `id`. The task's index is `position` + 1 if neither the
+// entry nor the id has an index.
 FileTask ReadFileTask(const Json& entry, std::string id, size_t position);
 
 }  // namespace sparkles

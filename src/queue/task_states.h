@@ -1,4 +1,4 @@
-// What became of the tasks of a file, for a summary: read-only, and possible while workers run.
+// Reads the states of the tasks of a file, for `summary`. Works while workers run.
 #pragma once
 
 #include <string>
@@ -14,17 +14,17 @@ namespace sparkles {
 struct TaskState {
   std::string task_id;
   TaskStatus status = TaskStatus::kPending;
-  bool abandoned = false;      // kClaimed, but its worker is gone: the next one will take it over
-  std::string owner;           // the last worker, unless it gave the task back
+  bool abandoned = false;      // kClaimed, but the worker is dead
+  std::string owner;           // the last worker, unless it handed the task back
   std::string exit_code;       // kComplete only
-  std::string failure_reason;  // also: why a pending task was given back
-  int attempts = 0;            // how often it was claimed
+  std::string failure_reason;  // of a failure, or of the hand-back of a pending task
+  int attempts = 0;            // the number of claims
   absl::Time last_claimed = absl::InfinitePast();
   absl::Time last_changed = absl::InfinitePast();
 };
 
-// One for each of `tasks`, in their order. Without a state file every task is pending. `damage`
-// gets messages about damaged lines of the state file, and may be null.
+// Returns the state of each task, in the order of `tasks`. Without a state file each task is
+// pending. `damage` gets messages about damaged lines of the state file. It may be null.
 absl::StatusOr<std::vector<TaskState>> ReadStates(const std::string& tasks_path,
                                                   std::vector<FileTask> tasks,
                                                   std::vector<std::string>* damage = nullptr);

@@ -1,4 +1,4 @@
-// The tasks of a file and their states, as far as both files have been read.
+// The tasks of a tasks file with their states, in memory.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace sparkles {
 
-// The state of one task: its entity's properties.
+// The state of one task, with the properties of a task entity.
 struct TaskRecord {
   TaskStatus status = TaskStatus::kPending;
   std::string owner;
@@ -33,38 +33,38 @@ struct TaskChanges {
   std::vector<std::string> removed;
 };
 
-// Tasks are named by their position in the file, from 0, which Replace may change. Not thread-safe.
+// The position in the file, from 0, identifies a task until the next Replace. Not thread-safe.
 class TaskTable {
  public:
   explicit TaskTable(std::vector<FileTask> tasks);
   TaskTable(TaskTable&&) = default;
   TaskTable& operator=(TaskTable&&) = default;
 
-  // Makes every task pending and untouched.
+  // Resets each task to its first state.
   void Clear();
-  // Keeps the changes of tasks that are not in the file: the file may get these tasks later.
+  // Applies one change. Keeps changes of unknown tasks, because the file may get these tasks later.
   void Apply(const StateChange& change);
 
   // Adds tasks at the end. Their ids must be new.
   void Append(std::vector<FileTask> tasks);
-  // Replaces the list of tasks. Every task keeps its state.
+  // Replaces the list of tasks. Each task keeps its state.
   TaskChanges Replace(std::vector<FileTask> tasks);
 
   size_t size() const { return tasks_.size(); }
   std::optional<size_t> Find(absl::string_view task_id) const;
   const FileTask& task(size_t position) const { return tasks_[position]; }
   const TaskRecord& record(size_t position) const { return records_[position]; }
-  // The record of a task, which need not be in the file. Null if its state never changed.
+  // The record of a task in the file, or of another task with changes. Otherwise null.
   const TaskRecord* FindRecord(const std::string& task_id) const;
-  // Positions by status, in the file's order: finding the next candidate costs no search.
+  // Positions by status, in the file's order, so that the next candidate needs no search.
   const std::set<size_t>& pending() const { return pending_; }
   const std::set<size_t>& claimed() const { return claimed_; }
 
  private:
   void Classify(size_t position);
 
-  std::deque<FileTask> tasks_;                       // a deque: position_of_ points into it
-  std::map<absl::string_view, size_t> position_of_;  // the ids are those in tasks_
+  std::deque<FileTask> tasks_;                       // a deque, because position_of_ points into it
+  std::map<absl::string_view, size_t> position_of_;  // by the ids in tasks_
   std::deque<TaskRecord> records_;                   // parallel to tasks_
   std::map<std::string, TaskRecord> others_;         // of tasks that are not in the file
   std::set<size_t> pending_;

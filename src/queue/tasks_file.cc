@@ -14,7 +14,7 @@
 namespace sparkles {
 namespace {
 
-// Far more than any list of tasks; it only keeps a mistaken path from filling the memory.
+// Far more than any list of tasks needs. Protects the memory from a wrong path.
 constexpr size_t kMaxFileBytes = size_t{256} * 1024 * 1024;
 constexpr absl::string_view kBlanks = " \t\r\n";
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -25,7 +25,7 @@ bool IsBlank(absl::string_view text) {
   return text.find_first_not_of(kBlanks) == absl::string_view::npos;
 }
 
-// Names the format of a file in a known wrong format; empty for any other file.
+// A message for a file in a known wrong format, or empty.
 absl::string_view WrongFormat(absl::string_view text) {
   if (absl::StartsWith(text, "\xFF\xFE") || absl::StartsWith(text, "\xFE\xFF")) {
     return "is UTF-16; save it as UTF-8";
@@ -34,7 +34,7 @@ absl::string_view WrongFormat(absl::string_view text) {
   return "";
 }
 
-// Why a JSON value is not a list of tasks.
+// A message for a JSON value that is not a list of tasks.
 std::string WrongValue(const Json& value) {
   if (value.is_object() && value.contains("command") && !value.contains("args")) {
     return absl::StrCat("is the spec of a task; ", kExpected);
@@ -48,7 +48,7 @@ std::string WrongValue(const Json& value) {
   return std::string(kExpected);
 }
 
-// Parses text that is one line: errors name only the column.
+// Parses one line. Errors name only the column.
 absl::StatusOr<Json> ParseLine(absl::string_view line) {
   auto json = ParseJson(line);
   if (json.ok()) return json;
@@ -56,7 +56,7 @@ absl::StatusOr<Json> ParseLine(absl::string_view line) {
                      absl::StrReplaceAll(json.status().message(), {{"at line 1, ", "at "}}));
 }
 
-// JSON Lines begin with a JSON object on a line of its own. Blank lines do not count.
+// True for JSON Lines: the first line that is not blank is a complete JSON object.
 bool IsLines(absl::string_view text) {
   const size_t start = text.find_first_not_of(kBlanks);
   if (start == absl::string_view::npos || text[start] != '{') return false;
@@ -96,7 +96,7 @@ TasksFile TasksParser::ParseMore(absl::string_view text) {
     AddLine(text.substr(start, end - start), file);
     ++line_number_;
   }
-  // A part of an object cannot be parsed: if the line can be parsed, it is complete.
+  // An incomplete object cannot be parsed, so a line that can be parsed is complete.
   const absl::string_view rest = text.substr(start);
   if (!IsBlank(rest)) {
     const auto last = ParseLine(rest);
@@ -139,7 +139,7 @@ void TasksParser::AddEntry(const Json& entry, size_t number, TasksFile& file) {
   }
   FileTask task = ReadFileTask(entry, *id, position);
   if (task.problem.empty()) {
-    const std::string taken = TakePlaces(PlacesOf(entry, task.task), number);
+    const std::string taken = ReservePlaces(PlacesOf(entry, task.task), number);
     if (!taken.empty()) return report(name, taken);
   } else {
     report(name, task.problem);
@@ -147,7 +147,7 @@ void TasksParser::AddEntry(const Json& entry, size_t number, TasksFile& file) {
   file.tasks.push_back(std::move(task));
 }
 
-std::string TasksParser::TakePlaces(const TaskPlaces& places, size_t number) {
+std::string TasksParser::ReservePlaces(const TaskPlaces& places, size_t number) {
   struct Place {
     absl::string_view field;
     const std::string& url;

@@ -1,4 +1,4 @@
-// The tasks file of local mode (--tasksFile): a JSON array of tasks, or JSON Lines (a task a line).
+// Parses a tasks file (--tasksFile): a JSON array of tasks, or JSON Lines with one task per line.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,12 @@
 
 namespace sparkles {
 
-// A bad entry is a problem, not an error: the other tasks run.
+// The content of a tasks file. A bad entry is listed as a problem, and the other tasks run.
 struct TasksFile {
-  std::vector<FileTask> tasks;  // in the file's order; each id once
+  std::vector<FileTask> tasks;  // in the file's order; ids are unique
   // Messages such as `tasks[3] (task_id "x.4"): args: is missing or empty`, in the file's order.
-  // Entries of an array are counted from 0, lines from 1. A task without a usable id, or with the
-  // id, result, log or output prefix of an earlier task, is listed only here.
+  // Array entries are counted from 0, lines from 1. A task without a usable id, or with the id,
+  // result, log or output prefix of an earlier task, is not in `tasks`.
   std::vector<std::string> problems;
 };
 
@@ -32,37 +32,38 @@ class TasksParser {
   TasksFile ParseMore(absl::string_view text);
 
   bool is_lines() const { return is_lines_; }
-  // The whole array, or all JSON Lines before an unfinished last line.
+  // The number of bytes of the array, or of all JSON Lines before an incomplete last line.
   size_t parsed_bytes() const { return parsed_bytes_; }
-  // InvalidArgument if the last line has no line end and is no complete JSON object.
+  // InvalidArgument if the last line has no line end and is not a complete JSON object.
   const absl::Status& last_line() const { return last_line_; }
 
  private:
-  // `number` is the entry's: from 0 in an array, from 1 in lines.
+  // `number` is the number of the entry: from 0 in an array, from 1 in lines.
   void AddEntry(const Json& entry, size_t number, TasksFile& file);
   void AddLine(absl::string_view line, TasksFile& file);
   // `tasks[3]` or `line 4`.
   std::string EntryName(size_t number) const;
-  // A message if another task has one of these places; else takes them and returns "".
-  std::string TakePlaces(const TaskPlaces& places, size_t number);
+  // Returns a message if another task has one of these places. Otherwise reserves them and returns
+  // "".
+  std::string ReservePlaces(const TaskPlaces& places, size_t number);
 
   bool is_lines_ = false;
   size_t parsed_bytes_ = 0;
-  size_t line_number_ = 1;  // of the first line that is not parsed
+  size_t line_number_ = 1;  // of the next line to parse
   size_t entries_ = 0;
   absl::Status last_line_;
   std::map<std::string, size_t> entry_of_id_;
-  std::map<std::string, size_t> entry_of_object_;  // by URL: logs and results
+  std::map<std::string, size_t> entry_of_object_;  // by URL of a log or result
   std::map<std::string, size_t> entry_of_outputs_;
 };
 
 absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text);
 
-// The text of the file `path`. FailedPrecondition if `path` is not a regular file, or is too long
-// for a list of tasks. Errors name the path.
+// Reads the text of the file `path`. FailedPrecondition if `path` is not a regular file or is too
+// long. Errors name the path.
 absl::StatusOr<std::string> ReadTasksText(const std::string& path);
 
-// Reads and parses the file. An unfinished last line is a problem. Errors name the path.
+// Reads and parses the file. An incomplete last line is a problem. Errors name the path.
 absl::StatusOr<TasksFile> ReadTasksFile(const std::string& path);
 
 }  // namespace sparkles

@@ -11,10 +11,10 @@
 namespace sparkles {
 namespace {
 
-// The first lines of a half-written file are valid JSON Lines. A program that rewrites the file in
-// place takes less time than this.
+// Longest time that a program takes to rewrite the file in place. In that time, the file may look
+// like complete JSON Lines.
 constexpr absl::Duration kRewriteTime = absl::Seconds(2);
-// A program that appends a line writes the line's end within this time.
+// Longest time that a program takes to append a whole line.
 constexpr absl::Duration kLineTime = absl::Seconds(10);
 
 absl::Status Unusable(const absl::Status& status) {
@@ -42,50 +42,51 @@ absl::StatusOr<TasksFile> TasksFileWatch::Read() {
   return file;
 }
 
-std::optional<TasksUpdate> TasksFileWatch::Look() {
+std::optional<TasksUpdate> TasksFileWatch::Poll() {
   struct stat info;
   if (stat(path_.c_str(), &info) != 0) {
     stamp_.reset();
-    trouble_ = Unusable(ErrnoError(errno, path_));
+    status_ = Unusable(ErrnoError(errno, path_));
     return std::nullopt;
   }
   const Stamp stamp = StampOf(info);
-  if (stamp_ == stamp) return GiveUpLastLine();
-  trouble_ = CheckRealPath();
-  if (!trouble_.ok()) {
+  if (stamp_ == stamp) return ReportIncompleteLine();
+  status_ = CheckRealPath();
+  if (!status_.ok()) {
     stamp_.reset();
     return std::nullopt;
   }
   const auto text = ReadTasksText(path_);
   if (!text.ok()) {
-    trouble_ = Unusable(text.status());
+    status_ = Unusable(text.status());
     return std::nullopt;
   }
   stamp_ = stamp;
-  return Use(*text);
+  return ApplyText(*text);
 }
 
-// Workers that meet at two state files would run tasks twice.
+// The state file belongs to the real path. Workers with different state files would run tasks
+// twice.
 absl::Status TasksFileWatch::CheckRealPath() const {
   const auto real_path = RealPath(path_);
   if (!real_path.ok()) return Unusable(real_path.status());
   if (*real_path == real_path_) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(path_, ": was ", real_path_, " when this worker started, and is ", *real_path,
-                   " now, which has a state of its own; start another worker for it"));
+      absl::StrCat(path_, ": led to ", real_path_, " when this worker started, and leads to ",
+                   *real_path, " now, which has its own state file; start another worker for it"));
 }
 
-std::optional<TasksUpdate> TasksFileWatch::GiveUpLastLine() {
+std::optional<TasksUpdate> TasksFileWatch::ReportIncompleteLine() {
   const absl::Status& last_line = parser_.last_line();
-  if (trouble_.ok() || last_line.ok() || clock_.Now() - read_ < kLineTime) return std::nullopt;
-  trouble_ = absl::OkStatus();
+  if (status_.ok() || last_line.ok() || clock_.Now() - read_ < kLineTime) return std::nullopt;
+  status_ = absl::OkStatus();
   return TasksUpdate{true, {}, NewProblems({std::string(last_line.message())})};
 }
 
-std::optional<TasksUpdate> TasksFileWatch::Use(const std::string& text) {
-  if (!ExtendsKnownText(text)) return UseAll(text);
+std::optional<TasksUpdate> TasksFileWatch::ApplyText(const std::string& text) {
+  if (!ExtendsKnownText(text)) return ApplyWholeText(text);
   rewritten_.reset();
-  trouble_ = absl::OkStatus();
+  status_ = absl::OkStatus();
   problems_.erase(std::string(parser_.last_line().message()));  // the line may be complete now
   if (text.size() == parser_.parsed_bytes()) return std::nullopt;
   TasksFile more = parser_.ParseMore(absl::string_view(text).substr(parser_.parsed_bytes()));
@@ -93,16 +94,16 @@ std::optional<TasksUpdate> TasksFileWatch::Use(const std::string& text) {
   return TasksUpdate{true, std::move(more.tasks), NewProblems(more.problems)};
 }
 
-std::optional<TasksUpdate> TasksFileWatch::UseAll(const std::string& text) {
+std::optional<TasksUpdate> TasksFileWatch::ApplyWholeText(const std::string& text) {
   TasksParser parser;
   auto file = parser.ParseAll(text);
   if (!file.ok()) {
-    trouble_ = Unusable(Annotate(file.status(), path_));
+    status_ = Unusable(Annotate(file.status(), path_));
     return std::nullopt;
   }
   if (parser.is_lines() && !IsSettled()) {
     stamp_.reset();
-    trouble_ = absl::AbortedError(absl::StrCat(path_, ": is being written"));
+    status_ = absl::AbortedError(absl::StrCat(path_, ": is being written"));
     return std::nullopt;
   }
   rewritten_.reset();
@@ -132,7 +133,7 @@ void TasksFileWatch::Remember(const std::string& text) {
   crc32c_ = Crc32c(absl::string_view(text).substr(0, parser_.parsed_bytes()));
   read_ = clock_.Now();
   const absl::Status& last_line = parser_.last_line();
-  trouble_ = last_line.ok() ? last_line : Unusable(Annotate(last_line, path_));
+  status_ = last_line.ok() ? last_line : Unusable(Annotate(last_line, path_));
 }
 
 std::vector<std::string> TasksFileWatch::NewProblems(const std::vector<std::string>& problems) {

@@ -1,4 +1,4 @@
-// Notices that a tasks file has changed while workers run, and reads what is new.
+// Watches a tasks file for changes while a worker runs, and reads them.
 #pragma once
 
 #include <sys/stat.h>
@@ -20,15 +20,15 @@
 
 namespace sparkles {
 
-// The difference between a tasks file and its content at the last look.
+// The changes of a tasks file between two calls of Poll.
 struct TasksUpdate {
-  bool appended = false;  // true: `tasks` follow the known tasks; false: they replace them
+  bool appended = false;  // true: `tasks` follow the known tasks; false: `tasks` replace them
   std::vector<FileTask> tasks;
-  std::vector<std::string> problems;  // that were not reported before
+  std::vector<std::string> problems;  // new problems
 };
 
-// An unchanged file costs one stat. After an append to JSON Lines only the new lines are parsed;
-// after any other change the whole file is parsed again. Not thread-safe.
+// Polling an unchanged file costs one stat. If lines were appended to JSON Lines, only these are
+// parsed. After any other change, the whole file is parsed again. Not thread-safe.
 class TasksFileWatch {
  public:
   // Borrows `clock`.
@@ -39,13 +39,15 @@ class TasksFileWatch {
   // Reads the file for the first time. Errors name the path.
   absl::StatusOr<TasksFile> Read();
 
-  // The changes since the last call; nullopt if there are none, or the file cannot be used now.
-  std::optional<TasksUpdate> Look();
+  // Returns the changes since the last call. nullopt if there are none, or if the file is not
+  // usable now.
+  std::optional<TasksUpdate> Poll();
 
-  // Why the present file was not used, or not to its end. Aborted: a program is writing it, look
-  // again soon. Unavailable: it is missing, or its text is wrong. FailedPrecondition: its path
-  // leads to another place than at Read, whose state file is another.
-  const absl::Status& trouble() const { return trouble_; }
+  // The reason why the present file was not used, or not to its end.
+  //   Aborted: a program is writing the file. Poll again soon.
+  //   Unavailable: the file is missing, or its text is wrong.
+  //   FailedPrecondition: the path leads to another file than at Read, with another state file.
+  const absl::Status& status() const { return status_; }
   // True if the last used content has entries that are not tasks.
   bool has_problems() const { return !problems_.empty(); }
 
@@ -55,10 +57,10 @@ class TasksFileWatch {
 
   static Stamp StampOf(const struct stat& info);
   absl::Status CheckRealPath() const;
-  // Reports an unfinished last line as a problem and stops waiting for its end.
-  std::optional<TasksUpdate> GiveUpLastLine();
-  std::optional<TasksUpdate> Use(const std::string& text);
-  std::optional<TasksUpdate> UseAll(const std::string& text);
+  // Reports an incomplete last line as a problem and stops waiting for its end.
+  std::optional<TasksUpdate> ReportIncompleteLine();
+  std::optional<TasksUpdate> ApplyText(const std::string& text);
+  std::optional<TasksUpdate> ApplyWholeText(const std::string& text);
   bool ExtendsKnownText(const std::string& text) const;
   bool IsSettled();
   void Remember(const std::string& text);
@@ -67,12 +69,12 @@ class TasksFileWatch {
   const std::string path_;
   std::string real_path_;  // without symlinks, at Read
   Clock& clock_;
-  std::optional<Stamp> stamp_;  // of the text that was read last; none: read it again
+  std::optional<Stamp> stamp_;  // of the last read; if unset, the file is read again
   TasksParser parser_;
-  absl::Time read_;                      // when that text was read
-  uint32_t crc32c_ = 0;                  // of the text that was parsed
-  std::optional<absl::Time> rewritten_;  // when the first look found other lines
-  absl::Status trouble_;
+  absl::Time read_;                      // time of the last read
+  uint32_t crc32c_ = 0;                  // of the parsed text
+  std::optional<absl::Time> rewritten_;  // time at which Poll first found other lines
+  absl::Status status_;
   std::set<std::string> problems_;
 };
 

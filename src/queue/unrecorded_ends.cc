@@ -6,16 +6,16 @@ namespace sparkles {
 
 void UnrecordedEnds::Add(const Claim& claim, const Outcome& outcome) {
   ends_.emplace_back(claim, outcome);
-  ends_.back().second.folder.reset();
+  ends_.back().second.directory.reset();
 }
 
 absl::Status UnrecordedEnds::Record(
     bool is_last_try,
     absl::FunctionRef<absl::Status(const Claim& claim, const Outcome& outcome)> end,
     std::vector<RecordedEnd>& recorded) {
-  absl::Status trouble;
+  absl::Status error;
   std::erase_if(ends_, [&](const std::pair<Claim, Outcome>& unrecorded) {
-    if (is_last_try && !trouble.ok()) return false;
+    if (is_last_try && !error.ok()) return false;
     const Claim& claim = unrecorded.first;
     Outcome outcome = unrecorded.second;
     absl::Status status = end(claim, outcome);
@@ -27,7 +27,7 @@ absl::Status UnrecordedEnds::Record(
     if (is_final) {
       outcome.kind = Outcome::Kind::kHandBack;
       outcome.failure_reason =
-          absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message());
+          absl::StrCat(kAbandonedPrefix, "Datastore refuses the end: ", status.message());
       status = end(claim, outcome);
     }
     if (status.ok()) recorded.push_back({claim.task.id, outcome.kind, outcome.failure_reason});
@@ -35,12 +35,12 @@ absl::Status UnrecordedEnds::Record(
       refusals_.Forget(claim.task.id, claim.claimed_at);
       return true;
     }
-    log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
-    // A hand-back that is refused, too, must not keep an idle worker from ending.
-    if (!is_final || !absl::IsInvalidArgument(status)) trouble.Update(status);
+    log_.WithTask(claim.task.id).Debug("the end cannot be recorded yet: ", status.message());
+    // If the hand-back is refused, too, an idle worker must still be able to exit.
+    if (!is_final || !absl::IsInvalidArgument(status)) error.Update(status);
     return false;
   });
-  return trouble;
+  return error;
 }
 
 }  // namespace sparkles

@@ -1,5 +1,5 @@
-// The ends of claims that could not be recorded when their task ended. The worker tries them again
-// when it has nothing else to do.
+// Keeps the ends of claims that could not be recorded, and tries them again when the queue is
+// empty.
 #pragma once
 
 #include <utility>
@@ -22,10 +22,10 @@ class UnrecordedEnds {
 
   void Add(const Claim& claim, const Outcome& outcome);
 
-  // Tries each end once more with `end`, which records one end as Queue::Finish does, and adds
-  // those that were recorded to `recorded`. An end that the server refuses becomes a hand-back:
-  // after five minutes of refusals, or at once if `is_last_try`. The last try stops at an outage.
-  // An error: some ends may still be recorded later.
+  // Tries each end once more with `end`, which records one end like Queue::Finish. Adds recorded
+  // ends to `recorded`. An end that the server refuses becomes a hand-back after five minutes of
+  // refusals, or at once if `is_last_try`. The last try stops at the first outage. After an error
+  // some ends may still be recorded later.
   absl::Status Record(
       bool is_last_try,
       absl::FunctionRef<absl::Status(const Claim& claim, const Outcome& outcome)> end,

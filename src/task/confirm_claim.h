@@ -1,4 +1,4 @@
-// The question whether a task is still ours, which its run asks before what cannot be taken back.
+// The check of the claim that a task's run makes before a step that cannot be undone.
 #pragma once
 
 #include "absl/functional/function_ref.h"
@@ -8,13 +8,13 @@
 namespace sparkles {
 
 enum class Freshness {
-  kRecent,  // what was answered within the last half minute will do
-  kNow,     // only the answer to a question that is asked from now on
+  kRecent,  // accepts an answer of the queue from the last half minute
+  kNow,     // asks the queue again
 };
 
-// Cancelled: the task is somebody else's now, or `cancel`, which ends the question, is cancelled.
-// Any other error, for kNow only: nobody knows. May cancel the run's token. kNow may be asked by
-// many threads at once.
+// OK if the claim stands. Cancelled if the claim is lost or `cancel` is cancelled. Any other error
+// (only for kNow) means that the queue gave no answer. May cancel the run's token. With kNow, many
+// threads may call this at the same time.
 using ConfirmClaim =
     absl::FunctionRef<absl::Status(Freshness freshness, const CancelToken& cancel)>;
 

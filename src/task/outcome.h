@@ -1,4 +1,4 @@
-// What became of a claimed task.
+// How the run of a claimed task ended.
 #pragma once
 
 #include <memory>
@@ -10,22 +10,22 @@ namespace sparkles {
 
 struct Outcome {
   enum class Kind {
-    kComplete,   // the command ran and everything is delivered
-    kFailed,     // we could not run it or could not deliver
-    kKilled,     // its job was killed
-    kHandBack,   // the worker goes, or this machine cannot do it: back to the queue
-    kClaimLost,  // somebody else owns it now: record nothing
+    kComplete,   // the command ran, and all outputs are delivered
+    kFailed,     // the command could not run, or an output could not be delivered
+    kKilled,     // the job was killed
+    kHandBack,   // a stop or a machine fault: the task becomes pending again
+    kClaimLost,  // the claim is lost: nothing may be recorded
   };
   Kind kind = Kind::kFailed;
   std::string exit_code;       // kComplete: decimal; 128+n for signal n
-  std::string failure_reason;  // why, for all but kComplete
-  bool machine_fault = false;  // kHandBack: because of this machine
-  bool abandoned = false;      // kHandBack: counts against the task like an abandoned claim
-  // kFailed: the missing permission, for example "write to gs://bucket"; empty: none.
+  std::string failure_reason;  // the reason of each end except kComplete
+  bool machine_fault = false;  // kHandBack: because of a machine fault
+  bool abandoned = false;      // kHandBack: counts as an abandoned claim
+  // kFailed: the missing permission, for example "write to gs://bucket", or empty.
   std::string lacks_permission;
-  // The last copy removes the task's folder, which can take long: keep one until the end is
-  // recorded.
-  std::shared_ptr<void> folder = nullptr;
+  // Owns the task directory. Destroying the last copy removes the directory, which can take long.
+  // Keep a copy until the end is recorded.
+  std::shared_ptr<void> directory = nullptr;
 };
 
 }  // namespace sparkles

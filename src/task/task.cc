@@ -19,8 +19,8 @@ bool IsMachineFaultReset(const HistoryEntry& entry) {
   return entry.status == kResetEntry && absl::StartsWith(entry.failure_reason, kMachineFaultPrefix);
 }
 
-// Whether `next`, which follows a claim, says how that claim ended.
-bool IsOrderlyEnd(const HistoryEntry& next) {
+// True if `next`, the entry after a claim, is the recorded end of that claim.
+bool IsEndOfClaim(const HistoryEntry& next) {
   if (next.status == kResetEntry) {
     return !next.failure_reason.empty() && !absl::StartsWith(next.failure_reason, kAbandonedPrefix);
   }
@@ -57,14 +57,14 @@ int CountClaims(const std::vector<HistoryEntry>& history) {
   return static_cast<int>(std::count_if(history.begin(), history.end(), IsClaim));
 }
 
-int CountDisorderlyClaims(const std::vector<HistoryEntry>& history) {
+int CountAbandonedClaims(const std::vector<HistoryEntry>& history) {
   int count = 0;
   for (size_t i = 0; i < history.size(); ++i) {
     const std::optional<TaskStatus> status = ParseTaskStatus(history[i].status);
     if (status && IsFinal(*status)) count = 0;
     if (!IsClaim(history[i])) continue;
-    const bool orderly = i + 1 < history.size() && IsOrderlyEnd(history[i + 1]);
-    if (!orderly) ++count;
+    const bool ended = i + 1 < history.size() && IsEndOfClaim(history[i + 1]);
+    if (!ended) ++count;
   }
   return count;
 }
@@ -79,15 +79,16 @@ int CountMachineFaults(const std::vector<HistoryEntry>& history) {
   return count;
 }
 
-std::string ObjectionTo(const std::vector<HistoryEntry>& history) {
-  if (CountDisorderlyClaims(history) >= kMaxDisorderlyClaims) {
-    return absl::StrCat("given up: claimed ", kMaxDisorderlyClaims,
-                        " times without an orderly end; does it end its worker?");
+std::string ReasonNotToClaim(const std::vector<HistoryEntry>& history) {
+  if (CountAbandonedClaims(history) >= kMaxAbandonedClaims) {
+    return absl::StrCat("failed after ", kMaxAbandonedClaims,
+                        " abandoned claims: the task may kill its worker, for example by using all "
+                        "memory; fix and reset it");
   }
   if (CountMachineFaults(history) < kMaxMachineFaultsOfTask) return "";
   const auto last = std::find_if(history.rbegin(), history.rend(), IsMachineFaultReset);
-  return absl::StrCat("given up: ", kMaxMachineFaultsOfTask,
-                      " times no machine could do it; the last ", last->failure_reason);
+  return absl::StrCat("failed after ", kMaxMachineFaultsOfTask, " machine faults; the last ",
+                      last->failure_reason);
 }
 
 }  // namespace sparkles

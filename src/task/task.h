@@ -1,4 +1,4 @@
-// A task as the queue knows it, and the wire strings of its life.
+// A task, its status and its history, with the strings of the wire contract.
 #pragma once
 
 #include <cstddef>
@@ -20,15 +20,15 @@ inline bool IsFinal(TaskStatus status) {
   return status != TaskStatus::kPending && status != TaskStatus::kClaimed;
 }
 
-// What stands for a status in the history where a task was given back to the queue.
+// The status in the history entry of a hand-back or reset.
 inline constexpr absl::string_view kResetEntry = "reset";
 
 // One entry of a task's history. `status` is a wire name or kResetEntry.
 struct HistoryEntry {
   absl::Time timestamp;
   std::string status;
-  std::string owner;           // empty: none
-  std::string failure_reason;  // empty: none
+  std::string owner;           // or empty
+  std::string failure_reason;  // or empty
 };
 
 struct Task {
@@ -36,38 +36,37 @@ struct Task {
   std::string job_id;
   std::string index;               // decimal, as in SPARKLES_TASK_INDEX; may be empty
   std::string args;                // the task spec as JSON text
-  std::string command_result_url;  // where result.json goes if the spec cannot say; may be empty
-  std::string log_url;             // the same for stdout; may be empty
+  std::string command_result_url;  // for result.json if the spec has no such URL; may be empty
+  std::string log_url;             // for the log if the spec has no such URL; may be empty
 };
 
-// How often the task was claimed.
+// The number of claims of the task.
 int CountClaims(const std::vector<HistoryEntry>& history);
 
-// The text that starts the reason of a reset that was *not* orderly: the worker just vanished.
+// The reason of a reset starts with this text if the claim was abandoned.
 inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 
-// Claims since the task last came to an end that never came to an orderly one themselves: what a
-// task that kills its worker leaves behind, until its user has mended and reset it. A claim ends
-// orderly if the next entry is a final status or a reset whose reason is not that of an abandoned
-// claim. A claim that is the last entry counts: the caller asks when it could claim the task, that
-// is, when nobody holds it. docs/wire-contract.md section 3: at 10 the task is failed.
-int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
-inline constexpr int kMaxDisorderlyClaims = 10;
+// The number of abandoned claims since the last final status. A task that kills its worker causes
+// them. A claim is not abandoned if the next entry is a final status, or a reset with another
+// reason. A claim in the last entry counts, because the caller asks only when the task could be
+// claimed. A task with kMaxAbandonedClaims is failed (docs/wire-contract.md, section 3).
+int CountAbandonedClaims(const std::vector<HistoryEntry>& history);
+inline constexpr int kMaxAbandonedClaims = 10;
 
-// The text that starts the reason of a reset because of a machine's fault.
+// The reason of a reset starts with this text if a machine fault caused the reset.
 inline constexpr absl::string_view kMachineFaultPrefix = "machine fault: ";
 
-// Resets because of machine faults since the task last came to an end. One machine hands a task
-// back at most five times in a row (worker/consumer); what so many of them cannot do would take
-// down one worker after another.
+// The number of resets because of machine faults since the last final status. One worker ends after
+// five machine faults in a row (worker/consumer), so a task with kMaxMachineFaultsOfTask has failed
+// on several machines. It is failed, because it would end one worker after another.
 int CountMachineFaults(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxMachineFaultsOfTask = 20;
 
-// Why a task with this history is to be claimed no more; empty if it may be.
-std::string ObjectionTo(const std::vector<HistoryEntry>& history);
+// The reason why a task with this history must not be claimed again, or "" if it may be claimed.
+std::string ReasonNotToClaim(const std::vector<HistoryEntry>& history);
 
-// A longer failure reason is cut: it is read by people, and one may quote a whole task spec. The
-// number is Datastore's limit for an indexed string, which a client may make of it.
+// Longer failure reasons are cut, because a reason may quote a whole task spec. This is Datastore's
+// limit for an indexed string, which a client may make of the reason.
 inline constexpr size_t kMaxFailureReasonBytes = 1500;
 
 }  // namespace sparkles

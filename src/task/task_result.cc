@@ -16,7 +16,7 @@ OrderedJson UsageOf(const CommandRun& run) {
   return {{"user_cpu_time", CpuTime(run.usage.user_cpu)},
           {"system_cpu_time", CpuTime(run.usage.system_cpu)},
           {"max_memory_size", run.usage.max_rss_kb},
-          // Linux keeps no count of these two; the old worker writes its zeros.
+          // Linux does not count these two. The Go worker writes zeros, too.
           {"shared_memory_size", 0},
           {"unshared_memory_size", 0},
           {"block_input_ops", run.usage.block_input_ops},
@@ -45,7 +45,8 @@ OrderedJson StatsOf(const MachineStats& machine) {
   return stats;
 }
 
-// Text, one file after the other: as JSON values ten thousand files take many megabytes.
+// Formats one file after another, because ten thousand files would take many megabytes as JSON
+// values.
 std::string FilesText(const std::vector<DeliveredFile>& files) {
   std::string text = "[";
   for (const DeliveredFile& file : files) {
@@ -87,7 +88,7 @@ std::string FormatTaskResult(const TaskResult& result) {
     after_files["unmatched_patterns"] = result.unmatched_patterns;
   }
   std::string text = DumpJson(before_files);
-  text.pop_back();  // the brace: the object goes on
+  text.pop_back();  // the closing brace, because more keys follow
   absl::StrAppend(&text, ",\"files\":", FilesText(result.files), after_files.empty() ? "}" : ",");
   if (!after_files.empty()) text += DumpJson(after_files).substr(1);
   return text;

@@ -1,5 +1,6 @@
-// result.json: what a task's command did and where its outputs are (docs/wire-contract.md section
-// 4). Keys of both releases of the old worker come first, in their order; ours are additional.
+// The content of result.json (docs/wire-contract.md, section 4).
+// The keys of the two releases of the Go worker come first, in the same order. Keys of this worker
+// follow.
 #pragma once
 
 #include <cstdint>
@@ -15,25 +16,25 @@ namespace sparkles {
 
 // An output that its store has acknowledged.
 struct DeliveredFile {
-  std::string src;         // path relative to the work folder
-  std::string dst_url;     // where it is
+  std::string src;         // path relative to the work directory
+  std::string dst_url;     // URL of the delivered file
   uint64_t size = 0;       // bytes
   uint32_t crc32c = 0;     // of the content
-  int64_t generation = 0;  // the store's version number; 0 where it has none
+  int64_t generation = 0;  // the object's generation, or 0 if the store has none
 };
 
-// Something that matched a pattern and cannot be an output.
+// A file that matched a pattern but cannot be an output.
 struct SkippedFile {
   std::string src;
   std::string reason;
 };
 
-// Why a command did not end with 0.
+// The reason why a command did not exit with 0.
 struct CauseOfDeath {
-  // "exit_code" (it said so itself), "signal" (not from this worker), "out_of_memory", "disk_full",
-  // "time_limit" or "stopped" (by this worker).
+  // "exit_code", "signal" (not sent by this worker), "out_of_memory", "disk_full", "time_limit" or
+  // "stopped" (by this worker).
   std::string kind;
-  std::string detail;  // for people
+  std::string detail;  // a text for the user
 };
 
 // A command that was started and has ended.
@@ -51,7 +52,7 @@ struct TaskResult {
   Json parameters;                // an object, or null
   std::optional<CommandRun> run;  // absent if the command never ran
   std::vector<DeliveredFile> files;
-  std::string failure_reason;  // empty: the task did not fail
+  std::string failure_reason;  // empty if the task did not fail
   std::vector<SkippedFile> skipped;
   std::vector<std::string> unmatched_patterns;  // include patterns that match no output
 };

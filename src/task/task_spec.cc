@@ -26,7 +26,7 @@ absl::Status FieldError(absl::string_view field, absl::string_view reason) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", reason));
 }
 
-// Reads the fields of one JSON object by name; every error names the field with its whole path.
+// Reads the fields of one JSON object by name. Each error names the field with its full path.
 // A field that is null counts as absent.
 class FieldReader {
  public:
@@ -94,7 +94,7 @@ class FieldReader {
  private:
   FieldReader(const Json& object, std::string name) : object_(object), name_(std::move(name)) {}
 
-  // Every text becomes an argument, a path or a URL some day: none can hold a NUL.
+  // Arguments, paths and URLs cannot contain a NUL.
   static absl::StatusOr<std::string> TextOf(const Json& value, const std::string& name) {
     if (!value.is_string()) return FieldError(name, "must be a string");
     const std::string& text = value.get_ref<const std::string&>();
@@ -121,7 +121,7 @@ absl::Status ReadScripts(const FieldReader& fields, TaskSpec& spec) {
   for (const auto& [name, script] : scripts) {
     if (script.size() <= kMaxCommandBytes) continue;
     return FieldError(name, absl::StrCat("is longer than ", kMaxCommandBytes,
-                                         " bytes, the most that Linux takes as one argument"));
+                                         " bytes, Linux's limit for one argument"));
   }
   return absl::OkStatus();
 }
@@ -132,11 +132,11 @@ bool IsSha256Hex(absl::string_view text) {
          });
 }
 
-// `text` as a path below the work folder that can be the name of an input.
+// Returns `text` as a clean path below the work directory. An error if an input cannot have it.
 absl::StatusOr<std::string> CleanDestination(absl::string_view text, const std::string& field) {
   auto path = CleanRelativePath(text);
   if (!path.ok()) return Annotate(path.status(), field);
-  if (*path == ".") return FieldError(field, "is the work folder itself");
+  if (*path == ".") return FieldError(field, "is the work directory itself");
   const std::vector<absl::string_view> elements = absl::StrSplit(*path, '/');
   if (elements[0] == kLogName) return FieldError(field, "is the task's own log");
   for (const absl::string_view element : elements) {
@@ -172,8 +172,8 @@ bool SortsBefore(absl::string_view a, absl::string_view b) {
                                       [&](char x, char y) { return rank(x) < rank(y); });
 }
 
-// Keeps each destination once: drops repeated downloads, and fails for contradicting ones. Sorts
-// indexes and copies nothing, since there may be a million downloads.
+// Drops repeated downloads. An error if two different downloads have one destination. Sorts indexes
+// and copies nothing, because there may be a million downloads.
 absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downloads) {
   std::vector<size_t> sorted(downloads.size());
   std::iota(sorted.begin(), sorted.end(), 0);
@@ -208,8 +208,8 @@ absl::StatusOr<std::vector<Download>> WithoutRepeats(std::vector<Download> downl
   return downloads;
 }
 
-// Takes the elements of `downloads` while the spec is parsed: the list can be very long, and is
-// never kept as JSON.
+// Receives the elements of `downloads` while the spec is parsed. The list can be very long, so it
+// is not kept as JSON.
 struct DownloadList {
   std::vector<Download> downloads;
   absl::Status status;  // of the first bad element; later elements are not read
@@ -244,7 +244,7 @@ absl::StatusOr<std::vector<std::string>> ReadPatterns(const FieldReader& fields,
     if (patterns[i].size() < written.size()) {
       warnings.push_back(absl::StrCat(fields.ElementName(key, i), ": ", Quoted(written),
                                       " is read as ", Quoted(patterns[i]),
-                                      ", since patterns are relative to the work folder"));
+                                      ", because patterns are relative to the work directory"));
     }
     const auto glob = Glob::Parse(patterns[i]);
     if (!glob.ok()) return Annotate(glob.status(), fields.ElementName(key, i));
@@ -263,7 +263,7 @@ absl::Status ReadUploads(const FieldReader& spec_fields, TaskSpec& spec) {
     return FieldError("uploads.dst_url",
                       "file:// has no path; write file:///directory (was a variable empty?)");
   }
-  // "file:///" keeps what belongs to its scheme.
+  // Keeps the slashes of "file:///".
   while (absl::EndsWith(spec.upload_url, "/") && !absl::EndsWith(spec.upload_url, "://")) {
     spec.upload_url.pop_back();
   }

@@ -1,5 +1,5 @@
-// The task spec (docs/wire-contract.md section 4): parsed from JSON, validated whole, trusted
-// afterwards.
+// Parses and checks a task's spec (docs/wire-contract.md, section 4).
+// After this check, other code relies on the spec.
 #pragma once
 
 #include <string>
@@ -30,23 +30,23 @@ struct TaskSpec {
   std::vector<Download> downloads;            // each dst once
   std::vector<std::string> include_patterns;  // each parses as a glob, without leading slashes
   std::vector<std::string> exclude_patterns;
-  std::string upload_url;             // uploads.dst_url without trailing slashes; may be empty if
-                                      // there are no include patterns
-  std::string command_result_url;     // may be empty: no result.json is wanted
-  std::string stdout_url;             // may be empty: the log is not uploaded
-  std::vector<std::string> warnings;  // about changed values; for the task's log
+  // uploads.dst_url without trailing slashes. May be empty if there are no include patterns.
+  std::string upload_url;
+  std::string command_result_url;     // if empty, no result.json is uploaded
+  std::string stdout_url;             // if empty, the log is not uploaded
+  std::vector<std::string> warnings;  // about changed values, for the task's log
 };
 
-// The longest command that the kernel takes as one argument: 32 pages less the final NUL
-// (MAX_ARG_STRLEN in linux/binfmts.h).
+// Linux's limit for one argument: 32 pages without the final NUL (MAX_ARG_STRLEN in
+// linux/binfmts.h).
 inline constexpr size_t kMaxCommandBytes = 131'071;
 
-// InvalidArgument, with a message that begins with the name of the field, if `text` is not JSON,
-// lacks what it needs, has a field of the wrong type, or would leave the work folder.
+// InvalidArgument if `text` is not JSON, if a required field is missing, if a field has the wrong
+// type, or if a path leaves the work directory. The message begins with the name of the field.
 absl::StatusOr<TaskSpec> ParseTaskSpec(absl::string_view text);
 
-// The places of the task's outputs, log and result.json, also for a spec that ParseTaskSpec
-// refuses. All fields except patterns and URLs are empty.
+// Reads only the URLs of outputs, log and result.json, and the patterns. Works also for a spec that
+// ParseTaskSpec refuses. All other fields are empty.
 TaskSpec ParseResultPlaces(absl::string_view text);
 TaskSpec FindResultPlaces(const Json& json);
 

@@ -9,11 +9,11 @@
 namespace sparkles {
 namespace {
 
-// What is older, in periods, should have been followed by another answer.
-constexpr double kOldAnswer = 1.5;
-// After an error; the call has itself tried for some seconds.
-constexpr absl::Duration kAskAgain = absl::Seconds(4);
-constexpr char kLost[] = "the claim is no longer ours";
+// An answer is old after this many periods, because another answer should have followed.
+constexpr double kMaxAnswerAge = 1.5;
+// The wait after an error. The call itself has already retried for some seconds.
+constexpr absl::Duration kRetryWait = absl::Seconds(4);
+constexpr char kLost[] = "the claim is lost";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ ClaimWatch::ClaimWatch(absl::Duration period, Clock& clock, Queue& queue, const 
   if (period_ == absl::InfiniteDuration()) return;
   thread_.emplace("claim-watch", [this](const CancelToken& done) { Watch(done); });
   if (!thread_->status().ok()) {
-    log_.Warning("the claim is not looked after: ", thread_->status().message());
+    log_.Warning("the claim is not watched while the task runs: ", thread_->status().message());
   }
 }
 
@@ -38,9 +38,9 @@ void ClaimWatch::Watch(const CancelToken& done) {
   std::uniform_real_distribution<> jitter(0.75, 1.25);
   absl::Duration wait = period_;
   while (clock_.Sleep(wait * jitter(random), done)) {
-    const absl::StatusOr<ClaimState> state = Ask(done);
-    if (state.ok() && *state != ClaimState::kOurs) return;
-    wait = state.ok() ? period_ : std::min(period_, kAskAgain);
+    const absl::StatusOr<ClaimState> state = CheckClaim(done);
+    if (state.ok() && *state != ClaimState::kHeld) return;
+    wait = state.ok() ? period_ : std::min(period_, kRetryWait);
   }
 }
 
@@ -50,45 +50,45 @@ absl::Status ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel)
   {
     MutexLock lock(mutex_);
     const absl::Duration age = clock_.Now() - last_answer_;
-    // A clock that was set back says nothing of how old the answer is.
-    if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return absl::OkStatus();
+    // A negative age means that the clock was set back and the age is unknown.
+    if (age >= absl::ZeroDuration() && age < period_ * kMaxAnswerAge) return absl::OkStatus();
   }
-  const absl::StatusOr<ClaimState> state = Ask(cancel);
+  const absl::StatusOr<ClaimState> state = CheckClaim(cancel);
   return state.ok() && *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
 }
 
 absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
-  int64_t begun;
+  int64_t checks_before;
   {
     MutexLock lock(mutex_);
-    begun = questions_;
+    checks_before = checks_;
   }
-  MutexLock one(asking_);
+  MutexLock one(check_mutex_);
   {
     MutexLock lock(mutex_);
-    if (last_ours_ > begun) return absl::OkStatus();  // asked while we waited
+    if (last_held_ > checks_before) return absl::OkStatus();  // checked while this thread waited
   }
-  const absl::StatusOr<ClaimState> state = Ask(cancel);
+  const absl::StatusOr<ClaimState> state = CheckClaim(cancel);
   if (!state.ok()) return state.status();
   return *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
 }
 
-absl::StatusOr<ClaimState> ClaimWatch::Ask(const CancelToken& cancel) {
+absl::StatusOr<ClaimState> ClaimWatch::CheckClaim(const CancelToken& cancel) {
   const absl::Time asked = clock_.Now();
-  int64_t question;
+  int64_t check;
   {
     MutexLock lock(mutex_);
-    question = ++questions_;
+    check = ++checks_;
   }
   const absl::StatusOr<ClaimState> state = queue_.Check(claim_, cancel);
   if (!state.ok()) {
-    if (!cancel.cancelled()) log_.Debug("cannot look after the claim: ", state.status().message());
+    if (!cancel.cancelled()) log_.Debug("cannot check the claim: ", state.status().message());
     return state;
   }
-  if (*state == ClaimState::kOurs) {
+  if (*state == ClaimState::kHeld) {
     MutexLock lock(mutex_);
     last_answer_ = asked;
-    last_ours_ = std::max(last_ours_, question);
+    last_held_ = std::max(last_held_, check);
   } else if (*state == ClaimState::kKilled) {
     task_.Cancel(CancelKind::kKilled, "the job was killed");
   } else {

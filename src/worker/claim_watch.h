@@ -1,5 +1,4 @@
-// Looks after a claim while its task runs: was the job killed, does somebody else have the task
-// now?
+// Watches a claim while its task runs: notices that the job was killed or the claim was lost.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +17,27 @@
 
 namespace sparkles {
 
-// From construction to destruction, asks `queue` about `claim` every `period` (a quarter more or
-// less, so that a fleet does not ask at once), on a thread of its own, and cancels `task` when the
-// claim has ended: kKilled or kClaimLost. An error is no answer: it asks again some seconds later.
+// From construction to destruction, a thread asks `queue` about `claim` every `period`, a quarter
+// more or less, so that the workers of a fleet do not ask at the same time. Cancels `task` when the
+// claim has ended, with kKilled or kClaimLost. After an error the thread asks again some seconds
+// later.
 class ClaimWatch {
  public:
-  // Borrows all. With an infinite period nothing is asked, and there is no thread. The destructor
-  // ends a question that is under way.
+  // Borrows `clock`, `queue`, `claim` and `task`. With an infinite period there is no thread and no
+  // check. The destructor ends a running check.
   ClaimWatch(absl::Duration period, Clock& clock, Queue& queue, const Claim& claim,
              CancelToken& task, Log log);
 
-  // The answer to ConfirmClaim; thread-safe. kRecent asks where the last answer is older than it
-  // should be (this process or its machine was frozen, Datastore away), and takes an error for no
-  // answer. kNow asks, unless another thread does so anyhow. If the claim has ended the task is
-  // cancelled; where it was killed, it still is nobody else's. `cancel` ends the question.
+  // Implements ConfirmClaim. Thread-safe. kRecent asks the queue only if the last answer is too
+  // old, because the process was frozen or Datastore did not answer. It ignores errors. kNow always
+  // asks, or waits for a check of another thread that started later than this call. If the claim
+  // has ended, cancels the task. The result is OK for a killed task, because the claim is not lost.
+  // `cancel` ends the check.
   absl::Status Confirm(Freshness freshness, const CancelToken& cancel);
 
  private:
   void Watch(const CancelToken& done);
-  absl::StatusOr<ClaimState> Ask(const CancelToken& cancel);
+  absl::StatusOr<ClaimState> CheckClaim(const CancelToken& cancel);
   absl::Status ConfirmNow(const CancelToken& cancel);
 
   const absl::Duration period_;
@@ -45,11 +46,11 @@ class ClaimWatch {
   const Claim& claim_;
   CancelToken& task_;
   const Log log_;
-  Mutex asking_;  // held by the one thread that asks for kNow
+  Mutex check_mutex_;  // held during a check for kNow
   Mutex mutex_;
   absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
-  int64_t questions_ ABSL_GUARDED_BY(mutex_) = 0;  // begun so far
-  int64_t last_ours_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them that was answered with kOurs
+  int64_t checks_ ABSL_GUARDED_BY(mutex_) = 0;     // number of started checks
+  int64_t last_held_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the last check with result kHeld
   std::optional<Housekeeper> thread_;
 };
 

@@ -55,15 +55,15 @@ std::string HandBackReason(const Outcome& outcome) {
 
 Consumer::End Consumer::Run(Execute execute) {
   const End end = WorkToTheEnd(execute);
-  SettleLastClaim();
+  RevokeUnknownClaim();
   return end;
 }
 
-void Consumer::SettleLastClaim() {
+void Consumer::RevokeUnknownClaim() {
   const std::string reason =
       no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
   const absl::Status settled =
-      TryPatiently([&] { return queue_.SettleLastClaim(reason); },
+      TryPatiently([&] { return queue_.RevokeUnknownClaim(reason); },
                    [this](int, const absl::Status& error) {
                      log_.Warning("cannot settle whether a task is claimed: ", error.message());
                    });
@@ -100,7 +100,7 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
                  absl::FormatDuration(kUnfitPatience), ": it is given up");
       return End::kMachineUnfit;
     }
-    if (round == Round::kTrouble && !queue_.MoreMayCome() &&
+    if (round == Round::kTrouble && !queue_.CanReceiveNewTasks() &&
         now - trouble_since >= kPatienceWithFile) {
       log_.Error("the tasks file or its state could not be used for ",
                  absl::FormatDuration(kPatienceWithFile), ": the worker ends");
@@ -120,7 +120,7 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
       clock_.Sleep(Jitter(kPollInterval, 0), no_more());
     } else if (no_more().cancelled()) {
       break;  // the queue was not looked at to its end: that it is empty is not known
-    } else if (first_look && queue_.MoreMayCome()) {
+    } else if (first_look && queue_.CanReceiveNewTasks()) {
       clock_.Sleep(kFirstLookAgain, no_more());
     } else if (clock_.Now() - idle_since >= options_.linger) {
       return End::kQueueEmpty;
@@ -150,7 +150,7 @@ bool Consumer::WaitUntilFit() {
 
 absl::Duration Consumer::IdleWait(absl::Duration idle) {
   absl::Duration wait = kPollInterval;
-  if (queue_.MoreMayCome()) {
+  if (queue_.CanReceiveNewTasks()) {
     wait = Jitter(std::clamp(idle / 20, kPollInterval, kLongestPollInterval), 0.5);
   }
   return std::min(wait, options_.linger - idle);
@@ -176,7 +176,7 @@ Consumer::Round Consumer::ClaimAndRun(Execute execute) {
     if (!no_more().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
-    return IsCannotWriteDown(claimed.status()) ? Round::kUnfit : Round::kTrouble;
+    return IsClaimNotPersistable(claimed.status()) ? Round::kUnfit : Round::kTrouble;
   }
   if (!claimed->has_value()) return Round::kIdle;
   const Claim& claim = **claimed;
@@ -190,7 +190,7 @@ Consumer::Round Consumer::ClaimAndRun(Execute execute) {
     });
   }();
   Record(claim, outcome);
-  outcome.folder.reset();
+  outcome.directory.reset();
   CountRefusal(outcome);
   if (outcome.machine_fault) {
     CountFault(outcome.failure_reason);
@@ -201,7 +201,7 @@ Consumer::Round Consumer::ClaimAndRun(Execute execute) {
 }
 
 void Consumer::TellOfEnds() {
-  for (const RecordedEnd& end : queue_.TakeEnds()) {
+  for (const RecordedEnd& end : queue_.TakeRecordedEnds()) {
     const Log log = log_.WithTask(end.task_id);
     if (end.kind == Outcome::Kind::kComplete) {
       log.Info("complete: its end, which was given up, is recorded now");
@@ -213,7 +213,7 @@ void Consumer::TellOfEnds() {
 
 // A queue that only people can mend. One in the cloud may always come back.
 bool Consumer::IsBroken(const absl::Status& status) const {
-  return !queue_.MoreMayCome() && absl::IsFailedPrecondition(status);
+  return !queue_.CanReceiveNewTasks() && absl::IsFailedPrecondition(status);
 }
 
 void Consumer::CountFault(absl::string_view reason) {
@@ -248,7 +248,7 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   if (!status.ok()) {
     log.Error("the end of the task is given up, it stays claimed: ", status.message());
     if (outcome.kind == Outcome::Kind::kHandBack) outcome.failure_reason = HandBackReason(outcome);
-    queue_.GiveUp(claim, outcome);
+    queue_.LeaveUnrecorded(claim, outcome);
     return;
   }
   switch (outcome.kind) {
@@ -273,7 +273,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
         // If the disk is full, the task's folder may hold the space that is missing. To remove it
         // takes time, in which the end is not recorded: only if another try has failed as well.
         const bool full = IsMachineFault(error) && absl::IsResourceExhausted(error);
-        if (full && tries > 1 && !stop_.cancelled()) outcome.folder.reset();
+        if (full && tries > 1 && !stop_.cancelled()) outcome.directory.reset();
         log.Warning("cannot record the end of the task (try ", tries, "): ", error.message());
       });
 }

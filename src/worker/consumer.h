@@ -68,7 +68,7 @@ class Consumer {
   enum class Round { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
   End WorkToTheEnd(Execute execute);
   // Hands back what the last try to claim may have claimed without our knowledge.
-  void SettleLastClaim();
+  void RevokeUnknownClaim();
   // False if this machine stays unfit.
   bool WaitUntilFit();
   Round ClaimAndRun(Execute execute);

@@ -1,4 +1,4 @@
-// What the exit code of the process means. docs/operations.md and --help show this table.
+// The exit codes of the process. docs/operations.md and --help show this table.
 #pragma once
 
 namespace sparkles {
@@ -12,7 +12,7 @@ enum ExitCode : int {
   kExitMachineUnfit = 5,
   kExitStuck = 6,
   kExitPreempted = 75,  // "try again" of sysexits.h
-  // And 128 + the signal that stopped the worker (worker/signals.h): 130, 143 ...
+  // A stop by a signal exits with 128 + the signal (worker/signals.h): 130, 143 ...
 };
 
 }  // namespace sparkles

@@ -9,14 +9,14 @@
 #include "absl/time/clock.h"
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 namespace {
 
-// Wait before the next try if the queue refuses at once.
+// Wait before the next attempt if the queue fails at once.
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
-// Limit for the threads' stacks, which an alarm at one second also enforces.
+// Limit for the dump of the threads' stacks. The exit timer enforces one second.
 constexpr absl::Duration kDumpLimit = absl::Milliseconds(500);
 
 }  // namespace
@@ -31,10 +31,10 @@ void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string
     if (MonotonicNow() + kRetry >= deadline) EndUnfinished(sink, exit_code);
     absl::SleepFor(kRetry);
   }
-  EndByAlarm(absl::Seconds(1), exit_code);  // stderr may lie on the very disk that hangs
+  StartExitTimer(absl::Seconds(1), exit_code);  // stderr may be on the disk that hangs
   sink.WriteUrgently(Severity::kError,
                      absl::StrCat(claim.task.id, " is handed back: ", reason,
-                                  "; the worker ends now; the stacks of its threads follow"));
+                                  "; the worker exits now; the stacks of its threads follow"));
   const absl::Duration began = MonotonicNow();
   DumpThreads([began, &sink](absl::string_view line) {
     sink.WriteUrgently(Severity::kError, line);
@@ -60,7 +60,7 @@ HungStopGuard::HungStopGuard(WorkerStop& stop, const MeteredQueue& queue, TimedH
 
 StopStep HungStopGuard::HandBackStep(const StopTime& time) const {
   return {time.hand_back(), [this, time] {
-            const std::optional<Claim> claim = queue_.held_in_work();
+            const std::optional<Claim> claim = queue_.held_not_ending();
             if (!claim || hand_back_ == nullptr) return;
             EndHungStop(*hand_back_, *claim,
                         absl::StrCat(stop_.token().reason(), "; the worker hung"),

@@ -1,4 +1,4 @@
-// Ends a worker that is asked to stop while its main thread hangs, for example on a dead mount.
+// Ends a worker that must stop while its main thread hangs, for example on a dead mount.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@
 
 namespace sparkles {
 
-// Hands `claim` back, logs the stacks of all threads, and ends the process with `exit_code`. Ends
-// it also if the queue has not answered within `limit`. Returns only if the claim is lost.
+// Hands `claim` back, logs the stacks of all threads, and ends the process with `exit_code`. Also
+// ends the process if the queue has not answered within `limit`. Returns only if the claim is lost.
 void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string& reason,
                  absl::Duration limit, LogSink& sink, int exit_code);
 

@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/thread.h"
 #include "process/thread_stacks.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 namespace {
@@ -29,7 +29,7 @@ struct StopSignal {
 constexpr StopSignal kStops[] = {
     {SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}};
 constexpr int kDrains[] = {SIGUSR1, SIGQUIT};
-// In addition to the real-time signals.
+// Real-time signals are ignored, too.
 constexpr int kIgnored[] = {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT};
 
 sigset_t ReceivedSet() {
@@ -44,12 +44,12 @@ sigset_t ReceivedSet() {
   return set;
 }
 
-// By system call, since the C library refuses. If the library needs such a signal later, it sets
-// its own handler.
-void IgnoreSignalsOfTheLibrary() {
+// Uses the system call, because the C library refuses to change its own signals. If the library
+// needs such a signal later, it sets its own handler.
+void IgnoreLibrarySignals() {
   constexpr int kFirstRealTime = 32;
   constexpr size_t kKernelSetBytes = 8;
-  const std::array<uintptr_t, 8> ignore = {1};  // a kernel's sigaction: SIG_IGN, and zeros
+  const std::array<uintptr_t, 8> ignore = {1};  // the kernel's sigaction: SIG_IGN and zeros
   for (int signal = kFirstRealTime; signal < SIGRTMIN; ++signal) {
     syscall(SYS_rt_sigaction, signal, ignore.data(), nullptr, kKernelSetBytes);
   }
@@ -66,7 +66,7 @@ void IgnoreWriteSignals() {
 void BlockSignals() {
   const sigset_t set = ReceivedSet();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  IgnoreSignalsOfTheLibrary();
+  IgnoreLibrarySignals();
 }
 
 StopSignals::StopSignals(CancelToken& stop, CancelToken& drain, LogSink& sink)
@@ -89,7 +89,7 @@ void StopSignals::Receive() {
     signalfd_siginfo info;
     if (read(signals.get(), &info, sizeof info) != sizeof info) continue;
     const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGALRM) EndIfAlarm(info.ssi_code);
+    if (signal == SIGALRM) ExitIfTimerSignal(info.ssi_code);
     const auto stop = std::find_if(std::begin(kStops), std::end(kStops),
                                    [&](const StopSignal& each) { return each.number == signal; });
     if (stop != std::end(kStops)) {
@@ -104,7 +104,7 @@ void StopSignals::Receive() {
 
 void StopSignals::Ignore(int signal) {
   if (!ignored_.insert(signal).second) return;
-  // Past the log's lock: a log that hangs must not keep this thread from the next signal.
+  // WriteUrgently takes no lock, so that a hung log does not block this thread.
   sink_.WriteUrgently(
       Severity::kWarning,
       absl::StrCat("signal ", signal, " (",
@@ -113,7 +113,7 @@ void StopSignals::Ignore(int signal) {
 }
 
 void StopSignals::HandleStop(int signal, const char* name) {
-  // The kernel repeats SIGXCPU each second once a process is over its limit of processor time.
+  // The kernel sends SIGXCPU each second to a process that has used up its CPU time.
   if (signal == SIGXCPU && requests_ > 0) return;
   const absl::Time now = absl::Now();
   if (requests_ > 0 && absl::AbsDuration(now - last_request_) < kSameRequest) return;
@@ -125,8 +125,7 @@ void StopSignals::HandleStop(int signal, const char* name) {
   } else if (requests_ == 2) {
     stop_.Hurry();
   } else {
-    // Not exit: what is under way must not get in the way. The next worker hands back what this
-    // one holds.
+    // Unlike exit, _exit cannot hang in a destructor. The next worker hands the claim back.
     _exit(128 + signal);
   }
 }

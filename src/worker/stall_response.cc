@@ -9,49 +9,49 @@
 #include "process/monotonic.h"
 #include "process/thread_dump.h"
 #include "task/task.h"
-#include "worker/end_alarm.h"
 #include "worker/exit_code.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 namespace {
 
-// What the machine's load may add to anything.
-constexpr absl::Duration kAlarmSlack = absl::Seconds(10);
-// For the whole dump. Whoever does not read our lines must not cost the hand-back.
-constexpr absl::Duration kDumpPatience = absl::Seconds(3);
+// Added to each timer, for a machine under load.
+constexpr absl::Duration kTimerSlack = absl::Seconds(10);
+// Limit for the dump of all threads. A reader of stderr that hangs must not prevent the hand-back.
+constexpr absl::Duration kMaxDumpTime = absl::Seconds(3);
 
 }  // namespace
 
 WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
                                 TimedHandBack* hand_back, LogSink& sink) {
   WatchdogActions actions;
-  actions.begin = [period, &sink] {
-    // Should a single look at a thread take for ever; not before the second period is over.
-    EndByAlarm(period + kDumpPatience + kAlarmSlack, kExitStuck);
+  actions.on_stall = [period, &sink] {
+    // For a dump that hangs. Ends the process only after the second period.
+    StartExitTimer(period + kMaxDumpTime + kTimerSlack, kExitStuck);
     const absl::Duration began = MonotonicNow();
     sink.WriteUrgently(Severity::kError,
                        absl::StrCat("watchdog: no sign of life for ", absl::FormatDuration(period),
-                                    "; this is what the worker is doing"));
+                                    "; the stacks of the worker's threads follow"));
     DumpThreads([began, &sink](absl::string_view line) {
       sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", line));
-      return MonotonicNow() - began < kDumpPatience;
+      return MonotonicNow() - began < kMaxDumpTime;
     });
-    // From now on, since the watchdog counts the next period from now on; the watchdog itself goes
-    // first, also if this process is frozen for a while.
-    EndByAlarm(1.5 * period + kAlarmSlack, kExitStuck);
+    // Starts again, because the watchdog counts the second period from now. The watchdog fires
+    // before the timer, even if the process is frozen for a while.
+    StartExitTimer(1.5 * period + kTimerSlack, kExitStuck);
   };
-  actions.recover = [&sink](absl::Duration lasted) {
-    StopEndAlarm();
-    sink.WriteUrgently(Severity::kWarning, absl::StrCat("watchdog: the work goes on after ",
+  actions.on_recovery = [&sink](absl::Duration lasted) {
+    StopExitTimer();
+    sink.WriteUrgently(Severity::kWarning, absl::StrCat("watchdog: the worker continues after ",
                                                         absl::FormatDuration(lasted)));
   };
-  actions.give_up = [period, held = std::move(held), hand_back, &sink] {
+  actions.on_stuck = [period, held = std::move(held), hand_back, &sink] {
     const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
                                             absl::FormatDuration(2 * period));
-    EndByAlarm(kStuckHandBack + kAlarmSlack, kExitStuck);
+    StartExitTimer(kStuckHandBack + kTimerSlack, kExitStuck);
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {
-      // Not an orderly end, so that a task that sticks every worker is given up at some time.
+      // Counts as an abandoned claim, so that a task that blocks each worker fails at some time.
       const absl::Status status =
           hand_back->HandBack(*claim, absl::StrCat(kAbandonedPrefix, reason), kStuckHandBack);
       sink.WriteUrgently(Severity::kError,
@@ -59,8 +59,9 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
                                       status.ok() ? " is handed back" : " cannot be handed back: ",
                                       status.message()));
     }
-    sink.WriteUrgently(Severity::kError, absl::StrCat("watchdog: ", reason, "; it ends now"));
-    // The launcher sees this process vanish and ends what the command left.
+    sink.WriteUrgently(Severity::kError,
+                       absl::StrCat("watchdog: ", reason, "; the worker exits now"));
+    // Then the launcher ends the command and its leftovers.
     _exit(kExitStuck);
   };
   return actions;

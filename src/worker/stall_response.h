@@ -1,6 +1,6 @@
-// What a stuck worker still does: tell why, give its task back, and end.
-// The one hard idea: any lock may be held by whoever is stuck, the log's too. So this writes past
-// the log's lock, and an alarm ends the process should even this get stuck.
+// The actions of the watchdog of a stuck worker: log the stacks, hand the task back, and exit.
+// A stuck thread may hold any lock, including that of the log. Therefore the actions write without
+// the log's lock, and the exit timer ends the process if an action hangs.
 #pragma once
 
 #include <functional>
@@ -14,12 +14,12 @@
 
 namespace sparkles {
 
-// How long the hand-back of a stuck worker's claim may take.
+// Limit for the hand-back of a stuck worker's claim.
 inline constexpr absl::Duration kStuckHandBack = absl::Seconds(5);
 
-// The actions for a watchdog with that period. Borrows all. `held` is the claim at the moment;
-// `hand_back` is null if a claim ends with its worker. Giving up ends the process with
-// kExitStuck.
+// The actions for a watchdog with this period. Borrows `hand_back` and `sink`. `held` returns the
+// current claim. `hand_back` is null if a claim ends with its worker. on_stuck ends the process
+// with kExitStuck.
 WatchdogActions RespondToStalls(absl::Duration period, std::function<std::optional<Claim>()> held,
                                 TimedHandBack* hand_back, LogSink& sink);
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <utility>
 
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 
@@ -29,10 +29,10 @@ void StopDeadline::Watch(const CancelToken& done) {
 }
 
 void EndUnfinished(LogSink& sink, int exit_code) {
-  EndByAlarm(absl::Seconds(1), exit_code);  // the log may lie on the very disk that hangs
+  StartExitTimer(absl::Seconds(1), exit_code);  // the log may be on the disk that hangs
   sink.WriteUrgently(Severity::kError,
-                     "there is no more time: this ends now, whatever is unfinished; the task in "
-                     "work, if it is not handed back, stays claimed");
+                     "there is no more time: the worker exits now with its work unfinished; a task "
+                     "that is not handed back stays claimed");
   _exit(exit_code);
 }
 

@@ -14,17 +14,16 @@
 namespace sparkles {
 
 struct StopStep {
-  absl::Duration after;  // from the request on, in real time
+  absl::Duration after;  // time since the request
   std::function<void()> action;
 };
 
-// From construction to destruction: after `stop` is cancelled, runs the steps of `plan` in order,
-// each at its time, on a thread of its own. The destructor waits for a step that has begun. If the
-// kernel refuses the thread, no step is run.
+// After `stop` is cancelled, a thread runs the steps of `plan` in order, each at its time. The
+// destructor waits for a running step. If the system refuses the thread, no step runs.
 class StopDeadline {
  public:
-  // Borrows `stop`. Calls `plan` once, after the request. `clock` is for tests and only needs Sleep
-  // to work.
+  // Borrows `stop`. Calls `plan` once, after the request. `clock` is for tests, and only its Sleep
+  // is used.
   StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
 
@@ -37,8 +36,8 @@ class StopDeadline {
   Housekeeper thread_;
 };
 
-// Logs that the worker ends with its work unfinished, and ends the process with `exit_code`, within
-// a second even if the log hangs.
+// Logs that work is unfinished, and ends the process with `exit_code`. Takes at most a second, even
+// if the log hangs.
 [[noreturn]] void EndUnfinished(LogSink& sink, int exit_code);
 
 }  // namespace sparkles

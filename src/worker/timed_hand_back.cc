@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-// Shared with a thread that may live longer than the wait for it.
+// Shared with a thread that may outlive the call.
 struct State {
   Mutex mutex;
   CondVar ended;
@@ -23,7 +23,7 @@ struct State {
 
 absl::Status TimedHandBack::HandBack(const Claim& claim, const std::string& reason,
                                      absl::Duration limit) {
-  if (busy_.exchange(true)) return absl::UnavailableError("it is being handed back already");
+  if (busy_.exchange(true)) return absl::UnavailableError("another hand-back is running");
   const auto state = std::make_shared<State>();
   absl::StatusOr<std::thread> thread = StartThread("hand-back", [this, state, claim, reason] {
     absl::Status status = queue_.HandBack(claim, reason);
@@ -45,7 +45,7 @@ absl::Status TimedHandBack::HandBack(const Claim& claim, const std::string& reas
   while (!shared.status && MonotonicNow() < deadline) {
     shared.ended.WaitFor(shared.mutex, deadline - MonotonicNow());
   }
-  return shared.status.value_or(absl::DeadlineExceededError("no answer in time"));
+  return shared.status.value_or(absl::DeadlineExceededError("the queue has not answered in time"));
 }
 
 }  // namespace sparkles

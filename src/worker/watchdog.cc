@@ -6,7 +6,7 @@
 
 namespace sparkles {
 
-StallDetector::Finding StallDetector::Look(uint64_t beats) {
+StallDetector::Finding StallDetector::Observe(uint64_t beats) {
   if (beats != last_beats_) {
     const bool ends = silence_ >= period_;
     last_beats_ = beats;
@@ -17,7 +17,7 @@ StallDetector::Finding StallDetector::Look(uint64_t beats) {
   silence_ += interval_;
   if (silence_ < period_) return Finding::kAlive;
   if (before < period_) return Finding::kStallBegins;
-  return silence_ >= 2 * period_ && before < 2 * period_ ? Finding::kHopeless : Finding::kStalled;
+  return silence_ >= 2 * period_ && before < 2 * period_ ? Finding::kStuck : Finding::kStalled;
 }
 
 Watchdog::Watchdog(absl::Duration period, Clock& clock, Vitals& vitals, WatchdogActions actions)
@@ -37,19 +37,19 @@ void Watchdog::Watch() {
   StallDetector detector(period_, interval_);
   absl::Time began;
   while (clock_.Sleep(interval_, done_)) {
-    switch (detector.Look(vitals_.heartbeat.beats())) {
+    switch (detector.Observe(vitals_.heartbeat.beats())) {
       case StallDetector::Finding::kStallBegins:
         began = clock_.Now() - period_;
         vitals_.stalled = true;
         vitals_.watchdog_stalls.Add();
-        actions_.begin();
+        actions_.on_stall();
         break;
       case StallDetector::Finding::kStallEnds:
         vitals_.stalled = false;
-        actions_.recover(clock_.Now() - began);
+        actions_.on_recovery(clock_.Now() - began);
         break;
-      case StallDetector::Finding::kHopeless:
-        actions_.give_up();
+      case StallDetector::Finding::kStuck:
+        actions_.on_stuck();
         break;
       case StallDetector::Finding::kAlive:
       case StallDetector::Finding::kStalled:

@@ -1,5 +1,5 @@
-// Notices that the work is stuck (docs/wire-contract.md section 6): says once a stall what every
-// thread is doing, and after two periods gives up, so that the machine is replaced.
+// Notices stalls, and calls actions at their start, at their end and after two periods.
+// docs/wire-contract.md, section 6, describes the watchdog.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@
 
 namespace sparkles {
 
-// What to make of a count of heartbeats that is looked at again and again.
-// The one hard idea: silence is the sum of looks, not the time between two of them. A process or
-// machine that was frozen was not stuck, and finds one look more, however long it slept.
+// Detects stalls from a regularly observed count of heartbeats.
+// The silence is the number of observations without a new beat, and not the time between two beats.
+// A process or machine that was frozen is not stuck: a freeze costs only one observation.
 class StallDetector {
  public:
-  enum class Finding { kAlive, kStallBegins, kStalled, kStallEnds, kHopeless };
+  enum class Finding { kAlive, kStallBegins, kStalled, kStallEnds, kStuck };
 
-  // Looks are `interval` apart. kStallBegins after `period` without a beat, kHopeless after two,
-  // once a stall each.
+  // Observations are `interval` apart. kStallBegins after `period` without a beat, kStuck after two
+  // periods, each once in a stall.
   StallDetector(absl::Duration period, absl::Duration interval)
       : period_(period), interval_(interval) {}
 
-  Finding Look(uint64_t beats);
+  Finding Observe(uint64_t beats);
 
  private:
   const absl::Duration period_;
@@ -36,16 +36,17 @@ class StallDetector {
 };
 
 struct WatchdogActions {
-  // All are called on the watchdog's thread, which they may block.
-  std::function<void()> begin;                         // a stall begins
-  std::function<void(absl::Duration lasted)> recover;  // it has ended
-  std::function<void()> give_up;                       // two periods: may return, in a test
+  // Called on the watchdog's thread. They may block.
+  std::function<void()> on_stall;                          // a stall has begun
+  std::function<void(absl::Duration lasted)> on_recovery;  // the stall has ended, after `lasted`
+  std::function<void()> on_stuck;  // two periods have passed; may return only in tests
 };
 
-// From construction to destruction, on a thread of its own.
+// Watches on its own thread from construction to destruction.
 class Watchdog {
  public:
-  // Borrows all but the actions. A stall is noticed up to a sixteenth of a period late.
+  // Borrows `clock` and `vitals`. Notices a stall up to a sixteenth of a period late. Throws
+  // std::system_error if the system refuses the thread.
   Watchdog(absl::Duration period, Clock& clock, Vitals& vitals, WatchdogActions actions);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;

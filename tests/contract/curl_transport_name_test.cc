@@ -100,8 +100,8 @@ TEST(CurlTransportName, StopEndsLookup) {
 TEST(CurlTransportName, LookupCountsTowardsTimeLimit) {
   LoopbackServer server([](LoopbackConnection& connection) { connection.WaitForEnd(); });
   CurlTransport transport(CaRoots{},
-                          [](const std::string&, absl::Duration patience, const CancelToken*) {
-                            EXPECT_EQ(patience, absl::Seconds(1));
+                          [](const std::string&, absl::Duration timeout, const CancelToken*) {
+                            EXPECT_EQ(timeout, absl::Seconds(1));
                             absl::SleepFor(absl::Milliseconds(1900));
                             return Loopback();
                           });

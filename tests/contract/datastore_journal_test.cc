@@ -91,7 +91,7 @@ TEST_F(DatastoreJournalTest, ClaimOfDeadWorkerIsHandedBack) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset", "claimed"));
   const Json reset = *Elements(JsonField(lab_->Properties("job.1"), "history"))[2];
   EXPECT_EQ(AsString(JsonField(*AsProperties(reset), "failure_reason")),
-            "abandoned: its worker ended without finishing it");
+            "abandoned: its worker ended without finishing the task");
   Outcome outcome;
   outcome.kind = Outcome::Kind::kComplete;
   outcome.exit_code = "0";
@@ -120,9 +120,10 @@ TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
   DatastoreQueue next(options, lab_->client(), clock, log.log(), journal.get());
   ASSERT_TRUE(next.ClaimOne(never).value().has_value());
   const Json reset = *Elements(JsonField(lab_->Properties("job.1"), "history"))[2];
-  EXPECT_EQ(AsString(JsonField(*AsProperties(reset), "failure_reason")),
-            "abandoned: its worker ended without finishing it; out of memory since mark of the "
-            "claim");
+  EXPECT_EQ(
+      AsString(JsonField(*AsProperties(reset), "failure_reason")),
+      "abandoned: its worker ended without finishing the task; out of memory since mark of the "
+      "claim");
 }
 
 TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
@@ -136,7 +137,7 @@ TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
   Worker next(*lab_, folder_.path(), "vm");
   EXPECT_FALSE(next.ClaimOne());
   const CancelToken never;
-  EXPECT_EQ(other.queue->Check(*claim, never).value(), ClaimState::kOurs);
+  EXPECT_EQ(other.queue->Check(*claim, never).value(), ClaimState::kHeld);
   EXPECT_EQ(claim->version, version);
   EXPECT_EQ(Journals(), 2U);
 }
@@ -198,7 +199,7 @@ TEST_F(DatastoreJournalTest, WrongClockLosesNoTask) {
   const auto claim = queue.ClaimOne(never);
   ASSERT_TRUE(claim.ok() && claim->has_value());
   late.Advance(-absl::Hours(24));
-  EXPECT_EQ(queue.Check(**claim, never).value(), ClaimState::kOurs);
+  EXPECT_EQ(queue.Check(**claim, never).value(), ClaimState::kHeld);
   EXPECT_FALSE(dead_->ClaimOne());
   ASSERT_TRUE(queue.HandBack(**claim, "set back").ok());
   const auto second = dead_->ClaimOne();

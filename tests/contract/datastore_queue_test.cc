@@ -196,7 +196,7 @@ TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
         return LostAnswer();
       });
   EXPECT_FALSE(queue_->ClaimOne(cancel).ok());
-  EXPECT_TRUE(queue_->SettleLastClaim("SIGTERM").ok());
+  EXPECT_TRUE(queue_->RevokeUnknownClaim("SIGTERM").ok());
   ASSERT_TRUE(delayed);
   EXPECT_TRUE(lab_->transport().PassOn(*delayed).ok());
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "reset"));
@@ -213,9 +213,9 @@ TEST_F(DatastoreQueueTest, SettlingHandsBackClaim) {
         return LostAnswer();
       });
   EXPECT_FALSE(queue_->ClaimOne(cancel).ok());
-  EXPECT_TRUE(queue_->SettleLastClaim("SIGTERM").ok());
+  EXPECT_TRUE(queue_->RevokeUnknownClaim("SIGTERM").ok());
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed", "reset"));
-  ASSERT_EQ(queue_->TakeEnds().size(), 1U);
+  ASSERT_EQ(queue_->TakeRecordedEnds().size(), 1U);
 }
 
 // The first commit arrives just before its copy.
@@ -332,7 +332,7 @@ TEST_F(DatastoreQueueTest, CheckSeesKilledAndLostClaims) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
-  EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kOurs);
+  EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kHeld);
   lab_->Put(DatastoreLab::JobOf("job", "killed"));
   EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kKilled);
   lab_->Reset("job.1");  // what is killed now is not ours: its new owner may have written already
@@ -395,7 +395,7 @@ TEST_F(DatastoreQueueTest, UnusableTaskIsFailedWithReason) {  // D30
     EXPECT_EQ(Property(id, "status"), R"({"stringValue":"failed"})") << id;
     EXPECT_THAT(Property(id, "failure_reason"), HasSubstr(absl::StrCat(property, ": is not")));
   }
-  const std::vector<RecordedEnd> ends = queue_->TakeEnds();
+  const std::vector<RecordedEnd> ends = queue_->TakeRecordedEnds();
   EXPECT_EQ(ends.size(), wrong.size());
   for (const RecordedEnd& end : ends) EXPECT_THAT(end.reason, HasSubstr(": is not"));
 }

@@ -119,7 +119,7 @@ TEST_F(FileQueueGrowthTest, RemovedRunningTaskIsFinished) {
   EXPECT_EQ(ClaimedBy(worker), "c");
   EXPECT_TRUE(worker.queue->Finish(*a, Complete()).ok());
   EXPECT_THAT(recorded.Text(), AllOf(HasSubstr("1 tasks were added"),
-                                     HasSubstr("tasks were removed and are not run: a, b")));
+                                     HasSubstr("tasks were removed and do not run: a, b")));
 }
 
 TEST_F(FileQueueGrowthTest, ChangedPendingTaskUsesNewArgs) {

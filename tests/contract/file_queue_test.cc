@@ -157,7 +157,7 @@ TEST_F(FileQueueTest, DeadWorkerClaimIsTakenOver) {
   ASSERT_TRUE(claim);
   EXPECT_EQ(claim->attempt, 2);
   EXPECT_THAT(StateText(), HasSubstr("\"failure_reason\":\"abandoned: its worker (worker) ended "
-                                     "without finishing it\""));
+                                     "without finishing the task\""));
 }
 
 TEST_F(FileQueueTest, AbandonedTaskComesLast) {
@@ -185,12 +185,12 @@ TEST_F(FileQueueTest, OwnClaimIsNotAbandoned) {
 }
 
 TEST_F(FileQueueTest, TenAbandonedClaimsFailTask) {
-  for (int i = 0; i < kMaxDisorderlyClaims; ++i) ASSERT_TRUE(ClaimOne(*Open(1)));
+  for (int i = 0; i < kMaxAbandonedClaims; ++i) ASSERT_TRUE(ClaimOne(*Open(1)));
   EXPECT_FALSE(ClaimOne(*Open(1)));
   const TaskState state = States(1)[0];
   EXPECT_EQ(state.status, TaskStatus::kFailed);
-  EXPECT_EQ(state.attempts, kMaxDisorderlyClaims);
-  EXPECT_THAT(state.failure_reason, HasSubstr("claimed 10 times without an orderly end"));
+  EXPECT_EQ(state.attempts, kMaxAbandonedClaims);
+  EXPECT_THAT(state.failure_reason, HasSubstr("failed after 10 abandoned claims"));
 }
 
 TEST_F(FileQueueTest, InvalidTaskIsRecordedAsFailed) {
@@ -233,9 +233,9 @@ TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
   std::vector<std::string> damage;
   const auto states = ReadStates(tasks_path_, Tasks(2), &damage);
   ASSERT_TRUE(states.ok()) << states.status();
-  EXPECT_THAT(damage, testing::ElementsAre(state_path_ +
-                                           ": line 3: has a wrong checksum; it is skipped, and "
-                                           "its task may run again"));
+  EXPECT_THAT(damage, testing::ElementsAre(
+                          state_path_ + ": line 3: has a wrong checksum; the line is skipped, and "
+                                        "its task may run again"));
   EXPECT_TRUE((*states)[0].abandoned);
   EXPECT_EQ((*states)[1].status, TaskStatus::kComplete);
   RecordedLog recorded;

@@ -35,7 +35,7 @@ Command PosixProcessRunnerTest::Shell(const std::string& script) const {
   Command command;
   command.argv = {"/bin/sh", "-c", script};
   command.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
-  command.folder = folder_.path();
+  command.directory = folder_.path();
   command.output_fd = output_.get();
   return command;
 }

@@ -23,7 +23,7 @@ Command ProcessRunnerContract::Shell(const std::string& script) const {
   Command command;
   command.argv = {"/bin/sh", "-c", script};
   command.environment = {"PATH=/usr/bin:/bin"};
-  command.folder = folder_.path();
+  command.directory = folder_.path();
   command.output_fd = output_.get();
   return command;
 }
@@ -76,16 +76,16 @@ TEST_P(ProcessRunnerContract, CommandsRunInSequence) {
 
 TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
-  command.folder = folder_ / "absent";
+  command.directory = folder_ / "absent";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-  EXPECT_EQ(status.message().find("chdir " + command.folder + ": "), 0u) << status;
+  EXPECT_EQ(status.message().find("chdir " + command.directory + ": "), 0u) << status;
   EXPECT_FALSE(IsMachineFault(status));
 }
 
 TEST_P(ProcessRunnerContract, FileAsDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
-  command.folder = folder_ / "output";
+  command.directory = folder_ / "output";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }
@@ -144,7 +144,7 @@ TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
 
 TEST_P(ProcessRunnerContract, NextCommandRunsAfterError) {
   Command broken = Shell("true");
-  broken.folder = folder_ / "absent";
+  broken.directory = folder_ / "absent";
   EXPECT_FALSE(under_test_->runner().Run(broken, cancel_).ok());
   under_test_->NextPrints("", 5);
   const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 5"), cancel_);

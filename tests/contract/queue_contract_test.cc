@@ -337,7 +337,7 @@ TEST_P(QueueContract, CheckConfirmsOwnClaim) {
   const auto queue = world->MakeQueue("a");
   const auto claim = ClaimOne(*queue);
   ASSERT_TRUE(claim);
-  EXPECT_EQ(queue->Check(*claim, cancel_).value(), ClaimState::kOurs);
+  EXPECT_EQ(queue->Check(*claim, cancel_).value(), ClaimState::kHeld);
 }
 
 TEST_P(QueueContract, OlderClaimCannotEndTask) {
@@ -356,7 +356,7 @@ TEST_P(QueueContract, OlderClaimCannotEndTask) {
 TEST_P(QueueContract, TenAbandonedClaimsFailTask) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
-  for (int i = 0; i < kMaxDisorderlyClaims; ++i) {
+  for (int i = 0; i < kMaxAbandonedClaims; ++i) {
     const auto claim = ClaimOne(*queue);
     ASSERT_TRUE(claim);
     EXPECT_EQ(claim->attempt, i + 1);

@@ -93,7 +93,7 @@ class StuckWorker(CloudLabTest):
         worker = self.lab.consume(*period(6))
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(worker.stderr.count("no sign of life for 6s"), 1, worker.stderr)
-        self.assertIn("watchdog: the work goes on after ", worker.stderr)
+        self.assertIn("watchdog: the worker continues after ", worker.stderr)
         self.assert_once(["a.1"], worker)
 
 

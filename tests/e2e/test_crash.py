@@ -99,7 +99,7 @@ class Journal(CloudLabTest):
         self.assertEqual(neighbour.wait(30).exit_code, 0, neighbour.stderr)
         self.assertEqual(self.lab.processes(), [])
         self.assertRegex(neighbour.stderr, r"(?s)ended \d+ processes of a worker that was killed"
-                                           r".*handed back: a worker of this machine")
+                                           r".*handed back: claimed by a dead worker")
 
     def test_kill_during_claim_strands_no_task(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])

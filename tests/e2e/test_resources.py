@@ -166,7 +166,7 @@ class CauseOfDeath(LabTest):
                                  "^abandoned: out of memory: .* stopped by SIGTERM$")
         worker = self.lab.consume()
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assert_failed("a.1", "10 times without an orderly end")
+        self.assert_failed("a.1", "failed after 10 abandoned claims")
 
     def test_full_disk_is_the_cause(self):
         small = self.lab.folder / "small"

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/status.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);

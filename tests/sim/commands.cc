@@ -64,7 +64,7 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
   }
   world_.judge.CommandBegins(machine_.author(), task, VariableOf(command, "SPARKLES_ATTEMPT"));
   for (const char* name : {"cached.txt", "linked.txt", "plain.txt"}) {
-    const auto input = ReadFile(absl::StrCat(command.folder, "/", name), 1000);
+    const auto input = ReadFile(absl::StrCat(command.directory, "/", name), 1000);
     if (input.ok() && *input == InputText()) continue;
     world_.judge.Break(absl::StrCat(task, ": its input ", name, " is not whole"));
   }
@@ -98,10 +98,10 @@ Judge::Run SimProcessRunner::Work(const Command& command, const std::string& tas
   if (!printed.ok()) world_.judge.Break(std::string(printed.message()));
   run.files["out.txt"] = line;
   run.files["sub/more.txt"] = absl::StrCat(line, std::string(world_.scheduler.Random(300), 'x'));
-  (void)MakeFolders(command.folder + "/sub");
+  (void)MakeFolders(command.directory + "/sub");
   for (const auto& [name, content] : run.files) {
     const absl::Status written =
-        WriteFileAtomically(absl::StrCat(command.folder, "/", name), content, /*durable=*/false);
+        WriteFileAtomically(absl::StrCat(command.directory, "/", name), content, /*durable=*/false);
     if (!written.ok()) world_.judge.Break(std::string(written.message()));
   }
   return run;

@@ -77,7 +77,7 @@ bool RunWorker(World& world, Machine& machine) {
   const Log log(sink, ToString(machine.author()));
   SimTransport transport(world, machine);
   ApiClient storage_api({"http://storage", nullptr}, transport, clock);
-  GcsClient gcs(storage_api, clock, {.patience = absl::Minutes(30)});
+  GcsClient gcs(storage_api, clock, {.max_elapsed = absl::Minutes(30)});
   GcsStore store(gcs, StoreOptions(world.scheduler));
   const ExecutorOptions options = OptionsOf(machine);
   (void)MakeFolders(options.tasks_dir);

@@ -27,7 +27,7 @@ ExecutorFixture::ExecutorFixture() {
            {"command_result_url", kResult}};
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "hello\n", "stdout").ok());
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/out.txt", "output\n", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/out.txt", "output\n", false).ok());
     return ExitedWith(0);
   };
 }

@@ -28,10 +28,10 @@ CommandExit ExitOf(int wait_status) {
 
 absl::Status CheckPlaces(const Command& command) {
   struct stat info;
-  const bool found = stat(command.folder.c_str(), &info) == 0;
+  const bool found = stat(command.directory.c_str(), &info) == 0;
   if (!found || !S_ISDIR(info.st_mode)) {
     const absl::Status status =
-        ErrnoError(found ? ENOTDIR : errno, absl::StrCat("chdir ", command.folder));
+        ErrnoError(found ? ENOTDIR : errno, absl::StrCat("chdir ", command.directory));
     return absl::FailedPreconditionError(status.message());
   }
   if (access(command.argv[0].c_str(), X_OK) != 0) {

@@ -17,7 +17,7 @@ CommandExit DiedOf(int signal);
 // Refuses what no runner can run, and a folder or argv[0] that is not there, before any action.
 class FakeProcessRunner : public ProcessRunner {
  public:
-  // May write to command.folder and command.output_fd as a real command would.
+  // May write to command.directory and command.output_fd as a real command would.
   using Action = std::function<absl::StatusOr<CommandExit>(const Command&, const CancelToken&)>;
 
   // What the next command that has no action yet does. One without any exits with 0.

@@ -16,7 +16,7 @@ absl::Status TakeError(std::vector<absl::Status>& errors) {
 }
 
 absl::Status ClaimLost(const Claim& claim) {
-  return absl::AbortedError(absl::StrCat(claim.task.id, ": the claim is no longer ours"));
+  return absl::AbortedError(absl::StrCat(claim.task.id, ": the claim is lost"));
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ absl::StatusOr<std::optional<Claim>> MemQueue::ClaimOne(const CancelToken& cance
   MutexLock lock(tasks_.mutex_);
   for (MemTasks::Entry& entry : tasks_.entries_) {
     if (entry.status != TaskStatus::kPending) continue;
-    if (const std::string objection = ObjectionTo(entry.history); !objection.empty()) {
+    if (const std::string objection = ReasonNotToClaim(entry.history); !objection.empty()) {
       tasks_.Change(entry, TaskStatus::kFailed, owner_, objection);
       continue;
     }
@@ -87,7 +87,7 @@ MemTasks::Entry* MemQueue::FindClaimed(const Claim& claim) {
 
 absl::StatusOr<ClaimState> MemQueue::Check(const Claim& claim, const CancelToken&) {
   MutexLock lock(tasks_.mutex_);
-  if (FindClaimed(claim) != nullptr) return ClaimState::kOurs;
+  if (FindClaimed(claim) != nullptr) return ClaimState::kHeld;
   for (const MemTasks::Entry& entry : tasks_.entries_) {
     if (entry.task.id == claim.task.id && entry.status == TaskStatus::kKilled) {
       return ClaimState::kKilled;
@@ -102,7 +102,8 @@ absl::Status MemQueue::Finish(const Claim& claim, const Outcome& outcome) {
   if (outcome.kind == Outcome::Kind::kFailed) status = TaskStatus::kFailed;
   if (outcome.kind == Outcome::Kind::kKilled) status = TaskStatus::kKilled;
   if (status == TaskStatus::kComplete && outcome.kind != Outcome::Kind::kComplete) {
-    return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(claim.task.id, ": the outcome is not the end of a task"));
   }
   MutexLock lock(tasks_.mutex_);
   MemTasks::Entry* entry = FindClaimed(claim);

@@ -57,9 +57,11 @@ class MemQueue : public Queue {
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
   absl::StatusOr<ClaimState> Check(const Claim& claim, const CancelToken& cancel) override;
-  void GiveUp(const Claim& claim, const Outcome&) override { given_up.push_back(claim.task.id); }
-  std::vector<RecordedEnd> TakeEnds() override { return std::exchange(ends, {}); }
-  bool MoreMayCome() const override { return more_may_come; }
+  void LeaveUnrecorded(const Claim& claim, const Outcome&) override {
+    given_up.push_back(claim.task.id);
+  }
+  std::vector<RecordedEnd> TakeRecordedEnds() override { return std::exchange(ends, {}); }
+  bool CanReceiveNewTasks() const override { return more_may_come; }
 
   bool more_may_come = false;
   // The next calls of each give these instead of doing anything, first one first.

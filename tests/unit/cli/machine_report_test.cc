@@ -47,7 +47,7 @@ TEST_F(DescribeMachineTest, CachedStatusIsRequestedAgain) {
   ProcessStatus kept = Machine();
   absl::Time read = clock_.Now();
   const auto ask = [&] {
-    if (clock_.Now() - read >= StatusCache::kMostAge) {
+    if (clock_.Now() - read >= StatusCache::kMaxAge) {
       read = clock_.Now();
       kept = Machine();
     }

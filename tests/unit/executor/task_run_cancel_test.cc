@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/folder.h"
 #include "tests/support/executor_fixture.h"
 
 namespace sparkles {
@@ -211,7 +211,7 @@ TEST_F(TaskRunCancelTest, FullLogIsStillDelivered) {
 
 TEST_F(TaskRunCancelTest, StopBetweenOutputsEndsUploads) {
   scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/z.txt", "later", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/z.txt", "later", false).ok());
     return ExitedWith(0);
   };
   const Outcome outcome = RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack);
@@ -223,7 +223,7 @@ TEST_F(TaskRunCancelTest, StopBetweenOutputsEndsUploads) {
 TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
   scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
     for (const char* name : {"a", "b", "c"}) {
-      EXPECT_TRUE(WriteFileAtomically(command.folder + "/" + name, "output", false).ok());
+      EXPECT_TRUE(WriteFileAtomically(command.directory + "/" + name, "output", false).ok());
     }
     return ExitedWith(0);
   };
@@ -268,8 +268,8 @@ TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
   confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
-    cancel_.Cancel(CancelKind::kClaimLost, "the claim is no longer ours");
-    return absl::CancelledError("the claim is no longer ours");
+    cancel_.Cancel(CancelKind::kClaimLost, "the claim is lost");
+    return absl::CancelledError("the claim is lost");
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kClaimLost);
   for (const char* url : {kOutput, kStdout, kResult}) {
@@ -281,7 +281,7 @@ TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
   memory_.Put(kStdout, "the new owner's");
   confirm_claim_ = [](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();
-    return absl::CancelledError("the claim is no longer ours");
+    return absl::CancelledError("the claim is lost");
   };
   after_step_ = [this](const std::string& step) {
     if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");

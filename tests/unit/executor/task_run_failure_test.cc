@@ -70,7 +70,7 @@ TEST_F(TaskRunFailureTest, InvalidSpecFailsWithQueueUrls) {  // D27, D30
 
 TEST_F(TaskRunFailureTest, SurvivorsOfCommandFailTask) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/out.txt", "half", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/out.txt", "half", false).ok());
     CommandExit exit = ExitedWith(0);
     exit.survivors = true;
     return exit;
@@ -135,7 +135,7 @@ TEST_F(TaskRunFailureTest, FullLogLeavesReasonInResult) {
 
 TEST_F(TaskRunFailureTest, PostExecScriptRunsWithoutLog) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    const std::string logs = command.folder + "/../log";
+    const std::string logs = command.directory + "/../log";
     EXPECT_TRUE(RemoveTree(logs).ok());
     EXPECT_TRUE(WriteFileAtomically(logs, "in the way", false).ok());
     return ExitedWith(0);
@@ -194,7 +194,7 @@ TEST_F(TaskRunFailureTest, EqualLogAndResultUrlsFail) {
 TEST_F(TaskRunFailureTest, OutputNamedLikeResultFailsTask) {
   const auto usual = scripts_["command"];
   scripts_["command"] = [usual](const Command& command, const CancelToken& cancel) {
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/result.json", "{}", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/result.json", "{}", false).ok());
     return usual(command, cancel);
   };
   ExpectFailedAndWrittenDown("output result.json: its place gs://out/1/result.json is needed");
@@ -234,7 +234,7 @@ TEST_F(TaskRunFailureTest, MissingWorkingDirFails) {  // D42
 TEST_F(TaskRunFailureTest, WorkingDirBehindOutsideLinkFails) {  // D08
   spec_["working_dir"] = "link";
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
-    EXPECT_EQ(symlink("/", (command.folder + "/link").c_str()), 0);
+    EXPECT_EQ(symlink("/", (command.directory + "/link").c_str()), 0);
     return ExitedWith(0);
   };
   ExpectFailedAndWrittenDown("working_dir: link: ");
@@ -248,7 +248,7 @@ TEST_F(TaskRunFailureTest, FileAsWorkingDirFails) {
 
 TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    const std::string work = command.folder.substr(0, command.folder.rfind("/work") + 5);
+    const std::string work = command.directory.substr(0, command.directory.rfind("/work") + 5);
     EXPECT_EQ(rename(work.c_str(), (work + "-moved").c_str()), 0);
     EXPECT_EQ(symlink("/", work.c_str()), 0);
     return ExitedWith(0);

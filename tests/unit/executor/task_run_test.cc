@@ -40,7 +40,8 @@ TEST_F(TaskRunTest, ScriptsAfterDownloadSeeInput) {
   std::vector<std::string> with_input;
   for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
     scripts_[script] = [&with_input, script](const Command& command, const CancelToken&) {
-      if (std::filesystem::exists(command.folder + "/input.txt")) with_input.emplace_back(script);
+      if (std::filesystem::exists(command.directory + "/input.txt"))
+        with_input.emplace_back(script);
       return ExitedWith(0);
     };
   }
@@ -102,7 +103,7 @@ TEST_F(TaskRunTest, OnlyChangedInputsAreOutputs) {
   Run();
   EXPECT_FALSE(memory_.Get("gs://out/1/input.txt").has_value());
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/input.txt", "edited", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/input.txt", "edited", false).ok());
     return ExitedWith(0);
   };
   Run();
@@ -162,12 +163,12 @@ TEST_F(TaskRunTest, LongScriptOutputIsCut) {
 TEST_F(TaskRunTest, WorkingDirAppliesOnlyToCommand) {
   spec_["working_dir"] = "sub";
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
-    EXPECT_TRUE(MakeFolders(command.folder + "/sub").ok());
+    EXPECT_TRUE(MakeFolders(command.directory + "/sub").ok());
     return ExitedWith(0);
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
-  EXPECT_THAT(CommandOf("command").folder, EndsWith("/work/sub"));
-  EXPECT_THAT(CommandOf("post-exec").folder, EndsWith("/work"));
+  EXPECT_THAT(CommandOf("command").directory, EndsWith("/work/sub"));
+  EXPECT_THAT(CommandOf("post-exec").directory, EndsWith("/work"));
   EXPECT_EQ(memory_.Get("gs://out/1/sub/out.txt"), "output\n");
 }
 
@@ -218,7 +219,7 @@ TEST_F(TaskRunTest, InvalidDestinationFailsEarly) {
 TEST_F(TaskRunTest, OutputNamedLikeLogIsSkipped) {
   spec_["uploads"]["include_patterns"] = {"*"};
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/stdout.txt", "forged", false).ok());
     return ExitedWith(0);
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
@@ -227,8 +228,8 @@ TEST_F(TaskRunTest, OutputNamedLikeLogIsSkipped) {
 
 TEST_F(TaskRunTest, LogSurvivesRemovalOfFile) {  // D43
   scripts_["command"] = [](const Command& command, const CancelToken&) {
-    EXPECT_EQ(unlink((command.folder + "/stdout.txt").c_str()), 0);
-    EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
+    EXPECT_EQ(unlink((command.directory + "/stdout.txt").c_str()), 0);
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/stdout.txt", "forged", false).ok());
     EXPECT_TRUE(WriteAll(command.output_fd, "truth\n", "stdout").ok());
     return ExitedWith(0);
   };

@@ -63,7 +63,7 @@ TEST_F(GcsUploadAtOnceTest, ReplacementUsesGenerationPrecondition) {
 
 TEST_F(GcsUploadAtOnceTest, LostClaimReplacesNothing) {
   const GcsCall call{cancel_, call_.report,
-                     [] { return absl::CancelledError("the claim is no longer ours"); }};
+                     [] { return absl::CancelledError("the claim is lost"); }};
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
   server_.Answer("GET", Resource("the winner's", 3));
   const auto object = UploadAtOnce(client_, name_, ContentOf("the loser's"), call);

@@ -408,7 +408,7 @@ TEST_F(GcsUploadSessionTest, ErrorsHideSessionUrl) {
 TEST_F(GcsUploadSessionTest, TlsUploadRefusesPlainSession) {
   ApiClient api({"https://gcs", nullptr}, server_, clock_);
   RetryPolicy policy;
-  policy.patience = absl::ZeroDuration();
+  policy.max_elapsed = absl::ZeroDuration();
   GcsClient client(api, clock_, policy);
   ScriptBegin();
   const GcsContent content{5, nullptr};

@@ -26,12 +26,12 @@ CaRoots Find(const std::map<std::string, std::string>& variables,
 TEST(CaRoots, EnvironmentPrecedesSystemFiles) {
   const CaRoots both = Find({{"SSL_CERT_FILE", "/a"}, {"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"});
   EXPECT_EQ(both.file, "/a");
-  EXPECT_EQ(both.folder, "");
+  EXPECT_EQ(both.directory, "");
   EXPECT_EQ(both.origin, "SSL_CERT_FILE (/a)");
   EXPECT_EQ(Find({{"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"}).file, "/b");
   const CaRoots folder = Find({{"CURL_CA_BUNDLE", "/b"}, {"SSL_CERT_DIR", "/d:/e"}});
   EXPECT_EQ(folder.file, "/b");
-  EXPECT_EQ(folder.folder, "/d:/e");
+  EXPECT_EQ(folder.directory, "/d:/e");
   EXPECT_EQ(folder.origin, "CURL_CA_BUNDLE (/b) and SSL_CERT_DIR (/d:/e)");
 }
 

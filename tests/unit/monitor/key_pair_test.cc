@@ -30,12 +30,12 @@ TEST_F(KeyPairTest, MatchingPairIsAccepted) {
 TEST_F(KeyPairTest, ErrorNamesCertificateOrKey) {
   for (const std::string& rubbish :
        {std::string(), std::string("rubbish\0\xFF", 9), certificate_.Pem().substr(0, 100)}) {
-    EXPECT_THAT(Problem(rubbish, certificate_.KeyPem()), HasSubstr("certificate is none"));
-    EXPECT_THAT(Problem(certificate_.Pem(), rubbish), HasSubstr("private key is none"));
+    EXPECT_THAT(Problem(rubbish, certificate_.KeyPem()), HasSubstr("certificate is not in PEM"));
+    EXPECT_THAT(Problem(certificate_.Pem(), rubbish), HasSubstr("private key is not in PEM"));
   }
-  EXPECT_THAT(Problem(certificate_.KeyPem(), certificate_.Pem()), HasSubstr("certificate is none"));
+  EXPECT_THAT(Problem(certificate_.KeyPem(), certificate_.Pem()), HasSubstr("certificate is not in PEM"));
   EXPECT_THAT(Problem(certificate_.Pem(), TestCertificate("sparkles.server").KeyPem()),
-              HasSubstr("not the certificate's"));
+              HasSubstr("does not belong to the certificate"));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ TEST(OpenSocketsTest, ReusedDescriptorIsAnotherSocket) {
 }
 
 TEST(AllowedBytesTest, AllowanceGrowsWithTimeAndReplies) {
-  const TrafficLimits limits{.at_once = 1000, .per_second = 10, .sent_for_each = 8};
+  const TrafficLimits limits{.initial = 1000, .per_second = 10, .sent_per_received = 8};
   EXPECT_EQ(AllowedBytes(limits, absl::ZeroDuration(), 0), 1000);
   EXPECT_EQ(AllowedBytes(limits, absl::Seconds(60), 0), 1600);
   EXPECT_EQ(AllowedBytes(limits, absl::Seconds(60), 80'000), 11'600);
@@ -66,12 +66,12 @@ class CutGreedyTest : public testing::Test {
   }
 
   bool IsCut(absl::Duration age) {
-    sockets_.CutGreedy(limits_, kStart + age);
+    sockets_.ResetOverLimit(limits_, kStart + age);
     char byte;
     return recv(server_.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN;
   }
 
-  const TrafficLimits limits_{.at_once = 10'000, .per_second = 100, .sent_for_each = 8};
+  const TrafficLimits limits_{.initial = 10'000, .per_second = 100, .sent_per_received = 8};
   UniqueFd listener_ = ListenOn(0).value();
   UniqueFd client_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   UniqueFd server_;

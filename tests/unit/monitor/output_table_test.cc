@@ -171,12 +171,12 @@ TEST_F(OutputTableTest, LastReaderCountsEndedLogsOnly) {
   Start("a");
   Start("b");
   clock_.Advance(absl::Minutes(1));
-  table_.Find("a")->NoteReader(clock_.Now());
-  EXPECT_LT(table_.LastReader(), clock_.Now() - absl::Hours(1)) << "it has not ended";
+  table_.Find("a")->RecordUnfinishedRead(clock_.Now());
+  EXPECT_LT(table_.LastUnfinishedRead(), clock_.Now() - absl::Hours(1)) << "it has not ended";
   table_.End("a");
-  EXPECT_EQ(table_.LastReader(), clock_.Now());
+  EXPECT_EQ(table_.LastUnfinishedRead(), clock_.Now());
   table_.End("b");
-  EXPECT_EQ(table_.LastReader(), clock_.Now());
+  EXPECT_EQ(table_.LastUnfinishedRead(), clock_.Now());
 }
 
 }  // namespace

@@ -9,20 +9,20 @@ namespace {
 
 class ReplyBudgetTest : public testing::Test {
  protected:
-  ReplyBudget::Handle Take(size_t wanted) {
-    return budget_.Take(wanted, now_, [this] { ++given_up_; });
+  ReplyBudget::Handle Reserve(size_t wanted) {
+    return budget_.Reserve(wanted, now_, [this] { ++given_up_; });
   }
-  size_t Given(size_t wanted) { return ReplyBudget::Bytes(Take(wanted)); }
+  size_t Given(size_t wanted) { return ReplyBudget::Bytes(Reserve(wanted)); }
 
   void FillUp() {
     for (size_t i = 0; i < ReplyBudget::kTotal / ReplyBudget::kMaxReply; ++i) {
-      taken_.push_back(Take(ReplyBudget::kMaxReply));
+      reserved_.push_back(Reserve(ReplyBudget::kMaxReply));
     }
   }
 
   ReplyBudget budget_;
   absl::Time now_ = absl::FromUnixSeconds(1'769'860'800);
-  std::vector<ReplyBudget::Handle> taken_;
+  std::vector<ReplyBudget::Handle> reserved_;
   int given_up_ = 0;
 };
 
@@ -33,38 +33,38 @@ TEST_F(ReplyBudgetTest, ReplyIsLimitedToOneMebibyte) {
 
 TEST_F(ReplyBudgetTest, ExhaustedBudgetGivesSmallReplies) {
   FillUp();
-  EXPECT_EQ(Given(100'000), ReplyBudget::kLeast);
+  EXPECT_EQ(Given(100'000), ReplyBudget::kMinReply);
   EXPECT_EQ(Given(10), 10U);
   EXPECT_EQ(given_up_, 0);
 }
 
 TEST_F(ReplyBudgetTest, ReturnedBytesAreReusable) {
   FillUp();
-  budget_.Return(taken_[5]);
+  budget_.Release(reserved_[5]);
   EXPECT_EQ(Given(ReplyBudget::kMaxReply), ReplyBudget::kMaxReply);
-  EXPECT_EQ(Given(100'000), ReplyBudget::kLeast);
+  EXPECT_EQ(Given(100'000), ReplyBudget::kMinReply);
 }
 
 TEST_F(ReplyBudgetTest, UnusedBytesAreReusable) {
   FillUp();
-  budget_.Shrink(taken_[0], 1);
+  budget_.Shrink(reserved_[0], 1);
   EXPECT_EQ(Given(100'000), 100'000U);
 }
 
 TEST_F(ReplyBudgetTest, FullBudgetDropsSlowReaders) {
   FillUp();
-  now_ += ReplyBudget::kPatience - absl::Seconds(1);
-  (void)Take(100'000);
+  now_ += ReplyBudget::kMaxReplyTime - absl::Seconds(1);
+  (void)Reserve(100'000);
   EXPECT_EQ(given_up_, 0);
   now_ += absl::Seconds(1);
-  (void)Take(100'000);
+  (void)Reserve(100'000);
   EXPECT_EQ(given_up_, 16);  // all but the newest reply
 }
 
 TEST_F(ReplyBudgetTest, SlowReadersStayWhileBudgetLasts) {
-  taken_.push_back(Take(ReplyBudget::kMaxReply));
+  reserved_.push_back(Reserve(ReplyBudget::kMaxReply));
   now_ += absl::Hours(1);
-  (void)Take(100'000);
+  (void)Reserve(100'000);
   EXPECT_EQ(given_up_, 0);
 }
 

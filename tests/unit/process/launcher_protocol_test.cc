@@ -83,13 +83,13 @@ TEST(EncodeCommand, CommandSurvivesRoundTrip) {
   Command command;
   command.argv = {"/bin/sh", "", std::string(200'000, 'x')};
   command.environment = {"A=1", "B="};
-  command.folder = "/some where";
+  command.directory = "/some where";
   command.core_dumps = true;
   command.sweep_limit = absl::Seconds(7);
   std::string payload = EncodeCommand(command);
   CommandImage image;
   ASSERT_TRUE(DecodeCommand(payload, image));
-  EXPECT_STREQ(image.folder, "/some where");
+  EXPECT_STREQ(image.directory, "/some where");
   EXPECT_TRUE(image.core_dumps);
   EXPECT_EQ(image.sweep_limit, absl::Seconds(7));
   ASSERT_EQ(image.argv.size(), 4u);
@@ -106,7 +106,7 @@ TEST(DecodeCommand, CutOrPaddedPayloadIsRefused) {
   Command command;
   command.argv = {"/bin/true"};
   command.environment = {"A=1"};
-  command.folder = "/";
+  command.directory = "/";
   const std::string whole = EncodeCommand(command);
   for (size_t size = 0; size < whole.size(); ++size) {
     std::string cut = whole.substr(0, size);

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/folder.h"
 #include "process/monotonic.h"
 #include "tests/support/temp_folder.h"
 
@@ -97,16 +97,16 @@ TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
 TEST_F(OomWatchTest, LastKillTimeIsKept) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
-  watch.Look();
+  watch.Poll();
   EXPECT_FALSE(watch.last_kill().has_value());
   Write("memory.events", "oom 10\noom_kill 8\n");
   const absl::Duration before = MonotonicNow();
-  watch.Look();
+  watch.Poll();
   ASSERT_TRUE(watch.last_kill().has_value());
   EXPECT_GE(*watch.last_kill(), before);
   EXPECT_LE(*watch.last_kill(), MonotonicNow());
   const absl::Duration seen = *watch.last_kill();
-  watch.Look();
+  watch.Poll();
   EXPECT_EQ(watch.last_kill(), seen);
   EXPECT_EQ(watch.End().in_group, 1);
   watch.Begin();

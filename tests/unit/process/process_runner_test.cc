@@ -10,7 +10,7 @@ Command Fine() {
   Command command;
   command.argv = {"/bin/sh", "-c", "true"};
   command.environment = {"A=1"};
-  command.folder = "/";
+  command.directory = "/";
   command.output_fd = STDOUT_FILENO;
   return command;
 }
@@ -39,7 +39,7 @@ TEST(CheckCommand, NulIsRefusedAndLocated) {
   command.environment[0] = text;
   ExpectRefused(command, "environment[0]");
   command = Fine();
-  command.folder = text;
+  command.directory = text;
   ExpectRefused(command, "folder");
 }
 

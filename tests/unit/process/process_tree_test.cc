@@ -7,8 +7,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/directory.h"
 #include "base/file.h"
-#include "base/folder.h"
 #include "process/io_bytes.h"
 #include "process/sample_pace.h"
 #include "tests/support/temp_folder.h"
@@ -30,9 +30,9 @@ class ProcessTreeTest : public testing::Test {
                                     Stat(pid, name, state, parent, rss), false)
                     .ok());
   }
-  std::optional<TreeUsage> Measure() { return MeasureTree(proc_.path(), 10, strangers_); }
+  std::optional<TreeUsage> Measure() { return MeasureTree(proc_.path(), 10, unrelated_); }
 
-  Strangers strangers_;
+  UnrelatedPids unrelated_;
   int64_t page_kb_ = sysconf(_SC_PAGESIZE) / 1024;
   TempFolder proc_;
 };
@@ -74,13 +74,13 @@ TEST_F(ProcessTreeTest, UnrelatedProcessesAreReadOnce) {
   Add(21, 20, 10);
   Add(30, 29, 10);  // its parent was gone when it was listed, so its tree is unknown
   EXPECT_EQ(Measure()->processes, 1);
-  EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21}));
+  EXPECT_EQ(unrelated_, UnrelatedPids({1, 2, 20, 21}));
   Add(20, 10, 7);  // would count if it were read again
   Add(22, 21, 10);
   Add(12, 11, 5);
   Add(30, 10, 5);
   EXPECT_EQ(Measure()->processes, 3);
-  EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21, 22}));
+  EXPECT_EQ(unrelated_, UnrelatedPids({1, 2, 20, 21, 22}));
 }
 
 TEST_F(ProcessTreeTest, CircularParentsAreTolerated) {
@@ -90,7 +90,7 @@ TEST_F(ProcessTreeTest, CircularParentsAreTolerated) {
 }
 
 TEST_F(ProcessTreeTest, MissingProcGivesNothing) {
-  EXPECT_FALSE(MeasureTree(proc_ / "absent", 10, strangers_).has_value());
+  EXPECT_FALSE(MeasureTree(proc_ / "absent", 10, unrelated_).has_value());
   TreeSampler sampler(proc_ / "absent", 10);
   sampler.SampleIfDue();
   EXPECT_EQ(sampler.peak().processes, 0);

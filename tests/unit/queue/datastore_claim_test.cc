@@ -136,16 +136,16 @@ TEST_F(DatastoreClaimTest, SettlingLeavesNoUnknownClaim) {
     const auto queue = MakeQueue("vm", nullptr);
     CutOffAtCommit(applied);
     EXPECT_FALSE(queue->ClaimOne(never_).ok());
-    EXPECT_FALSE(queue->SettleLastClaim("SIGTERM").ok());
+    EXPECT_FALSE(queue->RevokeUnknownClaim("SIGTERM").ok());
     Reconnect();
-    EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
-    const auto ends = queue->TakeEnds();
+    EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
+    const auto ends = queue->TakeRecordedEnds();
     EXPECT_EQ(ends.size(), applied ? 1U : 0U);
     for (const char* id : {"job.1", "job.2"}) {
       EXPECT_EQ(AsString(&datastore_.Get({kTaskKind, id})["properties"]["status"]), "pending");
     }
-    EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
-    EXPECT_TRUE(queue->TakeEnds().empty());
+    EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
+    EXPECT_TRUE(queue->TakeRecordedEnds().empty());
   }
 }
 
@@ -276,7 +276,7 @@ TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
   };
   EXPECT_TRUE(absl::IsPermissionDenied(queue->ClaimOne(never_).status()));
   EXPECT_EQ(Journal(), "");
-  EXPECT_TRUE(queue->SettleLastClaim("drain").ok());
+  EXPECT_TRUE(queue->RevokeUnknownClaim("drain").ok());
 }
 
 // A client may ask for what has changed since the last_updated that it saw.
@@ -302,7 +302,7 @@ TEST_F(DatastoreClaimTest, LastTryIsBoundedInOutage) {
   for (int i = 0; i < 3; ++i) {
     const auto claim = queue->ClaimOne(never_).value();
     ASSERT_TRUE(claim);
-    queue->GiveUp(*claim, Outcome());
+    queue->LeaveUnrecorded(*claim, Outcome());
   }
   transport_.meddle = [this](const std::string&,
                              const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
@@ -310,7 +310,7 @@ TEST_F(DatastoreClaimTest, LastTryIsBoundedInOutage) {
     return LostAnswer();
   };
   const absl::Time started = clock_.Now();
-  EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
+  EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
   EXPECT_LT(clock_.Now() - started, absl::Seconds(15));
 }
 
@@ -483,7 +483,7 @@ TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
     return datastore_.Send(request);
   };
   EXPECT_FALSE(queue->Finish(*claim, outcome).ok());
-  queue->GiveUp(*claim, outcome);
+  queue->LeaveUnrecorded(*claim, outcome);
   EXPECT_FALSE(queue->ClaimOne(never_).ok()) << "a worker that holds a claim is not done";
   Reconnect();
   EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
@@ -500,8 +500,8 @@ TEST_F(DatastoreClaimTest, SettlingRecordsUnrecordedEnds) {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kHandBack;
   outcome.failure_reason = "no space";
-  queue->GiveUp(*claim, outcome);
-  EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
+  queue->LeaveUnrecorded(*claim, outcome);
+  EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
   EXPECT_THAT(Story(claim->task.id), ElementsAre("pending", "claimed", "reset"));
 }
 
@@ -514,7 +514,7 @@ TEST_F(DatastoreClaimTest, LastingRefusalTurnsEndIntoHandBack) {
   outcome.failure_reason = "a reason that no server takes";
   RefuseCommits("that no server takes");
   EXPECT_TRUE(absl::IsInvalidArgument(queue->Finish(*claim, outcome)));
-  queue->GiveUp(*claim, outcome);
+  queue->LeaveUnrecorded(*claim, outcome);
   for (int minute = 0; minute < 5; ++minute) {
     EXPECT_FALSE(queue->ClaimOne(never_).ok()) << minute;
     EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
@@ -532,7 +532,7 @@ TEST_F(DatastoreClaimTest, PassingRefusalKeepsEnd) {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kComplete;
   outcome.exit_code = "0";
-  queue->GiveUp(*claim, outcome);
+  queue->LeaveUnrecorded(*claim, outcome);
   RefuseCommits("");
   EXPECT_FALSE(queue->ClaimOne(never_).ok());
   clock_.Advance(absl::Hours(6));
@@ -549,7 +549,7 @@ TEST_F(DatastoreClaimTest, RefusedHandBackLetsWorkerEnd) {
   const auto claim = queue->ClaimOne(never_).value();
   ASSERT_TRUE(claim);
   RefuseCommits("");
-  queue->GiveUp(*claim, Outcome());
+  queue->LeaveUnrecorded(*claim, Outcome());
   for (int minute = 0; minute < 5; ++minute) {
     EXPECT_FALSE(queue->ClaimOne(never_).ok());
     clock_.Advance(absl::Minutes(1));
@@ -565,8 +565,8 @@ TEST_F(DatastoreClaimTest, SettlingHandsBackRefusedEnd) {
   Outcome outcome;
   outcome.failure_reason = "a reason that no server takes";
   RefuseCommits("that no server takes");
-  queue->GiveUp(*claim, outcome);
-  EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
+  queue->LeaveUnrecorded(*claim, outcome);
+  EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 

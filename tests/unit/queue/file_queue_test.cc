@@ -38,7 +38,7 @@ TEST_F(FileQueueClaimTest, GivenUpClaimIsTakenAgain) {
   const auto queue = Open(path_);
   const auto claim = ClaimOne(*queue);
   ASSERT_TRUE(claim);
-  queue->GiveUp(*claim, Outcome());
+  queue->LeaveUnrecorded(*claim, Outcome());
   const auto again = ClaimOne(*queue);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->attempt, 2);
@@ -65,12 +65,12 @@ TEST_F(FileQueueClaimTest, InvalidTaskIsReportedOnce) {
   auto queue = FileQueue::Open(path_, {broken}, {.owner = "worker", .durable = false}, clock_);
   ASSERT_TRUE(queue.ok()) << queue.status();
   EXPECT_FALSE(ClaimOne(**queue));
-  const auto ends = (*queue)->TakeEnds();
+  const auto ends = (*queue)->TakeRecordedEnds();
   ASSERT_EQ(ends.size(), 1U);
   EXPECT_EQ(ends[0].task_id, "a.1");
   EXPECT_EQ(ends[0].kind, Outcome::Kind::kFailed);
   EXPECT_EQ(ends[0].reason, "args: is missing");
-  EXPECT_TRUE((*queue)->TakeEnds().empty()) << "once";
+  EXPECT_TRUE((*queue)->TakeRecordedEnds().empty()) << "once";
 }
 
 }  // namespace

@@ -46,16 +46,16 @@ TEST_F(MeteredQueueTest, ClaimIsHeldUntilRecorded) {
 }
 
 TEST_F(MeteredQueueTest, EndingClaimIsNotInWork) {
-  EXPECT_FALSE(queue_.held_in_work().has_value());
+  EXPECT_FALSE(queue_.held_not_ending().has_value());
   const Claim first = ClaimNext();
-  EXPECT_EQ(queue_.held_in_work()->task.id, "a.1");
+  EXPECT_EQ(queue_.held_not_ending()->task.id, "a.1");
   memory_.hand_back_errors = {absl::UnavailableError("away")};
   EXPECT_FALSE(queue_.HandBack(first, "SIGTERM").ok());
-  EXPECT_FALSE(queue_.held_in_work().has_value());
+  EXPECT_FALSE(queue_.held_not_ending().has_value());
   EXPECT_TRUE(queue_.held().has_value());
   EXPECT_TRUE(queue_.HandBack(first, "SIGTERM").ok());
   ClaimNext();
-  EXPECT_TRUE(queue_.held_in_work().has_value());
+  EXPECT_TRUE(queue_.held_not_ending().has_value());
 }
 
 TEST_F(MeteredQueueTest, OnlyRecordedEndsAreCounted) {
@@ -84,8 +84,8 @@ TEST_F(MeteredQueueTest, ErrorIsNotCountedAsAnswer) {
 
 TEST_F(MeteredQueueTest, EndsByQueueAreCounted) {
   memory_.ends = {{"x.1", Outcome::Kind::kFailed, "why"}, {"x.2", Outcome::Kind::kHandBack, "why"}};
-  EXPECT_EQ(queue_.TakeEnds().size(), 2U);
-  EXPECT_TRUE(queue_.TakeEnds().empty());
+  EXPECT_EQ(queue_.TakeRecordedEnds().size(), 2U);
+  EXPECT_TRUE(queue_.TakeRecordedEnds().empty());
   EXPECT_EQ(vitals_.failed.value(), 1);
   EXPECT_EQ(vitals_.handed_back.value(), 1);
 }

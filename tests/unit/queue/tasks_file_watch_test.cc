@@ -44,7 +44,7 @@ class TasksFileWatchTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status();
     return file.ok() ? IdsOf(file->tasks) : std::vector<std::string>();
   }
-  std::string Trouble() { return std::string(watch_.trouble().message()); }
+  std::string Trouble() { return std::string(watch_.status().message()); }
 
   TempFolder folder_;
   const std::string path_ = folder_ / "tasks.json";
@@ -55,28 +55,28 @@ class TasksFileWatchTest : public testing::Test {
 TEST_F(TasksFileWatchTest, UnchangedFileHasNoUpdate) {
   Write("[" + Line("a") + "]");
   EXPECT_THAT(Read(), ElementsAre("a"));
-  EXPECT_FALSE(watch_.Look());
+  EXPECT_FALSE(watch_.Poll());
   Write("[" + Line("a") + "]");
-  EXPECT_FALSE(watch_.Look()) << "another file with the same text";
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_FALSE(watch_.Poll()) << "another file with the same text";
+  EXPECT_TRUE(watch_.status().ok());
 }
 
 TEST_F(TasksFileWatchTest, ReplacedArrayIsReadAgain) {
   Write("[" + Line("a") + "]");
   Read();
   Write("[" + Line("a") + "," + Line("b") + "]");
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_FALSE(update->appended);
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("a", "b"));
-  EXPECT_FALSE(watch_.Look());
+  EXPECT_FALSE(watch_.Poll());
 }
 
 TEST_F(TasksFileWatchTest, OnlyAppendedLinesAreParsed) {
   Write(Line("a"));
   Read();
   Append(Line("b") + Line("c"));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_TRUE(update->appended);
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b", "c"));
@@ -86,7 +86,7 @@ TEST_F(TasksFileWatchTest, AppendedDuplicateIdIsRefused) {
   Write(Line("a"));
   Read();
   Append("\n" + Line("a"));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_THAT(update->tasks, IsEmpty());
   EXPECT_THAT(update->problems,
@@ -99,27 +99,27 @@ TEST_F(TasksFileWatchTest, IncompleteLineIsAwaited) {
   Read();
   const std::string line = Line("b");
   Append(line.substr(0, 12));
-  const auto nothing = watch_.Look();
+  const auto nothing = watch_.Poll();
   EXPECT_TRUE(!nothing || nothing->tasks.empty());
-  EXPECT_TRUE(absl::IsUnavailable(watch_.trouble())) << watch_.trouble();
+  EXPECT_TRUE(absl::IsUnavailable(watch_.status())) << watch_.status();
   EXPECT_THAT(Trouble(), HasSubstr(path_ + ": line 2: is not complete"));
   Append(line.substr(12));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b"));
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_TRUE(watch_.status().ok());
   EXPECT_FALSE(watch_.has_problems());
 }
 
 TEST_F(TasksFileWatchTest, LastingIncompleteLineIsProblem) {
   Write(Line("a") + "{\"task_id");
   EXPECT_THAT(Read(), ElementsAre("a"));
-  EXPECT_TRUE(absl::IsUnavailable(watch_.trouble()));
+  EXPECT_TRUE(absl::IsUnavailable(watch_.status()));
   clock_.Advance(absl::Seconds(10));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_THAT(update->problems, ElementsAre(HasSubstr("line 2: is not complete")));
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_TRUE(watch_.status().ok());
   EXPECT_TRUE(watch_.has_problems());
 }
 
@@ -128,9 +128,9 @@ TEST_F(TasksFileWatchTest, LateCompletedLineIsAccepted) {
   Write(Line("a") + line.substr(0, 12));
   Read();
   clock_.Advance(absl::Seconds(10));
-  EXPECT_TRUE(watch_.Look());
+  EXPECT_TRUE(watch_.Poll());
   Append(line.substr(12));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b"));
   EXPECT_FALSE(watch_.has_problems());
@@ -141,24 +141,24 @@ TEST_F(TasksFileWatchTest, BrokenFileIsErrorUntilRepaired) {
   Read();
   Write("[" + Line("a") + ",");
   for (int i = 0; i < 2; ++i) {
-    EXPECT_FALSE(watch_.Look());
-    EXPECT_TRUE(absl::IsUnavailable(watch_.trouble()));
+    EXPECT_FALSE(watch_.Poll());
+    EXPECT_TRUE(absl::IsUnavailable(watch_.status()));
     EXPECT_THAT(Trouble(), HasSubstr(path_ + ": is not valid JSON at line 2, column 2"));
   }
   Write("[" + Line("a") + "," + Line("b") + "]");
-  EXPECT_TRUE(watch_.Look());
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_TRUE(watch_.Poll());
+  EXPECT_TRUE(watch_.status().ok());
 }
 
 TEST_F(TasksFileWatchTest, MissingFileIsErrorUntilRestored) {
   Write("[" + Line("a") + "]");
   Read();
   ASSERT_EQ(unlink(path_.c_str()), 0);
-  EXPECT_FALSE(watch_.Look());
+  EXPECT_FALSE(watch_.Poll());
   EXPECT_EQ(Trouble(), path_ + ": No such file or directory");
   Write("[" + Line("a") + "]");
-  EXPECT_FALSE(watch_.Look()) << "as it was";
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_FALSE(watch_.Poll()) << "as it was";
+  EXPECT_TRUE(watch_.status().ok());
 }
 
 // The state file lies beside the first target of the link.
@@ -172,12 +172,12 @@ TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
   EXPECT_THAT(Read(), ElementsAre("a"));
   link_to("b");
   for (int i = 0; i < 2; ++i) {
-    EXPECT_FALSE(watch_.Look());
-    EXPECT_TRUE(absl::IsFailedPrecondition(watch_.trouble())) << watch_.trouble();
+    EXPECT_FALSE(watch_.Poll());
+    EXPECT_TRUE(absl::IsFailedPrecondition(watch_.status())) << watch_.status();
   }
   link_to("a");
-  EXPECT_FALSE(watch_.Look());
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_FALSE(watch_.Poll());
+  EXPECT_TRUE(watch_.status().ok());
 }
 
 // While a program rewrites the lines, the first ones look like a whole file.
@@ -185,15 +185,15 @@ TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedOnceComplete) {
   Write(Line("a") + Line("b"));
   Read();
   WriteInPlace(O_TRUNC, Line("b"));
-  EXPECT_FALSE(watch_.Look());
-  EXPECT_TRUE(absl::IsAborted(watch_.trouble())) << watch_.trouble();
+  EXPECT_FALSE(watch_.Poll());
+  EXPECT_TRUE(absl::IsAborted(watch_.status())) << watch_.status();
   Append(Line("c"));
   clock_.Advance(absl::Seconds(2));
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_FALSE(update->appended);
   EXPECT_THAT(IdsOf(update->tasks), ElementsAre("b", "c"));
-  EXPECT_TRUE(watch_.trouble().ok());
+  EXPECT_TRUE(watch_.status().ok());
 }
 
 TEST_F(TasksFileWatchTest, RepairClearsProblem) {
@@ -201,11 +201,11 @@ TEST_F(TasksFileWatchTest, RepairClearsProblem) {
   Read();
   EXPECT_TRUE(watch_.has_problems());
   Write("[7, 8," + Line("a") + "]");
-  const auto update = watch_.Look();
+  const auto update = watch_.Poll();
   ASSERT_TRUE(update);
   EXPECT_THAT(update->problems, ElementsAre("tasks[1]: must be a JSON object")) << "once each";
   Write("[" + Line("a") + "]");
-  EXPECT_TRUE(watch_.Look());
+  EXPECT_TRUE(watch_.Poll());
   EXPECT_FALSE(watch_.has_problems());
 }
 

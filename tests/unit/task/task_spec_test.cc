@@ -159,7 +159,7 @@ TEST(TaskSpecTest, CommandsAndScriptsHaveLengthLimit) {
   }
 }
 
-// D08: nothing may lead out of the work folder.
+// D08: nothing may lead out of the work directory.
 TEST(TaskSpecTest, PathOutsideWorkDirectoryIsRefused) {
   EXPECT_THAT(ErrorWith(R"("working_dir": "/tmp")"), StartsWith("working_dir: "));
   EXPECT_THAT(ErrorWith(R"("working_dir": "a/../..")"), StartsWith("working_dir: "));
@@ -173,7 +173,7 @@ TEST(TaskSpecTest, PathOutsideWorkDirectoryIsRefused) {
 TEST(TaskSpecTest, ReservedDestinationIsRefused) {
   for (const auto* dst : {".", "./", "a/.."}) {
     EXPECT_EQ(ErrorWithDownloads(absl::StrCat(R"({"src_url": "u", "dst": ")", dst, "\"}")),
-              "downloads[0].dst: is the work folder itself");
+              "downloads[0].dst: is the work directory itself");
   }
   // D09
   for (const auto* dst : {"stdout.txt", "./stdout.txt", "a/../stdout.txt", "stdout.txt/x"}) {
@@ -274,8 +274,8 @@ TEST(TaskSpecTest, LeadingPatternSlashIsDropped) {
   EXPECT_THAT(spec.exclude_patterns, ElementsAre("out/*.tmp"));
   EXPECT_THAT(spec.warnings, testing::SizeIs(4));
   EXPECT_EQ(spec.warnings[0],
-            "uploads.include_patterns[0]: \"/out/*\" is read as \"out/*\", since patterns are "
-            "relative to the work folder");
+            "uploads.include_patterns[0]: \"/out/*\" is read as \"out/*\", because patterns are "
+            "relative to the work directory");
   EXPECT_THAT(ErrorWith(R"("uploads": {"include_patterns": ["/../x"], "dst_url": "u"})"),
               StartsWith("uploads.include_patterns[0]: "));
 }

@@ -48,47 +48,47 @@ TEST(ClaimsTest, EveryClaimIsCounted) {
 }
 
 TEST(AbandonedClaimsTest, HistoryWithoutClaimsCountsZero) {
-  EXPECT_EQ(CountDisorderlyClaims({}), 0);
-  EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("reset")}), 0);
+  EXPECT_EQ(CountAbandonedClaims({}), 0);
+  EXPECT_EQ(CountAbandonedClaims({Entry("pending"), Entry("reset")}), 0);
 }
 
 TEST(AbandonedClaimsTest, ClaimWithFinalStatusIsIgnored) {
   for (const auto* status : {"complete", "failed", "killed"}) {
-    EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("claimed"), Entry(status)}), 0);
+    EXPECT_EQ(CountAbandonedClaims({Entry("pending"), Entry("claimed"), Entry(status)}), 0);
   }
 }
 
 TEST(AbandonedClaimsTest, ReasonedHandBackIsNotCounted) {
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "preempted")}), 0);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("reset", "preempted")}), 0);
 }
 
 TEST(AbandonedClaimsTest, ResetOfAbandonedClaimIsCounted) {
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset")}), 1);
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "abandoned: it died")}), 1);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("reset")}), 1);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("reset", "abandoned: it died")}), 1);
 }
 
 TEST(AbandonedClaimsTest, ClaimWithoutEndIsCounted) {
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed")}), 1);
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("claimed"), Entry("reset", "why")}), 1);
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("pending"), Entry("claimed")}), 2);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed")}), 1);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("claimed"), Entry("reset", "why")}), 1);
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("pending"), Entry("claimed")}), 2);
 }
 
 TEST(AbandonedClaimsTest, UserResetAfterEndIsIgnored) {
-  EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
-                                   Entry("claimed"), Entry("failed")}),
+  EXPECT_EQ(CountAbandonedClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
+                                  Entry("claimed"), Entry("failed")}),
             0);
 }
 
 TEST(AbandonedClaimsTest, ResetOfFailedTaskRestoresTries) {
-  std::vector<HistoryEntry> history(kMaxDisorderlyClaims, Entry("claimed"));
-  EXPECT_NE(ObjectionTo(history), "");
+  std::vector<HistoryEntry> history(kMaxAbandonedClaims, Entry("claimed"));
+  EXPECT_NE(ReasonNotToClaim(history), "");
   history.push_back(Entry("failed", "given up"));
   history.push_back(Entry("reset"));  // its user has mended it
-  for (int i = 0; i < kMaxDisorderlyClaims; ++i) {
-    EXPECT_EQ(ObjectionTo(history), "") << i;
+  for (int i = 0; i < kMaxAbandonedClaims; ++i) {
+    EXPECT_EQ(ReasonNotToClaim(history), "") << i;
     history.push_back(Entry("claimed"));
   }
-  EXPECT_NE(ObjectionTo(history), "");
+  EXPECT_NE(ReasonNotToClaim(history), "");
 }
 
 TEST(MachineFaultsTest, OnlyMachineFaultHandBacksCount) {
@@ -98,15 +98,15 @@ TEST(MachineFaultsTest, OnlyMachineFaultHandBacksCount) {
     history.push_back(Entry("reset", "the VM is being preempted"));
   }
   for (int i = 0; i < kMaxMachineFaultsOfTask; ++i) {
-    EXPECT_EQ(ObjectionTo(history), "");
+    EXPECT_EQ(ReasonNotToClaim(history), "");
     history.push_back(Entry("claimed"));
     history.push_back(Entry("reset", absl::StrCat("machine fault: no space for ", i)));
   }
-  EXPECT_EQ(ObjectionTo(history),
-            "given up: 20 times no machine could do it; the last machine fault: no space for 19");
+  EXPECT_EQ(ReasonNotToClaim(history),
+            "failed after 20 machine faults; the last machine fault: no space for 19");
   history.push_back(Entry("failed", "given up"));
   history.push_back(Entry("reset"));  // its user has found larger machines
-  EXPECT_EQ(ObjectionTo(history), "");
+  EXPECT_EQ(ReasonNotToClaim(history), "");
 }
 
 }  // namespace

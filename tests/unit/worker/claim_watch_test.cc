@@ -15,7 +15,7 @@
 namespace sparkles {
 namespace {
 
-// A queue whose Check returns the prepared answers, and then kOurs until it is cancelled.
+// A queue whose Check returns the prepared answers, and then kHeld until it is cancelled.
 class AnsweringQueue : public Queue {
  public:
   explicit AnsweringQueue(std::deque<absl::StatusOr<ClaimState>> answers)
@@ -25,7 +25,7 @@ class AnsweringQueue : public Queue {
     ++checks;
     if (during_check) during_check();
     if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
-    if (answers_.empty()) return ClaimState::kOurs;
+    if (answers_.empty()) return ClaimState::kHeld;
     const auto answer = answers_.front();
     answers_.pop_front();
     return answer;
@@ -35,7 +35,7 @@ class AnsweringQueue : public Queue {
   }
   absl::Status Finish(const Claim&, const Outcome&) override { return absl::OkStatus(); }
   absl::Status HandBack(const Claim&, const std::string&) override { return absl::OkStatus(); }
-  bool MoreMayCome() const override { return true; }
+  bool CanReceiveNewTasks() const override { return true; }
 
   std::atomic<int> checks = 0;
   std::function<void()> during_check;
@@ -72,7 +72,7 @@ class ClaimWatchTest : public testing::Test {
 };
 
 TEST_F(ClaimWatchTest, ClaimIsCheckedAfterLongPause) {
-  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kLost});
+  AnsweringQueue queue({ClaimState::kHeld, ClaimState::kLost});
   StoppedClock clock;  // the watch's own thread sleeps on
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
   EXPECT_TRUE(watch.Confirm(Freshness::kRecent, never_).ok());
@@ -88,7 +88,7 @@ TEST_F(ClaimWatchTest, ClaimIsCheckedAfterLongPause) {
 
 TEST_F(ClaimWatchTest, FreshnessNowAlwaysChecksClaim) {
   AnsweringQueue queue(
-      {ClaimState::kOurs, absl::UnavailableError("503"), ClaimState::kKilled, ClaimState::kLost});
+      {ClaimState::kHeld, absl::UnavailableError("503"), ClaimState::kKilled, ClaimState::kLost});
   StoppedClock clock;
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
   EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());
@@ -134,7 +134,7 @@ TEST_F(ClaimWatchTest, ConcurrentCallersShareChecks) {
 }
 
 TEST_F(ClaimWatchTest, KilledJobCancelsTask) {
-  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kKilled});
+  AnsweringQueue queue({ClaimState::kHeld, ClaimState::kKilled});
   WatchUntilCancelled(queue);
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
   EXPECT_EQ(queue.checks, 2);
@@ -158,7 +158,7 @@ TEST_F(ClaimWatchTest, FailedCheckIsRetriedSoon) {  // D18
 }
 
 TEST_F(ClaimWatchTest, ClaimIsCheckedOncePerPeriod) {
-  AnsweringQueue queue({ClaimState::kOurs, ClaimState::kOurs, ClaimState::kLost});
+  AnsweringQueue queue({ClaimState::kHeld, ClaimState::kHeld, ClaimState::kLost});
   WatchUntilCancelled(queue);
   ASSERT_EQ(clock_.sleeps().size(), 3u);
   for (const absl::Duration sleep : clock_.sleeps()) {

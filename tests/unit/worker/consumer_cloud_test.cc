@@ -140,7 +140,7 @@ TEST_F(ConsumerCloudTest, UnwritableJournalEndsWorker) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
-  const absl::Status no_space = CannotWriteDown(absl::UnknownError("journal: no space"));
+  const absl::Status no_space = ClaimNotPersistable(absl::UnknownError("journal: no space"));
   queue.claim_errors.assign(3, no_space);
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it passed
   const absl::Time start = clock_.Now();
@@ -155,7 +155,7 @@ TEST_F(ConsumerCloudTest, ContentionKeepsMachineFit) {
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
   queue.claim_errors.assign(1000, absl::AbortedError("others were faster"));
-  queue.claim_errors[0] = CannotWriteDown(absl::UnknownError("journal: no space"));
+  queue.claim_errors[0] = ClaimNotPersistable(absl::UnknownError("journal: no space"));
   const absl::Time start = clock_.Now();
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
@@ -212,7 +212,7 @@ class ForgetfulQueue : public MemQueue {
     if (errors_-- > 0) return absl::UnavailableError("nobody knows");
     return std::exchange(claim_, std::nullopt);
   }
-  absl::Status SettleLastClaim(const std::string& reason) override {
+  absl::Status RevokeUnknownClaim(const std::string& reason) override {
     if (errors_-- > 0) return absl::UnavailableError("nobody knows");
     return claim_ ? HandBack(*std::exchange(claim_, std::nullopt), reason) : absl::OkStatus();
   }

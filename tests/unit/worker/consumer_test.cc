@@ -142,7 +142,7 @@ TEST_F(ConsumerTest, FullDiskFreesDirectoryBeforeRetry) {
   bool removed = false;
   execute_ = [&removed](const Claim&, const CancelToken&) {
     Outcome outcome = Completed();
-    outcome.folder = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
+    outcome.directory = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
     return outcome;
   };
   const absl::Status full = MachineFault(absl::ResourceExhaustedError("no space"));
@@ -406,9 +406,9 @@ class StoppingQueue : public Queue {
   absl::Status Finish(const Claim&, const Outcome&) override { return absl::OkStatus(); }
   absl::Status HandBack(const Claim&, const std::string&) override { return absl::OkStatus(); }
   absl::StatusOr<ClaimState> Check(const Claim&, const CancelToken&) override {
-    return ClaimState::kOurs;
+    return ClaimState::kHeld;
   }
-  bool MoreMayCome() const override { return false; }
+  bool CanReceiveNewTasks() const override { return false; }
 
  private:
   CancelToken& stop_;

@@ -15,7 +15,7 @@
 #include "absl/time/clock.h"
 #include "tests/support/eventually.h"
 #include "tests/support/recorded_log.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 namespace {
@@ -181,10 +181,10 @@ TEST_F(StopSignalsTest, OnlyKernelAlarmEndsProcess) {
       {
         BlockSignals();
         const StopSignals signals(stop_, drain_, log_.sink());
-        EndByAlarm(absl::Minutes(1), 9);
+        StartExitTimer(absl::Minutes(1), 9);
         kill(getpid(), SIGALRM);
         absl::SleepFor(absl::Milliseconds(200));
-        EndByAlarm(absl::Seconds(1), 7);
+        StartExitTimer(absl::Seconds(1), 7);
         while (true) pause();
       },
       testing::ExitedWithCode(7), "");

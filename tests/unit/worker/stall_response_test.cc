@@ -47,15 +47,15 @@ TEST_F(StallResponseTest, GiveUpHandsBackAndExits) {
   claim_ = queue_.ClaimOne(CancelToken()).value();
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
-  EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
-              "a.1 is handed back(.|\n)*no sign of life for 20m; it ends now");
+  EXPECT_EXIT(actions.on_stuck(), testing::ExitedWithCode(kExitStuck),
+              "a.1 is handed back(.|\n)*no sign of life for 20m; the worker exits now");
 }
 
 TEST_F(StallResponseTest, FailedHandBackStillExits) {
   queue_.hand_back_errors = {absl::UnavailableError("the queue is away")};
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
-  EXPECT_EXIT(actions.give_up(), testing::ExitedWithCode(kExitStuck),
+  EXPECT_EXIT(actions.on_stuck(), testing::ExitedWithCode(kExitStuck),
               "a.1 cannot be handed back: the queue is away");
 }
 
@@ -63,13 +63,13 @@ TEST_F(StallResponseTest, MissingClaimOrQueueStillExits) {
   claim_.reset();
   EXPECT_EXIT(RespondToStalls(
                   kPeriod, [this] { return claim_; }, &hand_back_, sink_)
-                  .give_up(),
-              testing::ExitedWithCode(kExitStuck), "it ends now");
+                  .on_stuck(),
+              testing::ExitedWithCode(kExitStuck), "the worker exits now");
   claim_ = Claim();
   EXPECT_EXIT(RespondToStalls(
                   kPeriod, [this] { return claim_; }, nullptr, sink_)
-                  .give_up(),
-              testing::ExitedWithCode(kExitStuck), "it ends now");
+                  .on_stuck(),
+              testing::ExitedWithCode(kExitStuck), "the worker exits now");
 }
 
 TEST_F(StallResponseTest, StallDumpsStacksAndSetsAlarm) {
@@ -80,15 +80,16 @@ TEST_F(StallResponseTest, StallDumpsStacksAndSetsAlarm) {
   LogSink sink(clock_, file->get(), LogFormat::kText, Severity::kInfo);
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, nullptr, sink);
-  actions.begin();
+  actions.on_stall();
   const std::string text = ReadFile(folder / "log", 1 << 20).value();
   EXPECT_THAT(text, HasSubstr("watchdog: no sign of life for 10m;"));
   EXPECT_THAT(text, HasSubstr("'main': stack"));
-  actions.recover(absl::Minutes(11));
+  actions.on_recovery(absl::Minutes(11));
   EXPECT_EQ(alarm(0), 0U) << "no alarm is left";
-  actions.begin();
+  actions.on_stall();
   EXPECT_GT(alarm(0), 600U);
-  EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(), HasSubstr("the work goes on after 11m"));
+  EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(),
+              HasSubstr("the worker continues after 11m"));
 }
 
 TEST_F(StallResponseTest, UnreadDumpEndsBeforeAlarm) {
@@ -109,7 +110,7 @@ TEST_F(StallResponseTest, UnreadDumpEndsBeforeAlarm) {
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, nullptr, sink);
   const absl::Time began = absl::Now();
-  actions.begin();
+  actions.on_stall();
   EXPECT_LT(absl::Now() - began, absl::Seconds(30));  // one second a line would be 82
   EXPECT_GT(alarm(0), 605U) << "the alarm is set after the dump";
   done.Cancel(CancelKind::kAbort, "");

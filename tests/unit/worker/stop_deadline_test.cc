@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop_time.h"
-#include "worker/end_alarm.h"
+#include "worker/exit_timer.h"
 
 namespace sparkles {
 namespace {
@@ -139,8 +139,8 @@ TEST(StopDeadlineTest, ExitIsLogged) {
 TEST(ExitTimerTest, ProcessExitsInTimeWithCode) {
   EXPECT_EXIT(
       {
-        EndByAlarm(absl::Minutes(1), 9);
-        EndByAlarm(absl::Milliseconds(2), 7);
+        StartExitTimer(absl::Minutes(1), 9);
+        StartExitTimer(absl::Milliseconds(2), 7);
         while (true) pause();
       },
       testing::ExitedWithCode(7), "");

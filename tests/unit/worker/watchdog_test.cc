@@ -23,7 +23,7 @@ constexpr absl::Duration kPeriod = absl::Minutes(5);
 
 std::vector<Finding> LookTimes(StallDetector& detector, uint64_t beats, int times) {
   std::vector<Finding> findings;
-  for (int i = 0; i < times; ++i) findings.push_back(detector.Look(beats));
+  for (int i = 0; i < times; ++i) findings.push_back(detector.Observe(beats));
   return findings;
 }
 
@@ -32,17 +32,18 @@ TEST(StallDetectorTest, StallGivesOneReportAndEnd) {
   EXPECT_THAT(
       LookTimes(detector, 7, 7),
       ElementsAre(Finding::kAlive, Finding::kAlive, Finding::kStallBegins, Finding::kStalled,
-                  Finding::kHopeless, Finding::kStalled, Finding::kStalled));
+                  Finding::kStuck, Finding::kStalled, Finding::kStalled));
 }
 
 // D59
 TEST(StallDetectorTest, HeartbeatClearsStall) {
   StallDetector detector(kPeriod, kPeriod / 2);
   LookTimes(detector, 1, 4);  // nearly hopeless
-  EXPECT_EQ(detector.Look(2), Finding::kStallEnds);
+  EXPECT_EQ(detector.Observe(2), Finding::kStallEnds);
   EXPECT_THAT(LookTimes(detector, 2, 2), ElementsAre(Finding::kAlive, Finding::kStallBegins));
-  EXPECT_EQ(detector.Look(3), Finding::kStallEnds);
-  for (uint64_t beats = 4; beats < 100; ++beats) EXPECT_EQ(detector.Look(beats), Finding::kAlive);
+  EXPECT_EQ(detector.Observe(3), Finding::kStallEnds);
+  for (uint64_t beats = 4; beats < 100; ++beats)
+    EXPECT_EQ(detector.Observe(beats), Finding::kAlive);
 }
 
 // Runs a watchdog on `clock_` for a number of sleeps, each of which calls `on_sleep`.
@@ -66,12 +67,12 @@ class WatchdogTest : public testing::Test {
   }
 
   WatchdogActions Actions() {
-    return {.begin = [this] { told_.push_back("begin"); },
-            .recover =
+    return {.on_stall = [this] { told_.push_back("begin"); },
+            .on_recovery =
                 [this](absl::Duration lasted) {
                   told_.push_back("recover after " + absl::FormatDuration(lasted));
                 },
-            .give_up = [this] { told_.push_back("give up"); }};
+            .on_stuck = [this] { told_.push_back("give up"); }};
   }
 
   FakeClock clock_;
