@@ -1,4 +1,4 @@
-// sparklesworker: see README.md, or run it with --help.
+// The entry point of sparklesworker.
 #include <fcntl.h>
 #include <unistd.h>
 
