@@ -36,7 +36,7 @@ class OutageLog : public RetryObserver {
 
 struct CloudSettings {
   absl::Duration metadata_timeout = MetadataServer::kMaxElapsed;  // see MetadataServer
-  absl::Duration permission_patience = absl::ZeroDuration();    // see GcsAccess
+  absl::Duration permission_patience = absl::ZeroDuration();      // see GcsAccess
   // From --projectId. Pays for requester-pays buckets if GOOGLE_CLOUD_QUOTA_PROJECT is not set.
   std::string project_id = "";
 };

@@ -43,7 +43,7 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
                                            int output_fd) {
   const Command command{.argv = {kShell, "-c", script},
                         .environment = environment_,
-                        .folder = folder,
+                        .directory = folder,
                         .output_fd = output_fd,
                         .grace = executor_.options.grace,
                         .time_limit = executor_.options.time_limit,
@@ -59,8 +59,7 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
     if (EndedLikeAStop(exit->wait_status)) executor_.clock.Sleep(kSignalLag, cancel_);
     return exit;
   }
-  // Whatever keeps the shell from running is this machine's or image's fault, not the task's, as
-  // long as the folder and the words are fine.
+  // If directory and arguments are valid, the machine or the image keeps the shell from running.
   if (absl::IsFailedPrecondition(exit.status()) || absl::IsInvalidArgument(exit.status())) {
     return exit;
   }
@@ -75,7 +74,7 @@ std::optional<std::string> TaskShell::LackOfMemoryAtStop() {
 
 void TaskShell::Watch() {
   if (executor_.options.alive) executor_.options.alive();
-  executor_.oom.Look();
+  executor_.oom.Poll();
   NoteStop();
 }
 

@@ -155,16 +155,16 @@ absl::Status CurlExchange::SetOptions() {
   options.Pointer(CURLOPT_WRITEDATA, self);
   options.Pointer(
       CURLOPT_WRITEFUNCTION, +[](char* data, size_t, size_t size, void* exchange) -> size_t {
-        auto& self = *static_cast<CurlExchange*>(exchange);
+        auto& receiver = *static_cast<CurlExchange*>(exchange);
         if (size == 0) return 0;
-        return self.OnResponseBody(absl::string_view(data, size)) ? size : 0;
+        return receiver.OnResponseBody(absl::string_view(data, size)) ? size : 0;
       });
   options.Pointer(CURLOPT_READDATA, self);
   options.Pointer(
       CURLOPT_READFUNCTION, +[](char* buffer, size_t size, size_t count, void* exchange) -> size_t {
-        size_t count = 0;
-        auto& self = *static_cast<CurlExchange*>(exchange);
-        return self.ReadRequestBody(buffer, size * count, count) ? count : CURL_READFUNC_ABORT;
+        size_t given = 0;
+        auto& sender = *static_cast<CurlExchange*>(exchange);
+        return sender.ReadRequestBody(buffer, size * count, given) ? given : CURL_READFUNC_ABORT;
       });
   if (options.code() == CURLE_OK) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("libcurl: ", curl_easy_strerror(options.code())));

@@ -118,7 +118,7 @@ bool AnyChildLives() { return AnyLives(P_ALL, 0); }
 bool AnyChildLivesIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
 
 ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit) {
-  ReapedProcesses swept;
+  ReapedProcesses reaped;
   const absl::Duration start = MonotonicNow();
   const absl::Duration deadline = start + limit;
   const bool can_freeze = ShowsOwnIds(proc_root);
@@ -127,14 +127,14 @@ ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit
     int status = 0;
     rusage usage;
     const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
-    if (pid < 0) return swept;  // ECHILD
+    if (pid < 0) return reaped;  // ECHILD
     if (pid > 0) {
       Add(ResourceUsageOf(usage), reaped.usage);
       if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++reaped.killed;
     }
     const absl::Duration now = MonotonicNow();
     const bool late = now >= deadline;
-    if (late && tried) return swept;
+    if (late && tried) return reaped;
     if (pid > 0 && !late) continue;
     tried = true;
     KillLivingChildren(proc_root);

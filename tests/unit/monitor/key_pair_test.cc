@@ -33,7 +33,8 @@ TEST_F(KeyPairTest, ErrorNamesCertificateOrKey) {
     EXPECT_THAT(Problem(rubbish, certificate_.KeyPem()), HasSubstr("certificate is not in PEM"));
     EXPECT_THAT(Problem(certificate_.Pem(), rubbish), HasSubstr("private key is not in PEM"));
   }
-  EXPECT_THAT(Problem(certificate_.KeyPem(), certificate_.Pem()), HasSubstr("certificate is not in PEM"));
+  EXPECT_THAT(Problem(certificate_.KeyPem(), certificate_.Pem()),
+              HasSubstr("certificate is not in PEM"));
   EXPECT_THAT(Problem(certificate_.Pem(), TestCertificate("sparkles.server").KeyPem()),
               HasSubstr("does not belong to the certificate"));
 }
