@@ -196,7 +196,7 @@ def flag_problems(root):
 def exit_codes(root):
     codes = set(re.findall(r"\bkExit\w+ = (\d+)", code_of(root)))
     for path in sources(root, "src/cli"):
-        codes.update(re.findall(r'^\s*"  (\d+) +\w', read(path), re.MULTILINE))
+        codes.update(re.findall(r'\{"(\d+)",\s*"', read(path)))
     return sorted(codes, key=int)
 
 
@@ -337,6 +337,7 @@ SELF_TESTS = [
     ("src/monitor/a.cc", '"sparkles_b_total" "sparkles_c"', "metric sparkles_c"),
     ("src/task/result.cc", '{"size", 1}, ",\\"files\\":", ["more"]', "key more"),
     ("src/task/result.cc", '{"size", 1}', "no key files"),
+    ("src/cli/a.cc", 'Text("--dst") {"7", "stuck"}', "exit code 7"),
     ("tests/a_test.cc", f"TEST(Aa, {'B' * 45}) {{}}", ""),
     ("tests/a_test.cc", f"TEST_F(Aa, {'B' * 46}) {{}}", "46 characters"),
     ("tests/test_a.py", f"    def test_{'b' * 45}(self):", ""),
