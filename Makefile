@@ -80,7 +80,7 @@ FLEET := $(BUILD)/bench_fleet
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
 
 .DEFAULT_GOAL := all
-.PHONY: all help build deps deps-check deps-found deps-check-found test-programs
+.PHONY: all help build man deps deps-check deps-found deps-check-found test-programs
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 ifeq ($(MAKELEVEL),0)
@@ -89,15 +89,20 @@ endif
 
 all: build
 
+# A test compares the file in docs/ with what the program prints.
+man: build
+	@$(BINARY) man > docs/sparklesworker.1
+
 help:
 	@echo 'make              build build/native/sparklesworker'
 	@echo 'make demo         run the example job and show its results; installs missing packages'
 	@echo "make test         all tests, T='Retry*' only these; installs missing packages"
 	@echo 'make quick        unit and contract tests without the Datastore emulator'
 	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
-	@echo 'make dist, image  the same with SBOM, licences and checksums; as a container image'
+	@echo 'make dist, image  the same with SBOM, licences, manual page and checksums; as a container image'
 	@echo 'make test-static  the end-to-end tests and some of its own on that'
 	@echo 'make reproducible build it in another folder too and compare'
+	@echo 'make man          write docs/sparklesworker.1, the manual page'
 	@echo 'make docs-test    run the commands that README.md and docs/ show'
 	@echo 'make check        formatting, include directions and documents'
 	@echo 'make tidy         clang-tidy over src/ (minutes)'

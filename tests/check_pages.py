@@ -3,7 +3,6 @@
 
 What users can see of the program must be in its page, and what a page names must exist. Everything
 is read from the sources, so that no build is needed. `--self-test` proves that each rule bites.
-`--names` lists the test names that are too long, and counts them.
 """
 import argparse
 import pathlib
@@ -197,7 +196,7 @@ def flag_problems(root):
 def exit_codes(root):
     codes = set(re.findall(r"\bkExit\w+ = (\d+)", code_of(root)))
     for path in sources(root, "src/cli"):
-        codes.update(re.findall(r'^\s*"  (\d+) +\w', read(path), re.MULTILINE))
+        codes.update(re.findall(r'\{"(\d+)",\s*"', read(path)))
     return sorted(codes, key=int)
 
 
@@ -274,23 +273,25 @@ def form_problems(root):
 
 # (e) Names of tests.
 
-def long_names(root):
-    """Test names over the limit, and how many names there are."""
-    found = []
-    count = 0
+def test_names(root):
+    """Pairs of a file and the name of a test in it, without `test_`."""
     for path in sorted((root / "tests").rglob("*")):
-        if path.suffix not in (".cc", ".py"):
-            continue
-        names = ([name for _, name in GTEST.findall(read(path))] if path.suffix == ".cc"
-                 else PYTHON_TEST.findall(read(path)) if path.name.startswith("test_") else [])
-        count += len(names)
-        found += [f"{path.relative_to(root)}: {name} has {len(name)} characters"
-                  for name in names if len(name) > MAX_TEST_NAME]
-    return found, count
+        if path.suffix == ".cc":
+            yield from ((path, name) for _, name in GTEST.findall(read(path)))
+        elif path.suffix == ".py" and path.name.startswith("test_"):
+            yield from ((path, name) for name in PYTHON_TEST.findall(read(path)))
+
+
+def test_name_problems(root):
+    for path, name in test_names(root):
+        if len(name) > MAX_TEST_NAME:
+            yield (f"{path.relative_to(root)}: the test name {name} has {len(name)} characters; "
+                   f"the limit is {MAX_TEST_NAME}")
 
 
 RULES = (link_problems, path_problems, flag_problems, exit_code_problems, metric_problems,
-         result_key_problems, variable_problems, form_problems)
+         result_key_problems, variable_problems, form_problems,
+         test_name_problems)
 
 
 def problems(root):
@@ -336,6 +337,11 @@ SELF_TESTS = [
     ("src/monitor/a.cc", '"sparkles_b_total" "sparkles_c"', "metric sparkles_c"),
     ("src/task/result.cc", '{"size", 1}, ",\\"files\\":", ["more"]', "key more"),
     ("src/task/result.cc", '{"size", 1}', "no key files"),
+    ("src/cli/a.cc", 'Text("--dst") {"7", "stuck"}', "exit code 7"),
+    ("tests/a_test.cc", f"TEST(Aa, {'B' * 45}) {{}}", ""),
+    ("tests/a_test.cc", f"TEST_F(Aa, {'B' * 46}) {{}}", "46 characters"),
+    ("tests/test_a.py", f"    def test_{'b' * 45}(self):", ""),
+    ("tests/test_a.py", f"    def test_{'b' * 46}(self):", "46 characters"),
 ]
 
 
@@ -349,26 +355,13 @@ def self_test():
             found = list(problems(root))
         if not (any(expected in line for line in found) if expected else not found):
             yield f"{file} with {content[:60]!r}: expected {expected!r}, got {found}"
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        (root / "tests").mkdir()
-        (root / "tests/a.cc").write_text(f"TEST(A, {'B' * 45}) {{}}\nTEST_F(A, {'C' * 46}) {{}}\n")
-        found, count = long_names(root)
-        if (len(found), count) != (1, 2):
-            yield f"names: expected 1 of 2, got {found}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--self-test", action="store_true", help="prove that each rule bites")
-    parser.add_argument("--names", action="store_true", help="list and count long test names")
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
-    if options.names:
-        found, count = long_names(root)
-        print("\n".join([*found, f"{len(found)} of {count} test names have more than "
-                                 f"{MAX_TEST_NAME} characters"]))
-        return 0
     found = list(self_test() if options.self_test else problems(root))
     for line in found:
         print(line)

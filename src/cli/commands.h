@@ -61,6 +61,15 @@ struct WatchOptions {
   bool follow = false;      // logs only
 };
 
+struct CommandOptions {
+  ConsumeOptions consume;
+  CopyexeOptions copyexe;
+  FetchOptions fetch;
+  SummaryOptions summary;
+  WatchOptions watch;
+  bool verbose_version = false;
+};
+
 // All return the process's exit code (worker/exit_code.h) and print errors to stderr.
 int RunConsume(ConsumeOptions options);
 int RunCopyexe(const CopyexeOptions& options);

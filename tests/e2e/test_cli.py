@@ -13,7 +13,8 @@ import unittest
 import harness
 from harness import BINARY, LabTest
 
-COMMANDS = ("consume", "copyexe", "fetch", "logs", "status", "summary", "version")
+COMMANDS = ("completion", "consume", "copyexe", "fetch", "logs", "man", "status", "summary",
+            "version")
 
 
 class Help(LabTest):
@@ -26,7 +27,7 @@ class Help(LabTest):
     def test_help_lists_commands_and_exit_codes(self):
         text = self.lab.run("--help").stdout
         for command in COMMANDS:
-            self.assertIn(command, text)
+            self.assertRegex(text, rf"(?m)^  {command} +[A-Z]")
         for code in ("0", "1", "2", "3", "4", "5", "6", "75", "130", "143"):
             self.assertRegex(text, rf"(?m)^ *{code}\b")
 
@@ -38,8 +39,8 @@ class Help(LabTest):
             self.assertIn(f"--{flag}", text)
 
     def test_help_lines_fit_100_columns(self):
-        for command in COMMANDS:
-            for line in self.lab.run(command, "--help").stdout.splitlines():
+        for arguments in ((), *((command,) for command in COMMANDS)):
+            for line in self.lab.run(*arguments, "--help").stdout.splitlines():
                 self.assertLessEqual(len(line), 100, line)
 
     def test_verbose_version_names_libraries(self):

@@ -75,6 +75,11 @@ class Dist(unittest.TestCase):
         for path in (DIST / "licences").iterdir():
             self.assertGreater(path.stat().st_size, 500, path.name)
 
+    def test_manual_and_completion_are_current(self):
+        for command, name in (("man", "sparklesworker.1"), ("completion", "sparklesworker.bash")):
+            printed = subprocess.run([BINARY, command], capture_output=True, check=True).stdout
+            self.assertEqual((DIST / name).read_bytes(), printed)
+
     def test_checksums_cover_all_files(self):
         listed = {}
         for line in (DIST / "SHA256SUMS").read_text(encoding="utf-8").splitlines():

@@ -52,12 +52,15 @@ static:
 static-sizes: static
 	@python3 third_party/static/linked.py $(STATIC_BUILD)/sparklesworker.map
 
+# Another architecture's binary runs under QEMU.
+RUN := $(if $(filter-out $(shell uname -m),$(TARGET)),qemu-$(TARGET)-static)
+
 ifeq ($(LANE),static)
 # Stripped, with the debug file beside it: gdb and llvm-symbolizer find that by the build-id.
-# What dist-files says of an earlier one would be wrong now.
+# The files that dist-files made from an earlier binary would be wrong now.
 $(DIST)/sparklesworker $(DIST)/sparklesworker.debug &: $(BINARY)
 	@mkdir -p $(DIST)
-	@rm -f $(DIST)/sparklesworker.spdx.json $(DIST)/SHA256SUMS
+	@rm -f $(addprefix $(DIST)/,$(addprefix sparklesworker.,1 bash spdx.json) SHA256SUMS)
 	@llvm-objcopy-19 --only-keep-debug $< $(DIST)/sparklesworker.debug
 	@llvm-objcopy-19 --strip-all --add-gnu-debuglink=$(DIST)/sparklesworker.debug $< $(BINARY).stripped
 	@mv $(BINARY).stripped $(DIST)/sparklesworker
@@ -68,19 +71,21 @@ dist-files: $(DIST)/sparklesworker
 	  --resolved $(STATIC_CACHE)/resolved.txt --licences $(STATIC_TREE)/licences --out $(DIST) \
 	  --version $(VERSION) --commit $(COMMIT) \
 	  --epoch $(EPOCH)
-	@cd $(DIST) && { ls sparklesworker sparklesworker.debug sparklesworker.spdx.json; \
+	@$(RUN) $< man > $(DIST)/sparklesworker.1
+	@$(RUN) $< completion > $(DIST)/sparklesworker.bash
+	@cd $(DIST) && { ls sparklesworker $(addprefix sparklesworker.,1 bash debug spdx.json); \
 	  find licences -type f; } | LC_ALL=C sort | xargs sha256sum > $(CURDIR)/$(BUILD)/sums && \
 	  mv $(CURDIR)/$(BUILD)/sums SHA256SUMS
-	@echo "$(DIST)/: the binary, its debug file, SBOM, licences and checksums"
+	@echo "$(DIST)/: the binary, its debug file, SBOM, licences, manual page, completion and checksums"
 endif
 
 dist:
 	$(IN_STATIC_LANE) dist-files
 
-# Another architecture's binary runs under QEMU, which is no place for the whole suite.
+# QEMU is too slow for the whole suite.
 test-static: dist
 	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker --only '$(or $(T),$(CROSS_TESTS))'
-CROSS_TESTS := $(if $(filter-out $(shell uname -m),$(TARGET)),test_cross.)
+CROSS_TESTS := $(if $(RUN),test_cross.)
 
 # FOLDERS='src/base src/cli': compiles only these anew.
 reproducible: static

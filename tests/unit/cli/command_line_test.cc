@@ -243,6 +243,22 @@ TEST_F(CommandLineTest, HelpGoesToStdout) {
   EXPECT_THAT(out_, HasSubstr("--expectMD5"));
 }
 
+TEST_F(CommandLineTest, ManualAndCompletionGoToStdout) {
+  EXPECT_EQ(Run({"man"}), kExitDone);
+  EXPECT_THAT(out_, HasSubstr("\\fB\\-\\-tasksFile\\fR \\fIFILE\\fR\n"));
+  EXPECT_EQ(Run({"completion"}), kExitDone);
+  EXPECT_THAT(out_, HasSubstr("complete -F _sparklesworker sparklesworker\n"));
+  EXPECT_THAT(err_, IsEmpty());
+}
+
+TEST_F(CommandLineTest, EmptyNumberIsUsageError) {
+  for (const std::string flag : {"--port=", "--grace=", "--cacheSize=", "--timeout="}) {
+    EXPECT_EQ(Run({"consume", "--tasksFile", "f", "--tasksDir", "x", "--cacheDir", "y", flag}),
+              kExitUsage);
+    EXPECT_THAT(err_, HasSubstr(flag.substr(0, flag.size() - 1)));
+  }
+}
+
 TEST_F(CommandLineTest, VersionIsCommandAndFlag) {
   EXPECT_EQ(Run({"version"}), kExitDone);
   EXPECT_EQ(out_, VersionLine() + "\n");

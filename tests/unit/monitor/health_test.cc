@@ -53,7 +53,7 @@ TEST_F(HealthTest, ReadyWhileQueueAnswers) {
 
 TEST_F(HealthTest, NotReadyWhenMachineIsUnfit) {
   vitals_.machine_unfit = true;
-  EXPECT_THAT(Ask("/readyz").body, HasSubstr("not fit")) << "the queue was not asked yet";
+  EXPECT_THAT(Ask("/readyz").body, HasSubstr("unfit machine")) << "the queue was not asked yet";
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 503);
   remote_ = false;

@@ -40,7 +40,7 @@ TEST(CheckCommand, NulIsRefusedAndLocated) {
   ExpectRefused(command, "environment[0]");
   command = Fine();
   command.directory = text;
-  ExpectRefused(command, "folder");
+  ExpectRefused(command, "directory");
 }
 
 TEST(CheckCommand, OverlongEnvironmentIsRefused) {
