@@ -151,8 +151,7 @@ void Print(int workers, int tasks, absl::Duration task_time, absl::Time start,
   std::printf("| %d | %d | %.1f | %.1f | %.1f%% | %.2f | %.2f | %.2f | %.2f | %.3f | %.1f |\n",
               workers, tasks, makespan, ideal, 100 * ideal / makespan, per_task(all),
               per_task(requests("runQuery")), per_task(requests("lookup")),
-              per_task(requests("commit")), per_task(counts.lost_commits),
-              last_first);
+              per_task(requests("commit")), per_task(counts.lost_commits), last_first);
   if (counts.ended < tasks) GiveUp(absl::StrCat("only ", counts.ended, " tasks have ended"));
 }
 
