@@ -103,6 +103,11 @@ int ErrnoOf(const absl::Status& status) {
   return payload.has_value() && absl::SimpleAtoi(std::string(*payload), &error) ? error : 0;
 }
 
+bool IsDiskFull(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == ENOSPC || error == EDQUOT;
+}
+
 absl::Status Annotate(const absl::Status& status, absl::string_view object) {
   return WithMessage(status, absl::StrCat(object, ": ", status.message()));
 }

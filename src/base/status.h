@@ -21,6 +21,10 @@ absl::Status ErrnoError(int error, absl::string_view object);
 // The `error` of ErrnoError; 0 for any other status.
 int ErrnoOf(const absl::Status& status);
 
+// Whether the error is ENOSPC or EDQUOT, so that removing files may cure it. The status code does
+// not tell: a lack of descriptors has the same one.
+bool IsDiskFull(const absl::Status& status);
+
 // The same status with the message "object: message"; code and marks (errno, machine fault,
 // transient) are kept.
 absl::Status Annotate(const absl::Status& status, absl::string_view object);

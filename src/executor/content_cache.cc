@@ -35,12 +35,6 @@ absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   return info;
 }
 
-// Whether removing files can cure it. The code is that of a lack of descriptors, too.
-bool IsDiskFull(const absl::Status& status) {
-  const int error = ErrnoOf(status);
-  return error == ENOSPC || error == EDQUOT;
-}
-
 // Changes whenever somebody writes to the file, whatever he does to hide it.
 std::string StampOf(const struct stat& info) {
   return absl::StrCat(info.st_size, " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_mtim)),

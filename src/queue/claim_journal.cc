@@ -78,6 +78,10 @@ std::optional<std::pair<std::string, JournalEntry>> ParseLine(absl::string_view 
   const auto version = JsonInteger(*json, "version");
   const auto claimed_at = JsonInteger(*json, "claimed_at_us");
   if (!version || !claimed_at) return std::nullopt;
+  for (const char* name : {"event", "project", "cluster", "task_id", "owner"}) {
+    const Json* field = JsonField(*json, name);
+    if (field == nullptr || !field->is_string()) return std::nullopt;
+  }
   std::string event = JsonText(*json, "event");
   JournalEntry entry{.project = JsonText(*json, "project"),
                      .cluster = JsonText(*json, "cluster"),
@@ -86,10 +90,7 @@ std::optional<std::pair<std::string, JournalEntry>> ParseLine(absl::string_view 
                      .version = *version,
                      .claimed_at = absl::FromUnixMicros(*claimed_at),
                      .memory_mark = JsonText(*json, "memory_mark")};
-  if (event.empty() || entry.project.empty() || entry.cluster.empty() || entry.task_id.empty() ||
-      entry.owner.empty()) {
-    return std::nullopt;
-  }
+  if (entry.task_id.empty()) return std::nullopt;
   return std::pair(std::move(event), std::move(entry));
 }
 

@@ -35,6 +35,14 @@ TEST(ErrnoErrorTest, OtherStatusesHaveNoErrno) {
   EXPECT_EQ(ErrnoOf(absl::ResourceExhaustedError("No space left on device")), 0);
 }
 
+TEST(IsDiskFullTest, LackOfDescriptorsIsNoFullDisk) {
+  EXPECT_TRUE(IsDiskFull(ErrnoError(ENOSPC, "x")));
+  EXPECT_TRUE(IsDiskFull(MachineFault(Annotate(ErrnoError(EDQUOT, "x"), "y"))));
+  const absl::Status no_descriptors = ErrnoError(EMFILE, "x");
+  EXPECT_TRUE(absl::IsResourceExhausted(no_descriptors));
+  EXPECT_FALSE(IsDiskFull(no_descriptors));
+}
+
 TEST(UnmarkedTest, KeepsCodeAndMessageOnly) {
   const absl::Status status = Unmarked(ErrnoError(ENOSPC, "disk"));
   EXPECT_EQ(status, absl::ResourceExhaustedError("disk: No space left on device"));

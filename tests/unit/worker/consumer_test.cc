@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -145,7 +146,7 @@ TEST_F(ConsumerTest, FullDiskFreesDirectoryBeforeRetry) {
     outcome.directory = std::shared_ptr<void>(nullptr, [&removed](void*) { removed = true; });
     return outcome;
   };
-  const absl::Status full = MachineFault(absl::ResourceExhaustedError("no space"));
+  const absl::Status full = ErrnoError(ENOSPC, "tasks.json.state");
   finish_errors_ = {absl::UnavailableError("503"), full, full};
   size_t sleeps = 0;
   clock_.OnSleep([&](size_t) {
