@@ -3,8 +3,8 @@
 one binary, and ends with the slowest tests and one line that counts the results.
 
 A job is one process: a part of the tests of a GoogleTest binary, the replay of a fuzz corpus, or
-one end-to-end test. Each job has a time limit and a temp directory of its own. At its end, the runner
-kills all its processes and removes the directory.
+one end-to-end test. Each job has a time limit and a temp directory of its own. At the end of a job,
+the runner kills all its processes and removes the directory.
 """
 import argparse
 import concurrent.futures

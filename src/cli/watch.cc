@@ -34,7 +34,8 @@ constexpr absl::Duration kLookupTimeout = absl::Seconds(5);
 // Returns `text` without the blanks and line ends that editors, echo and Windows append.
 absl::StatusOr<std::string> ParseSecret(absl::string_view text, absl::string_view source) {
   const absl::string_view secret = absl::StripTrailingAsciiWhitespace(text);
-  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(source, ": the secret is empty"));
+  if (secret.empty())
+    return absl::InvalidArgumentError(absl::StrCat(source, ": the secret is empty"));
   if (MonitorClient::CanSend(secret)) return std::string(secret);
   return absl::InvalidArgumentError(absl::StrCat(
       source, ": the secret must be one line of ASCII letters, digits, signs and blanks"));

@@ -270,8 +270,8 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
                    : queue_.Finish(claim, outcome);
       },
       [&](int tries, const absl::Status& error) {
-        // If the disk is full, the task's directory may hold the space that is missing. To remove it
-        // takes time, in which the end is not recorded: only if another try has failed as well.
+        // If the disk is full, the task's directory may hold the space that is missing. To remove
+        // it takes time, in which the end is not recorded: only if another try has failed as well.
         if (IsDiskFull(error) && tries > 1 && !stop_.cancelled()) outcome.directory.reset();
         log.Warning("cannot record the end of the task (try ", tries, "): ", error.message());
       });
