@@ -127,7 +127,11 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kTaken};
   }
-  if (!version.ok() && !unknown_->sent) {  // no earlier copy was sent
+  // Nothing was applied if the only copy is refused for good. A passing refusal (429) may be the
+  // answer to a copy that the network made, while the first one was applied.
+  const bool is_final =
+      absl::IsInvalidArgument(version.status()) || absl::IsPermissionDenied(version.status());
+  if (is_final && !unknown_->sent) {
     ForgetUnknown();
     if (absl::IsInvalidArgument(version.status())) return Unusable(version.status());
     return version.status();

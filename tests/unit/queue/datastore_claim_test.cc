@@ -279,6 +279,24 @@ TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
   EXPECT_TRUE(queue->RevokeUnknownClaim("drain").ok());
 }
 
+// The network makes two copies of the commit. The first one is applied, and the second one is
+// refused for a while.
+TEST_F(DatastoreClaimTest, AppliedCommitWithRefusedCopyIsFound) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  transport_.meddle = [this](const std::string& method,
+                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (method != "commit") return datastore_.Send(request);
+    (void)datastore_.Send(request);
+    return MakeResponse(429, R"({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}})");
+  };
+  EXPECT_FALSE(queue->ClaimOne(never_).ok());
+  Reconnect();
+  const auto claim = queue->ClaimOne(never_);
+  ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
+}
+
 // A client may ask for what has changed since the last_updated that it saw.
 TEST_F(DatastoreClaimTest, LaterClaimHasLaterLastUpdated) {
   for (int i = 0; i < 10; ++i) {
