@@ -65,7 +65,8 @@ CONTRACT_SRC := $(wildcard tests/contract/*.cc)
 SIM_SRC := $(wildcard tests/sim/*.cc) \
            $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner temp_folder)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
-BENCH_SRC := $(wildcard bench/*.cc)
+FLEET_SRC := bench/fleet.cc
+BENCH_SRC := $(filter-out $(FLEET_SRC),$(wildcard bench/*.cc))
 BENCH_SUPPORT_SRC := $(wildcard bench/support/*.cc)
 OBJ = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
@@ -75,6 +76,7 @@ CONTRACT_TESTS := $(BUILD)/contract_tests
 SIM_TESTS := $(BUILD)/sim_tests
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%,$(FUZZ_SRC))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.cc,$(BUILD)/%_replay,$(FUZZ_SRC))
+FLEET := $(BUILD)/bench_fleet
 BENCHES := $(patsubst bench/%.cc,$(BUILD)/bench_%,$(BENCH_SRC))
 
 .DEFAULT_GOAL := all
@@ -101,6 +103,7 @@ help:
 	@echo 'make valgrind     chaos and queue, end to end, with the worker under valgrind'
 	@echo 'make sim          simulate SEEDS=1000 clusters of workers; SEED=N only that one, in full'
 	@echo 'make chaos        kill, freeze and disturb real workers for CHAOS_SECONDS=120; SEED=N'
+	@echo 'make fleet        simulate WORKERS=1000 that empty a queue of TASKS=10000; requests, makespan'
 	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
 	@echo 'make bench        measure; never part of the tests'
 	@echo 'make deps         install the Debian packages that building and testing need'
@@ -221,6 +224,9 @@ $(FUZZ_REPLAYS): $(BUILD)/%_replay: $(BUILD)/obj/tests/fuzz/%.o \
                  $(BUILD)/obj/tests/fuzz/replay_main.o $(LIB)
 	$(call LINK,)
 $(BENCHES): $(BUILD)/bench_%: $(BUILD)/obj/bench/%.o $(call OBJ,$(BENCH_SUPPORT_SRC)) $(LIB)
+	$(call LINK,)
+$(FLEET): $(call OBJ,$(FLEET_SRC) $(BENCH_SUPPORT_SRC) tests/sim/scheduler.cc) \
+          $(call OBJ,$(patsubst %,tests/support/%.cc,datastore_lab fake_datastore recorded_log)) $(LIB)
 	$(call LINK,)
 ifeq ($(LANE),fuzz)
 $(FUZZ_TARGETS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)

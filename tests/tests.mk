@@ -1,6 +1,6 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test asan tsan valgrind sim chaos fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
+.PHONY: test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
@@ -31,6 +31,11 @@ demo: build
 
 bench: $(BENCHES) build
 	@for bench in $(BENCHES); do $$bench $(BINARY) || exit 1; done
+
+# Without WORKERS: the fleets of docs/claim-protocol.md.
+TASKS ?= 10000
+fleet: $(FLEET)
+	@for workers in $(or $(WORKERS),1 10 100 1000 2000); do $(FLEET) $$workers $(TASKS) || exit 1; done
 
 SECONDS ?= 60
 fuzz-targets: $(FUZZ_TARGETS)

@@ -12,6 +12,7 @@ namespace sparkles {
 
 struct Scheduler::Actor {
   int group = 0;
+  Group* state = nullptr;  // of its group
   bool main = false;  // started by Spawn, not by real code
   bool dismissed = false;
   absl::Time wake = absl::InfinitePast();
@@ -62,6 +63,7 @@ void Scheduler::Spawn(int group, std::function<void()> body) {
   actors_.push_back(std::make_unique<Actor>());
   Actor* const actor = actors_.back().get();
   actor->group = group;
+  actor->state = &groups_[group];
   actor->main = true;
   threads_.emplace_back([this, actor, body = std::move(body)] {
     this_thread.scheduler = this;
@@ -91,6 +93,7 @@ Scheduler::Actor& Scheduler::Self(std::unique_lock<std::mutex>& lock) {
     this_thread.scheduler = this;
     this_thread.actor = actor;
     actor->group = running_->group;
+    actor->state = running_->state;
     ++joiners_;
     joined_.notify_all();
     while (running_ != actor && !actor->dismissed) actor->baton.wait(lock);
@@ -99,7 +102,7 @@ Scheduler::Actor& Scheduler::Self(std::unique_lock<std::mutex>& lock) {
 }
 
 absl::Time Scheduler::WakeTime(const Actor& actor) {
-  const Group& group = groups_[actor.group];
+  const Group& group = *actor.state;
   const bool at_once =
       (actor.main && group.crashing) || (actor.cancel != nullptr && actor.cancel->cancelled());
   return std::max(at_once ? absl::InfinitePast() : actor.wake, group.paused_until);

@@ -1,6 +1,8 @@
 #include "tests/support/fake_datastore.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -28,13 +30,8 @@ HttpResponse Refusal(int code, const char* status, absl::string_view message) {
 
 std::string PathOf(const EntityKey& key) { return absl::StrCat(key.kind, "/", key.name); }
 
-// Whether a property has the value that a filter asks for.
-bool Passes(const Json& entity, const Json& filter) {
-  const Json& asked = filter["propertyFilter"];
-  const Json* properties = JsonField(entity, "properties");
-  if (properties == nullptr) return false;
-  const Json* value = JsonField(*properties, JsonText(asked["property"], "name").c_str());
-  return value != nullptr && AsString(value) == AsString(&asked["value"]);
+std::string IndexEntry(absl::string_view property, absl::string_view value) {
+  return absl::StrCat(property, "=", value);
 }
 
 }  // namespace
@@ -73,23 +70,38 @@ HttpResponse FakeDatastore::Lookup(const Json& request) {
     const bool there = found != entities_.end();
     if (!id.empty()) transaction->second.read[path] = there ? found->second.version : 0;
     const Json entity = there ? found->second.entity : Json{{"key", key}};
-    answer[there ? "found" : "missing"].push_back({{"entity", entity}});
+    const int64_t version = there ? found->second.version : last_version_;
+    answer[there ? "found" : "missing"].push_back(
+        {{"entity", entity}, {"version", absl::StrCat(version)}});
   }
   return Answer(answer);
 }
 
 HttpResponse FakeDatastore::RunQuery(const Json& request) const {
   const Json& query = request["query"];
-  Json results = Json::array();
   const std::string kind = absl::StrCat(JsonText(query["kind"][0], "name"), "/");
-  for (const auto& [path, stored] : entities_) {
-    if (results.size() == query["limit"].get<size_t>()) break;
-    if (!absl::StartsWith(path, kind)) continue;
-    bool passes = true;
-    for (const Json& filter : query["filter"]["compositeFilter"]["filters"]) {
-      passes = passes && Passes(stored.entity, filter);
+  std::string start = kind;
+  std::vector<const std::set<std::string>*> indexes;
+  for (const Json& filter : query["filter"]["compositeFilter"]["filters"]) {
+    const Json& asked = filter["propertyFilter"];
+    const std::string property = JsonText(asked["property"], "name");
+    if (property == "__key__") {
+      start = PathOf(*ParseEntityKey(asked["value"]["keyValue"]));
+      continue;
     }
-    if (passes) results.push_back({{"entity", {{"key", stored.entity["key"]}}}});
+    const auto found = indexes_.find(IndexEntry(property, *AsString(&asked["value"])));
+    static const std::set<std::string> kNone;
+    indexes.push_back(found == indexes_.end() ? &kNone : &found->second);
+  }
+  std::sort(indexes.begin(), indexes.end(),
+            [](const auto* a, const auto* b) { return a->size() < b->size(); });
+  Json results = Json::array();
+  const std::set<std::string>& smallest = *indexes.at(0);
+  for (auto path = smallest.lower_bound(start); path != smallest.end(); ++path) {
+    if (results.size() == query["limit"].get<size_t>() || !absl::StartsWith(*path, kind)) break;
+    const bool passes = std::all_of(indexes.begin(), indexes.end(),
+                                    [&](const auto* index) { return index->contains(*path); });
+    if (passes) results.push_back({{"entity", {{"key", entities_.at(*path).entity["key"]}}}});
   }
   return Answer({{"batch", {{"entityResults", results}, {"moreResults", "NO_MORE_RESULTS"}}}});
 }
@@ -115,6 +127,13 @@ std::optional<HttpResponse> FakeDatastore::Conflict(const std::string& id) {
 }
 
 HttpResponse FakeDatastore::Commit(const Json& request) {
+  if (request.contains("singleUseTransaction")) {
+    Json single = Json::array();
+    for (const Json& mutation : request["mutations"]) {
+      if (auto refusal = Apply(mutation, single)) return *std::move(refusal);
+    }
+    return Answer({{"mutationResults", single}});
+  }
   if (auto conflict = Conflict(JsonText(request, "transaction"))) return *std::move(conflict);
   Json results = Json::array();
   for (const Json& mutation : request["mutations"]) {
@@ -128,13 +147,47 @@ HttpResponse FakeDatastore::Commit(const Json& request) {
   return Answer({{"mutationResults", results}});
 }
 
+std::optional<HttpResponse> FakeDatastore::Apply(const Json& mutation, Json& results) {
+  const Json* entity = JsonField(mutation, "update");
+  if (entity == nullptr) return Refusal(400, "INVALID_ARGUMENT", "only updates");
+  const EntityKey key = *ParseEntityKey((*entity)["key"]);
+  const auto stored = entities_.find(PathOf(key));
+  if (stored == entities_.end()) return Refusal(404, "NOT_FOUND", "no entity to update");
+  const std::string version = absl::StrCat(stored->second.version);
+  if (JsonText(mutation, "baseVersion") != version) {
+    results.push_back({{"version", version}, {"conflictDetected", true}});
+    return std::nullopt;
+  }
+  Change(key, *entity, /*in_transaction=*/true);
+  results.push_back({{"version", absl::StrCat(last_version_)}});
+  return std::nullopt;
+}
+
+void FakeDatastore::Index(const std::string& path, const Json& entity, bool add) {
+  const Json* properties = JsonField(entity, "properties");
+  if (properties == nullptr) return;
+  for (const auto& [name, value] : properties->items()) {
+    const std::optional<std::string> text = AsString(&value);
+    if (!text || IsUnindexed(value)) continue;
+    std::set<std::string>& index = indexes_[IndexEntry(name, *text)];
+    if (add) {
+      index.insert(path);
+    } else {
+      index.erase(path);
+    }
+  }
+}
+
 void FakeDatastore::Change(const EntityKey& key, const Json& after, bool in_transaction) {
-  const auto found = entities_.find(PathOf(key));
+  const std::string path = PathOf(key);
+  const auto found = entities_.find(path);
   const Json before = found == entities_.end() ? Json() : found->second.entity;
+  Index(path, before, /*add=*/false);
+  Index(path, after, /*add=*/true);
   if (after.is_null()) {
-    entities_.erase(PathOf(key));
+    entities_.erase(path);
   } else {
-    entities_[PathOf(key)] = {after, ++last_version_};
+    entities_[path] = {after, ++last_version_};
   }
   if (on_change_) on_change_(key, before, after, in_transaction);
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -53,7 +54,13 @@ class FakeDatastore : public HttpTransport {
   HttpResponse Commit(const Json& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<HttpResponse> Conflict(const std::string& transaction)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A mutation of a single-use transaction; `results` gets what became of it.
+  std::optional<HttpResponse> Apply(const Json& mutation, Json& results)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Change(const EntityKey& key, const Json& after, bool in_transaction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds the entity to the indexes, or removes it.
+  void Index(const std::string& path, const Json& entity, bool add)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock& clock_;
@@ -61,6 +68,8 @@ class FakeDatastore : public HttpTransport {
   mutable Mutex mutex_;
   std::map<std::string, Stored> entities_ ABSL_GUARDED_BY(mutex_);  // by "KIND/NAME"
   std::map<std::string, Transaction> transactions_ ABSL_GUARDED_BY(mutex_);
+  // "property=value" -> the paths of the entities that have it; strings only.
+  std::map<std::string, std::set<std::string>> indexes_ ABSL_GUARDED_BY(mutex_);
   int64_t last_version_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t last_transaction_ ABSL_GUARDED_BY(mutex_) = 0;
 };
