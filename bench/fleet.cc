@@ -115,8 +115,9 @@ void Work(Scheduler& scheduler, FleetTransport& transport, absl::Duration task_t
   const Log log(sink);
   ApiClient api({"http://datastore", nullptr}, transport, clock);
   DatastoreClient client(api, "demo");
-  DatastoreQueue queue({.cluster = DatastoreLab::kCluster, .owner = "worker", .monitor_address = nullptr}, client,
-                       clock, log);
+  DatastoreQueue queue(
+      {.cluster = DatastoreLab::kCluster, .owner = "worker", .monitor_address = nullptr}, client,
+      clock, log);
   CancelToken stop;
   Consumer consumer({.linger = absl::ZeroDuration()}, clock, queue, stop, log);
   bool first = true;
@@ -142,8 +143,8 @@ void Print(int workers, int tasks, absl::Duration task_time, absl::Time start,
   };
   int all = 0;
   for (const auto& [method, count] : counts.requests) all += count;
-  const double ideal = std::ceil(static_cast<double>(tasks) / workers) *
-                       absl::ToDoubleSeconds(task_time);
+  const double ideal =
+      std::ceil(static_cast<double>(tasks) / workers) * absl::ToDoubleSeconds(task_time);
   const double makespan = absl::ToDoubleSeconds(counts.last_end - start);
   const double last_first = absl::ToDoubleSeconds(
       *std::max_element(counts.first_task.begin(), counts.first_task.end()) - start);
@@ -158,7 +159,7 @@ void Print(int workers, int tasks, absl::Duration task_time, absl::Time start,
 void Simulate(int workers, int tasks, absl::Duration task_time) {
   Scheduler scheduler(/*seed=*/1, /*verbose=*/false);
   SimClock server_clock(scheduler, absl::ZeroDuration());
-  FakeDatastore datastore(server_clock);
+  FakeDatastore datastore;
   for (int i = 1; i <= tasks; ++i) {
     Task task;
     task.id = absl::StrCat("job-1.", i);

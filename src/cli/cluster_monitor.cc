@@ -95,10 +95,10 @@ bool ClusterMonitor::Start() {
 
 absl::StatusOr<std::unique_ptr<MonitorServer>> ClusterMonitor::StartServer(
     const LookupResult& found) {
-  if (found.entities.empty() || !found.entities[0]) {
+  if (found.empty() || !found[0]) {
     return absl::NotFoundError("Datastore has no entity ClusterKeys/sparklespray");
   }
-  ASSIGN_OR_RETURN(const MonitorKeys keys, ParseMonitorKeys(*found.entities[0]));
+  ASSIGN_OR_RETURN(const MonitorKeys keys, ParseMonitorKeys(found[0]->entity));
   MonitorOptions options;
   options.port = port_;
   return MonitorServer::Start(keys, options, outputs_, clock_);

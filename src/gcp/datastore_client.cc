@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -21,7 +21,7 @@ constexpr absl::Duration kTimeout = absl::Seconds(4);
 constexpr absl::Duration kLongestTimeout = absl::Seconds(60);
 constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
 // Sent again that often, a query that finds nothing and yet is not at its end is given up.
-constexpr int kMaxPages = 20;
+constexpr int kMaxBatches = 20;
 constexpr int kMaxLookups = 20;
 // An entity nests 20 levels deep at most, each an array of entities: nine brackets a level.
 constexpr int kMaxResponseDepth = 400;
@@ -31,17 +31,34 @@ absl::Status Garbled(absl::string_view method) {
                    /*maybe_applied=*/true);
 }
 
-Json FilterOf(const EqualityFilter& filter) {
+Json PropertyFilter(absl::string_view property, absl::string_view op, const Json& value) {
+  return {{"propertyFilter",
+           {{"property", {{"name", std::string(property)}}},
+            {"op", std::string(op)},
+            {"value", value}}}};
+}
+
+// Equality filters with an inequality on the key need no composite index.
+Json FilterOf(const EqualityFilter& filter, const Json& after) {
   Json filters = Json::array();
   for (const auto& [property, value] : filter) {
-    filters.push_back({{"propertyFilter",
-                        {{"property", {{"name", property}}}, {"op", "EQUAL"}, {"value", value}}}});
+    filters.push_back(PropertyFilter(property, "EQUAL", value));
+  }
+  if (!after.is_null()) {
+    filters.push_back(PropertyFilter("__key__", "GREATER_THAN", {{"keyValue", after}}));
   }
   return {{"compositeFilter", {{"op", "AND"}, {"filters", std::move(filters)}}}};
 }
 
-// Stores the entities of one answer at the places of their keys. False if that is no such answer:
-// it has to speak of each key that it was asked for, or nobody could tell "deleted" from nonsense.
+// The version in a result of a lookup or a commit; nullopt if there is none.
+std::optional<int64_t> VersionIn(const Json& result) {
+  int64_t version;
+  const bool read = absl::SimpleAtoi(JsonText(result, "version"), &version) && version > 0;
+  return read ? std::optional(version) : std::nullopt;
+}
+
+// Stores the entities of one answer at the places of their keys. False if the answer leaves out a
+// key that was asked for: "deleted" could not be told from nonsense.
 bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, size_t asked,
                LookupResult& result) {
   size_t told = 0;
@@ -56,11 +73,12 @@ bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, size_t as
     const Json* json = JsonField(item, "entity");
     if (json == nullptr) return false;
     absl::StatusOr<Entity> entity = Entity::Parse(*json);
-    if (!entity.ok()) return false;
+    const std::optional<int64_t> version = VersionIn(item);
+    if (!entity.ok() || !version) return false;
     const std::optional<EntityKey> key = ParseEntityKey(entity->key());
     const auto place = key ? std::find(keys.begin(), keys.end(), *key) : keys.end();
     if (place == keys.end()) return false;
-    result.entities[static_cast<size_t>(place - keys.begin())] = *std::move(entity);
+    result[static_cast<size_t>(place - keys.begin())] = {*std::move(entity), *version};
   }
   return true;
 }
@@ -85,8 +103,7 @@ DatastoreClient::DatastoreClient(ApiClient& api, absl::string_view project_id,
       base_url_(absl::StrCat(api.base_url(), "/v1/projects/", project_id, ":")),
       lookup_("lookup"),
       query_("runQuery"),
-      commit_("commit"),
-      rollback_("rollback") {}
+      commit_("commit") {}
 
 HttpRequest DatastoreClient::MakePost(const Method& method, const std::string& body) const {
   HttpRequest request;
@@ -114,13 +131,11 @@ HttpRequest DatastoreClient::MakePost(const Method& method, const std::string& b
 }
 
 absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
-                                           Idempotency idempotency, const CancelToken& cancel,
-                                           int* sendings) {
+                                           Idempotency idempotency, const CancelToken& cancel) {
   const std::string text = DumpJson(body);
   absl::Time sent_at;
   absl::Duration limit;
   const auto make_request = [&] {
-    if (sendings != nullptr) ++*sendings;
     HttpRequest request = MakePost(method, text);
     sent_at = api_.clock().Now();
     limit = request.timeout;
@@ -145,32 +160,15 @@ absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
 
 absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey>& keys,
                                                      const CancelToken& cancel) {
-  return NotAborted(LookupAll(keys, {{"readConsistency", "STRONG"}}, cancel));
-}
-
-absl::StatusOr<LookupResult> DatastoreClient::LookupInTransaction(
-    const std::vector<EntityKey>& keys, const CancelToken& cancel) {
-  const Json options = {{"newTransaction", {{"readWrite", Json::object()}}}};
-  ASSIGN_OR_RETURN(LookupResult result, LookupAll(keys, options, cancel));
-  if (result.transaction.empty()) return Garbled("lookup");
-  return result;
-}
-
-absl::StatusOr<LookupResult> DatastoreClient::LookupAll(const std::vector<EntityKey>& keys,
-                                                        Json options, const CancelToken& cancel) {
-  LookupResult result;
-  result.entities.resize(keys.size());
+  LookupResult result(keys.size());
   Json wanted = Json::array();
   for (const EntityKey& key : keys) wanted.push_back(ToJson(key));
   // A server that is short of time leaves keys for another request.
   for (int lookups = 0; lookups < kMaxLookups; ++lookups) {
-    ASSIGN_OR_RETURN(const Json answer, Call(lookup_, {{"keys", wanted}, {"readOptions", options}},
-                                             Idempotency::kIdempotent, cancel));
+    const Json body = {{"keys", wanted}, {"readOptions", {{"readConsistency", "STRONG"}}}};
+    ASSIGN_OR_RETURN(const Json answer,
+                     NotAborted(Call(lookup_, body, Idempotency::kIdempotent, cancel)));
     if (!TakeFound(answer, keys, wanted.size(), result)) return Garbled("lookup");
-    if (const std::string transaction = JsonText(answer, "transaction"); !transaction.empty()) {
-      result.transaction = transaction;
-      options = {{"transaction", transaction}};
-    }
     const Json* deferred = JsonField(answer, "deferred");
     if (deferred == nullptr || deferred->empty()) return result;
     wanted = *deferred;
@@ -178,16 +176,15 @@ absl::StatusOr<LookupResult> DatastoreClient::LookupAll(const std::vector<Entity
   return Transient(absl::UnavailableError("Datastore lookup: put off again and again"), false);
 }
 
-absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& kind,
-                                                            const EqualityFilter& filter, int limit,
-                                                            const CancelToken& cancel) {
+absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
+                                                  const EqualityFilter& filter, const Json& after,
+                                                  int limit, const CancelToken& cancel) {
   Json query = {{"kind", Json::array({{{"name", kind}}})},
                 {"projection", Json::array({{{"property", {{"name", "__key__"}}}}})},
-                {"filter", FilterOf(filter)},
+                {"filter", FilterOf(filter, after)},
                 {"limit", limit}};
-  std::vector<Json> keys;
-  bool at_end = false;
-  for (int page = 0; page < kMaxPages; ++page) {
+  KeyPage page;
+  for (int batches = 0; batches < kMaxBatches; ++batches) {
     ASSIGN_OR_RETURN(const Json answer, NotAborted(Call(query_, {{"query", query}},
                                                         Idempotency::kIdempotent, cancel)));
     const Json* batch = JsonField(answer, "batch");
@@ -198,59 +195,45 @@ absl::StatusOr<std::vector<Json>> DatastoreClient::FindKeys(const std::string& k
       const Json* entity = JsonField(result, "entity");
       const Json* key = entity == nullptr ? nullptr : JsonField(*entity, "key");
       if (key == nullptr) return Garbled("runQuery");
-      keys.push_back(*key);
+      page.keys.push_back(*key);
     }
     // The emulator never says that it is at the end; it only says when it is not.
-    at_end = JsonText(*batch, "moreResults") != "NOT_FINISHED";
     const std::string cursor = JsonText(*batch, "endCursor");
-    if (!keys.empty() || at_end || cursor.empty()) break;
+    const bool finished = JsonText(*batch, "moreResults") != "NOT_FINISHED";
+    page.at_end = finished && page.keys.size() < static_cast<size_t>(limit);
+    if (!page.keys.empty() || finished) return page;
+    if (cursor.empty()) break;
     query["startCursor"] = cursor;
   }
-  if (!keys.empty() || at_end) return keys;
-  // Who takes that for an empty queue goes home, and leaves tasks behind.
+  // A worker that takes this for an empty queue ends, and leaves tasks behind.
   return Transient(
       absl::UnavailableError("Datastore runQuery: found nothing, and not all looked at"),
       /*maybe_applied=*/false);
 }
 
-absl::StatusOr<CommitEnd> DatastoreClient::Commit(const std::string& transaction,
-                                                  const Entity& entity) {
+absl::StatusOr<std::optional<int64_t>> DatastoreClient::Update(const Entity& entity,
+                                                               int64_t base_version) {
   const CancelToken never;
-  const Json body = {{"mode", "TRANSACTIONAL"},
-                     {"transaction", transaction},
-                     {"mutations", Json::array({{{"update", entity.json()}}})}};
-  int sendings = 0;
-  const absl::StatusOr<Json> answer =
-      Call(commit_, body, Idempotency::kNotIdempotent, never, &sendings);
+  const Json body = {
+      {"mode", "TRANSACTIONAL"},
+      {"singleUseTransaction", {{"readWrite", Json::object()}}},
+      {"mutations",
+       Json::array({{{"update", entity.json()}, {"baseVersion", absl::StrCat(base_version)}}})}};
+  const absl::StatusOr<Json> answer = Call(commit_, body, Idempotency::kNotIdempotent, never);
   if (answer.ok()) {
-    return JsonField(*answer, "mutationResults") != nullptr ? CommitEnd::kApplied
-                                                            : CommitEnd::kUnknown;
+    const Json* results = JsonField(*answer, "mutationResults");
+    if (results == nullptr || !results->is_array() || results->size() != 1) return std::nullopt;
+    const Json& result = results->front();
+    const Json* conflict = JsonField(result, "conflictDetected");
+    if (conflict != nullptr && *conflict != false) return std::nullopt;
+    return VersionIn(result);
   }
   const absl::Status& error = answer.status();
   const bool not_sent = IsTransient(error) ? !MaybeApplied(error) : IsMachineFault(error);
   if (not_sent) return error;
-  if (IsTransient(error) || !IsGoogleError(error)) return CommitEnd::kUnknown;
-  // An earlier sending may have been carried out, though its answer (such as 429) said that it was
-  // not, and be what this one is in conflict with.
-  if (absl::IsAborted(error)) {
-    return sendings == 1 ? CommitEnd::kContention : CommitEnd::kUnknown;
-  }
-  // "transaction has expired or is invalid", "transaction closed": also what a commit gets that was
-  // applied before, by a sending whose answer was lost.
-  if (absl::IsInvalidArgument(error) && absl::StrContains(error.message(), "transaction")) {
-    return CommitEnd::kUnknown;
-  }
-  return error;
-}
-
-absl::Status DatastoreClient::Rollback(const std::string& transaction) {
-  const CancelToken never;
-  const Json body = {{"transaction", transaction}};
-  ASSIGN_OR_RETURN(const HttpResponse response,
-                   api_.SendOnce([&] { return MakePost(rollback_, DumpJson(body)); }, never));
-  // A page of somebody on the way says nothing of the transaction.
-  const absl::StatusOr<Json> json = ParseJson(response.body, kMaxResponseDepth);
-  return json.ok() && json->is_object() ? absl::OkStatus() : Garbled("rollback");
+  const bool is_clear = !IsTransient(error) && IsGoogleError(error) && !absl::IsAborted(error);
+  if (is_clear) return error;
+  return std::nullopt;
 }
 
 }  // namespace sparkles

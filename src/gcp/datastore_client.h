@@ -1,8 +1,10 @@
 // The calls of Datastore's REST API that a queue needs.
-// The one hard idea: a commit has three ends. Between "applied" and "refused" there is "nobody
-// knows" (no answer, or one that does not say), and only reading again can tell.
+//
+// An update is applied for certain only if the server says so. After any other answer a lookup
+// tells.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -24,15 +26,21 @@ namespace sparkles {
 // Properties that must all have these values.
 using EqualityFilter = std::vector<std::pair<std::string, Json>>;
 
-struct LookupResult {
-  std::vector<std::optional<Entity>> entities;  // in the order of the keys; nullopt: no such entity
-  std::string transaction;                      // empty unless one was asked for
+// An entity as the server stores it.
+struct StoredEntity {
+  Entity entity;
+  // Set by the server. Every change of the entity raises it, and an entity that was deleted and
+  // made anew gets another one.
+  int64_t version = 0;
 };
 
-enum class CommitEnd {
-  kApplied,
-  kContention,  // not applied: what the transaction read has changed since; start a new one
-  kUnknown,     // applied or not: read again
+// In the order of the keys that were asked for; nullopt: there is no such entity.
+using LookupResult = std::vector<std::optional<StoredEntity>>;
+
+// One page of a query.
+struct KeyPage {
+  std::vector<Json> keys;  // as the server writes them, in the order of keys
+  bool at_end = false;     // no entity behind these passes the filter
 };
 
 struct DatastoreOptions {
@@ -56,24 +64,18 @@ class DatastoreClient {
   absl::StatusOr<LookupResult> Lookup(const std::vector<EntityKey>& keys,
                                       const CancelToken& cancel);
 
-  // The same as the first step of a transaction: whoever does not commit it rolls it back. Aborted:
-  // contention, as kContention of a commit.
-  absl::StatusOr<LookupResult> LookupInTransaction(const std::vector<EntityKey>& keys,
-                                                   const CancelToken& cancel);
+  // Up to `limit` keys of entities that pass `filter` and stand behind the key `after` (null: from
+  // the first key). The server may give fewer; an empty page is at_end. One request, as a rule.
+  absl::StatusOr<KeyPage> FindKeys(const std::string& kind, const EqualityFilter& filter,
+                                   const Json& after, int limit, const CancelToken& cancel);
 
-  // Up to `limit` keys (as the server writes them) of entities that pass `filter`; the server may
-  // give fewer, but none only if there are none. One request, as a rule.
-  absl::StatusOr<std::vector<Json>> FindKeys(const std::string& kind, const EqualityFilter& filter,
-                                             int limit, const CancelToken& cancel);
-
-  // Ends the transaction by replacing `entity`, which must exist. Cannot be cancelled: its end must
-  // be known; takes about a minute at most. An error means that nothing was applied.
-  absl::StatusOr<CommitEnd> Commit(const std::string& transaction, const Entity& entity);
-
-  // Gives up a transaction and its locks; one that nobody ends does so by itself. Tried once. OK:
-  // no commit of it, however late it arrives, will be applied. InvalidArgument: it had ended
-  // before.
-  absl::Status Rollback(const std::string& transaction);
+  // Replaces `entity` if its stored version is `base_version`, and returns the stored version after
+  // that. nullopt: look up whether it was replaced. That is so without a clear answer, and also in
+  // a conflict, which may be one with a copy of this very request. One request is a whole
+  // transaction: there is nothing to begin or to roll back, and a second copy has no effect. Cannot
+  // be cancelled, since its end must be known. Takes about a minute at most. NotFound: there is
+  // no such entity. An error means that nothing was applied.
+  absl::StatusOr<std::optional<int64_t>> Update(const Entity& entity, int64_t base_version);
 
  private:
   struct Method {
@@ -82,12 +84,9 @@ class DatastoreClient {
     AnswerTime time;
   };
 
-  // `sendings`, if given, counts how often it was sent.
   absl::StatusOr<Json> Call(Method& method, const Json& body, Idempotency idempotency,
-                            const CancelToken& cancel, int* sendings = nullptr);
+                            const CancelToken& cancel);
   HttpRequest MakePost(const Method& method, const std::string& body) const;
-  absl::StatusOr<LookupResult> LookupAll(const std::vector<EntityKey>& keys, Json options,
-                                         const CancelToken& cancel);
 
   ApiClient& api_;
   const DatastoreOptions options_;
@@ -95,7 +94,6 @@ class DatastoreClient {
   Method lookup_;
   Method query_;
   Method commit_;
-  Method rollback_;
 };
 
 }  // namespace sparkles

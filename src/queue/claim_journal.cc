@@ -66,7 +66,6 @@ std::string LineOf(absl::string_view event, const JournalEntry& entry) {
                             {"owner", entry.owner},
                             {"version", entry.version},
                             {"claimed_at_us", absl::ToUnixMicros(entry.claimed_at)},
-                            {"sent_at_us", absl::ToUnixMicros(entry.sent_at)},
                             {"memory_mark", entry.memory_mark}};
   return absl::StrCat(DumpJson(json), "\n");
 }
@@ -98,11 +97,9 @@ std::optional<std::pair<std::string, JournalEntry>> ParseLine(absl::string_view 
       task_id->empty()) {
     return std::nullopt;
   }
-  const int64_t sent_at = NumberIn(*json, "sent_at_us").value_or(*claimed_at);
-  return std::pair(*event,
-                   JournalEntry{*project, *cluster, *task_id, *owner, *version,
-                                absl::FromUnixMicros(*claimed_at), absl::FromUnixMicros(sent_at),
-                                TextIn(*json, "memory_mark").value_or("")});
+  return std::pair(*event, JournalEntry{*project, *cluster, *task_id, *owner, *version,
+                                        absl::FromUnixMicros(*claimed_at),
+                                        TextIn(*json, "memory_mark").value_or("")});
 }
 
 // The last kMaxBytesRead of a file.

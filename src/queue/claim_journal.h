@@ -1,12 +1,13 @@
-// What this machine has claimed from a queue in the cloud, so that it can be handed back when its
-// worker has died.
-// The one hard idea: a claim is written down before it is made. What is read here after a crash may
-// never have come true, may be over, or may be nonsense; the fence (owner, version, time of the
-// claim) tells, so nothing that stands here needs to be believed.
+// The journal of the claims that the workers of one machine hold in a queue in the cloud. When a
+// worker has died, the next one hands back what its journal names.
 //
-// Files: "claims-NNNNNNNNN.journal" in the tasks folder, one for each worker, locked (flock) as
-// long as it lives; JSON lines, of which the torn and the unknown do not count. What is said of a
-// claim last holds.
+// A claim is written here before it is made. An entry that is read after a crash may stand for a
+// claim that was never made, is over, or is nonsense. So no entry is believed: the fence (owner,
+// version and time of the claim) is checked against the task itself.
+//
+// Files: "claims-NNNNNNNNN.journal" in the tasks directory, one for each worker, locked (flock) as
+// long as the worker lives. JSON lines; the last line about a claim counts. Torn and unknown lines
+// are skipped.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +31,8 @@ struct JournalEntry {
   std::string owner;
   int64_t version = 0;    // that the claim writes
   absl::Time claimed_at;  // in microseconds
-  // When the claim was sent for the last time; no part of what tells claims apart.
-  absl::Time sent_at = absl::InfinitePast();
-  // DatastoreQueueOptions::memory_mark at that time. Not part of a claim's identity, either.
+
+  // DatastoreQueueOptions::memory_mark at that time; not part of the claim's identity.
   std::string memory_mark = "";
 
   friend bool operator==(const JournalEntry& a, const JournalEntry& b) {
@@ -55,10 +55,10 @@ class ClaimJournal {
   ClaimJournal(const ClaimJournal&) = delete;
   ClaimJournal& operator=(const ClaimJournal&) = delete;
 
-  // Before the claim is sent, each time: writes it down. After an error (a machine fault) do not
-  // send it.
+  // Writes down a claim that is about to be made. After an error (a machine fault) the claim must
+  // not be made.
   absl::Status Begin(const JournalEntry& entry);
-  // The claim is over, or was never made. An entry that is not open does not matter.
+  // The claim is over, or was not made. Does nothing if the entry is not open.
   void End(const JournalEntry& entry);
 
   // Calls `settle` with each open entry of each journal whose worker is dead; true: it need not be

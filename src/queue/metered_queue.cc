@@ -40,6 +40,13 @@ absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& c
   return claim;
 }
 
+absl::Status MeteredQueue::SettleLastClaim(const std::string& reason) {
+  vitals_.heartbeat.Beat();
+  absl::Status status = queue_.SettleLastClaim(reason);
+  Answered(status);
+  return status;
+}
+
 absl::Status MeteredQueue::Finish(const Claim& claim, const Outcome& outcome) {
   BeginEnd();
   const absl::Time start = clock_.Now();

@@ -21,6 +21,7 @@ class MeteredQueue : public Queue {
       : queue_(queue), clock_(clock), vitals_(vitals) {}
 
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
+  absl::Status SettleLastClaim(const std::string& reason) override;
   absl::Status Finish(const Claim& claim, const Outcome& outcome) override;
   absl::Status HandBack(const Claim& claim, const std::string& reason) override;
   void GiveUp(const Claim& claim, const Outcome& outcome) override {

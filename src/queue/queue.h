@@ -53,10 +53,17 @@ class Queue {
   // Takes one pending task; nullopt if there is none now. No two claimers get the same task. Tasks
   // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
   // Aborted: there are pending tasks, but this round got none (others were faster): look again
-  // soon. After another error a claim may have been made all the same: the next call says so. Who
-  // wants no more calls it with a cancelled token until there is no error: then no new task is
-  // taken, and the claim is returned only if it stands.
+  // soon. After another error a claim may have been made: the next call finds out. A worker that
+  // makes no next call calls SettleLastClaim. Cancelled: nullopt.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
+
+  // Hands back what the last ClaimOne may have claimed in spite of its error, with that reason. OK:
+  // no such claim stands, or can be made any more. Call it before the worker ends, until it is OK
+  // or there is no more time.
+  virtual absl::Status SettleLastClaim(const std::string& reason) {
+    (void)reason;
+    return absl::OkStatus();
+  }
 
   // Records the end of a claim (complete, failed, killed). Repeat it after an error: an end that
   // was recorded in spite of the error is recognised. Final errors: Aborted if the claim is no

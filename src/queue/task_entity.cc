@@ -34,8 +34,8 @@ std::string JobIdOf(absl::string_view task_id) {
   return std::string(task_id.substr(0, task_id.rfind('.')));
 }
 
-bool IsKilledJob(const std::optional<Entity>& job) {
-  return job && AsString(job->Find("status")) == WireName(TaskStatus::kKilled);
+bool IsKilledJob(const Entity& job) {
+  return AsString(job.Find("status")) == WireName(TaskStatus::kKilled);
 }
 
 absl::Time StampOf(absl::Time time) { return absl::FromUnixMicros(absl::ToUnixMicros(time)); }

@@ -22,8 +22,8 @@ inline constexpr char kNewerTaskKind[] = "SparklesV6Task";
 
 // The job of the task with that id: all before the last dot; the whole id if it has none.
 std::string JobIdOf(absl::string_view task_id);
-// Whether the user killed the job. `job` may be absent: nobody killed it then.
-bool IsKilledJob(const std::optional<Entity>& job);
+// Whether the user killed the job.
+bool IsKilledJob(const Entity& job);
 
 // `time` as an entity can keep it: in microseconds. Their digits below the millisecond tell apart
 // what workers of one name write at the same time.

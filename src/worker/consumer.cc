@@ -59,25 +59,15 @@ Consumer::End Consumer::Run(Execute execute) {
 }
 
 void Consumer::SettleLastClaim() {
-  CancelToken no_new_one;
-  no_new_one.Cancel(CancelKind::kAbort, "");
-  std::optional<Claim> claim;
+  const std::string reason =
+      no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
   const absl::Status settled = TryPatiently(
-      [&] {
-        auto claimed = queue_.ClaimOne(no_new_one);
-        if (claimed.ok()) claim = *std::move(claimed);
-        return claimed.status();
-      },
+      [&] { return queue_.SettleLastClaim(reason); },
       [this](int, const absl::Status& error) {
         log_.Warning("cannot settle whether a task is claimed: ", error.message());
       });
   TellOfEnds();
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
-  if (!claim) return;
-  Outcome outcome;
-  outcome.kind = Outcome::Kind::kHandBack;
-  outcome.failure_reason = no_more().cancelled() ? no_more().reason() : "its worker had to end";
-  Record(*claim, outcome);
 }
 
 Consumer::End Consumer::WorkToTheEnd(Execute execute) {

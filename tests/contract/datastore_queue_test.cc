@@ -101,13 +101,50 @@ class DatastoreQueueTest : public testing::Test {
   std::unique_ptr<DatastoreQueue> queue_;
 };
 
-TEST_F(DatastoreQueueTest, ATaskCostsFiveRequests) {
+TEST_F(DatastoreQueueTest, ATaskCostsThreeRequestsAndAQuery) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
   ASSERT_TRUE(queue_->Finish(*claim, Completed()).ok());
-  EXPECT_THAT(lab_->transport().methods(),
-              ElementsAre("runQuery", "lookup", "commit", "lookup", "commit"));
+  EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery", "lookup", "commit", "commit"));
+}
+
+TEST_F(DatastoreQueueTest, ManyTasksShareOneQuery) {
+  constexpr int kTasks = 300;
+  std::vector<Json> entities;
+  for (int i = 1; i <= kTasks; ++i) {
+    entities.push_back(DatastoreLab::PendingTask(TaskOf(absl::StrCat("job.", i))));
+  }
+  lab_->PutAll(entities);
+  int done = 0;
+  while (const auto claim = ClaimOne()) {
+    ASSERT_TRUE(queue_->Finish(*claim, Completed()).ok());
+    ++done;
+  }
+  EXPECT_EQ(done, kTasks);
+  EXPECT_LE(lab_->transport().methods().size(), kTasks * 3.2);
+}
+
+TEST_F(DatastoreQueueTest, AHandBackCostsOneRequest) {
+  PutTask("job.1");
+  const auto claim = ClaimOne();
+  ASSERT_TRUE(claim);
+  const size_t before = lab_->transport().methods().size();
+  ASSERT_TRUE(queue_->HandBack(*claim, "preempted").ok());
+  EXPECT_EQ(lab_->transport().methods().size(), before + 1);
+}
+
+// A client changes another property while the task runs: the end keeps that change.
+TEST_F(DatastoreQueueTest, AnEndKeepsWhatOthersChanged) {
+  PutTask("job.1");
+  const auto claim = ClaimOne();
+  ASSERT_TRUE(claim);
+  Json properties = lab_->Properties("job.1");
+  properties["note"] = StringValue("by a client");
+  lab_->Put({{"key", ToJson({kTaskKind, "job.1"})}, {"properties", properties}});
+  ASSERT_TRUE(queue_->Finish(*claim, Completed()).ok());
+  EXPECT_EQ(Property("job.1", "note"), R"({"stringValue":"by a client"})");
+  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed", "complete"));
 }
 
 TEST_F(DatastoreQueueTest, IdleLookIsOneQueryAfterTheFirst) {
@@ -131,7 +168,8 @@ TEST_F(DatastoreQueueTest, AClaimWhoseAnswerWasLostIsOneClaim) {
   }
 }
 
-TEST_F(DatastoreQueueTest, ACommitOfOneWhoHasGoneComesTooLate) {
+// The commit of the claim lies in the network, and the worker is told to stop.
+TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
   PutTask("job.1");
   CancelToken cancel;
   std::optional<HttpRequest> delayed;
@@ -143,33 +181,50 @@ TEST_F(DatastoreQueueTest, ACommitOfOneWhoHasGoneComesTooLate) {
         cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
         return LostAnswer();
       });
-  const auto claim = queue_->ClaimOne(cancel);
-  EXPECT_TRUE(absl::IsAborted(claim.status())) << claim.status();
+  EXPECT_FALSE(queue_->ClaimOne(cancel).ok());
+  EXPECT_TRUE(queue_->SettleLastClaim("SIGTERM").ok());
   ASSERT_TRUE(delayed);
   EXPECT_TRUE(lab_->transport().PassOn(*delayed).ok());
-  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending"));
+  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "reset"));
 }
 
-TEST_F(DatastoreQueueTest, WhoCannotRevokeACommitSettlesIt) {
+TEST_F(DatastoreQueueTest, SettlingHandsBackAClaimThatWasMade) {
   PutTask("job.1");
   CancelToken cancel;
-  std::optional<HttpRequest> delayed;
   lab_->transport().SetMeddle(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
-        if (method == "rollback" && delayed) {  // the commit was faster
-          EXPECT_TRUE(lab_->transport().PassOn(*std::exchange(delayed, std::nullopt)).ok());
-        }
-        if (method != "commit") return lab_->transport().PassOn(request);
-        delayed = request;
-        delayed->cancel = nullptr;
+        auto answer = lab_->transport().PassOn(request);
+        if (method != "commit" || cancel.cancelled()) return answer;
         cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
         return LostAnswer();
       });
-  const auto claim = queue_->ClaimOne(cancel);
-  ASSERT_TRUE(claim.ok() && *claim) << claim.status();
+  EXPECT_FALSE(queue_->ClaimOne(cancel).ok());
+  EXPECT_TRUE(queue_->SettleLastClaim("SIGTERM").ok());
+  EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed", "reset"));
+  ASSERT_EQ(queue_->TakeEnds().size(), 1U);
+}
+
+// The first commit arrives just before its copy.
+TEST_F(DatastoreQueueTest, ACopyInConflictWithItsFirstIsOneClaim) {
+  PutTask("job.1");
+  std::optional<HttpRequest> delayed;
+  int commits = 0;
+  lab_->transport().SetMeddle(
+      [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+        if (method != "commit") return lab_->transport().PassOn(request);
+        if (++commits == 1) {
+          delayed = request;
+          return LostAnswer();
+        }
+        if (commits == 2) {
+          EXPECT_TRUE(lab_->transport().PassOn(*delayed).ok());
+        }
+        return lab_->transport().PassOn(request);
+      });
+  const auto claim = ClaimOne();
+  ASSERT_TRUE(claim);
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed"));
-  Reconnect();
-  EXPECT_TRUE(queue_->HandBack(**claim, "SIGTERM").ok());
+  EXPECT_TRUE(queue_->Finish(*claim, Completed()).ok());
 }
 
 TEST_F(DatastoreQueueTest, AnEndWhoseAnswerWasLostIsOneEnd) {

@@ -150,7 +150,7 @@ class FakeDatastoreWorld : public World {
  private:
   SystemClock clock_;
   RecordedLog log_;
-  FakeDatastore datastore_{clock_};
+  FakeDatastore datastore_;
   ApiClient api_{{"http://datastore", nullptr}, datastore_, clock_};
   DatastoreClient client_{api_, "project"};
 };

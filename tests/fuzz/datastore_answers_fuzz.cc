@@ -1,5 +1,5 @@
-// The input is what a Datastore, or something in its place, answers. Whatever it is: each call ends
-// in time, and nobody believes to have or to have lost what no answer has told of.
+// The input is the answers of a Datastore, or of a server in its place. Each call ends in time, and
+// nothing counts as read or applied that no answer says.
 #include <cstddef>
 #include <cstdint>
 
@@ -20,26 +20,26 @@ class Fuzzed {
   explicit Fuzzed(absl::string_view input) : server_(input) {}
 
   void Check() {
-    const absl::StatusOr<LookupResult> read = client_.LookupInTransaction({kTask, kJob}, never_);
+    const absl::StatusOr<LookupResult> read = client_.Lookup({kTask, kJob}, never_);
     if (read.ok()) {
-      Require(read->entities.size() == 2, "one for each key");
-      Require(!read->transaction.empty(), "a transaction has a name");
-      if (read->entities[0]) {
-        Require(ParseEntityKey(read->entities[0]->key()) == kTask, "nobody else's entity");
-        CheckCommit(*read->entities[0]);
+      Require(read->size() == 2, "one result for each key");
+      if ((*read)[0]) {
+        Require(ParseEntityKey((*read)[0]->entity.key()) == kTask, "the entity that was asked for");
+        Require((*read)[0]->version > 0, "an entity has a version");
+        CheckUpdate(*(*read)[0]);
       }
     }
-    (void)client_.Lookup({kTask}, never_);
-    const auto keys = client_.FindKeys(kTaskKind, {}, 20, never_);
-    if (!keys.ok()) return;
-    for (const Json& key : *keys) (void)ParseEntityKey(key);
+    const auto page = client_.FindKeys(kTaskKind, {}, Json(), 20, never_);
+    if (!page.ok()) return;
+    Require(!page->keys.empty() || page->at_end, "an empty page is the end");
+    for (const Json& key : page->keys) (void)ParseEntityKey(key);
   }
 
  private:
-  void CheckCommit(const Entity& entity) {
+  void CheckUpdate(const StoredEntity& stored) {
     const int before = server_.answered();
-    const absl::StatusOr<CommitEnd> end = client_.Commit("tx", entity);
-    const bool applied = end.ok() && *end == CommitEnd::kApplied;
+    const auto version = client_.Update(stored.entity, stored.version);
+    const bool applied = version.ok() && *version;
     Require(!applied || server_.answered() > before, "nothing is applied without an answer");
   }
 

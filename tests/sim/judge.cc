@@ -33,14 +33,13 @@ void Judge::Break(const std::string& promise) {
   note_("broken: " + promise);
 }
 
-void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
-                    bool in_transaction) {
+void Judge::Changed(const EntityKey& key, const Json& before, const Json& after, bool by_worker) {
   if (key.kind == kJobKind) {
-    if (in_transaction) Break("a worker never writes a job");
+    if (by_worker) Break("a worker never writes a job");
     return JobChanged(key.name, after);
   }
   const std::string& id = key.name;
-  if (!in_transaction) {  // a client may do what it likes; whoever had the task has lost it
+  if (!by_worker) {  // a client may do what it likes; whoever had the task has lost it
     Void(id);
     holders_.erase(id);
     claimants_.erase(id);
@@ -133,12 +132,38 @@ void Judge::CheckFirstStep(const std::string& step, const std::string& id, const
     if (TextIn(after, "owner") != OwnerOf(author_.vm)) {
       Break(absl::StrCat(step, ": in somebody else's name"));
     }
-    if (killed) Break(absl::StrCat(step, ": but its job was killed"));
+    // The job may be killed between the lookup and the commit: the claim's watch notices that.
+    if (killed && !saw_job_alive_.contains({author_, id})) {
+      Break(absl::StrCat(step, ": but its job was killed"));
+    }
     if (used_up) Break(absl::StrCat(step, ": once too often"));
   } else if (to == "failed") {
     if (!used_up) Break(absl::StrCat(step, ": for no reason: ", LastReason(after)));
+  } else if (to == "pending") {
+    CheckRevocation(step, id, after);
   } else if (to != "killed" || !killed) {
     Break(absl::StrCat(step, ": no such step"));
+  }
+}
+
+// A pending task is only changed to make a claim void whose commit may still arrive.
+void Judge::CheckRevocation(const std::string& step, const std::string& id, const Json& after) {
+  if (!sent_claims_.contains({author_.vm, id})) {
+    Break(absl::StrCat(step, ": but no claim of this machine was sent"));
+  }
+  const std::string reason = LastReason(after);
+  const Life& life = lives_[author_];
+  const bool told = life.told_to_stop.contains(reason) || life.told_to_drain.contains(reason);
+  if (!told && !absl::StartsWith(reason, kAbandonedPrefix)) {
+    Break(absl::StrCat(step, ": for no good reason: ", reason));
+  }
+}
+
+void Judge::LookedUp(const Author& author, const std::string& task_id) {
+  if (killed_jobs_.contains(JobIdOf(task_id))) {
+    saw_job_alive_.erase({author, task_id});
+  } else {
+    saw_job_alive_.insert({author, task_id});
   }
 }
 

@@ -44,8 +44,15 @@ class Judge {
   void SetAuthor(const Author& author) { author_ = author; }
 
   // What the servers have done; see FakeDatastore::OnChange and FakeGcs::OnStore.
-  void Changed(const EntityKey& key, const Json& before, const Json& after, bool in_transaction);
+  void Changed(const EntityKey& key, const Json& before, const Json& after, bool by_worker);
   void Stored(const std::string& key, int64_t generation);
+
+  // A worker has looked up the task and its job.
+  void LookedUp(const Author& author, const std::string& task_id);
+  // A worker sends the commit of a claim, which may be lost on its way.
+  void ClaimIsSent(const Author& author, const std::string& task_id) {
+    sent_claims_.insert({author.vm, task_id});
+  }
 
   // `attempt`: as the command is told.
   void CommandBegins(const Author& author, const std::string& task_id, const std::string& attempt);
@@ -119,6 +126,7 @@ class Judge {
                  const Json& after);
   void CheckFirstStep(const std::string& step, const std::string& id, const std::string& to,
                       const Json& before, const Json& after);
+  void CheckRevocation(const std::string& step, const std::string& id, const Json& after);
   void CheckEnd(const std::string& step, const std::string& id, const std::string& to,
                 const Json& after);
   void CheckHandBack(const std::string& step, const std::string& id, const Json& after);
@@ -143,6 +151,8 @@ class Judge {
   std::map<Author, Life> lives_;
   std::set<int> keepers_;  // machines
   std::set<std::string> killed_jobs_;
+  std::set<std::pair<Author, std::string>> saw_job_alive_;  // of the task
+  std::set<std::pair<int, std::string>> sent_claims_;       // by machine and task
   std::map<std::string, int> changes_;
   std::vector<std::string> broken_;
 };

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "queue/queue.h"
+#include "queue/task_entity.h"
 #include "tests/sim/commands.h"
 #include "tests/sim/entities.h"
 #include "tests/sim/judge.h"
@@ -31,6 +32,7 @@ void Judge::Claimed(const std::string& id, const Json& after) {
   Claim claim;
   claim.since = clock_.Now();
   claim.attempt = ClaimsIn(after);
+  claim.job_killed = killed_jobs_.contains(JobIdOf(id));
   claims_[{author_, id}] = claim;
   last_claimed_[author_] = id;
   life.busy_until = clock_.Now();

@@ -5,17 +5,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
-#include "base/file.h"
-#include "queue/claim_journal.h"
 
 namespace sparkles {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A claim that was never seen may be committed for so long yet (gcp-wire.md: 270 s), and who looks
-// after it does so now and then.
-constexpr absl::Duration kMayLand = absl::Seconds(300);
 
 std::vector<fs::path> Entries(const std::string& folder) {
   std::vector<fs::path> paths;
@@ -23,12 +17,6 @@ std::vector<fs::path> Entries(const std::string& folder) {
   for (const auto& entry : fs::directory_iterator(folder, none)) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   return paths;
-}
-
-bool IsUnsettled(const fs::path& journal, absl::Time now) {
-  const auto entries = ParseJournal(ReadFile(journal.string(), 1 << 20).value_or(""));
-  return std::any_of(entries.begin(), entries.end(),
-                     [&](const JournalEntry& entry) { return now - entry.sent_at < kMayLand; });
 }
 
 bool IsEntryName(absl::string_view name) {
@@ -48,13 +36,12 @@ bool BelongsIntoCache(const fs::path& path) {
 
 }  // namespace
 
-std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep, absl::Time now) {
+std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep) {
   std::vector<std::string> left;
   for (const fs::path& path : Entries(folder + "/tasks")) {
     const bool kept = absl::StartsWith(path.filename().string(), "task-") && may_keep &&
                       !fs::exists(path / ".lock") && fs::exists(path / "work");
-    const bool open = path.extension() == ".journal" && IsUnsettled(path, now);
-    if (!kept && !open) left.push_back(path.string());
+    if (!kept) left.push_back(path.string());
   }
   for (const fs::path& path : Entries(folder + "/cache")) {
     if (!BelongsIntoCache(path)) left.push_back(path.string());

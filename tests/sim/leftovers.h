@@ -4,12 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/time.h"
-
 namespace sparkles {
 
 // The paths of what should not be there. `folder` holds tasks/ and cache/; `may_keep`: outputs that
-// could not be delivered may lie there yet; `now`: by the machine's own clock.
-std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep, absl::Time now);
+// could not be delivered may lie there yet.
+std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep);
 
 }  // namespace sparkles

@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "gcp/entity.h"
 #include "http/transient.h"
+#include "tests/sim/entities.h"
 
 namespace sparkles {
 namespace {
@@ -90,6 +92,7 @@ absl::Status SimTransport::CheckAlive(const HttpRequest& request) {
 
 absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
   const bool to_datastore = IsToDatastore(request);
+  if (absl::EndsWith(request.url, ":commit")) NoteClaim(request);
   if (!world_.Step(machine_, NameOf(request, to_datastore))) {
     return absl::CancelledError("this worker is dead");
   }
@@ -101,6 +104,13 @@ absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
     return absl::CancelledError("this worker is dead");
   }
   return response;
+}
+
+void SimTransport::NoteClaim(const HttpRequest& request) {
+  const Json body = ParseJson(request.body).value();
+  const Json& entity = body["mutations"][0]["update"];
+  const std::optional<EntityKey> key = ParseEntityKey(entity["key"]);
+  if (key && TextIn(entity, "status") == "claimed") world_.judge.ClaimIsSent(author_, key->name);
 }
 
 void SimTransport::Learn(const HttpRequest& request, const absl::StatusOr<HttpResponse>& response) {

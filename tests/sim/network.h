@@ -25,6 +25,8 @@ class SimTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Disturbed(const HttpRequest& request);
   absl::StatusOr<HttpResponse> DisturbedDownload(const HttpRequest& request);
   absl::StatusOr<HttpResponse> DisturbedUpload(const HttpRequest& request);
+  // The claim that a commit makes, for the judge.
+  void NoteClaim(const HttpRequest& request);
   // What the worker learns from an answer, for the judge.
   void Learn(const HttpRequest& request, const absl::StatusOr<HttpResponse>& response);
   // Whoever is dead has no effect and gets no answer.

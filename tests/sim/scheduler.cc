@@ -13,7 +13,7 @@ namespace sparkles {
 struct Scheduler::Actor {
   int group = 0;
   Group* state = nullptr;  // of its group
-  bool main = false;  // started by Spawn, not by real code
+  bool main = false;       // started by Spawn, not by real code
   bool dismissed = false;
   absl::Time wake = absl::InfinitePast();
   const CancelToken* cancel = nullptr;

@@ -9,6 +9,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "gcp/entity.h"
+#include "queue/task_entity.h"
 #include "tests/sim/client.h"
 #include "tests/sim/leftovers.h"
 
@@ -37,10 +40,8 @@ bool IsOfMachine(Fault fault) {
 }  // namespace
 
 World::World(uint64_t seed, bool is_verbose) : scheduler(seed, is_verbose), verbose(is_verbose) {
-  datastore.SetOnChange(
-      [this](const EntityKey& key, const Json& before, const Json& after, bool in_transaction) {
-        judge.Changed(key, before, after, in_transaction);
-      });
+  datastore.SetOnChange([this](const EntityKey& key, const Json& before, const Json& after,
+                               bool by_worker) { judge.Changed(key, before, after, by_worker); });
   gcs.SetOnStore(
       [this](const std::string& key, int64_t generation) { judge.Stored(key, generation); });
 }
@@ -132,8 +133,7 @@ void World::RunMachine(Machine& machine) {
     (void)RemoveTree(machine.folder);
   }
   for (const std::string& path :
-       LeftBehind(machine.folder, judge.MayHaveKeptFolders(machine.number),
-                  scheduler.Now() + machine.skew)) {
+       LeftBehind(machine.folder, judge.MayHaveKeptFolders(machine.number))) {
     judge.Break(absl::StrCat("w", machine.number, " has left behind ", path));
   }
 }
@@ -239,6 +239,13 @@ void World::RestoreFolders(const Machine& machine) {
 
 absl::StatusOr<HttpResponse> World::Serve(const Author& author, const HttpRequest& request) {
   judge.SetAuthor(author);
+  if (absl::EndsWith(request.url, ":lookup")) {
+    const Json body = ParseJson(request.body).value();
+    for (const Json& json : body["keys"]) {
+      const auto key = ParseEntityKey(json);
+      if (key && key->kind == kTaskKind) judge.LookedUp(author, key->name);
+    }
+  }
   if (absl::StartsWith(request.url, "http://datastore")) return datastore.Send(request);
   return gcs.Send(request);
 }

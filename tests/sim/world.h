@@ -86,7 +86,7 @@ class World {
 
   Scheduler scheduler;
   SimClock server_clock{scheduler, absl::ZeroDuration()};
-  FakeDatastore datastore{server_clock};
+  FakeDatastore datastore;
   FakeGcs gcs;
   Judge judge{gcs, server_clock, [this](const std::string& line) { scheduler.Note(line); }};
   FaultCounts faults{};

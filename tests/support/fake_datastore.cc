@@ -11,9 +11,6 @@
 namespace sparkles {
 namespace {
 
-// What Datastore allows a transaction.
-constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
-
 HttpResponse Answer(const Json& json) {
   HttpResponse response;
   response.status = 200;
@@ -44,31 +41,14 @@ absl::StatusOr<HttpResponse> FakeDatastore::Send(const HttpRequest& request) {
   if (method == "lookup") return Lookup(*json);
   if (method == "runQuery") return RunQuery(*json);
   if (method == "commit") return Commit(*json);
-  if (method == "rollback") {
-    if (transactions_.erase(JsonText(*json, "transaction")) > 0) return Answer(Json::object());
-    return Refusal(400, "INVALID_ARGUMENT", "The referenced transaction has expired or is closed");
-  }
   return Refusal(404, "NOT_FOUND", method);
 }
 
-HttpResponse FakeDatastore::Lookup(const Json& request) {
-  const Json& options = request["readOptions"];
-  std::string id = JsonText(options, "transaction");
+HttpResponse FakeDatastore::Lookup(const Json& request) const {
   Json answer = {{"found", Json::array()}, {"missing", Json::array()}};
-  if (options.contains("newTransaction")) {
-    id = absl::StrCat("tx", ++last_transaction_);
-    transactions_[id].begun = clock_.Now();
-    answer["transaction"] = id;
-  }
-  const auto transaction = transactions_.find(id);
-  if (!id.empty() && transaction == transactions_.end()) {
-    return Refusal(400, "INVALID_ARGUMENT", "The referenced transaction has expired");
-  }
   for (const Json& key : request["keys"]) {
-    const std::string path = PathOf(*ParseEntityKey(key));
-    const auto found = entities_.find(path);
+    const auto found = entities_.find(PathOf(*ParseEntityKey(key)));
     const bool there = found != entities_.end();
-    if (!id.empty()) transaction->second.read[path] = there ? found->second.version : 0;
     const Json entity = there ? found->second.entity : Json{{"key", key}};
     const int64_t version = there ? found->second.version : last_version_;
     answer[there ? "found" : "missing"].push_back(
@@ -80,13 +60,13 @@ HttpResponse FakeDatastore::Lookup(const Json& request) {
 HttpResponse FakeDatastore::RunQuery(const Json& request) const {
   const Json& query = request["query"];
   const std::string kind = absl::StrCat(JsonText(query["kind"][0], "name"), "/");
-  std::string start = kind;
+  std::string after = kind;
   std::vector<const std::set<std::string>*> indexes;
   for (const Json& filter : query["filter"]["compositeFilter"]["filters"]) {
     const Json& asked = filter["propertyFilter"];
     const std::string property = JsonText(asked["property"], "name");
     if (property == "__key__") {
-      start = PathOf(*ParseEntityKey(asked["value"]["keyValue"]));
+      after = PathOf(*ParseEntityKey(asked["value"]["keyValue"]));
       continue;
     }
     const auto found = indexes_.find(IndexEntry(property, *AsString(&asked["value"])));
@@ -97,7 +77,7 @@ HttpResponse FakeDatastore::RunQuery(const Json& request) const {
             [](const auto* a, const auto* b) { return a->size() < b->size(); });
   Json results = Json::array();
   const std::set<std::string>& smallest = *indexes.at(0);
-  for (auto path = smallest.lower_bound(start); path != smallest.end(); ++path) {
+  for (auto path = smallest.upper_bound(after); path != smallest.end(); ++path) {
     if (results.size() == query["limit"].get<size_t>() || !absl::StartsWith(*path, kind)) break;
     const bool passes = std::all_of(indexes.begin(), indexes.end(),
                                     [&](const auto* index) { return index->contains(*path); });
@@ -106,43 +86,13 @@ HttpResponse FakeDatastore::RunQuery(const Json& request) const {
   return Answer({{"batch", {{"entityResults", results}, {"moreResults", "NO_MORE_RESULTS"}}}});
 }
 
-// Why the transaction cannot be committed. It is at its end in any case.
-std::optional<HttpResponse> FakeDatastore::Conflict(const std::string& id) {
-  const auto found = transactions_.find(id);
-  if (found == transactions_.end()) {
-    return Refusal(400, "INVALID_ARGUMENT", "The referenced transaction has expired or is closed");
-  }
-  const Transaction transaction = std::move(found->second);
-  transactions_.erase(found);
-  if (clock_.Now() - transaction.begun > kLongestTransaction) {
-    return Refusal(400, "INVALID_ARGUMENT", "The referenced transaction has expired");
-  }
-  for (const auto& [path, version] : transaction.read) {
-    const auto now = entities_.find(path);
-    if ((now == entities_.end() ? 0 : now->second.version) != version) {
-      return Refusal(409, "ABORTED", "too much contention on these datastore entities");
-    }
-  }
-  return std::nullopt;
-}
-
 HttpResponse FakeDatastore::Commit(const Json& request) {
-  if (request.contains("singleUseTransaction")) {
-    Json single = Json::array();
-    for (const Json& mutation : request["mutations"]) {
-      if (auto refusal = Apply(mutation, single)) return *std::move(refusal);
-    }
-    return Answer({{"mutationResults", single}});
+  if (!request.contains("singleUseTransaction")) {
+    return Refusal(400, "INVALID_ARGUMENT", "only single-use transactions");
   }
-  if (auto conflict = Conflict(JsonText(request, "transaction"))) return *std::move(conflict);
   Json results = Json::array();
   for (const Json& mutation : request["mutations"]) {
-    const Json* entity = JsonField(mutation, "update");
-    if (entity == nullptr) return Refusal(400, "INVALID_ARGUMENT", "only updates");
-    const EntityKey key = *ParseEntityKey((*entity)["key"]);
-    if (!entities_.contains(PathOf(key))) return Refusal(404, "NOT_FOUND", "no entity to update");
-    Change(key, *entity, /*in_transaction=*/true);
-    results.push_back({{"version", absl::StrCat(last_version_)}});
+    if (auto refusal = Apply(mutation, results)) return *std::move(refusal);
   }
   return Answer({{"mutationResults", results}});
 }
@@ -158,7 +108,7 @@ std::optional<HttpResponse> FakeDatastore::Apply(const Json& mutation, Json& res
     results.push_back({{"version", version}, {"conflictDetected", true}});
     return std::nullopt;
   }
-  Change(key, *entity, /*in_transaction=*/true);
+  Change(key, *entity, /*by_worker=*/true);
   results.push_back({{"version", absl::StrCat(last_version_)}});
   return std::nullopt;
 }
@@ -178,7 +128,7 @@ void FakeDatastore::Index(const std::string& path, const Json& entity, bool add)
   }
 }
 
-void FakeDatastore::Change(const EntityKey& key, const Json& after, bool in_transaction) {
+void FakeDatastore::Change(const EntityKey& key, const Json& after, bool by_worker) {
   const std::string path = PathOf(key);
   const auto found = entities_.find(path);
   const Json before = found == entities_.end() ? Json() : found->second.entity;
@@ -189,17 +139,17 @@ void FakeDatastore::Change(const EntityKey& key, const Json& after, bool in_tran
   } else {
     entities_[path] = {after, ++last_version_};
   }
-  if (on_change_) on_change_(key, before, after, in_transaction);
+  if (on_change_) on_change_(key, before, after, by_worker);
 }
 
 void FakeDatastore::Put(const EntityKey& key, const Json& entity) {
   MutexLock lock(mutex_);
-  Change(key, entity, /*in_transaction=*/false);
+  Change(key, entity, /*by_worker=*/false);
 }
 
 void FakeDatastore::Delete(const EntityKey& key) {
   MutexLock lock(mutex_);
-  Change(key, Json(), /*in_transaction=*/false);
+  Change(key, Json(), /*by_worker=*/false);
 }
 
 Json FakeDatastore::Get(const EntityKey& key) const {

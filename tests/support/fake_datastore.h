@@ -1,5 +1,4 @@
-// A Datastore in memory, behind the HTTP seam: as much of its REST API as a queue uses, with
-// optimistic transactions.
+// A Datastore in memory, behind the HTTP seam: as much of its REST API as a queue uses.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +9,6 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/mutex.h"
 #include "gcp/entity.h"
@@ -22,13 +19,10 @@ namespace sparkles {
 // Thread-safe. Knows neither tokens nor faults.
 class FakeDatastore : public HttpTransport {
  public:
-  // Told of each change that was committed, by a client or in a transaction: what was there before
-  // and what is there now, null where there is nothing. Called with a lock held.
+  // Told of each change: by a worker's commit, or by a client. `before` and `after` are null where
+  // there is no entity. Called with a lock held.
   using OnChange = std::function<void(const EntityKey& key, const Json& before, const Json& after,
-                                      bool in_transaction)>;
-
-  // Borrows `clock`, by which transactions grow old.
-  explicit FakeDatastore(Clock& clock) : clock_(clock) {}
+                                      bool by_worker)>;
 
   // Set it while nobody sends.
   void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
@@ -44,34 +38,25 @@ class FakeDatastore : public HttpTransport {
     Json entity;
     int64_t version = 0;
   };
-  struct Transaction {
-    absl::Time begun;
-    std::map<std::string, int64_t> read;  // key -> version; 0: there was none
-  };
 
-  HttpResponse Lookup(const Json& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Lookup(const Json& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse RunQuery(const Json& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Commit(const Json& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::optional<HttpResponse> Conflict(const std::string& transaction)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A mutation of a single-use transaction; `results` gets what became of it.
   std::optional<HttpResponse> Apply(const Json& mutation, Json& results)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Change(const EntityKey& key, const Json& after, bool in_transaction)
+  void Change(const EntityKey& key, const Json& after, bool by_worker)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Adds the entity to the indexes, or removes it.
   void Index(const std::string& path, const Json& entity, bool add)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  Clock& clock_;
   OnChange on_change_;
   mutable Mutex mutex_;
   std::map<std::string, Stored> entities_ ABSL_GUARDED_BY(mutex_);  // by "KIND/NAME"
-  std::map<std::string, Transaction> transactions_ ABSL_GUARDED_BY(mutex_);
   // "property=value" -> the paths of the entities that have it; strings only.
   std::map<std::string, std::set<std::string>> indexes_ ABSL_GUARDED_BY(mutex_);
   int64_t last_version_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t last_transaction_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sparkles

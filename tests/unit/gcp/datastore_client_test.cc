@@ -22,23 +22,25 @@ using testing::StartsWith;
 constexpr char kLookup[] = "POST http://emulator/v1/projects/p:lookup";
 constexpr char kQuery[] = "POST http://emulator/v1/projects/p:runQuery";
 constexpr char kCommit[] = "POST http://emulator/v1/projects/p:commit";
-constexpr char kExpired[] =
-    R"({"error": {"code": 400, "message": "transaction has expired or is invalid",
-                  "status": "INVALID_ARGUMENT"}})";
-
 class DatastoreClientTest : public testing::Test {
  protected:
   Json Sent(size_t index) { return ParseJson(transport_.requests()[index].body).value(); }
 
-  absl::StatusOr<CommitEnd> Commit() {
+  absl::StatusOr<std::optional<int64_t>> Update() {
     Json json = {{"key", ToJson({"K", "a"})}};
-    return client_.Commit("TX", Entity::Parse(json).value());
+    return client_.Update(Entity::Parse(json).value(), /*base_version=*/7);
+  }
+  // The update is known to be applied.
+  bool IsApplied() {
+    const auto version = Update();
+    EXPECT_TRUE(version.ok()) << version.status();
+    return version.ok() && *version;
   }
 
   static std::string Found(const std::string& name) {
     return R"({"entity": {"key": {"partitionId": {"projectId": "p"},
                "path": [{"kind": "K", "name": ")" +
-           name + R"("}]}, "properties": {}}})";
+           name + R"("}]}, "properties": {}}, "version": "8"})";
   }
 
   FakeClock clock_;
@@ -53,35 +55,32 @@ TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
                                                    R"(], "missing": [{"entity": {}}]})"));
   const auto result = client_.Lookup({{"K", "a"}, {"K", "b"}, {"K", "c"}}, never_);
   ASSERT_TRUE(result.ok()) << result.status();
-  ASSERT_THAT(result->entities, SizeIs(3));
-  EXPECT_EQ(ParseEntityKey(result->entities[0]->key())->name, "a");
-  EXPECT_FALSE(result->entities[1]);
-  EXPECT_EQ(ParseEntityKey(result->entities[2]->key())->name, "c");
+  ASSERT_THAT(*result, SizeIs(3));
+  EXPECT_EQ(ParseEntityKey((*result)[0]->entity.key())->name, "a");
+  EXPECT_EQ((*result)[0]->version, 8);
+  EXPECT_FALSE((*result)[1]);
+  EXPECT_EQ(ParseEntityKey((*result)[2]->entity.key())->name, "c");
   EXPECT_EQ(*transport_.requests()[0].headers.Find("Content-Type"), "application/json");
 }
 
 // Databases with pessimistic locks answer so.
-TEST_F(DatastoreClientTest, AReadThatMeetsALockIsContentionOnlyInATransaction) {
-  for (int i = 0; i < 3; ++i) {
-    transport_.Answer(i < 2 ? kLookup : ":runQuery",
-                      MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
+TEST_F(DatastoreClientTest, LockedReadsAreUnavailable) {
+  for (const char* method : {kLookup, kQuery}) {
+    transport_.Answer(method, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
   }
-  EXPECT_TRUE(absl::IsAborted(client_.LookupInTransaction({{"K", "a"}}, never_).status()));
   EXPECT_TRUE(absl::IsUnavailable(client_.Lookup({{"K", "a"}}, never_).status()));
-  EXPECT_TRUE(absl::IsUnavailable(client_.FindKeys("K", {}, 20, never_).status()));
+  EXPECT_TRUE(absl::IsUnavailable(client_.FindKeys("K", {}, Json(), 20, never_).status()));
 }
 
-TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {
-  transport_.Answer(kLookup, MakeResponse(200, R"({"transaction": "TX", "found": [)" + Found("a") +
+TEST_F(DatastoreClientTest, DeferredKeysAreLookedUpAgain) {
+  transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("a") +
                                                    R"(], "deferred": [{"path": [{"kind": "K",
                                                    "name": "b"}]}]})"));
   transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("b") + "]}"));
-  const auto result = client_.LookupInTransaction({{"K", "a"}, {"K", "b"}}, never_);
+  const auto result = client_.Lookup({{"K", "a"}, {"K", "b"}}, never_);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(result->entities[0] && result->entities[1]);
-  EXPECT_EQ(result->transaction, "TX");
-  EXPECT_EQ(DumpJson(Sent(0)["readOptions"]), R"({"newTransaction":{"readWrite":{}}})");
-  EXPECT_EQ(DumpJson(Sent(1)["readOptions"]), R"({"transaction":"TX"})");
+  EXPECT_TRUE((*result)[0] && (*result)[1]);
+  EXPECT_EQ(DumpJson(Sent(1)["readOptions"]), R"({"readConsistency":"STRONG"})");
   EXPECT_THAT(Sent(1)["keys"], SizeIs(1));
 }
 
@@ -96,7 +95,7 @@ TEST_F(DatastoreClientTest, ReadsAreSentAgainAfterTrouble) {
 TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanRefuseARead) {
   for (const int status : {400, 401, 403, 404, 409}) {
     transport_.Answer(kLookup, MakeResponse(status));
-    const absl::Status error = client_.LookupInTransaction({{"K", "a"}}, never_).status();
+    const absl::Status error = client_.Lookup({{"K", "a"}}, never_).status();
     EXPECT_TRUE(absl::IsUnavailable(error) && IsTransient(error)) << error;
   }
 }
@@ -104,27 +103,27 @@ TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanRefuseARead) {
 TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
   for (const char* body :
        {"<html>", "[]", "{}", R"({"missing": []})", R"({"found": 3})", R"({"found": [{}]})",
-        R"({"found": [{"entity": {"key": {"path": []}}}]})"}) {
+        R"({"found": [{"entity": {"key": {"path": []}}}]})",
+        R"({"found": [{"entity": {"key": {"path": [{"kind": "K", "name": "a"}]}}}]})"}) {
     transport_.Answer(kLookup, MakeResponse(200, body));
     EXPECT_FALSE(client_.Lookup({{"K", "a"}}, never_).ok()) << body;
   }
   for (const char* body : {"", "{}", R"({"batch": {"entityResults": 1}})",
                            R"({"batch": {"entityResults": [{"entity": {}}]}})"}) {
     transport_.Answer(kQuery, MakeResponse(200, body));
-    EXPECT_FALSE(client_.FindKeys("K", {}, 20, never_).ok()) << body;
+    EXPECT_FALSE(client_.FindKeys("K", {}, Json(), 20, never_).ok()) << body;
   }
-  transport_.Answer(kLookup, MakeResponse(200, R"({"missing": [{}]})"));
-  EXPECT_FALSE(client_.LookupInTransaction({{"K", "a"}}, never_).ok());  // no transaction
 }
 
 TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
       "endCursor": "C", "entityResults": [{"entity": {"key": {"path": [{"kind": "K",
       "name": "a"}]}}}]}})"));
-  const auto keys = client_.FindKeys(
-      "K", {{"cluster", StringValue("c")}, {"status", StringValue("pending")}}, 20, never_);
-  ASSERT_TRUE(keys.ok()) << keys.status();
-  EXPECT_THAT(*keys, SizeIs(1));
+  const auto page = client_.FindKeys(
+      "K", {{"cluster", StringValue("c")}, {"status", StringValue("pending")}}, Json(), 20, never_);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->keys, SizeIs(1));
+  EXPECT_FALSE(page->at_end);
   const Json query = Sent(0)["query"];
   EXPECT_EQ(DumpJson(query["projection"]), R"([{"property":{"name":"__key__"}}])");
   EXPECT_EQ(query["limit"], 20);
@@ -134,24 +133,36 @@ TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
             R"("value":{"stringValue":"pending"}}})");
 }
 
+TEST_F(DatastoreClientTest, QueryGoesOnBehindAKey) {
+  const Json after = ToJson({"K", "job.17"});
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NO_MORE_RESULTS"}})"));
+  const auto page = client_.FindKeys("K", {{"status", StringValue("pending")}}, after, 20, never_);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_TRUE(page->at_end);
+  EXPECT_EQ(DumpJson(Sent(0)["query"]["filter"]["compositeFilter"]["filters"][1]),
+            R"({"propertyFilter":{"op":"GREATER_THAN","property":{"name":"__key__"},)"
+            R"("value":{"keyValue":{"path":[{"kind":"K","name":"job.17"}]}}}})");
+}
+
 TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
                                                   "endCursor": "C"}})"));
   // The emulator's way to say that there is nothing.
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"endCursor": "D",
                                                   "moreResults": "MORE_RESULTS_AFTER_LIMIT"}})"));
-  EXPECT_THAT(client_.FindKeys("K", {}, 20, never_).value(), SizeIs(0));
+  const KeyPage page = client_.FindKeys("K", {}, Json(), 20, never_).value();
+  EXPECT_TRUE(page.keys.empty() && page.at_end);
   EXPECT_EQ(Sent(1)["query"]["startCursor"], "C");
 }
 
 TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED"}})"));
-  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
+  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, Json(), 20, never_).status()));
   for (int i = 0; i < 20; ++i) {
     transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
                                                     "endCursor": "C"}})"));
   }
-  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
+  EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, Json(), 20, never_).status()));
 }
 
 // A server that never answers, as the worker's transport meets it.
@@ -179,7 +190,7 @@ class SilentServer : public HttpTransport {
 class DatastoreTimeTest : public testing::Test {
  protected:
   void Query(int times) {
-    for (int i = 0; i < times; ++i) (void)client_.FindKeys("K", {}, 20, never_);
+    for (int i = 0; i < times; ++i) (void)client_.FindKeys("K", {}, Json(), 20, never_);
   }
   std::vector<int64_t> Seconds() const {
     std::vector<int64_t> seconds;
@@ -214,7 +225,7 @@ TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
   Query(4);
   const absl::Time start = clock_.Now();
   server_.on_third_second = [this] { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); };
-  EXPECT_TRUE(absl::IsDeadlineExceeded(client_.FindKeys("K", {}, 20, never_).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(client_.FindKeys("K", {}, Json(), 20, never_).status()));
   EXPECT_EQ(clock_.Now() - start, absl::Seconds(3 + 4));
   server_.on_third_second = nullptr;
   Query(1);
@@ -239,73 +250,58 @@ TEST(AnswerTimeTest, LimitFollowsTheAnswers) {
   EXPECT_EQ(time.limit(), absl::Seconds(30));
 }
 
-TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
-  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "2"}]})"));
-  EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
+TEST_F(DatastoreClientTest, UpdateIsOneTransaction) {
+  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "9"}]})"));
+  EXPECT_EQ(Update().value(), 9);
   EXPECT_EQ(DumpJson(Sent(0)),
-            R"({"mode":"TRANSACTIONAL","mutations":[{"update":{"key":{"path":[{"kind":"K",)"
-            R"("name":"a"}]}}}],"transaction":"TX"})");
+            R"({"mode":"TRANSACTIONAL","mutations":[{"baseVersion":"7","update":{"key":{"path":)"
+            R"([{"kind":"K","name":"a"}]}}}],"singleUseTransaction":{"readWrite":{}}})");
 }
 
-TEST_F(DatastoreClientTest, ContentionIsNoErrorOfACommit) {
-  transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
-  EXPECT_EQ(Commit().value(), CommitEnd::kContention);
+constexpr char kConflict[] = R"({"mutationResults": [{"version": "8", "conflictDetected": true}]})";
+constexpr char kAborted[] = R"({"error": {"status": "ABORTED"}})";
+
+// The conflict may be one with a copy of this request, which the network has made.
+TEST_F(DatastoreClientTest, UpdateInConflictIsNotKnownToBeApplied) {
+  transport_.Answer(kCommit, MakeResponse(200, kConflict));
+  EXPECT_FALSE(IsApplied());
+  transport_.Answer(kCommit, MakeResponse(409, kAborted));
+  EXPECT_FALSE(IsApplied());
 }
 
-TEST_F(DatastoreClientTest, ContentionWithWhatAnEarlierSendingMayHaveDoneIsUnknown) {
-  transport_.Answer(kCommit, MakeResponse(429, R"({"error": {"status": "RESOURCE_EXHAUSTED"}})"));
-  transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
-  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
-}
-
-// D20: whatever leaves open whether the commit was applied is sent only once.
-TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
+// D20
+TEST_F(DatastoreClientTest, UpdateWithoutClearAnswerIsUnknown) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("reset"), /*maybe_applied=*/true));
-  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
+  EXPECT_FALSE(IsApplied());
   for (const int status : {307, 400, 403, 409, 499, 500, 503, 504, 520}) {
     transport_.Answer(kCommit, MakeResponse(status, "<html>"));
-    EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << status;
+    EXPECT_FALSE(IsApplied()) << status;
   }
-  transport_.Answer(kCommit, MakeResponse(400, kExpired));
-  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
-  for (const char* body : {"<html>", "{}"}) {
+  for (const char* body :
+       {"<html>", "{}", R"({"mutationResults": []})", R"({"mutationResults": [{}]})",
+        R"({"mutationResults": [7, 8]})", R"({"mutationResults": [{"version": "-1"}]})"}) {
     transport_.Answer(kCommit, MakeResponse(200, body));
-    EXPECT_EQ(Commit().value(), CommitEnd::kUnknown) << body;
+    EXPECT_FALSE(IsApplied()) << body;
   }
   transport_.Fail(kCommit, absl::ResourceExhaustedError("endless headers"));
-  EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
-  EXPECT_THAT(transport_.requests(), SizeIs(14));
+  EXPECT_FALSE(IsApplied());
+  EXPECT_THAT(transport_.requests(), SizeIs(17)) << "no unknown update is sent again";
 }
 
-TEST_F(DatastoreClientTest, ACommitThatNeverLeftIsSentAgain) {
+TEST_F(DatastoreClientTest, UnsentUpdateIsSentAgain) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("refused"), /*maybe_applied=*/false));
   transport_.Answer(kCommit, MakeResponse(429));
-  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{}]})"));
-  EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
+  transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "8"}]})"));
+  EXPECT_TRUE(IsApplied());
 }
 
-TEST_F(DatastoreClientTest, ARefusedCommitIsAnErrorThatNamesTheCall) {
+TEST_F(DatastoreClientTest, RefusedUpdateNamesTheCall) {
   transport_.Answer(kCommit, MakeResponse(400, R"({"error": {"status": "INVALID_ARGUMENT",
       "message": "The value of property \"s\" is longer than 1500 bytes."}})"));
-  const absl::Status status = Commit().status();
+  const absl::Status status = Update().status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
   EXPECT_THAT(std::string(status.message()), StartsWith("Datastore commit: "));
   EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 1500 bytes"));
-}
-
-TEST_F(DatastoreClientTest, ARollbackIsTriedOnce) {
-  transport_.Answer(":rollback", MakeResponse(503));
-  EXPECT_TRUE(IsTransient(client_.Rollback("TX")));
-  EXPECT_EQ(DumpJson(Sent(0)), R"({"transaction":"TX"})");
-}
-
-TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanSayThatACommitIsVoid) {
-  for (const char* body : {"<html>", "", "[]"}) {
-    transport_.Answer(":rollback", MakeResponse(200, body));
-    EXPECT_TRUE(IsTransient(client_.Rollback("TX"))) << body;
-  }
-  transport_.Answer(":rollback", MakeResponse(200, "{}"));
-  EXPECT_TRUE(client_.Rollback("TX").ok());
 }
 
 }  // namespace

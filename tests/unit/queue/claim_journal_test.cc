@@ -170,16 +170,13 @@ TEST_F(ClaimJournalTest, ATornLineSwallowsNotTheNext) {
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1"), EntryOf("a.3")));
 }
 
-TEST_F(ClaimJournalTest, WhenAClaimWasSentLastIsWrittenDown) {
+// A journal of an older worker.
+TEST_F(ClaimJournalTest, LinesWithATimeOfSendingAreRead) {
   const auto journal = Open();
-  JournalEntry entry = EntryOf("a.1");
-  for (const int minutes : {1, 9}) {
-    entry.sent_at = entry.claimed_at + absl::Minutes(minutes);
-    ASSERT_TRUE(journal->Begin(entry).ok());
-  }
-  const std::vector<JournalEntry> entries = ParseJournal(Text());
-  ASSERT_THAT(entries, ElementsAre(entry));
-  EXPECT_EQ(entries[0].sent_at, entry.sent_at);
+  ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
+  std::string line = Text();
+  line.insert(line.rfind('}'), R"(,"sent_at_us":1769860800123456)");
+  EXPECT_THAT(ParseJournal(line), ElementsAre(EntryOf("a.1")));
 }
 
 TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {

@@ -212,13 +212,17 @@ class ForgetfulQueue : public MemQueue {
     if (errors_-- > 0) return absl::UnavailableError("nobody knows");
     return std::exchange(claim_, std::nullopt);
   }
+  absl::Status SettleLastClaim(const std::string& reason) override {
+    if (errors_-- > 0) return absl::UnavailableError("nobody knows");
+    return claim_ ? HandBack(*std::exchange(claim_, std::nullopt), reason) : absl::OkStatus();
+  }
 
  private:
   int errors_;
   std::optional<Claim> claim_;
 };
 
-TEST_F(ConsumerCloudTest, AStopOrADrainAmidTroubleLeavesNoClaimThatWasMadeUnseen) {
+TEST_F(ConsumerCloudTest, StopOrDrainSettlesAnUnknownClaim) {
   for (const bool drains : {false, true}) {
     MemTasks tasks(OneTask(), clock_);
     ForgetfulQueue queue(tasks, 6);

@@ -1,0 +1,56 @@
+#include "queue/abandoned_claims.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace sparkles {
+namespace {
+
+// A confused server or proxy may refuse a hand-back for a while. As long as for our own ends
+// (worker/consumer.cc).
+constexpr absl::Duration kMaxRefused = absl::Minutes(5);
+
+}  // namespace
+
+void AbandonedClaims::HandBack() {
+  if (context_.journal == nullptr) return;
+  context_.journal->ForEachAbandoned([this](const JournalEntry& entry) {
+    if (entry.project != context_.options.project) return false;
+    if (context_.options.before_hand_back) context_.options.before_hand_back();
+    if (!Settle(entry)) return false;
+    first_refused_.erase({entry.task_id, entry.claimed_at});
+    return true;
+  });
+}
+
+bool AbandonedClaims::Settle(const JournalEntry& entry) {
+  const auto& memory_since = context_.options.memory_since;
+  std::string memory = memory_since ? memory_since(entry.memory_mark) : "";
+  if (!memory.empty()) memory = absl::StrCat("; ", memory);
+  const std::string reason =
+      absl::StrCat(kAbandonedPrefix, "its worker ended without finishing it", memory);
+  const absl::Status status = ender_.Revoke(entry, reason);
+  const Log log = context_.log.WithTask(entry.task_id);
+  if (status.ok()) {
+    log.Warning("handed back: a worker of this machine had claimed it and is dead", memory);
+    return true;
+  }
+  if (absl::IsAborted(status)) return true;
+  if (absl::IsInvalidArgument(status) && IsRefusedForGood(entry)) {
+    log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message());
+    return true;
+  }
+  log.Warning("cannot hand back what a dead worker claimed: ", status.message());
+  return false;
+}
+
+bool AbandonedClaims::IsRefusedForGood(const JournalEntry& entry) {
+  const absl::Time now = context_.clock.Now();
+  absl::Time& since =
+      first_refused_.try_emplace({entry.task_id, entry.claimed_at}, now).first->second;
+  since = std::min(since, now);  // the clock was set back
+  return now - since >= kMaxRefused;
+}
+
+}  // namespace sparkles

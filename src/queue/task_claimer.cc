@@ -1,0 +1,165 @@
+#include "queue/task_claimer.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+using Kind = ClaimResult::Kind;
+
+ClaimResult Unusable(const absl::Status& status) {
+  return {.kind = Kind::kUnusable, .reason = std::string(status.message())};
+}
+
+// Why the task must end instead of being claimed; nullopt: it may be claimed.
+std::optional<RecordedEnd> EndInsteadOfClaim(const TaskEntity& task, bool job_killed) {
+  std::string reason = task.Problem();
+  if (reason.empty() && job_killed) {
+    return RecordedEnd{task.id(), Outcome::Kind::kKilled, "the job was killed"};
+  }
+  if (reason.empty()) reason = ObjectionTo(task.History());
+  if (reason.empty()) return std::nullopt;
+  return RecordedEnd{task.id(), Outcome::Kind::kFailed, reason};
+}
+
+}  // namespace
+
+absl::StatusOr<ClaimResult> TaskClaimer::Repeat(const std::string& id, const CancelToken& cancel) {
+  for (int tries = 0; tries < kQueueTries; ++tries) {
+    WaitBeforeTry(tries, context_.clock);
+    ASSIGN_OR_RETURN(std::optional<ClaimResult> result, TryOnce(id, cancel));
+    if (result) return *std::move(result);
+  }
+  return absl::UnavailableError(absl::StrCat(id, ": it is not known whether it was claimed"));
+}
+
+absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryOnce(const std::string& id,
+                                                                const CancelToken& cancel) {
+  absl::StatusOr<LookupResult> read =
+      context_.client.Lookup({{kTaskKind, id}, {kJobKind, JobIdOf(id)}}, cancel);
+  if (absl::IsInvalidArgument(read.status()) && !unknown_) {  // no job can have such a name
+    return Unusable(read.status());
+  }
+  if (!read.ok()) return Annotate(read.status(), id);
+  std::optional<StoredEntity>& stored = (*read)[0];
+  const bool job_killed = (*read)[1] && IsKilledJob((*read)[1]->entity);
+  if (!stored) {
+    ForgetUnknown();
+    return ClaimResult{.kind = Kind::kTaken};
+  }
+  HeldTask found{TaskEntity(id, std::move(stored->entity)), stored->version};
+  if (std::optional<ClaimResult> known = Recognize(found)) return known;
+  if (!found.task.MayBePendingIn(context_.options.cluster)) {
+    return ClaimResult{.kind = Kind::kTaken};
+  }
+  const absl::Time now = StampOf(context_.clock.Now());
+  if (const auto end = EndInsteadOfClaim(found.task, job_killed)) {
+    return CommitEnd(std::move(found), *end, now);
+  }
+  // An unknown claim is sent again. Its first commit may still be under way: whichever copy comes
+  // first makes the claim.
+  if (!unknown_) {
+    if (absl::Status begun = BeginClaim(std::move(found), now); !begun.ok()) return begun;
+  }
+  return SendUnknown();
+}
+
+absl::Status TaskClaimer::BeginClaim(HeldTask found, absl::Time now) {
+  const DatastoreQueueOptions& options = context_.options;
+  found.task.Claim(options.owner, options.monitor_address ? options.monitor_address() : "", now);
+  const JournalEntry entry = {options.project,
+                              options.cluster,
+                              found.task.id(),
+                              options.owner,
+                              found.task.version(),
+                              now,
+                              options.memory_mark ? options.memory_mark() : ""};
+  if (context_.journal != nullptr) {
+    if (absl::Status begun = context_.journal->Begin(entry); !begun.ok()) {
+      return CannotWriteDown(std::move(begun));
+    }
+  }
+  unknown_.emplace(Unknown{entry, std::move(found)});
+  return absl::OkStatus();
+}
+
+std::optional<ClaimResult> TaskClaimer::Recognize(const HeldTask& stored) {
+  if (!unknown_) return std::nullopt;
+  const JournalEntry& entry = unknown_->entry;
+  if (stored.task.IsClaimOf(entry.owner, entry.version, entry.claimed_at)) {
+    const absl::Time claimed_at = entry.claimed_at;
+    unknown_.reset();  // the journal keeps the entry
+    return Claimed(stored, claimed_at);
+  }
+  // On top of another version our commit can have no effect any more.
+  if (stored.stored_version != unknown_->update.stored_version) ForgetUnknown();
+  return std::nullopt;
+}
+
+absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
+  HeldTask& update = unknown_->update;
+  const auto version = context_.client.Update(update.task.entity(), update.stored_version);
+  if (absl::IsNotFound(version.status())) {
+    ForgetUnknown();
+    return ClaimResult{.kind = Kind::kTaken};
+  }
+  if (!version.ok() || !*version) {
+    const bool was_sent = std::exchange(unknown_->sent, true);
+    if (absl::IsInvalidArgument(version.status()) && !was_sent) {
+      ForgetUnknown();
+      return Unusable(version.status());
+    }
+    // After another error, too, the claim stays unknown: an earlier sending may have been applied.
+    if (!version.ok()) return version.status();
+    return std::nullopt;
+  }
+  const absl::Time claimed_at = unknown_->entry.claimed_at;
+  update.stored_version = **version;
+  HeldTask held = std::move(update);
+  unknown_.reset();  // the journal keeps the entry
+  return Claimed(std::move(held), claimed_at);
+}
+
+absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(HeldTask stored,
+                                                                  const RecordedEnd& end,
+                                                                  absl::Time now) {
+  if (end.kind == Outcome::Kind::kKilled) {
+    stored.task.Kill(end.reason, now);
+  } else {
+    stored.task.Fail(end.reason, now);
+  }
+  const auto version = context_.client.Update(stored.task.entity(), stored.stored_version);
+  if (absl::IsNotFound(version.status())) {
+    ForgetUnknown();
+    return ClaimResult{.kind = Kind::kTaken};
+  }
+  if (absl::IsInvalidArgument(version.status()) && !unknown_) return Unusable(version.status());
+  if (!version.ok()) return version.status();
+  if (*version) {
+    ForgetUnknown();
+    return ClaimResult{.kind = Kind::kEnded, .ended = end};
+  }
+  if (unknown_) return std::nullopt;  // the claim may have been faster
+  context_.log.WithTask(end.task_id).Debug("its end may not be recorded: ", end.reason);
+  return ClaimResult{.kind = Kind::kTaken};
+}
+
+ClaimResult TaskClaimer::Claimed(HeldTask held, absl::Time claimed_at) const {
+  ClaimResult result{.kind = Kind::kClaimed};
+  result.claim.task = held.task.ToTask();
+  result.claim.attempt = CountClaims(held.task.History());
+  result.claim.version = held.task.version();
+  result.claim.claimed_at = claimed_at;
+  result.held.emplace(std::move(held));
+  return result;
+}
+
+void TaskClaimer::ForgetUnknown() {
+  if (unknown_ && context_.journal != nullptr) context_.journal->End(unknown_->entry);
+  unknown_.reset();
+}
+
+}  // namespace sparkles

@@ -1,0 +1,36 @@
+#include "queue/unrecorded_ends.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace sparkles {
+
+void UnrecordedEnds::Add(const Claim& claim, const Outcome& outcome) {
+  ends_.emplace_back(claim, outcome);
+  ends_.back().second.folder.reset();
+}
+
+absl::Status UnrecordedEnds::Record(
+    absl::FunctionRef<absl::Status(const Claim& claim, const Outcome& outcome)> end,
+    std::vector<RecordedEnd>& recorded) {
+  absl::Status trouble;
+  std::erase_if(ends_, [&](const std::pair<Claim, Outcome>& unrecorded) {
+    const Claim& claim = unrecorded.first;
+    Outcome outcome = unrecorded.second;
+    absl::Status status = end(claim, outcome);
+    if (absl::IsInvalidArgument(status)) {
+      outcome.kind = Outcome::Kind::kHandBack;
+      outcome.failure_reason =
+          absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message());
+      status = end(claim, outcome);
+    }
+    if (status.ok()) recorded.push_back({claim.task.id, outcome.kind, outcome.failure_reason});
+    if (status.ok() || absl::IsAborted(status)) return true;
+    log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
+    // An end that is refused for good must not keep an idle worker from ending.
+    if (!absl::IsInvalidArgument(status)) trouble.Update(status);
+    return false;
+  });
+  return trouble;
+}
+
+}  // namespace sparkles
