@@ -69,12 +69,13 @@ class DatastoreClient {
   absl::StatusOr<KeyPage> FindKeys(const std::string& kind, const EqualityFilter& filter,
                                    const Json& after, int limit, const CancelToken& cancel);
 
-  // Replaces `entity` if its stored version is `base_version`, and returns the stored version after
-  // that. nullopt: look up whether it was replaced. That is so without a clear answer, and also in
-  // a conflict, which may be one with a copy of this very request. One request is a whole
-  // transaction: there is nothing to begin or to roll back, and a second copy has no effect. Cannot
-  // be cancelled, since its end must be known. Takes about a minute at most. NotFound: there is
-  // no such entity. An error means that nothing was applied.
+  // Replaces `entity` if its stored version is `base_version`. Returns
+  // - the stored version after that: the entity was replaced;
+  // - nullopt: a lookup must tell whether the entity was replaced. There was no clear answer, or a
+  //   conflict, which may be a conflict with a copy of this very request;
+  // - an error: nothing was applied. NotFound: there is no such entity.
+  // The request is a transaction of its own. A second copy of the request has no effect. Cannot be
+  // cancelled, since its result must be known. Takes about a minute at most.
   absl::StatusOr<std::optional<int64_t>> Update(const Entity& entity, int64_t base_version);
 
  private:

@@ -1,17 +1,10 @@
 #include "queue/abandoned_claims.h"
 
-#include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
 namespace sparkles {
-namespace {
-
-// A confused server or proxy may refuse a hand-back for a while. As long as for our own ends
-// (worker/consumer.cc).
-constexpr absl::Duration kMaxRefused = absl::Minutes(5);
-
-}  // namespace
 
 void AbandonedClaims::HandBack() {
   if (context_.journal == nullptr) return;
@@ -19,7 +12,7 @@ void AbandonedClaims::HandBack() {
     if (entry.project != context_.options.project) return false;
     if (context_.options.before_hand_back) context_.options.before_hand_back();
     if (!Settle(entry)) return false;
-    first_refused_.erase({entry.task_id, entry.claimed_at});
+    refusals_.Forget(entry.task_id, entry.claimed_at);
     return true;
   });
 }
@@ -37,20 +30,14 @@ bool AbandonedClaims::Settle(const JournalEntry& entry) {
     return true;
   }
   if (absl::IsAborted(status)) return true;
-  if (absl::IsInvalidArgument(status) && IsRefusedForGood(entry)) {
-    log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message());
+  if (absl::IsInvalidArgument(status) &&
+      refusals_.IsFinal(entry.task_id, entry.claimed_at, context_.clock.Now())) {
+    log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message(),
+              "; reset the task with the client");
     return true;
   }
   log.Warning("cannot hand back what a dead worker claimed: ", status.message());
   return false;
-}
-
-bool AbandonedClaims::IsRefusedForGood(const JournalEntry& entry) {
-  const absl::Time now = context_.clock.Now();
-  absl::Time& since =
-      first_refused_.try_emplace({entry.task_id, entry.claimed_at}, now).first->second;
-  since = std::min(since, now);  // the clock was set back
-  return now - since >= kMaxRefused;
 }
 
 }  // namespace sparkles

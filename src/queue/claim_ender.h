@@ -1,4 +1,4 @@
-// Ends claims in Datastore: one commit, and a lookup only where that does not tell.
+// Ends claims in Datastore: one commit, and a lookup only if the commit's answer is not clear.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace sparkles {
 
-// Whose claim it is; `entry.version` and `entry.claimed_at` are the fence.
+// Owner, version and time tell the claim from every other claim of the task.
 using ClaimFence = JournalEntry;
 
 // Used by one thread.
@@ -21,35 +21,40 @@ class ClaimEnder {
   // Borrows `context`.
   explicit ClaimEnder(const DatastoreContext& context) : context_(context) {}
 
-  // Records the end of a claim: complete, failed, killed, or handed back (then `reason` goes into
-  // the history). `held` saves the lookup: the task as the claim left it. Aborted: the claim is not
-  // there any more. InvalidArgument: the server refuses this end. After another error repeat the
-  // call: an end that was recorded in spite of the error is recognised.
+  // Records the end of a claim: complete, failed, killed, or handed back (failure_reason goes into
+  // the history). `held`, the task as the claim left it, saves the lookup. Aborted: the claim does
+  // not stand any more. InvalidArgument: the server refuses this end. After another error repeat
+  // the call: an end that was recorded in spite of the error is recognised.
   absl::Status End(const ClaimFence& fence, const Outcome& outcome,
-                   std::optional<HeldTask> held = std::nullopt);
+                   std::optional<VersionedTask> held = std::nullopt);
 
-  // Undoes a claim that may have been made, or may yet arrive at the server. OK: the task was
-  // handed back. Aborted: there is no such claim and there never will be: a pending task that the
-  // claim could still replace was changed, so that the claim is in conflict with that.
+  // Undoes a claim that was made, or whose commit may still arrive at the server. OK: the task was
+  // handed back. Aborted: there is no such claim, and the commit can have no effect any more. For
+  // that a pending task which the commit could replace gets a new version.
   absl::Status Revoke(const ClaimFence& fence, const std::string& reason);
 
  private:
   // An end whose commit may have been applied.
-  struct Unknown {
+  struct UnknownEnd {
     std::string task_id;
     absl::Time claimed_at;
     absl::Time timestamp;  // of its entry in the history
   };
-  enum class Found { kOurs, kEnded, kPending, kOther };
+  // How a stored task relates to a claim.
+  enum class Relation {
+    kClaimed,      // the claim stands
+    kEnded,        // the unknown end was recorded
+    kReplaceable,  // pending, and the claim's commit could replace it
+    kOther,        // changed by another client or worker
+  };
 
-  // What the stored task says about the claim.
-  Found Judge(const ClaimFence& fence, absl::string_view entry, absl::Time timestamp,
-              const TaskEntity& task) const;
+  Relation Compare(const ClaimFence& fence, absl::string_view end_status, absl::Time end_time,
+                   const TaskEntity& task) const;
   absl::Status Write(const ClaimFence& fence, const Outcome& outcome, bool revoke,
-                     std::optional<HeldTask> held);
+                     std::optional<VersionedTask> held);
 
   const DatastoreContext& context_;
-  std::optional<Unknown> unknown_;
+  std::optional<UnknownEnd> unknown_;
 };
 
 }  // namespace sparkles

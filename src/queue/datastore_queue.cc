@@ -4,6 +4,12 @@
 #include "base/status.h"
 
 namespace sparkles {
+namespace {
+
+// So many candidates that other workers have taken end one call: the caller waits a moment.
+constexpr int kMaxTaken = 3;
+
+}  // namespace
 
 DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& client, Clock& clock,
                                Log log, ClaimJournal* journal)
@@ -30,13 +36,12 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const Cancel
     ASSIGN_OR_RETURN(const std::optional<std::string> id, candidates_.Next(cancel));
     if (!id) {
       looked_for_abandoned_ = false;
-      RETURN_IF_ERROR(RecordGivenUp());
+      RETURN_IF_ERROR(RecordGivenUp(/*is_last_try=*/false));
       return std::nullopt;
     }
     ASSIGN_OR_RETURN(ClaimResult result, claimer_.Claim(*id, cancel));
     switch (result.kind) {
       case ClaimResult::Kind::kClaimed:
-        candidates_.OnClaimed();
         return Accept(std::move(result));
       case ClaimResult::Kind::kEnded:
         (void)Accept(std::move(result));
@@ -48,7 +53,7 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const Cancel
         candidates_.OnTaken();
         ++taken;
     }
-    if (taken == CandidateList::kMaxTaken) break;
+    if (taken == kMaxTaken) break;
   }
   return absl::AbortedError(
       absl::StrCat("no task was claimed in this round; ", taken, " were taken by others"));
@@ -69,7 +74,7 @@ absl::Status DatastoreQueue::SettleLastClaim(const std::string& reason) {
     if (revoked.ok()) ends_.push_back({id, Outcome::Kind::kHandBack, reason});
     claimer_.ForgetUnknown();
   }
-  (void)RecordGivenUp();  // what fails again is for the next worker, which reads the journal
+  (void)RecordGivenUp(/*is_last_try=*/true);  // the journal names the rest for the next worker
   return absl::OkStatus();
 }
 
@@ -105,8 +110,9 @@ absl::Status DatastoreQueue::EndOwn(const Claim& claim, const Outcome& outcome) 
   return status;
 }
 
-absl::Status DatastoreQueue::RecordGivenUp() {
+absl::Status DatastoreQueue::RecordGivenUp(bool is_last_try) {
   return unrecorded_.Record(
+      is_last_try,
       [this](const Claim& claim, const Outcome& outcome) { return EndOwn(claim, outcome); }, ends_);
 }
 

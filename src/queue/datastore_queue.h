@@ -20,8 +20,8 @@
 
 namespace sparkles {
 
-// From claim to finish a task costs three requests (lookup and commit; commit), and one query finds
-// up to 20 tasks.
+// A task costs three requests: a lookup and a commit for its claim, a commit for its end. One query
+// finds up to 20 tasks.
 class DatastoreQueue : public Queue {
  public:
   // Borrows all but the options. With a journal, what dead workers of this machine still hold is
@@ -48,16 +48,16 @@ class DatastoreQueue : public Queue {
   // The claim if `result` is one.
   std::optional<Claim> Accept(ClaimResult result);
   absl::Status EndOwn(const Claim& claim, const Outcome& outcome);
-  absl::Status RecordGivenUp();
+  absl::Status RecordGivenUp(bool is_last_try);
 
   const DatastoreContext context_;
   CandidateList candidates_{context_};
   TaskClaimer claimer_{context_};
   ClaimEnder ender_{context_};
   AbandonedClaims abandoned_{context_, ender_};
-  UnrecordedEnds unrecorded_{context_.log};
+  UnrecordedEnds unrecorded_{context_.clock, context_.log};
   bool looked_for_abandoned_ = false;
-  std::optional<std::pair<Claim, HeldTask>> held_;  // the last claim, as it was made
+  std::optional<std::pair<Claim, VersionedTask>> held_;  // the last claim, as it was made
   std::vector<RecordedEnd> ends_;
 };
 

@@ -57,9 +57,10 @@ class Queue {
   // makes no next call calls SettleLastClaim. Cancelled: nullopt.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
-  // Hands back what the last ClaimOne may have claimed in spite of its error, with that reason. OK:
-  // no such claim stands, or can be made any more. Call it before the worker ends, until it is OK
-  // or there is no more time.
+  // Hands back the task that the last ClaimOne may have claimed in spite of its error, with
+  // `reason`. May change a pending task, so that a delayed claim has no effect. OK: no such claim
+  // stands, or can be made any more. Call it before the worker ends, until it is OK or no time is
+  // left.
   virtual absl::Status SettleLastClaim(const std::string& reason) {
     (void)reason;
     return absl::OkStatus();

@@ -27,7 +27,8 @@ std::optional<RecordedEnd> EndInsteadOfClaim(const TaskEntity& task, bool job_ki
 
 }  // namespace
 
-absl::StatusOr<ClaimResult> TaskClaimer::Repeat(const std::string& id, const CancelToken& cancel) {
+absl::StatusOr<ClaimResult> TaskClaimer::TryUntilKnown(const std::string& id,
+                                                       const CancelToken& cancel) {
   for (int tries = 0; tries < kQueueTries; ++tries) {
     WaitBeforeTry(tries, context_.clock);
     ASSIGN_OR_RETURN(std::optional<ClaimResult> result, TryOnce(id, cancel));
@@ -50,25 +51,30 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryOnce(const std::strin
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kTaken};
   }
-  HeldTask found{TaskEntity(id, std::move(stored->entity)), stored->version};
+  VersionedTask found{TaskEntity(id, std::move(stored->entity)), stored->version};
   if (std::optional<ClaimResult> known = Recognize(found)) return known;
   if (!found.task.MayBePendingIn(context_.options.cluster)) {
     return ClaimResult{.kind = Kind::kTaken};
   }
-  const absl::Time now = StampOf(context_.clock.Now());
   if (const auto end = EndInsteadOfClaim(found.task, job_killed)) {
-    return CommitEnd(std::move(found), *end, now);
+    return CommitEnd(std::move(found), *end);
   }
-  // An unknown claim is sent again. Its first commit may still be under way: whichever copy comes
-  // first makes the claim.
-  if (!unknown_) {
-    if (absl::Status begun = BeginClaim(std::move(found), now); !begun.ok()) return begun;
-  }
+  // Of an unknown claim the same commit is sent again. An earlier copy may still be under way: the
+  // copy that arrives first makes the claim.
+  if (!unknown_) RETURN_IF_ERROR(BeginClaim(std::move(found)));
   return SendUnknown();
 }
 
-absl::Status TaskClaimer::BeginClaim(HeldTask found, absl::Time now) {
+// The workers of one VM have one name. Two of them that read the same version of a task differ only
+// in the time, and the one whose commit is refused must not take the other's claim for its own.
+absl::Time TaskClaimer::MakeClaimTime() {
+  const int micros = std::uniform_int_distribution<>(0, 999'999)(random_);
+  return StampOf(context_.clock.Now() - absl::Microseconds(micros));
+}
+
+absl::Status TaskClaimer::BeginClaim(VersionedTask found) {
   const DatastoreQueueOptions& options = context_.options;
+  const absl::Time now = MakeClaimTime();
   found.task.Claim(options.owner, options.monitor_address ? options.monitor_address() : "", now);
   const JournalEntry entry = {options.project,
                               options.cluster,
@@ -82,11 +88,11 @@ absl::Status TaskClaimer::BeginClaim(HeldTask found, absl::Time now) {
       return CannotWriteDown(std::move(begun));
     }
   }
-  unknown_.emplace(Unknown{entry, std::move(found)});
+  unknown_.emplace(UnknownClaim{entry, std::move(found)});
   return absl::OkStatus();
 }
 
-std::optional<ClaimResult> TaskClaimer::Recognize(const HeldTask& stored) {
+std::optional<ClaimResult> TaskClaimer::Recognize(const VersionedTask& stored) {
   if (!unknown_) return std::nullopt;
   const JournalEntry& entry = unknown_->entry;
   if (stored.task.IsClaimOf(entry.owner, entry.version, entry.claimed_at)) {
@@ -94,13 +100,13 @@ std::optional<ClaimResult> TaskClaimer::Recognize(const HeldTask& stored) {
     unknown_.reset();  // the journal keeps the entry
     return Claimed(stored, claimed_at);
   }
-  // On top of another version our commit can have no effect any more.
+  // Another version is stored now, so the commit can have no effect any more.
   if (stored.stored_version != unknown_->update.stored_version) ForgetUnknown();
   return std::nullopt;
 }
 
 absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
-  HeldTask& update = unknown_->update;
+  VersionedTask& update = unknown_->update;
   const auto version = context_.client.Update(update.task.entity(), update.stored_version);
   if (absl::IsNotFound(version.status())) {
     ForgetUnknown();
@@ -112,20 +118,20 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
       ForgetUnknown();
       return Unusable(version.status());
     }
-    // After another error, too, the claim stays unknown: an earlier sending may have been applied.
+    // The claim stays unknown after any other error: an earlier copy may have been applied.
     if (!version.ok()) return version.status();
     return std::nullopt;
   }
   const absl::Time claimed_at = unknown_->entry.claimed_at;
   update.stored_version = **version;
-  HeldTask held = std::move(update);
+  VersionedTask held = std::move(update);
   unknown_.reset();  // the journal keeps the entry
   return Claimed(std::move(held), claimed_at);
 }
 
-absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(HeldTask stored,
-                                                                  const RecordedEnd& end,
-                                                                  absl::Time now) {
+absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(VersionedTask stored,
+                                                                  const RecordedEnd& end) {
+  const absl::Time now = StampOf(context_.clock.Now());
   if (end.kind == Outcome::Kind::kKilled) {
     stored.task.Kill(end.reason, now);
   } else {
@@ -142,12 +148,12 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(HeldTask store
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kEnded, .ended = end};
   }
-  if (unknown_) return std::nullopt;  // the claim may have been faster
-  context_.log.WithTask(end.task_id).Debug("its end may not be recorded: ", end.reason);
+  if (unknown_) return std::nullopt;  // a copy of the claim may have come first
+  context_.log.WithTask(end.task_id).Debug("its end may not be recorded yet: ", end.reason);
   return ClaimResult{.kind = Kind::kTaken};
 }
 
-ClaimResult TaskClaimer::Claimed(HeldTask held, absl::Time claimed_at) const {
+ClaimResult TaskClaimer::Claimed(VersionedTask held, absl::Time claimed_at) const {
   ClaimResult result{.kind = Kind::kClaimed};
   result.claim.task = held.task.ToTask();
   result.claim.attempt = CountClaims(held.task.History());

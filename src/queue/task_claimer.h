@@ -2,19 +2,21 @@
 #pragma once
 
 #include <optional>
+#include <random>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "base/random.h"
 #include "queue/datastore_context.h"
 #include "queue/task_entity.h"
 
 namespace sparkles {
 
-// A claimed task as Datastore stores it.
-struct HeldTask {
+// A task, and the version that Datastore gave to what it stores of the task.
+struct VersionedTask {
   TaskEntity task;
   int64_t stored_version = 0;
 };
@@ -27,59 +29,64 @@ struct ClaimResult {
     kUnusable,  // no worker can claim it: `reason` says why
   };
   Kind kind = Kind::kTaken;
-  Claim claim = {};                       // kClaimed
-  std::optional<HeldTask> held = {};      // kClaimed
-  std::optional<RecordedEnd> ended = {};  // kEnded
-  std::string reason = {};                // kUnusable
+  Claim claim = {};                        // kClaimed
+  std::optional<VersionedTask> held = {};  // kClaimed: as the claim left it
+  std::optional<RecordedEnd> ended = {};   // kEnded
+  std::string reason = {};                 // kUnusable
 };
 
-// A claim is unknown while no answer says that its commit was applied. A lookup then shows the
-// claim, or another version of the task: the claim was not made. While the task is unchanged, the
-// same commit is sent again. Used by one thread.
+// A claim is unknown from its entry in the journal until an answer says whether its commit was
+// applied. Without a clear answer a lookup tells. The task carries the claim: the claim was made.
+// The task has another stored version: the claim was not made, and cannot be made any more. The
+// task is unchanged: the worker sends the same commit again. Used by one thread.
 class TaskClaimer {
  public:
   // Borrows `context`.
   explicit TaskClaimer(const DatastoreContext& context) : context_(context) {}
 
-  // Not while there is an unknown claim. An error: the claim is unknown now, or Datastore or the
-  // journal could not be used. CannotWriteDown: the journal.
+  // Call it only if there is no unknown claim. After an error the claim may be unknown.
+  // CannotWriteDown: the journal cannot be written, and no claim was made.
   absl::StatusOr<ClaimResult> Claim(const std::string& id, const CancelToken& cancel) {
-    return Repeat(id, cancel);
+    return TryUntilKnown(id, cancel);
   }
 
   // The unknown claim; null if there is none.
   const JournalEntry* unknown() const { return unknown_ ? &unknown_->entry : nullptr; }
-  // Finds out what became of the unknown claim, or makes it. An error: it stays unknown.
+  // Finds out whether the unknown claim was made, or makes it. After an error it stays unknown.
   absl::StatusOr<ClaimResult> SettleUnknown(const CancelToken& cancel) {
-    return Repeat(unknown_->entry.task_id, cancel);
+    return TryUntilKnown(unknown_->entry.task_id, cancel);
   }
   // The unknown claim was not made, and cannot be made any more.
   void ForgetUnknown();
 
  private:
-  struct Unknown {
+  struct UnknownClaim {
     JournalEntry entry;
-    HeldTask update;    // the commit: the task as claimed, and the stored version that it replaces
-    bool sent = false;  // at least one copy may be under way
+    VersionedTask update;  // its commit: the task as claimed, and the stored version to replace
+    bool sent = false;     // a copy of the commit may be under way
   };
 
-  absl::StatusOr<ClaimResult> Repeat(const std::string& id, const CancelToken& cancel);
-  // One lookup and one commit. nullopt: look again.
+  absl::StatusOr<ClaimResult> TryUntilKnown(const std::string& id, const CancelToken& cancel);
+  // One lookup and one commit. nullopt: it is not known yet.
   absl::StatusOr<std::optional<ClaimResult>> TryOnce(const std::string& id,
                                                      const CancelToken& cancel);
-  // nullopt: `stored` does not carry the unknown claim. If that claim cannot be made any more, it
-  // is forgotten.
-  std::optional<ClaimResult> Recognize(const HeldTask& stored);
-  // Writes the claim into the journal and makes it the unknown one. Only then it can be sent.
-  absl::Status BeginClaim(HeldTask found, absl::Time now);
+  // The unknown claim if `stored` carries it, else nullopt. Forgets a claim that cannot be made any
+  // more.
+  std::optional<ClaimResult> Recognize(const VersionedTask& stored);
+  // Writes the claim into the journal. From now on it is the unknown claim.
+  absl::Status BeginClaim(VersionedTask found);
   // Sends the commit of the unknown claim.
   absl::StatusOr<std::optional<ClaimResult>> SendUnknown();
-  absl::StatusOr<std::optional<ClaimResult>> CommitEnd(HeldTask stored, const RecordedEnd& end,
-                                                       absl::Time now);
-  ClaimResult Claimed(HeldTask held, absl::Time claimed_at) const;
+  // Records `end` instead of a claim.
+  absl::StatusOr<std::optional<ClaimResult>> CommitEnd(VersionedTask stored,
+                                                       const RecordedEnd& end);
+  // A time that no other worker of this name is likely to write for the same task.
+  absl::Time MakeClaimTime();
+  ClaimResult Claimed(VersionedTask held, absl::Time claimed_at) const;
 
   const DatastoreContext& context_;
-  std::optional<Unknown> unknown_;
+  std::optional<UnknownClaim> unknown_;
+  std::minstd_rand random_{RandomSeed()};
 };
 
 }  // namespace sparkles

@@ -10,6 +10,7 @@ void UnrecordedEnds::Add(const Claim& claim, const Outcome& outcome) {
 }
 
 absl::Status UnrecordedEnds::Record(
+    bool is_last_try,
     absl::FunctionRef<absl::Status(const Claim& claim, const Outcome& outcome)> end,
     std::vector<RecordedEnd>& recorded) {
   absl::Status trouble;
@@ -17,17 +18,25 @@ absl::Status UnrecordedEnds::Record(
     const Claim& claim = unrecorded.first;
     Outcome outcome = unrecorded.second;
     absl::Status status = end(claim, outcome);
-    if (absl::IsInvalidArgument(status)) {
+    const bool is_refused = absl::IsInvalidArgument(status);
+    bool is_final = false;
+    if (is_refused) {
+      is_final = refusals_.IsFinal(claim.task.id, claim.claimed_at, clock_.Now()) || is_last_try;
+    }
+    if (is_final) {
       outcome.kind = Outcome::Kind::kHandBack;
       outcome.failure_reason =
           absl::StrCat(kAbandonedPrefix, "its end is refused: ", status.message());
       status = end(claim, outcome);
     }
     if (status.ok()) recorded.push_back({claim.task.id, outcome.kind, outcome.failure_reason});
-    if (status.ok() || absl::IsAborted(status)) return true;
+    if (status.ok() || absl::IsAborted(status)) {
+      refusals_.Forget(claim.task.id, claim.claimed_at);
+      return true;
+    }
     log_.WithTask(claim.task.id).Debug("its end cannot be recorded yet: ", status.message());
-    // An end that is refused for good must not keep an idle worker from ending.
-    if (!absl::IsInvalidArgument(status)) trouble.Update(status);
+    // A hand-back that is refused, too, must not keep an idle worker from ending.
+    if (!is_final || !absl::IsInvalidArgument(status)) trouble.Update(status);
     return false;
   });
   return trouble;

@@ -397,7 +397,22 @@ TEST_F(DatastoreQueueTest, ATaskWithoutUsableKeyIsLeftAloneAndHidesNoOther) {
   EXPECT_EQ(claim->task.id, "job.1");
   EXPECT_FALSE(ClaimOne());
   EXPECT_FALSE(ClaimOne());
-  EXPECT_THAT(lab_->LogText(), HasSubstr("left alone"));
+  EXPECT_THAT(lab_->LogText(), HasSubstr("not claimed: "));
+}
+
+TEST_F(DatastoreQueueTest, TaskBehindManyUnusableOnesIsClaimed) {
+  std::vector<Json> entities;
+  for (int i = 0; i < 2 * CandidateList::kCandidates + 1; ++i) {
+    Json numbered = DatastoreLab::PendingTask(TaskOf("x.1"));
+    numbered["key"] = {{"path", Json::array({{{"kind", kTaskKind}, {"id", absl::StrCat(i + 1)}}})}};
+    entities.push_back(numbered);
+  }
+  lab_->PutAll(entities);
+  PutTask("job.1");
+  const auto claim = ClaimOne();
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->task.id, "job.1");
+  EXPECT_FALSE(ClaimOne());
 }
 
 TEST_F(DatastoreQueueTest, ALongFailureReasonIsStored) {  // D22

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gcp/json_text.h"
 
@@ -104,7 +105,12 @@ std::optional<HttpResponse> FakeDatastore::Apply(const Json& mutation, Json& res
   const auto stored = entities_.find(PathOf(key));
   if (stored == entities_.end()) return Refusal(404, "NOT_FOUND", "no entity to update");
   const std::string version = absl::StrCat(stored->second.version);
-  if (JsonText(mutation, "baseVersion") != version) {
+  int64_t base_version = 0;
+  const bool read = absl::SimpleAtoi(JsonText(mutation, "baseVersion"), &base_version);
+  if (!read || base_version > last_version_) {
+    return Refusal(400, "INVALID_ARGUMENT", "the base version is not one of this server");
+  }
+  if (base_version != stored->second.version) {
     results.push_back({{"version", version}, {"conflictDetected", true}});
     return std::nullopt;
   }

@@ -225,7 +225,52 @@ TEST_F(DatastoreClaimTest, UnknownClaimOfAChangedTaskIsForgotten) {
   EXPECT_EQ(ParseJournal(Journal()).size(), 1U);
 }
 
-TEST_F(DatastoreClaimTest, AHandBackForADeadWorkerThatIsRefusedIsRepeatedForMinutes) {
+// Two workers of one VM have one name. Here both have read the task before the first one claims it,
+// and the clock stands still.
+TEST_F(DatastoreClaimTest, NeighboursClaimIsNotTakenForOwn) {
+  PutTask("job.1");
+  PutTask("job.2");
+  const auto slow = MakeQueue("vm", nullptr);
+  const auto fast = MakeQueue("vm", nullptr);
+  std::vector<std::string> claimed;
+  transport_.meddle = [&, raced = false](
+                          const std::string& method,
+                          const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
+    if (method == "commit" && !std::exchange(raced, true)) {
+      while (claimed.size() < 2) claimed.push_back(fast->ClaimOne(never_).value()->task.id);
+    }
+    return datastore_.Send(request);
+  };
+  EXPECT_EQ(slow->ClaimOne(never_).value(), std::nullopt);
+  EXPECT_EQ(claimed.size(), 2U);
+}
+
+// The first commit is lost on the way. Then the server refuses requests for a while.
+TEST_F(DatastoreClaimTest, RefusalsKeepAClaimUnknown) {
+  for (const char* refused : {"lookup", "commit"}) {
+    const std::string id = absl::StrCat(refused, ".1");
+    PutTask(id);
+    const auto journal = OpenJournal();
+    const auto queue = MakeQueue("vm", journal.get());
+    CutOffAtCommit(/*applied=*/false);
+    EXPECT_FALSE(queue->ClaimOne(never_).ok());
+    transport_.meddle = [&](const std::string& method,
+                            const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+      if (method != refused) return datastore_.Send(request);
+      return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
+    };
+    EXPECT_TRUE(absl::IsInvalidArgument(queue->ClaimOne(never_).status())) << refused;
+    EXPECT_EQ(ParseJournal(Journal()).size(), 1U) << refused;
+    Reconnect();
+    const auto claim = queue->ClaimOne(never_);
+    ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();
+    EXPECT_THAT(Story(id), ElementsAre("pending", "claimed"));
+    EXPECT_TRUE(queue->HandBack(**claim, "test").ok());
+    datastore_.Delete({kTaskKind, id});
+  }
+}
+
+TEST_F(DatastoreClaimTest, RefusedHandBackOfDeadWorkerIsRepeated) {
   PutTask("job.1");
   auto journal = OpenJournal();
   ASSERT_TRUE(MakeQueue("vm", journal.get())->ClaimOne(never_).value());
@@ -236,7 +281,7 @@ TEST_F(DatastoreClaimTest, AHandBackForADeadWorkerThatIsRefusedIsRepeatedForMinu
   for (int minute = 0; minute < 5; ++minute) {
     EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
     EXPECT_EQ(Journals(), 2U) << minute;
-    clock_.Advance(absl::Minutes(1));
+    clock_.Advance(minute == 2 ? absl::Hours(3) : absl::Minutes(1));  // a jump counts a minute
   }
   EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
   EXPECT_EQ(Journals(), 1U);
@@ -280,19 +325,68 @@ TEST_F(DatastoreClaimTest, SettlingTriesGivenUpEndsOnceMore) {
   EXPECT_THAT(Story(claim->task.id), ElementsAre("pending", "claimed", "reset"));
 }
 
-TEST_F(DatastoreClaimTest, AnEndThatIsRefusedForGoodBecomesAHandBack) {
+TEST_F(DatastoreClaimTest, LastingRefusalTurnsEndIntoHandBack) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();
   ASSERT_TRUE(claim);
   Outcome outcome;
   outcome.failure_reason = "a reason that no server takes";
-  RefuseCommits("");
+  RefuseCommits("that no server takes");
   EXPECT_TRUE(absl::IsInvalidArgument(queue->Finish(*claim, outcome)));
   queue->GiveUp(*claim, outcome);
-  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value()) << "nothing more can be done";
-  RefuseCommits("that no server takes");
+  for (int minute = 0; minute < 5; ++minute) {
+    EXPECT_FALSE(queue->ClaimOne(never_).ok()) << minute;
+    EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
+    clock_.Advance(absl::Minutes(1));
+  }
   EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
+}
+
+TEST_F(DatastoreClaimTest, PassingRefusalKeepsTheEnd) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kComplete;
+  outcome.exit_code = "0";
+  queue->GiveUp(*claim, outcome);
+  RefuseCommits("");
+  EXPECT_FALSE(queue->ClaimOne(never_).ok());
+  clock_.Advance(absl::Hours(6));
+  EXPECT_FALSE(queue->ClaimOne(never_).ok());
+  Reconnect();
+  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
+  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
+}
+
+// An end and its hand-back that are both refused must not keep the worker from ending.
+TEST_F(DatastoreClaimTest, RefusedHandBackLetsTheWorkerEnd) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  RefuseCommits("");
+  queue->GiveUp(*claim, Outcome());
+  for (int minute = 0; minute < 5; ++minute) {
+    EXPECT_FALSE(queue->ClaimOne(never_).ok());
+    clock_.Advance(absl::Minutes(1));
+  }
+  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
+}
+
+TEST_F(DatastoreClaimTest, SettlingHandsBackARefusedEnd) {
+  PutTask("job.1");
+  const auto queue = MakeQueue("vm", nullptr);
+  const auto claim = queue->ClaimOne(never_).value();
+  ASSERT_TRUE(claim);
+  Outcome outcome;
+  outcome.failure_reason = "a reason that no server takes";
+  RefuseCommits("that no server takes");
+  queue->GiveUp(*claim, outcome);
+  EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/fake_clock.h"
@@ -36,20 +38,20 @@ class DatastoreQueueSearch : public testing::Test {
     transport_.Answer(":lookup", MakeResponse(200, R"({"missing": [{}, {}]})"));
   }
 
-  // The name of the key behind which the last query began; "" if it began at the first key.
-  std::string LastStart() {
-    std::string start = "none";
+  // The names of the keys behind which the queries began; "" for the first key.
+  std::vector<std::string> Starts() {
+    std::vector<std::string> starts;
     for (const HttpRequest& request : transport_.requests()) {
       const Json body = ParseJson(request.body).value();
       if (!body.contains("query")) continue;
-      const Json& filters = body["query"]["filter"]["compositeFilter"]["filters"];
-      start = "";
-      for (const Json& filter : filters) {
+      starts.emplace_back();
+      for (const Json& filter : body["query"]["filter"]["compositeFilter"]["filters"]) {
         const Json& asked = filter["propertyFilter"];
-        if (asked["op"] == "GREATER_THAN") start = asked["value"]["keyValue"]["path"][0]["name"];
+        if (asked["op"] != "GREATER_THAN") continue;
+        starts.back() = asked["value"]["keyValue"]["path"][0]["name"].get<std::string>();
       }
     }
-    return start;
+    return starts;
   }
 
   FakeClock clock_;
@@ -62,40 +64,71 @@ class DatastoreQueueSearch : public testing::Test {
 };
 
 // D28
-TEST_F(DatastoreQueueSearch, AfterLossesTheSearchGoesToARandomKey) {
-  AnswerQuery(20);
-  for (int i = 0; i < 3; ++i) LoseCandidate();
+TEST_F(DatastoreQueueSearch, LongQueueIsSearchedFromRandomKeys) {
+  AnswerQuery(20);  // from the first key, where all workers start
+  for (int losses = 0; losses < 3; ++losses) {
+    AnswerQuery(20);
+    LoseCandidate();
+  }
   EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
-  EXPECT_EQ(LastStart(), "");
-  AnswerQuery(20);
-  for (int i = 0; i < 3; ++i) LoseCandidate();
-  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
-  EXPECT_THAT(LastStart(), testing::MatchesRegex("job\\.[0-9]+"));
-  EXPECT_EQ(LastStart().size(), std::string("job.1234567").size());
+  std::set<std::string> starts;
+  for (const std::string& start : Starts()) {
+    if (start.empty()) continue;
+    EXPECT_THAT(start, testing::MatchesRegex("job\\.[0-9]+"));
+    EXPECT_EQ(start.size(), std::string("job.1234567").size());
+    starts.insert(start);
+  }
+  EXPECT_EQ(starts.size(), 3U);
+  EXPECT_EQ(Starts().front(), "");
 }
 
 TEST_F(DatastoreQueueSearch, OldCandidatesAreDropped) {
-  AnswerQuery(20);
+  AnswerQuery(19);
   transport_.Answer(":lookup", MakeResponse(403, R"({"error": {"status": "PERMISSION_DENIED"}})"));
   EXPECT_FALSE(queue_.ClaimOne(never_).ok());
-  clock_.Advance(absl::Minutes(10));
-  AnswerQuery(0);
+  clock_.Advance(absl::Minutes(16));
   AnswerQuery(0);
   EXPECT_FALSE(queue_.ClaimOne(never_).value().has_value());
 }
 
-TEST_F(DatastoreQueueSearch, NoneBehindTheLastKeyMeansFromTheStart) {
+TEST_F(DatastoreQueueSearch, FreshCandidatesAreKept) {
+  AnswerQuery(19);
+  for (int i = 0; i < 2; ++i) {
+    transport_.Answer(":lookup",
+                      MakeResponse(403, R"({"error": {"status": "PERMISSION_DENIED"}})"));
+    EXPECT_FALSE(queue_.ClaimOne(never_).ok());
+    clock_.Advance(absl::Minutes(14));
+  }
+}
+
+TEST_F(DatastoreQueueSearch, SearchStartsOverBehindTheLastKey) {
   AnswerQuery(20);
-  for (int i = 0; i < 3; ++i) LoseCandidate();
-  EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
-  AnswerQuery(0);
-  AnswerQuery(1);
+  AnswerQuery(20);
+  LoseCandidate();
+  AnswerQuery(0);  // behind a random key
+  AnswerQuery(1);  // from the first key
   LoseCandidate();
   AnswerQuery(0);
   const auto claim = queue_.ClaimOne(never_);
   ASSERT_TRUE(claim.ok()) << claim.status();
   EXPECT_FALSE(claim->has_value());
-  EXPECT_EQ(LastStart(), "");
+  EXPECT_EQ(Starts().back(), "");
+}
+
+TEST_F(DatastoreQueueSearch, RefusedTaskIsTriedAgainLater) {
+  const std::string refused = R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})";
+  AnswerQuery(1);
+  transport_.Answer(":lookup", MakeResponse(400, refused));
+  AnswerQuery(1);
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+  clock_.Advance(absl::Minutes(4));
+  AnswerQuery(1);
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+  clock_.Advance(absl::Minutes(2));
+  AnswerQuery(1);
+  LoseCandidate();
+  AnswerQuery(0);
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
 }
 
 TEST_F(DatastoreQueueSearch, AProxysRefusalHidesNoTask) {
