@@ -69,7 +69,7 @@ class DatastoreQueue : public Queue {
     // Of a claim: whose commits may yet arrive, and when each was sent at the latest.
     std::vector<std::pair<std::string, absl::Time>> transactions = {};
   };
-  // Older ones cannot be committed (gcp-wire.md: 270 s).
+  // Older ones cannot be committed (docs/wire-contract.md section 9.1: 270 s).
   static constexpr absl::Duration kLongestTransaction = absl::Seconds(270);
   // How often a transaction is repeated before the caller has to; a conflict is over in no time.
   static constexpr int kTransactionTries = 5;

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A claim that was never seen may be committed for so long yet (gcp-wire.md: 270 s), and who looks
-// after it does so now and then.
+// A claim that was never seen may be committed for so long yet (docs/wire-contract.md section 9.1:
+// 270 s), and who looks after it does so now and then.
 constexpr absl::Duration kMayLand = absl::Seconds(300);
 
 std::vector<fs::path> Entries(const std::string& folder) {
