@@ -27,5 +27,18 @@ class DocsChecker(CheckerTest):
         self.assert_passes("check_docs.py")
 
 
+class PagesChecker(CheckerTest):
+    def test_each_rule_bites(self):
+        self.assert_passes("check_pages.py", "--self-test")
+
+    def test_pages_match_the_code(self):
+        self.assert_passes("check_pages.py")
+
+
+class PagesRunner(CheckerTest):
+    def test_failing_commands_are_found(self):
+        self.assert_passes("run_docs.py", "--self-test")
+
+
 if __name__ == "__main__":
     unittest.main()
