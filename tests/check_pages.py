@@ -31,15 +31,19 @@ FOREIGN_FLAGS = {
     "any": {"--name"},
     "docker": {"--init", "--rm", "--stop-timeout"},
     "gcloud": {"--member", "--metadata", "--metadata-from-file", "--role", "--scopes"},
+    "GoogleTest": {"--gtest_filter"},
     "LLVM": {"--obj"},
     "Slurm": {"--signal"},
-    "timeout": {"--foreground"},
+    "coreutils": {"--foreground", "--ignore-missing"},
 }
+# Pages that a workflow makes.
+MADE_PAGES = {"notes.md"}
 # Words of Google's protocols, which look like variables.
 NOT_VARIABLES = {"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "BILLING_DISABLED", "NOT_FINISHED",
                  "SERVICE_DISABLED"}
 
 PAGE_NAME = re.compile(r"(?<![\w/.:*-])((?:\.\./)*[\w.-]+(?:/[\w.-]+)*\.md)\b")
+CODE_PATH = re.compile(r"`((?:\.?[a-z0-9_]+/)+[a-z0-9_.-]*)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FLAG_LITERAL = re.compile(r'"(!?--[A-Za-z][\w-]*(?:,!?--[A-Za-z][\w-]*)*)"')
 FLAG = re.compile(r"(?<![\w-])--[A-Za-z][\w-]*")
@@ -78,7 +82,7 @@ def page_text(root, name):
     return read(path) if path.is_file() else ""
 
 
-# (a) Names of pages, and links.
+# (a) Names of pages, links, and names of source files.
 
 def slug(heading):
     """The anchor that GitHub gives to a heading."""
@@ -121,13 +125,37 @@ def link_problems(root):
         for number, line in enumerate(read(path).splitlines(), 1):
             where = f"{path.relative_to(root)}:{number}"
             for name in sorted(set(PAGE_NAME.findall(line))):
-                if not any((base / name).is_file() for base in (root, path.parent)):
+                places = (root / name, path.parent / name)
+                if name not in MADE_PAGES and not any(place.is_file() for place in places):
                     yield f"{where}: there is no page {name}"
             if path.suffix == ".md":
                 for target in LINK.findall(line):
                     problem = link_problem(root, path, target)
                     if problem:
                         yield f"{where}: {problem}"
+
+
+def guides(root):
+    """The pages, and the other documents of the root directory that speak of the code."""
+    others = [root / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return pages(root) + [path for path in others if path.is_file()]
+
+
+def path_problems(root):
+    """Of files and directories in backquotes: `src/base/file.h`, or `base/file` for both files."""
+    inside = {path.name for path in (root / "src").iterdir() if path.is_dir()}
+    for page in guides(root):
+        for number, line in enumerate(read(page).splitlines(), 1):
+            for name in CODE_PATH.findall(line):
+                top, _, rest = name.partition("/")
+                if top in TREES:
+                    base = root / name
+                elif top in inside and rest:
+                    base = root / "src" / name
+                else:
+                    continue
+                if not any(pathlib.Path(f"{base}{end}").exists() for end in ("", ".h", ".cc")):
+                    yield f"{page.relative_to(root)}:{number}: there is no file {name}"
 
 
 # (b) Flags.
@@ -261,7 +289,7 @@ def long_names(root):
     return found, count
 
 
-RULES = (link_problems, flag_problems, exit_code_problems, metric_problems, result_key_problems,
+RULES = (link_problems, path_problems, flag_problems, exit_code_problems, metric_problems, result_key_problems,
          variable_problems, form_problems)
 
 
@@ -288,6 +316,9 @@ SELF_TESTS = [
     ("README.md", "[a](docs/none.txt)", "leads nowhere"),
     ("README.md", "[a](docs/operations.md#none)", "leads to no heading"),
     ("README.md", "[a](https://example.com/none.md)", ""),
+    ("README.md", "`src/cli/a.cc` `cli/a` `src/cli/` `a/b`", ""),
+    ("README.md", "`src/cli/none.cc`", "no file src/cli/none.cc"),
+    ("README.md", "`cli/none`", "no file cli/none"),
     ("README.md", "Use `--none`.", "no flag --none"),
     ("README.md", "docker run --rm", ""),
     ("README.md", "sparkles_none_total", "no metric sparkles_none_total"),
