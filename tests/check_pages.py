@@ -257,7 +257,7 @@ def variable_problems(root):
 # (d) Form of the pages.
 
 def form_problems(root):
-    for path in pages(root):
+    for path in guides(root):
         lines = read(path).splitlines()
         where = path.relative_to(root)
         if path.name == "README.md" and len(lines) > MAX_README_LINES:
