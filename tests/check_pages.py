@@ -289,8 +289,8 @@ def long_names(root):
     return found, count
 
 
-RULES = (link_problems, path_problems, flag_problems, exit_code_problems, metric_problems, result_key_problems,
-         variable_problems, form_problems)
+RULES = (link_problems, path_problems, flag_problems, exit_code_problems, metric_problems,
+         result_key_problems, variable_problems, form_problems)
 
 
 def problems(root):

@@ -101,7 +101,8 @@ def run_pages(root, build, only):
         code, output = run_page(root, script, build)
         ok = code == 0
         failed += not ok
-        print(f"  {'ok' if ok else 'FAIL':4}  {name}  {time.monotonic() - started:.1f} s", flush=True)
+        seconds = time.monotonic() - started
+        print(f"  {'ok' if ok else 'FAIL':4}  {name}  {seconds:.1f} s", flush=True)
         if not ok:
             why = f"exit code {code}" if code is not None else f"out of time ({PAGE_SECONDS} s)"
             print(f"{output[-MAX_OUTPUT:]}\n{name}: {why}")
