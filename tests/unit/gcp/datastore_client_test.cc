@@ -48,7 +48,7 @@ class DatastoreClientTest : public testing::Test {
   CancelToken never_;
 };
 
-TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
+TEST_F(DatastoreClientTest, LookupKeepsKeyOrder) {
   transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("c") + "," + Found("a") +
                                                    R"(], "missing": [{"entity": {}}]})"));
   const auto result = client_.Lookup({{"K", "a"}, {"K", "b"}, {"K", "c"}}, never_);
@@ -60,8 +60,8 @@ TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
   EXPECT_EQ(*transport_.requests()[0].headers.Find("Content-Type"), "application/json");
 }
 
-// Databases with pessimistic locks answer so.
-TEST_F(DatastoreClientTest, AReadThatMeetsALockIsContentionOnlyInATransaction) {
+// A database with pessimistic locks answers a read of a locked entity with ABORTED.
+TEST_F(DatastoreClientTest, LockedReadIsContentionInTransaction) {
   for (int i = 0; i < 3; ++i) {
     transport_.Answer(i < 2 ? kLookup : ":runQuery",
                       MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
@@ -71,7 +71,7 @@ TEST_F(DatastoreClientTest, AReadThatMeetsALockIsContentionOnlyInATransaction) {
   EXPECT_TRUE(absl::IsUnavailable(client_.FindKeys("K", {}, 20, never_).status()));
 }
 
-TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {
+TEST_F(DatastoreClientTest, DeferredKeysStayInTransaction) {
   transport_.Answer(kLookup, MakeResponse(200, R"({"transaction": "TX", "found": [)" + Found("a") +
                                                    R"(], "deferred": [{"path": [{"kind": "K",
                                                    "name": "b"}]}]})"));
@@ -85,15 +85,15 @@ TEST_F(DatastoreClientTest, DeferredKeysAreAskedForAgainInTheSameTransaction) {
   EXPECT_THAT(Sent(1)["keys"], SizeIs(1));
 }
 
-TEST_F(DatastoreClientTest, ReadsAreSentAgainAfterTrouble) {
+TEST_F(DatastoreClientTest, TransientReadErrorsAreRetried) {
   transport_.Fail(kLookup, Transient(absl::UnavailableError("reset"), true));
   transport_.Answer(kLookup, MakeResponse(503));
   transport_.Answer(kLookup, MakeResponse(200, R"({"missing": [{}]})"));
   EXPECT_TRUE(client_.Lookup({{"K", "a"}}, never_).ok());
 }
 
-// A proxy may say anything; that is an outage, not a verdict on the key.
-TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanRefuseARead) {
+// A refusal without Google's JSON may come from a proxy. It counts as an outage.
+TEST_F(DatastoreClientTest, ReadRefusalWithoutJsonIsTransient) {
   for (const int status : {400, 401, 403, 404, 409}) {
     transport_.Answer(kLookup, MakeResponse(status));
     const absl::Status error = client_.LookupInTransaction({{"K", "a"}}, never_).status();
@@ -117,7 +117,7 @@ TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
   EXPECT_FALSE(client_.LookupInTransaction({{"K", "a"}}, never_).ok());  // no transaction
 }
 
-TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
+TEST_F(DatastoreClientTest, KeysOnlyQueryIsSentOnce) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
       "endCursor": "C", "entityResults": [{"entity": {"key": {"path": [{"kind": "K",
       "name": "a"}]}}}]}})"));
@@ -134,17 +134,17 @@ TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
             R"("value":{"stringValue":"pending"}}})");
 }
 
-TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
+TEST_F(DatastoreClientTest, EmptyUnfinishedBatchIsContinued) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
                                                   "endCursor": "C"}})"));
-  // The emulator's way to say that there is nothing.
+  // The emulator ends an empty result in this way.
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"endCursor": "D",
                                                   "moreResults": "MORE_RESULTS_AFTER_LIMIT"}})"));
   EXPECT_THAT(client_.FindKeys("K", {}, 20, never_).value(), SizeIs(0));
   EXPECT_EQ(Sent(1)["query"]["startCursor"], "C");
 }
 
-TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
+TEST_F(DatastoreClientTest, EndlessEmptyBatchesAreTransient) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED"}})"));
   EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
   for (int i = 0; i < 20; ++i) {
@@ -154,7 +154,7 @@ TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
   EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, 20, never_).status()));
 }
 
-// A server that never answers, as the worker's transport meets it.
+// A server that accepts each request and never answers.
 class SilentServer : public HttpTransport {
  public:
   explicit SilentServer(FakeClock& clock) : clock_(clock) {}
@@ -196,21 +196,21 @@ class DatastoreTimeTest : public testing::Test {
   DatastoreClient client_{api_, "p", {.stop = &stop_, .alive = [this] { ++lives_; }}};
 };
 
-TEST_F(DatastoreTimeTest, EachTimeoutDoublesTheNext) {
+TEST_F(DatastoreTimeTest, TimeoutDoublesTimeLimit) {
   Query(6);
   EXPECT_THAT(Seconds(), ElementsAre(4, 8, 16, 32, 60, 60));
   EXPECT_EQ(lives_, 4 + 8 + 16 + 32 + 60 + 60);
-  (void)client_.Lookup({{"K", "a"}}, never_);  // other methods have time limits of their own
+  (void)client_.Lookup({{"K", "a"}}, never_);  // each method has its own time limit
   EXPECT_EQ(Seconds().back(), 4);
 }
 
-TEST_F(DatastoreTimeTest, FailedConnectionKeepsTheTimeout) {
+TEST_F(DatastoreTimeTest, FailedConnectionKeepsTimeLimit) {
   server_.maybe_applied = false;
   Query(3);
   EXPECT_THAT(Seconds(), ElementsAre(4, 4, 4));
 }
 
-TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
+TEST_F(DatastoreTimeTest, StopLimitsRequestToFourSeconds) {
   Query(4);
   const absl::Time start = clock_.Now();
   server_.on_third_second = [this] { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); };
@@ -221,7 +221,7 @@ TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
   EXPECT_EQ(Seconds().back(), 7);
 }
 
-TEST(AnswerTimeTest, LimitFollowsTheAnswers) {
+TEST(AnswerTimeTest, LimitFollowsAnswerTimes) {
   AnswerTime time(absl::Seconds(4), absl::Seconds(60));
   time.Missed(absl::Seconds(4));
   EXPECT_EQ(time.limit(), absl::Seconds(8));
@@ -239,7 +239,7 @@ TEST(AnswerTimeTest, LimitFollowsTheAnswers) {
   EXPECT_EQ(time.limit(), absl::Seconds(30));
 }
 
-TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
+TEST_F(DatastoreClientTest, CommitUpdatesEntityInTransaction) {
   transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "2"}]})"));
   EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
   EXPECT_EQ(DumpJson(Sent(0)),
@@ -247,19 +247,19 @@ TEST_F(DatastoreClientTest, CommitReplacesTheEntityInItsTransaction) {
             R"("name":"a"}]}}}],"transaction":"TX"})");
 }
 
-TEST_F(DatastoreClientTest, ContentionIsNoErrorOfACommit) {
+TEST_F(DatastoreClientTest, CommitReportsContention) {
   transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
   EXPECT_EQ(Commit().value(), CommitEnd::kContention);
 }
 
-TEST_F(DatastoreClientTest, ContentionWithWhatAnEarlierSendingMayHaveDoneIsUnknown) {
+TEST_F(DatastoreClientTest, ContentionAfterRetryIsUnknown) {
   transport_.Answer(kCommit, MakeResponse(429, R"({"error": {"status": "RESOURCE_EXHAUSTED"}})"));
   transport_.Answer(kCommit, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
   EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
 }
 
-// D20: whatever leaves open whether the commit was applied is sent only once.
-TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
+// D20: a commit that the server may have applied is not sent again.
+TEST_F(DatastoreClientTest, UnclearCommitIsNotRepeated) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("reset"), /*maybe_applied=*/true));
   EXPECT_EQ(Commit().value(), CommitEnd::kUnknown);
   for (const int status : {307, 400, 403, 409, 499, 500, 503, 504, 520}) {
@@ -277,14 +277,14 @@ TEST_F(DatastoreClientTest, ACommitWithoutClearAnswerIsUnknownAndNotRepeated) {
   EXPECT_THAT(transport_.requests(), SizeIs(14));
 }
 
-TEST_F(DatastoreClientTest, ACommitThatNeverLeftIsSentAgain) {
+TEST_F(DatastoreClientTest, UnsentCommitIsRetried) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("refused"), /*maybe_applied=*/false));
   transport_.Answer(kCommit, MakeResponse(429));
   transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{}]})"));
   EXPECT_EQ(Commit().value(), CommitEnd::kApplied);
 }
 
-TEST_F(DatastoreClientTest, ARefusedCommitIsAnErrorThatNamesTheCall) {
+TEST_F(DatastoreClientTest, RefusedCommitNamesCall) {
   transport_.Answer(kCommit, MakeResponse(400, R"({"error": {"status": "INVALID_ARGUMENT",
       "message": "The value of property \"s\" is longer than 1500 bytes."}})"));
   const absl::Status status = Commit().status();
@@ -293,13 +293,13 @@ TEST_F(DatastoreClientTest, ARefusedCommitIsAnErrorThatNamesTheCall) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 1500 bytes"));
 }
 
-TEST_F(DatastoreClientTest, ARollbackIsTriedOnce) {
+TEST_F(DatastoreClientTest, RollbackIsSentOnce) {
   transport_.Answer(":rollback", MakeResponse(503));
   EXPECT_TRUE(IsTransient(client_.Rollback("TX")));
   EXPECT_EQ(DumpJson(Sent(0)), R"({"transaction":"TX"})");
 }
 
-TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanSayThatACommitIsVoid) {
+TEST_F(DatastoreClientTest, RollbackNeedsDatastoreAnswer) {
   for (const char* body : {"<html>", "", "[]"}) {
     transport_.Answer(":rollback", MakeResponse(200, body));
     EXPECT_TRUE(IsTransient(client_.Rollback("TX"))) << body;
