@@ -23,7 +23,7 @@ class FolderTest : public testing::Test {
 
 absl::Status Pass(const char*, unsigned char) { return absl::OkStatus(); }
 
-TEST_F(FolderTest, EveryEntryIsVisitedWithItsType) {
+TEST_F(FolderTest, EveryEntryIsVisitedWithType) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
   ASSERT_TRUE(WriteFileAtomically(folder_ / ".hidden", "", false).ok());
   ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());

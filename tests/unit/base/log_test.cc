@@ -24,7 +24,7 @@ using testing::Not;
 const absl::Time kNoon = absl::FromUnixMillis(1'769'860'800'123);
 constexpr absl::string_view kClear = "\r\x1b[K";
 
-TEST(FormatLogLineTest, TextHasTimeLevelTaskAndMessage) {
+TEST(FormatLogLineTest, TextLineHasAllFields) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kInfo, kNoon, "job.1", "complete"),
             "2026-01-31T12:00:00.123Z INFO    [job.1] complete\n");
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kWarning, kNoon, "", "slow"),

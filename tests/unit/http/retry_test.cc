@@ -30,7 +30,7 @@ TEST(Transient, MarksSurviveAnnotation) {
   EXPECT_EQ(RetryAfter(Trouble()), std::nullopt);
 }
 
-TEST(Transient, OtherErrorsAndSuccessAreNotMarked) {
+TEST(Transient, OnlyTransientErrorsAreMarked) {
   EXPECT_FALSE(IsTransient(absl::UnavailableError("")));
   EXPECT_FALSE(MaybeApplied(absl::UnavailableError("")));
   EXPECT_TRUE(Transient(absl::OkStatus(), true).ok());

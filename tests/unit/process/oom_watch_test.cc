@@ -102,7 +102,7 @@ TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
   EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
 }
 
-TEST_F(OomWatchTest, TimeOfTheLastKillIsKept) {
+TEST_F(OomWatchTest, LastKillTimeIsKept) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
   watch.Look();
