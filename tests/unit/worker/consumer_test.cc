@@ -86,7 +86,7 @@ class ConsumerTest : public testing::Test {
   std::optional<MemQueue> queue_;
 };
 
-TEST_F(ConsumerTest, EveryTaskIsClaimedRunAndFinished) {
+TEST_F(ConsumerTest, TasksAreClaimedRunAndFinished) {
   EXPECT_EQ(Run(3), Consumer::End::kQueueEmpty);
   EXPECT_THAT(executed_, ElementsAre("t1", "t2", "t3"));
   for (const std::string& id : executed_) {

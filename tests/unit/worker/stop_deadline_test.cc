@@ -75,7 +75,7 @@ std::function<std::vector<StopStep>()> OneStep(absl::Duration after, bool& ran) 
   return [after, &ran] { return std::vector<StopStep>{{after, [&ran] { ran = true; }}}; };
 }
 
-TEST(StopDeadlineTest, NoStepRunsWithoutStop) {
+TEST(StopDeadlineTest, StepsWaitForStop) {
   CancelToken stop;
   bool ended = false;
   {
