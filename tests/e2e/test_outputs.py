@@ -183,7 +183,7 @@ class Inputs(OutputTest):
             "bs=1 count=1 2> /dev/null; touch -r stamp $f; done; rm stamp")
         self.assertEqual(found, ["cas.txt", "plain.txt"])
 
-    def test_replaced_and_appended_inputs_are_delivered(self):
+    def test_edited_inputs_are_delivered(self):
         found = self.deliver_inputs("echo more >> cas.txt; echo new > p; mv p plain.txt")
         self.assertEqual(found, ["cas.txt", "plain.txt"])
         self.assertEqual(self.lab.stored("o.1")["plain.txt"], b"new\n")

@@ -1,5 +1,5 @@
 // What a command line means. Commands that start processes are driven by the end-to-end tests;
-// `fetch` stands here for all, since its flags show in what it does.
+// these tests use `fetch`, whose flags have visible effects.
 #include "cli/command_line.h"
 
 #include <gmock/gmock.h>
@@ -61,7 +61,7 @@ class CommandLineTest : public testing::Test {
     return code;
   }
 
-  // A usage error is told on stderr, begins with `message`, and says where help is.
+  // A usage error goes to stderr, begins with `message`, and says where help is.
   void ExpectUsageError(const std::vector<std::string>& arguments, const std::string& message) {
     EXPECT_EQ(Run(arguments), kExitUsage);
     EXPECT_THAT(err_, StartsWith(message));
