@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that every test that docs/reliability.md names exists, and that every row of its tables
-names one: a promise without its test is none. A row that a blank line cuts off is no part of a
-table.
+"""Checks that each test that docs/reliability.md and docs/known-defects.md name exists, and that
+each row of their tables names one. A row after a blank line belongs to no table, and is an error.
 
 Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
 """
@@ -12,6 +11,7 @@ import re
 import sys
 import tempfile
 
+DOCUMENTS = ("docs/reliability.md", "docs/known-defects.md")
 GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
 TITLE = re.compile(r"\| (when|what is wrong|defect) \|")
 NAMED = re.compile(r"`([A-Z]\w+\.[A-Z]\w+|test_\w+\.\w+\.test_\w+)`")
@@ -30,8 +30,13 @@ def known_tests(root):
     return known
 
 
-def problems(root, document="docs/reliability.md"):
+def problems(root, documents=DOCUMENTS):
     known = known_tests(root)
+    for document in documents:
+        yield from problems_of(root, document, known)
+
+
+def problems_of(root, document, known):
     text = (root / document).read_text(encoding="utf-8")
     if not NAMED.search(text):
         yield f"{document}: names no test"
@@ -60,7 +65,7 @@ def self_test():
                             ("| when | proof |\n|---|---|\n\n| a | `Aa.Bb` |", 1),
                             ("`test_a.C.test_e` `test_b.C.test_d`", 2)):
             (root / "docs/reliability.md").write_text(text, encoding="utf-8")
-            found = list(problems(root))
+            found = list(problems(root, DOCUMENTS[:1]))
             if len(found) != count:
                 yield f"{text!r}: {found}"
 

@@ -1,11 +1,16 @@
 # Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
 
-.PHONY: test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format format-check includes-check docs-check tidy clean
+.PHONY: test docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench check format \
+        format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
 test: test-programs
 	@$(RUN_TESTS)
+
+# Runs the commands that the documents show.
+docs-test: build
+	@python3 tests/run_docs.py --build $(BUILD) --only '$(T)'
 
 asan tsan:
 	@$(MAKE) --no-print-directory LANE=$@ test
@@ -19,7 +24,7 @@ valgrind: build
 SEEDS ?= 1000
 sim: $(SIM_TESTS)
 	@SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) $(SIM_TESTS) --gtest_brief=1 \
-	  --gtest_filter=Simulator.NoSeedBreaksAPromise
+	  --gtest_filter=Simulator.EverySeedKeepsPromises
 
 CHAOS_SECONDS ?= 120
 chaos: build
@@ -50,9 +55,10 @@ OUR_CODE := $(wildcard src/*.cc src/*.h src/*/*.cc src/*/*.h tests/*/*.cc tests/
 TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter src/%.cc,$(OUR_CODE)))
 
 check: format-check includes-check docs-check
-	@echo 'check: formatting, include directions and the tests that the docs name are clean'
+	@echo 'check: formatting, include directions and documents are clean'
 docs-check:
 	@python3 tests/check_docs.py
+	@python3 tests/check_pages.py
 format-check: deps-check
 	@$(CLANG_FORMAT) --dry-run --Werror $(OUR_CODE)
 includes-check: deps-check

@@ -5,7 +5,7 @@
 
 namespace sparkles {
 
-// The default of --stopWithin: contract.md section 3.
+// The default of --stopWithin: docs/wire-contract.md section 3.
 inline constexpr absl::Duration kStopWithin = absl::Seconds(20);
 
 struct StopTime {

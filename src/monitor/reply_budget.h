@@ -16,7 +16,7 @@ namespace sparkles {
 // Thread-safe.
 class ReplyBudget {
  public:
-  static constexpr size_t kMaxReply = 1 << 20;  // what contract.md section 5 allows
+  static constexpr size_t kMaxReply = 1 << 20;  // what docs/wire-contract.md section 5 allows
   static constexpr size_t kLeast = 4 << 10;
   // Gives 160 clients that do not read what the usual client asks for.
   static constexpr size_t kTotal = 16 << 20;

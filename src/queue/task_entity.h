@@ -1,4 +1,5 @@
-// A task as Datastore holds it (contract.md section 3), and the changes a worker makes to it.
+// A task as Datastore holds it, and the changes that a worker makes to it:
+// docs/wire-contract.md section 3.
 // The one hard idea: nothing here trusts the entity. Whatever type a property has, reading it gives
 // a value or a problem that can be named, and what is not ours stays as it is.
 #pragma once

@@ -50,7 +50,7 @@ inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 // task that kills its worker leaves behind, until its user has mended and reset it. A claim ends
 // orderly if the next entry is a final status or a reset whose reason is not that of an abandoned
 // claim. A claim that is the last entry counts: the caller asks when it could claim the task, that
-// is, when nobody holds it. contract.md section 3: at 10 the task is failed.
+// is, when nobody holds it. docs/wire-contract.md section 3: at 10 the task is failed.
 int CountDisorderlyClaims(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxDisorderlyClaims = 10;
 

@@ -1,5 +1,5 @@
-// result.json: what a task's command did and where its outputs are (contract.md section 4). Keys of
-// both releases of the old worker come first, in their order; ours are additional.
+// result.json: what a task's command did and where its outputs are (docs/wire-contract.md section
+// 4). Keys of both releases of the old worker come first, in their order; ours are additional.
 #pragma once
 
 #include <cstdint>

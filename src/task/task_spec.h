@@ -1,4 +1,5 @@
-// The task spec (contract.md section 4): parsed from JSON, validated whole, trusted afterwards.
+// The task spec (docs/wire-contract.md section 4): parsed from JSON, validated whole, trusted
+// afterwards.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Notices that the work is stuck (contract.md section 6): says once a stall what every thread is
-// doing, and after two periods gives up, so that the machine is replaced.
+// Notices that the work is stuck (docs/wire-contract.md section 6): says once a stall what every
+// thread is doing, and after two periods gives up, so that the machine is replaced.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The libcurl transport against servers that break, stall or talk nonsense: nothing is sent twice,
-// every error says whether the server may have acted, and none gives a secret away.
+// Tests the libcurl transport against servers that break, stall or send malformed answers. No write
+// is sent twice. Each error says whether the server may have applied the request. No error holds a
+// secret.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +37,7 @@ HttpRequest Request(const std::string& method, const LoopbackServer& server) {
   return request;
 }
 
-// What every failure of a request to `server` must be.
+// Sends `request`, which must fail with an error that names `server` and holds no secret.
 absl::Status Failure(CurlTransport& transport, const HttpRequest& request,
                      const LoopbackServer& server) {
   const absl::Status status = transport.Send(request).status();
@@ -51,8 +52,8 @@ void ExpectTransient(const absl::Status& status, bool maybe_applied) {
   EXPECT_EQ(MaybeApplied(status), maybe_applied) << status;
 }
 
-// The first request of the first connection is answered; the second one is read and then the
-// connection is reset. Other connections answer all.
+// Answers the first request of the first connection, and resets that connection after its second
+// request. Other connections answer all requests.
 void DieWhenUsedAgain(LoopbackConnection& connection) {
   for (int i = 1; connection.ReadRequest(); ++i) {
     if (connection.number() == 1 && i == 2) return connection.Reset();
@@ -60,11 +61,11 @@ void DieWhenUsedAgain(LoopbackConnection& connection) {
   }
 }
 
-TEST(CurlTransportFault, ANameThatCannotBeResolvedSpoilsNoLaterRequest) {
+TEST(CurlTransportFault, UnresolvedNameIsTransientEachTime) {
   CurlTransport transport{CaRoots{}};
   HttpRequest request;
   request.method = "GET";
-  // Longer than a label may be: no name server is asked.
+  // This label is longer than DNS allows, so no name server is asked.
   const std::string host = std::string(64, 'a') + ".example";
   request.url = "http://" + host + "/";
   for (int i = 0; i < 3; ++i) {
@@ -86,7 +87,7 @@ TEST_P(WriteOnDeadConnection, IsNeverSentTwice) {
     request.body = std::string(body);
     ExpectTransient(Failure(transport, request, server), /*maybe_applied=*/true);
     EXPECT_THAT(server.requests(), SizeIs(2));
-    // The slot with the dead connection is still good.
+    // The transport can still use the slot of the dead connection.
     EXPECT_TRUE(transport.Send(request).ok());
   }
 }
@@ -95,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, WriteOnDeadConnection,
                          testing::Values("POST", "PUT", "DELETE", "PATCH"),
                          [](const auto& method) { return std::string(method.param); });
 
-TEST(CurlTransportFault, ReadOnADeadConnectionGoesToANewOne) {
+TEST(CurlTransportFault, ReadOnDeadConnectionIsRetried) {
   LoopbackServer server(DieWhenUsedAgain);
   CurlTransport transport{CaRoots{}};
   ASSERT_TRUE(transport.Send(Request("GET", server)).ok());
@@ -104,7 +105,7 @@ TEST(CurlTransportFault, ReadOnADeadConnectionGoesToANewOne) {
   EXPECT_EQ(response->body, "2");
 }
 
-TEST(CurlTransportFault, BodyThatWasNotAllSentIsNotApplied) {
+TEST(CurlTransportFault, PartiallySentBodyIsNotApplied) {
   LoopbackServer server([](LoopbackConnection& connection) {
     if (connection.number() > 1) return AlwaysAnswer("")(connection);
     (void)connection.ReadRequest();
@@ -120,7 +121,7 @@ TEST(CurlTransportFault, BodyThatWasNotAllSentIsNotApplied) {
   EXPECT_THAT(server.requests(), SizeIs(1));
 }
 
-TEST(CurlTransportFault, ConnectionThatEndedWhileIdleIsReplacedBeforeAWrite) {
+TEST(CurlTransportFault, EndedIdleConnectionIsReplaced) {
   std::promise<void> answered;
   std::promise<void> ended;
   LoopbackServer server([&](LoopbackConnection& connection) {
@@ -151,14 +152,14 @@ TEST(CurlTransportFault, RefusedConnectionIsNotApplied) {
   ExpectTransient(status, /*maybe_applied=*/false);
 }
 
-struct Nonsense {
+struct Malformed {
   std::string name;
   std::string answer;
 };
 
-class NonsenseAnswer : public testing::TestWithParam<Nonsense> {};
+class MalformedAnswer : public testing::TestWithParam<Malformed> {};
 
-TEST_P(NonsenseAnswer, IsATransientErrorOfARequestThatMayBeApplied) {
+TEST_P(MalformedAnswer, IsTransientAndMaybeApplied) {
   LoopbackServer server([](LoopbackConnection& connection) {
     (void)connection.ReadRequest();
     connection.Write(GetParam().answer);
@@ -169,21 +170,21 @@ TEST_P(NonsenseAnswer, IsATransientErrorOfARequestThatMayBeApplied) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Answers, NonsenseAnswer,
+    Answers, MalformedAnswer,
     testing::Values(
-        Nonsense{"nothing", ""}, Nonsense{"garbage", "SSH-2.0-OpenSSH_9.2\r\n\r\nsecret\r\n"},
-        Nonsense{"odd_status", "HTTP/2 0. 110 OK\r\nContent-Length: 0\r\n\r\n"},
-        Nonsense{"half_a_head", "HTTP/1.1 200 OK\r\nContent-Le"},
-        Nonsense{"cut_body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"},
-        Nonsense{"bad_chunk",
-                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret!\r\nhello"},
-        Nonsense{"cut_chunks",
-                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
-        Nonsense{"bad_length", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"},
-        Nonsense{"endless_header", "HTTP/1.1 200 OK\r\nX-A: " + std::string(2 << 20, 'a')}),
-    [](const auto& nonsense) { return nonsense.param.name; });
+        Malformed{"nothing", ""}, Malformed{"garbage", "SSH-2.0-OpenSSH_9.2\r\n\r\nsecret\r\n"},
+        Malformed{"odd_status", "HTTP/2 0. 110 OK\r\nContent-Length: 0\r\n\r\n"},
+        Malformed{"half_a_head", "HTTP/1.1 200 OK\r\nContent-Le"},
+        Malformed{"cut_body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"},
+        Malformed{"bad_chunk",
+                  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret!\r\nhello"},
+        Malformed{"cut_chunks",
+                  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+        Malformed{"bad_length", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"},
+        Malformed{"endless_header", "HTTP/1.1 200 OK\r\nX-A: " + std::string(2 << 20, 'a')}),
+    [](const auto& answer) { return answer.param.name; });
 
-TEST(CurlTransportFault, EndlessHeadersAreCutOff) {
+TEST(CurlTransportFault, OverlongHeadersAreRefused) {
   std::string lines;
   for (int i = 0; i < 290; ++i) absl::StrAppend(&lines, "X-A: ", std::string(1000, 'a'), "\r\n");
   const std::string line = "X-A: " + std::string(200 << 10, 'a') + "\r\n";
@@ -201,7 +202,7 @@ TEST(CurlTransportFault, EndlessHeadersAreCutOff) {
   }
 }
 
-TEST(CurlTransportFault, CompressedBodyCountsAsWhatItUnpacksTo) {
+TEST(CurlTransportFault, BodyLimitCountsUnpackedBytes) {
   // 100 times "a".
   const std::string packed(
       "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\x4c\xa4\x3d\x00\x00\x64\x7a\x70\xaf"
@@ -219,7 +220,7 @@ TEST(CurlTransportFault, CompressedBodyCountsAsWhatItUnpacksTo) {
   EXPECT_EQ(Failure(transport, request, server).code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST(CurlTransportFault, ErrorResponsesGoToTheBodyInsteadOfTheSink) {
+TEST(CurlTransportFault, ErrorResponsesBypassSink) {
   LoopbackServer server([](LoopbackConnection& connection) {
     while (connection.ReadRequest()) connection.Answer(404, "No such object");
   });
@@ -234,7 +235,7 @@ TEST(CurlTransportFault, ErrorResponsesGoToTheBodyInsteadOfTheSink) {
   EXPECT_EQ(response->body, "No such object");
 }
 
-TEST(CurlTransportFault, AnswerBeforeTheBodyWasReadComesBack) {
+TEST(CurlTransportFault, EarlyAnswerIsReturned) {
   LoopbackServer server([](LoopbackConnection& connection) {
     (void)connection.ReadHead();
     connection.Answer(412, "generation mismatch", "Connection: close\r\n");
@@ -249,7 +250,7 @@ TEST(CurlTransportFault, AnswerBeforeTheBodyWasReadComesBack) {
   EXPECT_EQ(response->body, "generation mismatch");
 }
 
-TEST(CurlTransportFault, ErrorsOfSourcesAndSinksComeBackUnchanged) {
+TEST(CurlTransportFault, SourceAndSinkErrorsStayUnchanged) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport{CaRoots{}};
   const absl::Status error = absl::DataLossError("disk: gone");
@@ -263,7 +264,7 @@ TEST(CurlTransportFault, ErrorsOfSourcesAndSinksComeBackUnchanged) {
   EXPECT_EQ(transport.Send(Request("GET", server))->body, "hello");
 }
 
-TEST(CurlTransportFault, SourceThatEndsEarlyIsAborted) {
+TEST(CurlTransportFault, ShortSourceAbortsRequest) {
   LoopbackServer server(AlwaysAnswer(""));
   CurlTransport transport{CaRoots{}};
   HttpRequest request = Request("POST", server);
@@ -273,7 +274,7 @@ TEST(CurlTransportFault, SourceThatEndsEarlyIsAborted) {
   EXPECT_THAT(server.requests(), SizeIs(0));
 }
 
-// How far an answer gets before it stalls: not at all, and into its body.
+// The bytes that a server sends before it stalls: none, or the head and half of the body.
 const char* const kStalledAnswers[] = {"", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"};
 
 LoopbackServer::Handler StallAfter(std::string answer) {
@@ -284,7 +285,7 @@ LoopbackServer::Handler StallAfter(std::string answer) {
   };
 }
 
-// How long an exchange that has stalled after `answer` goes on after it was cancelled.
+// Returns the time from the cancellation of an exchange that stalls after `answer` to its end.
 std::chrono::steady_clock::duration TimeToCancel(const char* answer) {
   std::promise<void> stalled;
   LoopbackServer server([&](LoopbackConnection& connection) {
@@ -310,16 +311,16 @@ std::chrono::steady_clock::duration TimeToCancel(const char* answer) {
   return ended - cancelled;
 }
 
-TEST(CurlTransportFault, CancellationEndsAStalledExchangeAtOnce) {
+TEST(CurlTransportFault, CancelEndsStalledExchangeAtOnce) {
   constexpr auto kAtOnce = std::chrono::milliseconds(200);
   for (const char* answer : kStalledAnswers) {
-    auto least = TimeToCancel(answer);  // a busy machine may make one late, but not each
+    auto least = TimeToCancel(answer);  // on a busy machine, one may be late, but not each
     for (int i = 0; i < 10 && least >= kAtOnce; ++i) least = std::min(least, TimeToCancel(answer));
     EXPECT_LT(least, kAtOnce);
   }
 }
 
-TEST(CurlTransportFault, NothingIsSentAfterCancellation) {
+TEST(CurlTransportFault, NothingIsSentAfterCancel) {
   LoopbackServer server(AlwaysAnswer(""));
   CurlTransport transport{CaRoots{}};
   CancelToken cancel;
@@ -330,7 +331,7 @@ TEST(CurlTransportFault, NothingIsSentAfterCancellation) {
   EXPECT_EQ(server.connections(), 0);
 }
 
-// A busy machine may use up a short limit before the request is out; it does not do so each time.
+// A busy machine may use up a short limit before the request is sent, but not every time.
 absl::Status FailureOnceSent(const HttpRequest& request, LoopbackServer& server) {
   absl::Status status;
   for (int i = 0; i < 20 && !MaybeApplied(status); ++i) {
@@ -340,7 +341,7 @@ absl::Status FailureOnceSent(const HttpRequest& request, LoopbackServer& server)
   return status;
 }
 
-TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
+TEST(CurlTransportFault, StalledExchangeTimesOut) {
   for (const char* answer : kStalledAnswers) {
     LoopbackServer server(StallAfter(answer));
     HttpRequest request = Request("POST", server);
@@ -352,8 +353,8 @@ TEST(CurlTransportFault, StalledExchangeIsGivenUp) {
   }
 }
 
-// Whoever keeps a dead connection warm; the limit is 2 bytes in 2 seconds.
-TEST(CurlTransportFault, ADropNowAndThenIsNoStream) {
+// The server sends single bytes to keep a dead connection open. The limit is 2 bytes in 2 seconds.
+TEST(CurlTransportFault, TricklingBodyTimesOut) {
   std::promise<void> given_up;
   std::shared_future<void> end = given_up.get_future().share();
   LoopbackServer server([end](LoopbackConnection& connection) {
@@ -372,7 +373,7 @@ TEST(CurlTransportFault, ADropNowAndThenIsNoStream) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(" moved for 2s"));
 }
 
-TEST(CurlTransportFault, WholeExchangeHasItsTimeToo) {
+TEST(CurlTransportFault, TimeoutLimitsWholeExchange) {
   LoopbackServer server(StallAfter(kStalledAnswers[1]));
   HttpRequest request = Request("POST", server);
   request.timeout = absl::Milliseconds(50);
@@ -381,7 +382,7 @@ TEST(CurlTransportFault, WholeExchangeHasItsTimeToo) {
   ExpectTransient(status, /*maybe_applied=*/true);
 }
 
-TEST(CurlTransportFault, ProgressIsAskedForWhileNothingMoves) {
+TEST(CurlTransportFault, ProgressCallbackRunsDuringStall) {
   LoopbackServer server(StallAfter(""));
   CurlTransport transport{CaRoots{}};
   HttpRequest request = Request("POST", server);

@@ -1,4 +1,4 @@
-// The libcurl transport with host names, which it looks up by itself.
+// Tests how the libcurl transport looks up host names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ TEST(CurlTransportName, NumericAddressIsNotLookedUp) {
   EXPECT_TRUE(transport.Send(RequestTo("127.0.0.1", server)).ok());
 }
 
-TEST(CurlTransportName, LibraryIsAskedIfTheLookupFails) {
+TEST(CurlTransportName, FailedLookupFallsBackToLibcurl) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport(CaRoots{}, [](const std::string&, absl::Duration, const CancelToken*) {
     return HostAddresses{};
@@ -81,7 +81,7 @@ TEST(CurlTransportName, DeadAddressIsSkipped) {
   EXPECT_EQ(transport.Send(RequestTo("cloud.test", server))->body, "hello");
 }
 
-TEST(CurlTransportName, StopEndsALookup) {
+TEST(CurlTransportName, StopEndsLookup) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CancelToken cancel;
   CurlTransport transport(CaRoots{},
@@ -97,7 +97,7 @@ TEST(CurlTransportName, StopEndsALookup) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("SIGTERM"));
 }
 
-TEST(CurlTransportName, LookupUsesUpTheTimeLimit) {
+TEST(CurlTransportName, LookupCountsTowardsTimeLimit) {
   LoopbackServer server([](LoopbackConnection& connection) { connection.WaitForEnd(); });
   CurlTransport transport(CaRoots{},
                           [](const std::string&, absl::Duration patience, const CancelToken*) {

@@ -1,4 +1,4 @@
-// The libcurl transport and the proxies that the environment names.
+// Tests the libcurl transport with the proxies that environment variables name.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ class CurlTransportProxy : public testing::Test {
   CurlTransport transport_{CaRoots{}};
 };
 
-TEST_F(CurlTransportProxy, RequestsGoThroughTheProxyOfTheEnvironment) {
+TEST_F(CurlTransportProxy, EnvironmentProxyIsUsed) {
   LoopbackServer proxy(AlwaysAnswer("from the proxy"));
   UseProxy("http_proxy", proxy);
   const auto response = transport_.Send(Get("http://nowhere.invalid/a/../b?c"));
@@ -48,7 +48,7 @@ TEST_F(CurlTransportProxy, RequestsGoThroughTheProxyOfTheEnvironment) {
   EXPECT_THAT(proxy.requests().at(0), StartsWith("GET http://nowhere.invalid/a/../b?c HTTP/1.1"));
 }
 
-TEST_F(CurlTransportProxy, TheMetadataServerIsNeverAskedThroughOne) {
+TEST_F(CurlTransportProxy, BypassAndNoProxyAreRespected) {
   LoopbackServer proxy(AlwaysAnswer("from the proxy"));
   LoopbackServer server(AlwaysAnswer("from the server"));
   UseProxy("http_proxy", proxy);
@@ -61,7 +61,7 @@ TEST_F(CurlTransportProxy, TheMetadataServerIsNeverAskedThroughOne) {
   EXPECT_EQ(transport_.Send(request)->body, "from the server");
 }
 
-TEST_F(CurlTransportProxy, RefusalIsNotRepeatedAndGivesNoSecretAway) {
+TEST_F(CurlTransportProxy, ProxyRefusalIsFinalWithoutSecrets) {
   LoopbackServer proxy([](LoopbackConnection& connection) {
     (void)connection.ReadRequest();
     connection.Answer(407);
@@ -73,7 +73,7 @@ TEST_F(CurlTransportProxy, RefusalIsNotRepeatedAndGivesNoSecretAway) {
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
 }
 
-TEST_F(CurlTransportProxy, ProxyThatIsNotThereIsATransientError) {
+TEST_F(CurlTransportProxy, UnreachableProxyIsTransient) {
   const RefusingPort port;
   UseProxyAt("http_proxy", port.host());
   HttpRequest request = Get("http://nowhere.invalid/");
@@ -84,7 +84,7 @@ TEST_F(CurlTransportProxy, ProxyThatIsNotThereIsATransientError) {
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
 }
 
-TEST_F(CurlTransportProxy, DeadProxyIsNamedAsTheProxy) {
+TEST_F(CurlTransportProxy, UnreachableProxyIsNamed) {
   const RefusingPort port;
   UseProxyAt("https_proxy", port.host());
   const absl::Status refused = transport_.Send(Get("https://nowhere.invalid/")).status();
@@ -108,7 +108,7 @@ TEST_F(CurlTransportProxy, DeadProxyIsNamedAsTheProxy) {
               StartsWith("nowhere.invalid, through the proxy " + silent.host()));
 }
 
-TEST_F(CurlTransportProxy, ServerErrorOfAProxyIsQuoted) {
+TEST_F(CurlTransportProxy, ProxyServerErrorIsQuoted) {
   LoopbackServer proxy([](LoopbackConnection& connection) {
     (void)connection.ReadRequest();
     connection.Answer(503);
@@ -119,7 +119,7 @@ TEST_F(CurlTransportProxy, ServerErrorOfAProxyIsQuoted) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("the proxy answers with HTTP 503"));
 }
 
-TEST_F(CurlTransportProxy, NameOfAProxyIsLookedUp) {
+TEST_F(CurlTransportProxy, ProxyNameIsLookedUp) {
   LoopbackServer proxy(AlwaysAnswer("from the proxy"));
   UseProxyAt("http_proxy", absl::StrReplaceAll(proxy.host(), {{"127.0.0.1", "proxy.test"}}));
   CurlTransport transport(CaRoots{}, [](const std::string& host, absl::Duration,

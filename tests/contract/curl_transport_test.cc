@@ -1,4 +1,4 @@
-// The libcurl transport against a real server: connections, framing, limits and cancellation.
+// Tests the libcurl transport against a real server: connections, framing and limits.
 #include "http/curl_transport.h"
 
 #include <gmock/gmock.h>
@@ -47,7 +47,7 @@ BodySource SourceOf(std::string bytes, size_t at_most = 1000) {
   };
 }
 
-TEST(CurlTransport, LongerBodyThanAllowedIsRefused) {
+TEST(CurlTransport, OverlongBodyIsRefused) {
   LoopbackServer server(AlwaysAnswer("12345678901"));
   CurlTransport transport{CaRoots{}};
   HttpRequest request = Get(server.url());
@@ -74,7 +74,7 @@ TEST(CurlTransport, OneConnectionServesManyRequests) {
   EXPECT_THAT(server.requests(), SizeIs(5));
 }
 
-TEST(CurlTransport, ConnectionsOfOtherOriginsAreNotPushedOut) {
+TEST(CurlTransport, OriginsKeepTheirConnections) {
   LoopbackServer one(AlwaysAnswer("1"));
   LoopbackServer two(AlwaysAnswer("2"));
   CurlTransport transport{CaRoots{}};
@@ -86,14 +86,14 @@ TEST(CurlTransport, ConnectionsOfOtherOriginsAreNotPushedOut) {
   EXPECT_EQ(two.connections(), 1);
 }
 
-TEST(CurlTransport, RequestsGoOutAsTheyWereWritten) {
+TEST(CurlTransport, RequestIsSentUnchanged) {
   LoopbackServer server(AlwaysAnswer(""));
   CurlTransport transport{CaRoots{}};
   HttpRequest request =
       Post(server.url() + "/a/../b//%2F%23?q=%2B&r=..", std::string(3 << 20, 'b'));
   request.headers.Add("X-Two", "words here");
   request.headers.Add("X-Empty", "");
-  request.headers.Add("Content-Length", "7");  // framing is not the caller's
+  request.headers.Add("Content-Length", "7");  // the transport replaces this header
   ASSERT_TRUE(transport.Send(request).ok());
   const std::string sent = server.requests().at(0);
   EXPECT_THAT(sent, StartsWith("POST /a/../b//%2F%23?q=%2B&r=.. HTTP/1.1\r\n"));
@@ -106,7 +106,7 @@ TEST(CurlTransport, RequestsGoOutAsTheyWereWritten) {
   EXPECT_THAT(head, Not(HasSubstr("Accept-Encoding")));
 }
 
-TEST(CurlTransport, EveryMethodKeepsItsNameAndBody) {
+TEST(CurlTransport, MethodsKeepNameAndBody) {
   LoopbackServer server(AlwaysAnswer(""));
   CurlTransport transport{CaRoots{}};
   for (const char* method : {"POST", "PUT", "DELETE", "PATCH"}) {
@@ -123,7 +123,7 @@ TEST(CurlTransport, EveryMethodKeepsItsNameAndBody) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlTransport, HeadHasHeadersAndNoBody) {
+TEST(CurlTransport, HeadReturnsHeadersWithoutBody) {
   LoopbackServer server([](LoopbackConnection& connection) {
     while (connection.ReadRequest())
       connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
@@ -140,7 +140,7 @@ TEST(CurlTransport, HeadHasHeadersAndNoBody) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlTransport, RedirectsComeBackInsteadOfBeingFollowed) {
+TEST(CurlTransport, RedirectsAreNotFollowed) {
   LoopbackServer server([](LoopbackConnection& connection) {
     while (connection.ReadRequest()) {
       connection.Answer(308, "", "Location: /elsewhere\r\nRange: bytes=0-4\r\n");
@@ -154,7 +154,7 @@ TEST(CurlTransport, RedirectsComeBackInsteadOfBeingFollowed) {
   EXPECT_THAT(server.requests(), SizeIs(1));
 }
 
-TEST(CurlTransport, OnlyTheFinalResponsesHeadersAreKept) {
+TEST(CurlTransport, OnlyFinalHeadersAreKept) {
   LoopbackServer server([](LoopbackConnection& connection) {
     while (connection.ReadRequest()) {
       connection.Write("HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n");
@@ -175,7 +175,7 @@ TEST(CurlTransport, OnlyTheFinalResponsesHeadersAreKept) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST(CurlTransport, AHeaderHasANameAndIsOneLine) {
+TEST(CurlTransport, MalformedHeadersAreDropped) {
   LoopbackServer server([](LoopbackConnection& connection) {
     (void)connection.ReadRequest();
     connection.Write(
@@ -196,7 +196,7 @@ constexpr char kGzippedHello[] =
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00"
     "\x00\x00";
 
-TEST(CurlTransport, CompressionIsUndoneOnlyWhereItWasAskedFor) {
+TEST(CurlTransport, DecompressionNeedsExplicitRequest) {
   const std::string gzipped(kGzippedHello, sizeof kGzippedHello - 1);
   LoopbackServer server([&](LoopbackConnection& connection) {
     while (connection.ReadRequest()) connection.Answer(200, gzipped, "Content-Encoding: gzip\r\n");
@@ -214,7 +214,7 @@ TEST(CurlTransport, CompressionIsUndoneOnlyWhereItWasAskedFor) {
   EXPECT_THAT(server.requests().at(2), HasSubstr("\r\nAccept-Encoding: gzip\r\n"));
 }
 
-TEST(CurlTransport, LongBodiesInBothDirectionsArriveWhole) {
+TEST(CurlTransport, LongBodiesArriveWhole) {
   const std::string body(9 << 20, 'z');
   LoopbackServer server(AlwaysAnswer(body));
   CurlTransport transport{CaRoots{}};
@@ -236,7 +236,7 @@ TEST(CurlTransport, LongBodiesInBothDirectionsArriveWhole) {
   EXPECT_TRUE(absl::EndsWith(server.requests().at(0), body));
 }
 
-TEST(CurlTransport, ManyThreadsShareTheTransport) {
+TEST(CurlTransport, ThreadsShareTransport) {
   LoopbackServer server(AlwaysAnswer("hello"));
   CurlTransport transport{CaRoots{}};
   std::vector<std::thread> threads;
@@ -250,7 +250,7 @@ TEST(CurlTransport, ManyThreadsShareTheTransport) {
   EXPECT_THAT(server.requests(), SizeIs(160));
 }
 
-TEST(CurlTransport, LineEndsCannotBeSmuggledIn) {
+TEST(CurlTransport, InjectedLineEndsAreRefused) {
   LoopbackServer server(AlwaysAnswer(""));
   CurlTransport transport{CaRoots{}};
   std::vector<HttpRequest> requests(7, Get(server.url()));
@@ -269,7 +269,7 @@ TEST(CurlTransport, LineEndsCannotBeSmuggledIn) {
   EXPECT_EQ(server.connections(), 0);
 }
 
-TEST(CurlTransport, OnlyPlainHttpUrlsAreTaken) {
+TEST(CurlTransport, OnlyHttpUrlsAreAccepted) {
   CurlTransport transport{CaRoots{}};
   for (const char* url :
        {"", "file:///etc/passwd", "ftp://h/", "h/path", "http://", "http://user:secret@h/",

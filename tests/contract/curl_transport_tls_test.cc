@@ -1,4 +1,4 @@
-// The libcurl transport and TLS: whom it trusts, whom it refuses, and what it says then.
+// Tests which TLS servers the libcurl transport trusts, and the errors for the others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
@@ -44,7 +44,7 @@ class CurlTransportTls : public testing::Test {
   LoopbackServer server_{AlwaysAnswer("hello"), context_.get()};
 };
 
-TEST_F(CurlTransportTls, ServersWithATrustedRootAreAccepted) {
+TEST_F(CurlTransportTls, TrustedServerIsAccepted) {
   CurlTransport transport(RootsOf(certificate_));
   for (int i = 0; i < 3; ++i) {
     const auto response = transport.Send(Get(server_));
@@ -54,7 +54,7 @@ TEST_F(CurlTransportTls, ServersWithATrustedRootAreAccepted) {
   EXPECT_EQ(server_.connections(), 1);
 }
 
-TEST_F(CurlTransportTls, ServersWithoutATrustedRootAreRefusedWithAdvice) {
+TEST_F(CurlTransportTls, UntrustedServerIsRefusedWithAdvice) {
   for (const CaRoots& roots : {RootsOf(TestCertificate("sparkles test", "IP:127.0.0.1")),
                                FindCaRoots([](const char*) { return std::string(); }),
                                FindCaRoots([](const char*) { return std::string(); }, {})}) {
@@ -71,7 +71,7 @@ TEST_F(CurlTransportTls, ServersWithoutATrustedRootAreRefusedWithAdvice) {
   EXPECT_TRUE(server_.requests().empty());
 }
 
-TEST_F(CurlTransportTls, CertificatesForAnotherNameAreRefused) {
+TEST_F(CurlTransportTls, CertificateForOtherNameIsRefused) {
   const TestCertificate other("sparkles test", "DNS:storage.googleapis.com");
   const auto context = other.ServerContext();
   LoopbackServer server(AlwaysAnswer("hello"), context.get());
@@ -90,7 +90,7 @@ TEST_F(CurlTransportTls, MissingRootsAreNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("SSL_CERT_FILE (" + roots.file + ")"));
 }
 
-TEST_F(CurlTransportTls, WritesThroughATunnelGoOutOnceAndReuseIt) {
+TEST_F(CurlTransportTls, TunnelIsReusedForWrites) {
   // The proxy and, at the end of the tunnel, the server.
   LoopbackServer proxy([&](LoopbackConnection& connection) {
     (void)connection.ReadHead();
@@ -113,7 +113,7 @@ TEST_F(CurlTransportTls, WritesThroughATunnelGoOutOnceAndReuseIt) {
   EXPECT_TRUE(server_.requests().empty());
 }
 
-TEST_F(CurlTransportTls, PlainTextServersAreATransientError) {
+TEST_F(CurlTransportTls, PlainTextServerIsTransientError) {
   LoopbackServer plain([](LoopbackConnection& connection) {
     connection.Write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   });

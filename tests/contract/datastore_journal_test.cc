@@ -81,7 +81,7 @@ class DatastoreJournalTest : public testing::Test {
   std::optional<Worker> dead_;
 };
 
-TEST_F(DatastoreJournalTest, WhatADeadWorkerHoldsIsHandedBackAndCountsAsAbandoned) {
+TEST_F(DatastoreJournalTest, ClaimOfDeadWorkerIsHandedBack) {
   ASSERT_TRUE(dead_->ClaimOne());
   Die();
   Worker next(*lab_, folder_.path(), "vm");
@@ -125,7 +125,7 @@ TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
             "claim");
 }
 
-TEST_F(DatastoreJournalTest, AClaimThatSomebodyElseHasByNowIsLeftAlone) {
+TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
   ASSERT_TRUE(dead_->ClaimOne());
   lab_->Reset("job.1");
   Worker other(*lab_, folder_.path(), "vm");  // of the same name, even
@@ -141,7 +141,7 @@ TEST_F(DatastoreJournalTest, AClaimThatSomebodyElseHasByNowIsLeftAlone) {
   EXPECT_EQ(Journals(), 2U);
 }
 
-TEST_F(DatastoreJournalTest, AJobThatWasMadeAnewUnderTheSameIdIsNotConfused) {
+TEST_F(DatastoreJournalTest, JobMadeAnewKeepsItsClaims) {
   ASSERT_TRUE(dead_->ClaimOne());
   Json again = DatastoreLab::PendingTask(TaskOf("job.1"));
   lab_->Put(again);
@@ -153,7 +153,7 @@ TEST_F(DatastoreJournalTest, AJobThatWasMadeAnewUnderTheSameIdIsNotConfused) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
 }
 
-TEST_F(DatastoreJournalTest, AFinishedOrDeletedTaskIsNoMatter) {
+TEST_F(DatastoreJournalTest, EndedOrDeletedTaskIsUntouched) {
   const auto claim = dead_->ClaimOne();
   ASSERT_TRUE(claim);
   Die();
@@ -162,13 +162,13 @@ TEST_F(DatastoreJournalTest, AFinishedOrDeletedTaskIsNoMatter) {
   EXPECT_EQ(Journals(), 0U);
 }
 
-TEST_F(DatastoreJournalTest, ATaskIsNotTakenFromALivingNeighbour) {
+TEST_F(DatastoreJournalTest, ClaimOfRunningNeighbourIsKept) {
   ASSERT_TRUE(dead_->ClaimOne());
   EXPECT_FALSE(Worker(*lab_, folder_.path(), "vm").ClaimOne());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
 }
 
-TEST_F(DatastoreJournalTest, ANeighbourThatDiesLaterIsNoticedByAnIdleWorker) {
+TEST_F(DatastoreJournalTest, IdleWorkerNoticesDeadNeighbour) {
   ASSERT_TRUE(dead_->ClaimOne());
   Worker idle(*lab_, folder_.path(), "vm-2");
   EXPECT_FALSE(idle.ClaimOne());
@@ -176,7 +176,7 @@ TEST_F(DatastoreJournalTest, ANeighbourThatDiesLaterIsNoticedByAnIdleWorker) {
   EXPECT_TRUE(idle.ClaimOne());
 }
 
-TEST_F(DatastoreJournalTest, AnOutageOnlyPutsItOff) {
+TEST_F(DatastoreJournalTest, OutageDelaysHandBack) {
   ASSERT_TRUE(dead_->ClaimOne());
   Die();
   Worker next(*lab_, folder_.path(), "vm");
@@ -190,7 +190,7 @@ TEST_F(DatastoreJournalTest, AnOutageOnlyPutsItOff) {
   EXPECT_TRUE(next.ClaimOne());
 }
 
-TEST_F(DatastoreJournalTest, AWrongClockLosesAndDoublesNothing) {
+TEST_F(DatastoreJournalTest, WrongClockLosesNoTask) {
   FakeClock late;  // months behind what the client wrote
   RecordedLog log;
   DatastoreQueue queue({DatastoreLab::kCluster, "vm", {}}, lab_->client(), late, log.log());
@@ -207,7 +207,7 @@ TEST_F(DatastoreJournalTest, AWrongClockLosesAndDoublesNothing) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset", "claimed"));
 }
 
-TEST_F(DatastoreJournalTest, AClaimIsWrittenDownBeforeItIsMade) {
+TEST_F(DatastoreJournalTest, ClaimIsJournaledBeforeItsCommit) {
   std::string journal;
   lab_->transport().SetMeddle(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {

@@ -101,7 +101,7 @@ class DatastoreQueueTest : public testing::Test {
   std::unique_ptr<DatastoreQueue> queue_;
 };
 
-TEST_F(DatastoreQueueTest, ATaskCostsThreeRequestsAndAQuery) {
+TEST_F(DatastoreQueueTest, TaskCostsThreeRequestsAndOneQuery) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
@@ -125,7 +125,7 @@ TEST_F(DatastoreQueueTest, ManyTasksShareOneQuery) {
   EXPECT_LE(lab_->transport().methods().size(), kTasks * 3.2);
 }
 
-TEST_F(DatastoreQueueTest, AHandBackCostsOneRequest) {
+TEST_F(DatastoreQueueTest, HandBackCostsOneRequest) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
@@ -135,7 +135,7 @@ TEST_F(DatastoreQueueTest, AHandBackCostsOneRequest) {
 }
 
 // A client changes another property while the task runs: the end keeps that change.
-TEST_F(DatastoreQueueTest, AnEndKeepsWhatOthersChanged) {
+TEST_F(DatastoreQueueTest, EndKeepsChangesOfOtherClients) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
@@ -154,7 +154,7 @@ TEST_F(DatastoreQueueTest, IdleLookIsOneQueryAfterTheFirst) {
   EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery", "runQuery", "runQuery"));
 }
 
-TEST_F(DatastoreQueueTest, AClaimWhoseAnswerWasLostIsOneClaim) {
+TEST_F(DatastoreQueueTest, ClaimWithLostAnswerIsOneClaim) {
   for (const bool applied : {true, false}) {
     const std::string id = applied ? "job.1" : "job.2";
     PutTask(id);
@@ -188,7 +188,7 @@ TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "reset"));
 }
 
-TEST_F(DatastoreQueueTest, SettlingHandsBackAClaimThatWasMade) {
+TEST_F(DatastoreQueueTest, SettlingHandsBackClaim) {
   PutTask("job.1");
   CancelToken cancel;
   lab_->transport().SetMeddle(
@@ -205,7 +205,7 @@ TEST_F(DatastoreQueueTest, SettlingHandsBackAClaimThatWasMade) {
 }
 
 // The first commit arrives just before its copy.
-TEST_F(DatastoreQueueTest, ACopyInConflictWithItsFirstIsOneClaim) {
+TEST_F(DatastoreQueueTest, TwoCopiesOfCommitMakeOneClaim) {
   PutTask("job.1");
   std::optional<HttpRequest> delayed;
   int commits = 0;
@@ -227,7 +227,7 @@ TEST_F(DatastoreQueueTest, ACopyInConflictWithItsFirstIsOneClaim) {
   EXPECT_TRUE(queue_->Finish(*claim, Completed()).ok());
 }
 
-TEST_F(DatastoreQueueTest, AnEndWhoseAnswerWasLostIsOneEnd) {
+TEST_F(DatastoreQueueTest, EndWithLostAnswerIsOneEnd) {
   for (const bool applied : {true, false}) {
     const std::string id = applied ? "job.1" : "job.2";
     PutTask(id);
@@ -240,7 +240,7 @@ TEST_F(DatastoreQueueTest, AnEndWhoseAnswerWasLostIsOneEnd) {
   }
 }
 
-TEST_F(DatastoreQueueTest, AClaimThatAnOutageLeftOpenIsTakenUpAfterIt) {
+TEST_F(DatastoreQueueTest, UnknownClaimIsFoundAfterOutage) {
   PutTask("job.1");
   bool cut = false;
   lab_->transport().SetMeddle(
@@ -261,7 +261,7 @@ TEST_F(DatastoreQueueTest, AClaimThatAnOutageLeftOpenIsTakenUpAfterIt) {
   EXPECT_TRUE(queue_->Finish(*claim, Completed()).ok());
 }
 
-TEST_F(DatastoreQueueTest, AnEndThatAnOutageLeftOpenIsRecognisedEvenAfterOthersWentOn) {
+TEST_F(DatastoreQueueTest, UnknownEndIsFoundAfterNextClaim) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
@@ -282,7 +282,7 @@ TEST_F(DatastoreQueueTest, AnEndThatAnOutageLeftOpenIsRecognisedEvenAfterOthersW
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed", "reset", "claimed"));
 }
 
-TEST_F(DatastoreQueueTest, WhoLosesTheRaceForATaskGetsAnother) {
+TEST_F(DatastoreQueueTest, WorkerThatLosesRaceGetsOtherTask) {
   PutTask("job.1");
   PutTask("job.2");
   const auto other = lab_->MakeQueue("other");
@@ -301,7 +301,7 @@ TEST_F(DatastoreQueueTest, WhoLosesTheRaceForATaskGetsAnother) {
   EXPECT_FALSE(ClaimOne());
 }
 
-TEST_F(DatastoreQueueTest, TasksOfAKilledJobAreKilledUnrun) {
+TEST_F(DatastoreQueueTest, TaskOfKilledJobIsKilledUnrun) {
   lab_->Put(DatastoreLab::JobOf("job", "killed"));
   PutTask("job.1");
   PutTask("alive.1");
@@ -314,7 +314,7 @@ TEST_F(DatastoreQueueTest, TasksOfAKilledJobAreKilledUnrun) {
   EXPECT_EQ(Property("job.1", "failure_reason"), R"({"nullValue":null})");
 }
 
-TEST_F(DatastoreQueueTest, CheckSeesKillsAndLossesWhileATaskRuns) {
+TEST_F(DatastoreQueueTest, CheckSeesKilledAndLostClaims) {
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
@@ -331,7 +331,7 @@ TEST_F(DatastoreQueueTest, CheckSeesKillsAndLossesWhileATaskRuns) {
 }
 
 // The versions start over, and the worker has the same name: only the time tells the claims apart.
-TEST_F(DatastoreQueueTest, AClaimOfATaskThatWasMadeAnewEndsNothing) {
+TEST_F(DatastoreQueueTest, OldClaimOfTaskMadeAnewIsLost) {
   PutTask("job.1");
   const auto old_claim = ClaimOne();
   ASSERT_TRUE(old_claim);
@@ -343,7 +343,7 @@ TEST_F(DatastoreQueueTest, AClaimOfATaskThatWasMadeAnewEndsNothing) {
   EXPECT_TRUE(queue_->Finish(**new_claim, Completed()).ok());
 }
 
-TEST_F(DatastoreQueueTest, WhatIsNotOursComesBackAsItWas) {  // D23, D25
+TEST_F(DatastoreQueueTest, UnknownPropertiesAreKept) {  // D23, D25
   Json task = DatastoreLab::PendingTask(TaskOf("job.1"));
   const Json foreign = Json::parse(R"({
     "whole": {"doubleValue": 3.0}, "nan": {"doubleValue": "NaN"}, "none": {"nullValue": null},
@@ -363,7 +363,7 @@ TEST_F(DatastoreQueueTest, WhatIsNotOursComesBackAsItWas) {  // D23, D25
             task["properties"]["history"]["arrayValue"]["values"][0]);
 }
 
-TEST_F(DatastoreQueueTest, ATaskThatNobodyCanRunIsFailedWithTheReason) {  // D30
+TEST_F(DatastoreQueueTest, UnusableTaskIsFailedWithReason) {  // D30
   const std::vector<std::pair<std::string, Json>> wrong = {
       {"status", {{"arrayValue", {{"values", Json::array({StringValue("pending")})}}}}},
       {"version", StringValue("one")},
@@ -386,7 +386,7 @@ TEST_F(DatastoreQueueTest, ATaskThatNobodyCanRunIsFailedWithTheReason) {  // D30
   for (const RecordedEnd& end : ends) EXPECT_THAT(end.reason, HasSubstr(": is not"));
 }
 
-TEST_F(DatastoreQueueTest, ATaskWithoutUsableKeyIsLeftAloneAndHidesNoOther) {
+TEST_F(DatastoreQueueTest, TaskWithUnusableKeyHidesNoOther) {
   PutTask(".1");  // its job would have no name
   Json numbered = DatastoreLab::PendingTask(TaskOf("x.1"));
   numbered["key"] = {{"path", Json::array({{{"kind", kTaskKind}, {"id", "17"}}})}};
@@ -400,7 +400,7 @@ TEST_F(DatastoreQueueTest, ATaskWithoutUsableKeyIsLeftAloneAndHidesNoOther) {
   EXPECT_THAT(lab_->LogText(), HasSubstr("not claimed: "));
 }
 
-TEST_F(DatastoreQueueTest, TaskBehindManyUnusableOnesIsClaimed) {
+TEST_F(DatastoreQueueTest, TaskBehindUnusableOnesIsClaimed) {
   std::vector<Json> entities;
   for (int i = 0; i < 2 * CandidateList::kCandidates + 1; ++i) {
     Json numbered = DatastoreLab::PendingTask(TaskOf("x.1"));
@@ -415,7 +415,7 @@ TEST_F(DatastoreQueueTest, TaskBehindManyUnusableOnesIsClaimed) {
   EXPECT_FALSE(ClaimOne());
 }
 
-TEST_F(DatastoreQueueTest, ALongFailureReasonIsStored) {  // D22
+TEST_F(DatastoreQueueTest, LongFailureReasonIsStored) {  // D22
   PutTask("job.1");
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);

@@ -93,14 +93,14 @@ TEST_P(DatastoreUpdate, SecondCopyHasNoEffect) {
   EXPECT_EQ(Stored()->version, after);
 }
 
-TEST_P(DatastoreUpdate, OlderBaseVersionIsAConflict) {
+TEST_P(DatastoreUpdate, OlderBaseVersionIsConflict) {
   const int64_t before = Stored()->version;
   place_->Put(Named("client"));
   EXPECT_EQ(Update("second", before).value(), std::nullopt);
   EXPECT_EQ(Name(), "client");
 }
 
-TEST_P(DatastoreUpdate, EntityMadeAnewIsAConflict) {
+TEST_P(DatastoreUpdate, EntityMadeAnewIsConflict) {
   const int64_t before = Stored()->version;
   place_->Delete(key_);
   place_->Put(Named("client"));

@@ -1,4 +1,4 @@
-// The file queue while its tasks file changes: old and new workers share one file.
+// Tests of the file queue while its tasks file changes: old and new workers share one file.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -82,7 +82,7 @@ class FileQueueGrowthTest : public testing::Test {
   CancelToken cancel_;
 };
 
-TEST_F(FileQueueGrowthTest, AddedTasksAreRunInTheFilesOrder) {
+TEST_F(FileQueueGrowthTest, AddedTasksRunInFileOrder) {
   WriteArray({Entry("a"), Entry("c")});
   Worker worker = Open();
   EXPECT_EQ(ClaimedBy(worker), "a");
@@ -93,7 +93,7 @@ TEST_F(FileQueueGrowthTest, AddedTasksAreRunInTheFilesOrder) {
   EXPECT_EQ(ClaimedBy(worker), "");
 }
 
-TEST_F(FileQueueGrowthTest, TaskThatAnotherWorkerEndedIsNotRunAgain) {
+TEST_F(FileQueueGrowthTest, TaskEndedElsewhereIsNotRepeated) {
   WriteArray({Entry("a")});
   Worker old = Open();
   WriteArray({Entry("a"), Entry("b"), Entry("c")});
@@ -108,7 +108,7 @@ TEST_F(FileQueueGrowthTest, TaskThatAnotherWorkerEndedIsNotRunAgain) {
   EXPECT_EQ(ClaimedBy(old), "c");
 }
 
-TEST_F(FileQueueGrowthTest, RemovedTaskThatRunsIsFinished) {
+TEST_F(FileQueueGrowthTest, RemovedRunningTaskIsFinished) {
   WriteArray({Entry("a"), Entry("b")});
   RecordedLog recorded;
   const Log log = recorded.log();
@@ -122,7 +122,7 @@ TEST_F(FileQueueGrowthTest, RemovedTaskThatRunsIsFinished) {
                                      HasSubstr("tasks were removed and are not run: a, b")));
 }
 
-TEST_F(FileQueueGrowthTest, ChangedPendingTaskRunsAsItIsNow) {
+TEST_F(FileQueueGrowthTest, ChangedPendingTaskUsesNewArgs) {
   WriteArray({Entry("a"), Entry("b", "old")});
   RecordedLog recorded;
   const Log log = recorded.log();
@@ -135,7 +135,7 @@ TEST_F(FileQueueGrowthTest, ChangedPendingTaskRunsAsItIsNow) {
   EXPECT_THAT(recorded.Text(), HasSubstr("tasks were changed: a, b"));
 }
 
-TEST_F(FileQueueGrowthTest, BrokenFileIsAnErrorWithoutTasksLeft) {
+TEST_F(FileQueueGrowthTest, BrokenFileIsErrorOnceDrained) {
   WriteArray({Entry("a")});
   Worker worker = Open();
   ASSERT_TRUE(WriteFileAtomically(path_, "[oops", false).ok());
@@ -149,7 +149,7 @@ TEST_F(FileQueueGrowthTest, BrokenFileIsAnErrorWithoutTasksLeft) {
 }
 
 // Four workers drain JSON Lines that grow in pieces, which may end inside a line.
-TEST_F(FileQueueGrowthTest, EachAppendedTaskIsRunOnceByFourWorkers) {
+TEST_F(FileQueueGrowthTest, FourWorkersRunAppendedTasksOnce) {
   constexpr int kTasks = 200;
   AppendText(Entry("job.0") + "\n");
   std::vector<pid_t> pids;

@@ -1,4 +1,4 @@
-// The file queue when many want its tasks at once.
+// Tests of many processes that claim from one file queue.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ namespace {
 
 class FileQueueRace : public testing::Test {
  protected:
-  // As the consumer does where another process holds the lock for long, on a busy machine.
+  // Retries as the consumer does while another process holds the lock, on a busy machine.
   static bool Patiently(absl::FunctionRef<absl::Status()> attempt) {
     absl::Status status = attempt();
     for (int i = 0; i < 10 && absl::IsUnavailable(status); ++i) status = attempt();
@@ -35,7 +35,7 @@ class FileQueueRace : public testing::Test {
     return tasks;
   }
 
-  // Claims and finishes until nothing is left; 0 if nothing went wrong.
+  // Claims and finishes tasks until none is left. Returns 0 on success.
   int Drain(int count) {
     SystemClock clock;
     auto queue =
@@ -56,7 +56,7 @@ class FileQueueRace : public testing::Test {
     }
   }
 
-  // So many processes drain one file.
+  // Drains one file with that number of processes.
   void Race(int processes, int count) {
     std::vector<pid_t> pids;
     for (int i = 0; i < processes; ++i) {
@@ -83,10 +83,10 @@ class FileQueueRace : public testing::Test {
   const std::string tasks_path_ = folder_ / "tasks.json";
 };
 
-TEST_F(FileQueueRace, TwoProcessesRunEachOf300TasksOnce) { Race(2, 300); }
-TEST_F(FileQueueRace, EightProcessesRunEachOf300TasksOnce) { Race(8, 300); }
+TEST_F(FileQueueRace, TwoProcessesRunEachTaskOnce) { Race(2, 300); }
+TEST_F(FileQueueRace, EightProcessesRunEachTaskOnce) { Race(8, 300); }
 
-TEST_F(FileQueueRace, TenThousandTasksAreClaimedOneAfterAnother) {
+TEST_F(FileQueueRace, TenThousandTasksAreDrained) {
   EXPECT_EQ(Drain(10'000), 0);
   const auto states = ReadStates(tasks_path_, Tasks(10'000));
   ASSERT_TRUE(states.ok()) << states.status();

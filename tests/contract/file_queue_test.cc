@@ -1,4 +1,4 @@
-// The file queue among processes: sudden deaths, and a state file that somebody damaged.
+// Tests of the file queue with several processes: killed workers and damaged state files.
 #include "queue/file_queue.h"
 
 #include <fcntl.h>
@@ -112,7 +112,7 @@ class FileQueueTest : public testing::Test {
   CancelToken cancel_;
 };
 
-TEST_F(FileQueueTest, SecondRunContinuesWhereTheFirstStopped) {
+TEST_F(FileQueueTest, SecondRunContinuesFirst) {
   {
     const auto queue = Open(2);
     const auto claim = ClaimOne(*queue);
@@ -126,7 +126,7 @@ TEST_F(FileQueueTest, SecondRunContinuesWhereTheFirstStopped) {
   EXPECT_FALSE(ClaimOne(*queue));
 }
 
-TEST_F(FileQueueTest, TasksAreClaimedInTheirOrderAndOneHandedBackComesLast) {
+TEST_F(FileQueueTest, HandedBackTaskComesLast) {
   const auto queue = Open(3);
   const auto first = ClaimOne(*queue);
   ASSERT_TRUE(first && queue->HandBack(*first, "disk full").ok());
@@ -135,7 +135,7 @@ TEST_F(FileQueueTest, TasksAreClaimedInTheirOrderAndOneHandedBackComesLast) {
   EXPECT_THAT(order, testing::ElementsAre("job.2", "job.3", "job.1"));
 }
 
-TEST_F(FileQueueTest, HoweverManyAreHandedBackTheyComeAfterAllOthers) {
+TEST_F(FileQueueTest, SeveralHandedBackTasksComeLast) {
   const auto queue = Open(3);
   for (const char* id : {"job.1", "job.2"}) {
     const auto claim = ClaimOne(*queue);
@@ -146,7 +146,7 @@ TEST_F(FileQueueTest, HoweverManyAreHandedBackTheyComeAfterAllOthers) {
   EXPECT_THAT(order, testing::ElementsAre("job.3", "job.1", "job.2"));
 }
 
-TEST_F(FileQueueTest, ClaimOfAKilledWorkerIsTakenOverByTheNext) {
+TEST_F(FileQueueTest, DeadWorkerClaimIsTakenOver) {
   const pid_t pid = ForkClaimer(1);
   const auto queue = Open(1);
   EXPECT_FALSE(ClaimOne(*queue)) << "its worker lives";
@@ -160,14 +160,14 @@ TEST_F(FileQueueTest, ClaimOfAKilledWorkerIsTakenOverByTheNext) {
                                      "without finishing it\""));
 }
 
-TEST_F(FileQueueTest, AbandonedTaskWaitsUntilNoOtherIsPending) {
+TEST_F(FileQueueTest, AbandonedTaskComesLast) {
   Kill(ForkClaimer(2));
   const auto queue = Open(2);
   EXPECT_EQ(ClaimOne(*queue)->task.id, "job.2");
   EXPECT_EQ(ClaimOne(*queue)->task.id, "job.1");
 }
 
-TEST_F(FileQueueTest, ClaimOutlivesItsWorkerWhileALockDescriptorIsHeld) {
+TEST_F(FileQueueTest, HeldLockDescriptorKeepsClaim) {
   auto dead = Open(1);
   ASSERT_TRUE(ClaimOne(*dead));
   UniqueFd held(dup(dead->lock_fd()));
@@ -178,13 +178,13 @@ TEST_F(FileQueueTest, ClaimOutlivesItsWorkerWhileALockDescriptorIsHeld) {
   EXPECT_TRUE(ClaimOne(*queue));
 }
 
-TEST_F(FileQueueTest, OwnClaimIsNotMistakenForAnAbandonedOne) {
+TEST_F(FileQueueTest, OwnClaimIsNotAbandoned) {
   const auto queue = Open(1);
   ASSERT_TRUE(ClaimOne(*queue));
   EXPECT_FALSE(ClaimOne(*queue));
 }
 
-TEST_F(FileQueueTest, TaskThatKillsItsWorkersIsGivenUpAfterTenClaims) {
+TEST_F(FileQueueTest, TenAbandonedClaimsFailTask) {
   for (int i = 0; i < kMaxDisorderlyClaims; ++i) ASSERT_TRUE(ClaimOne(*Open(1)));
   EXPECT_FALSE(ClaimOne(*Open(1)));
   const TaskState state = States(1)[0];
@@ -193,7 +193,7 @@ TEST_F(FileQueueTest, TaskThatKillsItsWorkersIsGivenUpAfterTenClaims) {
   EXPECT_THAT(state.failure_reason, HasSubstr("claimed 10 times without an orderly end"));
 }
 
-TEST_F(FileQueueTest, TaskThatCannotBeRunIsRecordedAsFailedAndTheOthersRun) {
+TEST_F(FileQueueTest, InvalidTaskIsRecordedAsFailed) {
   auto tasks = Tasks(2);
   tasks[0].problem = "args: is missing or empty";
   auto queue = FileQueue::Open(tasks_path_, tasks, {.owner = "worker", .durable = false}, clock_);
@@ -203,7 +203,7 @@ TEST_F(FileQueueTest, TaskThatCannotBeRunIsRecordedAsFailedAndTheOthersRun) {
   EXPECT_EQ(States(2)[0].failure_reason, "args: is missing or empty");
 }
 
-TEST_F(FileQueueTest, TornLastLineIsCutOffByTheNextWriter) {
+TEST_F(FileQueueTest, TornLastLineIsRemoved) {
   ASSERT_TRUE(ClaimOne(*Open(2)));
   const std::string whole = StateText();
   AppendText("{\"task_id\":\"job.2\",\"status\":\"comp");
@@ -249,7 +249,7 @@ TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
   EXPECT_EQ(StateText().substr(0, text.size()), text) << "the damaged line is left alone";
 }
 
-TEST_F(FileQueueTest, BadByteCostsOnlyItsTask) {
+TEST_F(FileQueueTest, DamagedByteAffectsOneTask) {
   {
     const auto queue = Open(3);
     for (int i = 0; i < 3; ++i) {
@@ -270,7 +270,7 @@ TEST_F(FileQueueTest, BadByteCostsOnlyItsTask) {
   }
 }
 
-TEST_F(FileQueueTest, StateOfAnOlderVersionIsRead) {
+TEST_F(FileQueueTest, OlderStateVersionIsRead) {
   AppendText(FormatStateHeader() +
              R"({"task_id":"job.1","status":"claimed","owner":"w","timestamp":1,"version":2})"
              "\n"
@@ -280,12 +280,12 @@ TEST_F(FileQueueTest, StateOfAnOlderVersionIsRead) {
   EXPECT_EQ(ClaimOne(*Open(2))->task.id, "job.2");
 }
 
-TEST_F(FileQueueTest, StateOfANewerVersionIsRefused) {
+TEST_F(FileQueueTest, NewerStateVersionIsRefused) {
   AppendText("{\"format\":\"sparkles-state-2\"}\n");
   EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("newer sparklesworker"));
 }
 
-TEST_F(FileQueueTest, FileThatIsNoStateIsRefusedAndLeftAlone) {
+TEST_F(FileQueueTest, ForeignStateFileIsLeftAlone) {
   for (const std::string text : {"a,b\n1,2\n", "{}\n", "[]\n", "\n", "a note", "{\"form\": 1}"}) {
     ASSERT_TRUE(WriteFileAtomically(state_path_, text, false).ok());
     EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen(1).status())) << text;
@@ -293,13 +293,13 @@ TEST_F(FileQueueTest, FileThatIsNoStateIsRefusedAndLeftAlone) {
   }
 }
 
-TEST_F(FileQueueTest, EndlessLineIsRefusedWithoutReadingItAll) {
+TEST_F(FileQueueTest, OverlongStateLineIsRefused) {
   AppendText(FormatStateHeader() + std::string(3 << 20, 'x'));
   EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("line 2: is too long"));
 }
 
 // With a new state file the same task would run again and again.
-TEST_F(FileQueueTest, LostStateEndsItsWorkers) {
+TEST_F(FileQueueTest, LostStateFileEndsWorkers) {
   const std::pair<std::string, std::function<int()>> ways[] = {
       {"removed", [&] { return unlink(state_path_.c_str()); }},
       {"replaced",
@@ -324,7 +324,7 @@ TEST_F(FileQueueTest, LostStateEndsItsWorkers) {
   }
 }
 
-TEST_F(FileQueueTest, MovedStateMayComeBack) {
+TEST_F(FileQueueTest, RestoredStateFileIsUsed) {
   const auto queue = Open(2);
   const auto claim = ClaimOne(*queue);
   const std::string away = folder_ / "away";
@@ -334,7 +334,7 @@ TEST_F(FileQueueTest, MovedStateMayComeBack) {
   EXPECT_TRUE(claim && queue->Finish(*claim, Complete()).ok());
 }
 
-TEST_F(FileQueueTest, StateThatCannotBeWrittenIsNamedWithTheReason) {
+TEST_F(FileQueueTest, UnwritableStateErrorNamesReason) {
   const auto queue = FileQueue::Open(folder_ / "missing/tasks.json", Tasks(1),
                                      {.owner = "w", .durable = false}, clock_);
   EXPECT_THAT(std::string(queue.status().message()),
@@ -342,7 +342,7 @@ TEST_F(FileQueueTest, StateThatCannotBeWrittenIsNamedWithTheReason) {
 }
 
 // A limit on the size of files stands in for a full disk.
-TEST_F(FileQueueTest, LineThatCannotBeWrittenWholeLeavesNothingBehind) {
+TEST_F(FileQueueTest, PartialStateLineIsRemoved) {
   const pid_t pid = Fork([&] {
     const auto queue = Open(1);
     const auto claim = ClaimOne(*queue);
@@ -360,7 +360,7 @@ TEST_F(FileQueueTest, LineThatCannotBeWrittenWholeLeavesNothingBehind) {
   EXPECT_TRUE(States(1)[0].abandoned);
 }
 
-TEST_F(FileQueueTest, DurableQueueWorksTheSame) {
+TEST_F(FileQueueTest, DurableQueueFinishesTask) {
   auto queue = FileQueue::Open(tasks_path_, Tasks(1), {.owner = "worker", .durable = true}, clock_);
   ASSERT_TRUE(queue.ok());
   const auto claim = ClaimOne(**queue);
@@ -368,7 +368,7 @@ TEST_F(FileQueueTest, DurableQueueWorksTheSame) {
   EXPECT_TRUE((*queue)->Finish(*claim, Complete()).ok());
 }
 
-TEST_F(FileQueueTest, TasksThatAreNoLongerInTheFileAreForgottenNotLost) {
+TEST_F(FileQueueTest, RestoredTaskKeepsState) {
   {
     const auto queue = Open(2);
     const auto first = ClaimOne(*queue);
@@ -380,7 +380,7 @@ TEST_F(FileQueueTest, TasksThatAreNoLongerInTheFileAreForgottenNotLost) {
   EXPECT_FALSE(ClaimOne(*Open(2)));
 }
 
-TEST_F(FileQueueTest, StatesAreKnownWithoutAStateFile) {
+TEST_F(FileQueueTest, MissingStateFileMeansPending) {
   const auto states = States(2);
   ASSERT_EQ(states.size(), 2u);
   EXPECT_EQ(states[0].status, TaskStatus::kPending);
@@ -388,7 +388,7 @@ TEST_F(FileQueueTest, StatesAreKnownWithoutAStateFile) {
   EXPECT_NE(access(state_path_.c_str(), F_OK), 0) << "looking must not make the file";
 }
 
-TEST_F(FileQueueTest, StatesTellWhoWhenAndWhy) {
+TEST_F(FileQueueTest, StatesHoldOwnerTimeAndReason) {
   const auto queue = Open(3);
   const auto first = ClaimOne(*queue);
   const auto second = ClaimOne(*queue);

@@ -24,7 +24,7 @@ class GcsStoreFixture : public StoreFixture {
   GcsStore store_;
 };
 
-// So that the sizes of the contract take the ways of large objects as well.
+// Lowers the limits of size, so that the contract also tests the code for large objects.
 GcsStoreOptions LargeFrom(uint64_t bytes) {
   GcsStoreOptions options;
   options.upload_at_once_bytes = bytes;

@@ -1,4 +1,4 @@
-// What callers may rely on, from the transport through libcurl and from the one that tests script.
+// Tests what callers may expect of each transport: libcurl, and the scripted transport of tests.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -14,13 +14,13 @@
 namespace sparkles {
 namespace {
 
-// A transport and something that answers it.
+// A transport and a server that answers its requests.
 class Rig {
  public:
   virtual ~Rig() = default;
   virtual HttpTransport& transport() = 0;
   virtual std::string url() const = 0;
-  // The next request gets this.
+  // Sets the answer to the next request.
   virtual void Answer(int status, const std::string& body) = 0;
   // The body of the last request that arrived whole; empty if none did.
   virtual std::string LastBody() const = 0;
@@ -93,7 +93,7 @@ const std::string& LongBody() {
   return body;
 }
 
-TEST_P(HttpTransportContract, AnyStatusIsASuccess) {
+TEST_P(HttpTransportContract, AnyStatusIsReturned) {
   for (const int status : {200, 204, 308, 404, 500}) {
     const std::string body = status == 204 ? "" : "text";
     rig_->Answer(status, body);
@@ -104,9 +104,9 @@ TEST_P(HttpTransportContract, AnyStatusIsASuccess) {
   }
 }
 
-TEST_P(HttpTransportContract, TheSinkGetsGoodBodiesAndNoOthers) {
+TEST_P(HttpTransportContract, SinkReceivesOnlySuccessfulBodies) {
   std::string sunk;
-  request_.max_body_bytes = 10;  // counts only for what goes to `body`
+  request_.max_body_bytes = 10;  // limits only `body`
   request_.on_body = [&](const HttpResponse& response, absl::string_view piece) {
     EXPECT_EQ(response.status, 200);
     EXPECT_EQ(response.body, "");
@@ -120,7 +120,7 @@ TEST_P(HttpTransportContract, TheSinkGetsGoodBodiesAndNoOthers) {
   EXPECT_EQ(Send()->body, "no object");
 }
 
-TEST_P(HttpTransportContract, BodiesFromASourceArriveWhole) {
+TEST_P(HttpTransportContract, SourceBodyArrivesWhole) {
   size_t at = 0;
   request_.body_bytes = LongBody().size();
   request_.body_source = [&](char* buffer, size_t capacity) -> absl::StatusOr<size_t> {
@@ -133,7 +133,7 @@ TEST_P(HttpTransportContract, BodiesFromASourceArriveWhole) {
   EXPECT_TRUE(rig_->LastBody() == LongBody());
 }
 
-TEST_P(HttpTransportContract, ErrorsOfTheSinkComeBackUnchanged) {
+TEST_P(HttpTransportContract, SinkErrorIsReturnedUnchanged) {
   request_.on_body = [](const HttpResponse&, absl::string_view) {
     return absl::DataLossError("disk: gone");
   };
@@ -141,27 +141,27 @@ TEST_P(HttpTransportContract, ErrorsOfTheSinkComeBackUnchanged) {
   EXPECT_EQ(Send().status(), absl::DataLossError("disk: gone"));
 }
 
-TEST_P(HttpTransportContract, TooLongABodyIsRefused) {
+TEST_P(HttpTransportContract, OverlongBodyIsRefused) {
   request_.max_body_bytes = 3;
   rig_->Answer(200, "text");
   EXPECT_EQ(Send().status().code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST_P(HttpTransportContract, ErrorsOfTheSourceComeBackUnchanged) {
+TEST_P(HttpTransportContract, SourceErrorIsReturnedUnchanged) {
   request_.body_bytes = 10;
   request_.body_source = [](char*, size_t) { return absl::DataLossError("disk: gone"); };
   rig_->Answer(200, "");
   EXPECT_EQ(Send().status(), absl::DataLossError("disk: gone"));
 }
 
-TEST_P(HttpTransportContract, SourcesThatEndEarlyAreAborted) {
+TEST_P(HttpTransportContract, ShortSourceAbortsRequest) {
   request_.body_bytes = 10;
   request_.body_source = [](char*, size_t) { return 0; };
   rig_->Answer(200, "");
   EXPECT_EQ(Send().status().code(), absl::StatusCode::kAborted);
 }
 
-TEST_P(HttpTransportContract, NothingIsSentAfterCancellation) {
+TEST_P(HttpTransportContract, NothingIsSentAfterCancel) {
   CancelToken cancel;
   cancel.Cancel(CancelKind::kKilled, "job was killed");
   request_.cancel = &cancel;

@@ -1,4 +1,4 @@
-// The Monitor's server and client with real TLS on the loopback.
+// Tests the Monitor's server and client with TLS on the loopback.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ MonitorKeys Keys() { return {Certificate().Pem(), Certificate().KeyPem(), "secre
 
 class MonitorServerTest : public testing::Test {
  protected:
-  // What Debian's gRPC does about its threads is not instrumented: hardly a call without a report.
+  // Debian builds gRPC without ThreadSanitizer, so almost every call gives a false report.
   void SetUp() override {
     if (kThreadSanitizer) GTEST_SKIP() << "ThreadSanitizer does not know gRPC as Debian builds it";
   }
@@ -80,7 +80,7 @@ class MonitorServerTest : public testing::Test {
   std::unique_ptr<MonitorServer> server_;
 };
 
-TEST_F(MonitorServerTest, ALogIsReadFromItsFirstByteToItsLast) {
+TEST_F(MonitorServerTest, LogIsReadToItsEnd) {
   Start();
   MonitorClient client = Client();
   const UniqueFd log = StartTask("job.1");
@@ -98,7 +98,7 @@ TEST_F(MonitorServerTest, ALogIsReadFromItsFirstByteToItsLast) {
   EXPECT_TRUE(last->complete);
 }
 
-TEST_F(MonitorServerTest, ALogThatWasCutIsSaidToBe) {
+TEST_F(MonitorServerTest, TruncatedLogIsReported) {
   Start();
   const UniqueFd log = StartTask("job.1");
   const auto piece = Client().ReadOutput("job.1", 7, 100);
@@ -107,7 +107,7 @@ TEST_F(MonitorServerTest, ALogThatWasCutIsSaidToBe) {
   EXPECT_EQ(piece->new_offset, 0);
 }
 
-TEST_F(MonitorServerTest, OnlyWhoKnowsTheSecretIsAnswered) {  // D02
+TEST_F(MonitorServerTest, WrongSecretIsUnauthenticated) {  // D02
   Start();
   const UniqueFd log = StartTask("job.1");
   for (const std::string secret : {"", "Secret", "secre", "secrets", "x"}) {
@@ -118,7 +118,7 @@ TEST_F(MonitorServerTest, OnlyWhoKnowsTheSecretIsAnswered) {  // D02
   EXPECT_TRUE(Client().ReadOutput("job.1", 0, 1).ok());
 }
 
-TEST_F(MonitorServerTest, SenselessRequestsAreRefused) {  // D56, D57
+TEST_F(MonitorServerTest, InvalidRequestsAreRefused) {  // D56, D57
   Start();
   MonitorClient client = Client();
   const UniqueFd log = StartTask("job.1");
@@ -130,7 +130,7 @@ TEST_F(MonitorServerTest, SenselessRequestsAreRefused) {  // D56, D57
   EXPECT_THAT(std::string(unknown.message()), Not(HasSubstr("job.1")));
 }
 
-TEST_F(MonitorServerTest, TheMachineIsDescribed) {
+TEST_F(MonitorServerTest, ProcessStatusIsReturned) {
   Start();
   const auto status = Client().GetProcessStatus();
   ASSERT_TRUE(status.ok()) << status.status();
@@ -138,14 +138,14 @@ TEST_F(MonitorServerTest, TheMachineIsDescribed) {
   EXPECT_GT(status->mem_total, 0);
 }
 
-TEST_F(MonitorServerTest, AnotherCertificateIsNotTalkedTo) {
+TEST_F(MonitorServerTest, ClientRefusesOtherCertificate) {
   Start();
   const TestCertificate other("sparkles.server");
   MonitorClient client(absl::StrCat("localhost:", server_->port()), other.Pem(), "secret");
   EXPECT_TRUE(absl::IsUnavailable(client.GetProcessStatus().status()));
 }
 
-TEST_F(MonitorServerTest, ManyReadAtOnceWhileTasksComeAndGo) {
+TEST_F(MonitorServerTest, ConcurrentReadsSurviveTaskChanges) {
   Start();
   const UniqueFd log = StartTask("job.0");
   ASSERT_TRUE(WriteAll(log.get(), std::string(300'000, 'x'), "log").ok());
@@ -169,7 +169,7 @@ TEST_F(MonitorServerTest, ManyReadAtOnceWhileTasksComeAndGo) {
   EXPECT_EQ(right, 200);
 }
 
-TEST_F(MonitorServerTest, TooManyConnectionsAreClosedAndThoseThatAreThereWorkOn) {
+TEST_F(MonitorServerTest, ExcessConnectionsAreClosed) {
   Start({.connections = 5, .burst = 100, .per_second = 100});
   MonitorClient client = Client();
   ASSERT_TRUE(client.GetProcessStatus().ok());
@@ -178,20 +178,20 @@ TEST_F(MonitorServerTest, TooManyConnectionsAreClosedAndThoseThatAreThereWorkOn)
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(IsClosed(Connect().get()));
   EXPECT_TRUE(client.GetProcessStatus().ok());
   idle.clear();
-  // Their places are free as soon as gRPC has seen that they are gone.
+  // gRPC frees the places once it has seen the connections close.
   absl::Status another = absl::UnavailableError("");
   for (int i = 0; i < 1000 && !another.ok(); ++i) another = Client().GetProcessStatus().status();
   EXPECT_TRUE(another.ok()) << another;
 }
 
-TEST_F(MonitorServerTest, ManyConnectionsAtOnceAreTakenOneAfterTheOther) {
+TEST_F(MonitorServerTest, ConnectionBurstIsServedInTurn) {
   Start({.connections = 100, .burst = 2, .per_second = 1000});
   std::vector<UniqueFd> idle;
   for (int i = 0; i < 20; ++i) idle.push_back(Connect());
   EXPECT_TRUE(Client().GetProcessStatus().ok());
 }
 
-TEST_F(MonitorServerTest, StrangersWhoSpeakNoTlsAreLeft) {
+TEST_F(MonitorServerTest, ConnectionsWithoutTlsAreClosed) {
   Start();
   const UniqueFd stranger = Connect();
   ASSERT_TRUE(WriteAll(stranger.get(), "GET / HTTP/1.1\r\n\r\n", "socket").ok());
@@ -199,7 +199,7 @@ TEST_F(MonitorServerTest, StrangersWhoSpeakNoTlsAreLeft) {
   EXPECT_TRUE(Client().GetProcessStatus().ok());
 }
 
-TEST_F(MonitorServerTest, ABusyPortIsAnError) {  // D61
+TEST_F(MonitorServerTest, BusyPortIsError) {  // D61
   Start();
   MonitorOptions options;
   options.port = server_->port();
@@ -208,7 +208,7 @@ TEST_F(MonitorServerTest, ABusyPortIsAnError) {  // D61
   EXPECT_TRUE(Client().GetProcessStatus().ok());
 }
 
-TEST_F(MonitorServerTest, APortIsFreeAsSoonAsItsServerIsGone) {
+TEST_F(MonitorServerTest, PortIsFreeAfterServerEnds) {
   absl::Status second = absl::UnknownError("");
   for (int i = 0; i < 3 && !second.ok(); ++i) {  // another process may take it at that moment
     Start();
@@ -221,7 +221,7 @@ TEST_F(MonitorServerTest, APortIsFreeAsSoonAsItsServerIsGone) {
   EXPECT_TRUE(second.ok()) << second;
 }
 
-TEST_F(MonitorServerTest, UselessKeysAreAnError) {
+TEST_F(MonitorServerTest, InvalidKeysAreRefused) {
   const TestCertificate other("sparkles.server");
   for (const MonitorKeys& keys : {MonitorKeys{},
                                   {"", "", "secret"},
@@ -237,7 +237,7 @@ TEST_F(MonitorServerTest, UselessKeysAreAnError) {
   }
 }
 
-TEST_F(MonitorServerTest, CallsInWorkDoNotKeepTheServerAlive) {
+TEST_F(MonitorServerTest, ServerEndsDespiteOpenConnections) {
   Start();
   MonitorClient client = Client();
   ASSERT_TRUE(client.GetProcessStatus().ok());

@@ -50,7 +50,7 @@ std::string ObjectStoreContract::Downloaded(const std::string& url) {
   return info.ok() ? ContentOf(fd.get()) : "(error)";
 }
 
-TEST_P(ObjectStoreContract, CheckWritableMakesNoObject) {
+TEST_P(ObjectStoreContract, CheckWritableCreatesNoObject) {
   EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
   EXPECT_EQ(store().ReadBytes(Url("asked"), 10, {}).value(), std::nullopt);
   ASSERT_TRUE(store().UploadBytes("text", Url("asked"), {}).ok());
@@ -58,7 +58,7 @@ TEST_P(ObjectStoreContract, CheckWritableMakesNoObject) {
   EXPECT_EQ(Downloaded(Url("asked")), "text");
 }
 
-TEST_P(ObjectStoreContract, GivesBackWhatItWasGiven) {
+TEST_P(ObjectStoreContract, DownloadReturnsUploadedContent) {
   for (const size_t size : {0U, 1U, 1000U, 65'535U, 65'536U, 65'537U, 3'000'001U}) {
     const std::string content = Pattern(size);
     const UniqueFd source = FileWith(content);
@@ -76,21 +76,21 @@ TEST_P(ObjectStoreContract, GivesBackWhatItWasGiven) {
   }
 }
 
-TEST_P(ObjectStoreContract, UploadReplacesTheWholeObject) {
+TEST_P(ObjectStoreContract, UploadReplacesWholeObject) {
   ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}).ok());
   const UniqueFd source = FileWith("short");
   ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}).ok());
   EXPECT_EQ(Downloaded(Url("a")), "short");
 }
 
-TEST_P(ObjectStoreContract, UploadReadsFromTheStartWhateverThePosition) {
+TEST_P(ObjectStoreContract, UploadIgnoresFilePosition) {
   const UniqueFd source = FileWith("content");
   ASSERT_EQ(lseek(source.get(), 4, SEEK_SET), 4);
   ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}).ok());
   EXPECT_EQ(Downloaded(Url("a")), "content");
 }
 
-TEST_P(ObjectStoreContract, NamesWithSlashesAndOddBytesAreKeptApart) {
+TEST_P(ObjectStoreContract, UnusualNamesStayDistinct) {
   const std::vector<std::string> names = {"d/e/f",    "d/e/g", "sp ace", "per%20cent",
                                           "\xC3\xA4", "-",     "h#a?s",  "..."};
   for (const std::string& name : names) {
@@ -99,7 +99,7 @@ TEST_P(ObjectStoreContract, NamesWithSlashesAndOddBytesAreKeptApart) {
   for (const std::string& name : names) EXPECT_EQ(Downloaded(Url(name)), name);
 }
 
-TEST_P(ObjectStoreContract, AnAbsentObjectIsNotFoundByItsUrl) {
+TEST_P(ObjectStoreContract, AbsentObjectErrorNamesUrl) {
   const UniqueFd target = FileWith("");
   for (const std::string name : {"absent", "no/such/folder"}) {
     const absl::Status status = store().Download(Url(name), target.get(), {}).status();
@@ -108,7 +108,7 @@ TEST_P(ObjectStoreContract, AnAbsentObjectIsNotFoundByItsUrl) {
   }
 }
 
-TEST_P(ObjectStoreContract, ReadBytesTellsAbsentFromEmptyAndFromTooLong) {
+TEST_P(ObjectStoreContract, ReadBytesDistinguishesAbsentAndEmpty) {
   ASSERT_TRUE(store().UploadBytes("", Url("empty"), {}).ok());
   ASSERT_TRUE(store().UploadBytes("12345", Url("five"), {}).ok());
   const auto absent = store().ReadBytes(Url("absent"), 5, {});
@@ -128,7 +128,7 @@ TEST_P(ObjectStoreContract, UploadBytesReportsSizeAndChecksum) {
   EXPECT_EQ(info->crc32c, 0xE3069283U);
 }
 
-TEST_P(ObjectStoreContract, ReportsEveryByteThatMoves) {
+TEST_P(ObjectStoreContract, EveryMovedByteIsReported) {
   const UniqueFd source = FileWith(Pattern(3'000'001));
   const UniqueFd target = FileWith("");
   uint64_t moved = 0;
@@ -141,13 +141,13 @@ TEST_P(ObjectStoreContract, ReportsEveryByteThatMoves) {
   EXPECT_EQ(moved, 3'000'001U);
 }
 
-TEST_P(ObjectStoreContract, ACancelledUploadLeavesTheOldObject) {
+TEST_P(ObjectStoreContract, CancelledUploadKeepsOldObject) {
   ASSERT_TRUE(store().UploadBytes("old", Url("a"), {}).ok());
   for (const size_t size : {3U, 3'000'000U}) {
     CancelToken cancel;
     TransferOptions options;
     options.cancel = &cancel;
-    // The large one is cancelled when it has begun.
+    // The large upload is cancelled after it has begun.
     options.on_bytes = [&](uint64_t) { cancel.Cancel(CancelKind::kKilled, "job killed"); };
     if (size == 3) cancel.Cancel(CancelKind::kKilled, "job killed");
     const UniqueFd source = FileWith(Pattern(size));
@@ -158,7 +158,7 @@ TEST_P(ObjectStoreContract, ACancelledUploadLeavesTheOldObject) {
   }
 }
 
-TEST_P(ObjectStoreContract, ACancelledDownloadSaysSo) {
+TEST_P(ObjectStoreContract, CancelledDownloadReturnsCancelled) {
   ASSERT_TRUE(store().UploadBytes(Pattern(200'000), Url("a"), {}).ok());
   CancelToken cancel;
   TransferOptions options;
@@ -169,7 +169,7 @@ TEST_P(ObjectStoreContract, ACancelledDownloadSaysSo) {
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
 }
 
-TEST_P(ObjectStoreContract, WhatIsNoRegularFileIsNotUploaded) {
+TEST_P(ObjectStoreContract, OnlyRegularFilesAreUploaded) {
   TempFolder folder;
   const auto source = OpenFile(folder.path(), O_RDONLY | O_DIRECTORY);
   ASSERT_TRUE(source.ok());
@@ -179,7 +179,7 @@ TEST_P(ObjectStoreContract, WhatIsNoRegularFileIsNotUploaded) {
   EXPECT_EQ(*store().ReadBytes(Url("a"), 10, {}), std::nullopt);
 }
 
-TEST_P(ObjectStoreContract, WhatIsNoUrlOfItsOwnIsInvalid) {
+TEST_P(ObjectStoreContract, InvalidUrlsAreRefused) {
   const UniqueFd file = FileWith("x");
   for (const std::string& url : {std::string(""), std::string("/a/b"), Url("folder/")}) {
     EXPECT_TRUE(absl::IsInvalidArgument(store().Upload(file.get(), url, {}).status())) << url;
@@ -189,7 +189,7 @@ TEST_P(ObjectStoreContract, WhatIsNoUrlOfItsOwnIsInvalid) {
   }
 }
 
-TEST_P(ObjectStoreContract, ManyThreadsNeitherMixNorLoseObjects) {
+TEST_P(ObjectStoreContract, ConcurrentUploadsStayIntact) {
   const std::string zeros(100'000, '0');
   const std::string ones(100'000, '1');
   const UniqueFd sources[] = {FileWith(zeros), FileWith(ones)};

@@ -1,4 +1,4 @@
-// What every ObjectStore promises, as tests that run on the real ones and on their fakes.
+// The tests that every ObjectStore must pass: the real stores and their fakes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,12 +13,12 @@
 
 namespace sparkles {
 
-// A store and what it needs to live, made anew for each test.
+// A store and the objects that it needs. Each test makes a new one.
 class StoreFixture {
  public:
   virtual ~StoreFixture() = default;
   virtual ObjectStore& store() = 0;
-  // What the URLs of its objects begin with; no slash at its end.
+  // The prefix of the URLs of its objects, without a slash at the end.
   virtual std::string prefix() const = 0;
 };
 
@@ -34,7 +34,7 @@ class ObjectStoreContract : public testing::TestWithParam<StoreUnderTest> {
   std::string Url(const std::string& name) const { return fixture_->prefix() + "/" + name; }
   // A new file with this content, open for reading and writing.
   UniqueFd FileWith(const std::string& content);
-  // Through the store and back; "(error)" and a test failure if that fails.
+  // Returns the content of the object at `url`. Fails the test and returns "(error)" on error.
   std::string Downloaded(const std::string& url);
   std::string ContentOf(int fd);
 

@@ -1,4 +1,4 @@
-// How commands end that do not end by themselves, and what is left of them: nothing.
+// Tests how the runner ends commands and their processes, and that no process is left.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -20,19 +20,19 @@
 namespace sparkles {
 namespace {
 
-// Starts a daemon (own session, parent gone) that writes its id to the file `name`.
+// Returns a script that starts a daemon (own session, no parent), which writes its id to `name`.
 std::string Daemon(const std::string& name) {
   return absl::StrCat("(setsid sh -c 'echo $$ >", name, ".new; mv ", name, ".new ", name,
                       "; exec sleep 1000' &); while [ ! -e ", name, " ]; do sleep 0.01; done; ");
 }
 
-// The shell, which dies of TERM at once, runs a program that takes its time over it.
+// Returns a script whose shell dies of TERM at once, while its program saves state for 0.4 s.
 std::string SavingProgram() {
   return "sh -c 'trap \"echo saving; sleep 0.4; echo saved; exit\" TERM; echo $$ >pid; "
          "while :; do sleep 0.01; done'; echo not reached";
 }
 
-// ... or does not care.
+// Returns a script whose shell dies of TERM at once, while its program ignores TERM.
 std::string StubbornProgram() {
   return "sh -c 'trap \"\" TERM; echo $$ >pid; while :; do sleep 0.1; done'; echo not reached";
 }
@@ -53,7 +53,7 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     return exit;
   }
 
-  // The same with all the grace in the world, but for that the token is hurried.
+  // As RunAndCancel, with an hour of grace and a token that is hurried at once.
   absl::StatusOr<CommandExit> RunAndHurry(const std::string& script) {
     std::thread hurrier([this] {
       const CancelToken never;
@@ -65,8 +65,8 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     return exit;
   }
 
-  // A process that starts a runner of its own, lets it hold the lock file `lock` and runs `script`.
-  // The test must kill and reap it. With `cancels` it asks for the command's end as RunAndCancel.
+  // Forks a process that starts a runner, lets the launcher hold the file `lock` and runs `script`.
+  // The test must kill and reap the process. With `cancels`, it cancels as RunAndCancel does.
   pid_t ForkWorker(const std::string& script, bool cancels = false) {
     const pid_t worker = fork();
     if (worker != 0) return worker;
@@ -87,7 +87,7 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
 };
 
 // D35
-TEST_F(PosixProcessRunnerEnd, AChildInTheBackgroundIsKilledAndDoesNotDelayUs) {
+TEST_F(PosixProcessRunnerEnd, BackgroundChildIsKilled) {
   const absl::Duration start = MonotonicNow();
   const CommandExit exit = Run("sleep 1000 & echo $! >pid; exit 4");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 4);
@@ -96,24 +96,24 @@ TEST_F(PosixProcessRunnerEnd, AChildInTheBackgroundIsKilledAndDoesNotDelayUs) {
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, ADaemonInASessionOfItsOwnIsKilled) {
+TEST_F(PosixProcessRunnerEnd, DaemonInOwnSessionIsKilled) {
   const CommandExit exit = Run(Daemon("pid"));
   EXPECT_GE(exit.leftovers, 1);
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, AStoppedDaemonIsKilled) {
+TEST_F(PosixProcessRunnerEnd, StoppedDaemonIsKilled) {
   Run(Daemon("pid") + "kill -STOP $(cat pid)");
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, DescendantsOfDaemonsAreKilledHoweverDeep) {
+TEST_F(PosixProcessRunnerEnd, DeepDaemonDescendantsAreKilled) {
   Run("(setsid sh -c 'setsid sh -c \"setsid sleep 1000 & echo \\$! >pid; wait\" & wait' &); "
       "while [ ! -s pid ]; do sleep 0.01; done");
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, WhatEndsByItselfAtOnceMayFinishItsWork) {
+TEST_F(PosixProcessRunnerEnd, ShortLivedChildMayFinish) {
   CommandExit exit;
   for (int i = 0; i < 10 && (i == 0 || exit.leftovers > 0); ++i) {  // on a busy machine "at once"
     ASSERT_EQ(ftruncate(output_.get(), 0), 0);                      // may take too long
@@ -125,7 +125,7 @@ TEST_F(PosixProcessRunnerEnd, WhatEndsByItselfAtOnceMayFinishItsWork) {
   EXPECT_EQ(exit.leftovers, 0);
 }
 
-TEST_F(PosixProcessRunnerEnd, AProcessThatKeepsForkingIntoNewSessionsDoesNotHoldUs) {
+TEST_F(PosixProcessRunnerEnd, EndlessForkingDoesNotBlockRunner) {
   ASSERT_TRUE(
       WriteFileAtomically(folder_ / "hop", "[ -e stop ] || setsid sh ./hop & exit 0\n", false)
           .ok());
@@ -136,7 +136,7 @@ TEST_F(PosixProcessRunnerEnd, AProcessThatKeepsForkingIntoNewSessionsDoesNotHold
   ASSERT_TRUE(WriteFileAtomically(folder_ / "stop", "", false).ok());
 }
 
-TEST_F(PosixProcessRunnerEnd, WithoutProcDaemonsAreKilledToo) {
+TEST_F(PosixProcessRunnerEnd, DaemonsAreKilledWithoutProc) {
   Start(folder_ / "no-proc");
   const CommandExit exit = Run(Daemon("daemon") + "sleep 1000 & echo $! >pid; exit 8");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 8);
@@ -145,7 +145,7 @@ TEST_F(PosixProcessRunnerEnd, WithoutProcDaemonsAreKilledToo) {
   EXPECT_FALSE(Runs(PidIn("daemon")));
 }
 
-TEST_F(PosixProcessRunnerEnd, ACancelledCommandMayTidyUpAndChooseItsExit) {
+TEST_F(PosixProcessRunnerEnd, CancelledCommandMayCleanUp) {
   const absl::StatusOr<CommandExit> exit =
       RunAndCancel("trap 'echo tidy; exit 7' TERM; echo $$ >pid; while :; do sleep 0.01; done",
                    absl::Seconds(60));
@@ -154,7 +154,7 @@ TEST_F(PosixProcessRunnerEnd, ACancelledCommandMayTidyUpAndChooseItsExit) {
   EXPECT_NE(Output().find("tidy\n"), std::string::npos) << Output();
 }
 
-TEST_F(PosixProcessRunnerEnd, TermReachesTheWholeGroup) {
+TEST_F(PosixProcessRunnerEnd, TermReachesWholeGroup) {
   const absl::StatusOr<CommandExit> exit =
       RunAndCancel("sleep 1000 & echo $! >pid; wait $!; wait $!", absl::Seconds(60));
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -162,7 +162,7 @@ TEST_F(PosixProcessRunnerEnd, TermReachesTheWholeGroup) {
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, ACommandThatIgnoresTermIsKilledAfterItsGrace) {
+TEST_F(PosixProcessRunnerEnd, CommandIsKilledAfterGrace) {
   const absl::Duration start = MonotonicNow();
   const absl::StatusOr<CommandExit> exit = RunAndCancel(
       "trap '' TERM; " + Daemon("daemon") + "echo $$ >pid; while :; do sleep 1000; done",
@@ -174,7 +174,7 @@ TEST_F(PosixProcessRunnerEnd, ACommandThatIgnoresTermIsKilledAfterItsGrace) {
   EXPECT_FALSE(Runs(PidIn("daemon")));
 }
 
-TEST_F(PosixProcessRunnerEnd, AHurriedCommandIsKilledBeforeItsGraceIsOver) {
+TEST_F(PosixProcessRunnerEnd, HurryKillsCommandDuringGrace) {
   const absl::StatusOr<CommandExit> exit =
       RunAndHurry("trap '' TERM; echo $$ >pid; while :; do sleep 0.1; done");
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -182,7 +182,7 @@ TEST_F(PosixProcessRunnerEnd, AHurriedCommandIsKilledBeforeItsGraceIsOver) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
 }
 
-TEST_F(PosixProcessRunnerEnd, TheGraceIsTheProgramsTooThoughItsShellDiesAtOnce) {
+TEST_F(PosixProcessRunnerEnd, ProgramGetsGraceAfterShellDies) {
   const absl::StatusOr<CommandExit> exit = RunAndCancel(SavingProgram(), absl::Hours(1));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);  // the shell's end is the command's
@@ -190,12 +190,12 @@ TEST_F(PosixProcessRunnerEnd, TheGraceIsTheProgramsTooThoughItsShellDiesAtOnce) 
   EXPECT_EQ(exit->leftovers, 0);
 }
 
-TEST_F(PosixProcessRunnerEnd, AProgramMaySaveItsStateBeyondTheTimeLimitToo) {
+TEST_F(PosixProcessRunnerEnd, ProgramGetsGraceAfterTimeLimit) {
   Start();
   Command command = Shell(SavingProgram());
   command.grace = absl::Hours(1);
   absl::StatusOr<CommandExit> exit = CommandExit();
-  // Until the program is ready for its TERM when that comes.
+  // The limit grows until the program is ready when TERM arrives.
   for (int seconds = 1; exit.ok() && Output().find("saving") == std::string::npos && seconds < 60;
        seconds *= 3) {
     command.time_limit = absl::Seconds(seconds);
@@ -207,7 +207,7 @@ TEST_F(PosixProcessRunnerEnd, AProgramMaySaveItsStateBeyondTheTimeLimitToo) {
   EXPECT_TRUE(Output().ends_with("saving\nsaved\n")) << Output();
 }
 
-TEST_F(PosixProcessRunnerEnd, AProgramThatIgnoresTermIsKilledAfterTheGrace) {
+TEST_F(PosixProcessRunnerEnd, ProgramIsKilledAfterGrace) {
   const absl::Duration start = MonotonicNow();
   const absl::StatusOr<CommandExit> exit = RunAndCancel(StubbornProgram(), absl::Seconds(1));
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -217,14 +217,14 @@ TEST_F(PosixProcessRunnerEnd, AProgramThatIgnoresTermIsKilledAfterTheGrace) {
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, AHurriedProgramIsKilledBeforeItsGraceIsOver) {
+TEST_F(PosixProcessRunnerEnd, HurryKillsProgramDuringGrace) {
   const absl::StatusOr<CommandExit> exit = RunAndHurry(StubbornProgram());
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
   EXPECT_FALSE(Runs(PidIn("pid")));
 }
 
-TEST_F(PosixProcessRunnerEnd, ADaemonGotNoTermAndIsGivenNoGrace) {
+TEST_F(PosixProcessRunnerEnd, DaemonGetsNoGrace) {
   const absl::StatusOr<CommandExit> exit =
       RunAndCancel(Daemon("daemon") + "echo $$ >pid; sleep 1000", absl::Hours(1));
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -232,7 +232,7 @@ TEST_F(PosixProcessRunnerEnd, ADaemonGotNoTermAndIsGivenNoGrace) {
   EXPECT_FALSE(Runs(PidIn("daemon")));
 }
 
-TEST_F(PosixProcessRunnerEnd, AStoppedCommandGetsItsTerm) {
+TEST_F(PosixProcessRunnerEnd, StoppedCommandReceivesTerm) {
   const absl::StatusOr<CommandExit> exit =
       RunAndCancel("echo $$ >pid; kill -STOP $$; exit 1", absl::Seconds(60));
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -240,7 +240,7 @@ TEST_F(PosixProcessRunnerEnd, AStoppedCommandGetsItsTerm) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
 }
 
-TEST_F(PosixProcessRunnerEnd, ACommandThatStopsItselfAgainAndAgainIsKilled) {
+TEST_F(PosixProcessRunnerEnd, SelfStoppingCommandIsKilled) {
   const absl::StatusOr<CommandExit> exit = RunAndCancel(
       "trap '' TERM; echo $$ >pid; while :; do kill -STOP $$; done", absl::Milliseconds(20));
   ASSERT_TRUE(exit.ok()) << exit.status();
@@ -248,7 +248,7 @@ TEST_F(PosixProcessRunnerEnd, ACommandThatStopsItselfAgainAndAgainIsKilled) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
 }
 
-TEST_F(PosixProcessRunnerEnd, ALauncherThatIsKilledFailsTheCommandAndTakesAllWithIt) {
+TEST_F(PosixProcessRunnerEnd, KilledLauncherFailsCommand) {
   Start();
   const pid_t launcher = runner_->launcher_pid();
   std::thread killer([&] {
@@ -265,13 +265,13 @@ TEST_F(PosixProcessRunnerEnd, ALauncherThatIsKilledFailsTheCommandAndTakesAllWit
   EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);  // by another launcher
 }
 
-TEST_F(PosixProcessRunnerEnd, ALauncherThatDiesIdleIsReplacedUnnoticed) {
+TEST_F(PosixProcessRunnerEnd, DeadIdleLauncherIsReplaced) {
   const UniqueFd held(open((folder_ / "held").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   Start();
   ASSERT_TRUE(runner_->HoldInLauncher(held.get()).ok());
   const pid_t old = runner_->launcher_pid();
   kill(old, SIGKILL);
-  // All of it: a sanitizer's thread may keep its descriptors open for a moment longer.
+  // Waits for all threads: a sanitizer's thread may keep the descriptors open for longer.
   ASSERT_TRUE(Eventually([old] {
     siginfo_t dead{};
     return waitid(P_PID, static_cast<id_t>(old), &dead, WEXITED | WNOHANG | WNOWAIT) == 0 &&
@@ -283,7 +283,7 @@ TEST_F(PosixProcessRunnerEnd, ALauncherThatDiesIdleIsReplacedUnnoticed) {
   EXPECT_NE(Output().find(folder_ / "held"), std::string::npos) << Output();
 }
 
-TEST_F(PosixProcessRunnerEnd, NothingOutlivesAWorkerThatIsKilledAndNoLockIsFreeBefore) {
+TEST_F(PosixProcessRunnerEnd, LockOutlivesProcessesOfKilledWorker) {
   const pid_t worker = ForkWorker(Daemon("daemon") + "sleep 1000 & echo $$ >pid; wait");
   const pid_t command = PidIn("pid");
   const pid_t daemon = PidIn("daemon");
@@ -298,7 +298,7 @@ TEST_F(PosixProcessRunnerEnd, NothingOutlivesAWorkerThatIsKilledAndNoLockIsFreeB
   EXPECT_FALSE(Runs(daemon));
 }
 
-TEST_F(PosixProcessRunnerEnd, NoGraceOutlivesAWorkerThatIsKilled) {
+TEST_F(PosixProcessRunnerEnd, KilledWorkerEndsGrace) {
   const pid_t worker = ForkWorker("echo $$ >shell; " + StubbornProgram(), /*cancels=*/true);
   const pid_t program = PidIn("pid");
   const pid_t shell = PidIn("shell");
@@ -309,7 +309,7 @@ TEST_F(PosixProcessRunnerEnd, NoGraceOutlivesAWorkerThatIsKilled) {
   EXPECT_TRUE(Eventually([program] { return !Runs(program); }));
 }
 
-TEST_F(PosixProcessRunnerEnd, ACommandDiesWithItsLauncherEvenIfTheWorkerCannotHelp) {
+TEST_F(PosixProcessRunnerEnd, CommandDiesWithLauncher) {
   const pid_t worker = ForkWorker("echo $PPID >launcher; echo $$ >pid; while :; do sleep 1; done");
   const pid_t command = PidIn("pid");
   EXPECT_TRUE(Runs(command));
@@ -320,7 +320,7 @@ TEST_F(PosixProcessRunnerEnd, ACommandDiesWithItsLauncherEvenIfTheWorkerCannotHe
   EXPECT_EQ(waitpid(worker, nullptr, 0), worker);
 }
 
-TEST_F(PosixProcessRunnerEnd, TheLauncherLeavesWithItsRunner) {
+TEST_F(PosixProcessRunnerEnd, LauncherEndsWithRunner) {
   Start();
   const pid_t launcher = runner_->launcher_pid();
   EXPECT_TRUE(Runs(launcher));
@@ -328,8 +328,8 @@ TEST_F(PosixProcessRunnerEnd, TheLauncherLeavesWithItsRunner) {
   EXPECT_FALSE(Runs(launcher));
 }
 
-// D36: a worker that is PID 1 is given orphans that it never started.
-TEST_F(PosixProcessRunnerEnd, ZombiesOfStrangersAreReaped) {
+// D36: a worker that is PID 1 inherits orphans that it did not start.
+TEST_F(PosixProcessRunnerEnd, UnrelatedZombiesAreReaped) {
   Start();
   const pid_t stranger = fork();
   if (stranger == 0) _exit(0);

@@ -1,4 +1,4 @@
-// What the tests of the real runner share: a folder, an output file, and waits with a deadline.
+// The fixture of the tests of PosixProcessRunner: a directory, an output file and timed waits.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace sparkles {
 
-// True if a process (not a zombie) has this id.
+// Returns true if a process that is not a zombie has this id.
 bool Runs(pid_t pid);
 
 class PosixProcessRunnerTest : public testing::Test {
@@ -21,12 +21,12 @@ class PosixProcessRunnerTest : public testing::Test {
   void SetUp() override;
   void Start(const std::string& proc_root = "/proc");
 
-  // `sh -c script` in the test's folder.
+  // `sh -c script` in the test's directory.
   Command Shell(const std::string& script) const;
-  // Runs it; the test fails if it could not be run.
+  // Runs `script`. The test fails if the command cannot start.
   CommandExit Run(const std::string& script);
   std::string Output() const;
-  // The id that the command has written to the file `name`, once it is there; 0 if it never comes.
+  // Waits for the id that the command writes to the file `name`. Returns 0 on timeout.
   pid_t PidIn(const std::string& name) const;
 
   TempFolder folder_;

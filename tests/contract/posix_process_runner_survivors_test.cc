@@ -1,4 +1,4 @@
-// Commands that leave a process which cannot be killed: a process of another user.
+// Tests commands that leave a process of another user, which the runner cannot kill.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -42,14 +42,14 @@ class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
     if (survivor > 0) kill(survivor, SIGKILL);
   }
 
-  // Leaves a process of root's, writes its id to the file `pid` and exits with 6.
+  // Leaves a process of root that writes its id to the file `pid`, and exits with 6.
   Command LeaveSurvivor() const {
     return Shell(
         "(setsid ./rise --reuid 0 --regid 0 --clear-groups sh -c 'echo $$ >pid; exec sleep 1000' "
         "&); while [ ! -s pid ]; do sleep 0.01; done; exit 6");
   }
 
-  // The result of `check` in a process of its own that is not root.
+  // Returns the result of `check`, which runs in a child process that is not root.
   static bool AsStranger(const std::function<bool()>& check) {
     const pid_t child = fork();
     if (child == 0) _exit(setgid(kStranger) == 0 && setuid(kStranger) == 0 && check() ? 0 : 1);
@@ -58,7 +58,7 @@ class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
   }
 };
 
-TEST_F(PosixProcessRunnerSurvivors, NoCommandRunsBesideASurvivor) {
+TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
   std::thread killer([this] {
     EXPECT_TRUE(Eventually([this] { return access((folder_ / "told").c_str(), F_OK) == 0; }));
     kill(PidIn("pid"), SIGKILL);
@@ -81,7 +81,7 @@ TEST_F(PosixProcessRunnerSurvivors, NoCommandRunsBesideASurvivor) {
   killer.join();
 }
 
-TEST_F(PosixProcessRunnerSurvivors, AStopEndsTheWaitForASurvivor) {
+TEST_F(PosixProcessRunnerSurvivors, StopEndsWaitForSurvivor) {
   EXPECT_TRUE(AsStranger([this] {
     Start();
     std::thread canceller([this] {

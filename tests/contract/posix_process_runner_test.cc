@@ -1,4 +1,4 @@
-// What a command finds when it begins, and what is told of it when it ends.
+// Tests the state in which a command starts, and the report when the command ends.
 #include "process/posix_process_runner.h"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 namespace sparkles {
 namespace {
 
-TEST_F(PosixProcessRunnerTest, EveryExitCodeIsToldTruthfully) {
+TEST_F(PosixProcessRunnerTest, EveryExitCodeIsReported) {
   for (int code = 0; code < 256; ++code) {
     const CommandExit exit = Run(absl::StrCat("exit ", code));
     ASSERT_TRUE(WIFEXITED(exit.wait_status));
@@ -29,7 +29,7 @@ TEST_F(PosixProcessRunnerTest, EveryExitCodeIsToldTruthfully) {
   }
 }
 
-TEST_F(PosixProcessRunnerTest, EveryDeadlySignalIsToldTruthfully) {
+TEST_F(PosixProcessRunnerTest, EveryDeadlySignalIsReported) {
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGKILL,
                            SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGXCPU, SIGSYS}) {
     const CommandExit exit = Run(absl::StrCat("ulimit -c 0; kill -", signal, " $$; exit 1"));
@@ -44,7 +44,7 @@ TEST_F(PosixProcessRunnerTest, StdinIsOpenAndEmpty) {
   EXPECT_EQ(Output(), "/dev/null\nread\n");
 }
 
-TEST_F(PosixProcessRunnerTest, NoDescriptorButTheFirstThreeReachesACommand) {
+TEST_F(PosixProcessRunnerTest, CommandInheritsOnlyStandardDescriptors) {
   const UniqueFd inherited(open("/dev/null", O_RDONLY));  // NOLINT: without O_CLOEXEC on purpose
   Start();
   const UniqueFd later(open("/dev/null", O_RDONLY));  // NOLINT: likewise
@@ -52,20 +52,20 @@ TEST_F(PosixProcessRunnerTest, NoDescriptorButTheFirstThreeReachesACommand) {
   Command command = Shell("");
   command.argv = {"/bin/ls", "/proc/self/fd"};
   ASSERT_TRUE(runner_->Run(command, cancel_).ok());
-  EXPECT_EQ(Output(), "0\n1\n2\n3\n");  // 3 is the folder that ls reads, as the lowest free one
+  EXPECT_EQ(Output(), "0\n1\n2\n3\n");  // 3 is the directory that ls reads
 }
 
-TEST_F(PosixProcessRunnerTest, ACommandLeadsItsOwnSessionWithoutATerminal) {
+TEST_F(PosixProcessRunnerTest, CommandLeadsSessionWithoutTerminal) {
   Run("set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $1 = $6 ] && echo leads; echo $7");
   EXPECT_EQ(Output(), "leads\n0\n");
 }
 
-TEST_F(PosixProcessRunnerTest, ASignalToOurTerminalsGroupDoesNotReachTheLauncher) {
+TEST_F(PosixProcessRunnerTest, LauncherHasItsOwnSession) {
   Start();
   EXPECT_TRUE(Eventually([&] { return getsid(runner_->launcher_pid()) != getsid(0); }));
 }
 
-TEST_F(PosixProcessRunnerTest, SignalStateIsTheDefaultWhateverOursIs) {
+TEST_F(PosixProcessRunnerTest, CommandHasDefaultSignalState) {
   struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   struct sigaction old_pipe{};
@@ -85,7 +85,7 @@ TEST_F(PosixProcessRunnerTest, SignalStateIsTheDefaultWhateverOursIs) {
             "SigPnd:0000000000000000\nSigBlk:0000000000000000\nSigIgn:0000000000000000\n");
 }
 
-TEST_F(PosixProcessRunnerTest, EnvironmentAndFolderAreThoseOfTheCommandAlone) {
+TEST_F(PosixProcessRunnerTest, CommandHasOwnEnvironmentAndDirectory) {
   Start();
   Command command = Shell("");
   command.argv = {"/usr/bin/env"};
@@ -109,7 +109,7 @@ TEST_F(PosixProcessRunnerTest, LargeArgumentsAndEnvironmentsPass) {
   EXPECT_EQ(Output().find("131071\n100"), 0u) << Output();
 }
 
-TEST_F(PosixProcessRunnerTest, MoreThanTheKernelTakesIsAnErrorOfTheCommand) {
+TEST_F(PosixProcessRunnerTest, OverlongArgumentIsCommandError) {
   Start();
   Command command = Shell("true");
   command.argv.push_back(std::string(128 << 10, 'x'));
@@ -118,13 +118,13 @@ TEST_F(PosixProcessRunnerTest, MoreThanTheKernelTakesIsAnErrorOfTheCommand) {
   EXPECT_FALSE(IsMachineFault(status));
 }
 
-TEST_F(PosixProcessRunnerTest, AClosedOutputDoesNotEndTheWait) {
+TEST_F(PosixProcessRunnerTest, ClosedOutputDoesNotEndWait) {
   const CommandExit exit = Run("exec >&- 2>&-; sleep 0.02; exit 9");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 9);
   EXPECT_GE(exit.end - exit.start, absl::Milliseconds(15));
 }
 
-TEST_F(PosixProcessRunnerTest, CpuTimeIsOfTheWholeFamily) {
+TEST_F(PosixProcessRunnerTest, CpuTimeIncludesAllDescendants) {
   const std::string burn = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
   const CommandExit own = Run(burn);
   EXPECT_GT(own.usage.user_cpu + own.usage.system_cpu, absl::Milliseconds(10));
@@ -135,29 +135,29 @@ TEST_F(PosixProcessRunnerTest, CpuTimeIsOfTheWholeFamily) {
   EXPECT_GT(other.usage.user_cpu + other.usage.system_cpu, absl::Milliseconds(10));
 }
 
-TEST_F(PosixProcessRunnerTest, PeakMemoryDoesNotBeginWithOurs) {
+TEST_F(PosixProcessRunnerTest, PeakMemoryExcludesWorkerMemory) {
   if (kSanitized) GTEST_SKIP() << "under a sanitizer every process is large";
   Start();
-  const std::string ballast(200 << 20, 'x');  // what a busy worker may have
+  const std::string ballast(200 << 20, 'x');  // the memory of a busy worker
   Command command = Shell("");
   command.argv = {"/bin/true"};
   const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_GT(exit->usage.max_rss_kb, 0);
-  // Far below the ballast. What this test program itself had grown to is the floor here; the 4 MB
-  // of the shipped binary are for test_exit_status.py to show.
+  // Far below the ballast. The size of this test program without the ballast is the lower bound.
+  // test_exit_status.py checks the lower bound of the released binary, 4 MB.
   EXPECT_LT(exit->usage.max_rss_kb, 64 * 1024);
   EXPECT_EQ(ballast[ballast.size() / 2], 'x');
 }
 
-TEST_F(PosixProcessRunnerTest, PeakMemoryIsThatOfTheLargestProcess) {
+TEST_F(PosixProcessRunnerTest, PeakMemoryIsOfLargestProcess) {
   if (kSanitized) GTEST_SKIP() << "under a sanitizer every process is large";
   constexpr double kExpectedKb = 200 * 1024;
   const CommandExit exit = Run("dd if=/dev/zero of=/dev/null bs=200M count=1 2>&1; true");
   EXPECT_NEAR(static_cast<double>(exit.usage.max_rss_kb), kExpectedKb, kExpectedKb * 0.05);
 }
 
-TEST_F(PosixProcessRunnerTest, ManyCommandsLeaveNoDescriptorBehind) {
+TEST_F(PosixProcessRunnerTest, ManyCommandsLeakNoDescriptor) {
   const auto descriptors_of = [](pid_t pid) {
     const std::filesystem::directory_iterator folder(absl::StrCat("/proc/", pid, "/fd"));
     return std::distance(begin(folder), end(folder));

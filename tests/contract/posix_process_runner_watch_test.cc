@@ -1,4 +1,4 @@
-// What is known of a command while it runs, and measured by the time it ends.
+// Tests what the runner does and measures while a command runs.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -15,8 +15,8 @@ namespace {
 
 class PosixProcessRunnerWatch : public PosixProcessRunnerTest {
  protected:
-  // Runs `count` children at a time, until a sample has met them all: on a busy machine a short
-  // life may pass between two.
+  // Runs `count` children at a time, until one sample sees all of them. On a busy machine, a short
+  // run may fall between two samples.
   CommandExit RunTogether(int count) {
     CommandExit exit;
     for (int seconds = 1; seconds <= 16 && exit.usage.peak_processes != count + 1; seconds *= 2) {
@@ -28,7 +28,7 @@ class PosixProcessRunnerWatch : public PosixProcessRunnerTest {
   }
 };
 
-TEST_F(PosixProcessRunnerTest, WhoWaitsGivesSignsOfLifeAsLongAsTheCommandRuns) {
+TEST_F(PosixProcessRunnerTest, WaitCallbackRunsDuringCommand) {
   Command command = Shell("sleep 1000");
   int calls = 0;
   command.while_waiting = [&] {
@@ -42,32 +42,32 @@ TEST_F(PosixProcessRunnerTest, WhoWaitsGivesSignsOfLifeAsLongAsTheCommandRuns) {
   EXPECT_LT(exit->end - exit->start, absl::Seconds(60)) << "about twice a second";
 }
 
-TEST_F(PosixProcessRunnerTest, ACommandIsMoreWillinglyKilledThanTheWorker) {
+TEST_F(PosixProcessRunnerTest, OomScoreOfCommandIsRaised) {
   Run("cat /proc/self/oom_score_adj");
   int score = 0;
   ASSERT_TRUE(absl::SimpleAtoi(Output(), &score)) << Output();
   EXPECT_GE(score, 500);
 }
 
-TEST_F(PosixProcessRunnerTest, AHigherScoreThanOursStays) {
+TEST_F(PosixProcessRunnerTest, HigherOomScoreIsKept) {
   Run("echo 800 > /proc/self/oom_score_adj; sh -c 'cat /proc/self/oom_score_adj'");
   EXPECT_EQ(Output(), "800\n");
 }
 
-TEST_F(PosixProcessRunnerWatch, TheMostProcessesAtATimeAreTold) {
+TEST_F(PosixProcessRunnerWatch, PeakProcessCountIsReported) {
   EXPECT_EQ(Run("true").usage.peak_processes, 1);
   const CommandExit exit = RunTogether(3);
   EXPECT_EQ(exit.usage.peak_processes, 4);
   EXPECT_GE(exit.usage.peak_rss_kb, exit.usage.max_rss_kb);
 }
 
-TEST_F(PosixProcessRunnerWatch, EachCommandHasItsOwnPeaks) {
+TEST_F(PosixProcessRunnerWatch, PeaksAreMeasuredPerCommand) {
   EXPECT_EQ(RunTogether(2).usage.peak_processes, 3);
   EXPECT_EQ(Run("true").usage.peak_processes, 1);
   EXPECT_EQ(Run("true").usage.write_bytes, 0);
 }
 
-TEST_F(PosixProcessRunnerTest, WithoutProcThereIsStillARecord) {
+TEST_F(PosixProcessRunnerTest, MissingProcStillGivesUsage) {
   Start("/absent");
   const CommandExit exit = Run("sleep 0.3");
   EXPECT_EQ(exit.usage.peak_processes, 1);
@@ -75,12 +75,12 @@ TEST_F(PosixProcessRunnerTest, WithoutProcThereIsStillARecord) {
   EXPECT_EQ(exit.usage.read_bytes, 0);
 }
 
-TEST_F(PosixProcessRunnerTest, ALimitThatPassesAfterTheCommandsEndIsNotItsFault) {
+TEST_F(PosixProcessRunnerTest, TimeLimitIgnoresSweepTime) {
   Start();
-  // What it leaves behind is waited for; meanwhile its time is up.
+  // The time limit passes while the runner waits for the processes that the command left.
   for (const int milliseconds : {150, 250, 350, 450}) {
     bool told_truly = false;
-    // A limit that passes in the instant of the end may be told either way.
+    // A limit that passes as the command ends may count or not.
     for (int i = 0; i < 5 && !told_truly; ++i) {
       Command command = Shell("sleep 0.1; sleep 1000 & exit 0");
       command.time_limit = absl::Milliseconds(milliseconds);

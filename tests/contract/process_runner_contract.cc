@@ -32,7 +32,7 @@ std::string ProcessRunnerContract::Output() const {
   return ReadFile(folder_ / "output", 1 << 20).value_or("(no output)");
 }
 
-TEST_P(ProcessRunnerContract, TellsTheExitCodeAndLeavesTheOutput) {
+TEST_P(ProcessRunnerContract, ExitCodeAndOutputAreReported) {
   under_test_->NextPrints("hello\n", 3);
   const absl::StatusOr<CommandExit> exit =
       under_test_->runner().Run(Shell("echo hello; exit 3"), cancel_);
@@ -43,7 +43,7 @@ TEST_P(ProcessRunnerContract, TellsTheExitCodeAndLeavesTheOutput) {
   EXPECT_EQ(exit->leftovers, 0);
 }
 
-TEST_P(ProcessRunnerContract, ADeathBySignalIsAnOrdinaryExit) {
+TEST_P(ProcessRunnerContract, SignalDeathIsOrdinaryExit) {
   under_test_->NextDiesOf(SIGKILL);
   const absl::StatusOr<CommandExit> exit =
       under_test_->runner().Run(Shell("kill -KILL $$"), cancel_);
@@ -52,7 +52,7 @@ TEST_P(ProcessRunnerContract, ADeathBySignalIsAnOrdinaryExit) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
 }
 
-TEST_P(ProcessRunnerContract, TellsTimesAndMemory) {
+TEST_P(ProcessRunnerContract, TimesAndMemoryAreReported) {
   const absl::Time before = absl::Now();
   under_test_->NextPrints("", 0);
   const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 0"), cancel_);
@@ -63,7 +63,7 @@ TEST_P(ProcessRunnerContract, TellsTimesAndMemory) {
   EXPECT_GT(exit->usage.max_rss_kb, 0);
 }
 
-TEST_P(ProcessRunnerContract, RunsOneCommandAfterAnother) {
+TEST_P(ProcessRunnerContract, CommandsRunInSequence) {
   for (int code = 0; code < 3; ++code) {
     under_test_->NextPrints("x", code);
     const absl::StatusOr<CommandExit> exit =
@@ -74,7 +74,7 @@ TEST_P(ProcessRunnerContract, RunsOneCommandAfterAnother) {
   EXPECT_EQ(Output(), "xxx");
 }
 
-TEST_P(ProcessRunnerContract, AMissingFolderIsAFailedPreconditionThatNamesIt) {
+TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
   command.folder = folder_ / "absent";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
@@ -83,14 +83,14 @@ TEST_P(ProcessRunnerContract, AMissingFolderIsAFailedPreconditionThatNamesIt) {
   EXPECT_FALSE(IsMachineFault(status));
 }
 
-TEST_P(ProcessRunnerContract, AFileAsFolderIsAFailedPrecondition) {
+TEST_P(ProcessRunnerContract, FileAsDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
   command.folder = folder_ / "output";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }
 
-TEST_P(ProcessRunnerContract, AMissingProgramIsNotFoundAndNamed) {
+TEST_P(ProcessRunnerContract, MissingProgramIsNotFound) {
   Command command = Shell("true");
   command.argv[0] = folder_ / "absent";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
@@ -98,21 +98,21 @@ TEST_P(ProcessRunnerContract, AMissingProgramIsNotFoundAndNamed) {
   EXPECT_EQ(status.message().find("exec " + command.argv[0] + ": "), 0u) << status;
 }
 
-TEST_P(ProcessRunnerContract, AProgramThatMayNotBeExecutedIsPermissionDenied) {
+TEST_P(ProcessRunnerContract, NonExecutableProgramIsPermissionDenied) {
   Command command = Shell("true");
   command.argv[0] = folder_ / "output";
   const absl::Status status = under_test_->runner().Run(command, cancel_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
 }
 
-TEST_P(ProcessRunnerContract, RefusesWhatNoRunnerCanRun) {
+TEST_P(ProcessRunnerContract, NulInCommandIsRefused) {
   Command command = Shell(std::string("echo \0 hidden", 13));
   EXPECT_EQ(under_test_->runner().Run(command, cancel_).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Output(), "");
 }
 
-TEST_P(ProcessRunnerContract, ATokenThatIsCancelledAlreadyEndsTheCommand) {
+TEST_P(ProcessRunnerContract, CancelledTokenEndsCommandAtStart) {
   cancel_.Cancel(CancelKind::kHandBack, "test");
   under_test_->NextWaitsForCancel();
   const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("sleep 1000"), cancel_);
@@ -121,7 +121,7 @@ TEST_P(ProcessRunnerContract, ATokenThatIsCancelledAlreadyEndsTheCommand) {
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
 }
 
-TEST_P(ProcessRunnerContract, ACommandBeyondItsTimeLimitIsEndedAndSaysSo) {  // D37
+TEST_P(ProcessRunnerContract, CommandBeyondTimeLimitIsEnded) {  // D37
   Command command = Shell("sleep 1000");
   command.time_limit = absl::Milliseconds(50);
   under_test_->NextWaitsForCancel();
@@ -132,7 +132,7 @@ TEST_P(ProcessRunnerContract, ACommandBeyondItsTimeLimitIsEndedAndSaysSo) {  // 
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
 }
 
-TEST_P(ProcessRunnerContract, ACommandWithinItsTimeLimitIsLeftAlone) {
+TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
   Command command = Shell("exit 5");
   command.time_limit = absl::Hours(1);
   under_test_->NextPrints("", 5);
@@ -142,7 +142,7 @@ TEST_P(ProcessRunnerContract, ACommandWithinItsTimeLimitIsLeftAlone) {
   EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
 }
 
-TEST_P(ProcessRunnerContract, AfterAnErrorTheNextCommandRuns) {
+TEST_P(ProcessRunnerContract, NextCommandRunsAfterError) {
   Command broken = Shell("true");
   broken.folder = folder_ / "absent";
   EXPECT_FALSE(under_test_->runner().Run(broken, cancel_).ok());

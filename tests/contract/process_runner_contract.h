@@ -1,5 +1,5 @@
-// What every ProcessRunner promises, as one suite: it runs on the real runner and on the fake, and
-// that is why tests may trust the fake.
+// The tests that every ProcessRunner must pass. They run on the real runner and on the fake, so
+// that other tests may rely on the fake.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,12 +15,12 @@
 
 namespace sparkles {
 
-// A runner and what it takes to make it behave.
+// A runner, with methods that tell a fake runner what the next command does.
 class RunnerUnderTest {
  public:
   virtual ~RunnerUnderTest() = default;
   virtual ProcessRunner& runner() = 0;
-  // Tells a runner that runs nothing what the next command would do. The real one sees for itself.
+  // Sets what the next command does in a fake runner. The real runner ignores these calls.
   virtual void NextPrints(absl::string_view output, int exit_code) = 0;
   virtual void NextDiesOf(int signal) = 0;
   virtual void NextWaitsForCancel() = 0;
@@ -31,7 +31,7 @@ using MakeRunner = std::function<std::unique_ptr<RunnerUnderTest>()>;
 class ProcessRunnerContract : public testing::TestWithParam<MakeRunner> {
  protected:
   void SetUp() override;
-  // `sh -c script` in the test's folder, with its output in Output().
+  // `sh -c script` in the test's directory, with its output in Output().
   Command Shell(const std::string& script) const;
   std::string Output() const;
 

@@ -1,4 +1,4 @@
-// What every Queue promises, on the real ones and on the fake that stands for them.
+// Tests of the contract of Queue, on the real queues and on the fakes.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -20,7 +20,7 @@
 namespace sparkles {
 namespace {
 
-// What is recorded about a task, whoever looks.
+// The recorded state of a task.
 struct Recorded {
   TaskStatus status = TaskStatus::kPending;
   std::string exit_code;
@@ -33,7 +33,7 @@ class World {
   virtual ~World() = default;
   virtual std::unique_ptr<Queue> MakeQueue(const std::string& owner) = 0;
   virtual Recorded Look(const std::string& task_id) = 0;
-  // Takes the task away from whoever has it, as the client does: pending again, without a reason.
+  // Makes the task pending again without a reason, as a reset by the client does.
   virtual void Reset(const std::string& task_id) = 0;
 };
 
@@ -103,7 +103,7 @@ Recorded RecordedIn(const std::string& task_id, const Json& json) {
   Recorded recorded;
   recorded.status = ParseTaskStatus(*AsString(entity->Find("status"))).value();
   recorded.exit_code = AsString(entity->Find("exit_code")).value_or("");
-  // A reason that is not one of a failure is in the history alone.
+  // A reason that is not a failure reason is in the history only.
   recorded.failure_reason = TaskEntity(task_id, *entity).History().back().failure_reason;
   return recorded;
 }
@@ -184,7 +184,7 @@ class QueueContract : public testing::TestWithParam<Kind> {
     return GetParam().make_world(tasks);
   }
 
-  // As the consumer does: a round that got nothing is no reason to stop.
+  // Repeats a claim that was aborted, as the consumer does.
   std::optional<Claim> ClaimOne(Queue& queue) {
     auto claim = queue.ClaimOne(cancel_);
     while (absl::IsAborted(claim.status())) claim = queue.ClaimOne(cancel_);
@@ -202,7 +202,7 @@ class QueueContract : public testing::TestWithParam<Kind> {
   CancelToken cancel_;
 };
 
-TEST_P(QueueContract, EachTaskIsClaimedOnceThenNoneIsLeft) {
+TEST_P(QueueContract, EachTaskIsClaimedOnce) {
   const auto world = MakeWorld(3);
   const auto queue = world->MakeQueue("a");
   std::set<std::string> ids;
@@ -215,7 +215,7 @@ TEST_P(QueueContract, EachTaskIsClaimedOnceThenNoneIsLeft) {
   EXPECT_FALSE(ClaimOne(*queue));
 }
 
-TEST_P(QueueContract, ClaimCarriesTheWholeTask) {
+TEST_P(QueueContract, ClaimCarriesAllTaskFields) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   const auto claim = ClaimOne(*queue);
@@ -228,7 +228,7 @@ TEST_P(QueueContract, ClaimCarriesTheWholeTask) {
   EXPECT_EQ(world->Look("job.1").status, TaskStatus::kClaimed);
 }
 
-TEST_P(QueueContract, TwoClaimersNeverGetTheSameTask) {
+TEST_P(QueueContract, TwoQueuesClaimDifferentTasks) {
   const auto world = MakeWorld(20);
   const auto first = world->MakeQueue("a");
   const auto second = world->MakeQueue("b");
@@ -245,7 +245,7 @@ TEST_P(QueueContract, TwoClaimersNeverGetTheSameTask) {
   EXPECT_FALSE(ClaimOne(*second));
 }
 
-TEST_P(QueueContract, CancelledClaimerGetsNothing) {
+TEST_P(QueueContract, CancelledClaimTakesNoTask) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   cancel_.Cancel(CancelKind::kHandBack, "test");
@@ -288,7 +288,7 @@ TEST_P(QueueContract, ClaimEndsOnlyOnce) {
   EXPECT_EQ(world->Look("job.1").exit_code, "0");
 }
 
-TEST_P(QueueContract, OutcomesThatAreNoEndAreRefused) {
+TEST_P(QueueContract, OutcomeWithoutEndIsRefused) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   const auto claim = ClaimOne(*queue);
@@ -301,7 +301,7 @@ TEST_P(QueueContract, OutcomesThatAreNoEndAreRefused) {
   EXPECT_EQ(world->Look("job.1").status, TaskStatus::kClaimed);
 }
 
-TEST_P(QueueContract, TaskHandedBackIsClaimedAgainAsAnotherAttempt) {
+TEST_P(QueueContract, HandedBackTaskGetsNewAttempt) {
   const auto world = MakeWorld(1);
   const auto first = world->MakeQueue("a");
   const auto second = world->MakeQueue("b");
@@ -316,7 +316,7 @@ TEST_P(QueueContract, TaskHandedBackIsClaimedAgainAsAnotherAttempt) {
 }
 
 // D17: an old worker must not finish what another worker has claimed since.
-TEST_P(QueueContract, ClaimThatWasTakenAwayEndsNothing) {
+TEST_P(QueueContract, LostClaimCannotEndTask) {
   const auto world = MakeWorld(1);
   const auto first = world->MakeQueue("same owner");
   const auto claim = ClaimOne(*first);
@@ -332,7 +332,7 @@ TEST_P(QueueContract, ClaimThatWasTakenAwayEndsNothing) {
   EXPECT_EQ(world->Look("job.1").exit_code, "2");
 }
 
-TEST_P(QueueContract, CheckSeesWhetherTheClaimStillStands) {
+TEST_P(QueueContract, CheckConfirmsOwnClaim) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   const auto claim = ClaimOne(*queue);
@@ -340,7 +340,7 @@ TEST_P(QueueContract, CheckSeesWhetherTheClaimStillStands) {
   EXPECT_EQ(queue->Check(*claim, cancel_).value(), ClaimState::kOurs);
 }
 
-TEST_P(QueueContract, OlderClaimOfTheSameWorkerEndsNothing) {
+TEST_P(QueueContract, OlderClaimCannotEndTask) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   const auto old_claim = ClaimOne(*queue);
@@ -352,8 +352,8 @@ TEST_P(QueueContract, OlderClaimOfTheSameWorkerEndsNothing) {
   EXPECT_EQ(world->Look("job.1").exit_code, "0");
 }
 
-// D30: a task that ends its workers must not be fed to one worker after another.
-TEST_P(QueueContract, TaskWithoutOrderlyEndIsFailedAfterTenClaims) {
+// D30: a task that kills its workers must not be claimed without limit.
+TEST_P(QueueContract, TenAbandonedClaimsFailTask) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   for (int i = 0; i < kMaxDisorderlyClaims; ++i) {
@@ -368,7 +368,7 @@ TEST_P(QueueContract, TaskWithoutOrderlyEndIsFailedAfterTenClaims) {
   EXPECT_NE(world->Look("job.1").failure_reason, "");
 }
 
-TEST_P(QueueContract, HandBacksCountOnlyWhereNoMachineCanDoTheTask) {
+TEST_P(QueueContract, OnlyMachineFaultHandBacksCount) {
   const auto world = MakeWorld(1);
   const auto queue = world->MakeQueue("a");
   for (int i = 0; i < 30 + kMaxMachineFaultsOfTask; ++i) {

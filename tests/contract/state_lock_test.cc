@@ -1,5 +1,5 @@
-// Locks of the state: a worker that was stopped while it had the right to append must not make
-// others hang, and claims stay while the file cannot be reached.
+// Tests of the state lock: a suspended worker that holds the lock must not make others hang, and
+// claims stay while the file cannot be reached.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class StateLockTest : public testing::Test {
     return queue.ok() ? *std::move(queue) : nullptr;
   }
 
-  // The right to append, as the worker has it that was stopped.
+  // The write lock, as a suspended worker holds it.
   UniqueFd HoldState() {
     auto state = OpenFile(StatePathOf(tasks_path_), O_RDWR | O_CREAT);
     EXPECT_TRUE(state.ok()) << state.status();
@@ -49,7 +49,7 @@ class StateLockTest : public testing::Test {
   CancelToken cancel_;
 };
 
-TEST_F(StateLockTest, OthersSaySoAndGoOnWhenItIsFree) {
+TEST_F(StateLockTest, LockedStateIsUnavailableUntilReleased) {
   const auto early = Open();
   UniqueFd held = HoldState();
   const auto late = Open();
@@ -66,7 +66,7 @@ TEST_F(StateLockTest, OthersSaySoAndGoOnWhenItIsFree) {
   EXPECT_TRUE(claim->has_value());
 }
 
-TEST_F(StateLockTest, FolderThatIsAwayForAMomentCostsNoClaim) {
+TEST_F(StateLockTest, ShortDirectoryAbsenceKeepsClaim) {
   const auto queue = Open();
   const auto claim = queue->ClaimOne(cancel_);
   ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();

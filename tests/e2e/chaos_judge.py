@@ -24,7 +24,8 @@ MARK_SHAPE = re.compile(r"(?P<task>\S+) attempt (?P<attempt>\d+) in (?P<folder>\
 MARKED = "sub/who.txt"  # has the mark and nothing else
 PREEMPTED = "preempted"  # what ends a worker besides signals
 LAST_LINES = 15  # of a worker's stderr, in a problem
-# Seconds from the first request to go to the end (contract.md section 3), and one to notice it.
+# Seconds from the first request to go to the end (docs/wire-contract.md section 3), and one to
+# notice it.
 STOP_LIMIT = 20 * SLOWNESS + 1
 # What a worker's disk holds when it has ended: inputs, what is known of them, who uses them.
 IN_CACHE = re.compile(r"[0-9a-f]{64}(\.ok)?|uses\.lock")

@@ -1,4 +1,4 @@
-"""Nothing in a task spec is trusted: a bad one fails with the name of the field, and only that."""
+"""Tests of invalid and hostile task specs: each fails only its own task and names the field."""
 import hashlib
 import json
 import os
@@ -147,7 +147,7 @@ class BadInputTest(LabTest):
 
 
 class MalformedSpecs(BadInputTest):
-    def test_each_fails_with_the_name_of_the_field(self):  # D08, D30
+    def test_malformed_spec_failure_names_field(self):  # D08, D30
         places = {"store": self.lab.url(""), "canary": str(self.canary)}
         ran = f"echo x > {self.lab.store}/ran"
         tasks = []
@@ -163,7 +163,7 @@ class MalformedSpecs(BadInputTest):
                 self.assertIn(field, state.failure_reason)
                 self.assertLess(len(state.failure_reason), 2000)
 
-    def test_args_that_are_no_spec(self):
+    def test_invalid_args_fail_only_their_task(self):
         tasks = [{"task_id": f"bad.{n}", "args": args} for n, args in enumerate(BAD_ARGS)]
         self.lab.write_tasks(tasks + [self.lab.task("good.1", "true")])
         worker = self.lab.consume()
@@ -194,7 +194,7 @@ class MalformedSpecs(BadInputTest):
             self.assert_complete(name)
             self.assertEqual(self.lab.log(name), "bare\n")
 
-    def test_a_failed_task_has_a_log_and_a_result_with_the_reason(self):  # D27
+    def test_failed_task_has_log_and_result(self):  # D27
         self.run_all(self.lab.task("f.1", "true", downloads=[
             self.lab.download(self.lab.url("missing"), "x")]))
         reason = self.lab.states()["f.1"].failure_reason
@@ -203,8 +203,8 @@ class MalformedSpecs(BadInputTest):
         self.assertRegex(self.lab.log("f.1"), r"(?m)^sparkles: .*missing")
 
 
-class Traps(BadInputTest):
-    """Specs that are well-formed, and scripts that prepare the ground for them."""
+class HostileTasks(BadInputTest):
+    """Valid specs whose scripts or commands try to reach outside of the work directory."""
 
     def trap(self, script, **changes):
         return self.lab.task("trap.1", "true", **{"pre-download-script": script, **changes})
@@ -212,51 +212,51 @@ class Traps(BadInputTest):
     def input(self, dst):
         return [self.lab.download(self.lab.url("plain.txt"), dst)]
 
-    def test_dst_through_a_symlinked_folder(self):
+    def test_dst_through_symlink_fails(self):
         self.run_all(self.trap(f"ln -s {self.canary} out", downloads=self.input("out/evil")))
         self.assert_failed("trap.1", "out/evil")
 
-    def test_dst_through_a_relative_and_a_chained_symlink(self):
+    def test_dst_through_chained_symlinks_fails(self):
         self.run_all(self.trap("ln -s ../../.. up; ln -s up/canary out",
                                downloads=self.input("out/folder/evil")))
         self.assert_failed("trap.1", "out/folder/evil")
 
-    def test_dst_is_a_dangling_symlink_to_outside(self):
+    def test_dangling_dst_symlink_writes_nothing(self):
         self.run_all(self.trap(f"ln -s {self.canary}/evil in.txt", downloads=self.input("in.txt")))
 
-    def test_dst_that_exists_is_kept(self):  # D09
+    def test_existing_dst_is_kept(self):  # D09
         self.run_all(self.trap("echo own > in.txt", downloads=self.input("in.txt")))
         self.assert_complete("trap.1")
         self.assertEqual(self.lab.stored("trap.1")["in.txt"], b"own\n")
 
-    def test_dst_below_something_that_is_no_folder(self):
+    def test_dst_below_file_fails(self):
         self.run_all(self.trap("echo own > file", downloads=self.input("file/in.txt")))
         self.assert_failed("trap.1", "file/in.txt")
 
-    def test_working_dir_through_a_symlink(self):
+    def test_working_dir_through_symlink_fails(self):
         command = f"echo x > {self.lab.store}/ran; echo x > evil"
         self.run_all(self.lab.task("trap.1", command, working_dir="w", **{
             "pre-download-script": f"ln -s {self.canary} w"}))
         self.assert_failed("trap.1", "working_dir")
 
-    def test_work_folder_replaced_by_a_symlink(self):
-        """The task may ruin itself, not what lies outside."""
+    def test_replaced_work_directory_is_contained(self):
+        """The task may damage itself, but nothing outside of its directory."""
         self.run_all(self.trap(f'w=$PWD; cd ..; mv "$w" gone; ln -s {self.canary} "$w"',
                                downloads=self.input("evil")))
 
-    def test_executable_and_cas_inputs_through_symlinks(self):
+    def test_cas_input_through_symlink_fails(self):
         url = self.lab.put_cas(b"program")
         self.run_all(self.trap(f"ln -s {self.canary} out", downloads=[
             self.lab.download(url, "out/evil", is_cas_key=True, executable=True)]))
         self.assert_failed("trap.1", "out/evil")
 
-    def test_a_pattern_never_reaches_outside(self):
+    def test_pattern_never_matches_outside(self):
         self.run_all(self.trap(f"ln -s {self.canary} c", uploads={
             "include_patterns": ["c/**", "c/file"], "dst_url": self.lab.url("trap.1")}))
         self.assert_complete("trap.1")
         self.assertEqual(self.lab.outputs("trap.1"), [])
 
-    def test_destination_that_is_a_device_stays_one(self):
+    def test_fifo_as_log_destination_fails(self):
         place = self.lab.folder / "store" / "pipe"
         place.parent.mkdir(exist_ok=True)
         os.mkfifo(place)
@@ -264,7 +264,7 @@ class Traps(BadInputTest):
         self.assert_failed("trap.1", "pipe", "not a regular file")
         self.assertTrue(place.is_fifo())
 
-    def test_output_in_the_place_of_the_result_or_the_log(self):
+    def test_output_replacing_log_or_result_fails(self):
         tasks = [self.lab.task(name, f"echo mine > {name}", uploads={
             "include_patterns": ["**"], "dst_url": self.lab.url(f"of-{name}")},
             command_result_url=self.lab.url(f"of-{name}/result.json"),
@@ -273,7 +273,7 @@ class Traps(BadInputTest):
         for task in tasks:
             self.assert_failed(task["task_id"], task["task_id"], "place")
 
-    def test_destinations_that_cannot_be_are_found_before_the_command_runs(self):
+    def test_invalid_destinations_fail_early(self):
         ran = self.lab.folder / "ran"
         changes = ({"uploads": {"include_patterns": ["*"], "dst_url": "file:///a/../b"}},
                    {"stdout_url": "file:///a/"}, {"command_result_url": "file:///a/../b"})
@@ -283,52 +283,52 @@ class Traps(BadInputTest):
             self.assert_failed(f"bad.{number}", "file:///a/")
         self.assertFalse(ran.exists())
 
-    def test_script_whose_log_becomes_a_fifo(self):
+    def test_fifo_as_script_log_is_tolerated(self):
         self.run_all(self.trap("rm ../log/*; mkfifo ../log/pre-download-script.txt"))
         self.assert_complete("trap.1")
 
-    def test_task_that_kills_what_looks_after_it_ends_itself_alone(self):
+    def test_killing_launcher_fails_only_that_task(self):
         self.run_all(self.lab.task("trap.1", "kill -9 $PPID"), self.lab.task("fine.1", "true"))
         self.assert_failed("trap.1", "killed")
         self.assert_complete("fine.1")
 
-    def test_task_that_stops_what_looks_after_it_ends_all_the_same(self):
+    def test_stopped_launcher_completes_task(self):
         self.run_all(self.lab.task("trap.1", "kill -STOP $PPID"), self.lab.task("fine.1", "true"))
         self.assert_complete("trap.1")
         self.assert_complete("fine.1")
 
-    def test_task_that_removes_the_workers_folders_costs_the_others_nothing(self):
+    def test_removed_directories_fail_only_that_task(self):
         folders = f"{self.lab.tasks_dir} {self.lab.cache_dir}"
         self.run_all(self.lab.task("trap.1", f"rm -rf {folders}"), self.lab.task("fine.1", "true"))
         self.assertEqual(self.lab.states()["trap.1"].status, "failed")
         self.assert_complete("fine.1")
 
-    def test_script_that_tidies_its_logs_away_does_not_stop_the_next(self):
+    def test_removed_script_logs_are_tolerated(self):
         self.run_all(self.trap("rm -rf ../log", **{"post-exec-script": "touch ../after"}))
         self.assert_complete("trap.1")
 
-    def test_script_that_leads_the_logs_elsewhere_is_named(self):
+    def test_replaced_log_directory_fails_next_script(self):
         self.run_all(self.trap("rm -rf ../log; echo >../log", **{"pre-exec-script": "true"}))
         self.assert_failed("trap.1", "script", "log")
 
-    def test_once_the_command_ran_only_what_the_next_script_prints_is_lost(self):
+    def test_post_exec_script_runs_without_log(self):
         self.run_all(self.trap("rm -rf ../log; echo >../log",
                                **{"post-exec-script": "touch after"}))
         self.assert_complete("trap.1")
         self.assertIn("after", self.lab.outputs("trap.1"))
 
-    def test_removing_the_task_folder_follows_no_symlink(self):
+    def test_removal_follows_no_symlink(self):
         self.run_all(self.trap(f"ln -s {self.canary} c; mkdir d; ln -s {self.canary}/file d/f"))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
-    def test_hostile_patterns_take_no_time(self):
+    def test_hostile_patterns_end_quickly(self):
         name = "a" * 200
         self.run_all(self.trap(f"touch {name}", uploads={
             "include_patterns": ["a*" * 60 + "b", "{a,a}" * 30 + "b", "**/" * 200 + "x"],
             "dst_url": self.lab.url("trap.1")}))
         self.assert_complete("trap.1")
 
-    def test_a_task_id_is_no_path(self):
+    def test_task_id_is_not_used_as_path(self):
         ids = ["../../canary/evil.1", "/abs/olute.1", "a b.1", "-rf.1", "ü.1"]
         self.run_all(*[{"task_id": name, "args": self.lab.spec(f"odd{number}", "true")}
                        for number, name in enumerate(ids)])
@@ -336,7 +336,7 @@ class Traps(BadInputTest):
         for name in ids:
             self.assertEqual(states[name].status, "complete", name)
 
-    def test_a_cas_name_is_no_path(self):
+    def test_cas_name_is_not_used_as_path(self):
         digest = hashlib.sha256(b"x").hexdigest()
         url = self.lab.put(f"cas/{digest.upper()}", b"x")
         self.run_all(self.lab.task("up.1", "cat x", downloads=[
@@ -344,7 +344,7 @@ class Traps(BadInputTest):
         self.assert_complete("up.1")
         self.assertTrue(all("/" not in path.name for path in self.lab.cache_dir.iterdir()))
 
-    def test_args_as_text_and_as_object_are_the_same(self):
+    def test_args_may_be_text_or_object(self):
         specs = [self.lab.spec(name, "echo same") for name in ("a.1", "a.2")]
         self.run_all({"task_id": "a.1", "args": json.dumps(specs[0])},
                      {"task_id": "a.2", "args": specs[1]})

@@ -1,4 +1,4 @@
-"""The judge of chaos.py must be able to condemn: a true story, broken in one place at a time."""
+"""Tests of the judge of chaos.py: it must find each error that is put into a correct record."""
 import collections
 import copy
 import json
@@ -72,8 +72,8 @@ class JudgeTest(unittest.TestCase):
             self.assertIn(word, text)
 
 
-class Exits(JudgeTest):
-    def test_what_was_done_to_a_worker_explains_its_end(self):
+class WorkerExits(JudgeTest):
+    def test_received_signal_explains_exit(self):
         for code, done in ((0, ()), (0, (signal.SIGUSR1,)), (0, (signal.SIGTERM,)),
                            (-9, (signal.SIGKILL,)),
                            (130, (signal.SIGINT,)), (143, (signal.SIGINT, signal.SIGTERM)),
@@ -81,13 +81,13 @@ class Exits(JudgeTest):
             with self.subTest(code=code):
                 self.assertEqual([*chaos_judge.problems_of_exit(code, set(done), "said")], [])
 
-    def test_a_signal_may_come_before_the_worker_is_ready_for_it(self):
+    def test_early_signal_may_kill_worker(self):
         done = {signal.SIGTERM}
         self.assertEqual([*chaos_judge.problems_of_exit(-signal.SIGTERM, done, "")], [])
         self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGTERM, done, "claimed"))
         self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGINT, done, ""))
 
-    def test_no_storm_explains_a_crash_or_an_error_of_the_worker(self):
+    def test_crash_or_error_is_condemned(self):
         everything = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, chaos_judge.PREEMPTED}
         for code in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1, 2, 3, 4, 5, 6, 99, 134,
                      137):
@@ -95,13 +95,13 @@ class Exits(JudgeTest):
                 self.assert_condemned(chaos_judge.problems_of_exit(code, everything, ""),
                                       f"ended with {code} ")
 
-    def test_what_was_not_done_explains_nothing(self):
+    def test_other_signal_does_not_explain_exit(self):
         for code, done in ((-9, (signal.SIGTERM,)), (130, (signal.SIGTERM,)),
                            (143, (signal.SIGINT,)), (143, ()), (75, (signal.SIGTERM,))):
             with self.subTest(code=code):
                 self.assert_condemned(chaos_judge.problems_of_exit(code, set(done), ""))
 
-    def test_a_problem_names_the_last_lines_of_the_worker(self):
+    def test_problem_names_last_stderr_lines(self):
         stderr = "".join(f"line {number}.\n" for number in range(1, 101))
         problems = [*chaos_judge.problems_of_exit(-11, set(), stderr)]
         self.assert_condemned(problems, "line 86.\n", "line 100.")
@@ -116,22 +116,22 @@ class Histories(JudgeTest):
         self.story.task["version"] = len(self.story.lines)
         self.assert_condemned(self.story.problems(), *words)
 
-    def test_a_true_story_is_believed(self):
+    def test_correct_history_passes(self):
         self.assertEqual(self.story.problems(), [])
 
-    def test_a_claim_that_nobody_gave_back_is_not_claimed_again(self):
+    def test_second_claim_without_reset_is_condemned(self):
         del self.story.lines[2]
         self.assert_broken("step 3 is claimed after claimed")
 
-    def test_an_end_needs_a_claim(self):
+    def test_end_without_claim_is_condemned(self):
         del self.story.lines[3]
         self.assert_broken("step 4 is complete after reset")
 
-    def test_a_history_begins_with_pending(self):
+    def test_missing_first_pending_is_condemned(self):
         del self.story.lines[0]
         self.assert_broken("step 1 is claimed after None")
 
-    def test_nothing_comes_after_an_end(self):
+    def test_step_after_end_is_condemned(self):
         for end in chaos_judge.FINAL:
             for after in ("pending", "claimed", "reset", "complete"):
                 with self.subTest(end=end, after=after):
@@ -139,45 +139,45 @@ class Histories(JudgeTest):
                     self.story.lines[2:2] = [entry(2.5, end), entry(2.6, after)]
                     self.assert_broken(f"step 4 is {after} after {end}")
 
-    def test_one_complete_is_enough(self):
+    def test_second_complete_is_condemned(self):
         self.story.lines.append(entry(8.0, "complete"))
         self.assert_broken("step 6 is complete after complete")
 
-    def test_an_unknown_step_is_none(self):
+    def test_unknown_step_is_condemned(self):
         self.story.lines[2]["status"] = "lost"
         self.assert_broken("step 3 is lost after claimed", "step 4 is claimed after lost")
 
-    def test_only_machines_of_this_chaos_claim(self):
+    def test_unknown_claim_owner_is_condemned(self):
         for owner in ("zone/vm-9", None):
             with self.subTest(owner=owner):
                 self.story = Story()
                 self.story.lines[1]["owner"] = owner
                 self.assert_broken(f"step 2 is claimed by {owner}")
 
-    def test_only_a_claim_has_an_owner(self):
+    def test_owner_of_reset_is_condemned(self):
         self.story.lines[2]["owner"] = "zone/vm-1"
         self.assert_broken("step 3 is reset by zone/vm-1")
 
-    def test_an_entry_has_a_time_and_no_unknown_field(self):
+    def test_malformed_entry_is_condemned(self):
         del self.story.lines[1]["timestamp"]
         self.story.lines[2]["attempt"] = 1
         self.assert_broken("step 2 has no time", "step 3 is {")
 
-    def test_each_step_counts_the_version_up_by_one(self):
+    def test_wrong_version_is_condemned(self):
         for version in (4, 6):
             self.story.task["version"] = version
             self.assert_condemned(self.story.problems(), f"version {version} after")
 
-    def test_a_task_that_is_not_complete_is_a_problem(self):
+    def test_failed_task_is_condemned(self):
         self.story.task["status"] = self.story.lines[-1]["status"] = "failed"
         self.story.task["failure_reason"] = "no luck"
         self.assert_broken("failed (no luck)")
 
-    def test_status_and_history_agree(self):
+    def test_status_unlike_history_is_condemned(self):
         self.story.task["status"] = "claimed"
         self.assert_broken("claimed (None)")
 
-    def test_a_complete_task_has_just_the_properties_of_one(self):
+    def test_wrong_final_property_is_condemned(self):
         for name, value in (("exit_code", "1"), ("failure_reason", "why"), ("task_id", "job-1.8"),
                             ("owner", "zone/vm-1"), ("more", 1)):
             with self.subTest(name=name):
@@ -185,7 +185,7 @@ class Histories(JudgeTest):
                 self.story.task[name] = value
                 self.assert_broken(name)
 
-    def test_what_was_seen_of_a_history_stays(self):
+    def test_changed_history_is_condemned(self):
         witness, lines = chaos_judge.Witness(), self.story.lines
 
         def problems(seen, version):
@@ -196,7 +196,7 @@ class Histories(JudgeTest):
         self.assert_condemned(problems([*lines[:4], entry(8.0, "reset")], 6), "version 6 after")
 
 
-class OtherEnds(JudgeTest):
+class FailedAndKilledTasks(JudgeTest):
     def setUp(self):
         self.story = Story()
 
@@ -208,7 +208,7 @@ class OtherEnds(JudgeTest):
         return [*chaos_judge.problems_of_task(NAME, self.story.task, KNOWN, FOLDERS,
                                               self.story.end, self.story.killed_at)]
 
-    def test_a_task_that_had_to_fail_has_failed(self):
+    def test_missing_or_wrong_failure_is_condemned(self):
         self.story.end = "failed"
         self.assert_condemned(self.problems(), "complete (None)")
         self.end_as("failed", "why")
@@ -219,7 +219,7 @@ class OtherEnds(JudgeTest):
                 self.story.task.update(changes)
                 self.assert_condemned(self.problems(), "failed, but")
 
-    def test_tasks_are_killed_with_their_job_only(self):
+    def test_kill_without_job_kill_is_condemned(self):
         self.end_as("killed")
         self.assert_condemned(self.problems(), "killed (None)")
         self.story.killed_at = 5.0
@@ -227,13 +227,13 @@ class OtherEnds(JudgeTest):
         self.story.task["failure_reason"] = "why"
         self.assert_condemned(self.problems(), "killed, but")
 
-    def test_no_task_of_a_killed_job_is_claimed(self):
+    def test_claim_after_job_kill_is_condemned(self):
         self.story.killed_at = 3.5
         self.assert_condemned(self.problems(), "claimed at 4.0")
         self.story.killed_at = 4.5
         self.assertEqual(self.problems(), [])
 
-    def test_a_failure_is_told_everywhere(self):
+    def test_unreported_failure_is_condemned(self):
         def problems(word="input", said="no input", log=b"no input"):
             objects = {"result.json": Stored(json.dumps({"failure_reason": said}).encode(), 1),
                        "stdout.txt": Stored(log, 1)}
@@ -250,7 +250,7 @@ class Resets(JudgeTest):
         self.story = Story()
 
     def assert_reason(self, reason, cause, when=2.5):
-        """True with that cause, and false with none, with another one or with one of later."""
+        """Accepts `reason` with its cause, and condemns it with no, another or a later cause."""
         self.story.lines[2]["failure_reason"] = reason
         for what, then in ((None, when), ("something else", when), (cause, 3.1), (cause, -9.0)):
             self.story.pasts["zone/vm-1"] = chaos_judge.Past()
@@ -260,17 +260,17 @@ class Resets(JudgeTest):
         self.story.pasts["zone/vm-1"].note(cause, when)
         self.assertEqual(self.story.problems(), [])
 
-    def test_each_reason_needs_its_cause(self):
+    def test_reset_reason_needs_its_cause(self):
         self.assert_reason("abandoned: its worker ended", chaos_judge.ABANDONED)
         self.assert_reason("the worker was stopped by SIGTERM", signal.SIGTERM)
         self.assert_reason("the worker was stopped by SIGINT", signal.SIGINT)
         self.assert_reason("the VM is being preempted", chaos_judge.PREEMPTED)
 
-    def test_a_network_makes_no_machine_unfit(self):
+    def test_machine_fault_reset_is_condemned(self):
         self.story.lines[2]["failure_reason"] = "machine fault: no luck"
         self.assert_condemned(self.story.problems(), "machine fault: no luck")
 
-    def test_only_the_test_resets_without_a_reason(self):
+    def test_unexplained_reset_is_condemned(self):
         for reason in (None, ""):
             self.story.lines[2]["failure_reason"] = reason
             self.story.resets = 0
@@ -279,12 +279,12 @@ class Resets(JudgeTest):
             self.assertEqual(self.story.problems(), [])
 
 
-class Remains(JudgeTest):
-    def test_a_stop_has_its_time(self):
+class StopTimeAndDisks(JudgeTest):
+    def test_slow_stop_is_condemned(self):
         self.assertEqual([*chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT)], [])
         self.assert_condemned(chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT + 1), "told to")
 
-    def test_disks_are_left_as_they_should_be(self):
+    def test_leftover_file_is_condemned(self):
         with tempfile.TemporaryDirectory() as top:
             folder = pathlib.Path(top)
             for name in ("tasks", "cache"):
@@ -304,7 +304,7 @@ class Remains(JudgeTest):
                 (folder / name).unlink()
 
 
-class Objects(JudgeTest):
+class DeliveredObjects(JudgeTest):
     def setUp(self):
         self.story = Story()
 
@@ -313,39 +313,39 @@ class Objects(JudgeTest):
             objects[path] = Stored(objects[path].data if data is None else data, generation)
         self.story.change_objects = change
 
-    def test_all_outputs_are_of_the_attempt_that_was_completed(self):
+    def test_output_of_other_attempt_is_condemned(self):
         self.story.mark = mark_of(1, 2)
         self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 1")
         self.story.mark = mark_of(3, 2)
         self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 3")
 
-    def test_all_outputs_are_of_the_machine_that_completed_it(self):
+    def test_output_of_other_machine_is_condemned(self):
         for machine in (1, 22):
             self.story.mark = mark_of(2, machine)
             self.assert_condemned(self.story.problems(), "completed by zone/vm-2",
                                   f"machine-{machine}/")
 
-    def test_outputs_are_of_this_task(self):
+    def test_output_of_other_task_is_condemned(self):
         self.story.mark = mark_of(2, 2, "job-1.8")
         self.assert_condemned(self.story.problems(), "complete in attempt 2", "job-1.8")
 
-    def test_no_output_is_of_another_attempt_than_the_others(self):
+    def test_mixed_outputs_are_condemned(self):
         for path in ("stdout.txt", "sub/who.txt"):
             with self.subTest(path=path):
                 self.story.marks = {path: mark_of(1, 1)}
                 self.assert_condemned(self.story.problems(), "stdout.txt has a wrong content")
 
-    def test_a_mark_that_says_nothing_is_a_problem(self):
+    def test_unreadable_mark_is_condemned(self):
         self.story.mark = b"\xff"
         self.assert_condemned(self.story.problems(), "sub/who.txt has ")
 
-    def test_result_json_is_of_the_attempt_that_was_completed(self):
+    def test_result_of_other_attempt_is_condemned(self):
         for times in ((2.5, 2.9), (3.9, 6.0), (5.0, 7.1)):
             with self.subTest(times=times):
                 self.story.times = times
                 self.assert_condemned(self.story.problems(), "result.json is of a command that ran")
 
-    def test_what_result_json_lists_is_what_lies_there(self):
+    def test_object_unlike_result_is_condemned(self):
         for data, generation, words in ((None, 11, "replaced"), (None, 9, "replaced"),
                                         (b"aab", 10, "not what result.json says"),
                                         (b"aaaa", 10, "not what result.json says")):
@@ -355,7 +355,7 @@ class Objects(JudgeTest):
         self.replace("result.json", generation=5)
         self.assert_condemned(self.story.problems(), "younger than result.json")
 
-    def test_nothing_is_missing_or_too_much(self):
+    def test_missing_or_extra_object_is_condemned(self):
         self.story.change_objects = lambda objects: objects.pop("big.bin")
         self.assert_condemned(self.story.problems(), "big.bin is not there", "in the store are")
         self.story.change_objects = lambda objects: objects.update(more=Stored(b"", 10))

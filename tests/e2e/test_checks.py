@@ -15,16 +15,29 @@ class CheckerTest(unittest.TestCase):
 
 
 class IncludeChecker(CheckerTest):
-    def test_each_rule_bites(self):
+    def test_each_rule_finds_violations(self):
         self.assert_passes("check_includes.py", "--self-test")
 
 
 class DocsChecker(CheckerTest):
-    def test_a_promise_without_its_test_is_found(self):
+    def test_missing_proof_is_found(self):
         self.assert_passes("check_docs.py", "--self-test")
 
     def test_every_promise_has_its_test(self):
         self.assert_passes("check_docs.py")
+
+
+class PagesChecker(CheckerTest):
+    def test_each_rule_finds_violations(self):
+        self.assert_passes("check_pages.py", "--self-test")
+
+    def test_pages_match_the_code(self):
+        self.assert_passes("check_pages.py")
+
+
+class PagesRunner(CheckerTest):
+    def test_failing_commands_are_found(self):
+        self.assert_passes("run_docs.py", "--self-test")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: what `sparkles`, start-up scripts and people type."""
+"""Tests of the command line: flags, help, exit codes and the small commands."""
 import hashlib
 import json
 import os
@@ -17,38 +17,38 @@ COMMANDS = ("consume", "copyexe", "fetch", "logs", "status", "summary", "version
 
 
 class Help(LabTest):
-    def test_each_command_explains_itself(self):
+    def test_each_command_has_help(self):
         for command in COMMANDS:
             worker = self.lab.run(command, "--help")
             self.assertEqual((worker.exit_code, worker.stderr), (0, ""), command)
             self.assertIn(command, worker.stdout)
 
-    def test_the_commands_and_exit_codes_are_listed(self):
+    def test_help_lists_commands_and_exit_codes(self):
         text = self.lab.run("--help").stdout
         for command in COMMANDS:
             self.assertIn(command, text)
         for code in ("0", "1", "2", "3", "4", "5", "6", "75", "130", "143"):
             self.assertRegex(text, rf"(?m)^ *{code}\b")
 
-    def test_consume_lists_all_flags_of_the_contract(self):
+    def test_consume_help_lists_contract_flags(self):
         text = self.lab.run("consume", "--help").stdout
         for flag in ("projectId", "cluster", "cacheDir", "tasksDir", "tasksFile", "port", "timeout",
                      "shutdownAfter", "ftShutdownAfter", "localhost", "expectedVersion",
                      "keepTasks", "logFormat"):
             self.assertIn(f"--{flag}", text)
 
-    def test_no_line_is_wider_than_a_terminal_of_100(self):
+    def test_help_lines_fit_100_columns(self):
         for command in COMMANDS:
             for line in self.lab.run(command, "--help").stdout.splitlines():
                 self.assertLessEqual(len(line), 100, line)
 
-    def test_the_verbose_version_names_libraries_and_built_in_roots(self):
+    def test_verbose_version_names_libraries(self):
         text = self.lab.run("version", "--verbose").stdout
         self.assertTrue(text.startswith(self.lab.run("version").stdout))
         self.assertRegex(text, r"(?m)^libraries: libcurl/7\.88\.1 OpenSSL/3\S+ zlib/")
         self.assertRegex(text, r"(?m)^built-in CA roots: .*ca-certificates 20\d{6}\S*, \d+ roots$")
 
-    def test_version_is_told_in_both_ways(self):
+    def test_version_command_equals_version_flag(self):
         first = self.lab.run("version")
         second = self.lab.run("--version")
         self.assertEqual((first.exit_code, second.exit_code), (0, 0))
@@ -58,7 +58,7 @@ class Help(LabTest):
 
 
 class Output(LabTest):
-    def test_what_cannot_be_printed_is_a_failure(self):
+    def test_full_stdout_is_a_failure(self):
         copy = ("copyexe", "--dst", self.lab.folder / "copy")
         for arguments in (("version",), ("--help",), copy):
             with open("/dev/full", "wb") as full:
@@ -68,7 +68,7 @@ class Output(LabTest):
             self.assertEqual(done.stderr,
                              "sparklesworker: standard output: No space left on device\n")
 
-    def test_a_reader_that_has_seen_enough_is_told_nothing(self):
+    def test_closed_stdout_prints_no_error(self):
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run([BINARY, "--help"], stdout=writer, stderr=subprocess.PIPE,
@@ -124,10 +124,10 @@ class Usage(LabTest):
                                                  names="0 to 2147483647")
                 self.assertIn(f"--{flag}", worker.stderr)
 
-    def test_a_flag_without_its_value_is_named(self):
+    def test_flag_without_value_is_named(self):
         self.assert_usage_error("copyexe", "--dst", names="dst")
 
-    def test_three_flag_styles(self):
+    def test_flags_accept_four_styles(self):
         for number, style in enumerate((["--dst", "{}"], ["--dst={}"], ["-dst", "{}"],
                                         ["-dst={}"])):
             path = self.lab.folder / f"copy{number}"
@@ -135,7 +135,7 @@ class Usage(LabTest):
             self.assertEqual(worker.exit_code, 0, worker.stderr)
             self.assertTrue(path.exists(), style)
 
-    def test_boolean_flags_in_all_styles(self):
+    def test_boolean_flags_accept_all_styles(self):
         for flag in ("--keepTasks", "-keepTasks", "--keepTasks=true"):
             self.lab.state_file.unlink(missing_ok=True)
             self.run_tasks(self.lab.task("a.1", "true"), flags=(flag,))
@@ -146,7 +146,7 @@ class Usage(LabTest):
         self.run_tasks(self.lab.task("a.1", "true"), flags=("--keepTasks=false",))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
-    def test_the_flags_of_the_old_worker_are_all_accepted(self):
+    def test_flags_of_old_worker_are_accepted(self):
         self.run_tasks(self.lab.task("a.1", "true"), flags=(
             "--cluster", "c", "--projectId", "p", "--timeout", "10", "--shutdownAfter", "0",
             "--ftShutdownAfter", "600", "--localhost"))
@@ -154,7 +154,7 @@ class Usage(LabTest):
 
 
 class ExpectedVersion(LabTest):
-    def test_a_different_version_claims_nothing(self):
+    def test_different_version_claims_nothing(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.consume("--expectedVersion", "0.0.0-other")
         self.assertEqual(worker.exit_code, 3, worker.stderr)
@@ -163,7 +163,7 @@ class ExpectedVersion(LabTest):
             self.assertIn(remedy, worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
-    def test_the_right_version_works(self):
+    def test_matching_version_runs_tasks(self):
         version = self.lab.run("version").stdout.split()
         number = next(word for word in version if word[0].isdigit())
         for task, expected in (("a.1", number), ("a.2", "5.0.0"), ("a.3", "5.8.2")):
@@ -181,7 +181,7 @@ class CopyExe(LabTest):
         done = subprocess.run([path, "version"], capture_output=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_makes_parents_and_an_executable_with_mode_0777_less_umask(self):
+    def test_copy_obeys_umask_and_makes_parents(self):
         for umask in (0o022, 0o077, 0):
             path = self.lab.folder / f"a{umask}/b/consume"
             done = self.copy(path, umask=umask)
@@ -192,7 +192,7 @@ class CopyExe(LabTest):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o777 & ~umask)
             self.assert_works(path)
 
-    def test_replaces_a_program_that_is_running(self):  # D55
+    def test_running_program_is_replaced(self):  # D55
         path = self.lab.folder / "consume"
         shutil.copy("/bin/sleep", path)
         with subprocess.Popen([path, "100"]) as running:
@@ -202,13 +202,13 @@ class CopyExe(LabTest):
             self.assert_works(path)
             running.kill()
 
-    def test_onto_itself(self):
+    def test_copy_onto_itself_keeps_program(self):
         path = self.lab.folder / "consume"
         self.copy(path)
         self.assertEqual(self.copy(path, program=path).returncode, 0)
         self.assert_works(path)
 
-    def test_onto_another_name_of_itself(self):
+    def test_copy_onto_own_link_keeps_program(self):
         path = self.lab.folder / "consume"
         self.copy(path)
         (self.lab.folder / "link").symlink_to(path)
@@ -219,7 +219,7 @@ class CopyExe(LabTest):
             self.assert_works(self.lab.folder / other)
         self.assert_works(path)
 
-    def test_folders_are_not_replaced(self):
+    def test_directories_are_not_replaced(self):
         folder, link = self.lab.folder / "folder", self.lab.folder / "link"
         folder.mkdir()
         link.symlink_to(folder)
@@ -230,7 +230,7 @@ class CopyExe(LabTest):
         self.assertTrue(link.is_symlink())
         self.assertFalse((self.lab.folder / "new").exists())
 
-    def test_to_another_file_system(self):
+    def test_copy_to_another_file_system_works(self):
         with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
             disk = os.statvfs(folder)
             if (disk.f_flag & os.ST_NOEXEC
@@ -243,7 +243,7 @@ class CopyExe(LabTest):
             self.assertEqual(self.copy(back, program=path).returncode, 0)
             self.assert_works(back)
 
-    def test_a_program_whose_file_is_gone_still_copies_itself(self):
+    def test_deleted_program_copies_itself(self):
         path = self.lab.folder / "consume"
         self.copy(path)
         script = 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3 copyexe --dst "$2"'
@@ -252,7 +252,7 @@ class CopyExe(LabTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_works(self.lab.folder / "copy")
 
-    def test_a_disk_that_fills_leaves_what_was_there(self):
+    def test_full_disk_keeps_old_file(self):
         path = self.lab.folder / "consume"
         path.write_text("older")
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -263,7 +263,7 @@ class CopyExe(LabTest):
         self.assertEqual(path.read_text(), "older")
         self.assertEqual([name for name in os.listdir(self.lab.folder) if "sparkles-" in name], [])
 
-    def test_a_fifo_or_device_is_not_replaced(self):
+    def test_fifo_is_not_replaced(self):
         fifo = self.lab.folder / "fifo"
         os.mkfifo(fifo)
         done = self.copy(fifo)
@@ -271,7 +271,7 @@ class CopyExe(LabTest):
         self.assertIn(f"{fifo}: not a regular file", done.stderr)
         self.assertTrue(fifo.is_fifo())
 
-    def test_a_failure_leaves_nothing_and_says_why(self):
+    def test_failed_copy_leaves_nothing(self):
         (self.lab.folder / "file").write_text("in the way")
         (self.lab.folder / "folder").mkdir()
         for path in ("file/consume", "folder"):
@@ -296,7 +296,7 @@ class Fetch(LabTest):
     def fetch(self, *more, src=None):
         return self.lab.run("fetch", "--src", src or self.src, "--dst", self.dst, *more)
 
-    def test_right_md5_in_any_case_or_none(self):  # D54
+    def test_md5_is_optional_and_ignores_case(self):  # D54
         for more in ((), ("--expectMD5", self.md5), ("--expectMD5", self.md5.upper()),
                      ("--expectMD5", ""), ("--expectMD5=",)):
             self.dst.unlink(missing_ok=True)
@@ -304,38 +304,38 @@ class Fetch(LabTest):
             self.assertEqual((worker.exit_code, worker.stdout), (0, ""), worker.stderr)
             self.assertEqual(self.dst.read_bytes(), self.CONTENT)
 
-    def test_wrong_md5_names_both_and_leaves_nothing(self):
+    def test_wrong_md5_leaves_nothing(self):
         worker = self.fetch("--expectMD5", "0" * 32)
         self.assertEqual(worker.exit_code, 1)
         self.assertIn("0" * 32, worker.stderr)
         self.assertIn(self.md5, worker.stderr)
         self.assertEqual(list(self.dst.parent.iterdir()), [])
 
-    def test_wrong_md5_keeps_what_was_there(self):
+    def test_wrong_md5_keeps_old_file(self):
         self.dst.write_text("older")
         self.assertEqual(self.fetch("--expectMD5", "0" * 32).exit_code, 1)
         self.assertEqual(self.dst.read_text(), "older")
 
-    def test_a_hash_that_cannot_be_one_is_a_usage_error(self):
+    def test_invalid_md5_is_usage_error(self):
         worker = self.fetch("--expectMD5", "abc")
         self.assertEqual(worker.exit_code, 2, worker.stderr)
         self.assertIn("expectMD5", worker.stderr)
 
-    def test_missing_object_or_unusable_url(self):
+    def test_missing_object_or_bad_url_is_named(self):
         for src in (self.lab.url("in/nothing"), "http://example.com/x", "data.bin"):
             worker = self.fetch(src=src)
             self.assertIn(worker.exit_code, (1, 2))
             self.assertIn(src, worker.stderr)
             self.assertEqual(list(self.dst.parent.iterdir()), [])
 
-    def test_a_fifo_or_device_is_not_replaced(self):
+    def test_fifo_is_not_replaced(self):
         os.mkfifo(self.dst)
         worker = self.fetch()
         self.assertEqual(worker.exit_code, 1)
         self.assertIn("not a regular file", worker.stderr)
         self.assertTrue(pathlib.Path(self.dst).is_fifo())
 
-    def test_dst_may_be_a_plain_name_in_the_current_folder(self):
+    def test_dst_may_be_relative(self):
         worker = self.lab.run("fetch", "--src", self.src, "--dst", "here.bin")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual((self.lab.folder / "here.bin").read_bytes(), self.CONTENT)
@@ -350,7 +350,7 @@ class Summary(LabTest):
     def line_of(self, name):
         return next(line for line in self.summary().splitlines() if name in line)
 
-    def test_one_line_a_task_says_what_became_of_it(self):
+    def test_each_task_has_one_line(self):
         self.run_tasks(self.lab.task("good.1", "echo x > x.csv"),
                        self.lab.task("odd.2", "exit 3"),
                        self.lab.task("bad.3", "true", working_dir="nowhere"))
@@ -359,12 +359,12 @@ class Summary(LabTest):
             for word in words:
                 self.assertIn(word, self.line_of(name))
 
-    def test_tasks_that_never_ran_are_pending(self):
+    def test_unclaimed_tasks_are_pending(self):
         self.lab.write_tasks([self.lab.task("new.1", "true")])
         self.assertIn("pending", self.line_of("new.1"))
         self.assertFalse(self.lab.state_file.exists())
 
-    def test_a_result_that_is_no_such_thing_costs_only_its_numbers(self):
+    def test_malformed_result_keeps_status(self):
         self.run_tasks(self.lab.task("odd.1", "true"))
         for usage in ([1], {"user_cpu_time": [2]}, {"elapsed_time": 1e308}, "x"):
             result = self.lab.store / "odd.1/result.json"
@@ -372,7 +372,7 @@ class Summary(LabTest):
             self.assertIn("complete", self.line_of("odd.1"))
             self.assertLess(len(self.line_of("odd.1")), 120)
 
-    def test_nonsense_in_a_result_is_a_dash(self):
+    def test_malformed_number_becomes_dash(self):
         self.run_tasks(self.lab.task("odd.1", "true"))
         nonsense = {"elapsed_time": "x", "max_memory_size": -5,
                     "user_cpu_time": {"Sec": [], "Usec": 1}}
@@ -389,14 +389,14 @@ class Summary(LabTest):
         for line, name, width in zip(lines[1:], names, widths):
             self.assertEqual(line.index("pending"), len(name) + 8 - width, line)
 
-    def test_a_file_that_is_missing_is_named(self):
+    def test_missing_tasks_file_is_named(self):
         worker = self.lab.run("summary", "--tasksFile", self.lab.tasks_file)
         self.assertEqual(worker.exit_code, 4, worker.stderr)
         self.assertIn(self.lab.tasks_file.name, worker.stderr)
 
 
 class Binary(unittest.TestCase):
-    def test_is_there_and_executable(self):
+    def test_binary_is_executable(self):
         self.assertTrue(os.access(BINARY, os.X_OK), BINARY)
         self.assertTrue(pathlib.Path(BINARY).is_file())
 

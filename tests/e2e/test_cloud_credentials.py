@@ -1,4 +1,4 @@
-"""Credentials of every kind, against hosts that look like Google's; and no secret is ever printed.
+"""Tests of each kind of credentials against fakes of Google's hosts. No secret is printed.
 
 The worker knows no emulator here: it speaks TLS to storage.googleapis.com and the others, through
 HTTPS_PROXY, which is our server, whose certificate it was told to trust.
@@ -87,7 +87,7 @@ class CredentialsTest(CloudLabTest):
         self.assertTrue(self.lab.storage.session_ids)  # there were such secrets
 
 
-class Kinds(CredentialsTest):
+class CredentialKinds(CredentialsTest):
     def test_service_account(self):
         self.run_with(self.service_account())
         self.assert_done()
@@ -108,7 +108,7 @@ class Kinds(CredentialsTest):
         self.run_with()
         self.assert_done()
 
-    def test_external_account_from_a_file(self):
+    def test_external_account_from_file(self):
         token = self.file("the-subject-token\n", "subject")
         self.run_with(self.external_account({"file": token}))
         self.assert_done()
@@ -133,9 +133,9 @@ class Kinds(CredentialsTest):
         self.assertEqual(len(self.cloud.requests("metadata.token")), 1)
 
 
-class Trouble(CredentialsTest):
-    def test_token_refused_once(self):
-        # 401 → a fresh token, once → the request again.
+class CredentialErrors(CredentialsTest):
+    def test_refused_token_is_renewed_once(self):
+        # After 401 the worker gets one new token and repeats the request.
         self.fault(kind="object.media", action="status", code=401)
         self.fault(kind="upload.start", action="status", code=401)
         self.run_with(self.service_account())
@@ -150,7 +150,7 @@ class Trouble(CredentialsTest):
         self.run_with(self.service_account())
         self.assert_done()
 
-    def test_token_endpoint_in_trouble(self):
+    def test_token_endpoint_errors_are_retried(self):
         for rule in ({"action": "status", "code": 503}, {"action": "cut"}, {"action": "garbage"},
                      {"action": "truncate", "bytes": 9, "honest": True},
                      {"action": "status", "code": 500, "body": {"error": "internal_failure"}}):
@@ -158,12 +158,12 @@ class Trouble(CredentialsTest):
         self.run_with(self.service_account())
         self.assert_done()
 
-    def test_token_endpoint_down_for_a_while(self):
+    def test_token_endpoint_outage_is_survived(self):
         self.fault(kind="oauth.token", action="status", code=503, count=7)
         self.run_with(self.service_account())
         self.assert_done()
 
-    def test_revoked(self):
+    def test_revoked_credentials_keep_task_pending(self):
         self.cloud.oauth.users.clear()
         self.lab.write_tasks([self.task])
         worker = self.lab.start_consume("--localhost", "--logLevel", "debug", environment={
@@ -174,7 +174,7 @@ class Trouble(CredentialsTest):
         self.assert_no_secret_in(worker)
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
-    def test_scopes_missing_on_the_machine(self):
+    def test_missing_scope_is_named(self):
         scopes = "https://www.googleapis.com/auth/devstorage.read_only"
         self.cloud.metadata.set("instance/service-accounts/default/scopes", scopes + "\n")
         self.lab.write_tasks([self.task])
@@ -185,7 +185,7 @@ class Trouble(CredentialsTest):
         self.assertIn("devstorage.read_only", worker.stderr)
         self.assert_no_secret_in(worker)
 
-    def test_what_was_tried_is_said(self):
+    def test_broken_credentials_file_is_named(self):
         cases = {
             "nothing.json": None,  # named, but not there
             "text.json": "not json",
@@ -211,7 +211,7 @@ class Trouble(CredentialsTest):
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
         self.assertFalse([r for r in self.cloud.requests() if "evil" in r.host])
 
-    def test_certificate_that_nobody_trusts(self):
+    def test_untrusted_certificate_is_refused(self):
         self.lab.write_tasks([self.task])
         worker = self.lab.start_consume("--localhost", environment={
             "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
@@ -235,26 +235,26 @@ class MetadataServer(CloudLabTest):
         self.assert_complete("a.1")
         return self.lab.states()["a.1"]
 
-    def test_slow_to_wake_up(self):
+    def test_metadata_errors_are_retried(self):
         for rule in ({"action": "cut"}, {"action": "status", "code": 503},
                      {"action": "garbage"}, {"action": "status", "code": 429}):
             self.fault(kind="metadata.get", **rule)
         state = self.identity()
         self.assertEqual(state.owner, "projects/123456/zones/us-east1-b/worker-1")
 
-    def test_no_external_address(self):  # D61
+    def test_worker_runs_without_external_address(self):  # D61
         self.cloud.metadata.set(
             "instance/network-interfaces/0/access-configs/0/external-ip", None)
         self.assertEqual(self.identity().status, "complete")
 
-    def test_localhost_asks_nobody(self):
+    def test_localhost_skips_metadata_server(self):
         state = self.identity("--localhost")
         self.assertEqual(state.owner, "localhost")
         self.assertEqual(self.cloud.requests("metadata.get"), [])
 
 
 class Fetch(CredentialsTest):
-    def test_with_credentials_and_nothing_else(self):
+    def test_fetch_needs_only_credentials(self):
         done = self.lab.run("fetch", "--src", self.lab.url("in"), "--dst", "here/got",
                             environment={"GOOGLE_APPLICATION_CREDENTIALS":
                                          self.file(self.service_account())})

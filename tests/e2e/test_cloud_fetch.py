@@ -1,4 +1,4 @@
-"""fetch: one object into one file, whole and checked, or nothing."""
+"""Tests of `fetch` over Cloud Storage: the file is complete and checked, or absent."""
 import hashlib
 import os
 import time
@@ -28,13 +28,13 @@ class Fetch(CloudLabTest):
     def assert_nothing_is_left(self):
         self.assertEqual(list(self.dst.parent.iterdir()) if self.dst.parent.exists() else [], [])
 
-    def test_content_and_md5(self):  # D54
+    def test_md5_is_optional_and_ignores_case(self):  # D54
         for flags in ((), ("--expectMD5", ""), ("--expectMD5", MD5), ("--expectMD5", MD5.upper())):
             self.fetch(*flags)
             self.assert_fetched()
             self.dst.unlink()
 
-    def test_wrong_md5_names_both(self):
+    def test_wrong_md5_names_both_checksums(self):
         wrong = "0123456789abcdef0123456789ABCDEF"
         message = self.fetch("--expectMD5", wrong, exit_code=1)
         self.assertIn(wrong.lower(), message.lower())
@@ -45,7 +45,7 @@ class Fetch(CloudLabTest):
         self.fetch("--expectMD5", wrong, exit_code=1)
         self.assertEqual(self.dst.read_bytes(), b"what was there")
 
-    def test_passing_faults_are_not_noticed(self):
+    def test_transient_faults_are_retried(self):
         for rule in ({"action": "status", "code": 503}, {"action": "cut"},
                      {"action": "cut", "response_bytes": 2 << 20},
                      {"action": "truncate", "bytes": 99, "honest": True},
@@ -54,7 +54,7 @@ class Fetch(CloudLabTest):
         self.fetch()
         self.assert_fetched()
 
-    def test_what_stays_wrong_is_said(self):
+    def test_lasting_errors_are_named(self):
         self.assertIn("no-such-bucket", self.fetch(src="gs://no-such-bucket/a", exit_code=1))
         self.assertIn("gs://lab/nothing", self.fetch(src="gs://lab/nothing", exit_code=1))
         self.fault(kind="object.media", action="corrupt", offset=1 << 20, count=0)
@@ -63,7 +63,7 @@ class Fetch(CloudLabTest):
         self.assertLess(time.monotonic() - started, 60)
         self.assert_nothing_is_left()
 
-    def test_empty_object(self):
+    def test_empty_object_is_fetched(self):
         self.src = self.lab.put("empty", b"")
         self.fetch("--expectMD5", hashlib.md5(b"").hexdigest())
         self.assertEqual(self.dst.read_bytes(), b"")

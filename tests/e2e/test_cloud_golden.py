@@ -1,4 +1,4 @@
-"""The golden tasks over Datastore and Cloud Storage: the entities, too, are as the old worker's.
+"""Runs the golden tasks over Datastore and Cloud Storage and compares the entities, too.
 
 The deliberate differences are listed in test_golden.py.
 """
@@ -65,7 +65,7 @@ class CloudGolden(CloudLabTest, test_golden.Golden):
             self.assertGreaterEqual(actual["timestamp"], last)
             last = actual["timestamp"]
 
-    def test_what_the_client_adds_one_day_is_kept(self):  # D23, D25
+    def test_unknown_properties_are_kept(self):  # D23, D25
         entity = self.lab.entity("new.1", self.lab.spec("new.1", "true"), last_updated=1.5)
         entity["properties"].update(NEW_PROPERTIES)
         self.lab.datastore.put(entity)
@@ -76,7 +76,7 @@ class CloudGolden(CloudLabTest, test_golden.Golden):
         self.assertGreaterEqual(plain(after["last_updated"]), started)
         self.assertNotIn("excludeFromIndexes", after["last_updated"])
 
-    def test_no_property_is_invented(self):
+    def test_only_task_id_is_added(self):
         properties = self.lab.entity("old.1", self.lab.spec("old.1", "true"))
         self.lab.datastore.put(properties)
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
@@ -85,7 +85,7 @@ class CloudGolden(CloudLabTest, test_golden.Golden):
 
 
 class CloudIdentity(CloudLabTest):
-    def test_owner_is_what_the_client_parses(self):
+    def test_owner_matches_client_format(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.assertEqual(self.lab.consume().exit_code, 0)
         state = self.lab.states()["a.1"]

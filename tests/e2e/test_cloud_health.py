@@ -1,4 +1,4 @@
-"""The health port: what a probe and a scraper see of a working, a stopping and a stuck worker."""
+"""Tests of the health port: probes and metrics of working, stopping and stuck workers."""
 import contextlib
 import http.client
 import os
@@ -54,7 +54,7 @@ def listening(pid):
 
 
 class Health(LabTest):
-    def test_a_working_and_a_stopping_worker(self):
+    def test_probes_and_metrics_follow_state(self):
         port, gate = free_port(), self.lab.folder / "gate"
         content = b"x" * 1000
         inputs = [self.lab.download(self.lab.put_cas(content), "in", is_cas_key=True)]
@@ -88,7 +88,7 @@ class Health(LabTest):
         self.assertEqual(len(summary), 1, worker.stderr)
         self.assertRegex(summary[0], "claimed 4, complete 2, failed 1, killed 0, handed back 1, ")
 
-    def test_nothing_listens_unless_it_is_wanted(self):
+    def test_health_port_is_opt_in(self):
         begun = self.lab.folder / "begun"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {begun}; sleep 60")])
         for flags, listeners in (((), 0), (("--healthPort", str(free_port())), 1)):
@@ -99,7 +99,7 @@ class Health(LabTest):
             worker.wait()
             begun.unlink()
 
-    def test_a_busy_port_does_not_keep_the_work_back(self):
+    def test_busy_port_does_not_stop_tasks(self):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
@@ -108,14 +108,14 @@ class Health(LabTest):
         self.assertRegex(worker.stderr, re.escape(f"--healthPort: 127.0.0.1 port {port}: "))
         self.assert_complete("a.1")
 
-    def test_a_bad_address_is_said(self):
+    def test_invalid_address_is_named(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"), flags=(
             "--healthPort", str(free_port()), "--healthAddress", "nowhere"))
         self.assertIn("nowhere: not a numeric IP address", worker.stderr)
 
 
 class Readiness(CloudLabTest):
-    def test_a_worker_whose_queue_does_not_answer_is_not_ready(self):
+    def test_unreachable_queue_is_not_ready(self):
         port = free_port()
         rule = self.fault(kind="datastore.*", action="status", code=503, count=0)
         worker = self.lab.start_consume("--healthPort", str(port), "--shutdownAfter", "60")
@@ -128,7 +128,7 @@ class Readiness(CloudLabTest):
         worker.signal(signal.SIGTERM)
         worker.wait()
 
-    def test_a_stuck_worker_is_not_healthy(self):
+    def test_stuck_worker_is_not_healthy(self):
         port = free_port()
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)

@@ -1,4 +1,4 @@
-"""The Monitor, seen by a stock gRPC client."""
+"""Tests of the Monitor with a stock gRPC client."""
 import codecs
 import contextlib
 import os
@@ -45,8 +45,8 @@ class MonitorServesTest(MonitorTest):
         """The Monitor knows of a task's log a little later than Datastore of its claim."""
         wait_until(lambda: client.read("job.1").code == "OK", "the log is there")
 
-    def test_a_task_is_followed_from_its_first_byte_to_its_last(self):
-        # The last lines wait for the reader to have come so far, so it reads while the task runs.
+    def test_log_is_followed_to_its_end(self):
+        # The task prints its last lines only after the reader has read the others.
         lines = 3000
         go_on = self.lab.folder / "go-on"
         worker = self.start_task(
@@ -68,7 +68,7 @@ class MonitorServesTest(MonitorTest):
         worker.signal(15)
         self.assertEqual(worker.wait().exit_code, 143, worker.stderr)
 
-    def test_the_claim_says_where_the_monitor_is_and_the_machine_is_described(self):
+    def test_monitor_address_and_status_are_given(self):
         self.start_task("true")
         claim = self.lab.states()["job.1"]
         self.assertEqual(claim.monitor_address, f"localhost:{self.lab.port}")
@@ -79,7 +79,7 @@ class MonitorServesTest(MonitorTest):
         self.assertGreater(status["cpuIdle"], 0)
         self.end()
 
-    def test_a_launcher_that_is_made_while_clients_are_served_inherits_nothing_of_theirs(self):
+    def test_new_launcher_inherits_no_connection(self):
         go = self.lab.folder / "go"
         self.lab.write_tasks([
             self.lab.task("job.1", f"while [ ! -e {go} ]; do sleep 0.02; done; kill -9 $PPID"),
@@ -93,7 +93,7 @@ class MonitorServesTest(MonitorTest):
         self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.states()["job.1"].status, "failed")
         self.assertEqual(self.lab.log("job.2").split()[:3], ["0", "1", "2"])
-        # What the launcher itself has: one connection, with the worker.
+        # The launcher has only one connection: the one to the worker.
         self.assertEqual(self.lab.log("job.2").count("socket:"), 1, self.lab.log("job.2"))
 
     @staticmethod
@@ -105,7 +105,7 @@ class MonitorServesTest(MonitorTest):
         return count
 
     # D02, D57
-    def test_without_the_secret_nobody_learns_anything(self):
+    def test_wrong_secret_is_unauthenticated(self):
         self.start_task("echo treasure")
         client = self.client()
         self.wait_for_output(client, "job.1", "treasure")
@@ -125,7 +125,7 @@ class MonitorServesTest(MonitorTest):
         self.assertEqual(client.read("job.1").code, "OK")
         self.end()
 
-    def test_reflection_tells_those_who_know_the_secret(self):
+    def test_secret_allows_reflection(self):
         self.start_task("true")
         client = self.client()
         services = client.call("reflect", LIST_SERVICES)
@@ -138,7 +138,7 @@ class MonitorServesTest(MonitorTest):
         self.end()
 
     # D56, D57
-    def test_senseless_requests_are_refused_and_name_no_other_task(self):
+    def test_invalid_requests_are_refused(self):
         self.start_task("echo hello")
         client = self.client()
         self.wait_for_output(client, "job.1", "hello")
@@ -155,7 +155,7 @@ class MonitorServesTest(MonitorTest):
         self.assertEqual(everything.reply["data"], "hello\n")
         self.end()
 
-    def test_a_reply_has_at_most_a_mebibyte(self):
+    def test_reply_has_at_most_one_mebibyte(self):
         self.start_task("head -c 3000000 /dev/zero | tr '\\0' x; echo end")
         client = self.client()
         self.wait_for_log(client)
@@ -166,7 +166,7 @@ class MonitorServesTest(MonitorTest):
         self.end()
 
     # D58
-    def test_binary_output_never_stalls_a_reader(self):
+    def test_binary_output_does_not_stall_reader(self):
         self.start_task("head -c 300000 /dev/urandom; printf '\\xe4' >&2; echo; echo end")
         client = self.client()
         self.wait_for_log(client)
@@ -184,7 +184,7 @@ class MonitorServesTest(MonitorTest):
         with self.assertRaises(UnicodeDecodeError):
             stored.decode("utf-8")
 
-    def test_a_log_that_shrinks_or_loses_its_name_is_read_on(self):
+    def test_truncated_or_removed_log_is_readable(self):
         more = self.lab.folder / "more"
         self.start_task("echo a long first line; rm stdout.txt; echo other > stdout.txt\n"
                         f"while [ ! -e {more} ]; do sleep 0.02; done\n"
@@ -211,7 +211,7 @@ class MonitorKeepsLogsTest(MonitorTest):
             blocks += status.st_blocks if status.st_nlink == 0 else 0
         return blocks * 512
 
-    def test_logs_of_ended_tasks_hold_no_more_disk_than_they_may(self):
+    def test_kept_logs_stay_within_limit(self):
         quiet = {"uploads": {}, "stdout_url": "", "command_result_url": ""}
         sizes = {"job.1": 120, "job.2": 120, "job.3": 300, "job.4": 120}  # MiB
         self.lab.write_tasks([self.lab.task(name, f"fallocate -l {size}M stdout.txt", **quiet)
@@ -220,7 +220,7 @@ class MonitorKeepsLogsTest(MonitorTest):
         for name in sizes:
             self.wait_for_status(name, "complete")
         wait_until(lambda: not list(self.lab.tasks_dir.glob("task-*")), "the folders are gone")
-        # Looked at before the next claim, a second later or so.
+        # The worker checks the limit before its next claim, about a second later.
         wait_until(lambda: 0 < self.held(worker) <= 256 << 20, "the logs are let go")
         client = self.client()
         kept = [name for name in sizes if client.read(name, 0, 1).code == "OK"]
@@ -246,18 +246,18 @@ class MonitorIsOptionalTest(MonitorTest):
         self.assertIsNone(self.lab.states()["job.1"].monitor_address)
 
     # D61
-    def test_missing_keys_are_no_reason_to_stop(self):
+    def test_missing_keys_do_not_stop_tasks(self):
         self.lab.datastore.delete("ClusterKeys", "sparklespray")
         self.check_runs_without("ClusterKeys/sparklespray")
 
-    def test_incomplete_keys_are_no_reason_to_stop(self):
+    def test_incomplete_keys_do_not_stop_tasks(self):
         for name, broken in (("cert", ...), ("private_key", value(7)), ("shared_secret", value("")),
                              ("shared_secret", value(None))):
             with self.subTest(name=name, broken=broken):
                 self.lab.put_keys(**{name: broken})
                 self.check_runs_without(name)
 
-    def test_a_broken_certificate_is_no_reason_to_stop(self):
+    def test_broken_certificate_does_not_stop_tasks(self):
         other = blob(self.lab.key_file.read_bytes())
         for keys in ({"cert": blob(b"no certificate")}, {"private_key": blob(b"\0\xff")},
                      {"cert": other}):
@@ -266,12 +266,12 @@ class MonitorIsOptionalTest(MonitorTest):
                 self.check_runs_without("certificate")
 
     # D61
-    def test_a_busy_port_is_no_reason_to_stop(self):
+    def test_busy_port_does_not_stop_tasks(self):
         with socket.create_server(("", self.lab.port), family=socket.AF_INET6,
                                   dualstack_ipv6=True):
             self.check_runs_without(f"port {self.lab.port}", "in use")
 
-    def test_keys_that_cannot_be_had_now_are_asked_for_again(self):
+    def test_unavailable_keys_are_retried(self):
         self.lab.cloud.faults.add(kind="datastore.lookup", holds="ClusterKeys", action="status",
                                   code=503, count=0)
         worker = self.lab.start_watched("--shutdownAfter", "60")
@@ -286,7 +286,7 @@ class MonitorIsOptionalTest(MonitorTest):
         worker.signal(15)
         worker.wait()
 
-    def test_tasks_of_a_file_run_without(self):
+    def test_tasks_file_runs_without_monitor(self):
         lab = self.lab
         lab.tasks_file.write_text('[{"task_id": "a.1", "args": {"command": "true"}}]')
         worker = lab.run("consume", "--tasksFile", lab.tasks_file, "--tasksDir", lab.tasks_dir,

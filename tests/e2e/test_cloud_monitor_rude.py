@@ -1,4 +1,4 @@
-"""Whatever strangers do to the Monitor's port, the worker and its task go on, in little memory."""
+"""Tests of hostile clients of the Monitor: the worker and its task continue in little memory."""
 import gzip
 import os
 import pathlib
@@ -47,13 +47,13 @@ class RudeTest(MonitorTest):
 
 
 class RudeConnectionsTest(RudeTest):
-    def test_two_hundred_idle_connections(self):
+    def test_idle_connections_are_tolerated(self):
         for _ in range(200):
             self.keep(RudeReader(self.lab))
         self.assert_unmoved()
         self.end()
 
-    def test_half_open_tls(self):
+    def test_half_open_tls_is_tolerated(self):
         hello = ssl.MemoryBIO()
         unfinished = self.lab.tls_context().wrap_bio(ssl.MemoryBIO(), hello)
         with self.assertRaises(ssl.SSLWantReadError):
@@ -65,7 +65,7 @@ class RudeConnectionsTest(RudeTest):
         self.assert_unmoved()
         self.end()
 
-    def test_garbage(self):
+    def test_garbage_is_tolerated(self):
         noise = random.Random(6)
         for i in range(60):
             link = self.keep(self.lab.connect() if i % 2 else self.lab.connect_tls())
@@ -79,7 +79,7 @@ class RudeConnectionsTest(RudeTest):
         self.assertNotIn("handshake", self.worker.stderr.lower())
         self.end()
 
-    def test_more_connections_than_there_is_room_for(self):
+    def test_excess_connections_are_tolerated(self):
         for _ in range(400):
             try:
                 self.keep(self.lab.connect())
@@ -92,7 +92,7 @@ class RudeConnectionsTest(RudeTest):
 
 class RudeCallsTest(RudeTest):
     # CVE-2023-1428: gRPC aborts when it encodes what only a load balancer's client sends.
-    def test_metadata_that_grpc_cannot_encode(self):
+    def test_unencodable_metadata_is_tolerated(self):
         for name in ("grpclb_client_stats", "lb-cost-bin", "lb-token", "endpoint-load-metrics-bin"):
             stranger = self.keep(RudeReader(self.lab))
             stranger.send(RudeReader.HEADERS, RudeReader.END_HEADERS | RudeReader.END_STREAM,
@@ -101,7 +101,7 @@ class RudeCallsTest(RudeTest):
             self.assert_unmoved()
         self.end()
 
-    def test_ten_thousand_calls(self):
+    def test_ten_thousand_calls_are_answered(self):
         answer = self.watcher.read("job.1", 0, 1000, times=9000)
         self.assertEqual(answer.code, "OK")
         self.assertEqual(self.watcher.status(times=1000).code, "OK")
@@ -109,14 +109,14 @@ class RudeCallsTest(RudeTest):
         self.end()
 
     # CVE-2023-33953: gRPC's limit is one for each frame. Unbounded they would take 1.2 GB.
-    def test_headers_that_never_end(self):
+    def test_endless_headers_take_little_memory(self):
         piece = b"\0\5x-aaa\x7f\x81\x7c" + b"y" * 16_000
         for _ in range(4):
             self.flood(RudeReader.header_block(), piece, 20_000)
         self.assert_unmoved()
         self.end()
 
-    def test_a_header_of_a_gibibyte(self):
+    def test_gibibyte_header_takes_little_memory(self):
         for _ in range(4):
             begin = b"\0\1a\x7f" + varint((1 << 30) - 127)
             self.flood(RudeReader.header_block() + begin, b"y" * 16_000, 20_000)
@@ -124,7 +124,7 @@ class RudeCallsTest(RudeTest):
         self.end()
 
     # Unbounded they would take 64 MB each for a moment.
-    def test_small_messages_that_would_become_large(self):
+    def test_compression_bomb_is_refused(self):
         bomb = gzip.compress(b"\x0a" + varint(64_000_000) + bytes(64_000_000), 1)[:60_000]
         for _ in range(3):
             reader = self.keep(RudeReader(self.lab))
@@ -151,7 +151,7 @@ class RudeCallsTest(RudeTest):
                 time.sleep(0.001)  # who looks for such readers may have to wait for a processor
 
     # Unbounded they would take 480 MB.
-    def test_readers_that_never_read(self):
+    def test_idle_readers_take_little_memory(self):
         for _ in range(30):
             reader = self.keep(RudeReader(self.lab))
             for _ in range(16):
@@ -159,7 +159,7 @@ class RudeCallsTest(RudeTest):
         self.assert_unmoved()
         self.end()
 
-    def test_thousands_of_wrong_secrets(self):
+    def test_wrong_secrets_take_little_memory(self):
         for _ in range(10):
             stranger = self.keep(RudeReader(self.lab))
             for i in range(300):

@@ -15,8 +15,8 @@ OBJECTS = ["/leading", "//two", "a//b", "../up", "a/../b", "./a/.", "a b+c%20d",
            "#", "%", "%zz", "ünï/cödé", "\U0001f9ec", "x" * 1024, "é" * 512, "a\tb"]
 
 
-class Names(CloudLabTest):
-    def test_of_inputs(self):
+class ObjectNames(CloudLabTest):
+    def test_unusual_input_names_work(self):
         downloads = []
         for number, name in enumerate(OBJECTS):
             self.lab.put(name, f"{number}\n".encode())
@@ -27,7 +27,7 @@ class Names(CloudLabTest):
         lines = [line for line in self.lab.log("in.1").splitlines() if "sparkles:" not in line]
         self.assertEqual(lines, [str(number) for number in range(len(OBJECTS))])
 
-    def test_of_outputs(self):
+    def test_unusual_output_names_work(self):
         script = self.lab.folder / "make.py"
         script.write_text("import os, sys\n"
                           f"for name in {FILES!r}:\n"
@@ -41,7 +41,7 @@ class Names(CloudLabTest):
         self.assertEqual(stored, {name: name.encode() for name in FILES})
         self.assert_delivered("out.1")
 
-    def test_of_a_job(self):
+    def test_unusual_job_prefix_works(self):
         top = "jöb #1? 100%/../x"
         spec = self.lab.spec("odd.1", "echo x > f", uploads={
             "include_patterns": ["**"], "exclude_patterns": [], "dst_url": self.lab.url(top)})
@@ -53,7 +53,7 @@ class Names(CloudLabTest):
         self.assert_complete("odd.1")
         self.assertEqual(set(self.lab.stored(top)), {"args", "f", "log", "result"})
 
-    def test_that_cannot_be(self):
+    def test_invalid_names_fail_tasks(self):
         bad = ["gs://", "gs://lab", "gs://lab/", "gs://lab/folder/", "gs:///x",
                "gs://lab/" + "x" * 1025, "gs://lab/a\nb", "gs://lab/a\rb", "gs://../x",
                "gs://a/b?c/x", "http://lab/x"]
@@ -67,8 +67,8 @@ class Names(CloudLabTest):
             self.assertTrue(state.failure_reason, url)
 
 
-class Encoding(CloudLabTest):
-    def test_gzip_objects_arrive_as_they_are_stored(self):  # D13
+class ContentEncoding(CloudLabTest):
+    def test_gzip_objects_arrive_as_stored(self):  # D13
         self.lab.put("z", PACKED, contentEncoding="gzip", contentType="text/plain")
         self.lab.write_tasks([self.lab.task("z.1", "gunzip < z > plain", downloads=[
             self.lab.download(self.lab.url("z"), "z")])])
@@ -78,7 +78,7 @@ class Encoding(CloudLabTest):
         for request in self.cloud.requests("object.media"):
             self.assertIn("gzip", request.headers["accept-encoding"])
 
-    def test_gzip_object_resumed(self):
+    def test_gzip_download_is_resumed(self):
         self.lab.put("z", PACKED * 2000, contentEncoding="gzip")
         self.fault(kind="object.media", action="cut", response_bytes=50_000)
         self.lab.write_tasks([self.lab.task("z.1", "wc -c < z", downloads=[
@@ -86,9 +86,9 @@ class Encoding(CloudLabTest):
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
         self.assertIn(str(len(PACKED * 2000)), self.lab.log("z.1"))
 
-    def test_transcoded_all_the_same(self):
-        # What a server or proxy unpacks nevertheless cannot be checked: that must be said.
-        # Elsewhere it may arrive as it is.
+    def test_transcoded_object_is_machine_fault(self):
+        # The content that a server or proxy decompresses cannot be checked: the reason must say so.
+        # On another machine the object may arrive unchanged.
         self.lab.put("in/t", PACKED, contentEncoding="gzip")
         self.fault(kind="object.media", action="status", code=200, count=0, apply=True,
                    body=gzip.decompress(PACKED).decode(), headers={

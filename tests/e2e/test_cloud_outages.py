@@ -1,4 +1,4 @@
-"""Services go away and come back, and bad input arrives: the worker lives, and nothing is lost."""
+"""Tests of outages of services and of bad input: the worker survives and loses no task."""
 import json
 import random
 import signal
@@ -11,7 +11,7 @@ from harness import SLOWNESS, wait_until
 
 
 class DatastoreOutage(CloudLabTest):
-    """With an emulator of its own, which is really stopped."""
+    """Stops and starts an emulator of its own."""
 
     def setUp(self):
         if why_not():
@@ -25,7 +25,7 @@ class DatastoreOutage(CloudLabTest):
         # Without a server of ours between: refused connections, too, must be survived.
         self.direct = {"DATASTORE_EMULATOR_HOST": self.emulator.address}
 
-    def test_stopped_and_started_in_mid_run(self):
+    def test_datastore_restart_loses_no_task(self):
         gate = self.lab.folder / "gate"
         names = [f"a.{number}" for number in range(1, 13)]
         self.lab.write_tasks([
@@ -52,7 +52,7 @@ class DatastoreOutage(CloudLabTest):
         return {word.strip("[]:") for line in lines if "claimed" in line
                 for word in line.split() if word.strip("[]:").startswith("a.")}
 
-    def test_away_when_the_worker_starts(self):
+    def test_datastore_may_be_away_at_start(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.emulator.stop()
         worker = self.lab.start_consume("--localhost", environment=self.direct)
@@ -62,10 +62,10 @@ class DatastoreOutage(CloudLabTest):
         self.assert_complete("a.1")
 
 
-class DatastoreTrouble(CloudLabTest):
-    """Single requests fail, in every way, at every point of a task's life."""
+class DatastoreFaults(CloudLabTest):
+    """Single requests fail in each way at each step of a task."""
 
-    def test_each_request_with_each_fault(self):  # D18, D19, D20
+    def test_each_fault_of_each_request_is_survived(self):  # D18, D19, D20
         chance = random.Random(7)
         faults = [{"action": "status", "code": 503}, {"action": "cut"},
                   {"action": "status", "code": 500}, {"action": "cut", "apply": True},
@@ -82,14 +82,14 @@ class DatastoreTrouble(CloudLabTest):
             order = faults * 2
             chance.shuffle(order)
             for number, rule in enumerate(order):
-                # Never two in a row: a rule skips what the ones before it have not taken.
+                # No two faults in a row: a rule skips requests that others leave.
                 self.fault(kind=f"datastore.{kind}", skip=number + 1, **rule)
         worker = self.lab.consume("--localhost", "--shutdownAfter", "6", seconds=110)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        # What was applied although it failed is not applied again.
+        # A commit that was applied although it failed is not applied again.
         self.assert_once(names, worker)
 
-    def test_ambiguous_commits_alone(self):
+    def test_ambiguous_commits_are_not_repeated(self):
         names = [f"a.{number}" for number in range(1, 11)]
         self.lab.write_tasks([self.lab.task(name, "true") for name in names])
         for number in range(10):
@@ -98,7 +98,7 @@ class DatastoreTrouble(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(names)
 
-    def test_answers_slower_than_the_first_timeout(self):
+    def test_slow_answers_get_longer_timeout(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         # The first of each kind is given up after 4 s, the second has 8 s.
         for kind, count in (("runQuery", 2), ("lookup", 0), ("commit", 2)):
@@ -107,7 +107,7 @@ class DatastoreTrouble(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(["a.1"])
 
-    def test_stop_hands_back_to_a_slow_datastore(self):
+    def test_stop_hands_back_to_slow_datastore(self):
         self.lab.write_tasks([self.lab.task("a.1", "sleep 100")])
         self.fault(kind="datastore.lookup", action="stall", seconds=4.3, count=0)
         worker = self.lab.start_consume("--localhost")
@@ -119,7 +119,7 @@ class DatastoreTrouble(CloudLabTest):
         self.assertLess(time.monotonic() - stopped, 20 * SLOWNESS)
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
-    def test_no_permission_is_said_and_waited_for(self):
+    def test_missing_permission_is_retried(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         denied = {"error": {"code": 403, "status": "PERMISSION_DENIED",
                             "message": "Missing or insufficient permissions."}}
@@ -131,7 +131,7 @@ class DatastoreTrouble(CloudLabTest):
 
 
 class StorageOutage(CloudLabTest):
-    def test_away_for_some_seconds(self):
+    def test_short_storage_outage_is_survived(self):
         url = self.lab.put("in", b"x" * 100_000)
         names = [f"a.{number}" for number in range(1, 21)]
         self.lab.write_tasks([self.lab.task(name, "cp in out", downloads=[
@@ -146,7 +146,7 @@ class StorageOutage(CloudLabTest):
         for name in names:
             self.assert_delivered(name)
 
-    def test_permission_denied(self):
+    def test_refused_upload_fails_only_that_task(self):
         denied = {"error": {"code": 403, "message": "worker@lab does not have storage.objects."
                             "create access to the Google Cloud Storage object."}}
         self.fault(kind="upload.*", path="/secret/", action="status", code=403, body=denied,
@@ -162,7 +162,7 @@ class StorageOutage(CloudLabTest):
         self.assertIn("storage.objects.create", self.lab.result("a.1")["failure_reason"])
         self.assert_complete("b.1")
 
-    def test_bucket_missing(self):
+    def test_missing_bucket_fails_only_that_task(self):
         spec = self.lab.spec("a.1", "true", stdout_url="gs://no-such-bucket/o",
                              command_result_url="gs://no-such-bucket/r")
         self.lab.write_tasks([self.lab.entity("a.1", spec), self.lab.task("b.1", "true")])
@@ -172,7 +172,7 @@ class StorageOutage(CloudLabTest):
 
 
 class BadInput(CloudLabTest):
-    def test_args_that_are_no_spec(self):
+    def test_invalid_args_fail_only_their_task(self):
         self.fault(kind="object.media", path="args%2Flong", action="headers", count=0,
                    set={"X-Goog-Stored-Content-Length": str(300 << 20)})
         cases = {
@@ -198,7 +198,7 @@ class BadInput(CloudLabTest):
                 self.assertTrue(self.lab.states()[name].failure_reason)
         self.assert_complete("good.1")
 
-    def test_entities_with_wrong_types(self):
+    def test_malformed_entities_complete_or_fail(self):
         spec = self.lab.spec("x", "true")
         wrong = {
             "args-number.1": {"args": 17},
@@ -241,7 +241,7 @@ class BadInput(CloudLabTest):
         for name in ("deep.1", "ü.1", "two.dots.1", "owner-number.1", "index-text.1"):
             self.assertEqual(tasks[name]["properties"]["status"]["stringValue"], "complete", name)
 
-    def test_entity_with_a_key_of_numbers(self):
+    def test_numeric_key_does_not_stop_others(self):
         entity = self.lab.entity("a.1", self.lab.spec("a.1", "true"))
         entity["key"]["path"] = [{"kind": "SparklesV5Task", "id": "12345"}]
         self.lab.datastore.put(entity)

@@ -15,7 +15,7 @@ class Grants(CloudLabTest):
     def refuse(self, **rule):
         return self.fault(action="status", code=403, body=DENIED, **rule)
 
-    def test_role_on_its_way_is_waited_for(self):
+    def test_late_role_is_awaited(self):
         source = self.lab.put("in", b"text")
         reads = self.refuse(kind="object.media", count=3)
         writes = self.refuse(kind="upload.*", count=3)
@@ -29,7 +29,7 @@ class Grants(CloudLabTest):
                      "roles/storage.objectUser", "--permissionPatience"):
             self.assertIn(word, worker.stderr)
 
-    def test_five_refused_tasks_end_the_worker(self):
+    def test_five_refused_tasks_end_worker(self):
         self.refuse(kind="upload.*", count=0)
         self.lab.write_tasks([self.lab.task(f"a.{number}", "true") for number in range(1, 9)])
         worker = self.lab.consume("--localhost")
@@ -38,7 +38,7 @@ class Grants(CloudLabTest):
         states = [state.status for state in self.lab.states().values()]
         self.assertEqual((states.count("failed"), states.count("pending")), (5, 3))
 
-    def test_stop_ends_the_wait(self):
+    def test_stop_ends_wait_for_permission(self):
         self.refuse(kind="upload.*", count=0)
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.start_consume("--localhost", "--permissionPatience", "600")
@@ -50,8 +50,8 @@ class Grants(CloudLabTest):
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
 
-class Places(CloudLabTest):
-    def test_refused_place_fails_before_the_command(self):
+class Destinations(CloudLabTest):
+    def test_refused_destination_fails_early(self):
         self.cloud.storage.denied.add("storage.objects.create")
         ran = self.lab.folder / "ran"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}")])
@@ -61,7 +61,7 @@ class Places(CloudLabTest):
                            "roles/storage.objectUser", "add-iam-policy-binding gs://lab")
         self.assertFalse(ran.exists())
 
-    def test_missing_bucket_fails_before_the_command(self):
+    def test_missing_bucket_fails_early(self):
         ran = self.lab.folder / "ran"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}", uploads={
             "include_patterns": ["**"], "exclude_patterns": [], "dst_url": "gs://nowhere/out"})])
@@ -70,7 +70,7 @@ class Places(CloudLabTest):
         self.assert_failed("a.1", "uploads.dst_url", "gs://nowhere/out", "404")
         self.assertFalse(ran.exists())
 
-    def test_other_errors_of_the_check_change_nothing(self):
+    def test_other_check_errors_are_ignored(self):
         names = [f"a.{number}" for number in range(1, 4)]
         for code in (500, 429, 400):
             self.fault(kind="upload.start", action="status", code=code, count=1)
@@ -81,7 +81,7 @@ class Places(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual([state.status for state in self.lab.states().values()], ["complete"] * 3)
 
-    def test_asked_once_for_many_tasks(self):
+    def test_destination_is_checked_once(self):
         self.lab.write_tasks([self.lab.task(f"a.{number}", "true") for number in range(1, 11)])
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
         asked = self.cloud.requests("upload.start")
@@ -89,7 +89,7 @@ class Places(CloudLabTest):
         self.assertEqual((len(asked), len(ended)), (1, 1))
         self.assertEqual(ended[0].status, 499)
 
-    def test_held_result_fails_before_the_command(self):
+    def test_held_result_object_fails_early(self):
         ran = self.lab.folder / "ran"
         self.lab.put("a.1/result.json", b"{}")
         self.storage_of("a.1/result.json").kept = {"temporaryHold": True}
@@ -124,7 +124,7 @@ class CreateOnly(CloudLabTest):
         worker = self.lab.consume("--localhost")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
 
-    def test_old_log_does_not_fail_the_task(self):
+    def test_old_log_does_not_fail_task(self):
         self.lab.put("a.1/stdout.txt", b"of the first attempt")
         self.attempt()
         self.assert_complete("a.1")
@@ -133,7 +133,7 @@ class CreateOnly(CloudLabTest):
         self.assertEqual([each["src"] for each in result["skipped"]], ["stdout.txt"])
         self.assertIn("storage.objects.get", result["skipped"][0]["reason"])
 
-    def test_log_refused_before_precondition(self):
+    def test_refused_log_does_not_fail_task(self):
         # The server may look at the permission before the precondition.
         refused = self.fault(kind="upload.*", path="stdout.txt", action="status", code=403, count=0,
                              body={"error": {"code": 403, "message": "worker@lab does not have "
@@ -180,7 +180,7 @@ class RequesterPays(CloudLabTest):
                 self.assertNotIn("x-goog-user-project", request.headers)
         return set(named[1:])
 
-    def test_project_of_the_worker_pays(self):
+    def test_worker_project_pays(self):
         self.assertEqual(self.run_task(), {self.lab.datastore.project})
 
     def test_quota_project_pays_first(self):

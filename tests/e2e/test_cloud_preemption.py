@@ -1,4 +1,4 @@
-"""A notice that this worker must go, at every moment of its life: within 20 s all is in order."""
+"""Tests of preemption and stop signals at each step: the worker ends in order within 20 s."""
 import fnmatch
 import os
 import shlex
@@ -65,33 +65,33 @@ class NoticeTest(CloudLabTest):
 
 
 class Preemption(NoticeTest):
-    """The notice comes from the metadata server, as on a Spot VM."""
+    """The metadata server gives the notice, as on a Spot VM."""
 
-    def test_before_the_first_claim(self):
+    def test_early_notice_prevents_claim(self):
         self.preempt()
         self.end(self.start())
         self.assertEqual(self.lab.states()["a.1"].version, 1)
         self.assertEqual(self.asked("datastore.runQuery"), 0)
 
-    def test_while_idle(self):
+    def test_notice_ends_idle_worker(self):
         worker = self.start()
         self.wait_for_status("a.1", "complete")
         self.preempt()
         self.assertLess(self.end(worker), 10 * SLOWNESS)
 
-    def test_while_the_claim_is_made(self):
+    def test_notice_during_claim_hands_back(self):
         self.fault(kind="datastore.commit", action="stall", seconds=3)
         self.preempt_when(self.start(), "datastore.commit")
         self.assert_handed_back()
 
-    def test_while_inputs_are_staged(self):
+    def test_notice_during_staging_hands_back(self):
         url = self.lab.put("in", os.urandom(3_000_000))
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=1000)
         worker = self.start(downloads=[self.lab.download(url, "in")])
         self.preempt_when(worker, "object.media")
         self.assert_handed_back()
 
-    def test_while_the_command_runs(self):
+    def test_notice_during_command_hands_back(self):
         worker = self.start(command="echo begun; exec sleep 600")
         self.begun()
         self.preempt()
@@ -100,7 +100,7 @@ class Preemption(NoticeTest):
         self.assertIn("begun", self.lab.log("a.1"))
         self.assertIn(NOTICE, self.lab.log("a.1"))
 
-    def test_the_program_saves_its_state_within_the_grace(self):
+    def test_program_saves_state_within_grace(self):
         program = "trap 'sleep 1; echo state saved; exit' TERM; echo begun; "\
                   "while :; do sleep 0.1; done"
         worker = self.start(command=in_a_child(program))
@@ -111,7 +111,7 @@ class Preemption(NoticeTest):
         self.assertIn("state saved", self.lab.log("a.1"))
         self.assertNotIn("not reached", self.lab.log("a.1"))
 
-    def test_while_a_command_runs_that_will_not_end_and_nothing_answers(self):
+    def test_next_worker_repeats_failed_hand_back(self):
         worker = self.start("--grace", "300", command=IGNORES_TERM)
         self.begun()
         self.fault(kind="upload.*", action="stall", seconds=60, count=0)
@@ -119,40 +119,40 @@ class Preemption(NoticeTest):
         self.preempt()
         self.end(worker)
         self.assertEqual(self.lab.states()["a.1"].status, "claimed")
-        # It could not be handed back; the next worker on this machine does that.
+        # The hand-back failed; the next worker on this machine repeats it.
         self.cloud.faults.clear()
         self.cloud.metadata.set("instance/preempted", "FALSE")
         self.lab.consume("--localhost", "--taskTimeout", "1", "--grace", "0")
         story = [line["status"] for line in self.lab.states()["a.1"].lines]
         self.assertEqual(story, ["pending", "claimed", "reset", "claimed", "failed"])
 
-    def test_while_outputs_are_uploaded(self):
+    def test_notice_during_upload_hands_back(self):
         self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=60)
         worker = self.start(command="echo hi > out")
         self.preempt_when(worker, "upload.multipart")
         self.assert_handed_back()
         self.assertNotIn("result.json", self.lab.stored("a.1"))
 
-    def test_when_only_the_commit_is_left_it_is_made(self):
+    def test_notice_during_last_commit_completes(self):
         self.fault(kind="datastore.commit", skip=1, action="stall", seconds=2)
         worker = self.start(command="echo hi > out")
         self.preempt_when(worker, "datastore.commit", 2)
         self.assert_once(["a.1"], worker)
         self.assertEqual(self.lab.stored("a.1")["out"], b"hi\n")
 
-    def test_on_a_machine_without_such_a_notice(self):
+    def test_missing_notice_key_is_tolerated(self):
         self.cloud.metadata.set("instance/preempted", None)
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.assertEqual(self.lab.consume().exit_code, 0)
         self.assert_once(["a.1"])
 
-    def test_is_not_watched_on_localhost(self):
+    def test_localhost_ignores_preemption(self):
         self.preempt()
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
         self.assertEqual(self.asked("metadata.*"), 0)
 
-    def test_a_signal_that_comes_with_the_notice_hurries_nothing(self):
+    def test_signal_with_notice_keeps_grace(self):
         worker = self.start(command="trap 'sleep 1; echo tidied; exit' TERM; echo begun; "
                                     "while :; do sleep 0.1; done")
         self.begun()
@@ -169,7 +169,7 @@ class Signals(NoticeTest):
         time.sleep(1.5)  # a signal within a second is an echo of the first
         worker.signal(signal.SIGTERM)
 
-    def test_a_second_signal_skips_the_grace(self):
+    def test_second_signal_skips_grace(self):
         for command in (HEARS_TERM, in_a_child(HEARS_TERM)):
             with self.subTest(command):
                 worker = self.start("--grace", "300", command=command)
@@ -180,7 +180,7 @@ class Signals(NoticeTest):
                 self.assertLess(self.end(worker, 143), 8 * SLOWNESS)
                 self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
-    def test_a_program_that_ignores_term_is_killed_after_the_grace(self):
+    def test_program_ignoring_term_is_killed(self):
         worker = self.start("--grace", "3", command=in_a_child(IGNORES_TERM))
         self.begun()
         asked = time.monotonic()
@@ -189,7 +189,7 @@ class Signals(NoticeTest):
         self.assertGreaterEqual(time.monotonic() - asked, 3)
         self.assertEqual(self.lab.states()["a.1"].status, "pending")
 
-    def test_a_third_signal_ends_the_worker_on_the_spot(self):
+    def test_third_signal_ends_worker_at_once(self):
         self.fault(kind="datastore.commit", skip=1, action="stall", seconds=60, count=0)
         worker = self.start("--grace", "300", command=IGNORES_TERM)
         self.begun()
@@ -201,7 +201,7 @@ class Signals(NoticeTest):
         self.assertNotIn("there is no more time", worker.stderr)
         self.assertEqual(self.lab.states()["a.1"].status, "claimed")
 
-    def test_drain_finishes_the_task_and_claims_no_more(self):
+    def test_drain_finishes_only_current_task(self):
         for number in (signal.SIGUSR1, signal.SIGQUIT):
             with self.subTest(number):
                 gate = self.lab.folder / f"gate-{number}"
@@ -222,7 +222,7 @@ class Signals(NoticeTest):
                 statuses = sorted(state.status for state in self.lab.states().values())
                 self.assertEqual(statuses, ["complete", "pending"])
 
-    def test_drain_ends_an_idle_worker_at_once(self):
+    def test_drain_ends_idle_worker_at_once(self):
         worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
         wait_until(lambda: self.cloud.requests("datastore.runQuery"), "it looks for tasks")
         worker.signal(signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""Tasks from Datastore: each runs once and ends once, whoever else wants it, at a known price."""
+"""Tests of the Datastore queue: each task runs once, with a limited number of requests."""
 import collections
 import signal
 import time
@@ -41,15 +41,15 @@ class Race(CloudLabTest):
                  if request.path.endswith("instance/name") and request.status]
         return len(asked) > number
 
-    def test_two_workers(self):
+    def test_two_workers_run_each_task_once(self):
         self.race(2)
 
-    def test_eight_workers(self):
+    def test_eight_workers_run_each_task_once(self):
         self.race(8)
 
 
-class Price(CloudLabTest):
-    def test_price_of_a_task_and_an_idle_look(self):
+class RequestCount(CloudLabTest):
+    def test_task_takes_about_three_requests(self):
         tasks = 8
         self.lab.write_tasks([self.lab.task(f"a.{n}", "true") for n in range(1, tasks + 1)])
         self.assertEqual(self.lab.consume("--localhost", "--shutdownAfter", "3").exit_code, 0)
@@ -61,7 +61,7 @@ class Price(CloudLabTest):
         self.assertEqual(set(idle), {"datastore.runQuery"})
         self.assertLessEqual(len(idle), 7)  # waits of 0.5 s to 1 s, for 3 s
 
-    def test_idle_polling_asks_for_keys_alone(self):
+    def test_idle_polling_reads_only_keys(self):
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
         for request in self.cloud.requests("datastore.runQuery"):
             self.assertIn(b"__key__", request.body)
@@ -80,7 +80,7 @@ class Waiting(CloudLabTest):
         self.assertIn("WARNING", warnings[0])
         self.assertEqual(len(self.cloud.requests("datastore.runQuery")), 3)
 
-    def test_first_look_is_repeated_after_ten_seconds(self):  # D34
+    def test_empty_first_query_is_repeated(self):  # D34
         started = time.monotonic()
         worker = self.lab.start_consume("--localhost")
         wait_until(lambda: any(request.status for request in
@@ -110,7 +110,7 @@ class Waiting(CloudLabTest):
         flags = ("--shutdownAfter", "8", "--ftShutdownAfter", "0")  # never shorter than others
         self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 4)
 
-    def test_expected_version_is_checked_before_anything_is_claimed(self):
+    def test_version_mismatch_claims_nothing(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.consume("--localhost", "--expectedVersion", "no such version")
         self.assertEqual(worker.exit_code, 3)
@@ -126,8 +126,8 @@ class Waiting(CloudLabTest):
         self.assertEqual(self.lab.states()["b.1"].entity, others)
 
 
-class Interference(CloudLabTest):
-    """What the client does with plain puts while a task runs."""
+class ClientChanges(CloudLabTest):
+    """Changes that the client makes to tasks and jobs while a task runs."""
 
     def start_long_task(self, *flags):
         self.lab.write_tasks([self.lab.task("long.1", "echo begun; exec sleep 600")])
@@ -141,7 +141,7 @@ class Interference(CloudLabTest):
         """Whether the command of a long task is alive."""
         return any("sleep\0" in proc_text(pid, "cmdline") for pid in self.lab.processes())
 
-    def test_killed_job_ends_the_command(self):  # D29
+    def test_killed_job_ends_command(self):  # D29
         worker = self.start_long_task()
         self.lab.kill_job("long")
         wait_until(lambda: not self.running(), "the command has ended", NOTICED)
@@ -150,7 +150,7 @@ class Interference(CloudLabTest):
         self.assertEqual((state.status, state.count("killed")), ("killed", 1))
         self.assertIn("begun", self.lab.log("long.1"))
 
-    def test_job_killed_before_it_began(self):
+    def test_killed_job_starts_no_command(self):
         self.lab.kill_job("k")
         self.lab.write_tasks([self.lab.task("k.1", "echo ran"), self.lab.task("a.1", "true")])
         self.assertEqual(self.lab.consume("--localhost").exit_code, 0)
@@ -158,7 +158,7 @@ class Interference(CloudLabTest):
         self.assertEqual(self.lab.stored("k.1"), {})
         self.assert_complete("a.1")
 
-    def test_reset_task_is_not_finished_by_who_lost_it(self):  # D17
+    def test_reset_task_drops_old_result(self):  # D17
         worker = self.start_long_task()
         self.lab.reset_task("long.1")
         wait_until(lambda: "dropped" in worker.stderr, "the command has ended", NOTICED)
@@ -171,7 +171,7 @@ class Interference(CloudLabTest):
                          ["pending", "claimed", "reset", "claimed", "reset"])
         self.assertEqual((state.status, state.owner, state.version), ("pending", None, 5))
 
-    def test_terminated_worker_hands_back_in_the_shape_of_a_reset(self):  # D36
+    def test_hand_back_looks_like_reset(self):  # D36
         worker = self.start_long_task()
         started = time.monotonic()
         worker.signal(signal.SIGTERM)
@@ -192,7 +192,7 @@ class Interference(CloudLabTest):
         self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
-    def test_stale_ends_of_earlier_attempts_are_forgotten(self):  # D26
+    def test_ends_of_earlier_attempts_are_cleared(self):  # D26
         entity = self.lab.entity("a.1", self.lab.spec("a.1", "exit 4"), exit_code="77",
                                  failure_reason="of an earlier attempt", owner="who was it")
         self.lab.write_tasks([entity])
@@ -201,7 +201,7 @@ class Interference(CloudLabTest):
         self.assertEqual((state.status, state.exit_code, state.failure_reason),
                          ("complete", "4", None))
 
-    def test_ten_disorderly_claims_are_enough(self):
+    def test_ten_abandoned_claims_fail_task(self):
         history = [{"timestamp": 1.0 + n, "status": "claimed", "owner": "gone"} for n in range(10)]
         self.lab.write_tasks([
             self.lab.entity("evil.1", self.lab.spec("evil.1", "echo ran"), history=history,

@@ -1,4 +1,4 @@
-"""Each kind of transfer against each fault: the right bytes, or a clear failure of that task alone.
+"""Tests of each kind of transfer with each fault: correct bytes, or a failure of that task only.
 
 All faults of one kind of transfer meet one worker, a task for each, whose objects have the fault's
 name in theirs. A fault that passes must not be noticed; one that stays must be named.
@@ -134,13 +134,13 @@ class Downloads(Matrix):
             self.check(name, states[f"{name}.1"],
                        lambda name=name: wanted in self.lab.log(f"{name}.1").split())
 
-    def test_small(self):
+    def test_small_downloads_survive_faults(self):
         for name, (rule, expected) in {**PASSING, **REFUSING, **BROKEN_BODY}.items():
             self.lab.put(f"in/{name}", SMALL)
             self.add_download(name, rule, expected)
         self.check_downloads(SMALL, 90)
 
-    def test_one_request_each_where_nothing_fails(self):
+    def test_small_download_takes_one_request(self):
         for number in range(20):
             self.lab.put(f"in/fine-{number}", SMALL)
             self.add_download(f"fine-{number}", None, RIGHT)
@@ -149,14 +149,14 @@ class Downloads(Matrix):
                  if request.kind.startswith("object.")]
         self.assertEqual(kinds, ["object.media"] * 20)
 
-    def test_missing(self):
+    def test_missing_object_fails_task(self):
         self.add_download("missing", None, FAILED)
         self.add("no-bucket", None, FAILED, self.lab.task("no-bucket.1", "true", downloads=[
             self.lab.download("gs://no-bucket-here/no-bucket", "in.bin")]))
         self.check_downloads(b"", 20)
 
-    def test_replaced_in_mid_way(self):
-        # The generation is pinned: a download is of one version, never of two.
+    def test_replaced_object_is_read_whole(self):
+        # The generation is pinned: a download has the content of one version.
         new = LARGE[::-1]
         self.lab.put("in/replaced", LARGE)
         self.lab.put("in/new", new)
@@ -170,7 +170,7 @@ class Downloads(Matrix):
                    lambda: hashlib.sha256(new).hexdigest() in self.lab.log("replaced.1").split())
         self.assertEqual(self.lab.leftovers(), [])
 
-    def test_large_is_resumed_not_repeated(self):
+    def test_large_download_is_resumed(self):
         self.lab.put("in/resumed", LARGE)
         self.add_download("resumed", {"action": "cut", "response_bytes": 4 * MIB, "count": 2},
                           RIGHT)
@@ -182,7 +182,7 @@ class Downloads(Matrix):
         self.assertNotIn("generation", first.query)
         self.assertEqual(len(later), 2)
 
-    def test_sliced(self):
+    def test_sliced_downloads_survive_faults(self):
         self.lab.put("in/plain", HUGE)
         middle = 20 * MIB
         cases = {
@@ -205,7 +205,7 @@ class Downloads(Matrix):
                   if "in%2Fplain" in request.target]
         self.assertGreater(len(slices), 3)
 
-    def test_a_failed_slice_waits_for_no_other(self):
+    def test_failed_slice_ends_download(self):
         source = self.lab.put("in/huge", HUGE)
         self.fault(kind="object.media", path="in%2Fhuge", action="status", code=403, skip=3)
         self.fault(kind="object.media", path="in%2Fhuge", action="stall", seconds=100,
@@ -218,7 +218,7 @@ class Downloads(Matrix):
         self.assert_failed("a.1", "gs://lab/in/huge", "403")
         self.assertLess(time.monotonic() - started, 20 * harness.SLOWNESS)
 
-    def test_read_of_args(self):
+    def test_args_download_survives_faults(self):
         cases = {**PASSING, **REFUSING, **{name: BROKEN_BODY[name] for name in (
             "corrupt", "wrong-hash", "truncated", "truncated-openly")}}
         for name, (rule, expected) in cases.items():
@@ -261,26 +261,26 @@ class Uploads(Matrix):
         self.assertEqual((file["size"], file["generation"]), (len(found.data), found.generation))
         return bytes(found.data)
 
-    def test_small(self):
+    def test_small_uploads_survive_faults(self):
         for name, (rule, expected) in {**PASSING, **REFUSING, **AMBIGUOUS}.items():
             self.add_upload(name, {"kind": "upload.multipart", **rule}, expected, SMALL)
         self.check_uploads(SMALL, 100)
 
-    def test_one_request_each_where_nothing_fails(self):
+    def test_small_upload_takes_one_request(self):
         for number in range(20):
             self.add_upload(f"fine-{number}", None, RIGHT, SMALL)
         self.check_uploads(SMALL, 30)
         kinds = [request.kind for request in self.cloud.requests()
                  if request.kind.startswith(("upload.", "object.get"))]
-        # With its log and result.json each; the place is asked for once.
+        # Each task also uploads its log and result.json; the destination is checked once.
         self.assertEqual(kinds, ["upload.start", "upload.cancel"] + ["upload.multipart"] * 60)
 
-    def test_replaced_with_one_more_look(self):
+    def test_existing_object_is_replaced(self):
         self.lab.put("out/again", b"of an earlier attempt")
         self.add_upload("again", None, RIGHT, SMALL)
         self.check_uploads(SMALL, 20)
 
-    def test_session_start(self):
+    def test_session_start_survives_faults(self):
         cases = {**{name: PASSING[name] for name in ("s503-twice", "s429", "fin", "garbage")},
                  **REFUSING,
                  "no-location": ({"action": "status", "code": 200}, EITHER),
@@ -289,7 +289,7 @@ class Uploads(Matrix):
             self.add_upload(name, {"kind": "upload.start", **rule}, expected, LARGE)
         self.check_uploads(LARGE, 60)
 
-    def test_session_put(self):
+    def test_session_put_survives_faults(self):
         cases = {
             **{name: PASSING[name] for name in ("s503-twice", "s429", "reset", "fin", "garbage")},
             **AMBIGUOUS,
@@ -316,7 +316,7 @@ class Uploads(Matrix):
             self.add_upload(name, {"kind": "upload.put", **rule}, expected, LARGE)
         self.check_uploads(LARGE, 200)
 
-    def test_session_status_query(self):
+    def test_session_status_survives_faults(self):
         cases = {
             "s503": ({"action": "status", "code": 503, "count": 2}, RIGHT),
             "s408": ({"action": "status", "code": 408}, RIGHT),
@@ -336,7 +336,7 @@ class Uploads(Matrix):
                        request_bytes=4 * MIB)
         self.check_uploads(LARGE, 120)
 
-    def test_unfinished_object_is_not_sent_again(self):
+    def test_deferred_object_is_not_sent_again(self):
         for name in ("deferred", "still-deferred"):
             self.add_upload(name, {"kind": "upload.put", "action": "defer"}, RIGHT, LARGE)
         self.fault(kind="upload.status", path="name=out%2Fstill-deferred&", action="defer", count=2)
@@ -346,8 +346,8 @@ class Uploads(Matrix):
             self.assertEqual(len(sent), 2, kind)  # not counting the probe of the log's place
 
 
-class Spoilt(CloudLabTest):
-    """What is spoilt between us and Cloud Storage each time is not the task's fault."""
+class PersistentFaults(CloudLabTest):
+    """A fault on the way to Cloud Storage that repeats each time is a machine fault."""
 
     def assert_handed_back(self, name):
         worker = self.lab.consume("--localhost", seconds=120)
@@ -358,7 +358,7 @@ class Spoilt(CloudLabTest):
                          ["pending"] + 5 * ["claimed", "reset"])
         self.assertIn(name, state.history[-1]["failure_reason"])
 
-    def test_an_input_goes_back_to_the_queue(self):
+    def test_corrupt_input_hands_back(self):
         source = self.lab.put("in/spoilt", SMALL)
         self.fault(kind="object.media", path="in%2Fspoilt", action="corrupt", offset=123_456,
                    count=0)
@@ -366,7 +366,7 @@ class Spoilt(CloudLabTest):
             self.lab.download(source, "in")])])
         self.assert_handed_back("gs://lab/in/spoilt")
 
-    def test_an_output_goes_back_to_the_queue(self):
+    def test_undeliverable_output_hands_back(self):
         self.fault(kind="upload.put", path="name=out%2Fspoilt&", action="expire", code=410, count=0)
         self.lab.write_tasks([self.lab.task(
             "a.1", f"head -c {len(LARGE)} /dev/zero > spoilt", uploads={

@@ -1,4 +1,4 @@
-"""Answers from nobody knows whom, and workers that slept: nothing is lost and nothing lies."""
+"""Tests of answers from proxies and of frozen workers: no result is lost or wrong."""
 import signal
 import time
 import unittest
@@ -9,8 +9,8 @@ from harness import SLOWNESS, LabTest, wait_until
 HTML = "<html>not the service</html>"
 
 
-class StrangeAnswers(CloudLabTest):
-    def test_a_commit_that_was_applied_and_answered_strangely_is_found_out(self):
+class ProxyAnswers(CloudLabTest):
+    def test_applied_commit_is_recognized(self):
         codes = (520, 499, 307, 400, 403)
         names = [f"a.{code}" for code in codes]
         self.lab.write_tasks([self.lab.task(name, "true") for name in names])
@@ -21,7 +21,7 @@ class StrangeAnswers(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(names, worker)
 
-    def test_a_claim_is_settled_before_anything_else(self):
+    def test_unknown_claim_is_resolved_first(self):
         self.lab.write_tasks([self.lab.task(name, "true") for name in ("a.1", "a.2")])
         self.fault(kind="datastore.commit", action="cut", apply=True)
         self.fault(kind="datastore.lookup", skip=1, action="status", code=400, body=HTML)
@@ -29,14 +29,14 @@ class StrangeAnswers(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(["a.1", "a.2"], worker)
 
-    def test_refusals_of_a_proxy_hide_no_task(self):
+    def test_proxy_refusals_are_retried(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.fault(kind="datastore.lookup", action="status", code=400, body=HTML, count=3)
         worker = self.lab.consume("--localhost", "--shutdownAfter", "4", seconds=60)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(["a.1"], worker)
 
-    def test_an_upload_outlives_strange_answers(self):
+    def test_upload_survives_proxy_answers(self):
         codes = (302, 400, 403, 404, 412, 499, 507, 520)
         self.lab.write_tasks([self.lab.task(f"a.{code}", "echo hi > out") for code in codes])
         for code in codes:
@@ -47,7 +47,7 @@ class StrangeAnswers(CloudLabTest):
 
 
 class Stops(CloudLabTest):
-    def test_while_commits_go_unanswered(self):
+    def test_stop_ends_without_commit_answers(self):
         self.lab.write_tasks([self.lab.task("a.1", "exec sleep 600")])
         worker = self.lab.start_consume("--localhost")
         self.wait_for_status("a.1", "claimed")
@@ -58,7 +58,7 @@ class Stops(CloudLabTest):
         # The process ends itself 19 s after the signal, and would wait for a minute.
         self.assertLess(time.monotonic() - started, 25 * SLOWNESS)
 
-    def test_while_the_metadata_server_is_silent(self):
+    def test_stop_ends_without_metadata_server(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.fault(kind="metadata.*", action="stall", seconds=60, count=0)
         worker = self.lab.start_consume()
@@ -69,12 +69,12 @@ class Stops(CloudLabTest):
         self.assertLess(time.monotonic() - started, 8 * SLOWNESS)
 
 
-class Frozen(CloudLabTest):
+class FrozenWorker(CloudLabTest):
     def generations(self):
         return {name: found.generation
                 for name, found in self.cloud.storage.objects("lab").items()}
 
-    def test_worker_never_writes_over_what_the_next_one_delivered(self):
+    def test_frozen_worker_overwrites_nothing(self):
         go = self.lab.folder / "go"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"echo $$ > out; while [ ! -e {go} ]; do sleep 0.1; done")])
@@ -94,7 +94,7 @@ class Frozen(CloudLabTest):
         self.assertEqual(self.generations(), delivered)
         self.assertEqual(self.lab.states()["a.1"].status, "complete")
 
-    def test_an_upload_on_its_way_never_lands_on_what_the_next_one_delivered(self):
+    def test_late_upload_overwrites_nothing(self):
         seconds = 20 * SLOWNESS  # the next worker has to be done before
         stalled = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", count=1,
                              seconds=seconds)
@@ -119,7 +119,7 @@ class Frozen(CloudLabTest):
 
 
 class Credentials(LabTest):
-    def test_that_are_broken_fail_no_task(self):  # D31
+    def test_broken_credentials_fail_no_task(self):  # D31
         names = [f"a.{number}" for number in range(1, 9)]
         self.lab.write_tasks([self.lab.task(name, "true", downloads=[
             self.lab.download("gs://lab/in", "in")]) for name in names])

@@ -1,4 +1,4 @@
-"""`sparklesworker status` and `logs`: a person watches a worker."""
+"""Tests of `sparklesworker status` and `logs`."""
 import re
 import signal
 import time
@@ -31,8 +31,8 @@ class WatchTest(MonitorTest):
         return watcher._stdout_path.read_bytes()
 
 
-class WatchARunningTaskTest(WatchTest):
-    def test_status_tells_how_busy_the_machine_is(self):
+class WatchRunningTaskTest(WatchTest):
+    def test_status_shows_machine_load(self):
         self.start_task("true")
         wait_until(lambda: self.watch("status").exit_code == 0, "the Monitor answers")
         watcher = self.watch("status")
@@ -42,13 +42,13 @@ class WatchARunningTaskTest(WatchTest):
         self.assertRegex(watcher.stdout, r"memory pressure +some (unknown|[\d.]+%)")
         self.end()
 
-    def test_logs_prints_at_once(self):
+    def test_logs_prints_current_log(self):
         self.start_task("printf 'caf\\351\\000\\377\\n'")  # two bytes are not UTF-8
         watcher = wait_until(lambda: (each := self.logs()).stdout and each, "something is printed")
         self.assertEqual((watcher.exit_code, self.raw_output(watcher)), (0, b"caf?\0?\n"))
         self.end()
 
-    def test_logs_follows_a_task_to_its_end(self):
+    def test_logs_follows_task_to_end(self):
         self.start_task("head -c 3000000 /dev/zero | tr '\\0' x; echo", "--shutdownAfter", "30")
         watcher = self.logs("--follow", wait=False)
         wait_until(lambda: len(self.raw_output(watcher)) == 3_000_001, "all is printed")
@@ -59,7 +59,7 @@ class WatchARunningTaskTest(WatchTest):
         self.assertEqual(self.raw_output(watcher),
                          self.lab.read(self.lab.url("job.1/stdout.txt")))
 
-    def test_logs_shows_the_end_of_a_workers_last_task(self):
+    def test_logs_shows_end_of_last_task(self):
         for _ in range(3):  # the worker waits three seconds for a follower, which may be off
             self.start_task("echo first; sleep 1.2; echo last")
             watcher = self.logs("--follow", wait=False)
@@ -73,7 +73,7 @@ class WatchARunningTaskTest(WatchTest):
         self.assertEqual(watcher.exit_code, 0, watcher.stderr)
         self.assertEqual(watcher.stdout, "first\nlast\n")
 
-    def test_logs_goes_on_from_the_start_when_the_command_cuts_its_log(self):
+    def test_logs_restarts_after_truncation(self):
         more = self.lab.folder / "more"
         self.start_task(f"echo a long first line; while [ ! -e {more} ]; do sleep 0.02; done\n"
                         "truncate -s 0 /proc/self/fd/1; sleep 1; echo new", "--shutdownAfter", "30")
@@ -85,11 +85,11 @@ class WatchARunningTaskTest(WatchTest):
         self.assertEqual(watcher.wait().stdout, "a long first line\nnew\n")
         self.assertIn("has cut its log", watcher.stderr)
 
-    def test_a_follower_of_a_worker_that_goes_away_says_so(self):
+    def test_killed_worker_is_reported(self):
         self.start_task("echo hello")
         watcher = self.logs("--follow", wait=False)
         wait_until(lambda: "hello" in watcher.stdout, "the line is printed")
-        # One that is asked to go says first that the log has ended.
+        # A worker that is stopped by TERM would first say that the log has ended.
         self.worker.signal(signal.SIGKILL)
         self.worker.wait()
         self.assertEqual(watcher.wait(90).exit_code, 1)
@@ -97,7 +97,7 @@ class WatchARunningTaskTest(WatchTest):
                       watcher.stderr)
         self.assertIn("stdout_url", watcher.stderr)
 
-    def test_a_follower_waits_for_a_worker_that_is_silent_for_longer_than_a_call_may_take(self):
+    def test_silent_worker_is_awaited(self):
         self.start_task("echo hello", "--shutdownAfter", "30")
         watcher = self.logs("--follow", wait=False)
         wait_until(lambda: "hello" in watcher.stdout, "the line is printed")
@@ -110,8 +110,8 @@ class WatchARunningTaskTest(WatchTest):
         self.assertEqual(watcher.stdout, "hello\n")
 
 
-class WatchInVainTest(WatchTest):
-    def test_the_secret_comes_from_a_file_or_the_environment(self):
+class WatchErrorsTest(WatchTest):
+    def test_secret_comes_from_file_or_environment(self):
         self.start_task("echo hello")
         file = self.lab.folder / "secret"
         file.write_text(SECRET + "\n", encoding="utf-8")
@@ -124,7 +124,7 @@ class WatchInVainTest(WatchTest):
         self.assert_says(self.logs("--secretFile", file), 2, str(file))
         self.end()
 
-    def test_line_ends_behind_a_secret_are_left_out_and_what_cannot_be_sent_is_refused(self):
+    def test_secret_is_trimmed_and_checked(self):
         self.start_task("echo hello")
         file = self.lab.folder / "secret"
         file.write_bytes(SECRET.encode() + b" \r\n")
@@ -135,7 +135,7 @@ class WatchInVainTest(WatchTest):
         self.assert_says(self.watch("status", "--secretFile", file), 2, f"{file}: ")
         self.end()
 
-    def test_another_certificate_is_refused(self):
+    def test_other_certificate_is_refused(self):
         self.start_task("echo hello")
         wait_until(lambda: "hello" in self.logs().stdout, "the line is printed")
         other = self.lab.folder / "other"
@@ -146,7 +146,7 @@ class WatchInVainTest(WatchTest):
         self.assert_says(self.logs(certificate="/nowhere"), 2, "/nowhere")
         self.end()
 
-    def test_unknown_tasks_and_absent_workers_are_told_apart(self):
+    def test_unknown_task_and_absent_worker_differ(self):
         self.start_task("echo hello")
         wait_until(lambda: "hello" in self.logs().stdout, "the line is printed")
         self.assert_says(self.logs(task="job.2"), 1, "task job.2 is not running here")

@@ -1,4 +1,4 @@
-"""A worker that is stuck says where, and ends; one that only waits is left alone."""
+"""Tests of the watchdog: a stuck worker dumps its stacks and ends; a waiting one continues."""
 import os
 import re
 import shutil
@@ -18,10 +18,10 @@ def period(seconds):
     return ("--timeout", str(seconds / 60))
 
 
-class Stuck(CloudLabTest):
-    """Periods that a request to Datastore, in which there is no sign of life, hardly takes."""
+class StuckWorker(CloudLabTest):
+    """Watchdog periods that are longer than a request to Datastore usually takes."""
 
-    def test_a_transfer_in_which_nothing_moves_hands_its_task_back(self):
+    def test_stalled_transfer_hands_back(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
         for _ in range(3):  # a thread that has to wait for a processor shows no stack in time
@@ -72,7 +72,7 @@ class Stuck(CloudLabTest):
         self.assertIn("CurlTransport::Send", functions, threads["main"])
         self.assertIn("TaskRun::Run", functions, threads["main"])
 
-    def test_a_hand_back_that_takes_too_long_is_given_up(self):
+    def test_stalled_hand_back_is_given_up(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
         self.fault(kind="datastore.commit", action="stall", seconds=60, skip=1, count=0)
@@ -84,7 +84,7 @@ class Stuck(CloudLabTest):
         self.assertIn("a.1 cannot be handed back: ", worker.stderr)
         self.assertEqual(self.lab.states()["a.1"].status, "claimed")
 
-    def test_a_stall_that_ends_in_time_ends_well(self):
+    def test_short_stall_completes_task(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=9, response_bytes=100,
                    count=1)
@@ -97,22 +97,22 @@ class Stuck(CloudLabTest):
         self.assert_once(["a.1"], worker)
 
 
-class Patient(LabTest):
-    """Periods of four seconds, and waits of more than two of them."""
+class LongWaits(LabTest):
+    """Waits that last longer than two watchdog periods of four seconds."""
 
     PERIOD = period(4)
 
-    def test_a_command_may_take_as_long_as_it_likes(self):
+    def test_long_command_is_no_stall(self):
         worker = self.run_tasks(self.lab.task("a.1", "sleep 10"), flags=self.PERIOD)
         self.assert_complete("a.1")
         self.assertNotIn("watchdog", worker.stderr)
 
-    def test_an_empty_queue_may_be_waited_for(self):
+    def test_idle_wait_is_no_stall(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"),
                                 flags=(*self.PERIOD, "--shutdownAfter", "10"))
         self.assertNotIn("watchdog", worker.stderr)
 
-    def test_a_disk_may_take_its_time_to_sync(self):
+    def test_slow_disk_sync_is_no_stall(self):
         strace = shutil.which("strace")
         if SANITIZED or not strace or subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
                                                      check=False).returncode != 0:
@@ -128,7 +128,7 @@ class Patient(LabTest):
         self.assert_complete("a.1")
         self.assertNotIn("watchdog", worker.stderr)
 
-    def test_a_frozen_process_was_not_stuck(self):
+    def test_frozen_process_is_no_stall(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo begun > begun; sleep 3")])
         worker = self.lab.start_consume(*self.PERIOD)
         wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "it runs")

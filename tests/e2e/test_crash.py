@@ -1,4 +1,4 @@
-"""kill -9 of the worker and of all that helps it: the next worker on the machine finds its way."""
+"""Tests of SIGKILL for the worker and its launcher: the next worker on the machine cleans up."""
 import os
 import re
 import signal
@@ -21,8 +21,8 @@ def kill_with_launcher(worker):
         wait_until(lambda pid=pid: state_of(pid) in ("", "Z", "X"), "the launcher has ended")
 
 
-class Orphans(LabTest):
-    def test_no_command_keeps_running_beside_the_next_task(self):
+class OrphanedProcesses(LabTest):
+    def test_next_worker_ends_orphans(self):
         pids = self.lab.folder / "pids"
         stubborn = ("trap '' TERM HUP; echo $$ >> {0}; (setsid sleep 600 & echo $! >> {0}); "
                     "sh -c 'echo $$ >> {0}; sleep 600; true' & wait").format(pids)
@@ -39,7 +39,7 @@ class Orphans(LabTest):
         self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
         self.assert_complete("a.1")
 
-    def test_who_takes_the_task_over_ends_them_first(self):
+    def test_takeover_ends_orphans_first(self):
         pids, gate = self.lab.folder / "pids", self.lab.folder / "gate"
         stubborn = f"trap '' TERM HUP; setsid sleep 600 & echo $! > {pids}; wait"
         self.lab.write_tasks([
@@ -75,7 +75,7 @@ class Journal(CloudLabTest):
     def story(self, name="a.1"):
         return [line["status"] for line in self.lab.states()[name].lines]
 
-    def test_the_next_worker_hands_back_what_the_dead_one_held(self):
+    def test_next_worker_hands_back_claim(self):
         gate = self.lab.folder / "gate"
         self.kill(self.start_long_task(f"[ -e {gate} ] || exec sleep 600"))
         self.assertEqual(self.story(), ["pending", "claimed"])
@@ -86,7 +86,7 @@ class Journal(CloudLabTest):
         self.assertIn("abandoned", self.lab.states()["a.1"].lines[2]["failure_reason"])
         self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
 
-    def test_an_idle_neighbour_ends_its_command_before_the_hand_back(self):
+    def test_neighbour_ends_orphans_then_hands_back(self):
         pids = self.lab.folder / "pids"
         worker = self.start_long_task(
             f"[ -e {pids} ] || {{ trap '' TERM; setsid sleep 600 & echo $! > {pids}; wait; }}")
@@ -101,7 +101,7 @@ class Journal(CloudLabTest):
         self.assertRegex(neighbour.stderr, r"(?s)ended \d+ processes of a worker that was killed"
                                            r".*handed back: a worker of this machine")
 
-    def test_a_kill_at_the_instant_of_the_claim_strands_nothing(self):
+    def test_kill_during_claim_strands_no_task(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.fault(kind="datastore.commit", action="cut", apply=True)
         stall = self.fault(kind="datastore.lookup", skip=1, action="stall", seconds=60)
@@ -113,7 +113,7 @@ class Journal(CloudLabTest):
         self.assertEqual(second.exit_code, 0, second.stderr)
         self.assertEqual(self.story(), ["pending", "claimed", "reset", "claimed", "complete"])
 
-    def test_a_task_that_kills_its_worker_is_given_up_after_ten_claims(self):  # D30
+    def test_ten_worker_kills_fail_task(self):  # D30
         self.lab.write_tasks([
             self.lab.task("evil.1", f"kill -9 $(cat {self.lab.folder}/pid); sleep 600"),
             self.lab.task("good.1", "true")])
@@ -126,7 +126,7 @@ class Journal(CloudLabTest):
         self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)
         self.assert_complete("good.1")
 
-    def test_a_death_for_lack_of_memory_says_so(self):
+    def test_oom_kill_is_named_in_reset(self):
         gate = self.lab.folder / "gate"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"[ -e {gate} ] || {{ touch {gate}; {hog(1000, 60)}; "
@@ -150,7 +150,7 @@ class Journal(CloudLabTest):
     def write_pid(self):
         (self.lab.folder / "pid").write_text(str(os.getpid()))
 
-    def test_hostile_journals_hurt_nobody(self):
+    def test_hostile_journals_are_ignored(self):
         self.lab.tasks_dir.mkdir()
         (self.lab.tasks_dir / "claims-100000001.journal").write_bytes(os.urandom(5000))
         (self.lab.tasks_dir / "claims-100000002.journal").write_text(
@@ -164,9 +164,9 @@ class Journal(CloudLabTest):
         self.assert_once(["a.1"], worker)
 
 
-class Frozen(CloudLabTest):
-    def test_worker_writes_over_nothing_of_the_next_attempt(self):  # D17
-        """It wakes in the middle of its delivery, when its result is already another's."""
+class FrozenWorker(CloudLabTest):
+    def test_frozen_worker_overwrites_nothing(self):  # D17
+        """The worker wakes during its delivery, after another worker has delivered the task."""
         self.lab.write_tasks([self.lab.task("a.1", "echo $SPARKLES_ATTEMPT > out")])
         stall = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=6)
         frozen = self.lab.start_consume("--localhost")

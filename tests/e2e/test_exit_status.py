@@ -1,4 +1,4 @@
-"""The command's end is told truthfully, and its surroundings are what it was promised."""
+"""Tests of the exit status of a command and of the environment in which it runs."""
 import ctypes
 import os
 import pwd
@@ -19,7 +19,7 @@ SIGNALS = {
 
 
 class ExitStatus(LabTest):
-    def test_all_256_exit_codes(self):
+    def test_all_exit_codes_are_recorded(self):
         tasks = [self.lab.task(f"code.{code}", f"exit {code}") for code in range(256)]
         self.run_tasks(*tasks)
         states = self.lab.states()
@@ -28,21 +28,21 @@ class ExitStatus(LabTest):
             self.assertEqual((state.status, state.exit_code), ("complete", str(code)))
             self.assertEqual(self.lab.result(f"code.{code}")["return_code"], str(code))
 
-    def test_signals(self):
+    def test_signals_are_recorded(self):
         self.run_tasks(*[self.lab.task(f"s.{name}", f"kill -{name} $$") for name in SIGNALS])
         for name, text in SIGNALS.items():
             number = getattr(signal, f"SIG{name}")
             self.assert_complete(f"s.{name}", str(128 + number))
             self.assertEqual(self.lab.result(f"s.{name}")["return_code"], f"signaled({text})")
 
-    def test_a_command_that_cannot_be_found_is_the_shells_127(self):
+    def test_missing_command_gives_127(self):
         self.run_tasks(self.lab.task("t.1", "no-such-program-at-all"))
         self.assert_complete("t.1", "127")
 
 
 class Leftovers(LabTest):
-    def test_nothing_of_a_command_is_alive_when_the_next_task_runs(self):  # D35
-        # The first task waits until all are there, so that the check cannot pass by being early.
+    def test_leftovers_end_before_next_task(self):  # D35
+        # The first task waits until all processes have started, so that the check is not too early.
         seconds = str(40000 + os.getpid())
         stay = f"exec sleep {seconds}"
         ways = [
@@ -64,7 +64,7 @@ class Leftovers(LabTest):
         self.assertEqual(int(self.lab.log("a.2")), 0)
         self.assertEqual(self.lab.processes(), [])
 
-    def test_a_background_child_that_holds_the_log_does_not_delay_the_end(self):
+    def test_background_child_does_not_delay_end(self):
         self.run_tasks(self.lab.task("a.1", "sleep 1000 & echo done"), seconds=20)
         self.assert_complete("a.1")
         self.assertEqual(self.lab.log("a.1"), "done\n")
@@ -79,7 +79,7 @@ def ignore_library_signal():
         ctypes.CDLL(None).syscall(number, 32, action, None, 8)
 
 
-class Surroundings(LabTest):
+class CommandEnvironment(LabTest):
     def log_of(self, command, **options):
         self.lab.write_tasks([self.lab.task("job-7.12", command)])
         worker = self.lab.consume(**options)
@@ -97,12 +97,12 @@ class Surroundings(LabTest):
         log = self.log_of("ls /proc/$$/fd; true", close_fds=False)
         self.assertEqual(log.split(), ["0", "1", "2"])
 
-    def test_stdout_and_stderr_are_the_log_in_append_mode(self):
+    def test_stdout_and_stderr_append_to_log(self):
         log = self.log_of("echo 1; echo 2 >&2; grep flags /proc/$$/fdinfo/1")
         self.assertEqual(log.split()[:2], ["1", "2"])
         self.assertTrue(int(log.split()[-1], 8) & os.O_APPEND)
 
-    def test_signal_state_is_the_default(self):
+    def test_signal_state_is_default(self):
         def ignore_and_block():
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -112,12 +112,12 @@ class Surroundings(LabTest):
         log = self.log_of("grep -E 'Sig(Blk|Ign)' /proc/self/status", preexec_fn=ignore_and_block)
         self.assertEqual(log.split(), ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16])
 
-    def test_session_and_process_group_are_its_own(self):
+    def test_command_has_own_session_and_group(self):
         log = self.log_of("read -r pid name state parent group session rest < /proc/$$/stat; "
                           "echo $$ $group $session")
         self.assertEqual(len(set(log.split())), 1, log)
 
-    def test_environment(self):
+    def test_environment_names_task(self):
         log = self.log_of("env", environment={"CANARY": "of the worker"})
         lines = log.splitlines()
         for line in ("SPARKLES_TASK_ID=job-7.12", "SPARKLES_JOB_ID=job-7",
@@ -139,11 +139,11 @@ class Surroundings(LabTest):
         self.assertFalse(os.path.exists(temp))  # it goes with its task
         self.assertEqual(self.lab.outputs("job-7.12"), [])
 
-    def test_tmpdir_of_the_image_stays(self):
+    def test_tmpdir_of_image_is_kept(self):
         self.assertEqual(self.log_of("echo $TMPDIR", environment={"TMPDIR": "/var/tmp"}),
                          "/var/tmp\n")
 
-    def test_core_dumps_are_off_unless_wanted(self):
+    def test_core_dumps_are_off_by_default(self):
         def raise_limit():
             hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
             resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
@@ -165,10 +165,10 @@ class Memory(LabTest):
         self.assert_complete("m.1")
         return self.lab.result("m.1")["resource_usage"]["max_memory_size"]
 
-    def test_true_is_not_charged_with_the_workers_memory(self):  # D39
+    def test_worker_memory_is_not_charged(self):  # D39
         self.assertLess(self.peak_kb("true"), 4096)
 
-    def test_a_launcher_made_late_charges_no_more(self):
+    def test_memory_of_new_launcher_is_not_charged(self):
         many = "mkdir d; cd d; seq 20000 | while read n; do : >a-rather-long-name-$n; done"
         uploads = {"include_patterns": ["**"], "dst_url": self.lab.url("grow.1")}
         # The worker grows, and then the process that starts commands is killed.
@@ -180,7 +180,7 @@ class Memory(LabTest):
         peak = self.lab.result("m.1")["resource_usage"]["max_memory_size"]
         self.assertLess(peak, 4096)
 
-    def test_a_child_of_200_mb_shows_200_mb(self):
+    def test_child_of_200_mb_shows_200_mb(self):
         fill = ("python3 -c \"import re; s = open('/proc/self/status').read(); "
                 "own = int(re.search(r'VmRSS:\\s+(\\d+)', s)[1]); "
                 "x = b'x' * ((200000 - own) * 1024)\"")

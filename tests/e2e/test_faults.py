@@ -1,6 +1,6 @@
-"""What goes wrong outside: full disks, bad inputs, blocked destinations, signals.
+"""Tests of faults of the machine: full disks, bad inputs, blocked destinations, signals.
 
-The rule under test: nothing is ever claimed that is not there, and the next run can go on.
+Each test checks that results list only delivered files and that the next run can continue.
 """
 import hashlib
 import os
@@ -51,7 +51,7 @@ class FullDisk(FaultTest):
             self.assertEqual(state.status, "pending", state.lines)
             self.assertEqual(state.count("complete") + state.count("failed"), 0, name)
 
-    def test_of_the_cache_hands_the_task_back(self):
+    def test_full_cache_disk_hands_back(self):
         self.small_disk(self.lab.cache_dir)
         url = self.lab.put_cas(os.urandom(3_000_000))
         tasks = [self.lab.task(f"a.{n}", "true", downloads=[
@@ -60,20 +60,20 @@ class FullDisk(FaultTest):
         self.assertEqual(sum(len(state.lines) for state in self.lab.states().values()), 10,
                          "claims and hand-backs until the worker saw that it is the machine")
 
-    def test_of_the_tasks_folder_hands_the_task_back(self):
+    def test_full_tasks_disk_hands_back(self):
         self.small_disk(self.lab.tasks_dir)
         url = self.lab.put("big", os.urandom(3_000_000))
         self.run_out_of_space([self.lab.task(f"a.{n}", "true", downloads=[
             self.lab.download(url, "x")]) for n in range(6)])
 
-    def test_of_the_destination_claims_nothing(self):
+    def test_full_destination_disk_hands_back(self):
         self.small_disk(self.lab.store / "out")
         tasks = [self.lab.task(f"out/{n}", "head -c 3000000 /dev/zero > big") for n in range(6)]
         self.run_out_of_space(tasks)
         for number in range(6):
             self.assertNotIn("big", self.lab.stored(f"out/{number}"))
 
-    def test_the_next_run_goes_on_when_there_is_space(self):
+    def test_next_run_completes_with_more_space(self):
         self.small_disk(self.lab.cache_dir)
         url = self.lab.put_cas(os.urandom(3_000_000))
         task = self.lab.task("a.1", "wc -c < x", downloads=[
@@ -83,13 +83,13 @@ class FullDisk(FaultTest):
         self.run_tasks(task)
         self.assert_complete("a.1")
 
-    def test_that_a_command_fills_is_the_commands_problem(self):
+    def test_command_that_fills_disk_is_complete(self):
         self.small_disk(self.lab.tasks_dir)
         self.run_tasks(self.lab.task("a.1", "head -c 3000000 /dev/zero > big 2> /dev/null; s=$?; "
                                      "rm big; exit $s"))
         self.assert_complete("a.1", "1")
 
-    def test_that_a_command_fills_keeps_no_failure_from_being_recorded(self):
+    def test_failure_is_recorded_on_full_disk(self):
         self.small_disk(self.lab.tasks_dir)
         name = "two\nlines"
         fill = "cat /dev/zero > big 2> /dev/null"
@@ -103,7 +103,7 @@ class FullDisk(FaultTest):
         self.assert_failed("a.2", "no store can keep it")
         self.assertIn("no store", self.lab.result("a.2")["failure_reason"])
 
-    def test_a_disk_without_a_file_more_ends_no_task_that_ran(self):
+    def test_exhausted_inodes_keep_task_complete(self):
         self.small_disk(self.lab.tasks_dir)
         os.system(f"mount -o remount,nr_inodes=300 {self.lab.tasks_dir}")
         self.run_tasks(self.lab.task(
@@ -113,7 +113,7 @@ class FullDisk(FaultTest):
         self.assert_complete("a.1", "3")
 
 
-class AsAnotherUser(FaultTest):
+class UnprivilegedWorker(FaultTest):
     def setUp(self):
         super().setUp()
         if os.geteuid() != 0:
@@ -125,14 +125,14 @@ class AsAnotherUser(FaultTest):
         if subprocess.run(["test", "-x", program], user=65534, check=False).returncode != 0:
             self.skipTest("the temp folder is closed to other users")
 
-    def test_a_tasks_folder_that_is_not_ours_to_write(self):
+    def test_unwritable_tasks_dir_exits_5(self):
         self.lab.tasks_dir.mkdir()
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.consume(**self.nobody)
         self.assertEqual(worker.exit_code, 5, worker.stderr)
         self.assertIn("Permission denied", worker.stderr)
 
-    def test_no_threads_is_exit_5(self):
+    def test_thread_limit_exits_5(self):
         def limit_processes():
             resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))  # the worker and its launcher
             os.setgroups([])
@@ -143,14 +143,14 @@ class AsAnotherUser(FaultTest):
         self.assertIn("no threads could be started", worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
-    def test_a_read_only_destination_fails_the_task(self):
+    def test_unwritable_destination_fails_task(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
         worker = self.lab.consume(**self.nobody)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("a.1", "Permission denied")
         self.assertFalse((self.lab.store / "a.1").exists())
 
-    def test_an_input_that_may_not_be_read_is_named(self):
+    def test_unreadable_input_is_named(self):
         self.lab.put("secret", b"x")
         (self.lab.store / "secret").chmod(0o600)
         self.lab.store.chmod(0o777)
@@ -159,7 +159,7 @@ class AsAnotherUser(FaultTest):
         self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
         self.assert_failed("a.1", self.lab.url("secret"), "Permission denied")
 
-    def test_an_input_that_a_task_made_unreadable_is_fetched_anew(self):
+    def test_unreadable_cached_input_is_refetched(self):
         self.lab.store.chmod(0o777)
         inputs = [self.lab.download(self.lab.put_cas(b"reference"), "ref", True, False, True)]
         self.lab.write_tasks([self.lab.task("a.1", "chmod a-r ref", downloads=inputs),
@@ -168,7 +168,7 @@ class AsAnotherUser(FaultTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.stored("a.2")["out"], b"reference")
 
-    def test_what_the_worker_may_not_read_is_skipped_and_told(self):
+    def test_unreadable_output_is_skipped(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "mkdir d; echo x > d/x; echo y > y; chmod 0 d")])
         self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
@@ -176,7 +176,7 @@ class AsAnotherUser(FaultTest):
         self.assertEqual(self.lab.outputs("a.1"), ["y"])
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
 
-    def test_a_work_folder_closed_by_its_task_fails_that_task(self):
+    def test_closed_work_directory_fails_its_task(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x; chmod 0 ."),
                               self.lab.task("a.2", "true")])
@@ -186,7 +186,7 @@ class AsAnotherUser(FaultTest):
 
 
 class Mounts(FaultTest):
-    def test_that_a_task_leaves_behind_are_not_emptied(self):
+    def test_leftover_mounts_are_not_emptied(self):
         if subprocess.run(["unshare", "-m", "true"], check=False,
                           capture_output=True).returncode != 0:
             self.skipTest("needs the right to mount")
@@ -207,7 +207,7 @@ class Mounts(FaultTest):
 
 
 class ClosedDescriptors(FaultTest):
-    def test_messages_go_into_no_other_file(self):
+    def test_messages_do_not_reach_other_files(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo out > x")])
         worker = self.lab.consume(preexec_fn=lambda: os.closerange(0, 3))
         self.assertEqual(worker.exit_code, 0)
@@ -216,7 +216,7 @@ class ClosedDescriptors(FaultTest):
 
 
 class BrokenState(FaultTest):
-    def test_nonsense_in_mid_run_is_skipped(self):
+    def test_malformed_state_line_is_skipped(self):
         self.lab.write_tasks([self.lab.task("a.1", f"echo nonsense >> {self.lab.state_file}")])
         worker = self.lab.consume(seconds=30)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
@@ -225,7 +225,7 @@ class BrokenState(FaultTest):
 
 
 class UnfitMachine(FaultTest):
-    def test_a_tasks_folder_that_cannot_be_made(self):  # D31
+    def test_unusable_tasks_dir_exits_5(self):  # D31
         (self.lab.folder / "file").write_text("in the way")
         self.lab.tasks_dir = self.lab.folder / "file" / "tasks"
         worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
@@ -233,7 +233,7 @@ class UnfitMachine(FaultTest):
         for state in self.lab.states().values():
             self.assertEqual(state.status, "pending")
 
-    def test_a_cache_folder_that_cannot_be_made(self):
+    def test_unusable_cache_dir_exits_5(self):
         (self.lab.folder / "file").write_text("in the way")
         self.lab.cache_dir = self.lab.folder / "file" / "cache"
         worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
@@ -241,7 +241,7 @@ class UnfitMachine(FaultTest):
 
 
 class Destinations(FaultTest):
-    def test_a_file_in_the_way_fails_the_task_and_nothing_false_is_listed(self):  # D01, D16
+    def test_blocked_output_fails_and_is_unlisted(self):  # D01, D16
         (self.lab.store / "a.1").mkdir()
         (self.lab.store / "a.1" / "sub").write_text("in the way")
         self.run_tasks(self.lab.task("a.1", "mkdir sub; echo x > sub/x; echo y > y"))
@@ -250,7 +250,7 @@ class Destinations(FaultTest):
         self.assertNotIn("sub/x", listed)
         self.assertLessEqual(set(listed), set(self.lab.stored("a.1")))
 
-    def test_results_of_an_earlier_run_are_replaced(self):
+    def test_earlier_results_are_replaced(self):
         self.run_tasks(self.lab.task("a.1", "echo a long first result > x"))
         self.lab.state_file.unlink()
         self.run_tasks(self.lab.task("a.1", "echo new > x"))
@@ -275,13 +275,13 @@ class Inputs(FaultTest):
         self.assert_complete(name)
         self.assertIn(self.CONTENT, self.lab.stored(name)["stdout.txt"])
 
-    def test_wrong_hash_fails_the_task_and_is_not_kept(self):
+    def test_wrong_hash_fails_task(self):
         self.lab.put(f"cas/{self.digest}", b"something else")
         self.run_tasks(self.reader("a.1"))
         self.assert_failed("a.1", self.digest)
         self.assertEqual(list(self.lab.cache_dir.glob(f"{self.digest}*")), [])
 
-    def test_unreadable_vanished_and_odd_inputs_are_named(self):
+    def test_unusable_inputs_are_named(self):
         (self.lab.store / "folder").mkdir()
         os.mkfifo(self.lab.store / "pipe")
         for number, name in enumerate(("gone", "folder", "pipe")):
@@ -289,13 +289,13 @@ class Inputs(FaultTest):
                 self.lab.download(self.lab.url(name), "x")]))
             self.assert_failed(f"a.{number}", self.lab.url(name))
 
-    def test_a_cached_input_may_vanish_from_the_store(self):
+    def test_cached_input_may_vanish_from_store(self):
         self.run_tasks(self.reader("a.1"))
         (self.lab.store / "cas" / self.digest).unlink()
         self.run_tasks(self.reader("a.2"))
         self.assert_reads_good_content("a.2")
 
-    def test_a_poisoned_entry_is_repaired(self):  # D10
+    def test_corrupt_cache_entry_is_replaced(self):  # D10
         for number, poison in enumerate((b"poison", b"", self.CONTENT[:-1] + b"X")):
             self.run_tasks(self.reader(f"a.{number}"))
             times = self.entry.stat()
@@ -306,7 +306,7 @@ class Inputs(FaultTest):
             self.assert_reads_good_content(f"b.{number}")
             self.assertEqual(self.entry.read_bytes(), self.CONTENT)
 
-    def test_a_symlinked_input_that_a_task_changed_is_dropped(self):  # D11
+    def test_changed_linked_input_is_dropped(self):  # D11
         self.run_tasks(
             self.reader("a.1", "chmod u+w x; echo poison >> x", symlink_safe=True),
             self.reader("a.2", symlink_safe=True), self.reader("a.3"))
@@ -315,14 +315,14 @@ class Inputs(FaultTest):
         self.assertEqual(self.lab.stored("a.1")["x"], self.CONTENT + b"poison\n")
         self.assertNotIn("x", self.lab.stored("a.2"))
 
-    def test_a_symlinked_input_that_a_task_renamed_is_delivered_as_it_is(self):
+    def test_renamed_linked_input_is_delivered(self):
         self.run_tasks(
             self.reader("a.1", "mv x y; chmod u+w y; echo more >> y", symlink_safe=True),
             self.reader("a.2", symlink_safe=True))
         self.assertEqual(self.lab.stored("a.1")["y"], self.CONTENT + b"more\n")
         self.assert_reads_good_content("a.2")
 
-    def test_executable_never_changes_the_cached_file(self):  # D11
+    def test_executable_input_keeps_cache_mode(self):  # D11
         self.run_tasks(self.reader("a.1", "test -x x", executable=True, symlink_safe=True),
                        self.reader("a.2", "test -x x && exit 9; true"))
         self.assert_complete("a.1")
@@ -341,7 +341,7 @@ class Signals(FaultTest):
         ready.unlink()
         return worker
 
-    def test_a_signal_hands_the_task_back_and_tells_the_command(self):  # D36
+    def test_signal_hands_back_and_ends_command(self):  # D36
         told = self.lab.folder / "told"
         for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
             worker = self.start_task(
@@ -358,7 +358,7 @@ class Signals(FaultTest):
             self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
             self.lab.state_file.unlink()
 
-    def test_a_command_that_ignores_it_is_killed_after_the_grace(self):
+    def test_command_ignoring_term_is_killed(self):
         worker = self.start_task(
             "trap '' TERM INT HUP; (trap '' TERM; touch READY; while :; do sleep 0.05; done) & "
             "while :; do sleep 0.05; done", "--grace", "1")
@@ -371,7 +371,7 @@ class Signals(FaultTest):
         self.assertEqual(self.lab.processes(), [])
         self.assert_handed_back("a.1")
 
-    def test_the_next_run_completes_what_was_handed_back(self):
+    def test_next_run_completes_handed_back_task(self):
         worker = self.start_task(
             "test $SPARKLES_ATTEMPT -gt 1 && exit 0; touch READY; exec sleep 1000")
         worker.signal(signal.SIGTERM)
@@ -380,7 +380,7 @@ class Signals(FaultTest):
         self.assert_complete("a.1")
         self.assert_complete("a.2")
 
-    def test_a_second_signal_does_not_tear_the_end(self):
+    def test_quick_second_signal_is_ignored(self):
         worker = self.start_task("trap '' TERM INT; touch READY; while :; do sleep 0.05; done",
                                  "--grace", "1")
         worker.signal(signal.SIGTERM)
@@ -391,7 +391,7 @@ class Signals(FaultTest):
         self.assertEqual(worker.wait(20).exit_code, 143)
         self.assert_handed_back("a.1")
 
-    def test_a_signal_during_a_script(self):
+    def test_signal_during_script_hands_back(self):
         ready = self.lab.folder / "ready"
         self.lab.write_tasks([self.lab.task("a.1", "true", **{
             "pre-download-script": f"touch {ready}; exec sleep 1000"})])
@@ -401,7 +401,7 @@ class Signals(FaultTest):
         self.assertEqual(worker.wait(20).exit_code, 143, worker.stderr)
         self.assert_handed_back("a.1")
 
-    def test_terminal_signals_of_a_stopped_command_do_not_hang(self):
+    def test_stopped_command_is_ended(self):
         worker = self.start_task("touch READY; kill -STOP $$")
         wait_until(lambda: "T" in map(state_of, self.lab.processes()), "the command is stopped")
         worker.signal(signal.SIGTERM)

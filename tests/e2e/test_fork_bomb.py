@@ -1,4 +1,4 @@
-"""Processes that fork without end, or that cannot be killed."""
+"""Tests of fork bombs and of processes that the worker cannot kill."""
 import os
 import resource
 import shutil
@@ -14,7 +14,7 @@ BOMB = ("setsid python3 -c 'import os\nwhile True:\n  try: os.fork()\n  except O
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs the right to become another user")
-class Unsweepable(LabTest):
+class UnkillableProcesses(LabTest):
     def setUp(self):
         super().setUp()
         self.lab.folder.chmod(0o777)
@@ -28,7 +28,7 @@ class Unsweepable(LabTest):
         if subprocess.run(["test", "-x", program], user=user, check=False).returncode != 0:
             self.skipTest("the temp folder is closed to other users")
 
-    def test_a_fork_bomb_at_the_limit_is_ended(self):
+    def test_fork_bomb_is_ended(self):
         self.lab.write_tasks([self.lab.task("a.1", BOMB), self.lab.task("a.2", "echo second")])
         worker = self.lab.consume(**self.stranger)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
@@ -37,7 +37,7 @@ class Unsweepable(LabTest):
         self.assert_complete("a.2")
         self.assertEqual(self.lab.processes(), [])
 
-    def test_the_next_worker_ends_a_fork_bomb(self):
+    def test_next_worker_ends_fork_bomb(self):
         self.lab.write_tasks([self.lab.task("a.1", f"[ -e ../../1 ] || {{ >../../1; {BOMB}; }}")])
         worker = self.lab.start_consume(**self.stranger)
         self.lab.worker_was_killed = True
@@ -50,7 +50,7 @@ class Unsweepable(LabTest):
         self.assert_complete("a.1")
         self.assertEqual(self.lab.processes(), [])
 
-    def test_a_survivor_fails_the_task(self):
+    def test_survivor_fails_task(self):
         rise = self.lab.folder / "rise"
         shutil.copy("/usr/bin/setpriv", rise)
         rise.chmod(0o4755)

@@ -1,4 +1,4 @@
-"""The rest of our own cloud: metadata, tokens, proxy, Datastore's relay, and HTTP itself."""
+"""Tests of the fake cloud: metadata, tokens, proxy, the relay to Datastore, and HTTP itself."""
 import base64
 import http.client
 import json
@@ -23,7 +23,7 @@ class MetadataServer(ServerTest):
     def ask_metadata(self, path, flavor="Google", **headers):
         return self.call("GET", self.ROOT + path, Metadata_Flavor=flavor, **headers)
 
-    def test_rules(self):
+    def test_metadata_rules_are_enforced(self):
         zone = self.ask_metadata("instance/zone")
         self.assertEqual((zone.status, zone.body), (200, b"projects/123456/zones/us-east1-b"))
         self.assertEqual(zone.headers["Metadata-Flavor"], "Google")
@@ -40,7 +40,7 @@ class MetadataServer(ServerTest):
         self.server.metadata.set("instance/zone", None)
         self.assertEqual(self.ask_metadata("instance/zone").status, 404)
 
-    def test_waiting(self):
+    def test_wait_for_change_returns_change(self):
         first = self.ask_metadata("instance/preempted")
         wait = f"instance/preempted?wait_for_change=true&last_etag={first.headers['ETag']}"
         same = self.ask_metadata(wait + "&timeout_sec=0.1")
@@ -48,10 +48,10 @@ class MetadataServer(ServerTest):
         change = threading.Timer(0.1, self.server.metadata.set, ["instance/preempted", "TRUE"])
         change.start()
         self.assertEqual(self.ask_metadata(wait + "&timeout_sec=20").body, b"TRUE")
-        # A change between two questions is not missed.
+        # A change between two requests is not missed.
         self.assertEqual(self.ask_metadata(wait + "&timeout_sec=20").body, b"TRUE")
 
-    def test_token(self):
+    def test_metadata_token_is_accepted(self):
         token = self.ask_metadata("instance/service-accounts/default/token").json()
         self.assertEqual((token["expires_in"], token["token_type"]), (3599, "Bearer"))
         self.server.needs_token = True
@@ -78,7 +78,7 @@ class TokenEndpoint(ServerTest):
                                 capture_output=True, check=True).stdout
         return (text + b"." + encoded(signed)).decode()
 
-    def test_service_account(self):
+    def test_service_account_grant_is_checked(self):
         key = make_key(self)
         self.server.oauth.accounts["me"] = public_key(key)
 
@@ -95,7 +95,7 @@ class TokenEndpoint(ServerTest):
         other = grant(self.assertion(make_key(self)))
         self.assertEqual(other.json()["error_description"], "Invalid JWT Signature.")
 
-    def test_user_exchange_and_impersonation(self):
+    def test_user_and_exchange_grants_are_checked(self):
         self.server.oauth.users["refresh"] = ("id", "secret")
         self.server.oauth.subjects.add("subject")
         user = {"grant_type": "refresh_token", "refresh_token": "refresh", "client_id": "id"}
@@ -123,13 +123,13 @@ class Connections(ServerTest):
             sock.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: sock.recv(1 << 16), b""))
 
-    def test_what_is_no_http_ends_the_connection_alone(self):
+    def test_invalid_http_ends_only_connection(self):
         for text in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
             self.assertTrue(self.talk(text).startswith(b"HTTP/1.1 400 "))
         self.assertEqual(self.talk(b"\0" * 99), b"")
         self.assertEqual(self.get("a").status, 404)
 
-    def test_real_hosts_by_tls(self):
+    def test_tls_serves_google_hosts(self):
         folder = tempfile.mkdtemp()
         self.addCleanup(remove_tree, folder)
         certificate = make_certificate(folder)
@@ -152,7 +152,7 @@ class Connections(ServerTest):
         with self.assertRaises(OSError):
             get("example.com")
 
-    def test_relay_without_an_emulator_behind_it(self):
+    def test_relay_without_emulator_fails(self):
         lookup = "/v1/projects/p:lookup"
         self.assertEqual(self.call("POST", lookup, b"{}").status, 404)
         with socket.socket() as nobody:
@@ -161,7 +161,7 @@ class Connections(ServerTest):
             self.assertEqual(self.call("POST", lookup, b"{}").status, 502)
         self.assertEqual(len(self.server.requests("datastore.lookup")), 1)
 
-    def test_pipelined_chunked_and_expecting(self):
+    def test_pipelining_and_chunks_are_supported(self):
         self.storage.put("lab", "a", b"x")
         get = b"GET /storage/v1/b/lab/o/a?alt=media HTTP/1.1\r\nHost: h\r\n\r\n"
         self.assertEqual(self.talk(get * 3).count(b"HTTP/1.1 200"), 3)

@@ -1,4 +1,4 @@
-"""Our own Cloud Storage does what Google's documentation says, and breaks what it is told to.
+"""Tests of the fake Cloud Storage: it follows Google's documentation and makes ordered faults.
 
 No worker is involved: a server that is wrong in the same way as its client would prove nothing.
 """
@@ -17,7 +17,7 @@ from server_test import DATA, GRANULE, UPLOAD, ServerTest
 
 
 class Checksums(unittest.TestCase):
-    def test_are_those_of_the_book(self):
+    def test_crc32c_matches_reference(self):
         for length in (0, 1, 9, 1024, 1025, 4096, 131072, 131073, 300_001):
             data = (DATA * 2)[7:length + 7]
             self.assertEqual(checksum.crc32c(data), harness.crc32c(data), length)
@@ -25,7 +25,7 @@ class Checksums(unittest.TestCase):
 
 
 class Reading(ServerTest):
-    def test_whole_and_ranges(self):
+    def test_objects_and_ranges_are_read(self):
         found = self.storage.put("lab", "a", DATA)
         whole = self.get("a", "alt=media")
         self.assertEqual((whole.status, whole.body), (200, DATA))
@@ -44,7 +44,7 @@ class Reading(ServerTest):
         self.assertEqual(self.get("empty", "alt=media", Range="bytes=0-").status, 416)
         self.assertEqual(self.get("empty", "alt=media").body, b"")
 
-    def test_quirks_of_the_storage_testbench(self):
+    def test_testbench_quirks_are_imitated(self):
         self.storage.put("lab", "empty", b"")
         self.storage.put("lab", "a", DATA)
         self.server.objects_api.omits_zeros = True
@@ -55,7 +55,7 @@ class Reading(ServerTest):
         self.assertEqual((part.status, part.body), (200, DATA[5:10]))
         self.assertEqual(part.headers["Content-Range"], f"bytes 5-9/{len(DATA)}")
 
-    def test_generations_and_conditions(self):
+    def test_read_preconditions_are_checked(self):
         old = self.storage.put("lab", "a", b"old").generation
         new = self.storage.put("lab", "a", b"new").generation
         self.assertGreater(new, old)
@@ -65,13 +65,13 @@ class Reading(ServerTest):
             for media in ("", "alt=media&"):
                 self.assertEqual(self.get("a", media + query).status, status, media + query)
 
-    def test_errors_are_json_but_for_media(self):
+    def test_errors_are_json_except_media(self):
         self.assertEqual(self.get("no").json()["error"]["code"], 404)
         media = self.get("no", "alt=media")
         self.assertEqual((media.status, media.body), (404, b"No such object: lab/no"))
         self.assertEqual(self.call("GET", "/storage/v1/b/nowhere/o/a").status, 404)
 
-    def test_names_are_one_segment_decoded_once(self):
+    def test_names_are_decoded_once(self):
         names = ["a b", "a+b", "a%2Fb", "a/b", "/a", "../a", "a//b", "?", "#", "é", "x" * 1024]
         for name in names:
             self.storage.put("lab", name, name.encode())
@@ -81,7 +81,7 @@ class Reading(ServerTest):
                              {"name": name, "size": str(len(name.encode()))})
         self.assertEqual(self.call("GET", "/storage/v1/b/lab/o/a/b").status, 404)
 
-    def test_gzip_is_undone_only_for_who_cannot_read_it(self):
+    def test_gzip_is_decoded_if_not_accepted(self):
         packed = gzip.compress(DATA)
         self.storage.put("lab", "z", packed, contentEncoding="gzip")
         stored = self.get("z", "alt=media", Range="bytes=0-9")
@@ -95,7 +95,7 @@ class Reading(ServerTest):
         self.storage.put("lab", "n", packed, contentEncoding="gzip", cacheControl="no-transform")
         self.assertEqual(self.get("n", "alt=media", Accept_Encoding="identity").body, packed)
 
-    def test_lists(self):
+    def test_objects_are_listed_in_pages(self):
         for name in ("a/1", "a/2", "b", "c/d/e", "é"):
             self.storage.put("lab", name, b"x")
 
@@ -113,7 +113,7 @@ class Reading(ServerTest):
             names += page
         self.assertEqual(names, ["a/1", "a/2", "b", "c/d/e", "é"])
 
-    def test_delete(self):
+    def test_delete_checks_generation(self):
         generation = self.storage.put("lab", "a", b"x").generation
         target = "/storage/v1/b/lab/o/a?ifGenerationMatch="
         self.assertEqual(self.call("DELETE", f"{target}{generation - 1}").status, 412)
@@ -140,20 +140,20 @@ class Writing(ServerTest):
             md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
             self.assertEqual(answer.json()["md5Hash"], md5)
 
-    def test_what_the_client_says_of_the_content_must_be_true(self):
+    def test_wrong_checksum_is_refused(self):
         for said in ({"crc32c": "AAAAAA=="}, {"md5Hash": "AAAAAAAAAAAAAAAAAAAAAA=="}):
             answer = self.multipart({"name": "m", **said}, b"hello")
             self.assertEqual((answer.status, self.storage.data("lab", "m")), (400, None))
         self.assertEqual(self.multipart({"name": "m", "crc32c": "mnG7TA=="}, b"hello").status, 200)
 
-    def test_conditions(self):
+    def test_write_preconditions_are_checked(self):
         first = self.multipart({"name": "m"}, b"1", "&ifGenerationMatch=0").json()["generation"]
         self.assertEqual(self.multipart({"name": "m"}, b"2", "&ifGenerationMatch=0").status, 412)
         second = self.multipart({"name": "m"}, b"3", f"&ifGenerationMatch={first}")
         self.assertGreater(int(second.json()["generation"]), int(first))
         self.assertEqual(self.storage.data("lab", "m"), b"3")
 
-    def test_what_makes_no_sense_is_refused(self):
+    def test_invalid_uploads_are_refused(self):
         target = UPLOAD.replace("/lab/", "/nowhere/")
         self.assertEqual(self.call("POST", f"{target}media&name=a", b"x").status, 404)
         self.assertEqual(self.call("POST", f"{UPLOAD}nonsense&name=a", b"x").status, 400)
@@ -162,14 +162,14 @@ class Writing(ServerTest):
         self.assertEqual(self.call("POST", f"{UPLOAD}multipart", b"x",
                                    Content_Type="text/plain").status, 400)
 
-    def test_resumable_in_one_piece(self):
+    def test_resumable_upload_in_one_piece(self):
         session = self.start_session(X_Upload_Content_Length=str(len(DATA)))
         answer = self.put(session, 0, DATA, len(DATA))
         self.assertEqual((answer.status, self.storage.data("lab", "big")), (200, DATA))
         again = self.ask(session)  # a finished session tells of its object
         self.assertEqual((again.status, again.body), (200, answer.body))
 
-    def test_resumable_in_chunks(self):
+    def test_resumable_upload_in_chunks(self):
         session = self.start_session()
         none = self.ask(session)
         self.assertEqual((none.status, none.headers["Range"]), (308, None))
@@ -177,13 +177,13 @@ class Writing(ServerTest):
         part = self.put(session, 0, DATA[:2 * GRANULE], "*")
         self.assertEqual((part.status, part.headers["Range"]), (308, f"bytes=0-{2 * GRANULE - 1}"))
         self.assertEqual(self.put(session, 3 * GRANULE, DATA[3 * GRANULE:], len(DATA)).status, 400)
-        # What is sent twice is ignored.
+        # Bytes that are sent twice are ignored.
         again = self.put(session, GRANULE, DATA[GRANULE:3 * GRANULE], "*")
         self.assertEqual(again.headers["Range"], f"bytes=0-{3 * GRANULE - 1}")
         self.assertEqual(self.put(session, 3 * GRANULE, DATA[3 * GRANULE:], len(DATA)).status, 200)
         self.assertEqual(self.storage.data("lab", "big"), DATA)
 
-    def test_resumable_ends(self):
+    def test_resumable_session_ends(self):
         session = self.start_session("empty")
         self.assertEqual(self.ask(session, 0).status, 200)
         self.assertEqual(self.storage.data("lab", "empty"), b"")
@@ -195,7 +195,7 @@ class Writing(ServerTest):
         self.assertEqual(self.call("DELETE", session).status, 499)
         self.assertEqual(self.ask(session).status, 404)
 
-    def test_resumable_object_may_come_late(self):
+    def test_resumable_object_may_appear_late(self):
         session = self.start_session()
         self.server.faults.add(kind="upload.put", action="defer")
         answer = self.put(session, 0, DATA[:1000], 1000)
@@ -204,7 +204,7 @@ class Writing(ServerTest):
         answer = self.call("PUT", session, Content_Range="bytes */1000")
         self.assertEqual((answer.status, answer.json()["size"]), (200, "1000"))
 
-    def test_resumable_is_checked_at_its_end(self):
+    def test_resumable_upload_is_checked_at_end(self):
         session = self.start_session("n", "&ifGenerationMatch=0")
         self.storage.put("lab", "n", b"meanwhile")
         self.assertEqual(self.put(session, 0, b"late", 4).status, 412)
@@ -217,7 +217,7 @@ class Writing(ServerTest):
         self.assertEqual(self.put(session, 0, b"hello", 5, Content_Type=(
             "application/x-www-form-urlencoded")).status, 400)
 
-    def test_tokens(self):
+    def test_tokens_are_checked(self):
         self.server.needs_token = True
         self.assertEqual(self.get("a").status, 401)
         scope = "https://www.googleapis.com/auth/"
@@ -244,7 +244,7 @@ class Faults(ServerTest):
             with self.assertRaises(ValueError):
                 faults.Rule(**bad)
 
-    def test_apply_then_fail(self):
+    def test_applied_request_may_fail(self):
         self.server.faults.add(action="status", code=503, apply=True, kind="upload.media")
         self.assertEqual(self.call("POST", f"{UPLOAD}media&name=a", b"x").status, 503)
         self.assertEqual(self.storage.data("lab", "a"), b"x")
@@ -253,7 +253,7 @@ class Faults(ServerTest):
             self.call("POST", f"{UPLOAD}media&name=b", b"y")
         self.assertEqual(self.storage.data("lab", "b"), b"y")
 
-    def test_cuts(self):
+    def test_cuts_break_connections(self):
         self.storage.put("lab", "a", DATA)
         for how, error in (("rst", OSError), ("fin", http.client.HTTPException)):
             self.server.faults.add(action="cut", kind="object.media", how=how)
@@ -276,7 +276,7 @@ class Faults(ServerTest):
         self.assertEqual(self.put(session, 3 * GRANULE, DATA[3 * GRANULE:], len(DATA)).status, 200)
         self.assertEqual(self.storage.data("lab", "big"), DATA)
 
-    def test_stalls(self):
+    def test_stalls_delay_answers(self):
         self.storage.put("lab", "a", DATA)
         for mark in ({}, {"response_bytes": 10}):
             self.server.faults.add(action="stall", seconds=0.3, kind="object.media", **mark)
@@ -284,7 +284,7 @@ class Faults(ServerTest):
             self.assertEqual(self.get("a", "alt=media").body, DATA)
             self.assertGreater(time.monotonic() - started, 0.3)
 
-    def test_lies(self):
+    def test_corruption_changes_answers(self):
         self.storage.put("lab", "a", DATA)
         add = self.server.faults.add
         add(action="corrupt", offset=5, kind="object.media")
@@ -310,7 +310,7 @@ class Faults(ServerTest):
         add(action="expire", code=410, kind="upload.*")
         self.assertEqual([self.ask(session).status, self.ask(session).status], [410, 404])
 
-    def test_down_and_up(self):
+    def test_server_goes_down_and_returns(self):
         self.storage.put("lab", "a", b"x")
         self.assertEqual(self.get("a").status, 200)
         self.server.go_down()
@@ -320,7 +320,7 @@ class Faults(ServerTest):
         self.server.come_back()
         self.assertEqual(self.get("a", "alt=media").body, b"x")
 
-    def test_control_by_http(self):
+    def test_faults_are_set_by_http(self):
         rule = {"action": "status", "code": 429, "kind": "object.get"}
         self.assertEqual(self.call("POST", "/_faults", json.dumps(rule)).json()[0]["bites"], 0)
         self.assertEqual(self.get("a").status, 429)

@@ -1,4 +1,4 @@
-"""Runs the specs of tests/golden/ and compares what is left behind with what the old worker left.
+"""Runs the specs of tests/golden/ and compares the results with those of the old worker.
 
 The tables below list all deliberate differences; everything else must be the same.
 """
@@ -208,7 +208,7 @@ for each in SCENARIOS:
 
 
 class GoldenData(unittest.TestCase):
-    def test_all_scenarios_are_there(self):
+    def test_all_scenarios_are_present(self):
         self.assertEqual(len(SCENARIOS), 18)
 
 

@@ -1,4 +1,4 @@
-"""A request to stop that comes while the worker hangs: its task is handed back in time."""
+"""Tests of a stop while the worker hangs: its task is handed back in time."""
 import signal
 import time
 import unittest
@@ -49,10 +49,10 @@ class HungTest(NoticeTest):
 
 
 class HungStop(HungTest):
-    def test_term_while_the_main_thread_hangs(self):
+    def test_hung_main_thread_stops_in_time(self):
         self.assertLess(self.stop_frozen(), 20 * SLOWNESS)
 
-    def test_preemption_while_a_mount_hangs(self):
+    def test_preemption_with_hung_mount_hands_back(self):
         mount = self.mount()
         # A preempted VM goes after 30 s, whatever the flag says.
         inputs = [self.lab.download(f"file://{mount.path}/in", "in")]
@@ -66,12 +66,12 @@ class HungStop(HungTest):
 
 
 class StopWithin(HungTest):
-    """The same with --stopWithin."""
+    """A stop with --stopWithin."""
 
-    def test_a_frozen_worker_ends_in_time(self):
+    def test_frozen_worker_ends_in_time(self):
         self.assertLess(self.stop_frozen("--stopWithin", "5"), 5 * SLOWNESS)
 
-    def test_preemption_shortens_a_longer_stop(self):
+    def test_preemption_shortens_stop(self):
         worker = self.start("--stopWithin", "120", "--grace", "300", command=HEARS_TERM)
         self.begun()
         worker.signal(signal.SIGTERM)
@@ -80,7 +80,7 @@ class StopWithin(HungTest):
         self.end(worker, 143)
         self.assert_reset("the worker was stopped by SIGTERM")
 
-    def test_kill_comes_after_half_of_the_time(self):
+    def test_kill_comes_after_half_the_time(self):
         worker = self.start("--stopWithin", "6", "--grace", "300", command=IGNORES_TERM)
         self.begun()
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""kill -9 of the worker at each step of a task and at random: nothing is lost, doubled, untrue."""
+"""Tests of SIGKILL for the worker at each step of a task and at random: each task ends once."""
 import ctypes
 import fcntl
 import os
@@ -69,25 +69,25 @@ class Kill(LabTest):
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
         self.assertEqual(self.lab.processes(), [])
 
-    def test_while_inputs_are_staged(self):
+    def test_kill_during_staging_loses_nothing(self):
         self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work")), "a task has begun")
         self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work/shared")),
                        "an input is there")
         self.assert_all_is_done_and_clean()
 
-    def test_while_the_command_runs(self):
+    def test_kill_during_command_loses_nothing(self):
         for number in (1, 2, 3):
             self.kill_when((self.marks / f"k.{number}").exists, "the command runs")
         self.assert_all_is_done_and_clean()
 
-    def test_while_outputs_are_delivered(self):
+    def test_kill_during_delivery_loses_nothing(self):
         self.kill_when((self.lab.store / "k.1").exists, "the first output is there")
         self.kill_when((self.lab.store / "k.2" / "out").exists, "more outputs are there")
         self.kill_when((self.lab.store / "k.3" / "stdout.txt").exists, "the log is there")
         self.kill_when((self.lab.store / "k.4" / "result.json").exists, "the result is there")
         self.assert_all_is_done_and_clean()
 
-    def test_at_random_moments(self):
+    def test_kill_at_random_loses_nothing(self):
         seed = random.randrange(1_000_000)
         chance = random.Random(seed)
         with self.subTest(seed=seed):
@@ -97,7 +97,7 @@ class Kill(LabTest):
                 self.kill(worker)
             self.assert_all_is_done_and_clean()
 
-    def test_one_of_two_workers(self):
+    def test_surviving_worker_runs_all_tasks(self):
         self.lab.worker_was_killed = True
         survivor = self.lab.start_consume()
         victim = self.lab.start_consume()
@@ -107,7 +107,7 @@ class Kill(LabTest):
         self.wait_for_the_launcher()
         self.assert_all_is_done_and_clean()
 
-    def test_a_task_that_kills_its_worker_is_given_up_after_ten_claims(self):
+    def test_ten_worker_kills_fail_task(self):
         kill_worker = f"kill -9 $(cat {self.lab.folder}/pid)"
         self.lab.write_tasks([self.lab.task("evil.1", kill_worker),
                               self.lab.task("good.1", "true")])
@@ -133,7 +133,7 @@ def hide_proc():
     os.system("mount --make-rprivate / && mount -t tmpfs none /proc")
 
 
-class Leftovers(LabTest):
+class TemporaryFiles(LabTest):
     def temps(self):
         return list(self.lab.store.glob("a.1/.sparkles-*"))
 
@@ -155,7 +155,7 @@ class Leftovers(LabTest):
 
 
 class StoppedReader(LabTest):
-    def test_a_stderr_that_nobody_reads_keeps_nobody_from_working_or_stopping(self):
+    def test_unread_stderr_delays_no_task_or_stop(self):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -173,8 +173,8 @@ class StoppedReader(LabTest):
 
 
 class StoppedLauncher(LabTest):
-    def test_keeps_no_worker_from_ending(self):
-        """At its end the worker waits for its launcher, but not for ever."""
+    def test_stopped_launcher_lets_worker_end(self):
+        """The worker waits for its launcher when it ends, but only for a limited time."""
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.start_consume("--shutdownAfter", "600")
         wait_until(lambda: any(state.status == "complete" for state in self.lab.states().values()),

@@ -1,4 +1,4 @@
-"""Local mode: the state beside the tasks file, several workers, and their output."""
+"""Tests of local mode: the state file, several workers, and their output."""
 import fcntl
 import json
 import os
@@ -23,7 +23,7 @@ class State(LabTest):
         path = self.lab.store / "ran"
         return path.read_text().split() if path.exists() else []
 
-    def test_a_state_file_that_is_no_file_is_named(self):
+    def test_special_state_file_is_named(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         for make in (os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)):
             make(self.lab.state_file)
@@ -35,25 +35,25 @@ class State(LabTest):
             remove = os.rmdir if self.lab.state_file.is_dir() else os.unlink
             remove(self.lab.state_file)
 
-    def test_a_second_run_does_nothing_again(self):
+    def test_second_run_repeats_no_task(self):
         self.run_tasks(*self.tasks(3))
         state = self.lab.state_file.read_bytes()
         self.run_tasks(*self.tasks(3))
         self.assertEqual(sorted(self.ran()), ["t.1", "t.2", "t.3"])
         self.assertEqual(self.lab.state_file.read_bytes(), state)
 
-    def test_added_tasks_are_run_by_the_next_run(self):
+    def test_next_run_runs_added_tasks(self):
         self.run_tasks(*self.tasks(2))
         self.run_tasks(*self.tasks(4))
         self.assertEqual(self.ran(), ["t.1", "t.2", "t.3", "t.4"])
 
-    def test_deleting_the_state_starts_over(self):
+    def test_deleted_state_starts_over(self):
         self.run_tasks(*self.tasks(2))
         self.lab.state_file.unlink()
         self.run_tasks(*self.tasks(2))
         self.assertEqual(self.ran(), ["t.1", "t.2"] * 2)
 
-    def test_a_torn_last_line_is_dropped(self):
+    def test_torn_last_line_is_dropped(self):
         self.run_tasks(*self.tasks(1))
         with open(self.lab.state_file, "a", encoding="utf-8") as file:
             file.write('{"task_id": "t.2", "sta')
@@ -61,7 +61,7 @@ class State(LabTest):
         self.assertEqual(self.ran(), ["t.1", "t.2"])
         self.assert_complete("t.2")
 
-    def test_damaged_line_costs_only_its_task(self):
+    def test_damaged_line_repeats_only_its_task(self):
         self.run_tasks(*self.tasks(3))
         state = self.lab.state_file.read_bytes()
         at = state.index(b'"t.2","status":"complete"')
@@ -73,7 +73,7 @@ class State(LabTest):
         self.assertEqual(summary.stdout.count(" complete "), 3, summary.stdout)
         self.assertIn("line 5", summary.stderr)
 
-    def test_task_that_removes_the_state_ends_it(self):
+    def test_removed_state_ends_worker(self):
         state = self.lab.state_file
         for command in (f"rm {state}", f": > {state}", f"rm {state}; touch {state}"):
             tasks = self.tasks(2)
@@ -84,7 +84,7 @@ class State(LabTest):
             (self.lab.store / "ran").unlink()
             state.unlink(missing_ok=True)
 
-    def test_four_workers_run_each_of_100_tasks_once(self):
+    def test_four_workers_run_each_task_once(self):
         self.lab.write_tasks(self.tasks(100))
         workers = [self.lab.start_consume() for _ in range(4)]
         for worker in workers:
@@ -95,7 +95,7 @@ class State(LabTest):
         self.assertEqual({state.count("complete") for state in states.values()}, {1})
         self.assertEqual(len(states), 100)
 
-    def test_a_finished_task_leaves_no_folder_and_keep_tasks_keeps_it(self):  # D46
+    def test_directory_stays_only_with_keep_tasks(self):  # D46
         self.run_tasks(*self.tasks(1))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
         self.run_tasks(*self.tasks(2), flags=("--keepTasks",))
@@ -104,11 +104,11 @@ class State(LabTest):
 
 
 class Watchdog(LabTest):
-    def test_a_stack_that_is_shallow_is_looked_at_without_harm(self):
+    def test_shallow_stack_is_dumped(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         state = pathlib.Path(f"{self.lab.tasks_file}.state")
         with state.open("w") as file:
-            # The right to append, in somebody else's hands: waited for little below main().
+            # Another process holds the write lock, for which the worker waits close to main().
             lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
             fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK, which Python has no name for
             for _ in range(3):  # a thread that has to wait for a processor shows no stack in time
@@ -119,10 +119,10 @@ class Watchdog(LabTest):
         self.assertRegex(worker.stderr, "watchdog: thread [0-9]+ 'main': stack")
 
 
-class Voice(LabTest):
-    """What is printed, and where."""
+class WorkerOutput(LabTest):
+    """The output of the worker on stdout, stderr and a terminal."""
 
-    def test_text_log_is_lines_on_stderr_and_stdout_is_empty(self):
+    def test_text_log_goes_to_stderr(self):
         worker = self.run_tasks(
             self.lab.task("a.1", "echo out; echo err >&2",
                           **{"pre-download-script": "echo script; exit 3"}),
@@ -134,7 +134,7 @@ class Voice(LabTest):
         self.assertIn("script", worker.stderr)  # output of scripts goes to the worker's log
         self.assertNotIn("\r", worker.stderr)
 
-    def test_json_log(self):
+    def test_json_log_has_fields(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"), self.lab.task("a.2", ""),
                                 flags=("--logFormat", "json"))
         self.assertEqual(worker.stdout, "")
@@ -146,11 +146,11 @@ class Voice(LabTest):
             self.assertIsInstance(line["message"], str)
         self.assertIn("a.1", {line.get("task_id") for line in lines})
 
-    def test_log_level_error_is_silent_when_all_is_well(self):
+    def test_log_level_error_is_silent_on_success(self):
         worker = self.run_tasks(self.lab.task("a.1", "true"), flags=("--logLevel=error",))
         self.assertEqual(worker.stderr, "")
 
-    def test_a_closed_stderr_does_not_stop_the_work(self):
+    def test_closed_stderr_does_not_stop_tasks(self):
         read_end, write_end = os.pipe()
         os.close(read_end)
         self.lab.write_tasks([self.lab.task("a.1", "true")])
@@ -195,11 +195,11 @@ class Voice(LabTest):
         time.sleep(0.03)
         return uploading
 
-    def test_no_progress_line_without_a_terminal(self):
+    def test_progress_needs_terminal(self):
         worker = self.long_transfer()
         self.assertNotRegex(worker.stderr, "[\r\x1b]")
 
-    def test_a_long_transfer_shows_progress_on_a_terminal(self):
+    def test_terminal_shows_progress(self):
         main, terminal = os.openpty()
         self.addCleanup(os.close, main)
         self.long_transfer(stderr=terminal)

@@ -1,4 +1,4 @@
-"""Dead mounts, and mounts that a command leaves in its work folder."""
+"""Tests of dead mounts, and of mounts that a command leaves in its work directory."""
 import ctypes
 import os
 import re
@@ -101,7 +101,7 @@ class FileSizeLimit(FaultTest):
     def test_large_output_hands_back(self):
         self.assert_unfit(self.lab.task("a.1", "head -c 3000000 /dev/zero > x"))
 
-    def test_limit_of_the_command_is_its_exit(self):
+    def test_ulimit_of_command_gives_exit_153(self):
         self.run_tasks(self.lab.task("a.1", "ulimit -f 1; head -c 3000000 /dev/zero > x"))
         self.assert_complete("a.1", "153")
 
@@ -146,7 +146,7 @@ class MountsInWork(MountTest):
         self.assert_complete("a.1")
         self.assertEqual(sorted(self.skipped()), ["link", "m"])
 
-    def test_work_folder_may_be_on_a_mount(self):
+    def test_tasks_dir_may_be_a_mount(self):
         self.lab.tasks_dir.mkdir()
         os.system(f"mount -t tmpfs none {self.lab.tasks_dir}")
         self.addCleanup(os.system, f"umount -l {self.lab.tasks_dir}")

@@ -1,4 +1,4 @@
-"""Host names are found although name servers answer wrongly, partly or not at all."""
+"""Tests of host names with name servers that answer wrongly, partly or not at all."""
 import os
 import pathlib
 import tempfile
@@ -27,7 +27,7 @@ def setUpModule():
     private_network.enter(ETC)
 
 
-class Names(LabTest):
+class HostNames(LabTest):
     def setUp(self):
         super().setUp()
         self.write_etc(f"nameserver {ADDRESS}\n")
@@ -60,7 +60,7 @@ class Names(LabTest):
             self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
         return worker.stderr
 
-    def test_failing_aaaa_is_ignored(self):
+    def test_failing_aaaa_record_is_ignored(self):
         self.start_cloud()
         server = self.serve()
         for answer in ("NXDOMAIN", "SERVFAIL", "REFUSED", "silent"):
@@ -68,7 +68,7 @@ class Names(LabTest):
                 server.answers = {"AAAA": answer}
                 self.fetch(seconds=SECONDS)
 
-    def test_failing_a_is_ignored(self):
+    def test_failing_a_record_is_ignored(self):
         self.start_cloud(host="::1")
         server = self.serve({NAME: ["::1"]})
         for answer in ("NXDOMAIN", "SERVFAIL", "REFUSED", "silent"):
@@ -140,7 +140,7 @@ class Names(LabTest):
             with self.subTest(metadata):
                 self.fetch_by_proxy("[::1]:80", metadata)
 
-    def test_network_without_ipv4(self):
+    def test_network_without_ipv4_works(self):
         private_network.set_ipv4(False)
         self.addCleanup(private_network.set_ipv4, True)
         self.start_cloud(host="::1")

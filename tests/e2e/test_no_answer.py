@@ -1,4 +1,4 @@
-"""Commands that people wait for end soon with a reason if no server answers."""
+"""Tests of commands whose server does not answer: they end soon and give the reason."""
 import socket
 import time
 import unittest

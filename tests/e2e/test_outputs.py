@@ -1,4 +1,4 @@
-"""Which files a task delivers, and that none of them is lost, doubled or untrue."""
+"""Tests of the outputs of a task: each matching file is delivered once and unchanged."""
 import os
 import unittest
 
@@ -35,7 +35,7 @@ class Patterns(OutputTest):
         summary = self.lab.run("summary", "--tasksFile", self.lab.tasks_file).stdout
         self.assertIn("no output matches *.vcf, nowhere/**", summary)
 
-    def test_pattern_language(self):
+    def test_patterns_match_as_documented(self):
         everything = [".dot/x.csv", ".hidden", "[1].csv", "a.csv", "b.txt", "c.tsv", "d/.hid.csv",
                       "d/c.csv", "d/e/f.csv", "we*ird.csv"]
         cases = [
@@ -65,40 +65,40 @@ class Patterns(OutputTest):
         for number, (pattern, expected) in enumerate(cases):
             self.assertEqual(self.lab.outputs(f"p.{number}"), expected, pattern)
 
-    def test_excludes_win_and_each_file_is_listed_once(self):
+    def test_excludes_win_over_includes(self):
         found = self.deliver(self.MAKE, include=["*.csv", "**/*.csv", "a*"],
                              exclude=["d/e/**", "[[]*", ".dot/**"])
         self.assertEqual(found, ["a.csv", "d/.hid.csv", "d/c.csv", "we*ird.csv"])
         listed = [file["src"] for file in self.lab.result("o.1")["files"]]
         self.assertEqual(listed, sorted(set(listed)))
 
-    def test_no_patterns_no_outputs(self):
+    def test_empty_patterns_give_no_outputs(self):
         self.assertEqual(self.deliver(self.MAKE, include=[]), [])
 
-    def test_trailing_slashes_of_the_destination_do_not_double(self):  # D15
+    def test_trailing_dst_url_slashes_are_dropped(self):  # D15
         self.deliver("echo x > x", uploads={"include_patterns": ["**"],
                                             "dst_url": self.lab.url("o.1") + "//"})
         urls = {file["src"]: file["dst_url"] for file in self.lab.result("o.1")["files"]}
         self.assertEqual(urls["x"], self.lab.url("o.1/x"))
 
-    def test_working_dir_does_not_move_the_outputs(self):
+    def test_working_dir_does_not_move_outputs(self):
         found = self.deliver("echo x > x", working_dir="sub",
                              **{"pre-download-script": "mkdir sub"})
         self.assertEqual(found, ["sub/x"])
 
-    def test_outputs_of_a_command_that_fails_are_delivered(self):
+    def test_failed_command_delivers_outputs(self):
         self.run_tasks(self.lab.task("f.1", "echo part > part.txt; exit 3"))
         self.assert_complete("f.1", "3")
         self.assertEqual(self.lab.outputs("f.1"), ["part.txt"])
 
 
-class OddTrees(OutputTest):
+class UnusualTrees(OutputTest):
     def test_symlink_loops_give_each_file_once(self):  # D06
         found = self.deliver("mkdir d; echo x > d/x; ln -s . l; ln -s .. d/up; ln -s d d2; "
                              "ln -s ../d d/self")
         self.assertEqual(found, ["d/x"])
 
-    def test_a_link_to_the_root_uploads_nothing_of_it(self):
+    def test_link_to_root_uploads_nothing(self):
         found = self.deliver("echo x > x; ln -s / root; ln -s /etc etc")
         self.assertEqual(found, ["x"])
         self.assertIn("root", self.skipped())
@@ -108,12 +108,12 @@ class OddTrees(OutputTest):
         self.assertEqual(found, ["d/z", "x", "y"])
         self.assertEqual(self.lab.stored("o.1")["d/z"], b"x\n")
 
-    def test_a_link_to_a_run_is_followed_where_only_it_matches(self):
+    def test_directory_link_is_followed_if_matched(self):
         found = self.deliver("mkdir run-1; echo x > run-1/x.txt; ln -s run-1 latest",
                              include=["latest/*.txt"])
         self.assertEqual(found, ["latest/x.txt"])
 
-    def test_what_cannot_be_read_is_skipped_and_told(self):  # D04, D07
+    def test_unreadable_files_are_skipped(self):  # D04, D07
         found = self.deliver("ln -s gone dangling; ln -s a b; ln -s b a; mkfifo pipe; "
                              "echo 1 > one; echo 2 > two")
         self.assertEqual(found, ["one", "two"])
@@ -125,12 +125,12 @@ class OddTrees(OutputTest):
                              "i=$((i+1)); done")
         self.assertEqual(len(found), 2000)
 
-    def test_a_tree_deeper_than_a_path_can_be_long(self):
+    def test_tree_beyond_path_max_is_not_lost(self):
         dig = "echo top > top; i=0; while [ $i -lt 1500 ]; do mkdir deep && cd -P deep || " \
               "exit 9; i=$((i+1)); done; echo bottom > bottom"
         self.run_tasks(self.lab.task("o.1", dig))
         state = self.lab.states()["o.1"]
-        # No path can be as long as the object's would be: delivered or named, but not forgotten.
+        # The path is too long for an object name: the file is delivered or named, but not lost.
         self.assertIn(state.status, ("complete", "failed"))
         if state.status == "failed":
             self.assertIn("deep/deep/", state.failure_reason)
@@ -140,11 +140,11 @@ class OddTrees(OutputTest):
             self.assertIn("deep/" * 1500 + "bottom", found)
             self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
-    def test_a_tree_of_mode_000_is_removed(self):
+    def test_tree_of_mode_000_is_removed(self):
         self.deliver("mkdir -p a/b; echo x > a/b/x; chmod 000 a/b/x a/b a", include=[])
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
-    def test_names_that_cannot_be_object_names_fail_the_task_and_are_named(self):
+    def test_invalid_object_names_fail_task(self):
         cases = {"newline.1": "$(printf 'line\\nend.txt')", "utf8.1": "$(printf 'bad\\377.txt')",
                  "return.1": "$(printf 'car\\rriage')"}
         self.run_tasks(*[self.lab.task(name, f'echo x > "{file}"; echo y > good.txt')
@@ -154,7 +154,7 @@ class OddTrees(OutputTest):
             self.assertEqual(self.lab.outputs(name), ["good.txt"])
             self.assertNotIn("\n", self.lab.states()[name].failure_reason)
 
-    def test_spaces_and_unicode_are_fine(self):
+    def test_spaces_and_unicode_are_delivered(self):
         found = self.deliver("mkdir 'sp ace'; touch 'sp ace/ü+&=#?.txt' '100%.txt' -- -rf")
         self.assertEqual(found, ["-rf", "100%.txt", "sp ace/ü+&=#?.txt"])
 
@@ -177,13 +177,13 @@ class Inputs(OutputTest):
         found = self.deliver_inputs("cat cas.txt d/link.txt plain.txt > out.txt; touch cas.txt")
         self.assertEqual(found, ["out.txt"])
 
-    def test_changed_inputs_are_delivered_even_with_their_old_mtime(self):  # D12
+    def test_edit_with_old_mtime_is_delivered(self):  # D12
         found = self.deliver_inputs(
             "for f in cas.txt plain.txt; do touch -r $f stamp; printf X | dd of=$f conv=notrunc "
             "bs=1 count=1 2> /dev/null; touch -r stamp $f; done; rm stamp")
         self.assertEqual(found, ["cas.txt", "plain.txt"])
 
-    def test_replaced_and_appended_inputs_are_delivered(self):
+    def test_edited_inputs_are_delivered(self):
         found = self.deliver_inputs("echo more >> cas.txt; echo new > p; mv p plain.txt")
         self.assertEqual(found, ["cas.txt", "plain.txt"])
         self.assertEqual(self.lab.stored("o.1")["plain.txt"], b"new\n")
@@ -192,7 +192,7 @@ class Inputs(OutputTest):
         self.assertEqual(self.deliver_inputs("cp cas.txt copy.txt; mv plain.txt moved.txt"),
                          ["copy.txt", "moved.txt"])
 
-    def test_executable_inputs_can_be_executed(self):
+    def test_executable_inputs_run(self):
         program = self.lab.put_cas(b"#!/bin/sh\necho ran\n")
         other = self.lab.put("tool", b"#!/bin/sh\necho ran\n")
         self.deliver("./a; sub/b; ./c", downloads=[
@@ -201,40 +201,40 @@ class Inputs(OutputTest):
             self.lab.download(program, "c", is_cas_key=True, executable=True, symlink_safe=True)])
         self.assertTrue(self.lab.log("o.1").endswith("ran\n" * 3), self.lab.log("o.1"))
 
-    def test_the_log_starts_with_the_download_lines(self):
+    def test_log_starts_with_download_lines(self):
         self.deliver_inputs("echo mine")
         self.assertEqual(self.lab.log("o.1"), "sparkles: Downloading 3 files...\n"
                          "sparkles: download complete.\nmine\n")
 
 
-class Stdout(OutputTest):
-    """The log lies in the work folder, where the command can get at it."""
+class TaskLog(OutputTest):
+    """The log is in the work directory, where the command can change it."""
 
-    def test_removed(self):
+    def test_removed_log_is_delivered(self):
         self.deliver("echo early; rm stdout.txt; echo late")
         self.assertIn("late", self.lab.log("o.1"))
 
-    def test_replaced_by_another_file(self):
+    def test_replaced_log_is_delivered(self):
         self.deliver("echo early; rm stdout.txt; echo own > stdout.txt; echo late")
         self.assertIn("late", self.lab.log("o.1"))
 
-    def test_replaced_by_a_folder_or_a_link(self):
+    def test_log_replaced_by_link_is_delivered(self):
         self.deliver("rm stdout.txt; ln -s /etc/passwd stdout.txt; echo late")
         self.assertNotIn("root:", self.lab.log("o.1"))
         os.unlink(self.lab.state_file)
         self.deliver("rm stdout.txt; mkdir stdout.txt; echo late")
         self.assertIn("late", self.lab.log("o.1"))
 
-    def test_truncated(self):  # D43
+    def test_truncated_log_is_delivered(self):  # D43
         self.deliver("echo early; : > stdout.txt; echo late")
         self.assertEqual(self.lab.log("o.1"), "late\n")
 
-    def test_elsewhere(self):
+    def test_stdout_url_moves_log(self):
         self.run_tasks(self.lab.task("o.1", "echo hi", stdout_url=self.lab.url("logs/1.log")))
         self.assertEqual(self.lab.stored("logs"), {"1.log": b"hi\n"})
         self.assertNotIn("stdout.txt", self.lab.stored("o.1"))
 
-    def test_bytes_pass_as_they_are(self):
+    def test_log_bytes_are_unchanged(self):
         self.deliver("printf 'a\\000\\377\\r\\n'")
         self.assertEqual(self.lab.stored("o.1")["stdout.txt"], b"a\0\xff\r\n")
 

@@ -1,4 +1,4 @@
-"""What result.json says of a command's resources, and of why it ended."""
+"""Tests of the resource usage and the cause of death in result.json."""
 import contextlib
 import os
 import pathlib
@@ -63,15 +63,15 @@ def kills_for_lack_of_memory():
     return int(counts.get("oom_kill", 0))
 
 
-class Record(LabTest):
+class ResourceUsage(LabTest):
     def thrice(self, command):
         """Runs three such tasks; returns their names."""
         names = ["a.1", "a.2", "a.3"]
         self.run_tasks(*[self.lab.task(name, command) for name in names])
         return names
 
-    def test_a_short_task_has_a_meaningful_record(self):
-        # Whoever takes the samples may be off while a task runs, but hardly while each of three.
+    def test_short_task_has_resource_usage(self):
+        # The sampler may not run during one short task, but hardly misses all three.
         names = self.thrice(hog(60, 0.25))
         result = max(map(self.lab.result, names), key=lambda each: each["machine_stats"]["samples"])
         usage, machine = result["resource_usage"], result["machine_stats"]
@@ -83,7 +83,7 @@ class Record(LabTest):
         self.assertGreater(machine["min_disk_free"], 0)
         self.assertNotIn("cause", result)
 
-    def test_what_several_processes_use_is_added_up(self):
+    def test_usage_of_processes_is_summed(self):
         names = self.thrice(f"{hog(30, 1)} & {hog(30, 1)} & {hog(30, 1)} & wait")
         usage = max((self.lab.result(name)["resource_usage"] for name in names),
                     key=lambda each: (min(each["peak_processes"], 4), each["peak_memory_size"]))
@@ -91,7 +91,7 @@ class Record(LabTest):
         self.assertGreater(usage["peak_memory_size"], 90 * 1024)
         self.assertLess(usage["max_memory_size"], 80 * 1024)
 
-    def test_bytes_that_reach_the_disk_are_counted(self):
+    def test_disk_writes_are_counted(self):
         self.run_tasks(self.lab.task(
             "a.1", "dd if=/dev/zero of=out bs=1M count=8 conv=fsync 2>/dev/null; rm out"))
         usage = self.lab.result("a.1")["resource_usage"]
@@ -102,22 +102,22 @@ class Record(LabTest):
         self.assertGreaterEqual(usage["write_bytes"], 8 * MIB)
 
 
-class Cause(LabTest):
+class CauseOfDeath(LabTest):
     def cause(self, command, exit_code):
         self.run_tasks(self.lab.task("a.1", command))
         self.assert_complete("a.1", exit_code)
         return self.lab.result("a.1")["cause"]
 
-    def test_an_exit_code(self):
+    def test_exit_code_is_the_cause(self):
         self.assertEqual(self.cause("exit 3", "3"),
                          {"kind": "exit_code", "detail": "the command ended with 3"})
 
-    def test_a_signal_from_somebody(self):
+    def test_signal_is_the_cause(self):
         cause = self.cause("kill -SEGV $$", "139")
         self.assertEqual(cause["kind"], "signal")
         self.assertIn("segmentation fault", cause["detail"])
 
-    def test_a_kill_that_was_not_for_lack_of_memory(self):
+    def test_sigkill_without_oom_is_a_signal(self):
         for _ in range(10):  # others on this machine may run out of memory just now
             before = kills_for_lack_of_memory()
             cause = self.cause("kill -KILL $$", "137")
@@ -127,7 +127,7 @@ class Cause(LabTest):
         self.assertEqual(cause["kind"], "signal")
         self.assertIn("has counted no kill", cause["detail"])
 
-    def test_lack_of_memory(self):  # D47
+    def test_oom_kill_is_the_cause(self):  # D47
         with small_group(200 * MIB) as (group, why_not):
             if group is None:
                 self.skipTest(why_not)
@@ -146,8 +146,8 @@ class Cause(LabTest):
             self.assertIn("in the worker's control group", cause["detail"])
         self.assertNotIn("cause", self.lab.result("a.3"))
 
-    def test_a_stop_for_lack_of_memory(self):
-        """Like systemd's OOMPolicy=stop: the worker gets TERM when a child of its command dies."""
+    def test_stop_after_oom_kill_is_abandoned(self):
+        """As with systemd's OOMPolicy=stop: the worker gets TERM when a child process dies."""
         pid = self.lab.folder / "pid"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"{hog(1000, 60)}; kill -TERM $(cat {pid}); exec sleep 600")])
@@ -168,7 +168,7 @@ class Cause(LabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("a.1", "10 times without an orderly end")
 
-    def test_a_full_disk(self):
+    def test_full_disk_is_the_cause(self):
         small = self.lab.folder / "small"
         small.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small],
@@ -181,16 +181,16 @@ class Cause(LabTest):
                            "sleep 3.5; rm big; exit $c", "1")
         self.assertEqual(cause["kind"], "disk_full", cause)
 
-    def test_the_command_is_what_the_kernel_ends_first(self):
+    def test_command_has_high_oom_score(self):
         self.run_tasks(self.lab.task("a.1", "cat /proc/self/oom_score_adj"))
         self.assertGreaterEqual(int(self.lab.log("a.1")), 500)
 
-    def test_the_worker_and_its_launcher_are_what_the_kernel_ends_last(self):
+    def test_worker_has_low_oom_score(self):
         probe = subprocess.run(["sh", "-c", "echo -1 > /proc/self/oom_score_adj"], check=False,
                                capture_output=True)
         if probe.returncode:
             self.skipTest("lowering a score is not allowed here (it takes CAP_SYS_RESOURCE)")
-        # Both are what runs this program: of the parent's parents, the one before this test.
+        # The worker and its launcher are the ancestors of the command that run this binary.
         self.run_tasks(self.lab.task("a.1", """
             p=$PPID
             while [ "$(readlink /proc/$p/exe)" = "%s" ]; do

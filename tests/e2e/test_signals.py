@@ -1,4 +1,4 @@
-"""Each signal stops the worker, drains it, or is ignored; each leaves a line in the log."""
+"""Tests of all signals: each stops or drains the worker or is ignored, and is logged."""
 import signal
 import unittest
 

@@ -1,4 +1,4 @@
-"""Small and read-only disks, a cache with a limit, secrets in the environment, a time limit."""
+"""Tests of small and read-only disks, the cache limit, withheld variables and the time limit."""
 import hashlib
 import os
 import pathlib
@@ -28,14 +28,14 @@ class SmallDisk(LabTest):
         return self.lab.task(f"a.{number}", "wc -c < in", downloads=[
             self.lab.download(url, "in", is_cas_key=True)])
 
-    def test_the_cache_gives_way_to_new_inputs(self):  # D51
+    def test_cache_is_evicted_for_new_inputs(self):  # D51
         self.mount(self.lab.cache_dir, 3)
         self.run_tasks(*[self.inputs(number) for number in range(1, 7)],
                        flags=("--minFreeSpace", "0"))
         for number in range(1, 7):
             self.assert_complete(f"a.{number}")
 
-    def test_the_cache_gives_way_to_inputs_that_are_not_cached(self):  # D51
+    def test_cache_is_evicted_for_plain_inputs(self):  # D51
         small = self.lab.folder / "small"
         self.mount(small, 6)
         self.lab.tasks_dir, self.lab.cache_dir = small / "tasks", small / "cache"
@@ -47,7 +47,7 @@ class SmallDisk(LabTest):
         for name in ("a.1", "a.4", "b.1"):
             self.assert_complete(name)
 
-    def test_the_cache_gives_way_where_no_more_files_can_be_made(self):  # D51
+    def test_cache_is_evicted_without_inodes(self):  # D51
         self.mount(self.lab.cache_dir, 8, files=200)
         for number in range(150):
             (self.lab.cache_dir / hashlib.sha256(b"%d" % number).hexdigest()).touch()
@@ -55,7 +55,7 @@ class SmallDisk(LabTest):
         self.assert_complete("a.1")
         self.assertIn("removed 150 inputs", worker.stderr)
 
-    def test_below_the_floor_nothing_is_claimed_until_there_is_space(self):  # D31
+    def test_low_space_claims_nothing(self):  # D31
         self.mount(self.lab.tasks_dir, 4)
         ballast = self.lab.tasks_dir / "ballast"
         ballast.write_bytes(bytes(2 * MEGABYTE))
@@ -68,7 +68,7 @@ class SmallDisk(LabTest):
         self.assertEqual(worker.wait(40).exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
 
-    def test_small_floor_is_named_in_small_units(self):
+    def test_small_limit_is_shown_in_kib(self):
         self.mount(self.lab.tasks_dir, 1)
         with open(self.lab.tasks_dir / "ballast", "wb", buffering=0) as ballast:
             with self.assertRaises(OSError):
@@ -79,7 +79,7 @@ class SmallDisk(LabTest):
         wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
         self.assertRegex(worker.stderr, "0 bytes are free, and --minFreeSpace is 10 KiB")
 
-    def test_a_folder_that_turns_read_only_claims_nothing(self):  # D31
+    def test_read_only_tasks_dir_claims_nothing(self):  # D31
         self.mount(self.lab.tasks_dir, 4)
         gate = self.lab.folder / "gate"
         self.lab.write_tasks([
@@ -87,7 +87,7 @@ class SmallDisk(LabTest):
             self.lab.task("a.2", "true")])
         worker = self.lab.start_consume()
         wait_until((self.lab.folder / "gate.begun").exists, "the command runs")
-        # Over what is there: files that are open for writing would keep it from turning.
+        # A bind mount on top: open files would keep the mount itself from turning read-only.
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
         gate.touch()
@@ -99,8 +99,8 @@ class SmallDisk(LabTest):
         self.assert_complete("a.2")
 
 
-    def test_a_folder_that_turns_read_only_under_a_task_costs_no_task(self):
-        """Before its inputs are there, and while its command runs."""
+    def test_read_only_turn_fails_no_task(self):
+        """The disk turns read-only before the inputs are staged, and while the command runs."""
         for phase in ("pre-download-script", "command"):
             with self.subTest(phase):
                 self.turn_read_only_in(phase)
@@ -129,7 +129,7 @@ class SmallDisk(LabTest):
 
 
 class CacheSize(LabTest):
-    def test_the_cache_is_kept_below_its_size_and_links_stay_good(self):  # D51
+    def test_eviction_keeps_linked_inputs(self):  # D51
         ready, gate = self.lab.folder / "ready", self.lab.folder / "gate"
         linked = os.urandom(MEGABYTE)
         url = self.lab.put_cas(linked)
@@ -188,14 +188,14 @@ class Environment(LabTest):
             "sparkles: withheld from the environment: AWS_SECRET_ACCESS_KEY "
             "GOOGLE_APPLICATION_CREDENTIALS WANDB_API_KEY"])
 
-    def test_the_image_may_withhold_and_pass(self):
+    def test_image_may_withhold_and_pass(self):
         log = self.log_of(SPARKLES_WITHHOLD_ENV="*_KEY, *_TOKEN", SPARKLES_PASS_ENV="HF_TOKEN")
         self.assertIn("HF_TOKEN=sesame-1\n", log)
         self.assertNotIn("=sesame-2", log)
 
 
 class TimeLimit(LabTest):
-    def test_a_command_that_hangs_is_ended_and_the_task_failed(self):  # D37
+    def test_hung_command_fails_with_time_out(self):  # D37
         self.lab.write_tasks([
             self.lab.task("a.1", "trap '' TERM; echo begun; while :; do sleep 0.1; done"),
             self.lab.task("a.2", "exit 3")])

@@ -56,20 +56,20 @@ class StartupScript(LabTest):
                          "--logLevel=* --localhost\n")
         self.assertEqual([path.name for path in vm.iterdir()], ["sparklesworker"])
 
-    def test_curl(self):
+    def test_curl_starts_worker(self):
         self.assert_starts_with("curl")
 
-    def test_wget(self):
+    def test_wget_starts_worker(self):
         self.assert_starts_with("wget")
 
-    def test_python(self):
+    def test_python_starts_worker(self):
         self.assert_starts_with("python3")
 
-    def test_no_flags(self):
+    def test_missing_flags_are_tolerated(self):
         self.set("sparkles-flags", None)
         self.assertRegex(self.run_with("python3").stdout, "/cache --localhost\n")
 
-    def test_half_a_download_is_not_taken(self):
+    def test_partial_download_is_repeated(self):
         self.set("sparkles-worker-sha256", "")
         for tool in ("curl", "wget", "python3"):
             with self.subTest(tool):
@@ -77,7 +77,7 @@ class StartupScript(LabTest):
                 self.assert_starts_with(tool)
                 self.cloud.faults.clear()
 
-    def test_a_checksum_that_is_not_told_at_once_is_waited_for(self):
+    def test_unavailable_checksum_is_awaited(self):
         self.set("sparkles-worker-sha256", "0" * 64)
         for tool in ("curl", "wget", "python3"):
             with self.subTest(tool):
@@ -85,7 +85,7 @@ class StartupScript(LabTest):
                 self.assertIn("has not the SHA-256", self.run_with(tool, exit_code=1).stderr)
                 self.cloud.faults.clear()
 
-    def test_another_content_is_not_started(self):
+    def test_wrong_checksum_is_not_started(self):
         self.set("sparkles-worker-sha256", "0" * 64)
         for _boot in range(2):
             worker = self.run_with("python3", exit_code=1)
@@ -93,7 +93,7 @@ class StartupScript(LabTest):
             self.assertEqual(worker.stdout, "")
             self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
 
-    def test_another_boot_starts_what_the_checksum_names(self):
+    def test_next_boot_starts_named_checksum(self):
         self.assert_starts_with("python3")
         self.cloud.forget()
         self.assert_starts_with("python3")
@@ -103,7 +103,7 @@ class StartupScript(LabTest):
         self.set("sparkles-worker-sha256", hashlib.sha256(newer).hexdigest())
         self.assertIn("newer: consume", self.run_with("python3").stdout)
 
-    def test_without_a_checksum_another_boot_takes_what_is_there(self):
+    def test_next_boot_without_checksum_downloads(self):
         self.set("sparkles-worker-sha256", None)
         self.assert_starts_with("curl")
         self.cloud.storage.put("lab", "bin/some worker", WORKER.replace(b"started", b"newer"))
@@ -113,14 +113,14 @@ class StartupScript(LabTest):
         self.assertIn("newer: consume", worker.stdout)
         self.assertIn("the worker of an earlier boot", worker.stderr)
 
-    def test_what_does_not_run_here_is_not_kept(self):
+    def test_foreign_binary_is_not_kept(self):
         self.set("sparkles-worker-sha256", None)
         self.cloud.storage.put("lab", "bin/some worker", b"\x7fELF of another machine")
         worker = self.run_with("python3", exit_code=1)
         self.assertIn("does not run on this machine", worker.stderr)
         self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
 
-    def test_what_is_missing_is_said(self):
+    def test_missing_object_is_named(self):
         self.set("sparkles-worker", "gs://lab/absent")
         self.assertIn("cannot read gs://lab/absent", self.run_with("python3", exit_code=1).stderr)
         self.set("sparkles-worker", "lab")

@@ -1,4 +1,4 @@
-"""The tasks file: its forms, its errors, and its changes while workers run."""
+"""Tests of the tasks file: its forms, its errors, and its changes while workers run."""
 import json
 import socket
 import unittest
@@ -14,26 +14,26 @@ class TasksFile(LabTest):
             self.assertIn(word, worker.stderr)
         self.assertNotIn("terminate", worker.stderr)
 
-    def test_missing(self):
+    def test_missing_file_is_named(self):
         self.assert_unusable("tasks.json", "No such file")
 
-    def test_not_json(self):
+    def test_invalid_json_names_line(self):
         self.lab.tasks_file.write_text('[\n  {"task_id": "a.1",\n   oops')
         self.assert_unusable("tasks.json", "line 3")
 
-    def test_not_an_array(self):
+    def test_non_array_is_refused(self):
         for text in ('{"command": "true"}', '"x"', "17", "null"):
             self.lab.tasks_file.write_text(text)
             self.assert_unusable("tasks.json", "array")
 
-    def test_empty_file_and_folder(self):
+    def test_empty_file_or_directory_is_refused(self):
         self.lab.tasks_file.write_text("")
         self.assert_unusable("tasks.json")
         self.lab.tasks_file.unlink()
         self.lab.tasks_file.mkdir()
         self.assert_unusable("tasks.json", "is a directory")
 
-    def test_special_paths_are_refused_by_name(self):
+    def test_special_paths_are_refused(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         for name, word in (("-", "standard input"), ("gs://bucket/tasks.json", "fetch"),
                            (f"file://{self.lab.tasks_file}", "path")):
@@ -44,7 +44,7 @@ class TasksFile(LabTest):
                 self.assertIn("--tasksFile", worker.stderr)
                 self.assertIn(word, worker.stderr)
 
-    def test_json_lines(self):
+    def test_json_lines_are_read(self):
         lines = [json.dumps(self.lab.task(f"a.{n}", "true")) for n in (1, 2)]
         self.lab.tasks_file.write_text("\n".join(lines))  # without a line end at the end
         worker = self.lab.consume()
@@ -52,11 +52,11 @@ class TasksFile(LabTest):
         self.assert_complete("a.1")
         self.assert_complete("a.2")
 
-    def test_an_empty_array_is_done_at_once(self):
+    def test_empty_array_ends_at_once(self):
         self.run_tasks()
         self.assertEqual(self.lab.states(), {})
 
-    def test_bad_entries_are_named_the_others_run(self):
+    def test_invalid_entries_are_named(self):
         good = [self.lab.task(f"good.{n}", "true") for n in (1, 2)]
         tasks = [good[0], 17, {"args": good[0]["args"]}, {"task_id": "noargs.1"},
                  {**good[0]}, {"task_id": 5, "args": good[0]["args"]},
@@ -71,7 +71,7 @@ class TasksFile(LabTest):
         self.assert_complete("good.2")
         self.assertEqual(self.lab.states()["good.1"].count("complete"), 1)
 
-    def test_the_old_form(self):
+    def test_old_form_is_accepted(self):
         def entity(index, args):
             return {"task_id": f"job.{index}", "task_index": index, "job_id": "job",
                     "status": "claimed", "owner": "localhost", "args": json.dumps(args),
@@ -84,7 +84,7 @@ class TasksFile(LabTest):
         self.assert_complete("job.1")
         self.assertEqual(self.lab.log("job.2"), "job.2 job 2\n")
 
-    def test_no_server_is_asked(self):  # D60
+    def test_local_mode_contacts_no_server(self):  # D60
         with socket.create_server(("127.0.0.1", 0)) as anybody:
             address = "%s:%d" % anybody.getsockname()
             self.lab.write_tasks([self.lab.task("a.1", "true")])
@@ -98,7 +98,7 @@ class TasksFile(LabTest):
             with self.assertRaises(BlockingIOError):
                 anybody.accept()
 
-    def test_args_may_be_the_url_of_the_spec(self):
+    def test_args_may_be_spec_url(self):
         spec = json.dumps(self.lab.spec("a.1", "echo from far")).encode()
         self.run_tasks({"task_id": "a.1", "args": self.lab.put("specs/1.json", spec)},
                        {"task_id": "a.2", "args": self.lab.url("specs/missing.json")})
@@ -178,10 +178,10 @@ class Growth(LabTest):
         self.assertEqual(self.ran.read_text().split(), ["t.1", "t.2"])
 
 
-class Places(LabTest):
-    """Two objects cannot be delivered to one place."""
+class SharedDestinations(LabTest):
+    """Two objects cannot have one destination."""
 
-    def test_tasks_with_one_place_are_refused(self):
+    def test_shared_destination_is_refused(self):
         tasks = [self.lab.task(f"t.{n}", "echo > out") for n in range(5)]
         url = self.lab.url
         tasks[1]["args"]["command_result_url"] = url("t.0/./result.json")
@@ -205,7 +205,7 @@ class Places(LabTest):
             task["args"]["uploads"] = {"include_patterns": [], "dst_url": self.lab.url("x")}
         self.run_tasks(*tasks)
 
-    def test_output_in_the_way_of_the_result_fails(self):
+    def test_output_blocking_result_fails(self):
         below = self.lab.task("t.1", "mkdir result.json; echo > result.json/x; echo > good")
         above = self.lab.task("t.2", "echo > out; echo > good",
                               command_result_url=self.lab.url("t.2/out/result.json"))

@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// What a worker may change of a task (contract.md section 3).
+// What a worker may change of a task (docs/wire-contract.md section 3).
 const std::set<std::string> kOurs = {"task_id",         "status",         "owner",
                                      "monitor_address", "history",        "last_updated",
                                      "exit_code",       "failure_reason", "version"};

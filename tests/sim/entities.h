@@ -24,8 +24,8 @@ std::string LastReason(const Json& entity);
 int ClaimsIn(const Json& entity);
 
 bool IsFinal(absl::string_view status);
-// Whether a task with this past must not be claimed any more (contract.md section 3): 10 claims
-// without an orderly end, or 20 machines in a row that could not do it, since it last ended.
+// Whether a task with this past must not be claimed any more (docs/wire-contract.md section 3): 10
+// claims without an orderly end, or 20 machines in a row that could not do it, since it last ended.
 bool IsUsedUp(const Json& history);
 
 // What a worker's change from `before` to `after` may not do, whatever it is for: one line each.

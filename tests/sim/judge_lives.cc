@@ -16,8 +16,8 @@ namespace {
 constexpr absl::Duration kPatienceWithStorage = absl::Minutes(30);
 // But so many wrong answers to one task are: elsewhere the bytes may arrive as they are.
 constexpr int kWrongAnswers = 3;
-// Fresh tasks may show up late: a worker that finds none at first looks again (contract.md
-// section 3).
+// Fresh tasks may show up late: a worker that finds none at first looks again:
+// docs/wire-contract.md section 3.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
 
 }  // namespace

@@ -1,5 +1,4 @@
-// Whole workers, on simulated machines, in simulated weather. Every seed is another story; the same
-// seed is always the same one.
+// Runs whole workers on simulated machines and networks. A seed determines the whole run.
 //   SIM_SEEDS=N  how many (default 1,000; 100 under sanitizers);  SIM_SEED=X  only this one, with
 //   everything it does
 #include <gtest/gtest.h>
@@ -84,7 +83,7 @@ void RunSeed(uint64_t seed, bool verbose, Totals& totals) {
                 << "\nreplay: make sim SEED=" << seed;
 }
 
-TEST(Simulator, NoSeedBreaksAPromise) {
+TEST(Simulator, EverySeedKeepsPromises) {
   StayOnOneProcessor();
   Totals totals;
   if (const uint64_t seed = NumberFrom("SIM_SEED", 0); seed != 0) {
@@ -107,7 +106,7 @@ TEST(Simulator, NoSeedBreaksAPromise) {
       << "never: a hand-back in quiet times, or one of the ends";
 }
 
-TEST(Simulator, TheSameSeedIsTheSameRun) {
+TEST(Simulator, SameSeedGivesSameRun) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     World first(seed, /*verbose=*/false);
     first.Run();

@@ -22,7 +22,7 @@ namespace {
 constexpr int kOutside = 0;
 // As long as a worker tries before it sleeps.
 constexpr absl::Duration kShortOutage = absl::Seconds(30);
-// What a worker has to do at once may take so long (contract.md section 3).
+// What a worker has to do at once may take so long (docs/wire-contract.md section 3).
 constexpr absl::Duration kPromptly = absl::Seconds(20);
 // For so long a fault may be felt that is over: the longest wait before another attempt. What else
 // would cut it short in a worker that has to go runs by the real clock (base/late_cancel), and so

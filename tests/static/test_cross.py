@@ -1,4 +1,4 @@
-"""The least that a binary of any architecture must do; a foreign one runs under QEMU."""
+"""Tests for a binary of any architecture; QEMU runs a binary of another architecture."""
 import os
 import pathlib
 import platform
@@ -25,19 +25,19 @@ class CrossRun(LabTest):
                                     encoding="utf-8")
             self.program.chmod(0o755)
 
-    def test_version(self):
+    def test_version_is_printed(self):
         worker = self.lab.run("version", "--verbose", program=self.program)
         self.assertEqual((worker.exit_code, worker.stderr), (0, ""))
         self.assertIn("static lane", worker.stdout)
 
-    def test_copyexe_copies_the_very_file(self):
+    def test_copyexe_copies_binary_unchanged(self):
         copy = self.lab.folder / "a" / "copy"
         worker = self.lab.run("copyexe", "--dst", copy, program=self.program)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(copy.read_bytes(), pathlib.Path(BINARY).read_bytes())
         self.assertTrue(os.access(copy, os.X_OK))
 
-    def test_a_task_with_inputs_and_outputs(self):
+    def test_task_with_inputs_and_outputs_runs(self):
         content = os.urandom(3 << 20)
         self.lab.write_tasks([self.lab.task("a", "cat plain cached > both", downloads=[
             self.lab.download(self.lab.put("plain", content), "plain"),

@@ -1,4 +1,4 @@
-"""What `make dist` leaves beside the binary is complete and true."""
+"""Tests of the files that `make dist` puts beside the binary."""
 import hashlib
 import json
 import pathlib
@@ -29,7 +29,7 @@ class Dist(unittest.TestCase):
         cls.libraries = {name: each for name, each in cls.packages.items()
                          if name != "sparklesworker"}
 
-    def test_the_sbom_is_an_spdx_document_about_this_binary(self):
+    def test_sbom_describes_this_binary(self):
         self.assertEqual(self.document["spdxVersion"], "SPDX-2.3")
         self.assertEqual(self.document["SPDXID"], "SPDXRef-DOCUMENT")
         self.assertEqual(self.document["dataLicense"], "CC0-1.0")
@@ -38,7 +38,7 @@ class Dist(unittest.TestCase):
         [checksum] = self.packages["sparklesworker"]["checksums"]
         self.assertEqual(checksum["checksumValue"], sha256(pathlib.Path(BINARY)))
 
-    def test_each_library_is_named_once_with_its_exact_source(self):
+    def test_each_library_has_its_pinned_source(self):
         self.assertEqual(len(self.packages), len(self.document["packages"]))
         self.assertLessEqual(ALWAYS, set(self.libraries))
         pins = {}
@@ -54,13 +54,13 @@ class Dist(unittest.TestCase):
             self.assertRegex(reference["referenceLocator"], rf"^pkg:deb/debian/{re.escape(name)}@")
             self.assertTrue(entry["licenseDeclared"])
 
-    def test_all_are_linked_to_the_worker(self):
+    def test_sbom_links_each_library(self):
         links = {each["relatedSpdxElement"] for each in self.document["relationships"]
                  if each["relationshipType"] == "STATIC_LINK"}
         self.assertEqual(links, {each["SPDXID"] for each in self.libraries.values()})
 
-    def test_the_program_holds_what_the_sbom_says(self):
-        """The versions that the program tells agree with those of the sources."""
+    def test_binary_versions_match_sbom(self):
+        """The versions that the binary prints are those of the pinned sources."""
         said = subprocess.run([BINARY, "version", "--verbose"], capture_output=True, text=True,
                               check=True).stdout
         for name, mark in (("openssl", "OpenSSL/"), ("curl", "libcurl/"), ("zlib", "zlib/"),
@@ -69,13 +69,13 @@ class Dist(unittest.TestCase):
             version = self.libraries[name]["versionInfo"].rpartition(":")[2]
             self.assertIn(mark + re.match(r"[\d.]*\d", version)[0], said)
 
-    def test_each_has_its_licence(self):
+    def test_each_package_has_licence(self):
         there = {path.name for path in (DIST / "licences").iterdir()}
         self.assertEqual(there, set(self.packages))
         for path in (DIST / "licences").iterdir():
             self.assertGreater(path.stat().st_size, 500, path.name)
 
-    def test_the_checksums_are_right_and_whole(self):
+    def test_checksums_cover_all_files(self):
         listed = {}
         for line in (DIST / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
             digest, name = line.split("  ", 1)

@@ -1,4 +1,4 @@
-"""What ships is one file that needs no other and is hard to abuse; read from the file itself."""
+"""Tests of the binary's ELF file: it is self-contained and hardened."""
 import bisect
 import os
 import pathlib
@@ -26,26 +26,26 @@ class Hardening(unittest.TestCase):
     def flags(self, tag):
         return next((value for name, value in self.dynamic if name == tag), 0)
 
-    def test_it_needs_no_loader_and_no_library(self):
+    def test_binary_needs_no_loader_or_library(self):
         self.assertEqual(self.elf.of_type(elf_file.PT_INTERP), [])
         self.assertNotIn(elf_file.DT_NEEDED, self.tags)
 
-    def test_it_looks_for_libraries_nowhere(self):
+    def test_binary_has_no_library_path(self):
         self.assertFalse(self.tags & {elf_file.DT_RPATH, elf_file.DT_RUNPATH})
 
-    def test_it_runs_at_any_address(self):
+    def test_binary_is_position_independent(self):
         self.assertEqual(self.elf.type, elf_file.ET_DYN)
         self.assertTrue(self.flags(elf_file.DT_FLAGS_1) & elf_file.DF_1_PIE)
         self.assertNotIn(elf_file.DT_TEXTREL, self.tags)
 
-    def test_what_is_relocated_is_read_only_afterwards(self):
+    def test_relocations_become_read_only(self):
         self.assertEqual(len(self.elf.of_type(elf_file.PT_GNU_RELRO)), 1)
         now = (elf_file.DT_BIND_NOW in self.tags
                or self.flags(elf_file.DT_FLAGS) & elf_file.DF_BIND_NOW
                or self.flags(elf_file.DT_FLAGS_1) & elf_file.DF_1_NOW)
         self.assertTrue(now)
 
-    def test_nothing_is_writable_and_executable(self):
+    def test_no_segment_is_writable_and_executable(self):
         both = elf_file.PF_W | elf_file.PF_X
         loaded = self.elf.of_type(elf_file.PT_LOAD)
         self.assertTrue(loaded)
@@ -53,23 +53,23 @@ class Hardening(unittest.TestCase):
         [stack] = self.elf.of_type(elf_file.PT_GNU_STACK)
         self.assertFalse(stack.flags & elf_file.PF_X)
 
-    def test_threads_get_a_stack_of_a_mebibyte(self):
+    def test_thread_stack_is_one_mebibyte(self):
         [stack] = self.elf.of_type(elf_file.PT_GNU_STACK)
         self.assertEqual(stack.memory_bytes, 1 << 20)
 
-    def test_it_is_stripped_and_small(self):
+    def test_binary_is_stripped_and_small(self):
         self.assertEqual(self.elf.symbols(), {})
         self.assertEqual([each.name for each in self.elf.sections
                           if each.name.startswith(".debug")], [])
         self.assertLess(BINARY.stat().st_size, LARGEST_BYTES)
 
-    def test_no_path_of_the_builder_is_in_it(self):
+    def test_binary_holds_no_builder_path(self):
         for path in (str(pathlib.Path.home()), os.getcwd(), "/sparklesworker/static"):
             self.assertFalse(f"{path}/".encode() in self.elf.data, path)
 
 
 class DebugFile(unittest.TestCase):
-    def test_debugger_finds_it_by_name_and_build_id(self):
+    def test_debug_file_matches_build_id(self):
         shipped = ElfFile(BINARY)
         self.assertEqual(len(shipped.build_id()), 40)
         self.assertEqual(ElfFile(DEBUG).build_id(), shipped.build_id())
@@ -78,7 +78,7 @@ class DebugFile(unittest.TestCase):
         self.assertEqual(name.decode(), DEBUG.name)
 
     def test_stacks_are_protected(self):
-        """Only the symbols tell, and those are here."""
+        """Only the symbols show it, and only the debug file has them."""
         symbols = ElfFile(DEBUG).symbols()
         self.assertIn("__stack_chk_guard", symbols)
         shipped = ElfFile(BINARY)
@@ -92,7 +92,7 @@ class DebugFile(unittest.TestCase):
             count = sum(1 for name in protected if re.match(whose, name))
             self.assertGreater(count, 20, whose)
 
-    def test_it_has_line_numbers(self):
+    def test_debug_file_has_line_numbers(self):
         self.assertIsNotNone(ElfFile(DEBUG).section(".debug_line"))
 
 

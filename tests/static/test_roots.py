@@ -1,4 +1,4 @@
-"""The binary as it is used: in images that have nothing, in strange ones, and in poor ones."""
+"""Tests of the binary in empty, unusual and limited images."""
 import os
 import pathlib
 import unittest
@@ -18,13 +18,13 @@ class EmptyImage(RootTest):
     def setUp(self):
         self.make(shell=False)
 
-    def test_it_tells_its_version_and_explains_itself(self):
+    def test_version_and_help_are_printed(self):
         for arguments in (["version"], ["version", "--verbose"], ["--help"], ["consume", "--help"]):
             worker = self.lab.run(*arguments)
             self.assertEqual((worker.exit_code, worker.stderr), (0, ""), arguments)
             self.assertTrue(worker.stdout)
 
-    def test_its_copy_is_itself_and_runs(self):
+    def test_copy_is_identical_and_runs(self):
         worker = self.lab.run("copyexe", "--dst", "/w/made/on the way/consume")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         copy = self.lab.folder / "made/on the way/consume"
@@ -32,12 +32,12 @@ class EmptyImage(RootTest):
         second = self.lab.run("version", program="/w/made/on the way/consume")
         self.assertEqual(second.stdout, self.lab.run("version").stdout)
 
-    def test_its_copy_can_replace_itself(self):
+    def test_copyexe_replaces_itself(self):
         worker = self.lab.run("copyexe", "--dst", "/w/consume")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.run("version").exit_code, 0)
 
-    def test_it_fetches_from_a_bucket(self):
+    def test_fetch_reads_bucket(self):
         cloud = Server()
         self.addCleanup(cloud.close)
         cloud.storage.make_bucket("lab")
@@ -47,12 +47,12 @@ class EmptyImage(RootTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual((self.lab.folder / "here/b").read_bytes(), CONTENT)
 
-    def test_it_fetches_a_local_file(self):
+    def test_fetch_reads_local_file(self):
         worker = self.lab.run("fetch", "--src", self.lab.put("in", CONTENT), "--dst", "/w/out")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual((self.lab.folder / "out").read_bytes(), CONTENT)
 
-    def test_consume_says_that_the_shell_is_missing_and_hands_back(self):
+    def test_missing_shell_hands_back(self):
         worker = self.run_tasks(self.lab.task("a", "true"), exit_code=5)
         self.assertIn("/bin/sh", worker.stderr)
         self.assertEqual(self.lab.states()["a"].status, "pending")
@@ -101,17 +101,17 @@ class Images(RootTest):
         copied = self.lab.run("copyexe", "--dst", "/w/copy")
         self.assertEqual(copied.exit_code, 0, copied.stderr)
 
-    def test_busybox_alone(self):
+    def test_task_runs_in_busybox(self):
         self.make()
         self.run_all()
 
-    def test_busybox_with_proc_and_dev(self):
+    def test_task_runs_in_busybox_with_proc(self):
         self.make(needs_mounts=True)
         for folder in ("/proc", "/dev"):
             self.lab.mount(folder)
         self.run_all()
 
-    def test_debian(self):
+    def test_task_runs_in_debian(self):
         self.make(needs_mounts=True, shell=False)
         for folder in ("/usr", "/etc", "/proc", "/dev"):
             self.lab.mount(folder)
@@ -120,7 +120,7 @@ class Images(RootTest):
                 os.symlink(os.readlink(f"/{name}"), f"{self.lab.root}/{name}")
         self.run_all()
 
-    def test_alpine_without_a_ca_bundle(self):
+    def test_task_runs_in_alpine_without_ca_bundle(self):
         self.make(needs_mounts=True)
         for folder in ("/proc", "/dev"):
             self.lab.mount(folder)
@@ -132,32 +132,32 @@ class Images(RootTest):
         (etc / "os-release").write_text("ID=alpine\n", encoding="ascii")
         self.run_all()
 
-    def test_read_only_root(self):
+    def test_task_runs_on_read_only_root(self):
         self.make(read_only=["/"], needs_mounts=True)
         self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
         self.run_all()
 
-    def test_user_without_a_passwd_entry(self):
+    def test_task_runs_without_passwd_entry(self):
         self.make(uid=54321)
         self.run_all()
 
-    def test_umask_of_077(self):
+    def test_task_runs_with_umask_077(self):
         self.make(umask=0o077)
         self.run_all()
 
-    def test_stack_of_64_kib(self):
+    def test_task_runs_with_64_kib_stack(self):
         self.make(limits={"STACK": 64 << 10})
         self.run_all()
 
-    def test_64_descriptors(self):
+    def test_task_runs_with_64_descriptors(self):
         self.make(limits={"NOFILE": 64})
         self.run_all()
 
-    def test_old_kernel(self):
+    def test_task_runs_on_old_kernel(self):
         self.make(forbidden=NEWER_CALLS)
         self.run_all()
 
-    def test_a_destination_that_is_read_only_fails_the_task(self):
+    def test_read_only_destination_fails_task(self):
         self.make(needs_mounts=True, read_only=["/ro"])
         os.mkdir(f"{self.lab.root}/ro")
         task = self.lab.task("a", "echo > out",
@@ -167,11 +167,11 @@ class Images(RootTest):
         self.assertEqual(state.status, "failed", worker.stderr)
         self.assertIn("Read-only file system", state.lines[-1]["failure_reason"])
 
-    def test_profile_that_does_not_know_newer_calls(self):
+    def test_task_runs_if_newer_calls_give_eperm(self):
         self.make(forbidden=NEWER_CALLS, answer="EPERM")
         self.run_all()
 
-    def test_what_a_killed_worker_left_is_ended_without_newer_calls(self):
+    def test_orphans_end_without_newer_calls(self):
         for answer in ("ENOSYS", "EPERM"):
             self.make(needs_mounts=True, forbidden=NEWER_CALLS, answer=answer)
             lab = self.lab
@@ -189,14 +189,14 @@ class Images(RootTest):
             self.assertIn("processes of a worker that was killed", second.stderr)
             self.assertEqual(lab.processes(), [], answer)
 
-    def test_all_of_it_at_once(self):
+    def test_task_runs_under_all_limits(self):
         self.make(needs_mounts=True, read_only=["/"], uid=54321, umask=0o077,
                   limits={"STACK": 64 << 10, "NOFILE": 64}, forbidden=NEWER_CALLS)
         self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
         self.run_all()
 
 
-class Names(RootTest):
+class HostNames(RootTest):
     """Host names are looked up in /etc/hosts, then at the servers of /etc/resolv.conf."""
 
     def setUp(self):
@@ -215,16 +215,16 @@ class Names(RootTest):
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
         return worker.stderr
 
-    def test_without_a_resolver_file_the_message_says_so_at_once(self):
+    def test_missing_resolver_file_is_named(self):
         said = self.fetch("cloud.test", exit_code=1)
         self.assertIn("cloud.test", said)
         self.assertIn("there is no /etc/resolv.conf", said)
 
-    def test_names_of_etc_hosts(self):
+    def test_etc_hosts_names_are_found(self):
         (self.etc / "hosts").write_text("127.0.0.1 cloud.test\n", encoding="ascii")
         self.fetch("cloud.test")
 
-    def test_names_of_a_server_and_search_domains(self):
+    def test_server_and_search_names_are_found(self):
         try:
             server = NameServer(["whole.test", "part.search.test"])
         except OSError as problem:

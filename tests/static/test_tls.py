@@ -1,4 +1,4 @@
-"""TLS in an image that has nothing: the built-in roots count, and can be replaced."""
+"""Tests of TLS in an empty image: the built-in roots apply, and can be replaced."""
 import os
 import pathlib
 import re
@@ -13,7 +13,7 @@ CONTENT = os.urandom(1 << 20)
 
 
 class Tls(RootTest):
-    """The server has a certificate for Google's names that vouches for itself."""
+    """The server has a self-signed certificate for Google's names."""
 
     def setUp(self):
         self.make(shell=False)
@@ -34,22 +34,22 @@ class Tls(RootTest):
     def assert_fetched(self):
         self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
 
-    def test_the_built_in_roots_refuse_a_stranger(self):
-        """A complaint about the certificate, not about roots that cannot be found."""
+    def test_built_in_roots_refuse_other_certificate(self):
+        """The error is about the certificate, not about missing roots."""
         said = self.fetch(exit_code=1)
         self.assertIn("certificate", said)
         self.assertIn("CA roots: this program", said)
 
-    def test_ssl_cert_file_replaces_them(self):
+    def test_ssl_cert_file_replaces_roots(self):
         self.fetch(exit_code=0, SSL_CERT_FILE=self.lab.inside(self.certificate))
         self.assert_fetched()
 
-    def test_the_roots_of_the_image_replace_them(self):
+    def test_image_roots_replace_built_in_roots(self):
         self.lab.add(self.certificate, "/etc/ssl/certs/ca-certificates.crt")
         self.fetch(exit_code=0)
         self.assert_fetched()
 
-    def test_all_roots_that_the_version_tells_of_are_in_the_program(self):
+    def test_version_counts_roots_in_binary(self):
         said = self.lab.run("version", "--verbose").stdout
         count = int(re.search(r"ca-certificates 20\d{6}\S*, (\d+) roots", said)[1])
         program = pathlib.Path(BINARY).read_bytes()

@@ -37,12 +37,12 @@ class GcsFixture : public testing::Test {
     return MakeResponse(404, R"({"error":{"code":404,"message":"No such object: b/d/o"}})");
   }
 
-  // What somebody answers who is between us and Cloud Storage.
+  // The HTML page of a proxy or captive portal between the worker and Cloud Storage.
   static HttpResponse Page(int status) {
     return MakeResponse(status, "<html>log in to the hotel's network</html>");
   }
 
-  // A download of `whole`, of which `part` comes.
+  // A download of `whole` in which only `part` arrives.
   static HttpResponse Media(int status, absl::string_view whole, absl::string_view part,
                             int64_t generation = 7, const Headers& more = {}) {
     HttpResponse response = MakeResponse(status, part, more);
@@ -74,7 +74,7 @@ class GcsFixture : public testing::Test {
     return text;
   }
 
-  // Whatever is asked for, until patience ends.
+  // Answers every request with `page`.
   class Portal : public HttpTransport {
    public:
     explicit Portal(HttpResponse page) : page_(std::move(page)) {}
@@ -91,8 +91,7 @@ class GcsFixture : public testing::Test {
     const HttpResponse page_;
   };
 
-  // What is answered by such pages only is tried for as long as patience lasts, and then no fault
-  // of the task.
+  // A transfer that receives only `page` must retry for minutes and then return a machine fault.
   template <typename Transfer>
   void ExpectPatience(HttpResponse page, Transfer transfer) {
     SCOPED_TRACE(page.status);

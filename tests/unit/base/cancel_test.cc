@@ -24,7 +24,7 @@ TEST(CancelTokenTest, IsNotCancelledWhenNew) {
   EXPECT_FALSE(IsReadable(token.fd()));
 }
 
-TEST(CancelTokenTest, CancellingShowsEverywhere) {
+TEST(CancelTokenTest, CancelSetsKindReasonAndDescriptor) {
   CancelToken token;
   token.Cancel(CancelKind::kKilled, "the job was killed");
   EXPECT_TRUE(token.cancelled());
@@ -33,7 +33,7 @@ TEST(CancelTokenTest, CancellingShowsEverywhere) {
   EXPECT_TRUE(IsReadable(token.fd()));
 }
 
-TEST(CancelTokenTest, TheFirstReasonWins) {
+TEST(CancelTokenTest, FirstCancelReasonIsKept) {
   CancelToken token;
   token.Cancel(CancelKind::kHandBack, "SIGTERM");
   token.Cancel(CancelKind::kKilled, "the job was killed");
@@ -41,14 +41,14 @@ TEST(CancelTokenTest, TheFirstReasonWins) {
   EXPECT_EQ(token.reason(), "SIGTERM");
 }
 
-TEST(CancelTokenTest, CancellingWithNoKindIsNoCancelling) {
+TEST(CancelTokenTest, CancelOfKindNoneIsIgnored) {
   CancelToken token;
   token.Cancel(CancelKind::kNone, "nothing");
   EXPECT_FALSE(token.cancelled());
   EXPECT_EQ(token.reason(), "");
 }
 
-TEST(CancelTokenTest, ChildrenAndGrandchildrenAreCancelledWithTheirParent) {
+TEST(CancelTokenTest, ParentCancelReachesAllDescendants) {
   CancelToken parent;
   const CancelToken first(&parent);
   CancelToken second(&parent);
@@ -61,7 +61,7 @@ TEST(CancelTokenTest, ChildrenAndGrandchildrenAreCancelledWithTheirParent) {
   }
 }
 
-TEST(CancelTokenTest, AChildThatComesLateIsCancelledAtOnce) {
+TEST(CancelTokenTest, ChildOfCancelledParentIsCancelled) {
   CancelToken parent;
   parent.Cancel(CancelKind::kClaimLost, "reset");
   const CancelToken child(&parent);
@@ -70,7 +70,7 @@ TEST(CancelTokenTest, AChildThatComesLateIsCancelledAtOnce) {
   EXPECT_TRUE(IsReadable(child.fd()));
 }
 
-TEST(CancelTokenTest, CancellingAChildLeavesParentAndSiblingsAlone) {
+TEST(CancelTokenTest, ChildCancelSparesParentAndSiblings) {
   CancelToken parent;
   CancelToken child(&parent);
   const CancelToken sibling(&parent);
@@ -79,7 +79,7 @@ TEST(CancelTokenTest, CancellingAChildLeavesParentAndSiblingsAlone) {
   EXPECT_FALSE(sibling.cancelled());
 }
 
-TEST(CancelTokenTest, AChildKeepsItsOwnEarlierReason) {
+TEST(CancelTokenTest, ChildKeepsItsEarlierReason) {
   CancelToken parent;
   CancelToken child(&parent);
   child.Cancel(CancelKind::kKilled, "the job was killed");
@@ -87,7 +87,7 @@ TEST(CancelTokenTest, AChildKeepsItsOwnEarlierReason) {
   EXPECT_EQ(child.kind(), CancelKind::kKilled);
 }
 
-TEST(CancelTokenTest, AParentOutlivesItsChildren) {
+TEST(CancelTokenTest, CancelWorksAfterChildIsDestroyed) {
   CancelToken parent;
   auto gone = std::make_unique<CancelToken>(&parent);
   const CancelToken stays(&parent);
@@ -96,7 +96,7 @@ TEST(CancelTokenTest, AParentOutlivesItsChildren) {
   EXPECT_TRUE(stays.cancelled());
 }
 
-TEST(CancelTokenTest, HurryReachesChildrenOldAndNew) {
+TEST(CancelTokenTest, HurryReachesExistingAndNewChildren) {
   CancelToken parent;
   const CancelToken child(&parent);
   parent.Hurry();
@@ -108,7 +108,7 @@ TEST(CancelTokenTest, HurryReachesChildrenOldAndNew) {
   EXPECT_TRUE(CancelToken(&parent).hurried());
 }
 
-TEST(CancelTokenTest, OneTokenIsAwaitedUntilAnotherGivesUp) {
+TEST(CancelTokenTest, AwaitCancelEndsWithEitherToken) {
   for (const bool blind : {false, true}) {
     const FewDescriptors limit(blind ? 0 : 100);
     CancelToken awaited;
@@ -121,7 +121,7 @@ TEST(CancelTokenTest, OneTokenIsAwaitedUntilAnotherGivesUp) {
   }
 }
 
-TEST(CancelTokenTest, WorksWithoutADescriptor) {
+TEST(CancelTokenTest, CancelWorksWithoutDescriptor) {
   const FewDescriptors none(0);
   CancelToken token;
   EXPECT_EQ(token.fd(), -1);
@@ -129,7 +129,7 @@ TEST(CancelTokenTest, WorksWithoutADescriptor) {
   EXPECT_TRUE(token.cancelled());
 }
 
-TEST(CancelTokenTest, ChildrenMayComeAndGoWhileTheParentIsCancelled) {
+TEST(CancelTokenTest, ChildrenMayChangeDuringParentCancel) {
   CancelToken parent;
   std::thread family([&parent] {
     for (int i = 0; i < 200 && !parent.cancelled(); ++i) const CancelToken child(&parent);

@@ -11,7 +11,7 @@
 namespace sparkles {
 namespace {
 
-TEST(SystemClockTest, TellsTheTimeOfTheWall) {
+TEST(SystemClockTest, NowReturnsWallClockTime) {
   SystemClock clock;
   const absl::Time before = absl::Now();
   const absl::Time now = clock.Now();
@@ -19,7 +19,7 @@ TEST(SystemClockTest, TellsTheTimeOfTheWall) {
   EXPECT_LE(now, absl::Now());
 }
 
-TEST(SystemClockTest, WaitsTheWholeTime) {
+TEST(SystemClockTest, SleepLastsFullDuration) {
   SystemClock clock;
   const CancelToken never;
   const absl::Time start = clock.Now();
@@ -27,14 +27,14 @@ TEST(SystemClockTest, WaitsTheWholeTime) {
   EXPECT_GE(clock.Now() - start, absl::Milliseconds(2));
 }
 
-TEST(SystemClockTest, NoTimeIsOverAtOnce) {
+TEST(SystemClockTest, ZeroOrNegativeSleepIsImmediate) {
   SystemClock clock;
   const CancelToken never;
   EXPECT_TRUE(clock.Sleep(absl::ZeroDuration(), never));
   EXPECT_TRUE(clock.Sleep(-absl::Hours(1), never));
 }
 
-TEST(SystemClockTest, DoesNotSleepOnceCancelled) {
+TEST(SystemClockTest, SleepFailsWhenAlreadyCancelled) {
   SystemClock clock;
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -42,8 +42,8 @@ TEST(SystemClockTest, DoesNotSleepOnceCancelled) {
   EXPECT_FALSE(clock.Sleep(absl::ZeroDuration(), cancel));
 }
 
-// The thread may cancel before or during the sleep: both must end it.
-TEST(SystemClockTest, CancellingWakesTheSleeper) {
+// The thread may cancel before or during the sleep. Both must end the sleep.
+TEST(SystemClockTest, CancelEndsSleep) {
   SystemClock clock;
   CancelToken cancel;
   std::thread canceller([&cancel] { cancel.Cancel(CancelKind::kHandBack, "SIGTERM"); });
@@ -51,7 +51,7 @@ TEST(SystemClockTest, CancellingWakesTheSleeper) {
   canceller.join();
 }
 
-TEST(SystemClockTest, CancellingWakesTheSleeperEvenWithoutADescriptor) {
+TEST(SystemClockTest, CancelEndsSleepWithoutDescriptor) {
   SystemClock clock;
   std::optional<CancelToken> cancel;
   {

@@ -25,8 +25,8 @@ class Copy : public testing::Test {
   TempFolder folder_;
 };
 
-// Around the sizes at which another way of copying is taken.
-TEST_F(Copy, IsExactWithAndWithoutAChecksumAtEverySize) {
+// The sizes lie around those at which the copy uses another method.
+TEST_F(Copy, ContentIsExactAtEverySize) {
   for (const size_t size : {0U, 1U, 65'536U, 65'537U, 1'048'575U, 1'048'576U, 20'000'000U}) {
     std::string content(size, '\0');
     for (size_t i = 0; i < size; ++i) content[i] = static_cast<char>(i * i >> 3);
@@ -49,7 +49,7 @@ TEST_F(Copy, IsExactWithAndWithoutAChecksumAtEverySize) {
   }
 }
 
-TEST_F(Copy, StopsAtTheFirstErrorOfItsCaller) {
+TEST_F(Copy, CallbackErrorStopsCopy) {
   const UniqueFd from = FileWith("from", std::string(40'000'000, 'x'));
   for (const bool with_checksum : {false, true}) {
     const UniqueFd to = FileWith("to", "");
@@ -65,7 +65,7 @@ TEST_F(Copy, StopsAtTheFirstErrorOfItsCaller) {
   }
 }
 
-TEST_F(Copy, SaysWhichSideFailedAndThatAFullDiskIsTheMachines) {
+TEST_F(Copy, ErrorNamesReadOrWriteSide) {
   const UniqueFd from = FileWith("from", "content");
   const auto full = OpenFile("/dev/full", O_RDWR);
   ASSERT_TRUE(full.ok());
@@ -78,7 +78,7 @@ TEST_F(Copy, SaysWhichSideFailedAndThatAFullDiskIsTheMachines) {
   EXPECT_EQ(read_failed.message(), "read: Bad file descriptor");
 }
 
-TEST_F(Copy, ReadingMoreThanThereIsSaysThatTheFileChanged) {
+TEST_F(Copy, TruncatedFileAbortsRead) {
   const UniqueFd file = FileWith("from", "12345");
   std::string seen;
   const absl::Status status = ReadPieces(file.get(), 6, [&](absl::string_view piece) {

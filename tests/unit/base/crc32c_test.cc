@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// The definition, bit by bit.
+// The definition of CRC32C, computed bit by bit.
 uint32_t Reference(absl::string_view data) {
   uint32_t crc = 0xFFFFFFFF;
   for (const char c : data) {
@@ -27,7 +27,7 @@ std::string Noise(size_t size) {
   return data;
 }
 
-TEST(Crc32c, GivesThePublishedValues) {
+TEST(Crc32c, MatchesPublishedValues) {
   std::string ascending(32, '\0');
   std::iota(ascending.begin(), ascending.end(), '\0');
   EXPECT_EQ(Crc32c(""), 0U);
@@ -37,7 +37,7 @@ TEST(Crc32c, GivesThePublishedValues) {
   EXPECT_EQ(Crc32c("123456789"), 0xE3069283U);
 }
 
-TEST(Crc32c, AgreesWithItsDefinitionAtEveryLengthAndAlignment) {
+TEST(Crc32c, MatchesReferenceAtEveryAlignment) {
   const std::string noise = Noise(400);
   for (size_t offset = 0; offset < 16; ++offset) {
     for (size_t length = 0; offset + length <= noise.size(); ++length) {
@@ -48,7 +48,7 @@ TEST(Crc32c, AgreesWithItsDefinitionAtEveryLengthAndAlignment) {
   }
 }
 
-TEST(Crc32c, AgreesWithItsDefinitionWhereLanesBeginAndEnd) {
+TEST(Crc32c, MatchesReferenceAtLaneBoundaries) {
   const std::string noise = Noise(20'000);
   for (const size_t around : {2048U, 6144U, 12288U, 18432U}) {
     for (size_t length = around - 9; length <= around + 9; ++length) {
@@ -59,7 +59,7 @@ TEST(Crc32c, AgreesWithItsDefinitionWhereLanesBeginAndEnd) {
   }
 }
 
-TEST(Crc32c, ExtendingAndCombiningAnyTwoPartsGivesTheWhole) {
+TEST(Crc32c, ExtendAndCombineMatchWhole) {
   const std::string noise = Noise(30'000);
   const absl::string_view whole = noise;
   const uint32_t expected = Reference(whole);
@@ -71,7 +71,7 @@ TEST(Crc32c, ExtendingAndCombiningAnyTwoPartsGivesTheWhole) {
   }
 }
 
-TEST(Crc32c, CombinesOverLengthsBeyondMemory) {
+TEST(Crc32c, CombineHandlesTerabyteLengths) {
   // Combining is associative: (a+b)+c = a+(b+c), with b of 5 TiB and c of 3 bytes.
   constexpr uint64_t kHuge = uint64_t{5} << 40;
   const uint32_t left = CombineCrc32c(CombineCrc32c(0x1234, 0x5678, kHuge), 0x9ABC, 3);

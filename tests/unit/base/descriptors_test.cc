@@ -6,7 +6,7 @@
 namespace sparkles {
 namespace {
 
-// The soft limit on open files, which is what it was afterwards.
+// Sets the soft limit on open files, and restores the old limit at the end.
 class ScopedLimit {
  public:
   explicit ScopedLimit(rlim_t limit) {
@@ -20,17 +20,17 @@ class ScopedLimit {
   rlimit before_;
 };
 
-TEST(Descriptors, AnOrdinaryLimitBoundsNothing) {
+TEST(Descriptors, OrdinaryLimitKeepsCount) {
   const ScopedLimit limit(1024);
   EXPECT_EQ(CountWithinDescriptors(32, 6), 32);
 }
 
-TEST(Descriptors, ALowLimitBounds) {
+TEST(Descriptors, LowLimitReducesCount) {
   const ScopedLimit limit(64);
   EXPECT_EQ(CountWithinDescriptors(32, 6), 7);
 }
 
-TEST(Descriptors, OneIsAlwaysTried) {
+TEST(Descriptors, CountIsAtLeastOne) {
   const ScopedLimit limit(8);
   EXPECT_EQ(CountWithinDescriptors(32, 6), 1);
 }

@@ -8,7 +8,7 @@
 namespace sparkles {
 namespace {
 
-TEST(DisplayWidthTest, WideAndCombiningCharactersAreKnown) {
+TEST(DisplayWidthTest, WideAndCombiningCharactersAreMeasured) {
   const std::pair<std::string, size_t> cases[] = {
       {"", 0},
       {"job.1", 5},

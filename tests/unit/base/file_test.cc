@@ -32,38 +32,38 @@ class FileTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(FileTest, OpenedFilesAreNotForCommands) {
+TEST_F(FileTest, OpenedFilesCloseOnExec) {
   const auto fd = OpenFile(folder_ / "f", O_CREAT | O_RDWR);
   ASSERT_TRUE(fd.ok()) << fd.status();
   EXPECT_EQ(fcntl(fd->get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 }
 
-TEST_F(FileTest, WhatCannotBeOpenedIsNamed) {
+TEST_F(FileTest, OpenErrorNamesFile) {
   const auto fd = OpenFile(folder_ / "f", O_RDONLY);
   EXPECT_TRUE(absl::IsNotFound(fd.status()));
   EXPECT_EQ(fd.status().message(), folder_ / "f" + ": No such file or directory");
 }
 
-TEST_F(FileTest, ReadsWholeFilesUpToTheLimit) {
+TEST_F(FileTest, FileBeyondLimitIsRefused) {
   const std::string content(200'000, 'x');
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, false).ok());
   EXPECT_EQ(ReadFile(folder_ / "f", 200'000).value(), content);
   EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "f", 199'999).status()));
 }
 
-TEST_F(FileTest, AbsentIsNotEmpty) {
+TEST_F(FileTest, AbsentAndEmptyFilesDiffer) {
   EXPECT_TRUE(absl::IsNotFound(ReadFile(folder_ / "f", 10).status()));
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
   EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "");
 }
 
-TEST_F(FileTest, AFifoIsRefusedInsteadOfWaitedFor) {
+TEST_F(FileTest, FifosAndDirectoriesAreRefused) {
   ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0666), 0);
   EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "fifo", 10).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_.path(), 10).status()));
 }
 
-TEST_F(FileTest, AFullDiskIsTheMachinesFaultAndNamesTheFile) {
+TEST_F(FileTest, FullDiskIsMachineFault) {
   const auto full = OpenFile("/dev/full", O_WRONLY);
   ASSERT_TRUE(full.ok());
   const absl::Status status = WriteAll(full->get(), "x", "out.csv");
@@ -71,7 +71,7 @@ TEST_F(FileTest, AFullDiskIsTheMachinesFaultAndNamesTheFile) {
   EXPECT_EQ(status.message(), "out.csv: No space left on device");
 }
 
-TEST_F(FileTest, FoldersAreMadeWithTheirParentsAndMayExist) {
+TEST_F(FileTest, DirectoriesAreMadeWithParents) {
   EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
   EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b/c"));
   EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
@@ -79,7 +79,7 @@ TEST_F(FileTest, FoldersAreMadeWithTheirParentsAndMayExist) {
   EXPECT_TRUE(MakeFolders("/").ok());
 }
 
-TEST_F(FileTest, AFileInTheWayOfAFolderIsNamed) {
+TEST_F(FileTest, FileInDirectoryPathIsNamed) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
   const absl::Status status = MakeFolders(folder_ / "f");
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
@@ -89,33 +89,33 @@ TEST_F(FileTest, AFileInTheWayOfAFolderIsNamed) {
 }
 
 // stat fails for a link to itself, as for a dead mount.
-TEST_F(FileTest, UnreadableDirectoryNamesTheCause) {
+TEST_F(FileTest, UnreadableDirectoryNamesCause) {
   const std::string loop = folder_ / "loop";
   ASSERT_EQ(symlink("loop", loop.c_str()), 0);
   EXPECT_EQ(MakeFolders(loop).message(), loop + ": Too many levels of symbolic links");
 }
 
-TEST_F(FileTest, FoldersOfOthersAreNotForUs) {
+TEST_F(FileTest, UnwritableParentIsPermissionDenied) {
   ASSERT_TRUE(MakeFolders(folder_ / "theirs").ok());
   ASSERT_EQ(chmod((folder_ / "theirs").c_str(), 0555), 0);
   const Unprivileged nobody(folder_.path());
   EXPECT_TRUE(absl::IsPermissionDenied(MakeFolders(folder_ / "theirs/a/b")));
 }
 
-TEST(PathPartsTest, FolderOfIsWhatStandsBeforeTheLastSlash) {
+TEST(PathPartsTest, ParentDirectoryPrecedesLastSlash) {
   EXPECT_EQ(FolderOf("/a/b/c"), "/a/b");
   EXPECT_EQ(FolderOf("/c"), "/");
   EXPECT_EQ(FolderOf("c"), ".");
   EXPECT_EQ(FolderOf("a/c"), "a");
 }
 
-TEST(PathPartsTest, BaseNameIsWhatStandsAfterIt) {
+TEST(PathPartsTest, BaseNameFollowsLastSlash) {
   EXPECT_EQ(BaseName("/a/b/c"), "c");
   EXPECT_EQ(BaseName("c"), "c");
   EXPECT_EQ(BaseName("a/"), "");
 }
 
-TEST_F(FileTest, FoldersOfManyElementsNeedNoDeepStack) {
+TEST_F(FileTest, DeepDirectoriesFitSmallStack) {
   std::string path = folder_ / "d";
   for (int i = 0; i < 700; ++i) path += "/d";
   pthread_attr_t attributes;
@@ -131,7 +131,7 @@ TEST_F(FileTest, FoldersOfManyElementsNeedNoDeepStack) {
   EXPECT_TRUE(made != nullptr && std::filesystem::is_directory(path));
 }
 
-TEST_F(FileTest, AnAtomicFileIsNotThereBeforeItsCommit) {
+TEST_F(FileTest, AtomicFileIsAbsentBeforeCommit) {
   auto file = AtomicFile::Create(folder_ / "f");
   ASSERT_TRUE(file.ok()) << file.status();
   ASSERT_TRUE(file->Write("whole").ok());
@@ -140,7 +140,7 @@ TEST_F(FileTest, AnAtomicFileIsNotThereBeforeItsCommit) {
   EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "whole");
 }
 
-TEST_F(FileTest, AnAbandonedAtomicFileLeavesNothing) {
+TEST_F(FileTest, UncommittedFileChangesNothing) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "old", false).ok());
   {
     auto file = AtomicFile::Create(folder_ / "f");
@@ -150,7 +150,7 @@ TEST_F(FileTest, AnAbandonedAtomicFileLeavesNothing) {
   EXPECT_EQ(FilesInFolder(), 1U);
 }
 
-TEST_F(FileTest, CommitReplacesWhatWasThere) {
+TEST_F(FileTest, CommitReplacesOldFile) {
   for (const char* content : {"one", "two", "three"}) {
     ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, true).ok());
     EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), content);
@@ -158,7 +158,7 @@ TEST_F(FileTest, CommitReplacesWhatWasThere) {
   EXPECT_EQ(FilesInFolder(), 1U);
 }
 
-TEST_F(FileTest, CommitReplacesALinkAndNotWhatItLeadsTo) {
+TEST_F(FileTest, CommitReplacesLinkNotTarget) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "target", "theirs", false).ok());
   ASSERT_EQ(symlink((folder_ / "target").c_str(), (folder_ / "f").c_str()), 0);
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "ours", false).ok());
@@ -166,7 +166,7 @@ TEST_F(FileTest, CommitReplacesALinkAndNotWhatItLeadsTo) {
   EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "f"));
 }
 
-TEST_F(FileTest, ACommitThatFailsLeavesTheOldAndNothingElse) {
+TEST_F(FileTest, FailedCommitChangesNothing) {
   ASSERT_TRUE(MakeFolders(folder_ / "f/inside").ok());
   const absl::Status status = WriteFileAtomically(folder_ / "f", "new", false);
   EXPECT_FALSE(status.ok());
@@ -175,7 +175,7 @@ TEST_F(FileTest, ACommitThatFailsLeavesTheOldAndNothingElse) {
   EXPECT_EQ(FilesInFolder(), 1U);
 }
 
-TEST_F(FileTest, AMovedAtomicFileIsCommittedOnce) {
+TEST_F(FileTest, MovedAtomicFileIsCommittedOnce) {
   auto created = AtomicFile::Create(folder_ / "f");
   ASSERT_TRUE(created.ok());
   {
@@ -185,7 +185,7 @@ TEST_F(FileTest, AMovedAtomicFileIsCommittedOnce) {
   EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "x");
 }
 
-TEST_F(FileTest, TheModeIsTheOneAskedForLessUmask) {
+TEST_F(FileTest, FileModeRespectsUmask) {
   const mode_t old_umask = umask(027);
   auto file = AtomicFile::Create(folder_ / "f", 0777);
   umask(old_umask);
@@ -195,13 +195,13 @@ TEST_F(FileTest, TheModeIsTheOneAskedForLessUmask) {
   EXPECT_EQ(info.st_mode & 07777, 0750U);
 }
 
-TEST_F(FileTest, AMissingFolderIsToldByTheNameOfTheFile) {
+TEST_F(FileTest, MissingDirectoryErrorNamesFile) {
   const auto file = AtomicFile::Create(folder_ / "no/f");
   EXPECT_TRUE(absl::IsNotFound(file.status()));
   EXPECT_EQ(file.status().message().substr(0, (folder_ / "no/f").size()), folder_ / "no/f");
 }
 
-TEST(Sync, WhereThereIsNoNotionOfItThatIsNoError) {
+TEST(Sync, UnsupportedSyncIsIgnored) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);  // EINVAL, as some network mounts have it for files
   const UniqueFd reader(ends[0]);
@@ -212,7 +212,7 @@ TEST(Sync, WhereThereIsNoNotionOfItThatIsNoError) {
   EXPECT_EQ(SyncData(-1, "it").message(), "it: Bad file descriptor");
 }
 
-class LeftoverTest : public testing::Test {
+class StaleTempFileTest : public testing::Test {
  protected:
   void Replace() { ASSERT_TRUE(WriteFileAtomically(folder_ / "x", "new", false).ok()); }
   std::vector<std::string> Temps() const {
@@ -224,14 +224,14 @@ class LeftoverTest : public testing::Test {
     }
     return temps;
   }
-  // Dies between giving the file its temporary name and the name of "x".
+  // A child process names the temporary file, and ends before it can rename the file to "x".
   void LeaveTemp() {
     Replace();
     const pid_t child = fork();
     if (child == 0) {
       auto file = AtomicFile::Create(folder_ / "x");
       if (!file.ok()) _exit(1);
-      // rename fails for a folder that is not empty, and the destructor does not run.
+      // The rename fails because "x" is a directory with content. No destructor runs.
       unlink((folder_ / "x").c_str());
       mkdir((folder_ / "x").c_str(), 0700);
       mkdir((folder_ / "x/y").c_str(), 0700);
@@ -247,14 +247,14 @@ class LeftoverTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(LeftoverTest, IsRemovedByTheNextWriter) {
+TEST_F(StaleTempFileTest, NextWriterRemovesStaleFile) {
   LeaveTemp();
-  for (int i = 0; i < 2; ++i) Replace();  // the second replaces, for which it needs the name
+  for (int i = 0; i < 2; ++i) Replace();  // the second write needs the temporary name
   EXPECT_THAT(Temps(), testing::IsEmpty());
   EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
 }
 
-TEST_F(LeftoverTest, FileOfALivingWriterStays) {
+TEST_F(StaleTempFileTest, LockedTempFileStays) {
   LeaveTemp();
   const std::string temp = Temps()[0];
   const auto writer = OpenFile(temp, O_RDWR);
@@ -264,7 +264,7 @@ TEST_F(LeftoverTest, FileOfALivingWriterStays) {
   EXPECT_THAT(Temps(), testing::ElementsAre(temp));
 }
 
-TEST_F(LeftoverTest, LinkInItsPlaceIsNotFollowed) {
+TEST_F(StaleTempFileTest, TempNameLinkIsNotFollowed) {
   LeaveTemp();
   const std::string temp = Temps()[0];
   ASSERT_EQ(unlink(temp.c_str()), 0);

@@ -7,7 +7,7 @@
 namespace sparkles {
 namespace {
 
-TEST(FileUrl, IsThePathByteForByte) {
+TEST(FileUrl, PathIsKeptByteForByte) {
   for (const std::string path : {"/a", "/a/b c", "/a%20b", "/\xFF", "/a//b", "/a/...", "/.b#c?d"}) {
     const auto parsed = ParseFileUrl("file://" + path);
     ASSERT_TRUE(parsed.ok()) << parsed.status();
@@ -16,7 +16,7 @@ TEST(FileUrl, IsThePathByteForByte) {
   }
 }
 
-TEST(FileUrl, RefusesWhatNamesNoFileOfThisMachineAndSaysWhich) {
+TEST(FileUrl, InvalidFileUrlsAreRefused) {
   const std::string with_nul = std::string("file:///a") + '\0' + "b";
   for (const std::string& url :
        {std::string(""), std::string("/a"), std::string("gs://b/o"), std::string("FILE:///a"),
@@ -30,7 +30,7 @@ TEST(FileUrl, RefusesWhatNamesNoFileOfThisMachineAndSaysWhich) {
   }
 }
 
-TEST(CanonicalUrl, IsOneForAllThatNameOneFile) {
+TEST(CanonicalUrl, EquivalentUrlsBecomeEqual) {
   for (const std::string url : {"file:///a/b", "file:////a//b", "file:///./a/./b"}) {
     EXPECT_EQ(CanonicalUrl(url), "file:///a/b");
   }
@@ -38,7 +38,7 @@ TEST(CanonicalUrl, IsOneForAllThatNameOneFile) {
   EXPECT_EQ(CanonicalUrl(""), "");
 }
 
-TEST(FileUrlTest, FileAndWhatLiesBelowItConflict) {
+TEST(UrlsConflict, FileConflictsWithPathsBelow) {
   EXPECT_TRUE(UrlsConflict("file:///a/b", "file:///a/b"));
   EXPECT_TRUE(UrlsConflict("file:///a/b", "file:///a/b/c"));
   EXPECT_TRUE(UrlsConflict("file:///a/b/c/d", "file:///a/b"));

@@ -23,7 +23,7 @@ class FolderTest : public testing::Test {
 
 absl::Status Pass(const char*, unsigned char) { return absl::OkStatus(); }
 
-TEST_F(FolderTest, EveryEntryIsVisitedWithItsType) {
+TEST_F(FolderTest, EveryEntryIsVisitedWithType) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
   ASSERT_TRUE(WriteFileAtomically(folder_ / ".hidden", "", false).ok());
   ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
@@ -40,7 +40,7 @@ TEST_F(FolderTest, EveryEntryIsVisitedWithItsType) {
                 {"file", DT_REG}, {".hidden", DT_REG}, {"folder", DT_DIR}, {"link", DT_LNK}}));
 }
 
-TEST_F(FolderTest, AnErrorEndsTheVisits) {
+TEST_F(FolderTest, CallbackErrorEndsVisits) {
   for (const char* name : {"a", "b", "c"}) {
     ASSERT_TRUE(WriteFileAtomically(folder_ / name, "", false).ok());
   }
@@ -52,18 +52,18 @@ TEST_F(FolderTest, AnErrorEndsTheVisits) {
   EXPECT_EQ(visits, 2);
 }
 
-TEST_F(FolderTest, TheDescriptorStaysOpenAfterAVisit) {
+TEST_F(FolderTest, DescriptorStaysOpenAfterVisit) {
   ASSERT_TRUE(ForEachEntry(fd_.get(), "x", Pass).ok());
   EXPECT_EQ(fcntl(fd_.get(), F_GETFD), FD_CLOEXEC);
 }
 
-TEST_F(FolderTest, WhatIsNoFolderIsNamed) {
+TEST_F(FolderTest, NonDirectoryIsNamed) {
   const UniqueFd file(open((folder_ / "f").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
   const absl::Status status = ForEachEntry(file.get(), "f", Pass);
   EXPECT_EQ(status.message(), "f: Not a directory");
 }
 
-TEST_F(FolderTest, OpensBelowTheFolderWhateverTheWorkingDirectory) {
+TEST_F(FolderTest, OpenIgnoresWorkingDirectory) {
   ASSERT_TRUE(MakeFolders(folder_ / "a").ok());
   ASSERT_TRUE(WriteFileAtomically(folder_ / "a/f", "", false).ok());
   const auto fd = OpenBelow(fd_.get(), "a/f", O_RDONLY);
@@ -71,13 +71,13 @@ TEST_F(FolderTest, OpensBelowTheFolderWhateverTheWorkingDirectory) {
   EXPECT_EQ(fcntl(fd->get(), F_GETFD), FD_CLOEXEC);
 }
 
-TEST_F(FolderTest, WhatIsMissingBelowIsNamed) {
+TEST_F(FolderTest, MissingFileIsNamed) {
   const auto fd = OpenBelow(fd_.get(), "a/f", O_RDONLY);
   EXPECT_TRUE(absl::IsNotFound(fd.status()));
   EXPECT_EQ(fd.status().message(), "a/f: No such file or directory");
 }
 
-TEST_F(FolderTest, PathsLongerThanTheKernelTakesAreOpened) {
+TEST_F(FolderTest, OpensPathsBeyondKernelLimit) {
   const std::string name(250, 'd');
   const UniqueFd innermost = MakeDeepFolder(folder_.path(), 40, name);
   ASSERT_TRUE(innermost.valid());

@@ -1,5 +1,5 @@
-// What patterns match: facts that hold for github.com/bmatcuk/doublestar v1.1.1 as well (each was
-// checked against it), and a second table of those where we differ on purpose.
+// Tests what patterns match. The first table also holds for github.com/bmatcuk/doublestar v1.1.1:
+// each row was checked against that library. The second table lists the intended differences.
 #include <gtest/gtest.h>
 
 #include "absl/strings/string_view.h"
@@ -203,11 +203,11 @@ constexpr Fact kSameAsDoublestar[] = {
     {".", "a", false},
 };
 
-TEST(GlobFacts, MatchesWhatDoublestarMatches) {
+TEST(GlobFacts, MatchesLikeDoublestar) {
   for (const Fact& fact : kSameAsDoublestar) Check(fact);
 }
 
-// Behind each: what doublestar v1.1.1 makes of it.
+// The comment above each group says what doublestar v1.1.1 does, after the colon.
 constexpr Fact kBetterThanDoublestar[] = {
     // Braces nest, hold '/' and whole-element **: malformed or taken apart at the wrong place.
     {"{a,{b,c}}", "c", true},
@@ -262,7 +262,7 @@ constexpr Fact kBetterThanDoublestar[] = {
     {"[^a]", "\xff", true},
 };
 
-TEST(GlobFacts, IsBetterThanDoublestarWhereItIsBroken) {
+TEST(GlobFacts, DiffersFromDoublestarOnPurpose) {
   for (const Fact& fact : kBetterThanDoublestar) Check(fact);
 }
 

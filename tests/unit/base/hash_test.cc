@@ -15,7 +15,7 @@ namespace {
 constexpr char kSha256OfAbc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 constexpr char kMd5OfAbc[] = "900150983cd24fb0d6963f7d28e17f72";
 
-TEST(HexHashTest, KnowsThePublishedExamples) {  // FIPS 180-2, RFC 1321
+TEST(HexHashTest, MatchesPublishedExamples) {  // FIPS 180-2, RFC 1321
   EXPECT_EQ(HexHash(HashKind::kSha256, "abc"), kSha256OfAbc);
   EXPECT_EQ(HexHash(HashKind::kSha256, ""),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
@@ -23,7 +23,7 @@ TEST(HexHashTest, KnowsThePublishedExamples) {  // FIPS 180-2, RFC 1321
   EXPECT_EQ(HexHash(HashKind::kMd5, ""), "d41d8cd98f00b204e9800998ecf8427e");
 }
 
-TEST(HasherTest, PiecesMakeTheSameHashAsTheWhole) {
+TEST(HasherTest, PiecesHashLikeWhole) {
   Hasher hasher(HashKind::kSha256);
   hasher.Update("a");
   hasher.Update("");
@@ -31,7 +31,7 @@ TEST(HasherTest, PiecesMakeTheSameHashAsTheWhole) {
   EXPECT_EQ(hasher.HexDigest(), kSha256OfAbc);
 }
 
-TEST(HashFileTest, ReadsTheWholeFileWhereverItsPositionIs) {
+TEST(HashFileTest, FilePositionIsIgnored) {
   const TempFolder folder;
   const std::string content(700'001, 'x');  // more than two buffers
   ASSERT_TRUE(WriteFileAtomically(folder / "f", content, false).ok());

@@ -21,25 +21,25 @@ TEST(ParseJsonTest, ReadsAnyValue) {
   EXPECT_TRUE(ParseJson("null").value().is_null());
 }
 
-TEST(ParseJsonTest, ErrorsSayWhere) {
+TEST(ParseJsonTest, ErrorsGiveLineAndColumn) {
   EXPECT_EQ(ErrorOf("{\"a\": 1,\n \"b\" 2}"), "is not valid JSON at line 2, column 6");
   EXPECT_EQ(ErrorOf("x"), "is not valid JSON at line 1, column 1");
 }
 
-TEST(ParseJsonTest, NothingAtAllIsSaidInWords) {
+TEST(ParseJsonTest, EmptyTextIsReportedAsEmpty) {
   EXPECT_EQ(ErrorOf(""), "is empty, not JSON");
   EXPECT_EQ(ErrorOf(" \n\t"), "is empty, not JSON");
 }
 
-TEST(ParseJsonTest, WhatIsCutOrFollowedByMoreIsNoJson) {
+TEST(ParseJsonTest, TruncatedOrTrailingTextIsRefused) {
   ErrorOf("{\"a\": 1");
   ErrorOf("{} {}");
   ErrorOf("\"open");
 }
 
-TEST(ParseJsonTest, MalformedUtf8IsNoJson) { ErrorOf("\"M\xE4rz\""); }
+TEST(ParseJsonTest, MalformedUtf8IsRefused) { ErrorOf("\"M\xE4rz\""); }
 
-TEST(ParseJsonTest, HundredLevelsAreTheLimit) {
+TEST(ParseJsonTest, NestingIsLimited) {
   const auto nested = [](int levels) {
     return std::string(static_cast<size_t>(levels), '[') +
            std::string(static_cast<size_t>(levels), ']');
@@ -51,15 +51,15 @@ TEST(ParseJsonTest, HundredLevelsAreTheLimit) {
   EXPECT_FALSE(ParseJson(nested(102), 101).ok());
 }
 
-TEST(ParseJsonTest, BracketsInStringsAreNoLevels) {
+TEST(ParseJsonTest, BracketsInStringsAreNotNesting) {
   EXPECT_TRUE(ParseJson("\"\\\"" + std::string(200, '[') + "\"").ok());
 }
 
-TEST(DumpJsonTest, IsOneLine) {
+TEST(DumpJsonTest, OutputIsOneLine) {
   EXPECT_EQ(DumpJson(Json{{"b", 1}, {"a", "x\ny"}}), "{\"a\":\"x\\ny\",\"b\":1}");
 }
 
-TEST(DumpJsonTest, KeepsTheOrderOfOrderedKeys) {
+TEST(DumpJsonTest, OrderedKeysKeepTheirOrder) {
   OrderedJson json;
   json["b"] = 1;
   json["a"] = 2;
@@ -71,7 +71,7 @@ TEST(DumpJsonTest, ReplacesMalformedUtf8) {
   EXPECT_EQ(DumpJson(OrderedJson("M\xE4rz")), "\"M\xEF\xBF\xBDrz\"");
 }
 
-TEST(ParseJsonTest, LongListIsTakenElementByElement) {
+TEST(ParseJsonTest, ListElementsAreStreamed) {
   std::vector<std::string> taken;
   const auto take = [&taken](const Json& element) { taken.push_back(DumpJson(element)); };
   const auto json = ParseJsonWithList(
@@ -90,8 +90,8 @@ TEST(ParseJsonTest, LongListIsTakenElementByElement) {
   EXPECT_EQ(taken, std::vector<std::string>());
 }
 
-TEST(ParseJsonTest, TimeGrowsWithTheLength) {
-  // Looking through the list at the end of each of its objects takes minutes.
+TEST(ParseJsonTest, TimeGrowsLinearly) {
+  // A parser that searches the list again after each object needs minutes for this text.
   std::string objects = "{\"a\": [{}";
   for (int i = 0; i < 300'000; ++i) objects += ",{}";
   const auto started = std::chrono::steady_clock::now();
@@ -99,7 +99,7 @@ TEST(ParseJsonTest, TimeGrowsWithTheLength) {
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(20));
 }
 
-TEST(ParseJsonTest, ValuesOutsideTheListAreLimited) {
+TEST(ParseJsonTest, ValuesOutsideListAreLimited) {
   std::string values = "[0";
   for (int i = 0; i < 4'000'000; ++i) values += ",1";
   values += "]";

@@ -6,7 +6,7 @@
 namespace sparkles {
 namespace {
 
-TEST(LateCancelTest, FollowsTheFirstTokenWithItsReason) {
+TEST(LateCancelTest, FollowsFirstTokenAfterGrace) {
   CancelToken first;
   const LateCancel late(first, absl::Milliseconds(1));
   EXPECT_FALSE(late.token().cancelled());
@@ -17,7 +17,7 @@ TEST(LateCancelTest, FollowsTheFirstTokenWithItsReason) {
   EXPECT_EQ(late.token().reason(), "SIGTERM");
 }
 
-TEST(LateCancelTest, DoesNotComeBeforeTheGraceIsOver) {
+TEST(LateCancelTest, StaysUncancelledDuringGrace) {
   CancelToken first;
   const LateCancel late(first, absl::Hours(1));
   first.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -25,7 +25,7 @@ TEST(LateCancelTest, DoesNotComeBeforeTheGraceIsOver) {
   EXPECT_EQ(poll(&waited, 1, 5), 0);
 }
 
-TEST(LateCancelTest, EndsAtOnceWhateverTheGrace) {
+TEST(LateCancelTest, DestructorDoesNotAwaitGrace) {
   CancelToken first;
   {
     const LateCancel before(first, absl::Hours(1));

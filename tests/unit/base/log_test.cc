@@ -24,19 +24,19 @@ using testing::Not;
 const absl::Time kNoon = absl::FromUnixMillis(1'769'860'800'123);
 constexpr absl::string_view kClear = "\r\x1b[K";
 
-TEST(FormatLogLineTest, TextHasTimeLevelTaskAndMessage) {
+TEST(FormatLogLineTest, TextLineHasAllFields) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kInfo, kNoon, "job.1", "complete"),
             "2026-01-31T12:00:00.123Z INFO    [job.1] complete\n");
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kWarning, kNoon, "", "slow"),
             "2026-01-31T12:00:00.123Z WARNING slow\n");
 }
 
-TEST(FormatLogLineTest, AMessageStaysOneLineWhateverItHolds) {
+TEST(FormatLogLineTest, ControlCharactersAreEscaped) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kError, kNoon, "a\nb", "x\ny\x1b[2J\xFF"),
             "2026-01-31T12:00:00.123Z ERROR   [a\\nb] x\\ny\\x1b[2J\\xff\n");
 }
 
-TEST(FormatLogLineTest, JsonHasTheFieldNamesOfCloudLogging) {
+TEST(FormatLogLineTest, JsonUsesCloudLoggingFields) {
   const std::string line =
       FormatLogLine(LogFormat::kJson, Severity::kDebug, kNoon, "job.1", "a \"b\"\nc\xFF");
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
@@ -46,12 +46,12 @@ TEST(FormatLogLineTest, JsonHasTheFieldNamesOfCloudLogging) {
                                            {"task_id", "job.1"}}));
 }
 
-TEST(FormatLogLineTest, JsonNamesNoTaskWhereThereIsNone) {
+TEST(FormatLogLineTest, JsonOmitsTaskIdWhenAbsent) {
   const std::string line = FormatLogLine(LogFormat::kJson, Severity::kInfo, kNoon, "", "x");
   EXPECT_FALSE(ParseJson(line).value().contains("task_id"));
 }
 
-TEST(LogTest, MessagesAreMadeOfPartsAndCarryTheirTask) {
+TEST(LogTest, MessagesJoinPartsAndNameTask) {
   RecordedLog recorded;
   recorded.log().WithTask("job.7").Info("exit code ", 3);
   recorded.log().Debug("d");
@@ -64,7 +64,7 @@ TEST(LogTest, MessagesAreMadeOfPartsAndCarryTheirTask) {
             "2026-01-31T12:00:00.000Z ERROR   e\n");
 }
 
-TEST(LogTest, WhatIsBelowTheThresholdIsNotPrinted) {
+TEST(LogTest, LinesBelowThresholdAreDropped) {
   const TempFolder folder;
   FakeClock clock;
   const auto fd = OpenFile(folder / "log", O_CREAT | O_WRONLY);
@@ -79,7 +79,7 @@ TEST(LogTest, WhatIsBelowTheThresholdIsNotPrinted) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
-TEST(LogTest, ALogThatCannotBeWrittenStopsNothing) {
+TEST(LogTest, WriteErrorsAreIgnored) {
   FakeClock clock;
   const auto full = OpenFile("/dev/full", O_WRONLY);
   LogSink sink(clock, full->get(), LogFormat::kText, Severity::kDebug);
@@ -88,7 +88,7 @@ TEST(LogTest, ALogThatCannotBeWrittenStopsNothing) {
   Log(closed).Info("dropped");
 }
 
-TEST(LogTest, AReaderWhoHasStoppedStopsNothingAndLearnsWhatHeMissed) {
+TEST(LogTest, FullPipeDropsAndCountsLines) {
   FakeClock clock;
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
@@ -108,7 +108,7 @@ TEST(LogTest, AReaderWhoHasStoppedStopsNothingAndLearnsWhatHeMissed) {
                                       "2026-01-31T12:00:00.000Z INFO    kept\n"));
 }
 
-TEST(LogTest, ATerminalThatNobodyReadsStopsNothing) {
+TEST(LogTest, FullTerminalDropsLines) {
   FakeClock clock;
   Terminal terminal(80);
   LogSink sink(clock, terminal.fd(), LogFormat::kText, Severity::kDebug);
@@ -118,7 +118,7 @@ TEST(LogTest, ATerminalThatNobodyReadsStopsNothing) {
   EXPECT_THAT(terminal.TakeOutput(), HasSubstr("lines of this log were dropped"));
 }
 
-TEST(LogTest, LinesOfManyThreadsStayWhole) {
+TEST(LogTest, ConcurrentLinesStayWhole) {
   RecordedLog recorded;
   const Log log = recorded.log();
   std::vector<std::thread> threads;
@@ -134,14 +134,14 @@ TEST(LogTest, LinesOfManyThreadsStayWhole) {
   }
 }
 
-TEST(ProgressLineTest, IsNotShownOutsideATerminal) {
+TEST(ProgressLineTest, IsHiddenWithoutTerminal) {
   RecordedLog recorded;
   EXPECT_FALSE(recorded.sink().on_terminal());
   recorded.sink().ShowProgress("half done");
   EXPECT_EQ(recorded.Text(), "");
 }
 
-TEST(ProgressLineTest, IsNotShownAmongJson) {
+TEST(ProgressLineTest, IsHiddenWithJsonFormat) {
   FakeClock clock;
   Terminal terminal(80);
   LogSink sink(clock, terminal.fd(), LogFormat::kJson, Severity::kInfo);
@@ -156,13 +156,13 @@ class ProgressLineOnTerminalTest : public testing::Test {
   LogSink sink_{clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo};
 };
 
-TEST_F(ProgressLineOnTerminalTest, ReplacesTheOneBefore) {
+TEST_F(ProgressLineOnTerminalTest, ReplacesPreviousLine) {
   sink_.ShowProgress("one");
   sink_.ShowProgress("two");
   EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "one", kClear, "two"));
 }
 
-TEST_F(ProgressLineOnTerminalTest, AMessageClearsItOnce) {
+TEST_F(ProgressLineOnTerminalTest, LogMessageClearsProgressOnce) {
   sink_.ShowProgress("half done");
   terminal_.TakeOutput();
   Log(sink_).Info("x");
@@ -171,7 +171,7 @@ TEST_F(ProgressLineOnTerminalTest, AMessageClearsItOnce) {
                                                  "2026-01-31T12:00:00.000Z INFO    y\n"));
 }
 
-TEST_F(ProgressLineOnTerminalTest, AnEmptyOneClearsWhatIsThere) {
+TEST_F(ProgressLineOnTerminalTest, EmptyProgressClearsLine) {
   sink_.ShowProgress("");
   EXPECT_EQ(terminal_.TakeOutput(), "");
   sink_.ShowProgress("half done");
@@ -181,12 +181,12 @@ TEST_F(ProgressLineOnTerminalTest, AnEmptyOneClearsWhatIsThere) {
   EXPECT_THAT(terminal_.TakeOutput(), Not(HasSubstr(kClear)));
 }
 
-TEST_F(ProgressLineOnTerminalTest, NeverWraps) {
+TEST_F(ProgressLineOnTerminalTest, LongProgressIsShortened) {
   sink_.ShowProgress("123456789 123456789 123456789");
   EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "1234567 ... 3456789"));
 }
 
-TEST(ProgressLineTest, IsCutToTheUsualWidthWhereTheTerminalsIsUnknown) {
+TEST(ProgressLineTest, UnknownWidthDefaultsTo80Columns) {
   FakeClock clock;
   Terminal terminal(0);
   LogSink sink(clock, terminal.fd(), LogFormat::kText, Severity::kInfo);

@@ -29,18 +29,18 @@ constexpr char kTable[] =
     "25 23 0:7 /a /w/a\\040b\\134c rw - fuse.gcsfuse gcs rw\n"
     "26 22 0:8 / /work rw - sysfs sysfs rw\n";
 
-TEST(MountsTest, OnlyMountsBelowTheFolderAreGiven) {
+TEST(MountsTest, OnlyMountsBelowDirectoryAreReturned) {
   EXPECT_THAT(Below(kTable, "/w"), ElementsAre("/w/proc proc", "/w/a b\\c fuse.gcsfuse"));
   EXPECT_THAT(Below(kTable, "/w/proc"), IsEmpty());
   EXPECT_EQ(Below(kTable, "/").size(), 4U);
 }
 
-TEST(MountsTest, MalformedLinesAreLeftOut) {
+TEST(MountsTest, MalformedLinesAreSkipped) {
   EXPECT_THAT(Below("\n1\n1 2 3 4 /w/x rw\n - \n1 2 3 4 /w/\\07 rw - proc\n", "/w"),
               ElementsAre("/w/\\07 proc"));
 }
 
-TEST(MountsTest, PseudoFilesAreRecognised) {
+TEST(MountsTest, PseudoFileSystemIsDetected) {
   const TempFolder folder;
   ASSERT_TRUE(WriteFileAtomically(folder / "x", "x", false).ok());
   const auto real = OpenFile(folder / "x", O_RDONLY);

@@ -16,7 +16,7 @@ class Counter {
     changed_.NotifyAll();
   }
 
-  // The count once it is `wanted`.
+  // Waits until the count is `wanted`, and returns the count.
   int Await(int wanted, absl::Duration look_again) {
     MutexLock lock(mutex_);
     while (count_ < wanted) changed_.WaitFor(mutex_, look_again);
@@ -29,7 +29,7 @@ class Counter {
     return count_;
   }
 
-  // What WaitFor says although nothing changes.
+  // Returns the result of a WaitFor that no change ends.
   bool WaitInVain(absl::Duration timeout) {
     MutexLock lock(mutex_);
     return changed_.WaitFor(mutex_, timeout);
@@ -41,7 +41,7 @@ class Counter {
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-TEST(Mutex, NoAdditionOfManyThreadsIsLost) {
+TEST(Mutex, ConcurrentAdditionsAreAllCounted) {
   Counter counter;
   std::vector<std::thread> threads;
   threads.reserve(4);
@@ -54,21 +54,21 @@ TEST(Mutex, NoAdditionOfManyThreadsIsLost) {
   EXPECT_EQ(counter.Await(4000, absl::ZeroDuration()), 4000);
 }
 
-TEST(CondVar, AWaiterIsWokenAndHoldsTheMutexAgain) {
+TEST(CondVar, NotifyWakesWaiter) {
   Counter counter;
   std::thread other([&counter] { counter.Add(); });
   EXPECT_EQ(counter.AwaitWithoutLimit(1), 1);
   other.join();
 }
 
-TEST(CondVar, AnInfiniteTimeoutNeitherOverflowsNorKeepsAWakeUpAway) {
+TEST(CondVar, NotifyEndsInfiniteWait) {
   Counter counter;
   std::thread other([&counter] { counter.Add(); });
   EXPECT_EQ(counter.Await(1, absl::InfiniteDuration()), 1);
   other.join();
 }
 
-TEST(CondVar, SaysThatTheTimeHasPassed) {
+TEST(CondVar, ElapsedTimeoutReturnsFalse) {
   EXPECT_FALSE(Counter().WaitInVain(absl::ZeroDuration()));
   EXPECT_FALSE(Counter().WaitInVain(-absl::Seconds(1)));
 }

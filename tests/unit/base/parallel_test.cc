@@ -13,7 +13,7 @@
 namespace sparkles {
 namespace {
 
-TEST(ParallelForTest, DoesEveryPieceOnce) {
+TEST(ParallelForTest, EveryIndexRunsOnce) {
   std::vector<std::atomic<int>> done(1000);
   const absl::Status status = ParallelFor(done.size(), 4, [&](size_t i) {
     ++done[i];
@@ -23,11 +23,11 @@ TEST(ParallelForTest, DoesEveryPieceOnce) {
   EXPECT_TRUE(std::all_of(done.begin(), done.end(), [](const auto& times) { return times == 1; }));
 }
 
-TEST(ParallelForTest, NothingToDoIsDone) {
+TEST(ParallelForTest, ZeroPiecesSucceedWithoutCalls) {
   EXPECT_TRUE(ParallelFor(0, 4, [](size_t) { return absl::InternalError("called"); }).ok());
 }
 
-TEST(ParallelForTest, OnePieceOrOneThreadStaysOnTheCallersThread) {
+TEST(ParallelForTest, SinglePieceOrThreadRunsInline) {
   const auto on_this_thread = [caller = std::this_thread::get_id()](size_t) {
     return std::this_thread::get_id() == caller ? absl::OkStatus() : absl::InternalError("moved");
   };
@@ -36,7 +36,7 @@ TEST(ParallelForTest, OnePieceOrOneThreadStaysOnTheCallersThread) {
   EXPECT_TRUE(ParallelFor(20, 0, on_this_thread).ok());
 }
 
-TEST(ParallelForTest, StartsNothingAfterAnErrorAndReturnsIt) {
+TEST(ParallelForTest, FirstErrorStopsNewCalls) {
   std::vector<size_t> started;
   const absl::Status status = ParallelFor(10, 1, [&](size_t i) {
     started.push_back(i);
@@ -47,10 +47,10 @@ TEST(ParallelForTest, StartsNothingAfterAnErrorAndReturnsIt) {
   EXPECT_EQ(started, (std::vector<size_t>{0, 1, 2, 3}));
 }
 
-// Counts who is inside, and can hold everybody there until enough have come.
+// Counts the threads inside, and holds each until enough threads have entered.
 class Room {
  public:
-  // False if not so many came within a long time.
+  // Returns false if fewer than `wanted` threads entered within 30 seconds.
   bool WaitFor(int wanted) {
     MutexLock lock(mutex_);
     most_ = std::max(most_, ++inside_);
@@ -72,7 +72,7 @@ class Room {
   int most_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-TEST(ParallelForTest, AsManyRunAtATimeAsThereAreThreads) {
+TEST(ParallelForTest, ConcurrencyEqualsThreadCount) {
   Room room;
   const absl::Status status = ParallelFor(30, 3, [&](size_t) {
     return room.WaitFor(3) ? absl::OkStatus() : absl::InternalError("alone");
@@ -81,7 +81,7 @@ TEST(ParallelForTest, AsManyRunAtATimeAsThereAreThreads) {
   EXPECT_EQ(room.most(), 3);
 }
 
-TEST(ParallelForTest, ReturnsOnlyWhenEveryCallHasReturned) {
+TEST(ParallelForTest, ReturnsAfterEveryCallEnds) {
   Room room;
   std::atomic<int> inside = 0;
   const absl::Status status = ParallelFor(2, 2, [&](size_t i) {

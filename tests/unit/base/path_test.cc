@@ -31,20 +31,20 @@ TEST(CleanRelativePath, ResolvesDotsAndSlashesAsText) {
   EXPECT_EQ(Cleaned("./"), ".");
 }
 
-TEST(CleanRelativePath, LeavesNamesThatOnlyLookSpecial) {
+TEST(CleanRelativePath, UnusualNamesAreKept) {
   EXPECT_EQ(Cleaned("..."), "...");
   EXPECT_EQ(Cleaned("..a/.b"), "..a/.b");
   EXPECT_EQ(Cleaned(" /\xff\n"), " /\xff\n");
 }
 
-TEST(CleanRelativePath, RefusesWhatLeadsOutside) {  // D08
+TEST(CleanRelativePath, PathsThatLeadOutsideAreRefused) {  // D08
   for (const absl::string_view path : {"/", "/etc/passwd", "//a", "..", "../a", "a/../..",
                                        "a/../../b", "./..", "a/b/../../../c"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(CleanRelativePath(path).status())) << path;
   }
 }
 
-TEST(CleanRelativePath, RefusesANul) {
+TEST(CleanRelativePath, NulIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(CleanRelativePath(absl::string_view("a\0b", 3)).status()));
 }
 
@@ -54,7 +54,7 @@ class CheckInsideTest : public ::testing::Test {
     ASSERT_TRUE(MakeFolders(root_).ok());
     ASSERT_TRUE(MakeFolders(root_ + "/real").ok());
     ASSERT_TRUE(MakeFolders(temp_ / "outside").ok());
-    // A sibling whose name starts like the root's is outside too.
+    // A sibling whose name starts with the name of the root is outside too.
     ASSERT_TRUE(MakeFolders(root_ + "-other").ok());
   }
   void Link(const std::string& target, const std::string& name) {
@@ -66,13 +66,13 @@ class CheckInsideTest : public ::testing::Test {
   const std::string root_ = temp_ / "root";
 };
 
-TEST_F(CheckInsideTest, TheFolderItselfAndWhatIsBelowAreInside) {
+TEST_F(CheckInsideTest, RootAndPathsBelowAreInside) {
   EXPECT_TRUE(CheckInside(root_, root_).ok());
   EXPECT_TRUE(Inside("."));
   EXPECT_TRUE(Inside("real"));
 }
 
-TEST_F(CheckInsideTest, PartsThatDoNotExistYetAreAllowed) {
+TEST_F(CheckInsideTest, MissingPartsAreAllowed) {
   EXPECT_TRUE(Inside("new"));
   EXPECT_TRUE(Inside("real/new/er/file.txt"));
 }
@@ -95,8 +95,8 @@ TEST_F(CheckInsideTest, LinksThatLeadOutsideAreRefused) {  // D08
   }
 }
 
-TEST_F(CheckInsideTest, ADanglingLinkIsRefusedEvenBelow) {
-  // Making the file would follow the link, wherever that leads.
+TEST_F(CheckInsideTest, DanglingLinkIsRefused) {
+  // To create the file would follow the link to its target.
   Link(temp_ / "outside/not-there-yet", "dangling");
   EXPECT_FALSE(Inside("dangling"));
   EXPECT_FALSE(Inside("dangling/file"));
@@ -104,7 +104,7 @@ TEST_F(CheckInsideTest, ADanglingLinkIsRefusedEvenBelow) {
   EXPECT_FALSE(Inside("loop"));
 }
 
-TEST_F(CheckInsideTest, FolderMadeMeanwhileIsAllowed) {
+TEST_F(CheckInsideTest, ConcurrentlyMadeDirectoryIsAllowed) {
   constexpr int kThreads = 4;
   constexpr int kFolders = 2000;
   std::barrier round(kThreads);
@@ -123,7 +123,7 @@ TEST_F(CheckInsideTest, FolderMadeMeanwhileIsAllowed) {
   EXPECT_EQ(refused, 0);
 }
 
-TEST_F(CheckInsideTest, WorksWhenTheRootIsReachedThroughALink) {
+TEST_F(CheckInsideTest, RootMayBeReachedThroughLink) {
   ASSERT_EQ(symlink("root", (temp_ / "alias").c_str()), 0);
   EXPECT_TRUE(CheckInside(temp_ / "alias", temp_ / "alias/real/new").ok());
   EXPECT_FALSE(CheckInside(temp_ / "alias", temp_ / "outside").ok());

@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-TEST(FillRandom, EveryByteIsFilledAndNoneBeyond) {
+TEST(FillRandom, ExactlyGivenBytesAreFilled) {
   // Each byte is zero by chance once in 256 times; in one of ten rounds it is not.
   std::array<char, 1001> seen{};
   for (int round = 0; round < 10; ++round) {
@@ -22,13 +22,13 @@ TEST(FillRandom, EveryByteIsFilledAndNoneBeyond) {
   EXPECT_EQ(seen.back(), '\0');
 }
 
-TEST(RandomSeed, IsAnotherEachTime) {
+TEST(RandomSeed, SeedsDiffer) {
   std::set<uint32_t> seeds;
   for (int i = 0; i < 8; ++i) seeds.insert(RandomSeed());
   EXPECT_GT(seeds.size(), 6u);  // two of eight may be the same by chance, once in 10^8 runs
 }
 
-TEST(RandomSeed, ComesFromTheTestsSourceUntilThatIsTakenAway) {
+TEST(RandomSeed, TestSourceReplacesRandomSeeds) {
   SetSeedSource([] { return 7u; });
   EXPECT_EQ(RandomSeed(), 7u);
   EXPECT_EQ(RandomSeed(), 7u);

@@ -33,13 +33,13 @@ TEST(RemoveTree, RemovesEveryKindOfEntry) {
   EXPECT_FALSE(Exists(tree));
 }
 
-TEST(RemoveTree, WhatIsNotThereIsRemovedAlready) {
+TEST(RemoveTree, AbsentTreeIsSuccess) {
   const TempFolder temp;
   EXPECT_TRUE(RemoveTree(temp / "absent").ok());
   EXPECT_TRUE(RemoveTree(temp / "absent/below").ok());
 }
 
-TEST(RemoveTree, NeverFollowsASymlink) {
+TEST(RemoveTree, SymlinksAreNotFollowed) {
   const TempFolder temp;
   ASSERT_TRUE(MakeFolders(temp / "precious").ok());
   Touch(temp / "precious/file");
@@ -51,7 +51,7 @@ TEST(RemoveTree, NeverFollowsASymlink) {
   EXPECT_TRUE(Exists(temp / "precious/file"));
 }
 
-TEST(RemoveTree, ALinkAsTheTopIsRemovedAndNotItsTarget) {
+TEST(RemoveTree, TopLinkIsRemovedNotTarget) {
   const TempFolder temp;
   ASSERT_TRUE(MakeFolders(temp / "precious").ok());
   ASSERT_EQ(symlink("precious", (temp / "link").c_str()), 0);
@@ -60,14 +60,14 @@ TEST(RemoveTree, ALinkAsTheTopIsRemovedAndNotItsTarget) {
   EXPECT_TRUE(Exists(temp / "precious"));
 }
 
-TEST(RemoveTree, APlainFileAsTheTopIsRemoved) {
+TEST(RemoveTree, SingleFileIsRemoved) {
   const TempFolder temp;
   Touch(temp / "file");
   EXPECT_TRUE(RemoveTree(temp / "file").ok());
   EXPECT_FALSE(Exists(temp / "file"));
 }
 
-TEST(RemoveTree, DepthCostsNeitherStackNorDescriptors) {
+TEST(RemoveTree, DeepTreeNeedsFewDescriptors) {
   const TempFolder temp;
   ASSERT_TRUE(MakeFolders(temp / "tree").ok());
   ASSERT_TRUE(MakeDeepFolder(temp / "tree", 1'000, "d").valid());
@@ -76,7 +76,7 @@ TEST(RemoveTree, DepthCostsNeitherStackNorDescriptors) {
   EXPECT_FALSE(Exists(temp / "tree"));
 }
 
-TEST(RemoveTree, WidthCostsNoDescriptors) {
+TEST(RemoveTree, WideTreeNeedsFewDescriptors) {
   const TempFolder temp;
   for (int i = 0; i < 200; ++i)
     ASSERT_TRUE(MakeFolders(temp / absl::StrCat("tree/", i, "/a")).ok());
@@ -85,7 +85,7 @@ TEST(RemoveTree, WidthCostsNoDescriptors) {
   EXPECT_FALSE(Exists(temp / "tree"));
 }
 
-TEST(RemoveTree, FoldersWithoutPermissionBitsAreRemovedByTheirOwner) {
+TEST(RemoveTree, OwnerRemovesUnreadableDirectories) {
   const TempFolder temp;
   const Unprivileged nobody(temp.path());
   for (const mode_t mode : {0000u, 0400u, 0200u, 0100u, 0500u, 0600u}) {
@@ -100,7 +100,7 @@ TEST(RemoveTree, FoldersWithoutPermissionBitsAreRemovedByTheirOwner) {
   }
 }
 
-TEST(RemoveTree, GoesOnAfterAnErrorAndReportsTheFirst) {
+TEST(RemoveTree, RemovalContinuesAfterError) {
   const TempFolder temp;
   ASSERT_TRUE(MakeFolders(temp / "tree/of-root/sub").ok());
   if (geteuid() != 0) GTEST_SKIP() << "needs a folder of somebody else";
@@ -122,7 +122,7 @@ TEST(RemoveTree, GoesOnAfterAnErrorAndReportsTheFirst) {
   EXPECT_FALSE(Exists(temp / "tree/z"));
 }
 
-TEST(RemoveTree, GoesNoFurtherThanItIsTold) {
+TEST(RemoveTree, CallbackErrorStopsRemoval) {
   const TempFolder temp;
   const auto make_tree = [&] {
     for (const char* name : {"a", "b", "c"}) {

@@ -8,12 +8,12 @@
 namespace sparkles {
 namespace {
 
-TEST(SlowCallTest, BeatsAsLongAsItLasts) {
+TEST(SlowCallTest, BeatsUntilCallEnds) {
   Heartbeat heartbeat;
   {
     const SlowCall call(&heartbeat);
-    const absl::Time patience = absl::Now() + absl::Seconds(60);
-    while (heartbeat.beats() < 2 && absl::Now() < patience) absl::SleepFor(absl::Milliseconds(5));
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (heartbeat.beats() < 2 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
   }
   const uint64_t beats = heartbeat.beats();
   EXPECT_GE(beats, 2U);
@@ -21,7 +21,7 @@ TEST(SlowCallTest, BeatsAsLongAsItLasts) {
   EXPECT_EQ(heartbeat.beats(), beats);
 }
 
-TEST(SlowCallTest, BeyondItsLimitOnlyTheNextCallBeats) {
+TEST(SlowCallTest, BeatsStopAtTimeLimit) {
   Heartbeat heartbeat;
   SlowCall call(&heartbeat, absl::ZeroDuration());
   absl::SleepFor(absl::Milliseconds(500));
@@ -30,7 +30,7 @@ TEST(SlowCallTest, BeyondItsLimitOnlyTheNextCallBeats) {
   EXPECT_EQ(heartbeat.beats(), 1U);
 }
 
-TEST(SlowCallTest, KeepingHouseIsNoSignOfLife) {
+TEST(SlowCallTest, HousekeepingThreadDoesNotBeat) {
   Heartbeat heartbeat;
   StartHousekeeping("test", [&] {
     const SlowCall call(&heartbeat);
@@ -39,7 +39,7 @@ TEST(SlowCallTest, KeepingHouseIsNoSignOfLife) {
   EXPECT_EQ(heartbeat.beats(), 0U);
 }
 
-TEST(SlowCallTest, WithoutAHeartbeatNothingHappens) {
+TEST(SlowCallTest, NullHeartbeatIsAllowed) {
   SlowCall call(nullptr);
   call.Next();
 }

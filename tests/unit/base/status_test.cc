@@ -16,13 +16,13 @@ TEST(ErrnoErrorTest, NamesObjectAndReason) {
   EXPECT_EQ(status.message(), "/no/such: No such file or directory");
 }
 
-TEST(ErrnoErrorTest, WhatOnlyAnotherMachineCanCureIsMarked) {  // D31
+TEST(ErrnoErrorTest, ResourceErrorsAreMachineFaults) {  // D31
   for (const int error : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO}) {
     EXPECT_TRUE(IsMachineFault(ErrnoError(error, "x"))) << error;
   }
 }
 
-TEST(ErrnoErrorTest, DeadMountIsAMachineFault) {
+TEST(ErrnoErrorTest, DeadMountIsMachineFault) {
   for (const int error : {ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENODEV, ENXIO, ESHUTDOWN,
                           ECONNABORTED, ENETDOWN, EKEYEXPIRED, ESTALE}) {
     const absl::Status status = ErrnoError(error, "x");
@@ -45,13 +45,13 @@ TEST(ErrnoErrorTest, FileSizeLimitIsNamed) {
             "higher limit");
 }
 
-TEST(ErrnoErrorTest, WhatATaskCanCauseIsNotMarked) {
+TEST(ErrnoErrorTest, TaskErrorsAreNotMachineFaults) {
   for (const int error : {ENOENT, EACCES, EPERM, EEXIST, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG}) {
     EXPECT_FALSE(IsMachineFault(ErrnoError(error, "x"))) << error;
   }
 }
 
-TEST(AnnotateTest, KeepsCodeAndMark) {
+TEST(AnnotateTest, KeepsCodeAndMachineFault) {
   const absl::Status plain = Annotate(absl::DataLossError("wrong hash"), "a.txt");
   EXPECT_TRUE(absl::IsDataLoss(plain));
   EXPECT_EQ(plain.message(), "a.txt: wrong hash");
@@ -59,7 +59,7 @@ TEST(AnnotateTest, KeepsCodeAndMark) {
   EXPECT_TRUE(IsMachineFault(Annotate(ErrnoError(ENOSPC, "disk"), "a.txt")));
 }
 
-TEST(AnnotateTest, LeavesSuccessAlone) { EXPECT_TRUE(Annotate(absl::OkStatus(), "a.txt").ok()); }
+TEST(AnnotateTest, SuccessStaysSuccess) { EXPECT_TRUE(Annotate(absl::OkStatus(), "a.txt").ok()); }
 
 TEST(MachineFaultTest, MarksErrorsOnly) {
   EXPECT_TRUE(IsMachineFault(MachineFault(absl::NotFoundError("/bin/sh"))));
@@ -78,7 +78,7 @@ absl::StatusOr<int> Doubled(bool first_ok, bool second_ok) {
   return *number * 2;
 }
 
-TEST(StatusMacrosTest, PassErrorsOnAndValuesThrough) {
+TEST(StatusMacrosTest, MacrosReturnErrorsAndPassValues) {
   EXPECT_EQ(Doubled(true, true).value(), 14);
   EXPECT_EQ(Doubled(false, true).status().message(), "no number");
   EXPECT_TRUE(absl::IsInvalidArgument(Doubled(true, false).status()));

@@ -5,7 +5,7 @@
 namespace sparkles {
 namespace {
 
-TEST(Utf8LengthTest, CountsWellFormedCharacters) {
+TEST(Utf8LengthTest, ReturnsLengthOfFirstCharacter) {
   EXPECT_EQ(Utf8Length("a"), 1U);
   EXPECT_EQ(Utf8Length("\xC3\xA4!"), 2U);
   EXPECT_EQ(Utf8Length("\xE2\x82\xAC!"), 3U);
@@ -13,7 +13,7 @@ TEST(Utf8LengthTest, CountsWellFormedCharacters) {
   EXPECT_EQ(Utf8Length(absl::string_view("\0", 1)), 1U);
 }
 
-TEST(Utf8LengthTest, AcceptsTheFirstAndLastOfEachLength) {
+TEST(Utf8LengthTest, BoundaryCharactersAreAccepted) {
   for (const absl::string_view text :
        {"\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEF\xBF\xBF",
         "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
@@ -21,7 +21,7 @@ TEST(Utf8LengthTest, AcceptsTheFirstAndLastOfEachLength) {
   }
 }
 
-TEST(Utf8LengthTest, RefusesWhatIsMalformed) {
+TEST(Utf8LengthTest, MalformedBytesAreRefused) {
   const absl::string_view malformed[] = {
       "",
       "\x80",              // a continuation byte alone
@@ -42,14 +42,14 @@ TEST(Utf8LengthTest, RefusesWhatIsMalformed) {
   for (const absl::string_view text : malformed) EXPECT_EQ(Utf8Length(text), 0U) << text.size();
 }
 
-TEST(IsUtf8Test, LooksAtTheWholeText) {
+TEST(IsUtf8Test, WholeTextIsChecked) {
   EXPECT_TRUE(IsUtf8(""));
   EXPECT_TRUE(IsUtf8("M\xC3\xA4rz"));
   EXPECT_FALSE(IsUtf8("M\xE4rz"));
   EXPECT_FALSE(IsUtf8("ends early \xC3"));
 }
 
-TEST(HasControlCharacterTest, KnowsThemAll) {
+TEST(HasControlCharacterTest, AllControlCharactersAreFound) {
   for (int c = 0; c < 128; ++c) {
     const char text[] = {'a', static_cast<char>(c), 'b'};
     EXPECT_EQ(HasControlCharacter({text, 3}), c < 0x20 || c == 0x7F) << c;
@@ -58,19 +58,19 @@ TEST(HasControlCharacterTest, KnowsThemAll) {
   EXPECT_FALSE(HasControlCharacter(""));
 }
 
-TEST(CutTextTest, LeavesWhatFits) {
+TEST(CutTextTest, ShortTextIsUnchanged) {
   EXPECT_EQ(CutText("twelve bytes", 12), "twelve bytes");
   EXPECT_EQ(CutText("", 0), "");
 }
 
-TEST(CutTextTest, NeverGivesMoreThanTheLimit) {
+TEST(CutTextTest, LengthNeverExceedsLimit) {
   EXPECT_EQ(CutText("twelve bytes", 11), "twe ... tes");
   for (size_t limit = 0; limit < 12; ++limit) {
     EXPECT_EQ(CutText("twelve bytes", limit).size(), limit);
   }
 }
 
-TEST(CutTextTest, NeverCutsACharacterInTwo) {
+TEST(CutTextTest, CharactersAreNotSplit) {
   const std::string euros = "\xE2\x82\xAC\xE2\x82\xAC\xE2\x82\xAC\xE2\x82\xAC";
   for (size_t limit = 0; limit < euros.size(); ++limit) {
     EXPECT_TRUE(IsUtf8(CutText(euros, limit))) << limit;
@@ -106,13 +106,13 @@ TEST(HumanBytesTest, RoundsToThreeDigitsAtMost) {
   EXPECT_EQ(HumanBytes(1.5e9), "1.5 GB");
 }
 
-TEST(HumanBytesTest, NeverShowsAThousandOfAUnit) {
+TEST(HumanBytesTest, ThousandMovesToNextUnit) {
   EXPECT_EQ(HumanBytes(999'600), "1.0 MB");
   EXPECT_EQ(HumanBytes(99'960), "100 KB");
   EXPECT_EQ(HumanBytes(999.7), "1.0 KB");
 }
 
-TEST(HumanBytesTest, TheLargestUnitTakesWhatIsLeft) { EXPECT_EQ(HumanBytes(5e18), "5000 PB"); }
+TEST(HumanBytesTest, LargestUnitIsPetabyte) { EXPECT_EQ(HumanBytes(5e18), "5000 PB"); }
 
 }  // namespace
 }  // namespace sparkles

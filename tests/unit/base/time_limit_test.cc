@@ -6,7 +6,7 @@
 namespace sparkles {
 namespace {
 
-TEST(TimeLimitTest, EndsWhatTakesLonger) {
+TEST(TimeLimitTest, TokenIsCancelledAtLimit) {
   const CancelToken parent;
   const TimeLimit limit(parent, absl::Milliseconds(1));
   pollfd waited{limit.token().fd(), POLLIN, 0};
@@ -15,7 +15,7 @@ TEST(TimeLimitTest, EndsWhatTakesLonger) {
   EXPECT_FALSE(parent.cancelled());
 }
 
-TEST(TimeLimitTest, FollowsItsParentAndEndsAtOnceWhateverTheLimit) {
+TEST(TimeLimitTest, ParentCancelReachesToken) {
   CancelToken parent;
   const TimeLimit limit(parent, absl::Hours(1));
   EXPECT_FALSE(limit.token().cancelled());

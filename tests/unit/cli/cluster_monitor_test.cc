@@ -24,7 +24,7 @@ absl::StatusOr<MonitorKeys> Parse(const Json& json) {
   return ParseMonitorKeys(Entity::Parse(json).value());
 }
 
-TEST(ParseMonitorKeys, TakesWhatTheCommandLineWrites) {
+TEST(ParseMonitorKeys, ClientEntityIsParsed) {
   const auto keys = Parse(KeysEntity());
   ASSERT_TRUE(keys.ok()) << keys.status();
   EXPECT_EQ(keys->certificate, "cert");
@@ -32,7 +32,7 @@ TEST(ParseMonitorKeys, TakesWhatTheCommandLineWrites) {
   EXPECT_EQ(keys->shared_secret, "secret");
 }
 
-TEST(ParseMonitorKeys, NamesWhatIsMissingAndQuotesNothing) {
+TEST(ParseMonitorKeys, ErrorNamesPropertyWithoutSecret) {
   for (const std::string property : {"cert", "private_key", "shared_secret"}) {
     for (const Json& broken :
          {Json(nullptr), Json{{"nullValue", nullptr}}, Json{{"stringValue", ""}},

@@ -1,5 +1,5 @@
 // What a command line means. Commands that start processes are driven by the end-to-end tests;
-// `fetch` stands here for all, since its flags show in what it does.
+// these tests use `fetch`, whose flags have visible effects.
 #include "cli/command_line.h"
 
 #include <gmock/gmock.h>
@@ -27,7 +27,7 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-// Catches what is written to `stream` as long as it lives.
+// Captures what is written to `stream` during its lifetime.
 class Caught {
  public:
   explicit Caught(std::ostream& stream) : stream_(stream), old_(stream.rdbuf(text_.rdbuf())) {}
@@ -61,7 +61,7 @@ class CommandLineTest : public testing::Test {
     return code;
   }
 
-  // A usage error is told on stderr, begins with `message`, and says where help is.
+  // A usage error goes to stderr, begins with `message`, and says where help is.
   void ExpectUsageError(const std::vector<std::string>& arguments, const std::string& message) {
     EXPECT_EQ(Run(arguments), kExitUsage);
     EXPECT_THAT(err_, StartsWith(message));
@@ -76,7 +76,7 @@ class CommandLineTest : public testing::Test {
   std::string err_;
 };
 
-TEST_F(CommandLineTest, FlagsAreTakenInBothStylesWithOneDashOrTwo) {
+TEST_F(CommandLineTest, FlagsAcceptAllStyles) {
   const std::vector<std::vector<std::string>> styles = {
       {"fetch", "--src", src_, "--dst", dst_},
       {"fetch", "--src=" + src_, "--dst=" + dst_},
@@ -90,7 +90,7 @@ TEST_F(CommandLineTest, FlagsAreTakenInBothStylesWithOneDashOrTwo) {
   }
 }
 
-TEST_F(CommandLineTest, AValueMayBeginWithADash) {
+TEST_F(CommandLineTest, ValueMayBeginWithDash) {
   for (const std::vector<std::string>& flag :
        {std::vector<std::string>{"--src", "-x"}, {"--src=-x"}, {"-src", "-x"}}) {
     std::vector<std::string> arguments = {"fetch", "--dst", dst_};
@@ -100,18 +100,18 @@ TEST_F(CommandLineTest, AValueMayBeginWithADash) {
   }
 }
 
-TEST_F(CommandLineTest, AValueMayHoldAnEqualsSign) {
+TEST_F(CommandLineTest, ValueMayHoldEqualsSign) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "a=b", "equal", false).ok());
   EXPECT_EQ(Run({"fetch", "--src=file://" + (folder_ / "a=b"), "--dst", dst_}), kExitDone);
   EXPECT_EQ(ReadFile(dst_, 100).value(), "equal");
 }
 
-TEST_F(CommandLineTest, AnEmptyMd5IsNotChecked) {  // D54
+TEST_F(CommandLineTest, EmptyMd5IsNotChecked) {  // D54
   EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", ""}), kExitDone);
   EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5="}), kExitDone);
 }
 
-TEST_F(CommandLineTest, AnMd5IsRightInAnyCase) {  // D54
+TEST_F(CommandLineTest, Md5IgnoresCase) {  // D54
   const std::string md5 = HexHash(HashKind::kMd5, "content");
   ASSERT_EQ(md5, "9a0364b9e99bb480dd25e1f0284c8555");
   EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", md5}), kExitDone);
@@ -120,7 +120,7 @@ TEST_F(CommandLineTest, AnMd5IsRightInAnyCase) {  // D54
             kExitDone);
 }
 
-TEST_F(CommandLineTest, AWrongMd5NamesBothAndLeavesNothing) {  // D54
+TEST_F(CommandLineTest, WrongMd5NamesBothChecksums) {  // D54
   const std::string wrong(32, '0');
   EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", wrong}), kExitFailed);
   EXPECT_THAT(err_, HasSubstr(wrong));
@@ -128,7 +128,7 @@ TEST_F(CommandLineTest, AWrongMd5NamesBothAndLeavesNothing) {  // D54
   EXPECT_FALSE(std::filesystem::exists(dst_));
 }
 
-TEST_F(CommandLineTest, WhatIsNoMd5IsAUsageError) {
+TEST_F(CommandLineTest, InvalidMd5IsUsageError) {
   EXPECT_EQ(Run({"fetch", "--src", src_, "--dst", dst_, "--expectMD5", "123"}), kExitUsage);
   EXPECT_THAT(err_, HasSubstr("--expectMD5"));
 }
@@ -157,12 +157,12 @@ TEST_F(CommandLineTest, MissingFlagsAreNamed) {
   EXPECT_THAT(err_, HasSubstr("--dst"));
 }
 
-TEST_F(CommandLineTest, ATasksFileOrACloudQueueIsNeeded) {
+TEST_F(CommandLineTest, MissingQueueFlagsAreUsageError) {
   ExpectUsageError({"consume", "--tasksDir", "x", "--cacheDir", "y"}, "sparklesworker consume: ");
   EXPECT_THAT(err_, HasSubstr("--tasksFile"));
 }
 
-TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
+TEST_F(CommandLineTest, InvalidFlagValueIsUsageError) {
   const std::vector<std::vector<std::string>> bad = {
       {"--shutdownAfter", "-1"}, {"--shutdownAfter", "soon"},
       {"--port", "65536"},       {"--timeout", "0"},
@@ -181,7 +181,7 @@ TEST_F(CommandLineTest, NumbersOutsideTheirRangeAreUsageErrors) {
   }
 }
 
-TEST_F(CommandLineTest, AnAddressWithoutItsPortIsAUsageError) {
+TEST_F(CommandLineTest, InvalidAddressIsUsageError) {
   for (const std::string command : {"status", "logs"}) {
     for (const std::string address :
          {"host",       "host:",     ":6032",        "host:0",
@@ -196,7 +196,7 @@ TEST_F(CommandLineTest, AnAddressWithoutItsPortIsAUsageError) {
   }
 }
 
-TEST_F(CommandLineTest, AnAddressMayBeANameOrANumberOfEitherKind) {
+TEST_F(CommandLineTest, AddressAcceptsNameAndIp) {
   for (const std::string address :
        {"host:1", "a-b.c_d.internal:6032", "10.0.0.1:65535", "[::1]:6032", "[fe80::1%eth0]:6032"}) {
     EXPECT_EQ(Run({"status", "--address", address, "--certFile", "c", "--secretFile", "/nowhere"}),
@@ -205,13 +205,13 @@ TEST_F(CommandLineTest, AnAddressMayBeANameOrANumberOfEitherKind) {
   }
 }
 
-TEST_F(CommandLineTest, ATaskThatIsNoUtf8IsAUsageError) {
+TEST_F(CommandLineTest, InvalidUtf8TaskIsUsageError) {
   ExpectUsageError({"logs", "--address", "host:1", "--certFile", "c", "--task", "job\xff"},
                    "sparklesworker logs: --task: 'job\\xff' is not UTF-8");
 }
 
-// gRPC aborts on them.
-TEST_F(CommandLineTest, SecretsThatCannotBeSentAreRefusedAndNotQuoted) {
+// gRPC aborts the process on such secrets.
+TEST_F(CommandLineTest, InvalidSecretIsRefusedUnquoted) {
   const std::string file = folder_ / "secret";
   for (const std::string secret :
        {"secr\xc3\xa8t", "ses\rame", "ses\name", "sesame\x7f", "\x1bsesame", " \r\n"}) {
@@ -231,9 +231,9 @@ TEST_F(CommandLineTest, SecretsThatCannotBeSentAreRefusedAndNotQuoted) {
   }
 }
 
-TEST_F(CommandLineTest, NoCommandIsAUsageError) { ExpectUsageError({}, "sparklesworker: "); }
+TEST_F(CommandLineTest, MissingCommandIsUsageError) { ExpectUsageError({}, "sparklesworker: "); }
 
-TEST_F(CommandLineTest, HelpGoesToStdoutAndIsNoError) {
+TEST_F(CommandLineTest, HelpGoesToStdout) {
   EXPECT_EQ(Run({"--help"}), kExitDone);
   EXPECT_THAT(out_, HasSubstr("Exit codes:"));
   EXPECT_THAT(err_, IsEmpty());
@@ -243,7 +243,7 @@ TEST_F(CommandLineTest, HelpGoesToStdoutAndIsNoError) {
   EXPECT_THAT(out_, HasSubstr("--expectMD5"));
 }
 
-TEST_F(CommandLineTest, TheVersionIsACommandAndAFlag) {
+TEST_F(CommandLineTest, VersionIsCommandAndFlag) {
   EXPECT_EQ(Run({"version"}), kExitDone);
   EXPECT_EQ(out_, VersionLine() + "\n");
   EXPECT_EQ(Run({"--version"}), kExitDone);

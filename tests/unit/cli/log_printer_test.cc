@@ -32,7 +32,7 @@ OutputPiece Piece(const std::string& data, int64_t new_offset, bool complete = f
 
 class LogPrinterTest : public testing::Test {
  protected:
-  // Runs with answers from `answer`, which is told how many calls there were before.
+  // Runs with answers from `answer`, which gets the number of earlier calls.
   absl::Status Run(std::function<absl::StatusOr<OutputPiece>(int call)> answer,
                    bool follow = true) {
     const UniqueFd out = OpenFile(folder_ / "out", O_CREAT | O_WRONLY | O_TRUNC).value();
@@ -40,8 +40,8 @@ class LogPrinterTest : public testing::Test {
     return LogPrinter("host:1", follow, read, clock_, out.get()).Run();
   }
 
-  // A log of which one line is read; then calls fail with `error`, each after `took`, until the
-  // worker has been away for `away`: it answers the call that is in work then with the rest.
+  // The first call returns a line. Later calls fail with `error`, each after `took`, until the
+  // worker has been away for `away`; the call that runs then returns the rest.
   absl::Status RunWithPause(const absl::Status& error, absl::Duration took, absl::Duration away) {
     start_ = clock_.Now();
     return Run([=, this](int call) -> absl::StatusOr<OutputPiece> {
@@ -61,7 +61,7 @@ class LogPrinterTest : public testing::Test {
   int calls_ = 0;
 };
 
-TEST_F(LogPrinterTest, AWorkerThatIsAwayOrSilentForHalfAMinuteIsWaitedFor) {
+TEST_F(LogPrinterTest, ShortAbsenceIsTolerated) {
   const absl::Duration timeout = MonitorClient::kTimeout;
   const std::vector<std::pair<absl::Status, absl::Duration>> pauses = {
       {absl::UnavailableError("refused"), absl::ZeroDuration()},
@@ -74,7 +74,7 @@ TEST_F(LogPrinterTest, AWorkerThatIsAwayOrSilentForHalfAMinuteIsWaitedFor) {
   }
 }
 
-TEST_F(LogPrinterTest, PatienceEndsAndBeginsAnewWithEveryAnswer) {
+TEST_F(LogPrinterTest, EachAnswerRestartsDeadline) {
   const auto answer = [](int call) -> absl::StatusOr<OutputPiece> {
     if (call % 50 == 0) return Piece("", 0, call == 200);  // 25 s later
     return absl::UnavailableError("refused");
@@ -87,7 +87,7 @@ TEST_F(LogPrinterTest, PatienceEndsAndBeginsAnewWithEveryAnswer) {
   EXPECT_LE(clock_.Now() - start_, LogPrinter::kPatience + absl::Seconds(2));
 }
 
-TEST_F(LogPrinterTest, AWorkerThatIsGoneHasProbablyEndedAndItsLogIsElsewhere) {
+TEST_F(LogPrinterTest, LongAbsenceErrorNamesStdoutUrl) {
   for (const absl::Status& error :
        {absl::UnavailableError("failed to connect to all addresses; last error: UNKNOWN"),
         absl::DeadlineExceededError("Deadline Exceeded")}) {
@@ -101,13 +101,13 @@ TEST_F(LogPrinterTest, AWorkerThatIsGoneHasProbablyEndedAndItsLogIsElsewhere) {
   }
 }
 
-TEST_F(LogPrinterTest, AWorkerThatGoesOnCancellingHasNotEnded) {
+TEST_F(LogPrinterTest, LastingCancellationIsReturned) {
   const absl::Status end =
       RunWithPause(absl::CancelledError("cut"), absl::Seconds(1), absl::Hours(1));
   EXPECT_EQ(end, absl::CancelledError("cut"));
 }
 
-TEST_F(LogPrinterTest, AMachineThatSleepsForAnHourLosesNoPatience) {
+TEST_F(LogPrinterTest, SuspendedMachineKeepsWaiting) {
   const auto answer = [this](int call) -> absl::StatusOr<OutputPiece> {
     if (call != 1) return Piece("", 0, call > 1);
     clock_.Advance(absl::Hours(1));
@@ -116,7 +116,7 @@ TEST_F(LogPrinterTest, AMachineThatSleepsForAnHourLosesNoPatience) {
   EXPECT_TRUE(Run(answer).ok());
 }
 
-TEST_F(LogPrinterTest, WhoHasNeverAnsweredIsNotWaitedFor) {
+TEST_F(LogPrinterTest, FirstCallFailureIsReturned) {
   const absl::Status error = absl::UnavailableError("refused");
   EXPECT_EQ(Run([&](int) { return error; }), error);
   const absl::Status silent = absl::DeadlineExceededError("silent");
@@ -124,7 +124,7 @@ TEST_F(LogPrinterTest, WhoHasNeverAnsweredIsNotWaitedFor) {
   EXPECT_EQ(calls_, 2);
 }
 
-TEST_F(LogPrinterTest, ATaskThatHasJustBeenClaimedHasThreeSecondsForItsLog) {
+TEST_F(LogPrinterTest, MissingLogIsAwaitedThreeSeconds) {
   const auto after = [this](absl::Duration wait, const absl::Status& other) {
     start_ = clock_.Now();
     calls_ = 0;
@@ -136,11 +136,11 @@ TEST_F(LogPrinterTest, ATaskThatHasJustBeenClaimedHasThreeSecondsForItsLog) {
   EXPECT_TRUE(after(absl::Seconds(2), absl::NotFoundError("")).ok());
   EXPECT_EQ(Printed(), "one\n");
   EXPECT_TRUE(absl::IsNotFound(after(absl::Seconds(5), absl::NotFoundError(""))));
-  // It has answered: it is waited for as anybody else.
+  // The worker has answered, so later errors are retried as usual.
   EXPECT_TRUE(after(absl::Seconds(20), absl::UnavailableError("")).ok());
 }
 
-TEST_F(LogPrinterTest, WhoDoesNotFollowDoesNotWait) {
+TEST_F(LogPrinterTest, ReadWithoutFollowDoesNotWait) {
   const absl::Status error = absl::UnavailableError("refused");
   const auto answer = [&](int call) -> absl::StatusOr<OutputPiece> {
     if (call > 0) return error;
@@ -154,7 +154,7 @@ TEST_F(LogPrinterTest, WhoDoesNotFollowDoesNotWait) {
   EXPECT_EQ(calls_, 1);
 }
 
-TEST_F(LogPrinterTest, AnotherErrorEndsItAtOnce) {
+TEST_F(LogPrinterTest, OtherErrorIsReturnedAtOnce) {
   const absl::Status error = absl::UnauthenticatedError("");
   EXPECT_EQ(RunWithPause(error, absl::ZeroDuration(), absl::Seconds(5)), error);
   EXPECT_EQ(calls_, 2);

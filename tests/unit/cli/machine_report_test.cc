@@ -37,13 +37,13 @@ class DescribeMachineTest : public testing::Test {
   int answers_ = 0;
 };
 
-TEST_F(DescribeMachineTest, ProcessorsAreWatchedForASecond) {
+TEST_F(DescribeMachineTest, CpuLoadCoversOneSecond) {
   EXPECT_THAT(Report([this] { return Machine(); }),
               HasSubstr("user 25.0%, system 0.0%, waiting for disks 0.0%\n"));
   EXPECT_EQ(clock_.Now() - start_, absl::Seconds(1));
 }
 
-TEST_F(DescribeMachineTest, AnAnswerFromTheCacheIsNotTakenForAnIdleMachine) {
+TEST_F(DescribeMachineTest, CachedStatusIsRequestedAgain) {
   ProcessStatus kept = Machine();
   absl::Time read = clock_.Now();
   const auto ask = [&] {
@@ -59,18 +59,18 @@ TEST_F(DescribeMachineTest, AnAnswerFromTheCacheIsNotTakenForAnIdleMachine) {
   EXPECT_EQ(clock_.Now() - start_, absl::Seconds(10));
 }
 
-TEST_F(DescribeMachineTest, WhatNeverMovesIsUnknown) {
+TEST_F(DescribeMachineTest, UnchangingCpuTimeIsUnknown) {
   const ProcessStatus stuck = Machine();
   EXPECT_THAT(Report([&] { return stuck; }), HasSubstr("processors       unknown\n"));
   EXPECT_EQ(clock_.Now() - start_, absl::Seconds(11));
 }
 
-TEST_F(DescribeMachineTest, AMachineThatDoesNotTellIsNotWaitedFor) {
+TEST_F(DescribeMachineTest, MissingCpuTimeIsUnknown) {
   EXPECT_THAT(Report([] { return ProcessStatus(); }), HasSubstr("processors       unknown\n"));
   EXPECT_EQ(clock_.Now(), start_);
 }
 
-TEST_F(DescribeMachineTest, AWorkerThatGoesAwayMeanwhileIsAnError) {
+TEST_F(DescribeMachineTest, SecondRequestFailureIsReturned) {
   const ProcessStatus first = Machine();
   const auto ask = [&]() -> absl::StatusOr<ProcessStatus> {
     if (clock_.Now() == start_) return first;

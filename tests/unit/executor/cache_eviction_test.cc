@@ -70,7 +70,7 @@ class CacheEvictionTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(CacheEvictionTest, WhatWasNotUsedForLongestGoesFirst) {
+TEST_F(CacheEvictionTest, LeastRecentlyUsedEntryGoesFirst) {
   Add('a', 10);
   Add('b', 1000);
   Add('c', 100);
@@ -82,14 +82,14 @@ TEST_F(CacheEvictionTest, WhatWasNotUsedForLongestGoesFirst) {
   EXPECT_THAT(Left(), ElementsAre("a"));
 }
 
-TEST_F(CacheEvictionTest, NothingGoesWithoutNeed) {
+TEST_F(CacheEvictionTest, EntriesStayWhileSpaceSuffices) {
   Add('a', 10);
   EXPECT_EQ(EvictEntries(folder_.path(), 0, kAll).entries, 0);
   EXPECT_EQ(EvictEntries(folder_.path(), 0, kEntryBytes).entries, 0);
   EXPECT_THAT(Left(), ElementsAre("a"));
 }
 
-TEST_F(CacheEvictionTest, WhatIsInUseStaysUntilTheUseEnds) {
+TEST_F(CacheEvictionTest, EntryInUseIsNotEvicted) {
   Add('a', 1000);
   Add('b', 10);
   auto use = CacheUse::Open(folder_.path());
@@ -101,7 +101,7 @@ TEST_F(CacheEvictionTest, WhatIsInUseStaysUntilTheUseEnds) {
   EXPECT_THAT(Left(), IsEmpty());
 }
 
-TEST_F(CacheEvictionTest, ManyMayUseOneEntry) {
+TEST_F(CacheEvictionTest, EntryStaysUntilLastUseEnds) {
   Add('a', 1000);
   auto one = CacheUse::Open(folder_.path());
   auto other = CacheUse::Open(folder_.path());
@@ -111,7 +111,7 @@ TEST_F(CacheEvictionTest, ManyMayUseOneEntry) {
   EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0).entries, 0);
 }
 
-TEST_F(CacheEvictionTest, AFrozenRemovalHoldsUpNobodyForEver) {
+TEST_F(CacheEvictionTest, WaitForFrozenRemovalHasDeadline) {
   auto frozen = CacheUse::Open(folder_.path());
   auto waiting = CacheUse::Open(folder_.path());
   ASSERT_TRUE(frozen->TryTake(NameOf('a')));
@@ -124,7 +124,7 @@ TEST_F(CacheEvictionTest, AFrozenRemovalHoldsUpNobodyForEver) {
   EXPECT_TRUE(waiting->Hold(NameOf('a'), clock_, {}).ok());
 }
 
-TEST_F(CacheEvictionTest, FilesOfOthersAreNotTouched) {
+TEST_F(CacheEvictionTest, ForeignFilesAreNotEvicted) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "notes.txt", "x", false).ok());
   ASSERT_EQ(symlink("/etc/passwd", PathOf('b').c_str()), 0);
   ASSERT_EQ(mkdir(PathOf('c').c_str(), 0700), 0);
@@ -133,7 +133,7 @@ TEST_F(CacheEvictionTest, FilesOfOthersAreNotTouched) {
   EXPECT_EQ(EvictEntries("/nonexistent", kAll, 0).entries, 0);
 }
 
-TEST_F(CacheEvictionTest, ARecordThatKillLeftAloneGoesOnceItIsOld) {
+TEST_F(CacheEvictionTest, OldRecordWithoutEntryIsRemoved) {
   for (const char letter : {'a', 'b'}) {
     ASSERT_TRUE(WriteFileAtomically(PathOf(letter) + ".ok", "record", false).ok());
   }
@@ -142,7 +142,7 @@ TEST_F(CacheEvictionTest, ARecordThatKillLeftAloneGoesOnceItIsOld) {
   EXPECT_THAT(Left(), ElementsAre(NameOf('b') + ".ok"));
 }
 
-TEST_F(CacheEvictionTest, FolderInTheLocksPlaceIsReplaced) {
+TEST_F(CacheEvictionTest, DirectoryAsLockFileIsReplaced) {
   ASSERT_TRUE(MakeFolders(folder_ / "uses.lock/x").ok());
   Add('a', 10);
   const Evicted evicted = EvictEntries(folder_.path(), kAll, kAll);
@@ -150,7 +150,7 @@ TEST_F(CacheEvictionTest, FolderInTheLocksPlaceIsReplaced) {
   EXPECT_EQ(evicted.entries, 1);
 }
 
-TEST_F(CacheEvictionTest, WhoIsToStopRemovesNoMore) {
+TEST_F(CacheEvictionTest, StopEndsEvictionEarly) {
   Add('a', 10);
   Add('b', 1000);
   Add('c', 100);

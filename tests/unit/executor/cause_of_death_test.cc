@@ -24,17 +24,17 @@ const OomKills kInGroup = {
     .in_group = 1, .on_machine = 1, .known = true, .victim = "Killed process 5 (r)"};
 const OomKills kElsewhere = {.in_group = 0, .on_machine = 1, .known = true, .victim = ""};
 
-TEST(CauseOfDeathTest, SuccessHasNone) {
+TEST(CauseOfDeathTest, SuccessHasNoCause) {
   EXPECT_EQ(KindOf(ExitedWith(0), {.oom = kInGroup, .least_free = kFull, .cancelled = true}),
             "none");
 }
 
-TEST(CauseOfDeathTest, AnExitCodeIsWhatTheCommandSays) {
+TEST(CauseOfDeathTest, NonzeroExitGivesCauseExitCode) {
   EXPECT_EQ(KindOf(ExitedWith(3), {.oom = {}, .least_free = kRoomy}), "exit_code");
   EXPECT_EQ(KindOf(ExitedWith(3), {}), "exit_code");
 }
 
-TEST(CauseOfDeathTest, AKillForLackOfMemoryIsToldFromAnyOtherKill) {  // D47
+TEST(CauseOfDeathTest, OomKillDiffersFromOtherKills) {  // D47
   const auto ours = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kInGroup, .least_free = {}});
   ASSERT_TRUE(ours.has_value());
   EXPECT_EQ(ours->kind, "out_of_memory");
@@ -47,32 +47,32 @@ TEST(CauseOfDeathTest, AKillForLackOfMemoryIsToldFromAnyOtherKill) {  // D47
   EXPECT_EQ(KindOf(DiedOf(SIGKILL), {}), "signal");
 }
 
-TEST(CauseOfDeathTest, ThatMemoryWasNotLackingIsSaidOnlyWhereItIsCounted) {
+TEST(CauseOfDeathTest, OomIsExcludedOnlyWhenCounted) {
   const auto unknown = FindCauseOfDeath(DiedOf(SIGKILL), {});
   EXPECT_THAT(unknown->detail, HasSubstr("cannot be known"));
   const auto counted = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kNone, .least_free = {}});
   EXPECT_THAT(counted->detail, HasSubstr("has counted no kill"));
 }
 
-TEST(CauseOfDeathTest, AKillElsewhereExplainsNoOtherEnd) {
+TEST(CauseOfDeathTest, OomKillElsewhereExplainsOnlySigkill) {
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kElsewhere, .least_free = {}}), "exit_code");
   EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = kElsewhere, .least_free = {}}), "signal");
 }
 
-TEST(CauseOfDeathTest, AFullDiskExplainsAnExitCode) {
+TEST(CauseOfDeathTest, FullDiskExplainsExitCode) {
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kFull}), "disk_full");
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kNoInodes}), "disk_full");
   EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = {}, .least_free = kFull}), "signal");
 }
 
-TEST(CauseOfDeathTest, WhoseTimeIsUpIsToldSoWhateverItsEnd) {
+TEST(CauseOfDeathTest, TimeLimitExplainsAnyExit) {
   for (CommandExit exit : {ExitedWith(0), ExitedWith(3), DiedOf(SIGTERM), DiedOf(SIGKILL)}) {
     exit.timed_out = true;
     EXPECT_EQ(KindOf(exit, {}), "time_limit");
   }
 }
 
-TEST(CauseOfDeathTest, WhatWeEndedWasEndedByUs) {
+TEST(CauseOfDeathTest, CancelledCommandHasCauseStopped) {
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {.oom = {}, .least_free = kFull, .cancelled = true}),
             "stopped");
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {}), "signal");

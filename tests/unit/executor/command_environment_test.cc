@@ -26,7 +26,7 @@ TEST(CommandEnvironmentTest, MatchingVariablesAreWithheld) {
   EXPECT_THAT(environment.withheld, ElementsAre("AWS_", "AWS_KEY", "HOME", "K1", "MY_TOKEN"));
 }
 
-TEST(CommandEnvironmentTest, TheImageMayNamePatterns) {
+TEST(CommandEnvironmentTest, ImageVariableAddsPatterns) {
   const CommandEnvironment environment =
       MakeCommandEnvironment({"A_TOKEN=a", "B=b", "C=c", "D=d", "SPARKLES_WITHHOLD_ENV=*_TOKEN, B"},
                              {.withhold = {"C"}, .pass = {}});
@@ -34,14 +34,14 @@ TEST(CommandEnvironmentTest, TheImageMayNamePatterns) {
   EXPECT_THAT(environment.withheld, ElementsAre("A_TOKEN", "B", "C"));
 }
 
-TEST(CommandEnvironmentTest, NamedVariablesPassDespiteAPattern) {
+TEST(CommandEnvironmentTest, PassedVariablesOverridePatterns) {
   const CommandEnvironment environment = MakeCommandEnvironment(
       {"A_TOKEN=a", "B_TOKEN=b"}, {.withhold = {"*_TOKEN"}, .pass = {"B_TOKEN", "NOT_SET"}});
   EXPECT_THAT(environment.variables, ElementsAre("B_TOKEN=b"));
   EXPECT_THAT(environment.withheld, ElementsAre("A_TOKEN"));
 }
 
-TEST(CommandEnvironmentTest, TheMonitorSecretNeverPasses) {
+TEST(CommandEnvironmentTest, MonitorSecretNeverPasses) {
   const CommandEnvironment environment =
       MakeCommandEnvironment({"SPARKLES_MONITOR_SECRET=sesame", "SPARKLES_MONITOR_SECRET_2=x"},
                              {.withhold = {}, .pass = {"SPARKLES_MONITOR_SECRET"}});
@@ -49,7 +49,7 @@ TEST(CommandEnvironmentTest, TheMonitorSecretNeverPasses) {
   EXPECT_THAT(environment.withheld, ElementsAre("SPARKLES_MONITOR_SECRET"));
 }
 
-TEST(TaskEnvironmentTest, AnOuterTasksVariablesAreReplaced) {
+TEST(TaskEnvironmentTest, OuterTaskVariablesAreReplaced) {
   Task task;
   task.id = "job.7";
   task.job_id = "job";

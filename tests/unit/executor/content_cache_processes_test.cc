@@ -1,4 +1,4 @@
-// The cache as several processes see it: one at a time fills an entry, and one may be killed at it.
+// Tests of processes that share a cache: one fills an entry, and may be killed while it does.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -18,7 +18,7 @@
 namespace sparkles {
 namespace {
 
-// Ends a child that waits for ever, so that the test fails instead.
+// Ends a child that hangs, so that the test fails.
 constexpr unsigned kChildSeconds = 30;
 
 // A pipe between the processes of a test, whose bytes are events.
@@ -90,7 +90,7 @@ class ContentCacheProcesses : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(ContentCacheProcesses, OfTwoOneFetchesWhileTheOtherWaits) {  // D51
+TEST_F(ContentCacheProcesses, SecondWorkerWaitsForFirstDownload) {  // D51
   const Events waiting;
   const auto worker = [&](const std::string& name) {
     // The download ends only once the other process waits for it.
@@ -111,7 +111,7 @@ TEST_F(ContentCacheProcesses, OfTwoOneFetchesWhileTheOtherWaits) {  // D51
   EXPECT_TRUE(*ReadFile(folder_ / "second", 200'000) == content_);
 }
 
-TEST_F(ContentCacheProcesses, AWorkerKilledWhileItFetchesHoldsUpNobody) {
+TEST_F(ContentCacheProcesses, KilledWorkerReleasesEntryLock) {
   const pid_t killed = Fork([&] {
     InterruptedStore store([] { raise(SIGKILL); });
     store.Put(url_, content_);

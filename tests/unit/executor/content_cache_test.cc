@@ -129,7 +129,7 @@ TEST_F(ContentCacheTest, HitsAndMissesAreCounted) {
   EXPECT_GT(vitals_.heartbeat.beats(), 0) << "local copies are signs of life, too";
 }
 
-TEST_F(ContentCacheTest, FetchesAnObjectOnce) {
+TEST_F(ContentCacheTest, ObjectIsDownloadedOnce) {
   ContentCache cache = Cache();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
   ContentCache next_worker = Cache();
@@ -138,12 +138,12 @@ TEST_F(ContentCacheTest, FetchesAnObjectOnce) {
   EXPECT_EQ(FilesInFolder(), (std::vector<std::string>{hash_, hash_ + ".ok"}));
 }
 
-TEST_F(ContentCacheTest, ARecordedEntryIsNotReadAgain) {
+TEST_F(ContentCacheTest, RecordedEntryIsNotReadAgain) {
   ContentCache cache = FilledCache();
   EXPECT_FALSE(ChecksContent(cache));
 }
 
-TEST_F(ContentCacheTest, TheEntryIsReadOnlyAndTheCopyIsTheTasksOwn) {  // D11, D50
+TEST_F(ContentCacheTest, ReadOnlyEntryGivesPrivateCopy) {  // D11, D50
   ContentCache cache = Cache();
   const mode_t old_umask = umask(077);
   const absl::Status copied = cache.Copy(url_, folder_ / "program", 0777, {});
@@ -158,7 +158,7 @@ TEST_F(ContentCacheTest, TheEntryIsReadOnlyAndTheCopyIsTheTasksOwn) {  // D11, D
   EXPECT_NE(entry.st_ino, copy.st_ino);
 }
 
-TEST_F(ContentCacheTest, TheHashCountsNotTheBucketOrTheCase) {
+TEST_F(ContentCacheTest, EntryKeyIgnoresBucketAndCase) {
   const std::string other = "gs://other/" + absl::AsciiStrToUpper(hash_);
   memory_.Put(other, content_);
   ContentCache cache = Cache();
@@ -167,7 +167,7 @@ TEST_F(ContentCacheTest, TheHashCountsNotTheBucketOrTheCase) {
   EXPECT_EQ(memory_.downloads(), 1);
 }
 
-TEST_F(ContentCacheTest, WrongContentIsNeitherStoredNorServed) {  // D10
+TEST_F(ContentCacheTest, WrongContentIsRejected) {  // D10
   memory_.Put(url_, "something else");
   ContentCache cache = Cache();
   const absl::Status status = cache.Fetch(url_, {}).status();
@@ -180,14 +180,14 @@ TEST_F(ContentCacheTest, WrongContentIsNeitherStoredNorServed) {  // D10
   EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
 }
 
-TEST_F(ContentCacheTest, AShortDownloadIsTriedOnceMore) {
+TEST_F(ContentCacheTest, ShortDownloadIsRetriedOnce) {
   store_.Add({.method = StoreMethod::kDownload, .times = 1, .cut_to_bytes = 5});
   ContentCache cache = Cache();
   EXPECT_EQ(Copied(cache), content_);
   EXPECT_EQ(memory_.downloads(), 2);
 }
 
-TEST_F(ContentCacheTest, AMissingObjectIsNotFoundAndLeavesNothing) {  // D50
+TEST_F(ContentCacheTest, MissingObjectLeavesNoFiles) {  // D50
   ContentCache cache = Cache();
   const std::string absent = "gs://bucket/" + std::string(64, 'a');
   const absl::Status status = cache.Copy(absent, folder_ / "copy", 0666, {});
@@ -196,28 +196,28 @@ TEST_F(ContentCacheTest, AMissingObjectIsNotFoundAndLeavesNothing) {  // D50
   EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
 }
 
-TEST_F(ContentCacheTest, ABrokenDownloadLeavesNothing) {  // D50
+TEST_F(ContentCacheTest, FailedDownloadLeavesNoFiles) {  // D50
   store_.Add({.status = absl::UnavailableError("gone"), .cut_to_bytes = 5});
   ContentCache cache = Cache();
   EXPECT_TRUE(absl::IsUnavailable(cache.Fetch(url_, {}).status()));
   EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
 }
 
-TEST_F(ContentCacheTest, ATruncatedEntryIsReplaced) {  // D10
+TEST_F(ContentCacheTest, TruncatedEntryIsReplaced) {  // D10
   ContentCache cache = FilledCache();
   ASSERT_EQ(truncate(EntryPath().c_str(), 3), 0);
   EXPECT_EQ(Copied(cache), content_);
   EXPECT_EQ(memory_.downloads(), 2);
 }
 
-TEST_F(ContentCacheTest, AnEditThatKeepsSizeAndMtimeIsNoticed) {  // D11, D12
+TEST_F(ContentCacheTest, EditWithSameMtimeIsDetected) {  // D11, D12
   ContentCache cache = FilledCache();
   EditKeepingTheMtime();
   EXPECT_EQ(Copied(cache), content_);
   EXPECT_EQ(memory_.downloads(), 2);
 }
 
-TEST_F(ContentCacheTest, AnEntryThatIsNoFileIsReplaced) {
+TEST_F(ContentCacheTest, NonFileEntryIsReplaced) {
   ContentCache cache = Cache();
   ASSERT_TRUE(MakeFolders(EntryPath() + "/folder").ok());
   EXPECT_EQ(Copied(cache), content_);
@@ -227,7 +227,7 @@ TEST_F(ContentCacheTest, AnEntryThatIsNoFileIsReplaced) {
   EXPECT_EQ(memory_.downloads(), 2);
 }
 
-TEST_F(ContentCacheTest, ARightFileWithoutARecordIsUsedAfterACheck) {
+TEST_F(ContentCacheTest, UnrecordedEntryIsVerifiedOnce) {
   ASSERT_TRUE(MakeFolders(Folder()).ok());
   ASSERT_TRUE(WriteFileAtomically(EntryPath(), content_, false).ok());
   ContentCache cache = Cache();
@@ -236,7 +236,7 @@ TEST_F(ContentCacheTest, ARightFileWithoutARecordIsUsedAfterACheck) {
   EXPECT_EQ(memory_.downloads(), 0);
 }
 
-TEST_F(ContentCacheTest, AfterARebootEverythingIsCheckedOnce) {
+TEST_F(ContentCacheTest, EntriesAreVerifiedOnceAfterReboot) {
   FilledCache();
   boot_id_path_ = folder_ / "boot_id";
   ASSERT_TRUE(WriteFileAtomically(boot_id_path_, "another\n", false).ok());
@@ -245,7 +245,7 @@ TEST_F(ContentCacheTest, AfterARebootEverythingIsCheckedOnce) {
   EXPECT_FALSE(ChecksContent(rebooted));
 }
 
-TEST_F(ContentCacheTest, WhereTheBootIsUnknownEveryUseIsChecked) {
+TEST_F(ContentCacheTest, UnknownBootIdVerifiesEveryUse) {
   boot_id_path_ = folder_ / "absent";
   ContentCache cache = Cache();
   EXPECT_EQ(Copied(cache), content_);
@@ -253,14 +253,14 @@ TEST_F(ContentCacheTest, WhereTheBootIsUnknownEveryUseIsChecked) {
   EXPECT_TRUE(ChecksContent(cache));
 }
 
-TEST_F(ContentCacheTest, NoRecordIsMadeOfAFileTooYoungForItsTimeStampToProveAnything) {
+TEST_F(ContentCacheTest, RecentFileGetsNoRecord) {
   clock_.lead = -absl::Minutes(1);
   ContentCache cache = Cache();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
   EXPECT_FALSE(std::filesystem::exists(RecordPath()));
 }
 
-TEST_F(ContentCacheTest, DropsAnEntryThatATaskChangedAndNoOther) {  // D11
+TEST_F(ContentCacheTest, OnlyChangedEntryIsDropped) {  // D11
   ContentCache cache = FilledCache();
   EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), false);
   ASSERT_EQ(chmod(EntryPath().c_str(), 0777), 0);
@@ -271,7 +271,7 @@ TEST_F(ContentCacheTest, DropsAnEntryThatATaskChangedAndNoOther) {  // D11
   EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
 }
 
-TEST_F(ContentCacheTest, ACopyIsNotTakenFromAnEntryThatChangesMeanwhile) {
+TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
   // The kernel is made to copy 16 MiB at a time: the end of this is not copied with its start.
   const std::string large = std::string(17 << 20, 'c');
   const std::string hash = HexHash(HashKind::kSha256, large);
@@ -289,7 +289,7 @@ TEST_F(ContentCacheTest, ACopyIsNotTakenFromAnEntryThatChangesMeanwhile) {
   EXPECT_TRUE(*ReadFile(folder_ / "copy", large.size()) == large);
 }
 
-TEST_F(ContentCacheTest, AnEntryThatIsEvictedWhileItIsCopiedGivesAGoodCopy) {
+TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
   ContentCache cache = FilledCache();
   TransferOptions options;
   options.on_bytes = [&](uint64_t bytes) {
@@ -303,7 +303,7 @@ TEST_F(ContentCacheTest, AnEntryThatIsEvictedWhileItIsCopiedGivesAGoodCopy) {
   EXPECT_EQ(memory_.downloads(), 1);
 }
 
-TEST_F(ContentCacheTest, AnEntryThatIsChangedAgainAndAgainIsTheMachinesFault) {
+TEST_F(ContentCacheTest, EntryChangingRepeatedlyIsMachineFault) {
   ContentCache cache = FilledCache();
   TransferOptions options;
   options.on_bytes = [&](uint64_t bytes) {
@@ -317,7 +317,7 @@ TEST_F(ContentCacheTest, AnEntryThatIsChangedAgainAndAgainIsTheMachinesFault) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "changed"));
 }
 
-TEST_F(ContentCacheTest, OnlyAFullDiskThatItLiesOnEmptiesTheCache) {
+TEST_F(ContentCacheTest, OnlyFullCacheDiskEvictsEntries) {
   ContentCache cache = FilledCache();
   const auto tries_after = [&](const std::string& folder, int error) {
     int tries = 0;
@@ -336,14 +336,14 @@ TEST_F(ContentCacheTest, OnlyAFullDiskThatItLiesOnEmptiesTheCache) {
   EXPECT_EQ(tries_after(folder_.path(), ENOSPC), 1) << "nothing is left to remove";
 }
 
-TEST_F(ContentCacheTest, ACacheFolderThatCannotBeIsTheMachinesFault) {
+TEST_F(ContentCacheTest, UnusableCacheDirectoryIsMachineFault) {
   ASSERT_TRUE(WriteFileAtomically(Folder(), "a file", false).ok());
   ContentCache cache = Cache();
   const absl::Status status = cache.Fetch(url_, {}).status();
   EXPECT_TRUE(IsMachineFault(status)) << status;
 }
 
-TEST_F(ContentCacheTest, WhatDeadWorkersLeftIsRemovedAndNothingElse) {  // D50
+TEST_F(ContentCacheTest, FilesOfDeadWorkersAreRemoved) {  // D50
   ASSERT_TRUE(MakeFolders(Folder()).ok());
   const std::string in_use = absl::StrCat(kTempFilePrefix, "in-use.tmp");
   for (const std::string& name : {hash_, hash_ + ".ok", hash_ + ".lock", std::string("Cargo.lock"),
@@ -361,7 +361,7 @@ TEST_F(ContentCacheTest, WhatDeadWorkersLeftIsRemovedAndNothingElse) {  // D50
             (std::vector<std::string>{in_use, hash_, hash_ + ".ok", "Cargo.lock"}));
 }
 
-TEST_F(ContentCacheTest, WhoWaitsForAnotherWorkerCanBeCancelled) {
+TEST_F(ContentCacheTest, WaitForAnotherWorkerIsCancellable) {
   ASSERT_TRUE(MakeFolders(Folder()).ok());
   const auto held = EntryLock::Take(EntryPath(), clock_, {});
   ASSERT_TRUE(held.ok());
@@ -379,7 +379,7 @@ TEST_F(ContentCacheTest, WhoWaitsForAnotherWorkerCanBeCancelled) {
   EXPECT_EQ(memory_.downloads(), 0);
 }
 
-TEST_F(ContentCacheTest, ThreadsThatWantTheSameObjectFetchItOnce) {  // D51
+TEST_F(ContentCacheTest, ConcurrentThreadsDownloadObjectOnce) {  // D51
   ContentCache cache = Cache();
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {

@@ -1,4 +1,4 @@
-// Who has to wait for another worker that fills an entry: how long, and what then.
+// Tests of the wait for another worker that fills the same cache entry.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ class ContentCacheWaitTest : public testing::Test {
   std::optional<EntryLock> held_;  // by another worker
 };
 
-TEST_F(ContentCacheWaitTest, AfterTenSecondsItSaysForWhat) {
+TEST_F(ContentCacheWaitTest, LongWaitIsLogged) {
   clock_.OnSleep([this](size_t) {
     if (!held_ || recorded_.Text().empty()) return;
     EXPECT_THAT(recorded_.Text(), HasSubstr("waiting for another transfer"));
@@ -62,14 +62,14 @@ TEST_F(ContentCacheWaitTest, AfterTenSecondsItSaysForWhat) {
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }
 
-TEST_F(ContentCacheWaitTest, AFrozenWorkerIsNotWaitedForForEver) {
+TEST_F(ContentCacheWaitTest, FrozenWorkerIsBypassed) {
   ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
   EXPECT_EQ(ReadFile(folder_ / "copy", 100).value(), content_);
   EXPECT_FALSE(std::filesystem::exists(EntryPath()));
   EXPECT_THAT(recorded_.Text(), HasSubstr("no sign of life"));
 }
 
-TEST_F(ContentCacheWaitTest, ALinkIsACopyThen) {
+TEST_F(ContentCacheWaitTest, BypassedCacheCopiesInsteadOfLinking) {
   Download download;
   download.src_url = url_;
   download.dst = "linked";
@@ -83,13 +83,13 @@ TEST_F(ContentCacheWaitTest, ALinkIsACopyThen) {
   EXPECT_EQ(ReadFile(folder_ / "work/linked", 100).value(), content_);
 }
 
-TEST_F(ContentCacheWaitTest, WrongContentIsNotServedPastTheCacheEither) {
+TEST_F(ContentCacheWaitTest, WrongContentIsRejectedWithoutCache) {
   memory_.Put(url_, "something else");
   EXPECT_TRUE(absl::IsDataLoss(cache_.Copy(url_, folder_ / "copy", 0666, {})));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
 }
 
-TEST_F(ContentCacheWaitTest, AWorkerThatShowsLifeIsWaitedFor) {
+TEST_F(ContentCacheWaitTest, SignsOfLifeExtendWait) {
   const absl::Time begin = clock_.Now();
   clock_.OnSleep([&](size_t) {
     if (!held_) return;
@@ -102,7 +102,7 @@ TEST_F(ContentCacheWaitTest, AWorkerThatShowsLifeIsWaitedFor) {
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }
 
-TEST_F(ContentCacheWaitTest, WhereNoLocksCanBeHadAnInputIsCopied) {
+TEST_F(ContentCacheWaitTest, InputIsCopiedWithoutLockSupport) {
   held_.reset();
   auto use = cache_.OpenUse();
   ASSERT_TRUE(use.ok()) << use.status();
@@ -115,7 +115,7 @@ TEST_F(ContentCacheWaitTest, WhereNoLocksCanBeHadAnInputIsCopied) {
   EXPECT_THAT(recorded_.Text(), HasSubstr(folder_ / "cache: uses.lock: No locks available"));
 }
 
-TEST_F(ContentCacheWaitTest, WhoIsToStopMakesNoRoom) {
+TEST_F(ContentCacheWaitTest, StopPreventsEviction) {
   held_.reset();
   ASSERT_TRUE(cache_.Fetch(url_, {}).ok());
   CancelToken cancel;

@@ -33,13 +33,13 @@ TEST_F(LoginEnvironmentTest, MissingAndEmptyVariablesAreSet) {
                                    "SHELL=/bin/sh", "TMPDIR=/t/tmp", kPath, "LANG="));
 }
 
-TEST_F(LoginEnvironmentTest, VariablesOfTheImageStay) {
+TEST_F(LoginEnvironmentTest, ImageVariablesAreKept) {
   const std::vector<std::string> variables = {"HOME=/h", "USER=u",  "LOGNAME=l",
                                               "SHELL=s", "PATH=/p", "TMPDIR=/tmp"};
   EXPECT_EQ(With(variables), variables);
 }
 
-TEST_F(LoginEnvironmentTest, AHomeThatCannotBeUsedIsReplaced) {
+TEST_F(LoginEnvironmentTest, UnusableHomeIsReplaced) {
   for (const std::string& home :
        {std::string("/nonexistent"), std::string("/dev/null"), std::string()}) {
     user_.home = home;
@@ -47,20 +47,20 @@ TEST_F(LoginEnvironmentTest, AHomeThatCannotBeUsedIsReplaced) {
   }
 }
 
-TEST_F(LoginEnvironmentTest, AUserWithoutANameHasANumber) {
+TEST_F(LoginEnvironmentTest, NamelessUserGetsNumericName) {
   user_ = {};
   EXPECT_THAT(With({}), Contains(absl::StrCat("USER=", geteuid())));
   EXPECT_THAT(With({"USER=u"}), Contains("LOGNAME=u"));
   EXPECT_THAT(With({"LOGNAME=l"}), Contains("USER=l"));
 }
 
-TEST_F(LoginEnvironmentTest, SocketsFitIntoTmpdir) {
+TEST_F(LoginEnvironmentTest, LongTaskPathLeavesTmpdirUnset) {
   std::vector<std::string> variables;
   AddLoginVariables("/t", "/" + std::string(75, 'x'), [this] { return user_; }, variables);
   EXPECT_THAT(variables, testing::Not(Contains(StartsWith("TMPDIR="))));
 }
 
-TEST(FindLoginUserTest, TheUserOfThisProcessIsFound) {
+TEST(FindLoginUserTest, CurrentUserIsFound) {
   if (geteuid() != 0) GTEST_SKIP() << "only root has the same name everywhere";
   EXPECT_EQ(FindLoginUser().name, "root");
 }

@@ -61,7 +61,7 @@ class OutputFinderTest : public ::testing::Test {
   const std::string work_ = temp_ / "work";
 };
 
-TEST_F(OutputFinderTest, FilesMatchAnIncludeAndNoExclude) {
+TEST_F(OutputFinderTest, FilesMatchIncludeAndNoExclude) {
   MakeFile("out.csv");
   MakeFile(".hidden");
   MakeFile("sub/out.csv");
@@ -85,14 +85,14 @@ TEST_F(OutputFinderTest, NamesMayHoldAnyBytes) {
   EXPECT_THAT(Files({"[日]?/?"}), ElementsAre("日本/é"));
 }
 
-TEST_F(OutputFinderTest, FoldersAreNoOutputs) {
+TEST_F(OutputFinderTest, DirectoriesAreNotOutputs) {
   ASSERT_TRUE(MakeFolders(work_ + "/a/b").ok());
   MakeLink("a", "l");
   EXPECT_THAT(Files({"**", "a", "l"}), IsEmpty());
   EXPECT_THAT(Skips({"**", "a", "l"}), IsEmpty());
 }
 
-TEST_F(OutputFinderTest, LinksToFilesCountWhereverTheyLead) {
+TEST_F(OutputFinderTest, LinksToFilesAreOutputs) {
   MakeFile("real.txt");
   MakeLink("real.txt", "near");
   MakeLink("/dev/../etc/passwd", "far");
@@ -100,7 +100,7 @@ TEST_F(OutputFinderTest, LinksToFilesCountWhereverTheyLead) {
   EXPECT_THAT(Files({"**"}), ElementsAre("far", "near", "real.txt", "twice"));
 }
 
-TEST_F(OutputFinderTest, ADeadLinkIsSkippedAndTheRestIsFound) {  // D04
+TEST_F(OutputFinderTest, DanglingLinkIsSkipped) {  // D04
   for (const char* name : {"a", "b", "y", "z"}) MakeFile(name);
   MakeLink("gone", "m");
   MakeLink("loop", "loop");
@@ -109,7 +109,7 @@ TEST_F(OutputFinderTest, ADeadLinkIsSkippedAndTheRestIsFound) {  // D04
   EXPECT_THAT(Skips({"a*"}), IsEmpty());
 }
 
-TEST_F(OutputFinderTest, WhatIsNoFileIsSkippedIfItMatches) {
+TEST_F(OutputFinderTest, MatchingSpecialFileIsSkipped) {
   ASSERT_EQ(mkfifo((work_ + "/fifo").c_str(), 0666), 0);
   MakeLink("fifo", "to-fifo");
   MakeLink("/dev/null", "to-null");
@@ -119,7 +119,7 @@ TEST_F(OutputFinderTest, WhatIsNoFileIsSkippedIfItMatches) {
   EXPECT_THAT(Skips({"**"}, {"*"}), IsEmpty());
 }
 
-TEST_F(OutputFinderTest, ALinkToItsOwnFolderGivesEachFileOnce) {  // D06
+TEST_F(OutputFinderTest, LinkCycleListsEachFileOnce) {  // D06
   MakeFile("a");
   MakeFile("sub/b");
   MakeLink(".", "l1");
@@ -129,13 +129,13 @@ TEST_F(OutputFinderTest, ALinkToItsOwnFolderGivesEachFileOnce) {  // D06
   EXPECT_THAT(Skips({"**"}), IsEmpty());
 }
 
-TEST_F(OutputFinderTest, TheRealPathWinsOverLinks) {
+TEST_F(OutputFinderTest, RealPathWinsOverLinks) {
   MakeFile("zzz/file");
   MakeLink("zzz", "aaa");
   EXPECT_THAT(Files({"**"}), ElementsAre("zzz/file"));
 }
 
-TEST_F(OutputFinderTest, ALinkIsFollowedIfTheRealPathCannotMatch) {
+TEST_F(OutputFinderTest, UnmatchedRealPathFollowsLink) {
   MakeFile("run-1/a.txt");
   MakeFile("run-1/sub/b.txt");
   MakeLink("run-1", "latest");
@@ -144,14 +144,14 @@ TEST_F(OutputFinderTest, ALinkIsFollowedIfTheRealPathCannotMatch) {
   EXPECT_THAT(Files({"**"}, {"run-1/**"}), ElementsAre("latest/a.txt", "latest/sub/b.txt"));
 }
 
-TEST_F(OutputFinderTest, TheFirstOfTwoLinksByNameIsFollowed) {
+TEST_F(OutputFinderTest, FirstLinkByNameIsFollowed) {
   MakeFile("hidden/f");
   MakeLink("hidden", "l2");
   MakeLink("hidden", "l1");
   EXPECT_THAT(Files({"l*/**"}), ElementsAre("l1/f"));
 }
 
-TEST_F(OutputFinderTest, LinksFoundBehindLinksAreFollowed) {
+TEST_F(OutputFinderTest, LinksBehindLinksAreFollowed) {
   MakeFile("store/x/f");
   MakeFile("index/g");
   MakeLink("../store/x", "index/x");
@@ -159,7 +159,7 @@ TEST_F(OutputFinderTest, LinksFoundBehindLinksAreFollowed) {
   EXPECT_THAT(Files({"view/**"}), ElementsAre("view/g", "view/x/f"));
 }
 
-TEST_F(OutputFinderTest, LinksToFoldersOutsideAreNotFollowed) {  // D06
+TEST_F(OutputFinderTest, LinksToOutsideDirectoriesAreSkipped) {  // D06
   ASSERT_TRUE(MakeFolders(temp_ / "work-2").ok());
   ASSERT_TRUE(WriteFileAtomically(temp_ / "work-2/secret", "x", false).ok());
   MakeLink("../work-2", "sibling");
@@ -172,7 +172,7 @@ TEST_F(OutputFinderTest, LinksToFoldersOutsideAreNotFollowed) {  // D06
   EXPECT_THAT(Skips({"*", "other/**"}), IsEmpty());
 }
 
-TEST_F(OutputFinderTest, AnUnreadableFolderIsSkippedIfSomethingBelowCouldMatch) {  // D07
+TEST_F(OutputFinderTest, UnreadableMatchingDirectoryIsSkipped) {  // D07
   ASSERT_EQ(chmod(work_.c_str(), 0777), 0);
   const Unprivileged nobody(temp_.path());
   MakeFile("a/f");
@@ -185,14 +185,14 @@ TEST_F(OutputFinderTest, AnUnreadableFolderIsSkippedIfSomethingBelowCouldMatch) 
   ASSERT_EQ(chmod((work_ + "/b").c_str(), 0700), 0);
 }
 
-TEST_F(OutputFinderTest, AWorkFolderThatCannotBeOpenedIsTheTasksDoing) {
+TEST_F(OutputFinderTest, MissingWorkDirectoryIsTaskFault) {
   const absl::StatusOr<Outputs> outputs = FindOutputs(temp_ / "absent", Globs({"**"}), {});
   ASSERT_FALSE(outputs.ok());
   EXPECT_FALSE(outputs.ok() || IsMachineFault(outputs.status()));
 }
 
-// A list that is short of files must never look whole.
-TEST_F(OutputFinderTest, RunningOutOfDescriptorsIsTheMachinesFault) {
+// An incomplete list must not pass for a complete one.
+TEST_F(OutputFinderTest, DescriptorExhaustionIsMachineFault) {
   MakeFile("sub/f");
   // Enough for the work folder and its listing only.
   const FewDescriptors few(2);
@@ -201,7 +201,7 @@ TEST_F(OutputFinderTest, RunningOutOfDescriptorsIsTheMachinesFault) {
   EXPECT_TRUE(IsMachineFault(outputs.status()));
 }
 
-TEST_F(OutputFinderTest, FilesDeeperThanPathMaxAreFoundWithFewDescriptors) {
+TEST_F(OutputFinderTest, FilesBeyondPathMaxAreFound) {
   // 10,200 bytes: taken apart twice.
   const UniqueFd bottom = MakeDeepFolder(work_, 100, std::string(101, 'd'));
   ASSERT_TRUE(bottom.valid());
@@ -215,7 +215,7 @@ TEST_F(OutputFinderTest, FilesDeeperThanPathMaxAreFoundWithFewDescriptors) {
   EXPECT_THAT(outputs.skipped, SizeIs(1));
 }
 
-TEST_F(OutputFinderTest, ManyLinksAmongManyFoldersAreNotExponential) {  // D06
+TEST_F(OutputFinderTest, ManyLinkCyclesAreNotExponential) {  // D06
   std::vector<std::string> names;
   for (int i = 0; i < 30; ++i) {
     const std::string folder = absl::StrCat("f", i + 10);
@@ -227,7 +227,7 @@ TEST_F(OutputFinderTest, ManyLinksAmongManyFoldersAreNotExponential) {  // D06
   EXPECT_EQ(Files({"**", "**/up/**/first/**"}), names);
 }
 
-TEST_F(OutputFinderTest, WhoIsToStopAmidTheSearchGetsNoHalfOfTheList) {
+TEST_F(OutputFinderTest, StopDuringSearchReturnsCancelled) {
   for (const char* name : {"a", "b/c", "b/d/e", "f/g"}) MakeFile(name);
   ASSERT_TRUE(MakeFolders(work_ + "/empty").ok());
   MakeLink("b", "link");

@@ -30,7 +30,7 @@ TEST_F(ProgressTest, ShortTransfersShowNothing) {
   EXPECT_EQ(terminal_.TakeOutput(), "");
 }
 
-TEST_F(ProgressTest, LongOnesShowFilesBytesAndSpeed) {
+TEST_F(ProgressTest, LongTransfersShowProgress) {
   progress_->AddFile();
   progress_->AddBytes(1'000'000);
   clock_.Advance(absl::Seconds(2));
@@ -39,7 +39,7 @@ TEST_F(ProgressTest, LongOnesShowFilesBytesAndSpeed) {
             absl::StrCat(kClear, "uploading: 1 of 3 files, 3.0 MB, 1.5 MB/s"));
 }
 
-TEST_F(ProgressTest, IsShownFiveTimesASecondAtMost) {
+TEST_F(ProgressTest, UpdateRateIsLimited) {
   clock_.Advance(absl::Seconds(1));
   progress_->AddFile();
   EXPECT_NE(terminal_.TakeOutput(), "");
@@ -51,7 +51,7 @@ TEST_F(ProgressTest, IsShownFiveTimesASecondAtMost) {
   EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "uploading: 3 of 3 files, 0 B, 0 B/s"));
 }
 
-TEST_F(ProgressTest, IsClearedAtTheEnd) {
+TEST_F(ProgressTest, LineIsClearedAtEnd) {
   clock_.Advance(absl::Seconds(1));
   progress_->AddFile();
   terminal_.TakeOutput();

@@ -37,13 +37,13 @@ class SpaceGuardTest : public testing::Test {
   RecordedLog recorded_;
 };
 
-TEST_F(SpaceGuardTest, AMachineWithRoomIsFitAndItsCacheStays) {
+TEST_F(SpaceGuardTest, EnoughSpacePassesAndKeepsCache) {
   options_.min_free_bytes = 1;
   EXPECT_TRUE(Check().ok());
   EXPECT_TRUE(EntryIsThere());
 }
 
-TEST_F(SpaceGuardTest, BelowTheFloorTheCacheGoesFirstAndThenNothingIsClaimed) {
+TEST_F(SpaceGuardTest, LowSpaceEmptiesCacheThenFails) {
   options_.min_free_bytes = uint64_t{1} << 60;
   const absl::Status status = Check();
   EXPECT_TRUE(IsMachineFault(status));
@@ -53,7 +53,7 @@ TEST_F(SpaceGuardTest, BelowTheFloorTheCacheGoesFirstAndThenNothingIsClaimed) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("removed 1 inputs (1 MiB) from the cache"));
 }
 
-TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
+TEST_F(SpaceGuardTest, CacheIsKeptBelowLimit) {
   options_.min_free_bytes = 0;
   options_.cache_bytes = 2 << 20;
   EXPECT_TRUE(Check().ok());
@@ -63,7 +63,7 @@ TEST_F(SpaceGuardTest, TheCacheIsKeptBelowItsSize) {
   EXPECT_FALSE(EntryIsThere());
 }
 
-TEST_F(SpaceGuardTest, UnusableLocksGiveAWarning) {
+TEST_F(SpaceGuardTest, UnusableLocksAreLogged) {
   const std::string lock = cache_ / "uses.lock";
   ASSERT_TRUE(WriteFileAtomically(lock, "", false).ok());
   ASSERT_EQ(chmod(lock.c_str(), 0), 0);
@@ -79,14 +79,14 @@ TEST_F(SpaceGuardTest, UnusableLocksGiveAWarning) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("uses.lock: Permission denied"));
 }
 
-TEST_F(SpaceGuardTest, WhoIsToStopEvictsNoMore) {
+TEST_F(SpaceGuardTest, StopPreventsEviction) {
   options_.cache_bytes = 0;
   options_.report = [] { return absl::CancelledError("SIGTERM"); };
   EXPECT_TRUE(Check().ok());
   EXPECT_TRUE(EntryIsThere());
 }
 
-TEST_F(SpaceGuardTest, FoldersThatCannotBeUsedAreNamed) {
+TEST_F(SpaceGuardTest, UnusableTasksDirIsNamed) {
   options_.tasks_dir = "/proc/nonexistent";
   EXPECT_THAT(std::string(Check().message()), HasSubstr("--tasksDir: /proc/nonexistent"));
 }

@@ -98,7 +98,7 @@ class StagerTest : public testing::Test {
   std::vector<StagedInput> inputs_;
 };
 
-TEST_F(StagerTest, InputsOfAllKindsGetTheirNames) {
+TEST_F(StagerTest, AllKindsOfInputsAreStaged) {
   ASSERT_TRUE(Stage({Plain("plain"), Cas("sub/copy"), Cas("linked", true)}).ok());
   EXPECT_EQ(Read("plain"), "plain content\n");
   EXPECT_EQ(Read("sub/copy"), content_);
@@ -107,7 +107,7 @@ TEST_F(StagerTest, InputsOfAllKindsGetTheirNames) {
   EXPECT_TRUE(std::filesystem::is_symlink(In("linked")));
 }
 
-TEST_F(StagerTest, WhereThereAreNoSymlinksACopyWillDo) {
+TEST_F(StagerTest, InputIsCopiedWithoutSymlinkSupport) {
   std::vector<ForbiddenCall> calls = {{SYS_symlinkat}};
 #ifdef SYS_symlink
   calls.push_back({SYS_symlink});
@@ -123,13 +123,13 @@ TEST_F(StagerTest, WhereThereAreNoSymlinksACopyWillDo) {
   }
 }
 
-TEST_F(StagerTest, OneObjectWithTwoDestinationsIsFetchedOnce) {
+TEST_F(StagerTest, SharedObjectIsDownloadedOnce) {
   ASSERT_TRUE(Stage({Cas("one"), Cas("two"), Cas("three", true)}).ok());
   EXPECT_EQ(memory_.downloads(), 1);
   EXPECT_EQ(Read("two"), content_);
 }
 
-TEST_F(StagerTest, ManyInputsAtATimeKeepTheirOrder) {
+TEST_F(StagerTest, ParallelTransfersKeepInputOrder) {
   Stager parallel(store_, cache_, clock_, /*transfers=*/8);
   std::vector<Download> downloads;
   for (int i = 0; i < 100; ++i) downloads.push_back(Plain("f" + std::to_string(i)));
@@ -138,7 +138,7 @@ TEST_F(StagerTest, ManyInputsAtATimeKeepTheirOrder) {
   for (size_t i = 0; i < 100; ++i) EXPECT_EQ((*inputs)[i].download.dst, downloads[i].dst);
 }
 
-TEST_F(StagerTest, ExecutableInputsAreExecutableAndTheCacheIsNot) {  // D11
+TEST_F(StagerTest, OnlyExecutableInputsAreExecutable) {  // D11
   Download program = Cas("program", true);
   program.executable = true;
   Download plain = Plain("plain");
@@ -157,7 +157,7 @@ TEST_F(StagerTest, ExecutableInputsAreExecutableAndTheCacheIsNot) {  // D11
   EXPECT_FALSE(std::filesystem::is_symlink(In("program")));
 }
 
-TEST_F(StagerTest, WhatAScriptMadeIsKeptAndNotDownloaded) {  // D09
+TEST_F(StagerTest, ExistingFileIsNotDownloaded) {  // D09
   Write("plain", "made by a script");
   ASSERT_EQ(symlink("/no/such", In("dangling").c_str()), 0);
   ASSERT_TRUE(Stage({Plain("plain"), Plain("dangling")}).ok());
@@ -168,7 +168,7 @@ TEST_F(StagerTest, WhatAScriptMadeIsKeptAndNotDownloaded) {  // D09
   EXPECT_THAT(Unchanged(), IsEmpty());
 }
 
-TEST_F(StagerTest, TheFirstFailureStopsTheRestAndNamesTheField) {
+TEST_F(StagerTest, FirstFailureStopsStaging) {
   const absl::Status status = Stage({Plain("a"), Plain("b", "gs://b/none"), Plain("c")});
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_EQ(status.message(), "downloads: b: gs://b/none: not found");
@@ -176,7 +176,7 @@ TEST_F(StagerTest, TheFirstFailureStopsTheRestAndNamesTheField) {
   EXPECT_EQ(Read("c"), "(none)");
 }
 
-TEST_F(StagerTest, ATornDownloadLeavesNothingUnderItsName) {  // D50
+TEST_F(StagerTest, FailedDownloadLeavesNoFile) {  // D50
   store_.Add({.method = StoreMethod::kDownload,
               .status = absl::UnavailableError("cut"),
               .cut_to_bytes = 5});
@@ -184,18 +184,18 @@ TEST_F(StagerTest, ATornDownloadLeavesNothingUnderItsName) {  // D50
   EXPECT_TRUE(std::filesystem::is_empty(Work()));
 }
 
-TEST_F(StagerTest, ContentThatIsNotWhatItsNameSaysIsRefused) {  // D10
+TEST_F(StagerTest, WrongContentIsRejected) {  // D10
   memory_.Put(cas_url_, "something else");
   EXPECT_TRUE(absl::IsDataLoss(Stage({Cas("input")})));
   EXPECT_EQ(Read("input"), "(none)");
 }
 
-TEST_F(StagerTest, AFullDiskStaysTheMachinesFault) {
+TEST_F(StagerTest, FullDiskIsMachineFault) {
   store_.Add({.method = StoreMethod::kDownload, .status = ErrnoError(ENOSPC, "gs://b/plain")});
   EXPECT_TRUE(IsMachineFault(Stage({Plain("plain")})));
 }
 
-// A store whose first downloads find the disk full, all of them before any of them ends.
+// A store whose first downloads run at the same time and all find the disk full.
 class FullDiskStore : public MemStore {
  public:
   explicit FullDiskStore(int count) : full_(count), latch_(count) {}
@@ -211,7 +211,7 @@ class FullDiskStore : public MemStore {
   std::latch latch_;
 };
 
-TEST_F(StagerTest, TheRoomThatTheCacheMakesIsForAllTransfers) {  // D51
+TEST_F(StagerTest, EvictionServesAllTransfers) {  // D51
   ASSERT_TRUE(Stage({Cas("in-the-cache")}).ok());
   FullDiskStore full(/*count=*/4);
   full.Put("gs://b/plain", "plain content\n");
@@ -222,7 +222,7 @@ TEST_F(StagerTest, TheRoomThatTheCacheMakesIsForAllTransfers) {  // D51
   EXPECT_EQ(Read("d"), "plain content\n");
 }
 
-TEST_F(StagerTest, NoInputGoesThroughALinkThatLeadsOut) {  // D08
+TEST_F(StagerTest, InputBehindOutsideLinkIsRefused) {  // D08
   const TempFolder outside;
   ASSERT_EQ(symlink(outside.path().c_str(), In("link").c_str()), 0);
   const absl::Status status = Stage({Plain("link/sub/input")});
@@ -230,7 +230,7 @@ TEST_F(StagerTest, NoInputGoesThroughALinkThatLeadsOut) {  // D08
   EXPECT_TRUE(std::filesystem::is_empty(outside.path()));
 }
 
-TEST_F(StagerTest, NothingIsFetchedOnceCancelled) {
+TEST_F(StagerTest, CancelledStageDownloadsNothing) {
   cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   EXPECT_TRUE(absl::IsCancelled(Stage({Plain("plain"), Cas("copy")})));
   EXPECT_EQ(memory_.downloads(), 0);
@@ -241,7 +241,7 @@ TEST_F(StagerTest, UntouchedInputsAreUnchangedAndSorted) {
   EXPECT_THAT(Unchanged(), ElementsAre("linked", "plain", "z"));
 }
 
-TEST_F(StagerTest, TheContentDecidesWhereAnInputWasTouched) {
+TEST_F(StagerTest, TouchedInputIsComparedByContent) {
   ASSERT_TRUE(Stage({Cas("copy"), Plain("plain"), Cas("linked", true)}).ok());
   Write("copy", content_);
   Write("plain", "plain content\n");
@@ -249,8 +249,8 @@ TEST_F(StagerTest, TheContentDecidesWhereAnInputWasTouched) {
   EXPECT_THAT(Unchanged(), ElementsAre("copy", "linked", "plain"));
 }
 
-// Nothing is read again whose time stamp tells enough: an input may have many gigabytes.
-TEST_F(StagerTest, OldStampsAreBelieved) {
+// An old timestamp that did not change saves reading an input of many gigabytes.
+TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
   LateClock late;
   Stager stager(store_, cache_, late, /*transfers=*/1);
   inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
@@ -258,7 +258,7 @@ TEST_F(StagerTest, OldStampsAreBelieved) {
   EXPECT_THAT(Unchanged(), ElementsAre("plain"));
 }
 
-TEST_F(StagerTest, AnOldStampThatMovedIsNotBelieved) {  // D12
+TEST_F(StagerTest, ChangedCtimeMarksInputChanged) {  // D12
   LateClock late;
   Stager stager(store_, cache_, late, /*transfers=*/1);
   inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
@@ -274,8 +274,8 @@ TEST_F(StagerTest, AnOldStampThatMovedIsNotBelieved) {  // D12
   EXPECT_THAT(Unchanged(), IsEmpty());
 }
 
-// In place, right after it was staged: the file system's clock may not have ticked since.
-TEST_F(StagerTest, EditsThatKeepSizeAndMtimeAreSeen) {  // D12
+// Edits in place, right after staging: the file system's clock may not have ticked since.
+TEST_F(StagerTest, EditWithSameMtimeIsDetected) {  // D12
   for (const char* name : {"copy", "plain"}) {
     ASSERT_TRUE(Stage({std::string(name) == "copy" ? Cas(name) : Plain(name)}).ok());
     const auto fd = OpenFile(In(name), O_WRONLY);
@@ -287,7 +287,7 @@ TEST_F(StagerTest, EditsThatKeepSizeAndMtimeAreSeen) {  // D12
   }
 }
 
-TEST_F(StagerTest, WhoIsToStopDoesNotReadChangedInputsToTheirEnd) {
+TEST_F(StagerTest, StopEndsInputComparisonEarly) {
   ASSERT_TRUE(Stage({Plain("plain")}).ok());
   std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
@@ -296,7 +296,7 @@ TEST_F(StagerTest, WhoIsToStopDoesNotReadChangedInputsToTheirEnd) {
   EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
 }
 
-TEST_F(StagerTest, AChangedLinkedInputIsNotCopiedForWhoIsToStop) {
+TEST_F(StagerTest, StopSkipsCopyOfChangedLink) {
   ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
   const std::string entry = std::filesystem::read_symlink(In("linked"));
   std::filesystem::permissions(entry, std::filesystem::perms::owner_all);
@@ -308,7 +308,7 @@ TEST_F(StagerTest, AChangedLinkedInputIsNotCopiedForWhoIsToStop) {
   EXPECT_EQ(recorded_.Text(), "");
 }
 
-TEST_F(StagerTest, AnInputThatIsGoneOrNoFileAnyMoreIsChanged) {
+TEST_F(StagerTest, MissingOrReplacedInputIsChanged) {
   ASSERT_TRUE(Stage({Plain("gone"), Plain("folder"), Cas("linked", true)}).ok());
   for (const char* name : {"gone", "folder", "linked"}) ASSERT_EQ(unlink(In(name).c_str()), 0);
   ASSERT_TRUE(MakeFolders(In("folder")).ok());
@@ -317,8 +317,8 @@ TEST_F(StagerTest, AnInputThatIsGoneOrNoFileAnyMoreIsChanged) {
   EXPECT_EQ(memory_.downloads(), 3);
 }
 
-// D11: what one task writes through its link must reach no other.
-TEST_F(StagerTest, AChangedLinkedInputBecomesThisTasksOwn) {
+// D11: what one task writes through its link must not reach other tasks.
+TEST_F(StagerTest, ChangedLinkedInputIsMadePrivate) {
   ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
   const std::string entry = std::filesystem::read_symlink(In("linked"));
   ASSERT_EQ(chmod(entry.c_str(), 0644), 0);
@@ -335,7 +335,7 @@ TEST_F(StagerTest, AChangedLinkedInputBecomesThisTasksOwn) {
   EXPECT_EQ(Read("next"), content_);
 }
 
-TEST_F(StagerTest, ALinkedInputThatMayNotBeReadAnyMoreFailsNoTask) {
+TEST_F(StagerTest, UnreadableLinkedInputIsTolerated) {
   ASSERT_EQ(chmod(Work().c_str(), 0777), 0);
   {
     const Unprivileged nobody(folder_.path());
@@ -348,7 +348,7 @@ TEST_F(StagerTest, ALinkedInputThatMayNotBeReadAnyMoreFailsNoTask) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("linked stays a link into the cache"));
 }
 
-TEST_F(StagerTest, OversizedChangedLinkIsAnError) {
+TEST_F(StagerTest, OversizedChangedLinkIsMachineFault) {
   ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
   {
     std::ofstream through(In("linked"));
@@ -365,7 +365,7 @@ TEST_F(StagerTest, OversizedChangedLinkIsAnError) {
   EXPECT_TRUE(IsMachineFault(settled.status())) << "by the worker's own ulimit -f";
 }
 
-TEST_F(StagerTest, ALinkThatTheTaskReplacedLeavesTheCacheAlone) {
+TEST_F(StagerTest, ReplacedLinkLeavesCacheIntact) {
   ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
   Write("linked", "the task's own version");
   EXPECT_THAT(Unchanged(), IsEmpty());

@@ -31,7 +31,7 @@ using testing::HasSubstr;
 
 class TaskFolderTest : public testing::Test {
  protected:
-  // What a worker leaves that is killed while a task runs.
+  // Makes what a worker that is killed during a task leaves behind.
   std::string MakeStale(const std::string& name) {
     std::string path = tasks_dir_ + "/" + name;
     EXPECT_TRUE(MakeFolders(path + "/work/deep").ok());
@@ -49,7 +49,7 @@ class TaskFolderTest : public testing::Test {
   const std::string tasks_dir_ = folder_ / "a/tasks";
 };
 
-TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
+TEST_F(TaskFolderTest, WorkAndLogDirectoriesAreMade) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->path().rfind(tasks_dir_ + "/task-", 0), 0U);
@@ -57,13 +57,13 @@ TEST_F(TaskFolderTest, HasAFolderForTheCommandAndOneForLogs) {
   EXPECT_TRUE(std::filesystem::is_empty(made->log()));
 }
 
-TEST_F(TaskFolderTest, NoTwoAreTheSame) {
+TEST_F(TaskFolderTest, PathsAreUnique) {
   const auto one = TaskFolder::Make(tasks_dir_, recorded_.log());
   const auto two = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_NE(one->path(), two->path());
 }
 
-TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
+TEST_F(TaskFolderTest, DirectoryIsRemovedWithContent) {
   std::string path;
   {
     const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
@@ -76,7 +76,7 @@ TEST_F(TaskFolderTest, GoesAwayWithEverythingInIt) {
   EXPECT_TRUE(Exists(tasks_dir_));
 }
 
-TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
+TEST_F(TaskFolderTest, KeptDirectoryIsNeverRemoved) {
   std::string path;
   {
     auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
@@ -87,7 +87,7 @@ TEST_F(TaskFolderTest, OneThatIsKeptStaysForEver) {
   EXPECT_TRUE(Exists(path + "/work"));
 }
 
-TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
+TEST_F(TaskFolderTest, MovedObjectRemovesDirectoryOnce) {
   auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   std::optional<TaskFolder> moved(*std::move(made));
   made = absl::CancelledError();
@@ -97,14 +97,14 @@ TEST_F(TaskFolderTest, AMovedOneIsRemovedOnce) {
   EXPECT_FALSE(Exists(path));
 }
 
-TEST_F(TaskFolderTest, WhatKeepsItFromBeingMadeIsTheMachinesFault) {  // D31
+TEST_F(TaskFolderTest, CreationFailureIsMachineFault) {  // D31
   ASSERT_TRUE(WriteFileAtomically(folder_ / "a", "in the way", false).ok());
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(IsMachineFault(made.status()));
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("Not a directory"));
 }
 
-TEST_F(TaskFolderTest, AFileSystemWithoutLocksIsNamedAndNothingIsLeft) {
+TEST_F(TaskFolderTest, MissingLockSupportIsMachineFault) {
   const auto refused = InProcessWithout({{SYS_flock}}, ENOLCK, [&] {
     const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
     const bool named = made.status().message().find("flock: No locks") != std::string::npos;
@@ -115,7 +115,7 @@ TEST_F(TaskFolderTest, AFileSystemWithoutLocksIsNamedAndNothingIsLeft) {
   EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
 }
 
-TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
+TEST_F(TaskFolderTest, MovedWorkDirectoryIsDetected) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   EXPECT_TRUE(made->CheckInPlace().ok());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
@@ -124,14 +124,14 @@ TEST_F(TaskFolderTest, IsInPlaceUntilTheTaskMovesIt) {
   EXPECT_TRUE(absl::IsFailedPrecondition(made->CheckInPlace()));
 }
 
-TEST_F(TaskFolderTest, AnotherFolderOfTheSameNameIsNotInPlace) {
+TEST_F(TaskFolderTest, ReplacedWorkDirectoryIsDetected) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   ASSERT_EQ(rename(made->work().c_str(), (made->path() + "/elsewhere").c_str()), 0);
   ASSERT_TRUE(MakeFolders(made->work()).ok());
   EXPECT_FALSE(made->CheckInPlace().ok());
 }
 
-TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
+TEST_F(TaskFolderTest, RemovalFollowsNoLinks) {
   const TempFolder outside;
   ASSERT_TRUE(WriteFileAtomically(outside / "precious", "x", false).ok());
   {
@@ -144,8 +144,8 @@ TEST_F(TaskFolderTest, RemovingFollowsNoLinkThatTheTaskPut) {
   EXPECT_TRUE(std::filesystem::is_empty(tasks_dir_));
 }
 
-// A command can move the whole folder away and put a link in its place.
-TEST_F(TaskFolderTest, NothingBehindALinkInItsPlaceIsTouched) {
+// A command can move its whole task directory and put a link in its place.
+TEST_F(TaskFolderTest, LinkedReplacementIsNotFollowed) {
   for (const bool keep : {false, true}) {
     const TempFolder outside;
     for (const char* name : {"work", "log"}) ASSERT_TRUE(MakeFolders(outside / name).ok());
@@ -167,7 +167,7 @@ TEST_F(TaskFolderTest, NothingBehindALinkInItsPlaceIsTouched) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("the task moved or replaced its own folder"));
 }
 
-TEST_F(TaskFolderTest, AnotherFolderInItsPlaceIsLeftAlone) {
+TEST_F(TaskFolderTest, ReplacementDirectoryIsLeftAlone) {
   std::string path;
   {
     const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
@@ -178,21 +178,21 @@ TEST_F(TaskFolderTest, AnotherFolderInItsPlaceIsLeftAlone) {
   EXPECT_TRUE(Exists(path + "/work"));
 }
 
-TEST_F(TaskFolderTest, WhatADeadWorkerLeftIsRemovedAndTold) {
+TEST_F(TaskFolderTest, StaleDirectoryIsRemovedAndLogged) {
   const std::string stale = MakeStale("task-123456789");
   RemoveStale();
   EXPECT_FALSE(Exists(stale));
   EXPECT_THAT(recorded_.Text(), HasSubstr("removed " + stale));
 }
 
-TEST_F(TaskFolderTest, WhoIsToStopLeavesTheRestToTheNextWorker) {
+TEST_F(TaskFolderTest, StopLeavesStaleDirectory) {
   const std::string stale = MakeStale("task-123456789");
   cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   RemoveStale();
   EXPECT_TRUE(Exists(stale));
 }
 
-TEST_F(TaskFolderTest, WhoIsToStopAmidARemovalLeavesTheRestOfIt) {
+TEST_F(TaskFolderTest, StopEndsRemovalEarly) {
   const std::string stale = MakeStale("task-123456789");
   int entries = 0;
   RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
@@ -206,7 +206,7 @@ TEST_F(TaskFolderTest, WhoIsToStopAmidARemovalLeavesTheRestOfIt) {
   EXPECT_FALSE(Exists(stale));
 }
 
-TEST_F(TaskFolderTest, WhoIsToStopEndsWhatRunsInAllOfThemAllTheSame) {
+TEST_F(TaskFolderTest, StopStillEndsOrphanedProcesses) {
   std::vector<pid_t> orphans;
   for (const char* name : {"task-123456789", "task-123456780"}) {
     orphans.push_back(StartStranger("SPARKLES_TASK_DIR=" + MakeStale(name), folder_));
@@ -216,8 +216,8 @@ TEST_F(TaskFolderTest, WhoIsToStopEndsWhatRunsInAllOfThemAllTheSame) {
   for (const pid_t orphan : orphans) EXPECT_TRUE(Eventually([&] { return !Lives(orphan); }));
 }
 
-// Its command may still run: the mark by which that is found goes with the folder.
-TEST_F(TaskFolderTest, WhoDiesMeanwhileIsLookedAfterAnotherTime) {
+// The command of such a task may still run, and the worker finds it by the directory.
+TEST_F(TaskFolderTest, DirectoryStaleDuringRemovalStays) {
   MakeStale("task-123456789");
   std::vector<TaskFolder> in_use;
   std::vector<std::string> paths;
@@ -246,14 +246,14 @@ TEST_F(TaskFolderTest, LockIsRemovedLast) {
   EXPECT_FALSE(Exists(path));
 }
 
-TEST_F(TaskFolderTest, AFolderInUseIsNotStale) {
+TEST_F(TaskFolderTest, DirectoryInUseIsNotStale) {
   const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
   RemoveStale();
   EXPECT_TRUE(Exists(made->work()));
   EXPECT_TRUE(Exists(made->log()));
 }
 
-TEST_F(TaskFolderTest, AFolderWithoutALockIsSomebodysUnlessItIsEmpty) {
+TEST_F(TaskFolderTest, OnlyEmptyUnlockedDirectoryIsStale) {
   ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-123456789/work").ok());
   ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-123456780").ok());
   ASSERT_TRUE(MakeFolders(tasks_dir_ + "/task-notes").ok());
@@ -263,13 +263,13 @@ TEST_F(TaskFolderTest, AFolderWithoutALockIsSomebodysUnlessItIsEmpty) {
   EXPECT_TRUE(Exists(tasks_dir_ + "/task-notes"));
 }
 
-TEST_F(TaskFolderTest, OnlyTaskFoldersAreEverStale) {
+TEST_F(TaskFolderTest, OtherDirectoriesAreNeverStale) {
   const std::string other = MakeStale("other");
   RemoveStale();
   EXPECT_TRUE(Exists(other));
 }
 
-TEST_F(TaskFolderTest, NoTasksDirIsNothingToRemove) {
+TEST_F(TaskFolderTest, MissingTasksDirIsIgnored) {
   RemoveStale();
   EXPECT_EQ(recorded_.Text(), "");
 }

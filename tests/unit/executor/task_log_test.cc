@@ -20,31 +20,31 @@ class TaskLogTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(TaskLogTest, LinesSayWhoWritesThem) {
+TEST_F(TaskLogTest, WorkerLinesHavePrefix) {
   auto log = TaskLog::Create(folder_.path());
   ASSERT_TRUE(log.ok() && log->AddLine("one").ok() && log->AddLine("two").ok());
   EXPECT_EQ(Text(), "sparkles: one\nsparkles: two\n");
 }
 
-TEST_F(TaskLogTest, ALineBeginsBehindACommandsUnfinishedOne) {  // D44
+TEST_F(TaskLogTest, WorkerLineStartsOnNewLine) {  // D44
   auto log = TaskLog::Create(folder_.path());
   ASSERT_TRUE(WriteAll(log->fd(), "50%", "x").ok() && log->AddLine("killed").ok());
   EXPECT_EQ(Text(), "50%\nsparkles: killed\n");
 }
 
-TEST_F(TaskLogTest, NoEmptyLineStandsBetween) {
+TEST_F(TaskLogTest, FinishedLineGetsNoEmptyLine) {
   auto log = TaskLog::Create(folder_.path());
   ASSERT_TRUE(WriteAll(log->fd(), "done\n", "x").ok() && log->AddLine("killed").ok());
   EXPECT_EQ(Text(), "done\nsparkles: killed\n");
 }
 
-TEST_F(TaskLogTest, OurLinesAreOneLineEach) {
+TEST_F(TaskLogTest, WorkerLineEscapesLineBreaks) {
   auto log = TaskLog::Create(folder_.path());
   ASSERT_TRUE(log->AddLine("a\nforged\xFF").ok());
   EXPECT_EQ(Text(), "sparkles: a\\nforged\\xff\n");
 }
 
-TEST_F(TaskLogTest, WritesGoToTheEndWhereverTheCommandSeeks) {  // D43
+TEST_F(TaskLogTest, WritesAppendDespiteSeek) {  // D43
   auto log = TaskLog::Create(folder_.path());
   ASSERT_TRUE(WriteAll(log->fd(), "long output\n", "x").ok());
   ASSERT_EQ(lseek(log->fd(), 0, SEEK_SET), 0);
@@ -52,7 +52,7 @@ TEST_F(TaskLogTest, WritesGoToTheEndWhereverTheCommandSeeks) {  // D43
   EXPECT_EQ(Text(), "long output\nmore\n");
 }
 
-TEST_F(TaskLogTest, AFileOfThatNameIsTheMachinesFault) {
+TEST_F(TaskLogTest, ExistingFileIsMachineFault) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / kTaskLogName, "old", false).ok());
   EXPECT_TRUE(IsMachineFault(TaskLog::Create(folder_.path()).status()));
   EXPECT_EQ(Text(), "old");

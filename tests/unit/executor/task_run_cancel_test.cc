@@ -1,4 +1,4 @@
-// What becomes of a task that is to stop, whenever that is asked for.
+// Tests of runs that are cancelled after each of their steps.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -16,7 +16,7 @@ namespace {
 using testing::EndsWith;
 using testing::IsEmpty;
 
-// Every step after which there is still something left to stop.
+// Each step after which a run can still be cancelled.
 constexpr const char* kSteps[] = {
     "read gs://in/spec.json", "run pre-download", "download gs://in/input.txt",
     "run post-download",      "run pre-exec",     "run command",
@@ -43,9 +43,9 @@ class TaskRunCancelTest : public ExecutorFixture, public testing::WithParamInter
   }
 };
 
-using TaskRunLostTest = ExecutorFixture;
+using TaskRunLostClaimTest = ExecutorFixture;
 
-// A run that counts its kills for lack of memory in files of its own.
+// A run that reads the kernel's count of OOM kills from files of the test.
 class TaskRunMemoryTest : public TaskRunCancelTest {
  protected:
   TaskRunMemoryTest() {
@@ -67,7 +67,7 @@ constexpr char kOutOfMemory[] =
     "out of memory: the kernel killed 1 of the processes in the worker's control group for lack "
     "of memory; then SIGTERM";
 
-TEST_F(TaskRunMemoryTest, StopAfterAKillCountsAgainstTheTask) {
+TEST_F(TaskRunMemoryTest, StopAfterOomKillIsAbandoned) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     CountKills(8);
     Stop();
@@ -80,7 +80,7 @@ TEST_F(TaskRunMemoryTest, StopAfterAKillCountsAgainstTheTask) {
   EXPECT_THAT(Stdout(), EndsWith(absl::StrCat("sparkles: ", kOutOfMemory, "\n")));
 }
 
-TEST_F(TaskRunMemoryTest, CommandThatSurvivesTheKillCounts) {
+TEST_F(TaskRunMemoryTest, SurvivedOomKillCountsAgainstTask) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     CountKills(8);
     command.while_waiting();
@@ -91,7 +91,7 @@ TEST_F(TaskRunMemoryTest, CommandThatSurvivesTheKillCounts) {
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
 }
 
-TEST_F(TaskRunMemoryTest, StopDuringTheNextScriptCounts) {
+TEST_F(TaskRunMemoryTest, ScriptStopAfterOomKillCounts) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     CountKills(8);
     return DiedOf(SIGKILL);
@@ -103,7 +103,7 @@ TEST_F(TaskRunMemoryTest, StopDuringTheNextScriptCounts) {
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
 }
 
-TEST_F(TaskRunMemoryTest, EarlierKillIsNotTheReason) {
+TEST_F(TaskRunMemoryTest, EarlierOomKillIsNotReason) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     CountKills(8);
     command.while_waiting();
@@ -117,7 +117,7 @@ TEST_F(TaskRunMemoryTest, EarlierKillIsNotTheReason) {
   EXPECT_EQ(outcome.failure_reason, "SIGTERM");
 }
 
-TEST_F(TaskRunMemoryTest, StopWithoutAKillDoesNotCount) {
+TEST_F(TaskRunMemoryTest, StopWithoutOomKillIsOrderly) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     Stop();
     return DiedOf(SIGTERM);
@@ -128,7 +128,7 @@ TEST_F(TaskRunMemoryTest, StopWithoutAKillDoesNotCount) {
 INSTANTIATE_TEST_SUITE_P(EveryStep, TaskRunCancelTest, testing::ValuesIn(kSteps),
                          [](const auto& step) { return "Step" + std::to_string(step.index); });
 
-TEST_P(TaskRunCancelTest, ALeavingWorkerHandsTheTaskBackWithItsLog) {
+TEST_P(TaskRunCancelTest, StopHandsBackWithLog) {
   const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kHandBack);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
   EXPECT_EQ(outcome.failure_reason, "stopped for a test");
@@ -138,7 +138,7 @@ TEST_P(TaskRunCancelTest, ALeavingWorkerHandsTheTaskBackWithItsLog) {
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
 }
 
-TEST_P(TaskRunCancelTest, AKilledTaskIsKilledWithItsLog) {  // D29
+TEST_P(TaskRunCancelTest, KilledTaskDeliversLog) {  // D29
   const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kKilled);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kKilled);
   EXPECT_EQ(outcome.failure_reason, "stopped for a test");
@@ -146,7 +146,7 @@ TEST_P(TaskRunCancelTest, AKilledTaskIsKilledWithItsLog) {  // D29
   EXPECT_TRUE(Result().is_null());
 }
 
-TEST_P(TaskRunCancelTest, ALostClaimUploadsNothing) {  // D17
+TEST_P(TaskRunCancelTest, LostClaimUploadsNothing) {  // D17
   const Outcome outcome = RunCancelledAfter(GetParam(), CancelKind::kClaimLost);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kClaimLost);
   EXPECT_EQ(outcome.failure_reason, "stopped for a test");
@@ -155,13 +155,13 @@ TEST_P(TaskRunCancelTest, ALostClaimUploadsNothing) {  // D17
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
 }
 
-TEST_P(TaskRunCancelTest, NoFurtherStepIsStarted) {
+TEST_P(TaskRunCancelTest, CancelStartsNoFurtherStep) {
   RunCancelledAfter(GetParam(), CancelKind::kClaimLost);
   EXPECT_EQ(steps_.back(), GetParam());
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
-TEST_F(TaskRunCancelTest, ARunningCommandIsEndedAndWhatItPrintedIsKept) {
+TEST_F(TaskRunCancelTest, StoppedCommandKeepsPrintedOutput) {
   scripts_["command"] = [this](const Command& command, const CancelToken& cancel) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9", "stdout").ok());
     cancel_.Cancel(CancelKind::kHandBack, "preempted");
@@ -173,8 +173,8 @@ TEST_F(TaskRunCancelTest, ARunningCommandIsEndedAndWhatItPrintedIsKept) {
   EXPECT_EQ(LastRun(), "run command");
 }
 
-// systemd sends TERM to all processes of a unit, and the command may be quicker than our thread.
-TEST_F(TaskRunCancelTest, ACommandThatHeardTheStopBeforeUsIsNoEndOfTheTask) {
+// systemd sends TERM to all processes of a unit: the command may end before the worker sees it.
+TEST_F(TaskRunCancelTest, CommandStoppedBeforeWorkerHandsBack) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
   scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
@@ -182,23 +182,23 @@ TEST_F(TaskRunCancelTest, ACommandThatHeardTheStopBeforeUsIsNoEndOfTheTask) {
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
 }
 
-TEST_F(TaskRunCancelTest, ScriptEndedByAStopEndsNoTask) {
+TEST_F(TaskRunCancelTest, ScriptStoppedBeforeWorkerHandsBack) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
   scripts_["post-exec"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
 }
 
-TEST_F(TaskRunCancelTest, ACommandThatDiesOfTermUnaskedIsComplete) {
+TEST_F(TaskRunCancelTest, SigtermWithoutStopIsComplete) {
   scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
   EXPECT_EQ(outcome.exit_code, "143");
 }
 
-TEST_F(TaskRunCancelTest, ALogWithoutRoomForItsLastLineIsDelivered) {
+TEST_F(TaskRunCancelTest, FullLogIsStillDelivered) {
   scripts_["command"] = [this](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
-    // Nothing can be written to it any more, as on a full disk.
+    // From now on writes to the log fail, as on a full disk.
     const auto again =
         OpenFile("/proc/self/fd/" + std::to_string(command.output_fd), O_RDONLY).value();
     EXPECT_EQ(dup2(again.get(), command.output_fd), command.output_fd);
@@ -209,7 +209,7 @@ TEST_F(TaskRunCancelTest, ALogWithoutRoomForItsLastLineIsDelivered) {
   EXPECT_THAT(Stdout(), EndsWith("epoch 1 of 9\n"));
 }
 
-TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {
+TEST_F(TaskRunCancelTest, StopBetweenOutputsEndsUploads) {
   scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/z.txt", "later", false).ok());
     return ExitedWith(0);
@@ -220,7 +220,7 @@ TEST_F(TaskRunCancelTest, AStopBetweenTwoOutputsEndsTheUploads) {
   EXPECT_TRUE(Result().is_null());
 }
 
-TEST_F(TaskRunCancelTest, AStopAmidTheSearchForOutputsEndsIt) {
+TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
   scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
     for (const char* name : {"a", "b", "c"}) {
       EXPECT_TRUE(WriteFileAtomically(command.folder + "/" + name, "output", false).ok());
@@ -243,28 +243,28 @@ TEST_F(TaskRunCancelTest, AStopAmidTheSearchForOutputsEndsIt) {
   EXPECT_TRUE(Result().is_null());
 }
 
-// Hours of work are delivered by then; two small objects more are quicker than doing it again.
-TEST_F(TaskRunCancelTest, AStopAfterTheLastOutputComesTooLate) {
+// All outputs are delivered by then: two more small objects cost less than a second attempt.
+TEST_F(TaskRunCancelTest, StopAfterLastOutputIsIgnored) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack).kind,
             Outcome::Kind::kComplete);
   EXPECT_FALSE(Result().contains("failure_reason"));
 }
 
-// What lies under the URLs now is the next owner's.
-TEST_F(TaskRunCancelTest, AClaimLostAfterTheLastOutputUploadsNoLog) {
+// The objects may already belong to the next owner of the task.
+TEST_F(TaskRunCancelTest, ClaimLossAfterOutputsSkipsLog) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kClaimLost).kind,
             Outcome::Kind::kClaimLost);
   EXPECT_EQ(Stdout(), "(none)");
   EXPECT_TRUE(Result().is_null());
 }
 
-TEST_F(TaskRunCancelTest, AClaimLostAfterTheLogUploadsNoResult) {
+TEST_F(TaskRunCancelTest, ClaimLossAfterLogSkipsResult) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/stdout.txt", CancelKind::kClaimLost).kind,
             Outcome::Kind::kClaimLost);
   EXPECT_TRUE(Result().is_null());
 }
 
-TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
+TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
   confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
@@ -277,7 +277,7 @@ TEST_F(TaskRunLostTest, WhoLostTheTaskReplacesNothingOfItsNewOwner) {  // D17
   }
 }
 
-TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
+TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
   memory_.Put(kStdout, "the new owner's");
   confirm_claim_ = [](Freshness freshness, const CancelToken&) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();
@@ -290,9 +290,8 @@ TEST_F(TaskRunLostTest, NorDoesItsLogWhenTheWorkerLeaves) {
   EXPECT_EQ(Stdout(), "the new owner's");
 }
 
-// Or the question, which knows no end where nothing answers, would use up the worker's last
-// seconds.
-TEST_F(TaskRunLostTest, WhoLeavesAsksForHisClaimNoLongerThanTheLogMayTake) {
+// Without a deadline the check of the claim could use up the time that is left to stop.
+TEST_F(TaskRunLostClaimTest, ClaimCheckDuringStopHasDeadline) {
   memory_.Put(kStdout, "of an earlier attempt");
   confirm_claim_ = [](Freshness freshness, const CancelToken& cancel) {
     if (freshness == Freshness::kRecent) return absl::OkStatus();

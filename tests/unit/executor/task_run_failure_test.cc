@@ -1,4 +1,4 @@
-// What becomes of a task when one of its steps fails: whose fault it is decides.
+// Tests of failing steps: some fail the task, and machine faults hand it back.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ FakeProcessRunner::Action Returns(const absl::Status& status) {
   return [status](const Command&, const CancelToken&) { return status; };
 }
 
-// From now on nothing can be written to `fd`; what it holds can be read.
+// Makes later writes to `fd` fail. Its content can still be read.
 void TakeNoMore(int fd) {
   const auto again = OpenFile("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
   EXPECT_EQ(dup2(again.value().get(), fd), fd);
@@ -45,7 +45,7 @@ class TaskRunFailureTest : public ExecutorFixture {
     EXPECT_EQ(Result().value("failure_reason", "(none)"), outcome.failure_reason);
   }
 
-  // The task goes back to the queue, and no result claims anything.
+  // The task is handed back, and no result.json is uploaded.
   void ExpectHandedBack(const std::string& reason) {
     const Outcome outcome = Run();
     EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
@@ -60,7 +60,7 @@ class TaskRunFailureTest : public ExecutorFixture {
   }
 };
 
-TEST_F(TaskRunFailureTest, ASpecThatIsNoJsonFailsAndUsesTheUrlsOfTheQueue) {  // D27, D30
+TEST_F(TaskRunFailureTest, InvalidSpecFailsWithQueueUrls) {  // D27, D30
   task_.args = "{";
   task_.log_url = kStdout;
   task_.command_result_url = kResult;
@@ -68,7 +68,7 @@ TEST_F(TaskRunFailureTest, ASpecThatIsNoJsonFailsAndUsesTheUrlsOfTheQueue) {  //
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, SurvivorsFailTheTask) {
+TEST_F(TaskRunFailureTest, SurvivorsOfCommandFailTask) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/out.txt", "half", false).ok());
     CommandExit exit = ExitedWith(0);
@@ -80,7 +80,7 @@ TEST_F(TaskRunFailureTest, SurvivorsFailTheTask) {
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
 }
 
-TEST_F(TaskRunFailureTest, SurvivorsOfAScriptFailTheTask) {
+TEST_F(TaskRunFailureTest, SurvivorsOfScriptFailTask) {
   scripts_["pre-exec"] = [](const Command&, const CancelToken&) {
     CommandExit exit = ExitedWith(0);
     exit.survivors = true;
@@ -90,7 +90,7 @@ TEST_F(TaskRunFailureTest, SurvivorsOfAScriptFailTheTask) {
   EXPECT_EQ(runner_.commands().back().argv.back(), "pre-exec");
 }
 
-TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  // D37
+TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
   options_.time_limit = absl::Hours(2);
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_EQ(command.time_limit, absl::Hours(2));
@@ -106,7 +106,7 @@ TEST_F(TaskRunFailureTest, ACommandBeyondItsTimeLimitFailsWithLogAndResult) {  /
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, WhatKillDidNotEndIsHandedBackBeforeAnythingIsUploaded) {
+TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
   scripts_["command"] = [this](const Command&, const CancelToken&) -> absl::StatusOr<CommandExit> {
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
     cancel_.Hurry();
@@ -116,8 +116,8 @@ TEST_F(TaskRunFailureTest, WhatKillDidNotEndIsHandedBackBeforeAnythingIsUploaded
   EXPECT_FALSE(memory_.Get(kStdout).has_value());
 }
 
-// As on a disk that the command has filled.
-TEST_F(TaskRunFailureTest, AFailureThatTheLogHasNoRoomForIsToldInTheResult) {
+// Stands for a command that has filled the disk.
+TEST_F(TaskRunFailureTest, FullLogLeavesReasonInResult) {
   options_.time_limit = absl::Hours(2);
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
@@ -133,7 +133,7 @@ TEST_F(TaskRunFailureTest, AFailureThatTheLogHasNoRoomForIsToldInTheResult) {
   EXPECT_EQ(Result().value("failure_reason", "(none)"), outcome.failure_reason);
 }
 
-TEST_F(TaskRunFailureTest, APostExecScriptThatCannotBeLoggedRunsAllTheSame) {
+TEST_F(TaskRunFailureTest, PostExecScriptRunsWithoutLog) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     const std::string logs = command.folder + "/../log";
     EXPECT_TRUE(RemoveTree(logs).ok());
@@ -145,7 +145,7 @@ TEST_F(TaskRunFailureTest, APostExecScriptThatCannotBeLoggedRunsAllTheSame) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("post-exec-script: what it prints is lost"));
 }
 
-TEST_F(TaskRunFailureTest, AScriptBeyondItsTimeLimitIsEndedAndTheTaskGoesOn) {  // D41
+TEST_F(TaskRunFailureTest, ScriptTimeoutDoesNotFailTask) {  // D41
   options_.time_limit = absl::Hours(2);
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_EQ(command.time_limit, absl::Hours(2));
@@ -157,18 +157,18 @@ TEST_F(TaskRunFailureTest, AScriptBeyondItsTimeLimitIsEndedAndTheTaskGoesOn) {  
   EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: time-out"));
 }
 
-TEST_F(TaskRunFailureTest, NoSpecAtAllFails) {  // D30
+TEST_F(TaskRunFailureTest, EmptySpecFails) {  // D30
   task_.args = " \n";
   EXPECT_EQ(Run().failure_reason, "args: missing");
   EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
 }
 
-TEST_F(TaskRunFailureTest, ASpecObjectThatIsMissingFails) {
+TEST_F(TaskRunFailureTest, MissingSpecObjectFails) {
   task_.args = "gs://in/none.json";
   EXPECT_EQ(Run().failure_reason, "args: gs://in/none.json: no such object");
 }
 
-TEST_F(TaskRunFailureTest, ADestinationThatNoStoreTakesFailsBeforeTheCommandRuns) {
+TEST_F(TaskRunFailureTest, UnsupportedDestinationFailsEarly) {
   for (const char* field : {"stdout_url", "command_result_url"}) {
     Json broken = spec_;
     broken[field] = "s3://bucket/x";
@@ -181,7 +181,7 @@ TEST_F(TaskRunFailureTest, ADestinationThatNoStoreTakesFailsBeforeTheCommandRuns
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, ALogInThePlaceOfTheResultFailsBeforeTheCommandRuns) {
+TEST_F(TaskRunFailureTest, EqualLogAndResultUrlsFail) {
   for (const char* url : {"file:///out/1/x", "file:///out//1/./x"}) {
     spec_["stdout_url"] = url;
     spec_["command_result_url"] = "file:///out/1/x";
@@ -191,7 +191,7 @@ TEST_F(TaskRunFailureTest, ALogInThePlaceOfTheResultFailsBeforeTheCommandRuns) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, AnOutputInThePlaceOfTheResultFailsButCostsNoOtherOutput) {
+TEST_F(TaskRunFailureTest, OutputNamedLikeResultFailsTask) {
   const auto usual = scripts_["command"];
   scripts_["command"] = [usual](const Command& command, const CancelToken& cancel) {
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/result.json", "{}", false).ok());
@@ -201,7 +201,7 @@ TEST_F(TaskRunFailureTest, AnOutputInThePlaceOfTheResultFailsButCostsNoOtherOutp
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
 }
 
-TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailEarly) {
+TEST_F(TaskRunFailureTest, OutputsBelowResultFailEarly) {
   spec_["uploads"]["dst_url"] = "file:///out/1/result.json/";
   spec_["command_result_url"] = "file:///out//1/result.json";
   task_.args = DumpJson(spec_);
@@ -213,25 +213,25 @@ TEST_F(TaskRunFailureTest, OutputsBelowTheResultFailEarly) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, OneDestinationWithTwoSourcesFails) {  // D09
+TEST_F(TaskRunFailureTest, DestinationWithTwoSourcesFails) {  // D09
   spec_["downloads"].push_back({{"src_url", "gs://in/other"}, {"dst", "./input.txt"}});
   EXPECT_THAT(Run().failure_reason,
               StartsWith("downloads[1].dst: is also the dst of downloads[0]"));
 }
 
-TEST_F(TaskRunFailureTest, AMissingInputFailsAndIsNamed) {
+TEST_F(TaskRunFailureTest, MissingInputFailsAndIsNamed) {
   spec_["downloads"][0]["src_url"] = "gs://in/none";
   ExpectFailedAndWrittenDown("downloads: input.txt: gs://in/none: not found");
   EXPECT_FALSE(Result().contains("return_code"));
   EXPECT_THAT(steps_, Not(Contains("run command")));
 }
 
-TEST_F(TaskRunFailureTest, AMissingWorkingDirFails) {  // D42
+TEST_F(TaskRunFailureTest, MissingWorkingDirFails) {  // D42
   spec_["working_dir"] = "no/such";
   ExpectFailedAndWrittenDown("working_dir: no/such: No such file or directory");
 }
 
-TEST_F(TaskRunFailureTest, AWorkingDirThatALinkLeadsOutFails) {  // D08
+TEST_F(TaskRunFailureTest, WorkingDirBehindOutsideLinkFails) {  // D08
   spec_["working_dir"] = "link";
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_EQ(symlink("/", (command.folder + "/link").c_str()), 0);
@@ -241,12 +241,12 @@ TEST_F(TaskRunFailureTest, AWorkingDirThatALinkLeadsOutFails) {  // D08
   EXPECT_THAT(steps_, Not(Contains("run command")));
 }
 
-TEST_F(TaskRunFailureTest, AWorkingDirThatIsAFileFails) {
+TEST_F(TaskRunFailureTest, FileAsWorkingDirFails) {
   spec_["working_dir"] = "input.txt";
   ExpectFailedAndWrittenDown("command: chdir ");
 }
 
-TEST_F(TaskRunFailureTest, AMovedWorkFolderFails) {
+TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     const std::string work = command.folder.substr(0, command.folder.rfind("/work") + 5);
     EXPECT_EQ(rename(work.c_str(), (work + "-moved").c_str()), 0);
@@ -256,7 +256,7 @@ TEST_F(TaskRunFailureTest, AMovedWorkFolderFails) {
   ExpectFailedAndWrittenDown("the task moved or replaced its own work folder");
 }
 
-TEST_F(TaskRunFailureTest, AnOutputThatCannotBeDeliveredFailsAndIsNotListed) {  // D01
+TEST_F(TaskRunFailureTest, UndeliveredOutputFailsAndIsUnlisted) {  // D01
   memory_.Put(kOutput, "of an earlier attempt");
   Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("gs://out/1/out.txt: no"));
   ExpectFailedAndWrittenDown("gs://out/1/out.txt: no");
@@ -265,20 +265,20 @@ TEST_F(TaskRunFailureTest, AnOutputThatCannotBeDeliveredFailsAndIsNotListed) {  
   EXPECT_EQ(Result().at("return_code"), "0");
 }
 
-TEST_F(TaskRunFailureTest, OutputsThatWereNotDeliveredAreKeptOnDisk) {  // D16
+TEST_F(TaskRunFailureTest, UndeliveredOutputsAreKeptOnDisk) {  // D16
   Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("no"));
   Run();
   ASSERT_THAT(TaskFolders(), SizeIs(1));
   EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
 }
 
-TEST_F(TaskRunFailureTest, ATaskThatNeverRanKeepsNoFolder) {
+TEST_F(TaskRunFailureTest, FailedDownloadKeepsNoDirectory) {
   spec_["downloads"][0]["src_url"] = "gs://in/none";
   Run();
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
-TEST_F(TaskRunFailureTest, ALogThatCannotBeDeliveredFailsAndIsNotListed) {
+TEST_F(TaskRunFailureTest, UndeliveredLogFailsAndIsUnlisted) {
   Fail(StoreMethod::kUpload, kStdout, absl::PermissionDeniedError("gs://out/1/stdout.txt: no"));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
@@ -287,7 +287,7 @@ TEST_F(TaskRunFailureTest, ALogThatCannotBeDeliveredFailsAndIsNotListed) {
   EXPECT_EQ(Result().at("files").at(0).at("src"), "out.txt");
 }
 
-TEST_F(TaskRunFailureTest, AResultThatCannotBeDeliveredFails) {  // D01
+TEST_F(TaskRunFailureTest, UndeliveredResultFails) {  // D01
   Fail(StoreMethod::kUploadBytes, kResult, absl::PermissionDeniedError("no"));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
@@ -295,71 +295,71 @@ TEST_F(TaskRunFailureTest, AResultThatCannotBeDeliveredFails) {  // D01
   EXPECT_THAT(recorded_.Text(), HasSubstr("the failure could not be written down in full"));
 }
 
-TEST_F(TaskRunFailureTest, NoResultListsOutputsThatMayNotBeOnDisk) {
+TEST_F(TaskRunFailureTest, FailedFlushUploadsNoResult) {
   Fail(StoreMethod::kFlush, "", absl::UnknownError("fsync"));
   EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
   EXPECT_TRUE(Result().is_null());
 }
 
-TEST_F(TaskRunFailureTest, ALongReasonIsCut) {  // D22
+TEST_F(TaskRunFailureTest, LongReasonIsTruncated) {  // D22
   Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError(std::string(5000, 'x')));
   EXPECT_EQ(Run().failure_reason.size(), kMaxFailureReasonBytes);
 }
 
-TEST_F(TaskRunFailureTest, AnUnusableTasksDirIsTheMachines) {  // D31
+TEST_F(TaskRunFailureTest, UnusableTasksDirHandsBack) {  // D31
   options_.tasks_dir = folder_ / "file";
   ASSERT_TRUE(WriteFileAtomically(options_.tasks_dir, "", false).ok());
   ExpectHandedBack("not a folder");
 }
 
-TEST_F(TaskRunFailureTest, AFullDiskDuringADownloadIsTheMachines) {  // D14
+TEST_F(TaskRunFailureTest, DownloadToFullDiskHandsBack) {  // D14
   Fail(StoreMethod::kDownload, kInput, ErrnoError(ENOSPC, kInput));
   ExpectHandedBack("No space left on device");
   EXPECT_THAT(Stdout(), HasSubstr("No space left on device"));
 }
 
-TEST_F(TaskRunFailureTest, AShellThatCannotRunIsTheMachines) {
+TEST_F(TaskRunFailureTest, UnusableShellHandsBack) {
   scripts_["command"] = Returns(ErrnoError(ENOENT, "exec /bin/sh"));
   ExpectHandedBack("command: exec /bin/sh: No such file or directory");
 }
 
-TEST_F(TaskRunFailureTest, AShellThatCannotRunAScriptIsTheMachines) {
+TEST_F(TaskRunFailureTest, UnusableShellForScriptHandsBack) {
   scripts_["pre-exec"] = Returns(ErrnoError(EACCES, "exec /bin/sh"));
   ExpectHandedBack("pre-exec-script: exec /bin/sh: Permission denied");
 }
 
-TEST_F(TaskRunFailureTest, ACommandThatNoKernelTakesIsTheTasks) {
+TEST_F(TaskRunFailureTest, OverlongCommandFailsTask) {
   scripts_["command"] = Returns(absl::InvalidArgumentError("exec /bin/sh: too long"));
   ExpectFailedAndWrittenDown("command: exec /bin/sh: too long");
 }
 
-TEST_F(TaskRunFailureTest, AFullDiskUnderTheOutputsIsTheMachines) {
+TEST_F(TaskRunFailureTest, OutputsToFullDiskHandBack) {
   failing_.SetQuota(3);
   ExpectHandedBack("No space left on device");
 }
 
-TEST_F(TaskRunFailureTest, AFullDiskUnderTheLogIsTheMachines) {
+TEST_F(TaskRunFailureTest, LogToFullDiskHandsBack) {
   Fail(StoreMethod::kUpload, kStdout, ErrnoError(ENOSPC, kStdout));
   ExpectHandedBack("No space left on device");
 }
 
-TEST_F(TaskRunFailureTest, AFullDiskUnderTheResultIsTheMachines) {
+TEST_F(TaskRunFailureTest, ResultToFullDiskHandsBack) {
   Fail(StoreMethod::kUploadBytes, kResult, ErrnoError(ENOSPC, kResult));
   ExpectHandedBack("result.json: gs://out/1/result.json: No space left on device");
 }
 
-TEST_F(TaskRunFailureTest, ADiskThatLosesWhatWasWrittenIsTheMachines) {
+TEST_F(TaskRunFailureTest, FlushErrorHandsBack) {
   Fail(StoreMethod::kFlush, "", ErrnoError(EIO, "fsync"));
   ExpectHandedBack("Input/output error");
 }
 
-TEST_F(TaskRunFailureTest, AFailureThatAFullDiskKeepsFromBeingToldIsTheMachines) {
+TEST_F(TaskRunFailureTest, UnrecordableFailureHandsBack) {
   spec_["downloads"][0]["src_url"] = "gs://in/none";
   Fail(StoreMethod::kUploadBytes, kResult, ErrnoError(ENOSPC, kResult));
   ExpectHandedBack("No space left on device");
 }
 
-TEST_F(TaskRunFailureTest, AFolderOfAHandedBackTaskIsNotKept) {
+TEST_F(TaskRunFailureTest, HandedBackTaskKeepsNoDirectory) {
   failing_.SetQuota(3);
   Run();
   EXPECT_THAT(TaskFolders(), IsEmpty());

@@ -12,14 +12,14 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class TaskRunPlacesTest : public ExecutorFixture {
+class TaskRunDestinationsTest : public ExecutorFixture {
  protected:
   void Refuse(StoreMethod method, const std::string& url, const absl::Status& status) {
     failing_.Add({.method = method, .url_part = url, .status = status});
   }
 };
 
-TEST_F(TaskRunPlacesTest, RefusedPlaceFailsBeforeTheCommand) {
+TEST_F(TaskRunDestinationsTest, UnwritableLogUrlFailsEarly) {
   Refuse(StoreMethod::kCheckWritable, kStdout,
          MarkMissingPermission(absl::PermissionDeniedError("403"), "write to gs://out"));
   const Outcome outcome = Run();
@@ -29,7 +29,7 @@ TEST_F(TaskRunPlacesTest, RefusedPlaceFailsBeforeTheCommand) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunPlacesTest, OutputBucketIsCheckedToo) {
+TEST_F(TaskRunDestinationsTest, UnwritableOutputUrlFailsEarly) {
   spec_["uploads"]["dst_url"] = "gs://nowhere/1";
   Refuse(StoreMethod::kCheckWritable, "gs://nowhere", absl::NotFoundError("404"));
   const Outcome outcome = Run();
@@ -37,7 +37,7 @@ TEST_F(TaskRunPlacesTest, OutputBucketIsCheckedToo) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunPlacesTest, HeldResultFailsBeforeTheCommand) {
+TEST_F(TaskRunDestinationsTest, HeldResultObjectFailsEarly) {
   Refuse(StoreMethod::kCheckWritable, kResult, absl::FailedPreconditionError("temporaryHold"));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
@@ -45,13 +45,13 @@ TEST_F(TaskRunPlacesTest, HeldResultFailsBeforeTheCommand) {
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
-TEST_F(TaskRunPlacesTest, HeldLogIsOnlyAWarning) {
+TEST_F(TaskRunDestinationsTest, HeldLogObjectGivesWarning) {
   Refuse(StoreMethod::kCheckWritable, kStdout, absl::FailedPreconditionError("temporaryHold"));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(recorded_.Text(), HasSubstr("the log cannot be delivered: "));
 }
 
-TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
+TEST_F(TaskRunDestinationsTest, KeptOldLogCompletesTask) {
   Refuse(StoreMethod::kUpload, kStdout, MarkOldObjectKept(absl::PermissionDeniedError("no right")));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   const Json result = Result();
@@ -61,7 +61,7 @@ TEST_F(TaskRunPlacesTest, KeptOldLogDoesNotFailTheTask) {
   for (const Json& file : result.at("files")) EXPECT_NE(file.at("src"), "stdout.txt");
 }
 
-TEST_F(TaskRunPlacesTest, KeptOldResultFailsTheTask) {
+TEST_F(TaskRunDestinationsTest, KeptOldResultFailsTask) {
   Refuse(StoreMethod::kUploadBytes, kResult,
          MarkOldObjectKept(absl::PermissionDeniedError("no right")));
   const Outcome outcome = Run();

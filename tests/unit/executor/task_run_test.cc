@@ -25,7 +25,7 @@ using testing::StartsWith;
 
 class TaskRunTest : public ExecutorFixture {};
 
-TEST_F(TaskRunTest, StepsComeInTheirOrderWithTheResultLast) {  // D03, D40
+TEST_F(TaskRunTest, StepsRunInOrderResultLast) {  // D03, D40
   memory_.Put("gs://in/spec.json", DumpJson(spec_));
   task_.args = "gs://in/spec.json";
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
@@ -36,7 +36,7 @@ TEST_F(TaskRunTest, StepsComeInTheirOrderWithTheResultLast) {  // D03, D40
                                   "upload gs://out/1/result.json", "flush"));
 }
 
-TEST_F(TaskRunTest, TheInputIsThereForEveryScriptAfterTheDownload) {
+TEST_F(TaskRunTest, ScriptsAfterDownloadSeeInput) {
   std::vector<std::string> with_input;
   for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
     scripts_[script] = [&with_input, script](const Command& command, const CancelToken&) {
@@ -48,7 +48,7 @@ TEST_F(TaskRunTest, TheInputIsThereForEveryScriptAfterTheDownload) {
   EXPECT_THAT(with_input, ElementsAre("post-download", "pre-exec", "post-exec"));
 }
 
-TEST_F(TaskRunTest, TheLogIsAnnouncedWhileItIsStillEmpty) {
+TEST_F(TaskRunTest, LogIsAnnouncedBeforeFirstStep) {
   std::string announced;
   options_.on_log = [&](const std::string& task_id, const std::string& path) {
     announced = task_id + " " + ReadFile(path, 100).value_or("(unreadable)");
@@ -58,7 +58,7 @@ TEST_F(TaskRunTest, TheLogIsAnnouncedWhileItIsStillEmpty) {
   EXPECT_EQ(announced, "job.1 ");
 }
 
-TEST_F(TaskRunTest, ACommandAloneIsATask) {
+TEST_F(TaskRunTest, CommandAloneIsEnough) {
   spec_ = {{"command", "command"}};
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
@@ -67,7 +67,7 @@ TEST_F(TaskRunTest, ACommandAloneIsATask) {
   EXPECT_THAT(memory_.Urls(), ElementsAre(kInput));
 }
 
-TEST_F(TaskRunTest, TheResultListsWhatTheStoreAcknowledged) {
+TEST_F(TaskRunTest, ResultListsAcknowledgedFiles) {
   Run();
   const Json result = Result();
   EXPECT_EQ(result.at("command"), "command");
@@ -86,18 +86,18 @@ TEST_F(TaskRunTest, TheResultListsWhatTheStoreAcknowledged) {
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
 }
 
-TEST_F(TaskRunTest, TheLogBeginsWithTheDownloads) {
+TEST_F(TaskRunTest, LogBeginsWithDownloads) {
   Run();
   EXPECT_EQ(Stdout(), "sparkles: Downloading 1 files...\nsparkles: download complete.\nhello\n");
 }
 
-TEST_F(TaskRunTest, TheLogIsOnlyTheCommandsWhereNothingIsDownloaded) {
+TEST_F(TaskRunTest, LogWithoutDownloadsIsCommandOutput) {
   spec_.erase("downloads");
   Run();
   EXPECT_EQ(Stdout(), "hello\n");
 }
 
-TEST_F(TaskRunTest, InputsAreOutputsOnlyIfTheyWereChanged) {
+TEST_F(TaskRunTest, OnlyChangedInputsAreOutputs) {
   spec_["post-exec-script"] = "";
   Run();
   EXPECT_FALSE(memory_.Get("gs://out/1/input.txt").has_value());
@@ -109,13 +109,13 @@ TEST_F(TaskRunTest, InputsAreOutputsOnlyIfTheyWereChanged) {
   EXPECT_EQ(memory_.Get("gs://out/1/input.txt"), "edited");
 }
 
-TEST_F(TaskRunTest, ExcludedFilesStayPrivate) {
+TEST_F(TaskRunTest, ExcludedFilesAreNotUploaded) {
   spec_["uploads"]["exclude_patterns"] = {"*.txt"};
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(memory_.Urls(), ElementsAre(kInput, kResult, kStdout));
 }
 
-TEST_F(TaskRunTest, ACommandThatFailsIsACompleteTask) {
+TEST_F(TaskRunTest, FailedCommandIsCompleteTask) {
   scripts_["command"] = [](const Command&, const CancelToken&) { return ExitedWith(3); };
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
@@ -124,13 +124,13 @@ TEST_F(TaskRunTest, ACommandThatFailsIsACompleteTask) {
   EXPECT_EQ(Result().at("return_code"), "3");
 }
 
-TEST_F(TaskRunTest, DeathBySignalIsANumberForClientsAndAWordInTheResult) {  // D25
+TEST_F(TaskRunTest, SignalGivesExitCodeAndName) {  // D25
   scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
   EXPECT_EQ(Run().exit_code, "137");
   EXPECT_EQ(Result().at("return_code"), "signaled(killed)");
 }
 
-TEST_F(TaskRunTest, AScriptThatFailsIsLoggedAndTheTaskGoesOn) {
+TEST_F(TaskRunTest, FailedScriptIsOnlyLogged) {
   for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
     scripts_[script] = [](const Command&, const CancelToken&) { return ExitedWith(9); };
   }
@@ -139,7 +139,7 @@ TEST_F(TaskRunTest, AScriptThatFailsIsLoggedAndTheTaskGoesOn) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] post-exec-script ended with 9"));
 }
 
-TEST_F(TaskRunTest, OutputOfScriptsGoesToTheWorkersLogOnly) {  // D41
+TEST_F(TaskRunTest, ScriptOutputGoesToWorkerLog) {  // D41
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "from the script\nand more\n", "log").ok());
     return ExitedWith(0);
@@ -150,7 +150,7 @@ TEST_F(TaskRunTest, OutputOfScriptsGoesToTheWorkersLogOnly) {  // D41
   EXPECT_THAT(Stdout(), Not(HasSubstr("from the script")));
 }
 
-TEST_F(TaskRunTest, AScriptCannotFloodTheWorkersLog) {
+TEST_F(TaskRunTest, LongScriptOutputIsCut) {
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, std::string((128 << 10) + 5, 'x'), "log").ok());
     return ExitedWith(0);
@@ -159,7 +159,7 @@ TEST_F(TaskRunTest, AScriptCannotFloodTheWorkersLog) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: ... 5 bytes are left out"));
 }
 
-TEST_F(TaskRunTest, TheCommandRunsInItsWorkingDirAndScriptsInTheWorkFolder) {
+TEST_F(TaskRunTest, WorkingDirAppliesOnlyToCommand) {
   spec_["working_dir"] = "sub";
   scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(MakeFolders(command.folder + "/sub").ok());
@@ -171,13 +171,13 @@ TEST_F(TaskRunTest, TheCommandRunsInItsWorkingDirAndScriptsInTheWorkFolder) {
   EXPECT_EQ(memory_.Get("gs://out/1/sub/out.txt"), "output\n");
 }
 
-TEST_F(TaskRunTest, TheShellGetsTheCommandAndTheGrace) {
+TEST_F(TaskRunTest, ShellGetsCommandAndGrace) {
   Run();
   EXPECT_THAT(CommandOf("command").argv, ElementsAre("/bin/sh", "-c", "command"));
   EXPECT_EQ(CommandOf("command").grace, absl::Seconds(7));
 }
 
-TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
+TEST_F(TaskRunTest, EnvironmentNamesTaskAndAttempt) {  // D38
   options_.environment = {"PATH=/bin", "SPARKLES_TASK_ID=outer", "SPARKLES_ATTEMPT=9",
                           "SPARKLES_JOB_ID=outer", "SPARKLES_HOME=/kept"};
   const std::vector<std::string> login = {"HOME=/h", "USER=u", "LOGNAME=u", "SHELL=/s",
@@ -192,14 +192,14 @@ TEST_F(TaskRunTest, TheEnvironmentNamesTaskAndAttempt) {  // D38
   EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);
 }
 
-TEST_F(TaskRunTest, ABrokenSpecsOwnPlacesGetItsLogAndResult) {
+TEST_F(TaskRunTest, InvalidSpecDeliversLogAndResult) {
   spec_["uploads"]["include_patterns"] = {"[oops"};
   EXPECT_EQ(Run().kind, Outcome::Kind::kFailed);
   EXPECT_THAT(Stdout(), HasSubstr("include_patterns"));
   EXPECT_THAT(DumpJson(Result()), HasSubstr("include_patterns"));
 }
 
-TEST_F(TaskRunTest, APlaceThatCannotBeIsFoundBeforeTheCommandRuns) {
+TEST_F(TaskRunTest, InvalidDestinationFailsEarly) {
   for (const char* url :
        {"gs://", "gs://lab", "gs:///x", "gs://lab/", "http://x/y", "file:///a/.."}) {
     for (const char* field : {"stdout_url", "command_result_url"}) {
@@ -215,7 +215,7 @@ TEST_F(TaskRunTest, APlaceThatCannotBeIsFoundBeforeTheCommandRuns) {
   EXPECT_THAT(steps_, Not(testing::Contains(HasSubstr("run "))));
 }
 
-TEST_F(TaskRunTest, AFileThatTookTheLogsNameIsToldToBeLeftOut) {
+TEST_F(TaskRunTest, OutputNamedLikeLogIsSkipped) {
   spec_["uploads"]["include_patterns"] = {"*"};
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
@@ -225,7 +225,7 @@ TEST_F(TaskRunTest, AFileThatTookTheLogsNameIsToldToBeLeftOut) {
   EXPECT_EQ(Result()["skipped"][0]["src"], "stdout.txt");
 }
 
-TEST_F(TaskRunTest, TheLogIsWhatTheCommandPrintedEvenIfItRemovedTheFile) {  // D43
+TEST_F(TaskRunTest, LogSurvivesRemovalOfFile) {  // D43
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_EQ(unlink((command.folder + "/stdout.txt").c_str()), 0);
     EXPECT_TRUE(WriteFileAtomically(command.folder + "/stdout.txt", "forged", false).ok());
@@ -237,7 +237,7 @@ TEST_F(TaskRunTest, TheLogIsWhatTheCommandPrintedEvenIfItRemovedTheFile) {  // D
   EXPECT_THAT(Stdout(), Not(HasSubstr("forged")));
 }
 
-TEST_F(TaskRunTest, LeftoversOfTheCommandAreTold) {
+TEST_F(TaskRunTest, LeftoversAreLogged) {
   scripts_["command"] = [](const Command&, const CancelToken&) {
     CommandExit exit = ExitedWith(0);
     exit.leftovers = 2;
@@ -247,12 +247,12 @@ TEST_F(TaskRunTest, LeftoversOfTheCommandAreTold) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("2 processes outlived the command"));
 }
 
-TEST_F(TaskRunTest, TheFolderIsGoneAfterwards) {  // D46
+TEST_F(TaskRunTest, DirectoryIsRemovedAfterTask) {  // D46
   Run();
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
-TEST_F(TaskRunTest, TheFolderStaysUntilTheEndIsRecorded) {
+TEST_F(TaskRunTest, DirectoryStaysUntilEndIsRecorded) {
   {
     const Outcome outcome = Run();
     EXPECT_THAT(TaskFolders(), SizeIs(1));
@@ -260,14 +260,14 @@ TEST_F(TaskRunTest, TheFolderStaysUntilTheEndIsRecorded) {
   EXPECT_THAT(TaskFolders(), IsEmpty());
 }
 
-TEST_F(TaskRunTest, TheFolderStaysIfAskedFor) {
+TEST_F(TaskRunTest, KeepTasksKeepsDirectory) {
   options_.keep_tasks = true;
   Run();
   ASSERT_THAT(TaskFolders(), SizeIs(1));
   EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
 }
 
-TEST_F(TaskRunTest, TheSpecsUrlsWinOverTheQueues) {
+TEST_F(TaskRunTest, SpecUrlsWinOverQueueUrls) {
   task_.log_url = "gs://queue/stdout.txt";
   task_.command_result_url = "gs://queue/result.json";
   spec_.erase("stdout_url");

@@ -53,7 +53,7 @@ class UploaderTest : public testing::Test {
   TaskResult result_;
 };
 
-TEST_F(UploaderTest, FilesArriveUnderTheirRelativePaths) {
+TEST_F(UploaderTest, FilesKeepRelativePaths) {
   Write("a.txt", "one");
   Write("sub/.b", "two");
   EXPECT_TRUE(Upload({"a.txt", "sub/.b"}).ok());
@@ -61,7 +61,7 @@ TEST_F(UploaderTest, FilesArriveUnderTheirRelativePaths) {
   EXPECT_EQ(memory_.Get("gs://b/job/sub/.b"), "two");
 }
 
-TEST_F(UploaderTest, WhatTheStoreAcknowledgedIsListed) {
+TEST_F(UploaderTest, AcknowledgedFileIsListed) {
   Write("a.txt", "one");
   memory_.Put("gs://b/job/a.txt", "of an earlier attempt");
   ASSERT_TRUE(Upload({"a.txt"}).ok());
@@ -72,7 +72,7 @@ TEST_F(UploaderTest, WhatTheStoreAcknowledgedIsListed) {
   EXPECT_EQ(file.generation, 2);
 }
 
-TEST_F(UploaderTest, TheListHasTheOrderOfThePathsHoweverManyRunAtATime) {
+TEST_F(UploaderTest, ParallelUploadsKeepListOrder) {
   std::vector<std::string> paths;
   for (int i = 0; i < 200; ++i) {
     paths.push_back("f" + std::to_string(i));
@@ -82,7 +82,7 @@ TEST_F(UploaderTest, TheListHasTheOrderOfThePathsHoweverManyRunAtATime) {
   EXPECT_EQ(Delivered(), paths);
 }
 
-TEST_F(UploaderTest, TheListGrowsAtItsEnd) {
+TEST_F(UploaderTest, NewFilesAreAppendedToList) {
   result_.files.push_back({"before", "gs://b/job/before", 0, 0, 0});
   Write("a", "");
   ASSERT_TRUE(Upload({"a"}).ok());
@@ -90,7 +90,7 @@ TEST_F(UploaderTest, TheListGrowsAtItsEnd) {
 }
 
 // D16
-TEST_F(UploaderTest, AnOutputThatFailsIsNamedAndTheOthersArrive) {
+TEST_F(UploaderTest, FailedOutputIsNamedOthersArrive) {
   for (const char* name : {"a", "b", "c", "d"}) Write(name, name);
   store_.Add({.method = StoreMethod::kUpload,
               .url_part = "job/b",
@@ -103,7 +103,7 @@ TEST_F(UploaderTest, AnOutputThatFailsIsNamedAndTheOthersArrive) {
   EXPECT_EQ(status.message(), "output: gone.txt: No such file or directory (and 1 more)");
 }
 
-TEST_F(UploaderTest, WhereNothingMayBeWrittenTenRefusalsAreEnough) {
+TEST_F(UploaderTest, TenRefusalsEndUploads) {
   std::vector<std::string> paths;
   for (int i = 100; i < 200; ++i) {
     paths.push_back("f" + std::to_string(i));
@@ -115,7 +115,7 @@ TEST_F(UploaderTest, WhereNothingMayBeWrittenTenRefusalsAreEnough) {
   EXPECT_EQ(Upload(paths).message(), "f100: 403 (and 9 more; the rest was not tried)");
 }
 
-TEST_F(UploaderTest, AMachineFaultEndsItAtOnce) {
+TEST_F(UploaderTest, MachineFaultEndsUploads) {
   for (const char* name : {"a", "b", "c"}) Write(name, name);
   store_.Add({.method = StoreMethod::kUpload,
               .url_part = "job/a",
@@ -129,20 +129,20 @@ TEST_F(UploaderTest, AMachineFaultEndsItAtOnce) {
   EXPECT_THAT(Delivered(), IsEmpty());
 }
 
-TEST_F(UploaderTest, AFullDiskStaysTheMachinesFault) {
+TEST_F(UploaderTest, FullDiskIsMachineFault) {
   Write("a", "more than there is room for");
   store_.SetQuota(3);
   EXPECT_TRUE(IsMachineFault(Upload({"a"})));
   EXPECT_THAT(Delivered(), IsEmpty());
 }
 
-TEST_F(UploaderTest, AFileThatVanishedIsAnErrorAndNamed) {  // D04
+TEST_F(UploaderTest, VanishedFileIsNamedInError) {  // D04
   const absl::Status status = Upload({"gone.txt"});
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_EQ(status.message(), "output: gone.txt: No such file or directory");
 }
 
-TEST_F(UploaderTest, WhatMayNotBeReadIsSkippedAndTheRestArrives) {  // D07
+TEST_F(UploaderTest, UnreadableFileIsSkipped) {  // D07
   for (const char* name : {"a", "secret", "z"}) Write(name, name);
   ASSERT_EQ(chmod((folder_ / "secret").c_str(), 0), 0);
   const Unprivileged nobody(folder_.path());
@@ -153,7 +153,7 @@ TEST_F(UploaderTest, WhatMayNotBeReadIsSkippedAndTheRestArrives) {  // D07
   EXPECT_THAT(result_.skipped[0].reason, HasSubstr("Permission denied"));
 }
 
-TEST_F(UploaderTest, WhatOnlyLooksLikeAFileIsSkippedAndTheRestArrives) {
+TEST_F(UploaderTest, PseudoFileIsSkipped) {
   ASSERT_EQ(symlink("/proc/self/mem", (folder_ / "mem.txt").c_str()), 0);
   Write("z", "z");
   EXPECT_TRUE(Upload({"mem.txt", "z"}).ok());
@@ -163,7 +163,7 @@ TEST_F(UploaderTest, WhatOnlyLooksLikeAFileIsSkippedAndTheRestArrives) {
   EXPECT_THAT(result_.skipped[0].reason, HasSubstr("pseudo file system"));
 }
 
-TEST_F(UploaderTest, NamesThatNoStoreKeepsAreAnErrorAfterTheRestArrived) {  // D15
+TEST_F(UploaderTest, InvalidNamesFailAfterOtherUploads) {  // D15
   for (const char* name : {"a\nb", "a\rb", "M\xE4rz", "z"}) Write(name, "x");
   const absl::Status status = Upload({"a\nb", "a\rb", "M\xE4rz", "z"});
   EXPECT_TRUE(absl::IsInvalidArgument(status));
@@ -171,25 +171,25 @@ TEST_F(UploaderTest, NamesThatNoStoreKeepsAreAnErrorAfterTheRestArrived) {  // D
   EXPECT_THAT(Delivered(), ElementsAre("z"));
 }
 
-TEST_F(UploaderTest, OneBadNameIsNoMore) {
+TEST_F(UploaderTest, SingleInvalidNameIsQuoted) {
   Write("M\xE4rz", "x");
   EXPECT_THAT(std::string(Upload({"M\xE4rz"}).message()),
               HasSubstr("output M\\xe4rz: the name is not valid UTF-8"));
 }
 
-TEST_F(UploaderTest, AFailedTransferCountsMoreThanABadName) {
+TEST_F(UploaderTest, FailedTransferWinsOverInvalidName) {
   Write("a\nb", "x");
   EXPECT_TRUE(absl::IsNotFound(Upload({"a\nb", "gone"})));
 }
 
-TEST_F(UploaderTest, NothingIsUploadedOnceCancelled) {
+TEST_F(UploaderTest, CancelledUploadTransfersNothing) {
   Write("a", "x");
   cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   EXPECT_TRUE(absl::IsCancelled(Upload({"a"})));
   EXPECT_THAT(memory_.Urls(), IsEmpty());
 }
 
-TEST_F(UploaderTest, NoFilesAreNoTrouble) {
+TEST_F(UploaderTest, EmptyListSucceeds) {
   EXPECT_TRUE(Upload({}).ok());
   EXPECT_THAT(Delivered(), IsEmpty());
 }

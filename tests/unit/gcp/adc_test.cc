@@ -48,14 +48,14 @@ class AdcTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(AdcTest, TheNamedFileIsUsed) {
+TEST_F(AdcTest, NamedCredentialsFileIsUsed) {
   transport_.Answer("oauth2", MakeResponse(200, kToken));
   const auto token = Get({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())}});
   EXPECT_EQ(token->value, "ya29.x");
   EXPECT_EQ(token->quota_project, "quota-project");
 }
 
-TEST_F(AdcTest, TheQuotaProjectOfTheEnvironmentWins) {
+TEST_F(AdcTest, QuotaProjectVariableOverridesFile) {
   transport_.Answer("oauth2", MakeResponse(200, kToken));
   EXPECT_EQ(Get({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())},
                  {"GOOGLE_CLOUD_QUOTA_PROJECT", "other"}})
@@ -63,7 +63,7 @@ TEST_F(AdcTest, TheQuotaProjectOfTheEnvironmentWins) {
             "other");
 }
 
-TEST_F(AdcTest, MachineTakesNoQuotaProjectFromVariable) {
+TEST_F(AdcTest, VmAccountIgnoresQuotaProjectVariable) {
   AnswerMetadata("/token", kToken);
   AnswerMetadata("/email", "vm@p");
   AnswerMetadata("/scopes", "s");
@@ -72,7 +72,7 @@ TEST_F(AdcTest, MachineTakesNoQuotaProjectFromVariable) {
   EXPECT_EQ(token->quota_project, "");
 }
 
-TEST_F(AdcTest, AQuotaProjectIsStrippedAndChecked) {
+TEST_F(AdcTest, QuotaProjectIsTrimmedAndValidated) {
   for (int i = 0; i < 2; ++i) transport_.Answer("oauth2", MakeResponse(200, kToken));
   Json fields = AuthorizedUserFields();
   fields["quota_project_id"] = " of-file\r\n";
@@ -91,20 +91,20 @@ TEST_F(AdcTest, AQuotaProjectIsStrippedAndChecked) {
             absl::StrCat(path, ": quota_project_id: is not the name of a project"));
 }
 
-TEST_F(AdcTest, ABadFileIsAnErrorThatNamesItAndTheField) {
+TEST_F(AdcTest, BadFileErrorNamesField) {
   const std::string path = Write({{"type", "service_account"}});
   const absl::Status error = Get({{"GOOGLE_APPLICATION_CREDENTIALS", path}}).status();
   EXPECT_TRUE(absl::StartsWith(error.message(), absl::StrCat(path, ": private_key: "))) << error;
 }
 
-TEST_F(AdcTest, WithoutAFileTheVmsAccountIsUsed) {
+TEST_F(AdcTest, VmAccountIsUsedWithoutFile) {
   AnswerMetadata("/token", kToken);
   AnswerMetadata("/email", "vm@p");
   AnswerMetadata("/scopes", "s");
   EXPECT_EQ(Get({{"HOME", folder_.path()}})->value, "ya29.x");
 }
 
-TEST_F(AdcTest, WithoutAnyCredentialsAllThreePlacesAreNamed) {
+TEST_F(AdcTest, MissingCredentialsErrorNamesAllPlaces) {
   NoMetadataServer();
   const absl::Status error = Get({{"HOME", "/home/x"}}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(error));
@@ -117,7 +117,7 @@ TEST_F(AdcTest, WithoutAnyCredentialsAllThreePlacesAreNamed) {
   EXPECT_TRUE(absl::StrContains(Get({}).status().message(), "HOME is not set"));
 }
 
-TEST_F(AdcTest, WhoWasMendedMeanwhileIsFound) {
+TEST_F(AdcTest, FileCreatedLaterIsFound) {
   const std::string path = folder_ / "credentials.json";
   DefaultTokenSource source(EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", path}}), metadata_,
                             transport_, clock_);
@@ -127,7 +127,7 @@ TEST_F(AdcTest, WhoWasMendedMeanwhileIsFound) {
   EXPECT_TRUE(source.Get(cancel_).ok());
 }
 
-TEST_F(AdcTest, TheProjectIsLookedForInOrder) {
+TEST_F(AdcTest, ProjectSourcesHaveFixedOrder) {
   const std::string path = Write(ServiceAccountFields());
   std::map<std::string, std::string> variables = {{"GOOGLE_APPLICATION_CREDENTIALS", path}};
   EXPECT_EQ(Project(variables).value(), "file-project");
@@ -142,17 +142,17 @@ TEST_F(AdcTest, TheProjectIsLookedForInOrder) {
   EXPECT_EQ(Project(variables, "flag").value(), "flag");
 }
 
-TEST_F(AdcTest, AUsersProjectIsTheOneThatPays) {
+TEST_F(AdcTest, UserProjectIsQuotaProject) {
   EXPECT_EQ(Project({{"GOOGLE_APPLICATION_CREDENTIALS", Write(AuthorizedUserFields())}}).value(),
             "quota-project");
 }
 
-TEST_F(AdcTest, AVmKnowsItsProject) {
+TEST_F(AdcTest, VmProjectComesFromMetadata) {
   AnswerMetadata("project/project-id", "vm-project");
   EXPECT_EQ(Project({}).value(), "vm-project");
 }
 
-TEST_F(AdcTest, AnUnknownProjectIsAskedFor) {
+TEST_F(AdcTest, UnknownProjectErrorNamesFlag) {
   NoMetadataServer();
   const absl::Status error = Project({}).status();
   EXPECT_TRUE(absl::StrContains(error.message(), "--projectId")) << error;

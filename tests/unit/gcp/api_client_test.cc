@@ -19,7 +19,7 @@ namespace {
 
 constexpr char kBase[] = "https://storage.googleapis.com";
 
-// Gives out token-0, and after each Drop the next.
+// Returns token-0, and the next token after each Drop.
 class CountingTokens : public TokenSource {
  public:
   absl::StatusOr<AccessToken> Get(const CancelToken&) override {
@@ -66,7 +66,7 @@ class ApiClientTest : public testing::Test {
   ApiClient client_{{kBase, &tokens_}, transport_, clock_};
 };
 
-TEST_F(ApiClientTest, SendsTheTokenAndTheQuotaProject) {
+TEST_F(ApiClientTest, RequestCarriesTokenAndQuotaProject) {
   tokens_.quota_project = "q";
   transport_.Answer("GET", MakeResponse(204));
   EXPECT_EQ(Once()->status, 204);
@@ -74,14 +74,14 @@ TEST_F(ApiClientTest, SendsTheTokenAndTheQuotaProject) {
   EXPECT_EQ(Header(0, "X-Goog-User-Project"), "q");
 }
 
-TEST_F(ApiClientTest, AnEmulatorGetsNoToken) {
+TEST_F(ApiClientTest, EmulatorGetsNoToken) {
   ApiClient client({EmulatorUrl("localhost:1"), nullptr}, transport_, clock_);
   transport_.Answer("GET http://localhost:1/o", MakeResponse(200));
   EXPECT_TRUE(client.SendOnce([&] { return Get("http://localhost:1/o"); }, cancel_).ok());
   EXPECT_EQ(Header(0, "Authorization"), "");
 }
 
-TEST_F(ApiClientTest, AnotherHostGetsNoToken) {
+TEST_F(ApiClientTest, OtherHostGetsNoToken) {
   for (const char* url : {"https://evil.com/o", "https://storage.googleapis.com.evil.com/o"}) {
     transport_.Answer(url, MakeResponse(200));
     EXPECT_TRUE(Once({}, url).ok());
@@ -90,7 +90,7 @@ TEST_F(ApiClientTest, AnotherHostGetsNoToken) {
   EXPECT_EQ(Header(1, "Authorization"), "");
 }
 
-TEST_F(ApiClientTest, ARefusedTokenIsReplacedOnceAndTheRequestMadeAnew) {
+TEST_F(ApiClientTest, RefusedTokenIsReplacedOnce) {
   transport_.Answer("", MakeResponse(401));
   transport_.Answer("", MakeResponse(200, "body"));
   EXPECT_EQ(Once()->body, "body");
@@ -98,7 +98,7 @@ TEST_F(ApiClientTest, ARefusedTokenIsReplacedOnceAndTheRequestMadeAnew) {
   EXPECT_EQ(made_, 2);
 }
 
-TEST_F(ApiClientTest, ASecondRefusalIsTheAnswer) {
+TEST_F(ApiClientTest, SecondTokenRefusalIsMachineFault) {
   transport_.Answer("", MakeResponse(401));
   transport_.Answer("", MakeResponse(401));
   const absl::Status error = Once().status();
@@ -107,14 +107,14 @@ TEST_F(ApiClientTest, ASecondRefusalIsTheAnswer) {
   EXPECT_EQ(tokens_.drops, 2);
 }
 
-TEST_F(ApiClientTest, AGoodStatusIsAResponse) {
+TEST_F(ApiClientTest, AcceptedStatusIsReturned) {
   transport_.Answer("", MakeResponse(404, "x"));
   EXPECT_EQ(Once({412, 404})->body, "x");
   transport_.Answer("", MakeResponse(308));
   EXPECT_FALSE(Once().ok());
 }
 
-TEST_F(ApiClientTest, ARefusalSaysWhoAskedAndNoSecret) {
+TEST_F(ApiClientTest, RefusalNamesAccountWithoutSecret) {
   transport_.Answer("", MakeResponse(403, "Bearer token-0 may not do that"));
   const absl::Status error = Once().status();
   EXPECT_TRUE(absl::IsPermissionDenied(error));
@@ -123,15 +123,15 @@ TEST_F(ApiClientTest, ARefusalSaysWhoAskedAndNoSecret) {
   EXPECT_FALSE(absl::StrContains(error.message(), "token-0")) << error;
 }
 
-TEST_F(ApiClientTest, TroubleWithCredentialsWasNeverApplied) {
+TEST_F(ApiClientTest, CredentialErrorIsNotMaybeApplied) {
   tokens_.error = Transient(absl::UnavailableError("down"), /*maybe_applied=*/true);
   const absl::Status error = Once().status();
   EXPECT_TRUE(IsTransient(error));
   EXPECT_FALSE(MaybeApplied(error));
 }
 
-// "No such file" of a token file is no "no such object".
-TEST_F(ApiClientTest, TroubleWithCredentialsIsTheMachinesAndNoAnswerOfTheService) {
+// A missing token file must not look like a missing object.
+TEST_F(ApiClientTest, CredentialErrorIsMachineFault) {
   for (const absl::Status& error :
        {absl::NotFoundError("key file"), absl::InvalidArgumentError("key file"),
         absl::PermissionDeniedError("key file"), absl::AbortedError("key file")}) {
@@ -144,14 +144,14 @@ TEST_F(ApiClientTest, TroubleWithCredentialsIsTheMachinesAndNoAnswerOfTheService
   EXPECT_TRUE(absl::IsCancelled(Once().status()));
 }
 
-TEST_F(ApiClientTest, WhatMayPassIsTriedAgain) {
+TEST_F(ApiClientTest, TransientErrorsAreRetried) {
   transport_.Answer("", MakeResponse(503));
   transport_.Fail("", Transient(absl::UnavailableError("reset"), true));
   transport_.Answer("", MakeResponse(200));
   EXPECT_TRUE(Send(Idempotency::kIdempotent).ok());
 }
 
-TEST_F(ApiClientTest, WhatIsNotIdempotentIsNeverSentTwiceBlindly) {
+TEST_F(ApiClientTest, MaybeAppliedWriteIsNotRepeated) {
   transport_.Answer("", MakeResponse(503));
   EXPECT_TRUE(MaybeApplied(Send(Idempotency::kNotIdempotent).status()));
   transport_.Answer("", MakeResponse(429));
@@ -159,7 +159,7 @@ TEST_F(ApiClientTest, WhatIsNotIdempotentIsNeverSentTwiceBlindly) {
   EXPECT_TRUE(Send(Idempotency::kNotIdempotent).ok());
 }
 
-TEST_F(ApiClientTest, SendingsOfOneCallAreCountedUnderOneId) {
+TEST_F(ApiClientTest, RetriesShareInvocationId) {
   transport_.Answer("", MakeResponse(503));
   transport_.Answer("", MakeResponse(200));
   transport_.Answer("", MakeResponse(200));
@@ -181,7 +181,7 @@ TEST(EmulatorUrlTest, SchemeAndSlashAreOptional) {
   EXPECT_EQ(EmulatorUrl(" localhost:9000/\r\n"), "http://localhost:9000");
 }
 
-TEST(EndpointTest, AnEmulatorNeedsNoCredentials) {
+TEST(EndpointTest, EmulatorNeedsNoCredentials) {
   CountingTokens tokens;
   const auto endpoint = [&](const std::string& value) {
     return EndpointOf("https://x", EnvironmentOf({{"A_HOST", value}}), "A_HOST", tokens);
@@ -192,7 +192,7 @@ TEST(EndpointTest, AnEmulatorNeedsNoCredentials) {
   EXPECT_EQ(endpoint("h:1").base_url, "http://h:1");
 }
 
-TEST_F(ApiClientTest, AnEmulatorsAddressThatIsNoneIsAMachineFaultThatNamesTheVariable) {
+TEST_F(ApiClientTest, InvalidEmulatorAddressIsMachineFault) {
   for (const char* value : {"a b:1", "h:1#x", " ", "ftp://h", "h\xC3\xA9:1"}) {
     ApiClient client(EndpointOf("https://x", EnvironmentOf({{"A_HOST", value}}), "A_HOST", tokens_),
                      transport_, clock_);

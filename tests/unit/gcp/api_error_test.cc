@@ -20,7 +20,7 @@ bool Says(const absl::Status& status, absl::string_view text) {
   return absl::StrContains(status.message(), text);
 }
 
-TEST(ApiErrorTest, GooglesStatusDecidesWhereHttpIsAmbiguous) {
+TEST(ApiErrorTest, GoogleStatusOverridesHttpStatus) {
   const auto code = [](int http, absl::string_view status) {
     return ErrorOf(http,
                    absl::StrCat(R"({"error":{"code":1,"message":"m","status":")", status, R"("}})"))
@@ -34,7 +34,7 @@ TEST(ApiErrorTest, GooglesStatusDecidesWhereHttpIsAmbiguous) {
   EXPECT_EQ(code(404, "OK"), absl::StatusCode::kNotFound);
 }
 
-TEST(ApiErrorTest, HttpDecidesWhereThereIsNoJson) {
+TEST(ApiErrorTest, HttpStatusSetsCodeWithoutJson) {
   EXPECT_EQ(ErrorOf(401).code(), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(ErrorOf(403, "<html>").code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(ErrorOf(404, "No such object: b/o").code(), absl::StatusCode::kNotFound);
@@ -43,11 +43,11 @@ TEST(ApiErrorTest, HttpDecidesWhereThereIsNoJson) {
   EXPECT_EQ(ErrorOf(301).code(), absl::StatusCode::kUnknown);
 }
 
-TEST(ApiErrorTest, AServersCancelledIsNotOurs) {
+TEST(ApiErrorTest, ServerCancelledBecomesUnknown) {
   EXPECT_EQ(ErrorOf(499, R"({"error":{"status":"CANCELLED"}})").code(), absl::StatusCode::kUnknown);
 }
 
-TEST(ApiErrorTest, OnlyWhatMayPassIsTransient) {
+TEST(ApiErrorTest, TransientStatusesAreMarked) {
   for (const int status : {301, 408, 499, 500, 502, 503, 504, 507, 520}) {
     EXPECT_TRUE(IsTransient(ErrorOf(status))) << status;
     EXPECT_TRUE(MaybeApplied(ErrorOf(status))) << status;
@@ -59,22 +59,22 @@ TEST(ApiErrorTest, OnlyWhatMayPassIsTransient) {
   }
 }
 
-TEST(ApiErrorTest, APageForPeopleIsNoWordOfTheService) {
+TEST(ApiErrorTest, HtmlPagesAreTransient) {
   for (const int status : {400, 401, 403, 404, 412, 413}) {
     EXPECT_TRUE(IsTransient(ErrorOf(status, " <html>log in to the hotel's network"))) << status;
   }
 }
 
-TEST(ApiErrorTest, APageSaysNothingOfWhatIsNotThere) {
+TEST(ApiErrorTest, HtmlPage404IsUnavailable) {
   EXPECT_EQ(ErrorOf(404, "<html>").code(), absl::StatusCode::kUnavailable);
 }
 
-TEST(ApiErrorTest, ThePagesOfTheMetadataServerAreItsOwn) {
+TEST(ApiErrorTest, MetadataServerPagesAreFinal) {
   const HttpResponse page = MakeResponse(404, "<!DOCTYPE html>", {{"Metadata-Flavor", "Google"}});
   EXPECT_FALSE(IsTransient(MakeApiError(page, "host")));
 }
 
-TEST(ApiErrorTest, ThePagesOfGooglesFrontEndAreItsOwn) {
+TEST(ApiErrorTest, GoogleFrontEndPagesAreFinal) {
   const char* const page =
       "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p>Not found.";
   EXPECT_EQ(ErrorOf(404, page).code(), absl::StatusCode::kNotFound);
@@ -82,14 +82,14 @@ TEST(ApiErrorTest, ThePagesOfGooglesFrontEndAreItsOwn) {
   for (const int status : {400, 502}) EXPECT_TRUE(IsTransient(ErrorOf(status, page))) << status;
 }
 
-TEST(ApiErrorTest, OnlyWhatGoogleExplainsIsGoogles) {
+TEST(ApiErrorTest, GoogleErrorNeedsJsonStatus) {
   EXPECT_TRUE(IsGoogleError(ErrorOf(400, R"({"error":{"status":"INVALID_ARGUMENT"}})")));
   for (const char* body : {"", "<html>", "{}", R"({"error":"invalid"})", R"({"error":{}})"}) {
     EXPECT_FALSE(IsGoogleError(ErrorOf(400, body))) << body;
   }
 }
 
-TEST(ApiErrorTest, NoSecretIsQuotedNotEvenEscapedOrInPart) {
+TEST(ApiErrorTest, SecretsAreRemovedFromMessages) {
   const std::string secret = "ya29.long-token";
   const std::string filler(592, 'x');
   for (const std::string& said :
@@ -102,18 +102,18 @@ TEST(ApiErrorTest, NoSecretIsQuotedNotEvenEscapedOrInPart) {
   }
 }
 
-TEST(ApiErrorTest, TooLargeForTheEmulatorStaysTooLarge) {
+TEST(ApiErrorTest, EmulatorSizeLimitIsNotTransient) {
   const auto body = R"({"error":{"message":"gRPC message exceeds maximum size 4194304: 5"}})";
   EXPECT_FALSE(IsTransient(ErrorOf(429, body)));
 }
 
-TEST(ApiErrorTest, RetryAfterIsPassedOn) {
+TEST(ApiErrorTest, RetryAfterIsKept) {
   const absl::Status error = MakeApiError(MakeResponse(503, "", {{"Retry-After", "7"}}), "host");
   EXPECT_EQ(RetryAfter(error), absl::Seconds(7));
   EXPECT_EQ(RetryAfter(ErrorOf(503)), std::nullopt);
 }
 
-TEST(ApiErrorTest, MessagesNameTheServerAndWhatItSaid) {
+TEST(ApiErrorTest, MessageQuotesServerAndAnswer) {
   EXPECT_EQ(ErrorOf(404, " No such object: b/o\n").message(),
             "host: HTTP 404: No such object: b/o");
   EXPECT_EQ(ErrorOf(400, R"({"error":{"message":"two\nlines"}})").message(),
@@ -122,7 +122,7 @@ TEST(ApiErrorTest, MessagesNameTheServerAndWhatItSaid) {
   EXPECT_LT(ErrorOf(400, std::string(100'000, 'x')).message().size(), 1000u);
 }
 
-TEST(ApiErrorTest, BodiesOfAnyShapeAreOnlyText) {
+TEST(ApiErrorTest, UnexpectedJsonIsTolerated) {
   for (const char* body :
        {R"({"error":7})", R"({"error":{"message":7,"errors":7,"details":[7,{"metadata":7}]}})",
         R"({"error":{"errors":[null,{"reason":{}}]}})", "[]", "null", "{", "\xFF\xFE"}) {
@@ -130,7 +130,7 @@ TEST(ApiErrorTest, BodiesOfAnyShapeAreOnlyText) {
   }
 }
 
-TEST(ApiErrorTest, AMissingScopeComesWithTheCure) {
+TEST(ApiErrorTest, MissingScopeNamesRemedy) {
   const auto cloud = R"({"error":{"status":"PERMISSION_DENIED","message":"no",
       "details":[{"reason":"ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}})";
   EXPECT_TRUE(Says(ErrorOf(403, cloud), "--scopes=cloud-platform"));
@@ -139,7 +139,7 @@ TEST(ApiErrorTest, AMissingScopeComesWithTheCure) {
                    "--scopes=cloud-platform"));
 }
 
-TEST(ApiErrorTest, ADisabledApiIsNamed) {
+TEST(ApiErrorTest, DisabledApiIsNamed) {
   const auto body = R"({"error":{"status":"PERMISSION_DENIED","message":"disabled",
       "details":[{"reason":"SERVICE_DISABLED",
                   "metadata":{"service":"datastore.googleapis.com"}}]}})";
@@ -155,12 +155,12 @@ TEST(ApiErrorTest, ProxyLimitOnSizeIsNamed) {
   EXPECT_FALSE(IsTransient(google) || Says(google, "proxy")) << google;
 }
 
-TEST(ApiErrorTest, APlainRefusalNamesTheRoles) {
+TEST(ApiErrorTest, RefusalNamesNeededRoles) {
   EXPECT_TRUE(Says(ErrorOf(403, "no"), "the account needs roles/datastore.user"));
   EXPECT_TRUE(Says(MakeApiError(MakeResponse(403), "host", {}, "roles/x"), "needs roles/x"));
 }
 
-TEST(ApiErrorTest, BillingIsNamed) {
+TEST(ApiErrorTest, BillingErrorIsNamed) {
   EXPECT_TRUE(Says(ErrorOf(403, R"({"error":{"message":"Billing is off"}})"), "billing account"));
 }
 

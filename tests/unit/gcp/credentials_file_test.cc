@@ -23,7 +23,7 @@ constexpr char kToken[] = R"({"access_token":"ya29.x","expires_in":3599,"token_t
 constexpr char kGenerated[] =
     R"({"accessToken":"ya29.target","expireTime":"2026-01-31T13:00:00Z"})";
 
-// The value of `name` in a form without escapes in that value.
+// Returns the value of `name` in a form. The value must have no escapes.
 std::string FormValue(absl::string_view form, absl::string_view name) {
   for (absl::string_view field : absl::StrSplit(form, '&')) {
     if (absl::ConsumePrefix(&field, absl::StrCat(name, "="))) return std::string(field);
@@ -59,7 +59,7 @@ class CredentialsTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(CredentialsTest, AServiceAccountSendsASignedAssertion) {
+TEST_F(CredentialsTest, ServiceAccountSendsSignedAssertion) {
   transport_.Answer("POST https://oauth2.googleapis.com/token", MakeResponse(200, kToken));
   const auto token = GetToken(ServiceAccountFields());
   ASSERT_TRUE(token.ok()) << token.status();
@@ -79,7 +79,7 @@ TEST_F(CredentialsTest, AServiceAccountSendsASignedAssertion) {
                                    {"exp", issued + 3600}}));
 }
 
-TEST_F(CredentialsTest, TheTokenUriHasADefaultAndMayBeOnThisMachine) {
+TEST_F(CredentialsTest, MissingAndLocalTokenUriWork) {
   Json fields = ServiceAccountFields();
   fields.erase("token_uri");
   fields.erase("private_key_id");
@@ -93,7 +93,7 @@ TEST_F(CredentialsTest, TheTokenUriHasADefaultAndMayBeOnThisMachine) {
   EXPECT_TRUE(transport_.requests().at(1).bypass_proxy);
 }
 
-TEST_F(CredentialsTest, AUserSendsTheRefreshToken) {
+TEST_F(CredentialsTest, UserSendsRefreshToken) {
   transport_.Answer("POST https://oauth2.googleapis.com/token", MakeResponse(200, kToken));
   EXPECT_EQ(GetToken(AuthorizedUserFields())->value, "ya29.x");
   EXPECT_EQ(Body(0),
@@ -101,13 +101,13 @@ TEST_F(CredentialsTest, AUserSendsTheRefreshToken) {
             "refresh_token=1%2F%2Frefresh-token");
 }
 
-TEST_F(CredentialsTest, ARevokedUserIsToldToLogInAgain) {
+TEST_F(CredentialsTest, RevokedUserErrorNamesLoginCommand) {
   transport_.Answer("", MakeResponse(400, R"({"error":"invalid_grant"})"));
   const absl::Status error = GetToken(AuthorizedUserFields()).status();
   EXPECT_TRUE(absl::StrContains(error.message(), "gcloud auth application-default login")) << error;
 }
 
-TEST_F(CredentialsTest, AnExternalAccountReadsItsTokenFileEachTime) {
+TEST_F(CredentialsTest, SubjectTokenFileIsReadAgain) {
   const std::string path = folder_ / "subject";
   auto source = MakeTokenSource(ExternalAccountFields(path), transport_, clock_);
   ASSERT_TRUE(source.ok()) << source.status();
@@ -124,7 +124,7 @@ TEST_F(CredentialsTest, AnExternalAccountReadsItsTokenFileEachTime) {
             "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt");
 }
 
-TEST_F(CredentialsTest, ASubjectTokenMayBeBehindAUrlInJson) {
+TEST_F(CredentialsTest, SubjectTokenComesFromJsonUrl) {
   const Json source = {{"url", "http://169.254.169.254/identity?api=1"},
                        {"headers", {{"Metadata", "True"}}},
                        {"format", {{"type", "json"}, {"subject_token_field_name", "value"}}}};
@@ -136,7 +136,7 @@ TEST_F(CredentialsTest, ASubjectTokenMayBeBehindAUrlInJson) {
   EXPECT_EQ(FormValue(Body(1), "subject_token"), "from-url");
 }
 
-TEST_F(CredentialsTest, AnExternalAccountMayActForAServiceAccount) {
+TEST_F(CredentialsTest, ExternalAccountImpersonatesServiceAccount) {
   const std::string path = folder_ / "subject";
   ASSERT_TRUE(WriteFileAtomically(path, "subject", false).ok());
   Json fields = ExternalAccountFields(path);
@@ -149,7 +149,7 @@ TEST_F(CredentialsTest, AnExternalAccountMayActForAServiceAccount) {
   EXPECT_EQ(ParseJson(Body(1))->at("lifetime"), "1200s");
 }
 
-TEST_F(CredentialsTest, ImpersonationAsksWithTheSourcesToken) {
+TEST_F(CredentialsTest, ImpersonationUsesSourceToken) {
   transport_.Answer("POST https://oauth2.googleapis.com/token", MakeResponse(200, kToken));
   transport_.Answer(":generateAccessToken", MakeResponse(200, kGenerated));
   const auto token = GetToken(ImpersonatedFields(ServiceAccountFields()));
@@ -163,7 +163,7 @@ TEST_F(CredentialsTest, ImpersonationAsksWithTheSourcesToken) {
                   {"delegates", Json::array({"middle@p.iam.gserviceaccount.com"})}}));
 }
 
-TEST_F(CredentialsTest, WhoMayNotImpersonateIsToldTheRole) {
+TEST_F(CredentialsTest, RefusedImpersonationNamesRole) {
   transport_.Answer("/token", MakeResponse(200, kToken));
   transport_.Answer(":generateAccessToken", MakeResponse(403));
   const absl::Status error = GetToken(ImpersonatedFields(AuthorizedUserFields())).status();
@@ -173,7 +173,7 @@ TEST_F(CredentialsTest, WhoMayNotImpersonateIsToldTheRole) {
       << error;
 }
 
-TEST_F(CredentialsTest, ErrorsNameTheFieldThatIsWrong) {
+TEST_F(CredentialsTest, ErrorsNameInvalidField) {
   const Json key = ServiceAccountFields();
   const auto starts = [](const std::string& error, absl::string_view field) {
     return absl::StartsWith(error, absl::StrCat(field, ": ")) ? "" : error;
@@ -204,19 +204,19 @@ TEST_F(CredentialsTest, ErrorsNameTheFieldThatIsWrong) {
             "");
 }
 
-TEST_F(CredentialsTest, AnUnknownTypeIsNamed) {
+TEST_F(CredentialsTest, UnknownTypeIsNamed) {
   const std::string error = ErrorOf({{"type", "gdch_service_account"}});
   EXPECT_TRUE(absl::StrContains(error, "'gdch_service_account' is not supported")) << error;
   EXPECT_TRUE(absl::StrContains(error, "external_account")) << error;
 }
 
-TEST_F(CredentialsTest, NoErrorHoldsASecret) {
+TEST_F(CredentialsTest, ErrorsHoldNoSecret) {
   const std::string path = folder_ / "subject";
   ASSERT_TRUE(WriteFileAtomically(path, "the-subject-token", false).ok());
   const std::string key_line = std::vector<std::string>(absl::StrSplit(TestKeyPem(), '\n')).at(3);
   const std::vector<std::string> secrets = {
       key_line, "client-secret", "refresh-token", "the-subject-token", "eyJ", "ya29"};
-  // A server that quotes what it was sent, in every way that there is.
+  // A server that quotes the body and the headers of the request in its error.
   const auto quote = [](const HttpRequest& request) {
     std::string sent = request.body;
     for (const auto& [name, value] : request.headers.entries()) absl::StrAppend(&sent, " ", value);
@@ -253,7 +253,7 @@ class FindCredentialsFileTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(FindCredentialsFileTest, TheNamedFileComesFirst) {
+TEST_F(FindCredentialsFileTest, NamedFilePrecedesGcloudFile) {
   const std::string named = Write("named.json", R"({"type":"a"})");
   Write(".config/gcloud/application_default_credentials.json", R"({"type":"b"})");
   const auto home = folder_.path();
@@ -263,14 +263,14 @@ TEST_F(FindCredentialsFileTest, TheNamedFileComesFirst) {
   EXPECT_EQ((*FindCredentialsFile(EnvironmentOf({{"HOME", home}})))->fields["type"], "b");
 }
 
-TEST_F(FindCredentialsFileTest, GcloudsFolderMayBeElsewhere) {
+TEST_F(FindCredentialsFileTest, CloudsdkConfigMovesGcloudDirectory) {
   Write("application_default_credentials.json", R"({"type":"c"})");
   const auto file = FindCredentialsFile(
       EnvironmentOf({{"CLOUDSDK_CONFIG", folder_.path()}, {"HOME", "/nowhere"}}));
   EXPECT_EQ((*file)->fields["type"], "c");
 }
 
-TEST_F(FindCredentialsFileTest, ANamedFileThatIsNoGoodIsAnErrorAndNothingElseIsTried) {
+TEST_F(FindCredentialsFileTest, InvalidNamedFileEndsSearch) {
   Write(".config/gcloud/application_default_credentials.json", R"({"type":"b"})");
   for (const std::string& path :
        {folder_ / "missing.json", folder_.path(), Write("cut.json", "{\"type\":"),
@@ -283,7 +283,7 @@ TEST_F(FindCredentialsFileTest, ANamedFileThatIsNoGoodIsAnErrorAndNothingElseIsT
   }
 }
 
-TEST_F(FindCredentialsFileTest, WithoutAnyFileThereIsNone) {
+TEST_F(FindCredentialsFileTest, NoFileMeansNoCredentials) {
   EXPECT_EQ(*FindCredentialsFile(EnvironmentOf({})) == std::nullopt, true);
   EXPECT_FALSE(FindCredentialsFile(EnvironmentOf({{"HOME", folder_.path()}}))->has_value());
 }

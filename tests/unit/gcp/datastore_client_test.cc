@@ -50,7 +50,7 @@ class DatastoreClientTest : public testing::Test {
   CancelToken never_;
 };
 
-TEST_F(DatastoreClientTest, LookupAnswersInTheOrderOfTheKeys) {
+TEST_F(DatastoreClientTest, LookupKeepsKeyOrder) {
   transport_.Answer(kLookup, MakeResponse(200, R"({"found": [)" + Found("c") + "," + Found("a") +
                                                    R"(], "missing": [{"entity": {}}]})"));
   const auto result = client_.Lookup({{"K", "a"}, {"K", "b"}, {"K", "c"}}, never_);
@@ -84,15 +84,15 @@ TEST_F(DatastoreClientTest, DeferredKeysAreLookedUpAgain) {
   EXPECT_THAT(Sent(1)["keys"], SizeIs(1));
 }
 
-TEST_F(DatastoreClientTest, ReadsAreSentAgainAfterTrouble) {
+TEST_F(DatastoreClientTest, TransientReadErrorsAreRetried) {
   transport_.Fail(kLookup, Transient(absl::UnavailableError("reset"), true));
   transport_.Answer(kLookup, MakeResponse(503));
   transport_.Answer(kLookup, MakeResponse(200, R"({"missing": [{}]})"));
   EXPECT_TRUE(client_.Lookup({{"K", "a"}}, never_).ok());
 }
 
-// A proxy may say anything; that is an outage, not a verdict on the key.
-TEST_F(DatastoreClientTest, OnlyDatastoreItselfCanRefuseARead) {
+// A refusal without Google's JSON may come from a proxy. It counts as an outage.
+TEST_F(DatastoreClientTest, ReadRefusalWithoutJsonIsTransient) {
   for (const int status : {400, 401, 403, 404, 409}) {
     transport_.Answer(kLookup, MakeResponse(status));
     const absl::Status error = client_.Lookup({{"K", "a"}}, never_).status();
@@ -115,7 +115,7 @@ TEST_F(DatastoreClientTest, GarbledAnswersAreErrors) {
   }
 }
 
-TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
+TEST_F(DatastoreClientTest, KeysOnlyQueryIsSentOnce) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
       "endCursor": "C", "entityResults": [{"entity": {"key": {"path": [{"kind": "K",
       "name": "a"}]}}}]}})"));
@@ -133,7 +133,7 @@ TEST_F(DatastoreClientTest, AQueryAsksForKeysOnlyAndOnce) {
             R"("value":{"stringValue":"pending"}}})");
 }
 
-TEST_F(DatastoreClientTest, QueryGoesOnBehindAKey) {
+TEST_F(DatastoreClientTest, QueryContinuesBehindKey) {
   const Json after = ToJson({"K", "job.17"});
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NO_MORE_RESULTS"}})"));
   const auto page = client_.FindKeys("K", {{"status", StringValue("pending")}}, after, 20, never_);
@@ -144,10 +144,10 @@ TEST_F(DatastoreClientTest, QueryGoesOnBehindAKey) {
             R"("value":{"keyValue":{"path":[{"kind":"K","name":"job.17"}]}}}})");
 }
 
-TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
+TEST_F(DatastoreClientTest, EmptyUnfinishedBatchIsContinued) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
                                                   "endCursor": "C"}})"));
-  // The emulator's way to say that there is nothing.
+  // The emulator ends an empty result in this way.
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"endCursor": "D",
                                                   "moreResults": "MORE_RESULTS_AFTER_LIMIT"}})"));
   const KeyPage page = client_.FindKeys("K", {}, Json(), 20, never_).value();
@@ -155,7 +155,7 @@ TEST_F(DatastoreClientTest, AnEmptyBatchThatIsNotTheEndIsFollowedUp) {
   EXPECT_EQ(Sent(1)["query"]["startCursor"], "C");
 }
 
-TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
+TEST_F(DatastoreClientTest, EndlessEmptyBatchesAreTransient) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED"}})"));
   EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, Json(), 20, never_).status()));
   for (int i = 0; i < 20; ++i) {
@@ -165,7 +165,7 @@ TEST_F(DatastoreClientTest, NothingFoundSoFarIsNotNothing) {
   EXPECT_TRUE(IsTransient(client_.FindKeys("K", {}, Json(), 20, never_).status()));
 }
 
-// A server that never answers, as the worker's transport meets it.
+// A server that accepts each request and never answers.
 class SilentServer : public HttpTransport {
  public:
   explicit SilentServer(FakeClock& clock) : clock_(clock) {}
@@ -207,21 +207,21 @@ class DatastoreTimeTest : public testing::Test {
   DatastoreClient client_{api_, "p", {.stop = &stop_, .alive = [this] { ++lives_; }}};
 };
 
-TEST_F(DatastoreTimeTest, EachTimeoutDoublesTheNext) {
+TEST_F(DatastoreTimeTest, TimeoutDoublesTimeLimit) {
   Query(6);
   EXPECT_THAT(Seconds(), ElementsAre(4, 8, 16, 32, 60, 60));
   EXPECT_EQ(lives_, 4 + 8 + 16 + 32 + 60 + 60);
-  (void)client_.Lookup({{"K", "a"}}, never_);  // other methods have time limits of their own
+  (void)client_.Lookup({{"K", "a"}}, never_);  // each method has its own time limit
   EXPECT_EQ(Seconds().back(), 4);
 }
 
-TEST_F(DatastoreTimeTest, FailedConnectionKeepsTheTimeout) {
+TEST_F(DatastoreTimeTest, FailedConnectionKeepsTimeLimit) {
   server_.maybe_applied = false;
   Query(3);
   EXPECT_THAT(Seconds(), ElementsAre(4, 4, 4));
 }
 
-TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
+TEST_F(DatastoreTimeTest, StopLimitsRequestToFourSeconds) {
   Query(4);
   const absl::Time start = clock_.Now();
   server_.on_third_second = [this] { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); };
@@ -232,7 +232,7 @@ TEST_F(DatastoreTimeTest, StopLeavesARequestFourSeconds) {
   EXPECT_EQ(Seconds().back(), 7);
 }
 
-TEST(AnswerTimeTest, LimitFollowsTheAnswers) {
+TEST(AnswerTimeTest, LimitFollowsAnswerTimes) {
   AnswerTime time(absl::Seconds(4), absl::Seconds(60));
   time.Missed(absl::Seconds(4));
   EXPECT_EQ(time.limit(), absl::Seconds(8));
@@ -262,7 +262,7 @@ constexpr char kConflict[] = R"({"mutationResults": [{"version": "8", "conflictD
 constexpr char kAborted[] = R"({"error": {"status": "ABORTED"}})";
 
 // The conflict may be one with a copy of this request, which the network has made.
-TEST_F(DatastoreClientTest, UpdateInConflictIsNotKnownToBeApplied) {
+TEST_F(DatastoreClientTest, UpdateInConflictIsUnknown) {
   transport_.Answer(kCommit, MakeResponse(200, kConflict));
   EXPECT_FALSE(IsApplied());
   transport_.Answer(kCommit, MakeResponse(409, kAborted));
@@ -288,14 +288,14 @@ TEST_F(DatastoreClientTest, UpdateWithoutClearAnswerIsUnknown) {
   EXPECT_THAT(transport_.requests(), SizeIs(17)) << "no unknown update is sent again";
 }
 
-TEST_F(DatastoreClientTest, UnsentUpdateIsSentAgain) {
+TEST_F(DatastoreClientTest, UnsentUpdateIsRetried) {
   transport_.Fail(kCommit, Transient(absl::UnavailableError("refused"), /*maybe_applied=*/false));
   transport_.Answer(kCommit, MakeResponse(429));
   transport_.Answer(kCommit, MakeResponse(200, R"({"mutationResults": [{"version": "8"}]})"));
   EXPECT_TRUE(IsApplied());
 }
 
-TEST_F(DatastoreClientTest, RefusedUpdateNamesTheCall) {
+TEST_F(DatastoreClientTest, RefusedUpdateNamesCall) {
   transport_.Answer(kCommit, MakeResponse(400, R"({"error": {"status": "INVALID_ARGUMENT",
       "message": "The value of property \"s\" is longer than 1500 bytes."}})"));
   const absl::Status status = Update().status();

@@ -15,13 +15,13 @@ Entity EntityOf(const std::string& properties) {
   return Entity::Parse(std::move(json)).value();
 }
 
-TEST(EntityKey, IsWrittenAndReadBack) {
+TEST(EntityKey, KeySurvivesRoundTrip) {
   const Json json = ToJson({"Job", "j.1"});
   EXPECT_EQ(DumpJson(json), R"({"path":[{"kind":"Job","name":"j.1"}]})");
   EXPECT_EQ(ParseEntityKey(json), (EntityKey{"Job", "j.1"}));
 }
 
-TEST(EntityKey, OnlyPlainNamesAreKeysOfOurs) {
+TEST(EntityKey, OnlySingleNamedKeysAreAccepted) {
   for (const char* text : {
            R"({"path": [{"kind": "Job", "id": "17"}]})",
            R"({"path": [{"kind": "A", "name": "a"}, {"kind": "B", "name": "b"}]})",
@@ -37,7 +37,7 @@ TEST(EntityKey, OnlyPlainNamesAreKeysOfOurs) {
   }
 }
 
-TEST(EntityValue, EachTypeIsReadAsItselfOnly) {
+TEST(EntityValue, ValuesAreReadByType) {
   const Entity entity = EntityOf(R"({
     "text": {"stringValue": "a"}, "number": {"integerValue": "-42"}, "bare": {"integerValue": 7},
     "real": {"doubleValue": 3.0}, "nan": {"doubleValue": "NaN"},
@@ -76,7 +76,7 @@ TEST(EntityValue, EachTypeIsReadAsItselfOnly) {
   }
 }
 
-TEST(Entity, SetKeepsTheIndexFlagOfWhatItReplaces) {
+TEST(Entity, SetKeepsIndexFlag) {
   Entity entity = EntityOf(R"({"hidden": {"stringValue": "a", "excludeFromIndexes": true},
                                "found": {"stringValue": "a"}})");
   for (const char* name : {"hidden", "found", "new"}) entity.Set(name, StringValue("b"));
@@ -86,8 +86,8 @@ TEST(Entity, SetKeepsTheIndexFlagOfWhatItReplaces) {
   EXPECT_EQ(AsString(entity.Find("hidden")), "b");
 }
 
-// The server puts indexed elements before the others.
-TEST(Entity, AppendFollowsTheIndexFlagOfTheArray) {
+// The server moves indexed elements before unindexed elements.
+TEST(Entity, AppendFollowsArrayIndexFlag) {
   Entity entity = EntityOf(R"({
     "hidden": {"arrayValue": {"values": [{"stringValue": "a", "excludeFromIndexes": true}]}},
     "found": {"arrayValue": {"values": [{"stringValue": "a"}]}}})");
@@ -97,7 +97,7 @@ TEST(Entity, AppendFollowsTheIndexFlagOfTheArray) {
   EXPECT_FALSE(IsUnindexed(*Elements(entity.Find("found"))[1]));
 }
 
-TEST(Entity, AppendMakesAListWhereThereIsNoneButReplacesNothing) {
+TEST(Entity, AppendCreatesMissingList) {
   Entity entity = EntityOf(R"({"null": {"nullValue": null}, "empty": {"arrayValue": {}},
                                "strange": {"arrayValue": {"values": 3}},
                                "text": {"stringValue": "a"}})");
@@ -110,14 +110,14 @@ TEST(Entity, AppendMakesAListWhereThereIsNoneButReplacesNothing) {
   EXPECT_EQ(AsString(entity.Find("text")), "a");
 }
 
-TEST(Entity, IsRefusedIfItIsNone) {
+TEST(Entity, MalformedEntityIsRefused) {
   for (const char* text : {"{}", "[]", "3", R"({"key": 3})", R"({"key": {}, "properties": []})"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(Entity::Parse(ParseJson(text).value()).status())) << text;
   }
   EXPECT_TRUE(Entity::Parse(ParseJson(R"({"key": {}})").value()).ok());
 }
 
-TEST(Entity, UntouchedTextComesBackAsItWas) {
+TEST(Entity, UnchangedPropertiesKeepTheirText) {
   const std::string text =
       R"({"a":{"doubleValue":3.0},"b":{"doubleValue":1795457170.0702956},"c":{"meaning":18,)"
       R"("timestampValue":"2026-01-01T00:00:00.000001Z"},)"

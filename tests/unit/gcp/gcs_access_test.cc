@@ -40,7 +40,7 @@ class GcsAccessTest : public GcsFixture {
     return UploadAtOnce(client, name_, content, call_).status();
   }
 
-  // The time that attempts take against a server that always answers 403.
+  // Returns the time that the attempts take against a server that always answers 403.
   absl::Duration RefusedFor(GcsRight right) {
     Portal portal(Denied());
     ApiClient api({"http://gcs", nullptr}, portal, clock_);
@@ -58,7 +58,7 @@ class GcsAccessTest : public GcsFixture {
   absl::Status last_;
 };
 
-TEST_F(GcsAccessTest, FirstRefusalsAreWaitedOut) {
+TEST_F(GcsAccessTest, FirstRefusalsAreRetried) {
   for (int i = 0; i < 3; ++i) server_.Answer("GET", Denied());
   server_.Answer("GET", Media(200, "text", "text"));
   EXPECT_TRUE(Read(patient_).ok());
@@ -74,7 +74,7 @@ TEST_F(GcsAccessTest, LastingRefusalFailsAfterPatience) {
               HasSubstr("gcloud storage buckets add-iam-policy-binding gs://b"));
 }
 
-TEST_F(GcsAccessTest, PatienceIsOncePerTaskAndRight) {
+TEST_F(GcsAccessTest, PatienceIsPerTaskAndRight) {
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
   EXPECT_EQ(RefusedFor(GcsRight::kRead), kPatience);
@@ -88,7 +88,7 @@ TEST_F(GcsAccessTest, RefusalAfterSuccessIsFinal) {
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
 }
 
-TEST_F(GcsAccessTest, FailedPreconditionProvesTheRight) {
+TEST_F(GcsAccessTest, FailedPreconditionProvesRight) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", Denied());
   EXPECT_TRUE(absl::IsPermissionDenied(Write(patient_)));
@@ -104,7 +104,7 @@ TEST_F(GcsAccessTest, WaitingTransferGetsOneMoreTry) {
   EXPECT_FALSE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
 }
 
-TEST_F(GcsAccessTest, ReadThatBeganProvesTheRight) {
+TEST_F(GcsAccessTest, PartialReadProvesRight) {
   server_.BreakOff("GET", Media(200, "text", "te"), Broken());
   server_.Answer("GET", Denied());
   EXPECT_TRUE(absl::IsPermissionDenied(Read(patient_)));
@@ -120,7 +120,7 @@ TEST_F(GcsAccessTest, WritesAreRememberedForTenMinutes) {
   EXPECT_FALSE(access_.WrittenLately({"b", "job/2/stdout.txt"}));
 }
 
-TEST_F(GcsAccessTest, PayerIsNamedAfterTheServerAsks) {
+TEST_F(GcsAccessTest, RequesterPaysProjectIsSent) {
   GcsAccess paying(kPatience, clock_, &log_, [](const CancelToken&) { return "p-1"; });
   GcsClient client(api_, clock_, {}, &paying);
   const HttpResponse unpaid = MakeResponse(
@@ -135,7 +135,7 @@ TEST_F(GcsAccessTest, PayerIsNamedAfterTheServerAsks) {
   EXPECT_THAT(std::string(Read(patient_).message()), HasSubstr("GOOGLE_CLOUD_QUOTA_PROJECT"));
 }
 
-TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
+TEST_F(GcsAccessTest, MissingScopeIsFinal) {
   server_.Answer("GET", LacksScope());
   const absl::Status status = Read(patient_);
   EXPECT_THAT(std::string(status.message()), HasSubstr("--scopes=cloud-platform"));
@@ -143,7 +143,7 @@ TEST_F(GcsAccessTest, MissingScopeIsNotWaitedFor) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsAccessTest, RetentionIsNoMissingPermission) {
+TEST_F(GcsAccessTest, RetentionIsNotMissingPermission) {
   server_.Answer("POST", MakeResponse(403, R"({"error":{"code":403,"message":"kept","errors":)"
                                            R"([{"reason":"retentionPolicyNotMet"}]}})"));
   const absl::Status status = Write(patient_);
@@ -152,7 +152,7 @@ TEST_F(GcsAccessTest, RetentionIsNoMissingPermission) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsAccessTest, StopEndsTheWait) {
+TEST_F(GcsAccessTest, StopEndsWait) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "stopped"); });
   server_.Answer("GET", Denied());
   const absl::Status status = Read(patient_);

@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-TEST(GcsObject, UrlsKeepEveryByteOfTheName) {
+TEST(GcsObject, UrlsKeepObjectNameExactly) {
   for (const std::string name :
        {"a", "/a", "a//b", "../a", "a/../b", "a b+c%20#?&=", "\xC3\xA4", "a\tb", "...", "-"}) {
     const auto parsed = ParseGcsUrl("gs://my-bucket_1.x/" + name);
@@ -20,7 +20,7 @@ TEST(GcsObject, UrlsKeepEveryByteOfTheName) {
   EXPECT_TRUE(ParseGcsUrl("gs://b/" + std::string(1024, 'x')).ok());
 }
 
-TEST(GcsObject, WhatCanBeNoObjectIsInvalidAndNamed) {
+TEST(GcsObject, InvalidUrlsAreRefused) {
   for (const std::string url :
        {"", "gs://", "gs://b", "gs://b/", "gs:///a", "file:///a", "gs://b/a/", "gs://b/.",
         "gs://b/..", "gs://b/a\nb", "gs://b/a\rb", "gs://b/\xFF", "gs://b c/a", "gs://b?x/a",
@@ -33,8 +33,8 @@ TEST(GcsObject, WhatCanBeNoObjectIsInvalidAndNamed) {
   EXPECT_FALSE(ParseGcsUrl("gs://" + std::string(223, 'x') + "/a").ok());
 }
 
-TEST(GcsObject, ChecksumsAreBase64OfTheBigEndianBytes) {
-  EXPECT_EQ(FormatCrc32c(Crc32c("hello")), "mnG7TA==");  // as Google's own tools print it
+TEST(GcsObject, ChecksumsAreBigEndianBase64) {
+  EXPECT_EQ(FormatCrc32c(Crc32c("hello")), "mnG7TA==");  // as Google's tools print it
   EXPECT_EQ(FormatCrc32c(0), "AAAAAA==");
   for (const uint32_t crc : {0U, 1U, 0x80000000U, 0xFFFFFFFFU, 0x12345678U}) {
     EXPECT_EQ(ParseCrc32c(FormatCrc32c(crc)), crc);
@@ -44,7 +44,7 @@ TEST(GcsObject, ChecksumsAreBase64OfTheBigEndianBytes) {
   }
 }
 
-TEST(GcsObject, TheChecksumIsFoundInOneHeaderLineOrSeveral) {
+TEST(GcsObject, ChecksumComesFromAnyHashHeader) {
   HttpHeaders one;
   one.Add("x-goog-hash", "crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg==");
   HttpHeaders two;
@@ -55,7 +55,7 @@ TEST(GcsObject, TheChecksumIsFoundInOneHeaderLineOrSeveral) {
   EXPECT_EQ(FindCrc32c({}), std::nullopt);
 }
 
-TEST(GcsObject, ResourcesAreReadWithNumbersAsTextOrNot) {
+TEST(GcsObject, NumbersMayBeText) {
   for (const char* json : {R"({"size":"5","generation":"7","crc32c":"mnG7TA==","x":[{}]})",
                            R"({"size":5,"generation":7,"crc32c":"mnG7TA=="})"}) {
     const auto object = ParseGcsObject(json);
@@ -67,13 +67,13 @@ TEST(GcsObject, ResourcesAreReadWithNumbersAsTextOrNot) {
   }
 }
 
-TEST(GcsObject, EmptyObjectMayLackItsSize) {
+TEST(GcsObject, EmptyObjectMayLackSize) {
   const auto object = ParseGcsObject(R"({"generation":"7","crc32c":"AAAAAA=="})");
   ASSERT_TRUE(object.ok()) << object.status();
   EXPECT_EQ(object->size, 0U);
 }
 
-TEST(GcsObject, ResourcesThatLackANumberAreDataLoss) {
+TEST(GcsObject, IncompleteResourceIsDataLoss) {
   for (const char* json : {"", "{", "[]", "null", "{}", R"({"size":"5","generation":"7"})",
                            R"({"generation":"7","crc32c":"mnG7TA=="})",
                            R"({"size":null,"generation":"7","crc32c":"AAAAAA=="})",
@@ -87,7 +87,7 @@ TEST(GcsObject, ResourcesThatLackANumberAreDataLoss) {
   }
 }
 
-TEST(GcsObject, ContentRangesAreReadStrictly) {
+TEST(GcsObject, MalformedContentRangesAreRefused) {
   const auto range = ParseContentRange("bytes 5-9/20");
   ASSERT_TRUE(range.has_value());
   EXPECT_EQ(range->first, 5U);
@@ -100,7 +100,7 @@ TEST(GcsObject, ContentRangesAreReadStrictly) {
   }
 }
 
-TEST(GcsObject, KeptBytesOfASessionAreReadStrictly) {
+TEST(GcsObject, MalformedKeptRangesAreRefused) {
   const auto kept = [](const char* text) {
     HttpHeaders headers;
     headers.Add("range", text);

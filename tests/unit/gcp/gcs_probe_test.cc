@@ -25,7 +25,7 @@ TEST_F(GcsProbeTest, SessionIsBegunAndCancelled) {
   EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
 }
 
-TEST_F(GcsProbeTest, SessionElsewhereIsLeftAlone) {
+TEST_F(GcsProbeTest, ForeignSessionUrlIsIgnored) {
   server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://other/upload"}}));
   EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
 }
@@ -37,7 +37,7 @@ TEST_F(GcsProbeTest, RefusalsAreReturned) {
   EXPECT_TRUE(absl::IsNotFound(ProbeWrite(client_, name_, call_)));
 }
 
-TEST_F(GcsProbeTest, RefusalToReplaceIsOk) {
+TEST_F(GcsProbeTest, RefusedReplacementIsOk) {
   for (const char* error :
        {R"({"message":"w@p does not have storage.objects.delete access"})",
         R"({"message":"kept","errors":[{"reason":"retentionPolicyNotMet"}]})"}) {
@@ -46,7 +46,7 @@ TEST_F(GcsProbeTest, RefusalToReplaceIsOk) {
   }
 }
 
-TEST_F(GcsProbeTest, OtherErrorsAreOk) {
+TEST_F(GcsProbeTest, OtherErrorsAreIgnored) {
   for (const int status : {400, 401, 409, 412, 429, 500, 503}) {
     server_.Answer("POST", MakeResponse(status));
     EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok()) << status;
@@ -58,13 +58,13 @@ TEST_F(GcsProbeTest, OtherErrorsAreOk) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsProbeTest, StopEndsTheProbe) {
+TEST_F(GcsProbeTest, StopEndsProbe) {
   cancel_.Cancel(CancelKind::kHandBack, "stopped");
   EXPECT_TRUE(absl::IsCancelled(ProbeWrite(client_, name_, call_)));
   EXPECT_TRUE(absl::IsCancelled(ProbeReplace(client_, name_, call_)));
 }
 
-TEST_F(GcsProbeTest, HoldsAndRetentionAreNamed) {
+TEST_F(GcsProbeTest, HoldsAndRetentionAreReported) {
   for (const char* free : {"{}", R"({"temporaryHold":false})", "[]", "no json",
                            R"({"retentionExpirationTime":"2026-01-01T00:00:00Z"})"}) {
     EXPECT_TRUE(Hold(free).ok()) << free;
@@ -75,7 +75,7 @@ TEST_F(GcsProbeTest, HoldsAndRetentionAreNamed) {
   }
 }
 
-TEST_F(GcsProbeTest, NoOldObjectIsNoHold) {
+TEST_F(GcsProbeTest, MissingOldObjectIsOk) {
   server_.Answer("?fields=temporaryHold", Missing());
   EXPECT_TRUE(ProbeReplace(client_, name_, call_).ok());
   server_.Answer("?fields=temporaryHold", MakeResponse(403));

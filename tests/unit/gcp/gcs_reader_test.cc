@@ -38,7 +38,7 @@ class GcsReaderTest : public GcsFixture {
   absl::Status sink_status_;
 };
 
-TEST_F(GcsReaderTest, ASmallObjectIsOneRequestForTheStoredBytes) {
+TEST_F(GcsReaderTest, SmallObjectNeedsOneRequest) {
   server_.Answer("GET http://gcs/storage/v1/b/b/o/d%2Fo?alt=media", Media(200, "hello", "hello"));
   ExpectRead("hello");
   EXPECT_EQ(Header(server_.requests()[0], "Accept-Encoding"), "gzip");
@@ -46,12 +46,12 @@ TEST_F(GcsReaderTest, ASmallObjectIsOneRequestForTheStoredBytes) {
   EXPECT_EQ(moved_, 5U);
 }
 
-TEST_F(GcsReaderTest, AnEmptyObjectIsAnObject) {
+TEST_F(GcsReaderTest, EmptyObjectIsRead) {
   server_.Answer("", Media(200, "", ""));
   ExpectRead("");
 }
 
-TEST_F(GcsReaderTest, WhatBreaksOffGoesOnInTheSameGeneration) {
+TEST_F(GcsReaderTest, BrokenReadResumesSameGeneration) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   server_.Answer("&generation=7", MakeResponse(503, "busy"));
   server_.BreakOff("&generation=7",
@@ -64,25 +64,25 @@ TEST_F(GcsReaderTest, WhatBreaksOffGoesOnInTheSameGeneration) {
   EXPECT_EQ(moved_, 200'000U);
 }
 
-TEST_F(GcsReaderTest, AShortBodyThatLooksCompleteGoesOn) {
+TEST_F(GcsReaderTest, ShortBodyIsResumed) {
   server_.Answer("", Media(200, "hello", "hel"));
   server_.Answer("generation=7", Rest("hello", 3));
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AConnectionThatBreaksAfterTheLastByteCostsNothing) {
+TEST_F(GcsReaderTest, BreakAfterLastByteIsIgnored) {
   server_.BreakOff("", Media(200, "hello", "hello"), Broken());
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AServerWithoutRangesSendsTheWholeOnceMore) {
+TEST_F(GcsReaderTest, IgnoredRangeRestartsRead) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   server_.Answer("generation=7", Media(200, text_, text_));
   ExpectRead(text_);
   EXPECT_EQ(moved_, 200'000U);
 }
 
-TEST_F(GcsReaderTest, RestWithStatus200IsTaken) {
+TEST_F(GcsReaderTest, RestWithStatus200IsAccepted) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   HttpResponse rest = Rest(text_, 100'000);
   rest.status = 200;
@@ -91,7 +91,7 @@ TEST_F(GcsReaderTest, RestWithStatus200IsTaken) {
   EXPECT_EQ(server_.lines().size(), 2U);
 }
 
-TEST_F(GcsReaderTest, WholeWithContentRangeStartsOver) {
+TEST_F(GcsReaderTest, WholeWithContentRangeRestartsRead) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   HttpResponse whole = Rest(text_, 0);
   whole.status = 200;
@@ -100,7 +100,7 @@ TEST_F(GcsReaderTest, WholeWithContentRangeStartsOver) {
   EXPECT_EQ(moved_, 200'000U);
 }
 
-TEST_F(GcsReaderTest, SliceWithStatus200IsTaken) {
+TEST_F(GcsReaderTest, SliceWithStatus200IsAccepted) {
   HttpResponse slice =
       Media(200, "hello", "ell", 7, {{"Content-Range", "bytes 1-3/5"}, {"Content-Length", "3"}});
   server_.Answer("generation=7", slice);
@@ -113,53 +113,53 @@ TEST_F(GcsReaderTest, SliceWithStatus200IsTaken) {
   EXPECT_EQ(content_, "ell");
 }
 
-TEST_F(GcsReaderTest, ReplacedWhileReadStartsOverWithTheNewVersion) {
+TEST_F(GcsReaderTest, ReplacedObjectRestartsRead) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   server_.Answer("generation=7", MakeResponse(404, "No such object: b/d/o"));
   server_.Answer("alt=media", Media(200, "new", "new", 8));
   ExpectRead("new");
 }
 
-TEST_F(GcsReaderTest, TheRangeThatWasNotAskedForIsNotTaken) {
+TEST_F(GcsReaderTest, WrongRangeIsRejected) {
   server_.BreakOff("", Media(200, "hello", "he"), Broken());
   server_.Answer("generation=7", Rest("hello", 3));
   server_.Answer("alt=media", Media(200, "hello", "hello"));
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AnotherGenerationThanAskedForIsNotTaken) {
+TEST_F(GcsReaderTest, WrongGenerationIsRejected) {
   server_.BreakOff("", Media(200, "hello", "he"), Broken());
   server_.Answer("generation=7", Rest("HELLO", 2, 8));
   server_.Answer("alt=media", Media(200, "HELLO", "HELLO", 8));
   ExpectRead("HELLO");
 }
 
-TEST_F(GcsReaderTest, AFlippedBitStartsOver) {
+TEST_F(GcsReaderTest, CorruptBodyRestartsRead) {
   server_.Answer("", Media(200, "hello", "hellO"));
   server_.Answer("", Media(200, "hello", "hello"));
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AFlippedBitBeforeABreakIsFoundAfterIt) {
+TEST_F(GcsReaderTest, CorruptionBeforeBreakIsDetected) {
   server_.BreakOff("", Media(200, "hello", "hE"), Broken());
   server_.Answer("generation=7", Rest("hello", 2));
   server_.Answer("", Media(200, "hello", "hello"));
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, AChecksumThatIsAlwaysWrongIsTheMachinesFaultAfterThreeReads) {
+TEST_F(GcsReaderTest, RepeatedCorruptionIsMachineFault) {
   for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hellO"));
   const absl::Status status = Read().status();
   EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("mnG7TA=="));
 }
 
-TEST_F(GcsReaderTest, ALongerBodyThanAnnouncedIsTheMachinesFaultAfterThreeReads) {
+TEST_F(GcsReaderTest, RepeatedOverlongBodyIsMachineFault) {
   for (int i = 0; i < 3; ++i) server_.Answer("", Media(200, "hello", "hello, world"));
   EXPECT_TRUE(IsMachineFault(Read().status()));
 }
 
-TEST_F(GcsReaderTest, AnObjectThatIsAlwaysReplacedIsThereAllTheSame) {
+TEST_F(GcsReaderTest, RepeatedReplacementIsMachineFault) {
   for (int i = 0; i < 3; ++i) {
     server_.BreakOff("alt=media", Media(200, "hello", "hel"), Broken());
     server_.Answer("generation=7", MakeResponse(404, "No such object: b/d/o"));
@@ -168,7 +168,7 @@ TEST_F(GcsReaderTest, AnObjectThatIsAlwaysReplacedIsThereAllTheSame) {
   EXPECT_TRUE(IsMachineFault(status) && !absl::IsNotFound(status)) << status;
 }
 
-TEST_F(GcsReaderTest, NothingWhereTheObjectShouldGoOnIsTheMachinesFaultAfterThreeReads) {
+TEST_F(GcsReaderTest, Repeated416IsMachineFault) {
   for (int i = 0; i < 3; ++i) {
     server_.BreakOff("alt=media", Media(200, "hello", "hel"), Broken());
     server_.Answer("generation=7", MakeResponse(416));
@@ -177,20 +177,20 @@ TEST_F(GcsReaderTest, NothingWhereTheObjectShouldGoOnIsTheMachinesFaultAfterThre
   EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
-TEST_F(GcsReaderTest, WithoutAChecksumInTheHeadersTheMetadataHasIt) {
+TEST_F(GcsReaderTest, MissingChecksumComesFromMetadata) {
   server_.Answer("alt=media", MakeResponse(200, "hello", {{"X-Goog-Generation", "7"}}));
   server_.Answer("?fields=", Resource("hello", 7));
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, GzipContentComesAsItIsStored) {
+TEST_F(GcsReaderTest, GzipContentIsNotDecompressed) {
   server_.Answer("",
                  Media(200, "\x1F\x8B zip", "\x1F\x8B zip", 7,
                        {{"X-Goog-Stored-Content-Encoding", "gzip"}, {"Content-Encoding", "gzip"}}));
   ExpectRead("\x1F\x8B zip");
 }
 
-TEST_F(GcsReaderTest, WhatTheServerDecompressesIsRefusedAtOnce) {
+TEST_F(GcsReaderTest, ServerDecompressionIsMachineFault) {
   server_.Answer("",
                  Media(200, "zip", "unzipped", 7, {{"X-Goog-Stored-Content-Encoding", "gzip"}}));
   const absl::Status status = Read().status();
@@ -198,7 +198,7 @@ TEST_F(GcsReaderTest, WhatTheServerDecompressesIsRefusedAtOnce) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("decompresses"));
 }
 
-TEST_F(GcsReaderTest, PagesOfSomebodyElseAreWaitedOut) {
+TEST_F(GcsReaderTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 203, 204, 206, 302, 403, 404, 412}) {
     ExpectPatience(Page(status), [this](GcsClient& client) {
       GcsReader reader(client, name_, call_,
@@ -208,7 +208,7 @@ TEST_F(GcsReaderTest, PagesOfSomebodyElseAreWaitedOut) {
   }
 }
 
-TEST_F(GcsReaderTest, APageInMidWayCostsNothingThatHasArrived) {
+TEST_F(GcsReaderTest, HtmlPageKeepsReceivedBytes) {
   server_.BreakOff("", Media(200, text_, text_.substr(0, 100'000)), Broken());
   for (int i = 0; i < 5; ++i) {
     server_.Answer("generation=7", Page(200));
@@ -220,7 +220,7 @@ TEST_F(GcsReaderTest, APageInMidWayCostsNothingThatHasArrived) {
   EXPECT_EQ(Header(server_.requests().back(), "Range"), "bytes=100000-");
 }
 
-TEST_F(GcsReaderTest, WithoutGenerationsAnotherLengthIsNotTheWholeOnceMore) {
+TEST_F(GcsReaderTest, WrongLengthWithoutGenerationIsRejected) {
   server_.BreakOff("", MakeResponse(200, "hel", {{"X-Goog-Stored-Content-Length", "5"}}), Broken());
   server_.Answer("", MakeResponse(200, "<html>", {{"Content-Length", "6"}}));
   server_.Answer("", MakeResponse(200, "hello", {{"Content-Length", "5"}}));
@@ -228,7 +228,7 @@ TEST_F(GcsReaderTest, WithoutGenerationsAnotherLengthIsNotTheWholeOnceMore) {
   ExpectRead("hello");
 }
 
-TEST_F(GcsReaderTest, ARangeOutlivesTwoWrongAnswers) {
+TEST_F(GcsReaderTest, RangeReadAllowsTwoWrongAnswers) {
   const GcsVersion version{5, 7, Crc32c("hello"), false};
   const HttpResponse elsewhere = Rest("hello", 3);
   for (const int wrong : {2, 3}) {
@@ -245,7 +245,7 @@ TEST_F(GcsReaderTest, ARangeOutlivesTwoWrongAnswers) {
   }
 }
 
-TEST_F(GcsReaderTest, WhatIsFetchedOnceMoreIsASignOfLife) {
+TEST_F(GcsReaderTest, RepeatedBytesAreSignOfLife) {
   server_.Answer("", Media(200, text_, text_.substr(1) + "?"));
   server_.Answer("", Media(200, text_, text_));
   ExpectRead(text_);
@@ -253,25 +253,25 @@ TEST_F(GcsReaderTest, WhatIsFetchedOnceMoreIsASignOfLife) {
   EXPECT_GT(lives_, 390);  // twice 200 pieces
 }
 
-TEST_F(GcsReaderTest, AnAbsentObjectIsNotFoundAfterOneRequest) {
+TEST_F(GcsReaderTest, AbsentObjectIsNotRetried) {
   server_.Answer("", MakeResponse(404, "No such object: b/d/o"));
   const absl::Status status = Read().status();
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("No such object: b/d/o"));
 }
 
-TEST_F(GcsReaderTest, WithoutPermissionThereIsOneRequest) {
+TEST_F(GcsReaderTest, RefusedReadIsNotRetried) {
   server_.Answer("", MakeResponse(403, "no"));
   EXPECT_TRUE(absl::IsPermissionDenied(Read().status()));
 }
 
-TEST_F(GcsReaderTest, AnErrorOfTheDiskEndsTheReadAndStaysWhatItIs) {
+TEST_F(GcsReaderTest, SinkErrorEndsRead) {
   sink_status_ = ErrnoError(ENOSPC, "write");
   server_.Answer("", Media(200, "hello", "hello"));
   EXPECT_TRUE(IsMachineFault(Read().status()));
 }
 
-TEST_F(GcsReaderTest, PatienceEndsWithoutProgress) {
+TEST_F(GcsReaderTest, RetriesEndWithoutProgress) {
   for (int i = 0; i < 200; ++i) server_.Answer("", MakeResponse(503, "down"));
   EXPECT_TRUE(absl::IsUnavailable(Read().status()));
   EXPECT_GT(clock_.sleeps().size(), 8U);
@@ -279,10 +279,10 @@ TEST_F(GcsReaderTest, PatienceEndsWithoutProgress) {
   while (server_.lines().size() < 200) (void)server_.Send({});
 }
 
-TEST_F(GcsReaderTest, ProgressStartsPatienceOver) {
+TEST_F(GcsReaderTest, ProgressResetsDeadline) {
   const std::string text = Text(20 * 65'536);
   for (size_t i = 0; i < 20; ++i) {
-    // Without progress that would be far beyond the patience of five minutes.
+    // Without progress, the read would end after five minutes.
     const auto part = absl::string_view(text).substr(i * 65'536, 65'536);
     const std::string range =
         absl::StrCat("bytes ", i * 65'536, "-", text.size() - 1, "/", text.size());
@@ -294,7 +294,7 @@ TEST_F(GcsReaderTest, ProgressStartsPatienceOver) {
   ExpectRead(text);
 }
 
-TEST_F(GcsReaderTest, ACancelledReadSaysWhy) {
+TEST_F(GcsReaderTest, CancelledReadKeepsReason) {
   server_.Do("", [this](const HttpRequest&) {
     cancel_.Cancel(CancelKind::kHandBack, "preempted");
     return Broken();

@@ -37,7 +37,7 @@ class GcsUploadAtOnceTest : public GcsFixture {
   }
 };
 
-TEST_F(GcsUploadAtOnceTest, ANewObjectIsOneRequestWithChecksumAndPrecondition) {
+TEST_F(GcsUploadAtOnceTest, NewObjectNeedsOneRequest) {
   for (const size_t size : {0U, 5U, 65'536U, 65'537U, 3'000'000U}) {
     server_.Answer(
         "POST http://gcs/upload/storage/v1/b/b/o?uploadType=multipart&name=d%2Fo"
@@ -53,7 +53,7 @@ TEST_F(GcsUploadAtOnceTest, ANewObjectIsOneRequestWithChecksumAndPrecondition) {
   EXPECT_EQ(moved_, 0U + 5 + 65'536 + 65'537 + 3'000'000);
 }
 
-TEST_F(GcsUploadAtOnceTest, AnOldObjectIsReplacedInItsGeneration) {
+TEST_F(GcsUploadAtOnceTest, ReplacementUsesGenerationPrecondition) {
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
   server_.Answer("GET", Resource("old", 3));
   server_.Answer("ifGenerationMatch=3", Resource("new", 4));
@@ -61,7 +61,7 @@ TEST_F(GcsUploadAtOnceTest, AnOldObjectIsReplacedInItsGeneration) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(GcsUploadAtOnceTest, WhoHasLostTheTaskReplacesNothing) {
+TEST_F(GcsUploadAtOnceTest, LostClaimReplacesNothing) {
   const GcsCall call{cancel_, call_.report,
                      [] { return absl::CancelledError("the claim is no longer ours"); }};
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
@@ -70,7 +70,7 @@ TEST_F(GcsUploadAtOnceTest, WhoHasLostTheTaskReplacesNothing) {
   EXPECT_TRUE(absl::IsCancelled(object.status())) << object.status();
 }
 
-TEST_F(GcsUploadAtOnceTest, WhoCannotTellWhetherTheTaskIsHisWaitsBeforeHeReplaces) {
+TEST_F(GcsUploadAtOnceTest, UnknownClaimDelaysReplacement) {
   int asked = 0;
   const GcsCall call{cancel_, call_.report, [&asked] {
                        return ++asked == 1 ? absl::PermissionDeniedError("403") : absl::OkStatus();
@@ -101,13 +101,13 @@ TEST_F(GcsUploadAtOnceTest, UnreplaceableOldObjectIsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.delete"));
 }
 
-TEST_F(GcsUploadAtOnceTest, WhatIsThereAlreadyIsNotWrittenAgain) {
+TEST_F(GcsUploadAtOnceTest, EqualObjectIsNotWrittenAgain) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", Resource("same", 3));
   ExpectStored("same", 3);
 }
 
-TEST_F(GcsUploadAtOnceTest, ALostAnswerOfSuccessIsFoundOut) {
+TEST_F(GcsUploadAtOnceTest, LostUploadAnswerIsDetected) {
   for (const HttpResponse& lost : {MakeResponse(503), MakeResponse(408)}) {
     server_.Answer("ifGenerationMatch=0", lost);
     server_.Answer("ifGenerationMatch=0", MakeResponse(412));
@@ -116,7 +116,7 @@ TEST_F(GcsUploadAtOnceTest, ALostAnswerOfSuccessIsFoundOut) {
   }
 }
 
-TEST_F(GcsUploadAtOnceTest, ALostAnswerOfAReplacementIsFoundOut) {
+TEST_F(GcsUploadAtOnceTest, LostReplacementAnswerIsDetected) {
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
   server_.Answer("GET", Resource("old", 3));
   server_.Fail("ifGenerationMatch=3", Broken());
@@ -125,7 +125,7 @@ TEST_F(GcsUploadAtOnceTest, ALostAnswerOfAReplacementIsFoundOut) {
   ExpectStored("mine", 4);
 }
 
-TEST_F(GcsUploadAtOnceTest, ABrokenUploadIsSentWholeAgain) {
+TEST_F(GcsUploadAtOnceTest, BrokenUploadIsSentAgain) {
   const std::string text = Text(300'000);
   server_.FailUpload("POST", 100'000, Broken());
   server_.Answer("POST", Resource(text, 5));
@@ -134,13 +134,13 @@ TEST_F(GcsUploadAtOnceTest, ABrokenUploadIsSentWholeAgain) {
   EXPECT_EQ(moved_, 300'000U);
 }
 
-TEST_F(GcsUploadAtOnceTest, AnAnswerThatIsNotReadableIsLookedUp) {
+TEST_F(GcsUploadAtOnceTest, GarbledAnswerIsLookedUp) {
   server_.Answer("POST", MakeResponse(200, R"({"size":"4","gener)"));
   server_.Answer("GET", Resource("mine", 5));
   ExpectStored("mine", 5);
 }
 
-TEST_F(GcsUploadAtOnceTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
+TEST_F(GcsUploadAtOnceTest, CorruptObjectIsReplaced) {
   server_.Answer("ifGenerationMatch=0", Resource("mime", 5));
   server_.Answer("DELETE http://gcs/storage/v1/b/b/o/d%2Fo?ifGenerationMatch=5", MakeResponse(204));
   server_.Answer("GET", Missing());
@@ -148,7 +148,7 @@ TEST_F(GcsUploadAtOnceTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
   ExpectStored("mine", 6);
 }
 
-TEST_F(GcsUploadAtOnceTest, PagesOfSomebodyElseAreWaitedOut) {
+TEST_F(GcsUploadAtOnceTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 403, 404, 412}) {
     ExpectPatience(Page(status), [this](GcsClient& client) {
       return UploadAtOnce(client, name_, ContentOf("mine"), call_).status();
@@ -156,7 +156,7 @@ TEST_F(GcsUploadAtOnceTest, PagesOfSomebodyElseAreWaitedOut) {
   }
 }
 
-TEST_F(GcsUploadAtOnceTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFault) {
+TEST_F(GcsUploadAtOnceTest, RepeatedCorruptionIsMachineFault) {
   for (int i = 0; i < 3; ++i) {
     server_.Answer("POST", Resource("mime", 5));
     server_.Answer("DELETE", MakeResponse(403));
@@ -167,7 +167,7 @@ TEST_F(GcsUploadAtOnceTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFau
   EXPECT_THAT(std::string(status.message()), HasSubstr("do not use it"));
 }
 
-TEST_F(GcsUploadAtOnceTest, AChecksumThatTheServerRefusesIsTriedThreeTimes) {
+TEST_F(GcsUploadAtOnceTest, RefusedChecksumIsTriedThreeTimes) {
   for (int i = 0; i < 3; ++i) {
     server_.Answer("POST", MakeResponse(400, "Provided CRC32C does not match"));
   }
@@ -175,7 +175,7 @@ TEST_F(GcsUploadAtOnceTest, AChecksumThatTheServerRefusesIsTriedThreeTimes) {
   EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
-TEST_F(GcsUploadAtOnceTest, WritersWithoutEndAreTheTasksFault) {
+TEST_F(GcsUploadAtOnceTest, CompetingWritersFailTask) {
   for (int i = 0; i < 10; ++i) {
     server_.Answer("POST", MakeResponse(412));
     if (i < 9) server_.Answer("GET", Resource("theirs", i + 1));
@@ -185,17 +185,18 @@ TEST_F(GcsUploadAtOnceTest, WritersWithoutEndAreTheTasksFault) {
   EXPECT_FALSE(IsMachineFault(status));
 }
 
-TEST_F(GcsUploadAtOnceTest, WithoutPermissionOrBucketThereIsOneRequest) {
+TEST_F(GcsUploadAtOnceTest, RefusedUploadIsNotRetried) {
   server_.Answer("POST", MakeResponse(403));
   EXPECT_TRUE(absl::IsPermissionDenied(Upload("x").status()));
   server_.Answer("POST", Missing());
   const absl::Status status = Upload("x").status();
   EXPECT_TRUE(absl::IsNotFound(status) && !IsMachineFault(status)) << status;
-  server_.Answer("POST", MakeResponse(404, "Not Found"));  // as for a bucket of no such name
+  server_.Answer("POST",
+                 MakeResponse(404, "Not Found"));  // the answer for a bucket that does not exist
   EXPECT_TRUE(absl::IsNotFound(Upload("x").status()));
 }
 
-TEST_F(GcsUploadAtOnceTest, ContentThatChangesWhileItIsReadIsNeverSentWhole) {
+TEST_F(GcsUploadAtOnceTest, ChangedContentAbortsUpload) {
   int reads = 0;
   const GcsContent content{
       100'000, [&reads](uint64_t, char* buffer, size_t capacity) -> absl::StatusOr<size_t> {

@@ -51,10 +51,10 @@ class GcsUploadSessionTest : public GcsFixture {
 
   std::string text_ = Text(1'000'000);
   uint64_t hash_first_bytes_ = 0;
-  int begun_reading_ = 0;  // how often, at the first byte
+  int begun_reading_ = 0;  // number of reads of the first byte
 };
 
-TEST_F(GcsUploadSessionTest, AnUnbrokenUploadIsOnePutOfEverything) {
+TEST_F(GcsUploadSessionTest, UnbrokenUploadNeedsOnePut) {
   ScriptBegin();
   server_.Answer(kSession, Done());
   ExpectStored(5);
@@ -64,7 +64,7 @@ TEST_F(GcsUploadSessionTest, AnUnbrokenUploadIsOnePutOfEverything) {
   EXPECT_EQ(moved_, text_.size());
 }
 
-TEST_F(GcsUploadSessionTest, ChecksumGoesAheadWhereThatIsCheap) {
+TEST_F(GcsUploadSessionTest, ChecksumIsSentFirstWhenCheap) {
   hash_first_bytes_ = text_.size();
   ScriptBegin();
   server_.Answer(kSession, Done());
@@ -72,26 +72,26 @@ TEST_F(GcsUploadSessionTest, ChecksumGoesAheadWhereThatIsCheap) {
   EXPECT_THAT(server_.requests()[1].body, HasSubstr(FormatCrc32c(Crc32c(text_))));
 }
 
-TEST_F(GcsUploadSessionTest, AnOldObjectIsReplacedInItsGeneration) {
+TEST_F(GcsUploadSessionTest, ReplacementUsesGenerationPrecondition) {
   server_.Answer("?fields=", Resource("old", 3));
   ScriptStart(3);
   server_.Answer(kSession, Done());
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, WhatIsThereAlreadyIsOneRequest) {
+TEST_F(GcsUploadSessionTest, EqualObjectNeedsOneRequest) {
   server_.Answer("?fields=", Done(3));
   ExpectStored(3);
 }
 
-TEST_F(GcsUploadSessionTest, WhoMayNotReadCanStillWriteWhatIsNew) {
+TEST_F(GcsUploadSessionTest, NewObjectNeedsNoReadRight) {
   server_.Answer("?fields=", MakeResponse(403));
   ScriptStart();
   server_.Answer(kSession, Done());
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, ABreakGoesOnWhereTheServerSays) {
+TEST_F(GcsUploadSessionTest, BrokenUploadResumesAtServerOffset) {
   for (const uint64_t kept : {0U, 262'144U, 500'000U}) {
     ScriptBegin();
     server_.FailUpload(kSession, 500'000, Broken());
@@ -108,7 +108,7 @@ TEST_F(GcsUploadSessionTest, ABreakGoesOnWhereTheServerSays) {
   EXPECT_EQ(moved_, 3 * text_.size());
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatKeepsLessThanAllIsSentTheRest) {
+TEST_F(GcsUploadSessionTest, UnkeptBytesAreSentAgain) {
   ScriptBegin();
   ScriptKept(262'144);
   server_.Answer(kSession, Done());
@@ -116,7 +116,7 @@ TEST_F(GcsUploadSessionTest, AServerThatKeepsLessThanAllIsSentTheRest) {
   EXPECT_EQ(server_.requests().back().body, text_.substr(262'144));
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatKeepsAllButHasNotSaidSoIsAskedAndSentNothing) {
+TEST_F(GcsUploadSessionTest, FullyKeptUploadIsOnlyPolled) {
   ScriptBegin();
   ScriptKept(text_.size());
   server_.Answer(kSession, Done());
@@ -124,17 +124,17 @@ TEST_F(GcsUploadSessionTest, AServerThatKeepsAllButHasNotSaidSoIsAskedAndSentNot
   EXPECT_EQ(Header(server_.requests().back(), "Content-Range"), "bytes */1000000");
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingWearsOutPatience) {
+TEST_F(GcsUploadSessionTest, WaitsGrowWhenNothingIsKept) {
   text_ = Text(2 * kGcsProgressBytes);
   ScriptBegin();
   for (int i = 0; i < 20; ++i) ScriptKept(0);
   server_.Answer("PUT", MakeResponse(403));
   const absl::Time start = clock_.Now();
   EXPECT_TRUE(absl::IsPermissionDenied(Upload().status()));
-  EXPECT_GE(clock_.Now() - start, absl::Seconds(10));  // ever longer waits
+  EXPECT_GE(clock_.Now() - start, absl::Seconds(10));  // the waits grow
 }
 
-TEST_F(GcsUploadSessionTest, ADoneUploadWhoseAnswerWasLostIsDone) {
+TEST_F(GcsUploadSessionTest, LostUploadAnswerIsDetected) {
   for (const int status : {500, 502, 503, 504, 408, 429}) {
     ScriptBegin();
     server_.Answer(kSession, MakeResponse(status));
@@ -144,14 +144,14 @@ TEST_F(GcsUploadSessionTest, ADoneUploadWhoseAnswerWasLostIsDone) {
   }
 }
 
-TEST_F(GcsUploadSessionTest, AnAnswerThatIsNotReadableIsAskedForAgain) {
+TEST_F(GcsUploadSessionTest, GarbledAnswerIsAskedAgain) {
   ScriptBegin();
   server_.Answer(kSession, MakeResponse(200, R"({"size":"10)"));
   server_.Answer(kSession, Done());
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, TheQuestionItselfMayFail) {
+TEST_F(GcsUploadSessionTest, FailedStatusQueryIsRetried) {
   ScriptBegin();
   server_.FailUpload(kSession, 500'000, Broken());
   server_.Answer(kSession, MakeResponse(503));
@@ -161,7 +161,7 @@ TEST_F(GcsUploadSessionTest, TheQuestionItselfMayFail) {
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, ADeadSessionStartsFromTheFirstByte) {
+TEST_F(GcsUploadSessionTest, DeadSessionRestartsFromFirstByte) {
   for (const int status : {404, 410, 499}) {
     ScriptBegin();
     server_.FailUpload(kSession, 500'000, Broken());
@@ -173,7 +173,7 @@ TEST_F(GcsUploadSessionTest, ADeadSessionStartsFromTheFirstByte) {
   }
 }
 
-TEST_F(GcsUploadSessionTest, PagesOfSomebodyElseAreWaitedOut) {
+TEST_F(GcsUploadSessionTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 400, 403, 404, 409, 412, 413}) {
     ExpectPatience(Page(status), [this](GcsClient& client) {
       return UploadResumably(client, name_, Content(), call_, 0).status();
@@ -181,7 +181,7 @@ TEST_F(GcsUploadSessionTest, PagesOfSomebodyElseAreWaitedOut) {
   }
 }
 
-TEST_F(GcsUploadSessionTest, WhatIsNoSessionIsAskedForAgain) {
+TEST_F(GcsUploadSessionTest, InvalidSessionUrlIsRetried) {
   server_.Answer("?fields=", Missing());
   for (const char* location :
        {"", "/upload", "ftp://gcs/x", "http://", "http://g cs/x", "http://gcs/#x"}) {
@@ -193,7 +193,7 @@ TEST_F(GcsUploadSessionTest, WhatIsNoSessionIsAskedForAgain) {
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, APageInMidWayCostsNoSession) {
+TEST_F(GcsUploadSessionTest, HtmlPageKeepsSession) {
   ScriptBegin();
   for (int i = 0; i < 5; ++i) server_.Answer(kSession, Page(200));
   ScriptKept(262'144);
@@ -202,8 +202,9 @@ TEST_F(GcsUploadSessionTest, APageInMidWayCostsNoSession) {
   EXPECT_EQ(server_.requests().back().body, text_.substr(262'144));
 }
 
-// An idle connection is cut by many a box on the way.
-TEST_F(GcsUploadSessionTest, WhatIsKeptIsReadAgainBeforeTheRequestAndNotWithin) {
+// Many proxies and firewalls cut an idle connection, so the client must not read the kept bytes
+// while a request is open.
+TEST_F(GcsUploadSessionTest, KeptBytesAreReadBeforeRequest) {
   ScriptBegin();
   server_.FailUpload(kSession, 500'000, Broken());
   ScriptKept(400'000);
@@ -216,7 +217,7 @@ TEST_F(GcsUploadSessionTest, WhatIsKeptIsReadAgainBeforeTheRequestAndNotWithin) 
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, WhatIsReadOrSentOnceMoreIsASignOfLife) {
+TEST_F(GcsUploadSessionTest, RepeatedBytesAreSignOfLife) {
   ScriptBegin();
   server_.Answer(kSession, MakeResponse(410));
   server_.Do("uploadType=resumable", [this](const HttpRequest&) {
@@ -231,7 +232,7 @@ TEST_F(GcsUploadSessionTest, WhatIsReadOrSentOnceMoreIsASignOfLife) {
   EXPECT_GT(lives_, 1'000);
 }
 
-TEST_F(GcsUploadSessionTest, FourDeadSessionsAreEnough) {
+TEST_F(GcsUploadSessionTest, FourDeadSessionsAreMachineFault) {
   server_.Answer("?fields=", Missing());
   for (int i = 0; i < 4; ++i) {
     ScriptStart();
@@ -242,8 +243,8 @@ TEST_F(GcsUploadSessionTest, FourDeadSessionsAreEnough) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("4 upload sessions"));
 }
 
-// One of them may have made the object, and its answer was lost.
-TEST_F(GcsUploadSessionTest, AConflictAfterDeadSessionsIsLookedAt) {
+// One of the sessions may have made the object before its answer was lost.
+TEST_F(GcsUploadSessionTest, ConflictAfterDeadSessionsIsChecked) {
   server_.Answer("?fields=", Missing());
   for (int i = 0; i < 3; ++i) {
     ScriptStart();
@@ -255,7 +256,7 @@ TEST_F(GcsUploadSessionTest, AConflictAfterDeadSessionsIsLookedAt) {
   ExpectStored(8);
 }
 
-TEST_F(GcsUploadSessionTest, WhoLosesTheRaceFourTimesFails) {
+TEST_F(GcsUploadSessionTest, FourLostRacesFail) {
   server_.Answer("?fields=", Missing());
   for (int64_t i = 1; i <= 4; ++i) {
     ScriptStart(i - 1);
@@ -267,8 +268,8 @@ TEST_F(GcsUploadSessionTest, WhoLosesTheRaceFourTimesFails) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("others write this object"));
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatLosesTrackStartsANewSession) {
-  // More than it was sent; less than it had; something else.
+TEST_F(GcsUploadSessionTest, InconsistentOffsetStartsNewSession) {
+  // Beyond the sent bytes; below the bytes kept before; a range that does not start at byte 0.
   for (const char* second : {"bytes=0-999998", "bytes=0-9", "bytes=5-9"}) {
     ScriptBegin();
     server_.FailUpload(kSession, 500'000, Broken());
@@ -282,7 +283,7 @@ TEST_F(GcsUploadSessionTest, AServerThatLosesTrackStartsANewSession) {
   }
 }
 
-TEST_F(GcsUploadSessionTest, LosingTheRaceAtTheEndLooksAndReplaces) {
+TEST_F(GcsUploadSessionTest, LostRaceReplacesNewObject) {
   ScriptBegin();
   server_.Answer(kSession, MakeResponse(412));
   server_.Answer("?fields=", Resource("theirs", 8));
@@ -291,14 +292,14 @@ TEST_F(GcsUploadSessionTest, LosingTheRaceAtTheEndLooksAndReplaces) {
   ExpectStored(9);
 }
 
-TEST_F(GcsUploadSessionTest, ARefusalAtTheEndMayMeanThatItWasDone) {
+TEST_F(GcsUploadSessionTest, ConflictWithEqualObjectIsSuccess) {
   ScriptBegin();
   server_.Answer(kSession, MakeResponse(412));
   server_.Answer("?fields=", Done(8));
   ExpectStored(8);
 }
 
-TEST_F(GcsUploadSessionTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
+TEST_F(GcsUploadSessionTest, CorruptObjectIsReplaced) {
   ScriptBegin();
   server_.Answer(kSession, Resource("wrong", 5));
   server_.Answer("DELETE", MakeResponse(204));
@@ -307,7 +308,7 @@ TEST_F(GcsUploadSessionTest, WhatIsStoredWrongIsRemovedAndSentAgain) {
   ExpectStored(6);
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFault) {
+TEST_F(GcsUploadSessionTest, RepeatedCorruptionIsMachineFault) {
   ScriptBegin();
   for (int i = 0; i < 3; ++i) {
     server_.Answer(kSession, Resource("wrong", 5));
@@ -318,7 +319,7 @@ TEST_F(GcsUploadSessionTest, AServerThatAlwaysStoresSomethingElseIsTheMachinesFa
   EXPECT_TRUE(absl::IsDataLoss(status) && IsMachineFault(status)) << status;
 }
 
-TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingEndsInTime) {
+TEST_F(GcsUploadSessionTest, RetriesEndWhenNothingIsKept) {
   ScriptBegin();
   for (int i = 0; i < 100; ++i) {
     server_.FailUpload(kSession, 500'000, Broken());
@@ -326,13 +327,13 @@ TEST_F(GcsUploadSessionTest, AServerThatKeepsNothingEndsInTime) {
   }
   EXPECT_TRUE(absl::IsUnavailable(Upload().status()));
   EXPECT_LT(server_.lines().size(), 202U);
-  HttpRequest rest;  // what was scripted for a client that never gives up
+  HttpRequest rest;  // uses up the answers that are left
   rest.method = "PUT";
   rest.url = kSession;
   while (server_.lines().size() < 202) (void)server_.Send(rest);
 }
 
-TEST_F(GcsUploadSessionTest, ProgressStartsPatienceOver) {
+TEST_F(GcsUploadSessionTest, ProgressResetsDeadline) {
   ScriptBegin();
   for (uint64_t at = 0; at < 900'000; at += 100'000) {
     server_.Do(kSession, [this](const HttpRequest&) -> absl::StatusOr<HttpResponse> {
@@ -345,8 +346,8 @@ TEST_F(GcsUploadSessionTest, ProgressStartsPatienceOver) {
   ExpectStored(5);
 }
 
-// The server may still be at work on the request whose connection broke.
-TEST_F(GcsUploadSessionTest, BusySessionIsAskedAndContinued) {
+// The server may still process the request whose connection broke.
+TEST_F(GcsUploadSessionTest, BusySessionIsPolledAndResumed) {
   for (const int status : {409, 400}) {
     ScriptBegin();
     server_.FailUpload(kSession, 500'000, Broken());
@@ -371,7 +372,7 @@ TEST_F(GcsUploadSessionTest, BusySessionIsPolledForMinutes) {
   ExpectStored(5);
 }
 
-TEST_F(GcsUploadSessionTest, RefusedSessionIsReplacedOnceThenFails) {
+TEST_F(GcsUploadSessionTest, RefusedSessionIsReplacedOnce) {
   server_.Answer("?fields=", Missing());
   for (int session = 0; session < 2; ++session) {
     ScriptStart();
@@ -382,7 +383,7 @@ TEST_F(GcsUploadSessionTest, RefusedSessionIsReplacedOnceThenFails) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("Invalid request."));
 }
 
-TEST_F(GcsUploadSessionTest, UnfinishedObjectIsPolledNotSentAgain) {
+TEST_F(GcsUploadSessionTest, UnfinishedObjectIsOnlyPolled) {
   ScriptBegin();
   for (int i = 0; i < 12; ++i) ScriptKept(text_.size());
   server_.Answer(kSession, Done());
@@ -393,7 +394,7 @@ TEST_F(GcsUploadSessionTest, UnfinishedObjectIsPolledNotSentAgain) {
   EXPECT_GE(clock_.sleeps().size(), 12U);
 }
 
-TEST_F(GcsUploadSessionTest, NoErrorNamesTheSession) {
+TEST_F(GcsUploadSessionTest, ErrorsHideSessionUrl) {
   server_.Answer("?fields=", Missing());
   for (int i = 0; i < 8; ++i) {
     if (i % 4 == 0) ScriptStart();
@@ -404,7 +405,7 @@ TEST_F(GcsUploadSessionTest, NoErrorNamesTheSession) {
   EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
 }
 
-TEST_F(GcsUploadSessionTest, AnUploadOverTlsTakesNoSessionWithoutIt) {
+TEST_F(GcsUploadSessionTest, TlsUploadRefusesPlainSession) {
   ApiClient api({"https://gcs", nullptr}, server_, clock_);
   RetryPolicy policy;
   policy.patience = absl::ZeroDuration();
@@ -414,7 +415,7 @@ TEST_F(GcsUploadSessionTest, AnUploadOverTlsTakesNoSessionWithoutIt) {
   EXPECT_FALSE(UploadResumably(client, name_, content, call_, 0).ok());
 }
 
-TEST_F(GcsUploadSessionTest, ACancelledUploadSaysWhy) {
+TEST_F(GcsUploadSessionTest, CancelledUploadKeepsReason) {
   ScriptBegin();
   server_.Do(kSession, [this](const HttpRequest&) {
     cancel_.Cancel(CancelKind::kKilled, "job killed");

@@ -10,7 +10,7 @@ namespace {
 bool IsGoogle(absl::string_view url) { return CheckGoogleUrl(url, "token_uri").ok(); }
 bool IsIdentity(absl::string_view url) { return CheckIdentityUrl(url, "url").ok(); }
 
-TEST(GoogleUrlTest, GooglesHostsAndThisMachineAreFine) {
+TEST(GoogleUrlTest, GoogleAndLocalHostsAreAccepted) {
   EXPECT_TRUE(IsGoogle("https://oauth2.googleapis.com/token"));
   EXPECT_TRUE(IsGoogle("https://googleapis.com"));
   EXPECT_TRUE(IsGoogle("HTTPS://STS.GoogleAPIs.com:443/v1/token?a=b"));
@@ -20,7 +20,7 @@ TEST(GoogleUrlTest, GooglesHostsAndThisMachineAreFine) {
   EXPECT_TRUE(IsGoogle("http://localhost:80/"));
 }
 
-TEST(GoogleUrlTest, NothingElseIs) {
+TEST(GoogleUrlTest, OtherUrlsAreRefused) {
   for (const char* url : {"http://oauth2.googleapis.com/token",
                           "https://googleapis.com.evil.com/token",
                           "https://evilgoogleapis.com/",
@@ -51,14 +51,14 @@ TEST(GoogleUrlTest, NothingElseIs) {
   }
 }
 
-TEST(GoogleUrlTest, RefusalsNameTheFieldAndTheHostAlone) {
+TEST(GoogleUrlTest, RefusalNamesFieldAndHostOnly) {
   const absl::Status refused =
       CheckGoogleUrl("https://user:pass@evil.com/path?key=secret", "token_uri");
   EXPECT_EQ(refused.message(),
             "token_uri: 'evil.com' is refused: it must be https on googleapis.com");
 }
 
-TEST(IdentityUrlTest, IsHttpsOrNearby) {
+TEST(IdentityUrlTest, HttpsOrLocalIsRequired) {
   EXPECT_TRUE(IsIdentity("https://token.actions.githubusercontent.com/x?y=z"));
   EXPECT_TRUE(IsIdentity("http://169.254.169.254/metadata/identity"));
   EXPECT_TRUE(IsIdentity("http://localhost:5000/token"));
@@ -67,7 +67,7 @@ TEST(IdentityUrlTest, IsHttpsOrNearby) {
   EXPECT_FALSE(IsIdentity("file:///etc/passwd"));
 }
 
-TEST(UrlAuthorityTest, HasNoUserAndNoPath) {
+TEST(UrlAuthorityTest, UserAndPathAreRemoved) {
   EXPECT_EQ(UrlAuthority("http://u:p@h:1/x"), "h:1");
   EXPECT_EQ(UrlAuthority("https://h?key=1"), "h");
   EXPECT_EQ(UrlAuthority("h/x"), "");

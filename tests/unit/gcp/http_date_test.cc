@@ -14,19 +14,19 @@ std::optional<absl::Duration> Parse(absl::string_view value, absl::string_view d
       MakeResponse(503, "", {{"Retry-After", std::string(value)}, {"Date", std::string(date)}}));
 }
 
-TEST(HttpDateTest, ReadsTheOneForm) {
+TEST(HttpDateTest, OnlyStandardFormIsAccepted) {
   EXPECT_EQ(ParseHttpDate(kNoon), absl::FromUnixSeconds(1'769'860'800));
   for (const char* text : {"", "yesterday", "31 Jan 2026 12:00:00", "2026-01-31T12:00:00Z"}) {
     EXPECT_EQ(ParseHttpDate(text), std::nullopt) << text;
   }
 }
 
-TEST(HttpDateTest, AnUnknownTimeOfTheServerIsNone) {
+TEST(HttpDateTest, MissingDateHeaderGivesNoTime) {
   EXPECT_EQ(ServerTime(MakeResponse(200)), std::nullopt);
   EXPECT_EQ(ServerTime(MakeResponse(200, "", {{"date", kNoon}})), ParseHttpDate(kNoon));
 }
 
-TEST(RetryAfterTest, CountsSecondsOrTheServersOwnTime) {
+TEST(RetryAfterTest, SecondsAndDatesAreRead) {
   EXPECT_EQ(Parse("12"), absl::Seconds(12));
   EXPECT_EQ(Parse("Sat, 31 Jan 2026 12:00:30 GMT"), absl::Seconds(30));
 }
@@ -36,7 +36,7 @@ TEST(RetryAfterTest, IsNeverNegative) {
   EXPECT_EQ(Parse("-3"), std::nullopt);
 }
 
-TEST(RetryAfterTest, NonsenseIsNone) {
+TEST(RetryAfterTest, InvalidValuesAreIgnored) {
   EXPECT_EQ(Parse("soon"), std::nullopt);
   EXPECT_EQ(Parse("Sat, 31 Jan 2026 12:00:30 GMT", "now"), std::nullopt);
   EXPECT_EQ(ParseRetryAfter(MakeResponse(503)), std::nullopt);

@@ -34,7 +34,7 @@ class MetadataServerTest : public testing::Test {
   MetadataServer elsewhere_{{"169.254.169.254", false}, transport_, clock_};
 };
 
-TEST_F(MetadataServerTest, AsksWithItsFlavorAndWithoutAProxy) {
+TEST_F(MetadataServerTest, RequestHasFlavorAndBypassesProxy) {
   transport_.Answer("GET http://169.254.169.254/computeMetadata/v1/instance/name",
                     Flavored(200, "vm-1\n"));
   EXPECT_EQ(vm_.Get("instance/name", cancel_).value(), "vm-1");
@@ -43,7 +43,7 @@ TEST_F(MetadataServerTest, AsksWithItsFlavorAndWithoutAProxy) {
   EXPECT_TRUE(request.bypass_proxy);
 }
 
-TEST_F(MetadataServerTest, AnAnswerWithoutTheFlavorIsSomebodyElses) {
+TEST_F(MetadataServerTest, AnswerWithoutFlavorIsRejected) {
   for (const int status : {200, 302, 404}) {
     transport_.Answer("", MakeResponse(status, "log in to the hotel's network"));
     MetadataServer elsewhere({"169.254.169.254", false}, transport_, clock_);
@@ -52,7 +52,7 @@ TEST_F(MetadataServerTest, AnAnswerWithoutTheFlavorIsSomebodyElses) {
   }
 }
 
-TEST_F(MetadataServerTest, WhereTheServerMustBeSomebodyElsesAnswerPasses) {
+TEST_F(MetadataServerTest, VmRetriesAnswersWithoutFlavor) {
   for (const int status : {200, 302, 403, 404}) {
     transport_.Answer("name", MakeResponse(status, "log in to the hotel's network"));
   }
@@ -64,21 +64,21 @@ TEST_F(MetadataServerTest, WhereTheServerMustBeSomebodyElsesAnswerPasses) {
   EXPECT_TRUE(IsTransient(elsewhere_.Peek("instance/zone", cancel_).status()));
 }
 
-TEST_F(MetadataServerTest, AMissingValueIsNotFoundAndNamed) {
+TEST_F(MetadataServerTest, MissingValueIsNamed) {
   transport_.Answer("", Flavored(404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>"));
   const absl::Status error = vm_.Get("instance/attributes/x", cancel_).status();
   EXPECT_TRUE(absl::IsNotFound(error));
   EXPECT_TRUE(absl::StartsWith(error.message(), "instance/attributes/x: ")) << error;
 }
 
-TEST_F(MetadataServerTest, AVmWaitsForItsServer) {
+TEST_F(MetadataServerTest, VmWaitsForMetadataServer) {
   for (int i = 0; i < 4; ++i) transport_.Fail("", Refused());
   transport_.Answer("", MakeResponse(503));
   transport_.Answer("", Flavored(200, "vm-1"));
   EXPECT_EQ(vm_.Get("instance/name", cancel_).value(), "vm-1");
 }
 
-TEST_F(MetadataServerTest, AVmDoesNotWaitForEver) {
+TEST_F(MetadataServerTest, VmWaitIsLimited) {
   class Dead : public HttpTransport {
     absl::StatusOr<HttpResponse> Send(const HttpRequest&) override { return Refused(); }
   } dead;
@@ -89,7 +89,7 @@ TEST_F(MetadataServerTest, AVmDoesNotWaitForEver) {
   EXPECT_GE(clock_.Now() - before, absl::Seconds(20));
 }
 
-TEST_F(MetadataServerTest, ElsewhereOneShortProbeIsEnough) {
+TEST_F(MetadataServerTest, OtherMachinesProbeOnce) {
   transport_.Fail("", Refused());
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(absl::IsFailedPrecondition(elsewhere_.Get("instance/name", cancel_).status()));
@@ -102,13 +102,13 @@ TEST_F(MetadataServerTest, ElsewhereOneShortProbeIsEnough) {
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
-TEST_F(MetadataServerTest, AnotherCloudsServerIsNotOurs) {
+TEST_F(MetadataServerTest, OtherCloudsServerIsRejected) {
   transport_.Answer("", MakeResponse(401, "no token"));
   EXPECT_TRUE(absl::IsFailedPrecondition(elsewhere_.Get("instance/name", cancel_).status()));
   EXPECT_FALSE(elsewhere_.Get("instance/zone", cancel_).ok());
 }
 
-TEST_F(MetadataServerTest, WhereAProbeIsAnsweredThereIsPatienceFromThenOn) {
+TEST_F(MetadataServerTest, AnsweredProbeEnablesRetries) {
   transport_.Answer("name", Flavored(200, "vm-1"));
   transport_.Fail("zone", Refused());
   transport_.Answer("zone", Flavored(200, "projects/1/zones/z"));
@@ -116,7 +116,7 @@ TEST_F(MetadataServerTest, WhereAProbeIsAnsweredThereIsPatienceFromThenOn) {
   EXPECT_TRUE(elsewhere_.Get("instance/zone", cancel_).ok());
 }
 
-TEST_F(MetadataServerTest, ACancelledProbeProvesNothing) {
+TEST_F(MetadataServerTest, CancelledProbeIsRepeated) {
   CancelToken hurried;
   transport_.Do("", [&](const HttpRequest&) -> absl::StatusOr<HttpResponse> {
     hurried.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -127,7 +127,7 @@ TEST_F(MetadataServerTest, ACancelledProbeProvesNothing) {
   EXPECT_EQ(elsewhere_.Get("instance/name", cancel_).value(), "vm-1");
 }
 
-TEST_F(MetadataServerTest, TheIdentityIsWhatClientsParse) {
+TEST_F(MetadataServerTest, IdentityHasOwnerAddressAndType) {
   transport_.Answer("instance/zone", Flavored(200, "projects/123/zones/us-east1-b"));
   transport_.Answer("instance/name", Flavored(200, "vm-name"));
   transport_.Answer("/external-ip", Flavored(200, "34.1.2.3"));
@@ -139,7 +139,7 @@ TEST_F(MetadataServerTest, TheIdentityIsWhatClientsParse) {
 }
 
 // D61
-TEST_F(MetadataServerTest, WithoutAnExternalAddressTheInternalOneWillDo) {
+TEST_F(MetadataServerTest, InternalAddressReplacesMissingExternal) {
   for (const auto& none : {Flavored(404, "Not Found"), Flavored(200, "")}) {
     transport_.Answer("instance/zone", Flavored(200, "projects/123/zones/z"));
     transport_.Answer("instance/name", Flavored(200, "vm"));
@@ -152,7 +152,7 @@ TEST_F(MetadataServerTest, WithoutAnExternalAddressTheInternalOneWillDo) {
   }
 }
 
-TEST_F(MetadataServerTest, ANamelessVmIsAnError) {
+TEST_F(MetadataServerTest, InvalidZoneOrNameIsRefused) {
   const std::pair<const char*, const char*> kZoneAndName[] = {
       {"projects/1/zones/z", ""},  {"", "vm"},
       {"/zones/z", "vm"},          {"projects/1/zones/z/", "vm"},
@@ -165,7 +165,7 @@ TEST_F(MetadataServerTest, ANamelessVmIsAnError) {
   }
 }
 
-TEST_F(MetadataServerTest, AChangeIsWaitedForFromTheValueThatIsKnown) {
+TEST_F(MetadataServerTest, WaitForChangeSendsLastEtag) {
   transport_.Answer("instance/preempted", Flavored(200, "FALSE", "e1"));
   const auto first = vm_.Peek("instance/preempted", cancel_);
   EXPECT_EQ(first->etag, "e1");
@@ -180,7 +180,7 @@ TEST_F(MetadataServerTest, AChangeIsWaitedForFromTheValueThatIsKnown) {
   EXPECT_GE(poll.stall_timeout, absl::Seconds(70));
 }
 
-TEST_F(MetadataServerTest, TheTokenSaysWhoseItIsAndWhatItMayDo) {
+TEST_F(MetadataServerTest, TokenNamesAccountAndScopes) {
   const std::string account = "instance/service-accounts/default/";
   transport_.Answer(account + "token", Flavored(200, R"({"access_token":"t","expires_in":60})"));
   transport_.Answer(account + "email", Flavored(200, "vm@p"));
@@ -194,14 +194,14 @@ TEST_F(MetadataServerTest, TheTokenSaysWhoseItIsAndWhatItMayDo) {
   EXPECT_EQ(tokens.Get(cancel_)->value, "u");
 }
 
-TEST_F(MetadataServerTest, AVmWithoutAnAccountIsToldSo) {
+TEST_F(MetadataServerTest, MissingVmAccountIsNamed) {
   transport_.Answer("token", Flavored(404, "Not Found"));
   const absl::Status error = MetadataTokenSource(vm_, clock_).Get(cancel_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(error));
   EXPECT_TRUE(absl::StrContains(error.message(), "no service account")) << error;
 }
 
-TEST(MetadataAddressTest, AVariableMeansThatThereIsAServer) {
+TEST(MetadataAddressTest, VariableSetsAddress) {
   const auto find = [](std::map<std::string, std::string> variables) {
     return FindMetadataAddress(EnvironmentOf(std::move(variables)), "/no/such/file");
   };
@@ -219,7 +219,7 @@ TEST(MetadataAddressTest, AVariableMeansThatThereIsAServer) {
   EXPECT_EQ(find({{"NO_GCE_CHECK", "True"}}).host, "");
 }
 
-TEST(MetadataAddressTest, TheMachinesVendorIsTheHint) {
+TEST(MetadataAddressTest, ProductNameDetectsGoogleVm) {
   TempFolder folder;
   const std::string file = folder / "product_name";
   for (const auto& [text, expected] : std::map<std::string, bool>{
@@ -229,7 +229,7 @@ TEST(MetadataAddressTest, TheMachinesVendorIsTheHint) {
   }
 }
 
-TEST(MetadataAddressTest, SwitchedOffNobodyIsAsked) {
+TEST(MetadataAddressTest, DisabledServerIsNeverAsked) {
   FakeClock clock;
   ScriptedTransport transport;
   CancelToken cancel;

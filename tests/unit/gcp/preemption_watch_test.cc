@@ -25,7 +25,7 @@ HttpResponse Told(absl::string_view text, absl::string_view etag, int status = 2
 
 class PreemptionWatchTest : public testing::Test {
  protected:
-  // Until the watch is gone, the next question hangs as a long poll does.
+  // The next request hangs, as a long poll does, until the watch is destroyed.
   void AskUntilTheEnd() {
     transport_.Do("wait_for_change",
                   [this](const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
@@ -45,15 +45,15 @@ class PreemptionWatchTest : public testing::Test {
   const CancelToken never_;
 };
 
-TEST_F(PreemptionWatchTest, AVmOnItsWayOutIsSeenBeforeAnythingIsClaimed) {
+TEST_F(PreemptionWatchTest, PreemptionBeforeStartIsSeen) {
   transport_.Answer(kPlain, Told("TRUE\n", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
   EXPECT_EQ(stop_.reason(), "the VM is being preempted");
 }
 
-TEST_F(PreemptionWatchTest, TheStopWaitsForNoLog) {
-  // A line of the log asks for the time, to begin with.
+TEST_F(PreemptionWatchTest, StopPrecedesLogLine) {
+  // Each log line first reads the clock.
   struct LineClock : public FakeClock {
     absl::Time Now() override {
       stopped_by_then = stop->cancelled();
@@ -69,7 +69,7 @@ TEST_F(PreemptionWatchTest, TheStopWaitsForNoLog) {
   EXPECT_EQ(clock.stopped_by_then, std::optional(true));
 }
 
-TEST_F(PreemptionWatchTest, ANoticeStopsTheWorker) {
+TEST_F(PreemptionWatchTest, NoticeStopsWorker) {
   transport_.Answer(kPlain, Told("FALSE", "a"));
   transport_.Answer("instance/preempted?wait_for_change=true&last_etag=a&timeout_sec=60",
                     Told("FALSE", "a"));
@@ -79,7 +79,7 @@ TEST_F(PreemptionWatchTest, ANoticeStopsTheWorker) {
   EXPECT_EQ(transport_.lines().size(), 3U);
 }
 
-TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
+TEST_F(PreemptionWatchTest, ErrorsAreRetried) {
   transport_.Fail(kPlain, Transient(absl::UnavailableError("refused"), false));
   transport_.Answer("wait_for_change", Told("", "", 404));
   transport_.Answer("wait_for_change", MakeResponse(503, ""));
@@ -92,14 +92,14 @@ TEST_F(PreemptionWatchTest, TroubleIsOutlived) {
   for (size_t i = 1; i < pauses.size(); ++i) EXPECT_GE(pauses[i], absl::Milliseconds(500));
 }
 
-TEST_F(PreemptionWatchTest, APageAtTheStartDoesNotEndTheWatch) {
+TEST_F(PreemptionWatchTest, HtmlPageAtStartIsRetried) {
   transport_.Answer(kPlain, MakeResponse(200, "log in to the hotel's network"));
   transport_.Answer("wait_for_change", Told("TRUE", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
 }
 
-TEST_F(PreemptionWatchTest, WhereThereIsNoSuchValueNobodyIsAsked) {
+TEST_F(PreemptionWatchTest, MissingValueDisablesWatch) {
   transport_.Answer(kPlain, Told("Not Found", "", 404));
   {
     const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
@@ -108,7 +108,7 @@ TEST_F(PreemptionWatchTest, WhereThereIsNoSuchValueNobodyIsAsked) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("preemption is not watched"));
 }
 
-TEST_F(PreemptionWatchTest, AWatchEndsInTheMiddleOfAQuestion) {
+TEST_F(PreemptionWatchTest, DestructorEndsPendingRequest) {
   transport_.Answer(kPlain, Told("FALSE", "a"));
   AskUntilTheEnd();
   {

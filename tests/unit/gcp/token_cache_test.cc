@@ -17,7 +17,7 @@
 namespace sparkles {
 namespace {
 
-// Gives out "token-1", "token-2", ... that live for an hour, unless told otherwise.
+// Returns "token-1", "token-2", ..., each valid for `life`.
 class FakeTokenSource : public TokenSource {
  public:
   explicit FakeTokenSource(Clock& clock) : clock_(clock) {}
@@ -53,14 +53,14 @@ class TokenCacheTest : public testing::Test {
   TokenCache cache_{source_, clock_};
 };
 
-TEST_F(TokenCacheTest, AGoodTokenIsKept) {
+TEST_F(TokenCacheTest, ValidTokenIsCached) {
   EXPECT_EQ(Get(), "token-1");
   clock_.Advance(absl::Minutes(50));
   EXPECT_EQ(Get(), "token-1");
   EXPECT_EQ(source_.calls, 1);
 }
 
-TEST_F(TokenCacheTest, ATokenIsRenewedBeforeItsEnd) {
+TEST_F(TokenCacheTest, TokenIsRenewedBeforeExpiry) {
   EXPECT_EQ(Get(), "token-1");
   clock_.Advance(absl::Hours(1) - absl::Seconds(226));
   EXPECT_EQ(Get(), "token-1");
@@ -68,7 +68,7 @@ TEST_F(TokenCacheTest, ATokenIsRenewedBeforeItsEnd) {
   EXPECT_EQ(Get(), "token-2");
 }
 
-TEST_F(TokenCacheTest, OneRenewsWhileAllOthersGoOnWithTheOldToken) {
+TEST_F(TokenCacheTest, OldTokenServesDuringRenewal) {
   EXPECT_EQ(Get(), "token-1");
   clock_.Advance(absl::Minutes(58));
   std::string meanwhile;
@@ -81,7 +81,7 @@ TEST_F(TokenCacheTest, OneRenewsWhileAllOthersGoOnWithTheOldToken) {
   EXPECT_EQ(meanwhile, "token-1");
 }
 
-TEST_F(TokenCacheTest, AFailedRenewalKeepsTheOldTokenAndIsRetriedEverLater) {
+TEST_F(TokenCacheTest, FailedRenewalKeepsOldToken) {
   EXPECT_EQ(Get(), "token-1");
   clock_.Advance(absl::Hours(1) - absl::Seconds(225));
   source_.on_get = [](int, const CancelToken&) { return absl::UnavailableError("down"); };
@@ -91,14 +91,14 @@ TEST_F(TokenCacheTest, AFailedRenewalKeepsTheOldTokenAndIsRetriedEverLater) {
     if (calls.empty() || calls.back() != source_.calls) calls.push_back(source_.calls);
     clock_.Advance(absl::Seconds(1));
   }
-  // At 0, 10, 30, 70 and 150 s.
+  // The renewals start at 0, 10, 30, 70 and 150 s.
   EXPECT_EQ(calls, (std::vector<int>{2, 3, 4, 5, 6}));
   EXPECT_EQ(Get(), "down");
   source_.on_get = nullptr;
   EXPECT_EQ(Get(), "token-8");
 }
 
-TEST_F(TokenCacheTest, WhoHasAGoodTokenWaitsForNoOtherOne) {
+TEST_F(TokenCacheTest, ValidTokenLimitsRenewalWait) {
   TokenCache cache(source_, clock_, absl::Milliseconds(1));
   EXPECT_TRUE(cache.Get(cancel_).ok());
   clock_.Advance(absl::Hours(1) - absl::Seconds(225));
@@ -108,7 +108,7 @@ TEST_F(TokenCacheTest, WhoHasAGoodTokenWaitsForNoOtherOne) {
     return absl::CancelledError(cancel.reason());
   };
   EXPECT_EQ(cache.Get(cancel_)->value, "token-1");
-  // Nor at each call anew.
+  // The next renewal starts after 10 s, not at the next call.
   clock_.Advance(absl::Seconds(9));
   EXPECT_EQ(cache.Get(cancel_)->value, "token-1");
   EXPECT_EQ(source_.calls, 2);
@@ -117,7 +117,7 @@ TEST_F(TokenCacheTest, WhoHasAGoodTokenWaitsForNoOtherOne) {
   EXPECT_EQ(cache.Get(cancel_)->value, "token-3");
 }
 
-TEST_F(TokenCacheTest, WhoseGoodTokenEndsMeanwhileWaitsForTheNewOne) {
+TEST_F(TokenCacheTest, ExpiryDuringRenewalWaitsForToken) {
   TokenCache cache(source_, clock_, absl::Milliseconds(1));
   EXPECT_TRUE(cache.Get(cancel_).ok());
   clock_.Advance(absl::Hours(1) - absl::Seconds(1));
@@ -131,7 +131,7 @@ TEST_F(TokenCacheTest, WhoseGoodTokenEndsMeanwhileWaitsForTheNewOne) {
   EXPECT_EQ(cache.Get(cancel_)->value, "token-3");
 }
 
-TEST_F(TokenCacheTest, WhatFailsAfterItHasWorkedMayPass) {
+TEST_F(TokenCacheTest, FailureAfterSuccessIsTransient) {
   source_.on_get = [](int call, const CancelToken&) {
     return call == 2 ? absl::OkStatus() : absl::NotFoundError("token file");
   };
@@ -142,7 +142,7 @@ TEST_F(TokenCacheTest, WhatFailsAfterItHasWorkedMayPass) {
   EXPECT_TRUE(absl::IsNotFound(error) && IsTransient(error)) << error;
 }
 
-TEST_F(TokenCacheTest, AServerThatGivesOutTheOldTokenAgainIsNotAskedAtEveryCall) {
+TEST_F(TokenCacheTest, ShortLivedTokenIsBrieflyCached) {
   source_.life = absl::Minutes(2);
   EXPECT_EQ(Get(), "token-1");
   EXPECT_EQ(Get(), "token-1");
@@ -151,13 +151,13 @@ TEST_F(TokenCacheTest, AServerThatGivesOutTheOldTokenAgainIsNotAskedAtEveryCall)
   EXPECT_EQ(Get(), "token-2");
 }
 
-TEST_F(TokenCacheTest, ADroppedTokenNeverComesBack) {
+TEST_F(TokenCacheTest, DroppedTokenIsReplaced) {
   const auto token = cache_.Get(cancel_);
   cache_.Drop(*token);
   EXPECT_EQ(Get(), "token-2");
 }
 
-TEST_F(TokenCacheTest, ALateDropSparesTheNewToken) {
+TEST_F(TokenCacheTest, LateDropKeepsNewToken) {
   const auto old = cache_.Get(cancel_);
   cache_.Drop(*old);
   EXPECT_EQ(Get(), "token-2");
@@ -165,7 +165,7 @@ TEST_F(TokenCacheTest, ALateDropSparesTheNewToken) {
   EXPECT_EQ(Get(), "token-2");
 }
 
-TEST_F(TokenCacheTest, ManyWhoNeedATokenMakeOneRequest) {
+TEST_F(TokenCacheTest, ConcurrentCallersShareOneRequest) {
   constexpr int kThreads = 8;
   std::latch started(kThreads);
   source_.on_get = [&](int, const CancelToken&) {
@@ -185,7 +185,7 @@ TEST_F(TokenCacheTest, ManyWhoNeedATokenMakeOneRequest) {
   EXPECT_EQ(source_.calls, 1);
 }
 
-TEST_F(TokenCacheTest, WhoIsCancelledWaitsNoLonger) {
+TEST_F(TokenCacheTest, CancelEndsWaitForToken) {
   CancelToken hurried;
   source_.on_get = [&](int, const CancelToken&) {
     absl::StatusOr<AccessToken> waited;
@@ -198,7 +198,7 @@ TEST_F(TokenCacheTest, WhoIsCancelledWaitsNoLonger) {
   EXPECT_EQ(Get(), "token-1");
 }
 
-TEST_F(TokenCacheTest, OthersDoNotSufferFromACancelledFetch) {
+TEST_F(TokenCacheTest, WaiterTakesOverCancelledFetch) {
   CancelToken hurried;
   std::latch fetching(1);
   std::latch other_started(1);

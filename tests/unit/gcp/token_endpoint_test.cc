@@ -22,13 +22,13 @@ absl::Duration LifeOf(absl::string_view expires_in) {
   return token.ok() ? token->expiry - kNow : absl::ZeroDuration();
 }
 
-TEST(TokenResponseTest, TheLifeMayBeANumberOrText) {
+TEST(TokenResponseTest, LifetimeMayBeNumberOrText) {
   EXPECT_EQ(LifeOf("3599"), absl::Seconds(3599));
   EXPECT_EQ(LifeOf("\"3599\""), absl::Seconds(3599));
   EXPECT_EQ(LifeOf("12.7"), absl::Seconds(12));
 }
 
-TEST(TokenResponseTest, ALifeWithoutSenseIsRefusedAndAnEndlessOneBounded) {
+TEST(TokenResponseTest, LifetimeIsCheckedAndBounded) {
   for (const char* life : {"0", "-1", "null", "\"\"", "\"soon\"", "\"nan\"", "[]", "-1e300"}) {
     EXPECT_EQ(LifeOf(life), absl::ZeroDuration()) << life;
   }
@@ -36,7 +36,7 @@ TEST(TokenResponseTest, ALifeWithoutSenseIsRefusedAndAnEndlessOneBounded) {
   EXPECT_EQ(LifeOf("99999999999999999999999"), absl::Hours(24));
 }
 
-TEST(TokenResponseTest, ATokenThatFitsNoHeaderIsRefused) {
+TEST(TokenResponseTest, TokenUnfitForHeaderIsRefused) {
   for (const char* body :
        {"", "null", "[]", "<html>", R"({"expires_in":5})", R"({"access_token":7,"expires_in":5})",
         R"({"access_token":"","expires_in":5})", R"({"access_token":"a b","expires_in":5})",
@@ -46,7 +46,7 @@ TEST(TokenResponseTest, ATokenThatFitsNoHeaderIsRefused) {
   }
 }
 
-TEST(TokenResponseTest, AGeneratedTokenTellsItsEnd) {
+TEST(TokenResponseTest, GeneratedTokenHasExpiry) {
   const auto token =
       ParseGeneratedToken(R"({"accessToken":"t","expireTime":"2026-01-31T13:00:00Z"})", kNow);
   EXPECT_EQ(token->value, "t");
@@ -82,7 +82,7 @@ class TokenEndpointTest : public testing::Test {
 
 constexpr char kGood[] = R"({"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer"})";
 
-TEST_F(TokenEndpointTest, PostsAForm) {
+TEST_F(TokenEndpointTest, TokenRequestPostsForm) {
   transport_.Answer("POST https://oauth2.googleapis.com/token", MakeResponse(200, kGood));
   const auto token = Fetch();
   EXPECT_EQ(token->value, "ya29.x");
@@ -93,7 +93,7 @@ TEST_F(TokenEndpointTest, PostsAForm) {
   EXPECT_EQ(*sent.headers.Find("Content-Type"), "application/x-www-form-urlencoded");
 }
 
-TEST_F(TokenEndpointTest, WhatMayPassIsTriedThreeTimesAndStaysTransient) {
+TEST_F(TokenEndpointTest, TransientErrorIsTriedThreeTimes) {
   transport_.Answer("", MakeResponse(500, R"({"error":"internal_failure"})"));
   transport_.Fail("", Transient(absl::UnavailableError("reset"), true));
   transport_.Answer("", MakeResponse(503, "busy"));
@@ -102,13 +102,13 @@ TEST_F(TokenEndpointTest, WhatMayPassIsTriedThreeTimesAndStaysTransient) {
   EXPECT_EQ(clock_.sleeps().size(), 2u);
 }
 
-TEST_F(TokenEndpointTest, ATemporaryOAuthErrorIsTriedAgainWhateverItsStatus) {
+TEST_F(TokenEndpointTest, TemporaryOAuthErrorIsRetried) {
   transport_.Answer("", MakeResponse(400, R"({"error":"temporarily_unavailable"})"));
   transport_.Answer("", MakeResponse(200, kGood));
   EXPECT_TRUE(Fetch().ok());
 }
 
-TEST_F(TokenEndpointTest, ARefusalIsFinalAndSaysHowToMendIt) {
+TEST_F(TokenEndpointTest, RefusalIsFinalAndNamesRemedy) {
   const absl::Status error = ErrorOf(
       MakeResponse(400, R"({"error":"invalid_grant","error_description":"account not found"})"));
   EXPECT_TRUE(absl::IsFailedPrecondition(error));
@@ -118,7 +118,7 @@ TEST_F(TokenEndpointTest, ARefusalIsFinalAndSaysHowToMendIt) {
             "account not found (make a new key)");
 }
 
-TEST_F(TokenEndpointTest, AWrongClockIsToldWithItsError) {
+TEST_F(TokenEndpointTest, WrongClockIsNamed) {
   const auto body = R"({"error":"invalid_grant","error_description":"Invalid JWT: iat"})";
   const absl::Status ahead =
       ErrorOf(MakeResponse(400, body, {{"Date", "Sat, 31 Jan 2026 11:47:55 GMT"}}));
@@ -132,7 +132,7 @@ TEST_F(TokenEndpointTest, AWrongClockIsToldWithItsError) {
   EXPECT_FALSE(absl::StrContains(right.message(), "clock")) << right;
 }
 
-TEST_F(TokenEndpointTest, NoSecretThatTheServerQuotesIsRepeated) {
+TEST_F(TokenEndpointTest, QuotedSecretsAreRemoved) {
   for (const char* body :
        {R"({"error":"invalid_grant","error_description":"bad assertion s3cret/+"})",
         R"({"error":"invalid_grant","error_description":"bad assertion s3cret\/\u002b"})",
@@ -143,7 +143,7 @@ TEST_F(TokenEndpointTest, NoSecretThatTheServerQuotesIsRepeated) {
   }
 }
 
-TEST_F(TokenEndpointTest, GooglesOwnFormOfErrorIsReadToo) {
+TEST_F(TokenEndpointTest, GoogleErrorFormIsRead) {
   request_.roles = "roles/iam.serviceAccountTokenCreator";
   const absl::Status error =
       ErrorOf(MakeResponse(403, R"({"error":{"message":"no","status":"PERMISSION_DENIED"}})"));
@@ -151,13 +151,13 @@ TEST_F(TokenEndpointTest, GooglesOwnFormOfErrorIsReadToo) {
   EXPECT_TRUE(absl::StrContains(error.message(), "the account needs roles/iam.")) << error;
 }
 
-TEST_F(TokenEndpointTest, AnAnswerThatIsNoTokenMayPassAndIsNotRepeated) {
+TEST_F(TokenEndpointTest, AnswerWithoutTokenIsTransient) {
   const absl::Status error = ErrorOf(MakeResponse(200, "<html>log in to the network</html>"));
   EXPECT_TRUE(IsTransient(error));
   EXPECT_FALSE(absl::StrContains(error.message(), "network")) << error;
 }
 
-TEST_F(TokenEndpointTest, CancelEndsTheWait) {
+TEST_F(TokenEndpointTest, CancelEndsWait) {
   transport_.Do("", [&](const HttpRequest&) {
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
     return MakeResponse(503);

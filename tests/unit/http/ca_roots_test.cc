@@ -23,7 +23,7 @@ CaRoots Find(const std::map<std::string, std::string>& variables,
       system_files);
 }
 
-TEST(CaRoots, TheEnvironmentGoesBeforeTheSystem) {
+TEST(CaRoots, EnvironmentPrecedesSystemFiles) {
   const CaRoots both = Find({{"SSL_CERT_FILE", "/a"}, {"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"});
   EXPECT_EQ(both.file, "/a");
   EXPECT_EQ(both.folder, "");
@@ -35,12 +35,12 @@ TEST(CaRoots, TheEnvironmentGoesBeforeTheSystem) {
   EXPECT_EQ(folder.origin, "CURL_CA_BUNDLE (/b) and SSL_CERT_DIR (/d:/e)");
 }
 
-TEST(CaRoots, TheFirstReadableFileOfTheSystemIsTaken) {
+TEST(CaRoots, FirstReadableSystemFileIsUsed) {
   EXPECT_EQ(Find({{"SSL_CERT_FILE", ""}}, {"/no/such/file", "/dev/null", "/dev/zero"}).file,
             "/dev/null");
 }
 
-TEST(CaRoots, WithoutAnyTheBuiltInOnesAreUsed) {
+TEST(CaRoots, BuiltInRootsAreDefault) {
   const CaRoots roots = Find({}, {"/no/such/file"});
   EXPECT_EQ(roots.file, "");
   const auto store = LoadCaRoots(roots);
@@ -49,7 +49,7 @@ TEST(CaRoots, WithoutAnyTheBuiltInOnesAreUsed) {
   EXPECT_GT(sk_X509_OBJECT_num(X509_STORE_get0_objects(store->get())), 50);
 }
 
-TEST(CaRoots, WhatCannotBeReadIsNamed) {
+TEST(CaRoots, UnreadableRootsAreNamed) {
   const TempFolder folder;
   const std::string empty = folder.path() + "/empty.pem";
   ASSERT_TRUE(WriteFileAtomically(empty, "not a certificate", /*durable=*/false).ok());

@@ -14,7 +14,7 @@ std::string Describe(const std::string& scheme, std::map<std::string, std::strin
   return proxy ? DescribeProxy(*proxy) : "none";
 }
 
-TEST(FindProxyTest, VariablesCountInTheirOrder) {
+TEST(FindProxyTest, VariablesHaveFixedPrecedence) {
   EXPECT_EQ(Describe("https", {}), "none");
   EXPECT_EQ(Describe("https", {{"http_proxy", "a:1"}, {"HTTP_PROXY", "b:2"}}), "none");
   EXPECT_EQ(Describe("http", {{"HTTP_PROXY", "b:2"}}), "none");  // as libcurl has it
@@ -26,7 +26,7 @@ TEST(FindProxyTest, VariablesCountInTheirOrder) {
             "e:5 (see https_proxy)");
 }
 
-TEST(FindProxyTest, AddressIsReadAsLibcurlReadsIt) {
+TEST(FindProxyTest, AddressIsParsedLikeLibcurl) {
   const auto describe = [](const std::string& value) {
     return Describe("https", {{"HTTPS_PROXY", value}});
   };

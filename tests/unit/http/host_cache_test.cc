@@ -18,7 +18,7 @@ using Ips = std::vector<std::string>;
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
-TEST(HostCacheTest, AnswerIsSharedUntilItExpires) {
+TEST(HostCacheTest, AnswerIsCachedUntilExpiry) {
   int lookups = 0;
   absl::Duration valid_for = absl::Minutes(1);
   HostCache cache([&](const std::string& host, absl::Duration, const CancelToken*) {
@@ -31,7 +31,7 @@ TEST(HostCacheTest, AnswerIsSharedUntilItExpires) {
   EXPECT_EQ(cache.Find("b", kPatience, nullptr), Ips{"b3"});
 }
 
-TEST(HostCacheTest, FailureIsNotRemembered) {
+TEST(HostCacheTest, FailedLookupIsNotCached) {
   bool works = false;
   HostCache cache([&](const std::string&, absl::Duration, const CancelToken*) {
     return works ? HostAddresses{{"1.2.3.4"}, absl::Minutes(1)} : HostAddresses{};
@@ -41,7 +41,7 @@ TEST(HostCacheTest, FailureIsNotRemembered) {
   EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{"1.2.3.4"});
 }
 
-TEST(HostCacheTest, ManyThreadsLookUpOnce) {
+TEST(HostCacheTest, ConcurrentRequestsShareOneLookup) {
   constexpr int kThreads = 32;
   std::atomic<int> lookups = 0;
   std::latch all_started(kThreads);
@@ -64,8 +64,8 @@ TEST(HostCacheTest, ManyThreadsLookUpOnce) {
   EXPECT_EQ(found, kThreads);
 }
 
-// The thread that looks up is cancelled; another one, which waits for it, looks up itself.
-TEST(HostCacheTest, CancelledLookupIsTakenOver) {
+// The thread that looks up the host is cancelled. The waiting thread then looks up the host.
+TEST(HostCacheTest, WaiterTakesOverCancelledLookup) {
   CancelToken cancel;
   std::latch looking(1);
   HostCache cache([&](const std::string&, absl::Duration, const CancelToken* token) {
@@ -83,7 +83,7 @@ TEST(HostCacheTest, CancelledLookupIsTakenOver) {
   second.join();
 }
 
-TEST(HostCacheTest, WaitEndsWithPatienceOrCancel) {
+TEST(HostCacheTest, WaitEndsAtTimeoutOrCancel) {
   std::latch looking(1);
   std::latch over(1);
   HostCache cache([&](const std::string&, absl::Duration, const CancelToken*) {

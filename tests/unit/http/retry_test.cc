@@ -30,7 +30,7 @@ TEST(Transient, MarksSurviveAnnotation) {
   EXPECT_EQ(RetryAfter(Trouble()), std::nullopt);
 }
 
-TEST(Transient, OtherErrorsAndSuccessAreNotMarked) {
+TEST(Transient, OnlyTransientErrorsAreMarked) {
   EXPECT_FALSE(IsTransient(absl::UnavailableError("")));
   EXPECT_FALSE(MaybeApplied(absl::UnavailableError("")));
   EXPECT_TRUE(Transient(absl::OkStatus(), true).ok());
@@ -38,7 +38,7 @@ TEST(Transient, OtherErrorsAndSuccessAreNotMarked) {
 
 class RetryLoopTest : public testing::Test {
  protected:
-  // Runs attempts that end as `outcomes` say, the last one again and again.
+  // Runs a retry loop whose attempts end with `outcomes` in order. The last outcome repeats.
   absl::Status Run(std::vector<Attempt> outcomes, const RetryPolicy& policy = {},
                    Idempotency idempotency = Idempotency::kIdempotent) {
     attempts_ = 0;
@@ -57,20 +57,20 @@ TEST_F(RetryLoopTest, SuccessNeedsNoWait) {
   EXPECT_THAT(clock_.sleeps(), SizeIs(0));
 }
 
-TEST_F(RetryLoopTest, TroubleIsTriedAgainUntilItPasses) {
+TEST_F(RetryLoopTest, TransientErrorsAreRetried) {
   EXPECT_TRUE(Run({{Trouble()}, {Trouble()}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(attempts_, 3);
   EXPECT_THAT(clock_.sleeps(), SizeIs(2));
 }
 
-TEST_F(RetryLoopTest, WhatIsNotTransientEndsIt) {
+TEST_F(RetryLoopTest, PermanentErrorEndsRetries) {
   EXPECT_EQ(Run({{absl::NotFoundError("x: no")}}), absl::NotFoundError("x: no"));
   EXPECT_EQ(attempts_, 1);
   const absl::Status later = Run({{Trouble()}, {absl::NotFoundError("x: no")}});
   EXPECT_EQ(later, absl::NotFoundError("x: no (2 attempts)"));
 }
 
-TEST_F(RetryLoopTest, WhatMayBeAppliedIsRepeatedOnlyIfIdempotent) {
+TEST_F(RetryLoopTest, MaybeAppliedRetryNeedsIdempotency) {
   const std::vector<Attempt> maybe = {{Trouble(true)}, {absl::OkStatus()}};
   EXPECT_TRUE(Run(maybe, {}, Idempotency::kIdempotent).ok());
   EXPECT_EQ(Run(maybe, {}, Idempotency::kNotIdempotent), Trouble(true));
@@ -78,7 +78,7 @@ TEST_F(RetryLoopTest, WhatMayBeAppliedIsRepeatedOnlyIfIdempotent) {
   EXPECT_TRUE(Run(certainly_not, {}, Idempotency::kNotIdempotent).ok());
 }
 
-TEST_F(RetryLoopTest, WaitsAreRandomPartsOfDoublingBounds) {
+TEST_F(RetryLoopTest, BackoffIsExponentialWithJitter) {
   constexpr int kRounds = 200;
   const std::vector<double> bounds = {1, 2, 4, 5, 5};  // seconds
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(5), absl::Hours(1)};
@@ -102,14 +102,14 @@ TEST_F(RetryLoopTest, WaitsAreRandomPartsOfDoublingBounds) {
   EXPECT_LE(shares.back(), 1);
 }
 
-TEST_F(RetryLoopTest, TheServersWishIsAWaitsLeastLength) {
+TEST_F(RetryLoopTest, RetryAfterIsMinimumWait) {
   ASSERT_TRUE(Run({{Trouble(false, absl::Seconds(17))}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(clock_.sleeps().at(0), absl::Seconds(17));
   ASSERT_TRUE(Run({{Trouble(false, absl::Hours(3))}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(clock_.sleeps().at(1), absl::Minutes(2));
 }
 
-TEST_F(RetryLoopTest, NoAttemptStartsAfterPatienceIsAtItsEnd) {
+TEST_F(RetryLoopTest, NoAttemptStartsAfterDeadline) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Minutes(5)};
   const absl::Time start = clock_.Now();
   absl::Time last;
@@ -126,7 +126,7 @@ TEST_F(RetryLoopTest, NoAttemptStartsAfterPatienceIsAtItsEnd) {
   EXPECT_LE(clock_.Now() - start, policy.patience);
 }
 
-TEST_F(RetryLoopTest, AFreezeOrAClockThatIsSetDoesNotUseUpPatience) {
+TEST_F(RetryLoopTest, ClockJumpsDoNotEndRetries) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Minutes(30)};
   for (const absl::Duration step : {absl::Hours(10), absl::Hours(-10)}) {
     int left = 4;
@@ -144,14 +144,14 @@ TEST_F(RetryLoopTest, AFreezeOrAClockThatIsSetDoesNotUseUpPatience) {
   EXPECT_LT(attempts_, 7);
 }
 
-TEST_F(RetryLoopTest, NobodyWaitsForAnAttemptThatWouldComeTooLate) {
+TEST_F(RetryLoopTest, NoWaitBeyondDeadline) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Seconds(60)};
   EXPECT_FALSE(Run({{Trouble(false, absl::Seconds(61))}}, policy).ok());
   EXPECT_EQ(attempts_, 1);
   EXPECT_THAT(clock_.sleeps(), SizeIs(0));
 }
 
-TEST_F(RetryLoopTest, ProgressStartsPatienceAndWaitsOver) {
+TEST_F(RetryLoopTest, ProgressResetsDeadlineAndBackoff) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(8), absl::Seconds(20)};
   std::vector<Attempt> outcomes(100, {Trouble(), /*progress=*/true});
   outcomes.push_back({absl::OkStatus()});
@@ -160,13 +160,13 @@ TEST_F(RetryLoopTest, ProgressStartsPatienceAndWaitsOver) {
   EXPECT_LE(*std::max_element(sleeps.begin(), sleeps.end()), absl::Seconds(1));
 }
 
-TEST_F(RetryLoopTest, CancellationEndsAWait) {
+TEST_F(RetryLoopTest, CancelEndsWait) {
   clock_.OnSleep([&](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
   EXPECT_EQ(Run({{Trouble()}}), absl::CancelledError("SIGTERM"));
   EXPECT_EQ(attempts_, 1);
 }
 
-TEST_F(RetryLoopTest, NothingIsTriedAfterCancellation) {
+TEST_F(RetryLoopTest, NoAttemptAfterCancel) {
   cancel_.Cancel(CancelKind::kKilled, "job was killed");
   EXPECT_EQ(Run({{absl::OkStatus()}}), absl::CancelledError("job was killed"));
   EXPECT_EQ(attempts_, 0);

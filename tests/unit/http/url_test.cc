@@ -5,7 +5,7 @@
 namespace sparkles {
 namespace {
 
-TEST(Url, OnlyUnreservedBytesStayAsTheyAre) {
+TEST(Url, ReservedBytesArePercentEncoded) {
   EXPECT_EQ(PercentEncode("AZaz09-._~"), "AZaz09-._~");
   EXPECT_EQ(PercentEncode("/a//../b c"), "%2Fa%2F%2F..%2Fb%20c");
   EXPECT_EQ(PercentEncode("#?%+&=;:@,$!*'()[]\"\\"),
@@ -20,7 +20,7 @@ TEST(Url, QueriesEncodeNamesAndValues) {
   EXPECT_EQ(MakeQuery({{"name", "a/b&c=d"}, {"x y", ""}}), "name=a%2Fb%26c%3Dd&x%20y=");
 }
 
-TEST(Url, OnlyWhatCanBeSentSomewhereIsOneOfARequest) {
+TEST(Url, OnlyHttpUrlsAreAccepted) {
   for (const char* url :
        {"http://h", "https://h:1/o?x=y%20z", "http://[::1]:8080/", "http://a_b"}) {
     EXPECT_TRUE(IsHttpUrl(url)) << url;

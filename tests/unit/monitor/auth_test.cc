@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-TEST(IsSameSecretTest, OnlyTheVeryTextIsTheSecret) {
+TEST(IsSameSecretTest, OnlyExactSecretMatches) {
   EXPECT_TRUE(IsSameSecret("secret", "secret"));
   for (const std::string offered : {"", "Secret", "secre", "secrets", " secret"}) {
     EXPECT_FALSE(IsSameSecret("secret", offered)) << offered;
@@ -30,11 +30,11 @@ class SecretCheckTest : public testing::Test {
   const SecretCheck check_{"secret"};
 };
 
-TEST_F(SecretCheckTest, TheSecretOpens) {
+TEST_F(SecretCheckTest, CorrectSecretIsAccepted) {
   EXPECT_TRUE(Check({{"user-agent", "x"}, {"shared-secret", "secret"}}).ok());
 }
 
-TEST_F(SecretCheckTest, NothingElseOpens) {
+TEST_F(SecretCheckTest, WrongOrRepeatedSecretIsRefused) {
   for (const Metadata& metadata :
        std::vector<Metadata>{{},
                              {{"shared-secret", ""}},

@@ -59,7 +59,7 @@ std::string Ask(int port, absl::string_view request) {
   return ReceiveAll(fd);
 }
 
-TEST(HealthServerTest, AnswersAndCloses) {
+TEST(HealthServerTest, RequestIsAnsweredAndConnectionClosed) {
   const auto server = StartServer();
   const std::string answer = Ask(server->port(), "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
@@ -70,24 +70,25 @@ TEST(HealthServerTest, AnswersAndCloses) {
   EXPECT_TRUE(head.ends_with("\r\n\r\n"));
 }
 
-TEST(HealthServerTest, RefusesWithAReason) {
+TEST(HealthServerTest, InvalidRequestIsRefusedWithStatus) {
   const auto server = StartServer();
   EXPECT_THAT(Ask(server->port(), "POST / HTTP/1.1\r\n\r\n"), HasSubstr("405 Method Not Allowed"));
   EXPECT_THAT(Ask(server->port(), "nonsense"), StartsWith("HTTP/1.1 400 Bad Request"));
 }
 
-TEST(HealthServerTest, ARequestMayComeByteByByte) {
+TEST(HealthServerTest, RequestMayArriveByteByByte) {
   const auto server = StartServer();
   const UniqueFd fd = Connect(server->port());
   for (const char c : std::string("GET / HTTP/1.1\r\n\r\n")) Send(fd, std::string(1, c));
   EXPECT_THAT(ReceiveAll(fd), HasSubstr("200 OK"));
 }
 
-TEST(HealthServerTest, WhoSaysNothingIsCutOffAndKeepsNobodyOutForLong) {
+TEST(HealthServerTest, SilentConnectionsAreClosedAfterLifetime) {
   const auto server = StartServer(absl::Milliseconds(300));
   std::vector<UniqueFd> silent;
   for (int i = 0; i < 16; ++i) silent.push_back(Connect(server->port()));
-  // Comes in as soon as they are gone; on a busy machine who asks may seem silent, too.
+  // The server answers once the silent connections are closed. On a busy machine, the request may
+  // be late, and the server closes its connection too.
   std::string answer;
   for (int i = 0; i < 20 && answer.empty(); ++i) {
     const UniqueFd fd = Connect(server->port());
@@ -99,21 +100,21 @@ TEST(HealthServerTest, WhoSaysNothingIsCutOffAndKeepsNobodyOutForLong) {
   for (const UniqueFd& fd : silent) EXPECT_EQ(ReceiveAll(fd), "");
 }
 
-TEST(HealthServerTest, ManyWhoSayNothingKeepNobodyOut) {
+TEST(HealthServerTest, SilentConnectionsDoNotBlockOthers) {
   const auto server = StartServer(absl::Hours(1));
   std::vector<UniqueFd> silent;
   for (int i = 0; i < 40; ++i) silent.push_back(Connect(server->port()));
   EXPECT_THAT(Ask(server->port(), "GET / HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
-TEST(HealthServerTest, ManyAskOneAfterTheOther) {
+TEST(HealthServerTest, ServesManyRequestsInSequence) {
   const auto server = StartServer();
   for (int i = 0; i < 500; ++i) {
     EXPECT_THAT(Ask(server->port(), "GET /x HTTP/1.1\r\n\r\n"), HasSubstr("you asked for /x"));
   }
 }
 
-TEST(HealthServerTest, ABusyPortAndABadAddressAreErrorsThatSayWhich) {
+TEST(HealthServerTest, StartErrorNamesPortOrAddress) {
   const auto server = StartServer();
   const auto second = HealthServer::Start("127.0.0.1", server->port(), nullptr);
   ASSERT_FALSE(second.ok());

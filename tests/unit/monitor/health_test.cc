@@ -32,7 +32,7 @@ class HealthTest : public testing::Test {
   bool remote_ = true;
 };
 
-TEST_F(HealthTest, HealthyUntilTheWatchdogSeesAStall) {
+TEST_F(HealthTest, StallMakesWorkerUnhealthy) {
   EXPECT_EQ(Ask("/healthz").status, 200);
   vitals_.stalled = true;
   EXPECT_EQ(Ask("/healthz").status, 503);
@@ -40,7 +40,7 @@ TEST_F(HealthTest, HealthyUntilTheWatchdogSeesAStall) {
   EXPECT_EQ(Ask("/healthz").status, 200);
 }
 
-TEST_F(HealthTest, ReadyWhileTheQueueAnswers) {
+TEST_F(HealthTest, ReadyWhileQueueAnswers) {
   EXPECT_EQ(Ask("/readyz").status, 503) << "it has never answered";
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 200);
@@ -51,7 +51,7 @@ TEST_F(HealthTest, ReadyWhileTheQueueAnswers) {
   EXPECT_EQ(Ask("/readyz").status, 200) << "a file is always there";
 }
 
-TEST_F(HealthTest, NotReadyWhileNothingIsClaimedForTheMachinesSake) {
+TEST_F(HealthTest, NotReadyWhenMachineIsUnfit) {
   vitals_.machine_unfit = true;
   EXPECT_THAT(Ask("/readyz").body, HasSubstr("not fit")) << "the queue was not asked yet";
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
@@ -62,7 +62,7 @@ TEST_F(HealthTest, NotReadyWhileNothingIsClaimedForTheMachinesSake) {
   EXPECT_EQ(Ask("/readyz").status, 200);
 }
 
-TEST_F(HealthTest, NotReadyWhenItStops) {
+TEST_F(HealthTest, NotReadyWhenStopping) {
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   stopping_ = true;
   EXPECT_EQ(Ask("/readyz").status, 503);
@@ -75,7 +75,7 @@ TEST_F(HealthTest, OtherPathsAreNotFound) {
   }
 }
 
-TEST_F(HealthTest, MetricsAreWhatWasCounted) {
+TEST_F(HealthTest, MetricsShowCountedValues) {
   vitals_.complete.Add(3);
   vitals_.bytes_downloaded.Add(1000);
   vitals_.cache_hits.Add();
@@ -97,7 +97,7 @@ TEST_F(HealthTest, MetricsAreWhatWasCounted) {
   EXPECT_THAT(text, HasSubstr("sparkles_queue_call_seconds_count{call=\"claim\"} 2\n"));
 }
 
-// What a scraper insists on: a type before the samples of each name, each sample once, numbers.
+// A scraper requires a type before the samples of each name, each sample once, and numbers.
 TEST_F(HealthTest, MetricsAreWellFormed) {
   std::set<std::string> typed;
   std::set<std::string> samples;
@@ -124,7 +124,7 @@ TEST_F(HealthTest, MetricsAreWellFormed) {
   EXPECT_GT(samples.size(), 30);
 }
 
-TEST_F(HealthTest, TheSummaryIsOneLineWithTheSameNumbers) {
+TEST_F(HealthTest, SummaryIsOneLineOfCounts) {
   vitals_.claimed.Add(7);
   vitals_.failed.Add(2);
   vitals_.storage_retries.Add(3);

@@ -21,13 +21,13 @@ class KeyPairTest : public testing::Test {
   const TestCertificate certificate_{"sparkles.server"};
 };
 
-TEST_F(KeyPairTest, ACertificateAndItsKeyAreFine) {
+TEST_F(KeyPairTest, MatchingPairIsAccepted) {
   EXPECT_EQ(Problem(certificate_.Pem(), certificate_.KeyPem()), "");
-  // As with a chain, or what `openssl x509 -text` puts before it.
+  // A chain of certificates, and the text that `openssl x509 -text` prints before a certificate.
   EXPECT_EQ(Problem("text\n" + certificate_.Pem() + certificate_.Pem(), certificate_.KeyPem()), "");
 }
 
-TEST_F(KeyPairTest, WhatIsWrongIsSaid) {
+TEST_F(KeyPairTest, ErrorNamesCertificateOrKey) {
   for (const std::string& rubbish :
        {std::string(), std::string("rubbish\0\xFF", 9), certificate_.Pem().substr(0, 100)}) {
     EXPECT_THAT(Problem(rubbish, certificate_.KeyPem()), HasSubstr("certificate is none"));

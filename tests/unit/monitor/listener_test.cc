@@ -6,14 +6,14 @@
 namespace sparkles {
 namespace {
 
-TEST(ListenOnTest, ThePortIsTheOneThatTheKernelChose) {
+TEST(ListenOnTest, PortZeroLetsKernelChoosePort) {
   const auto socket = ListenOn(0);
   ASSERT_TRUE(socket.ok()) << socket.status();
   EXPECT_GT(PortOf(socket->get()), 0);
   EXPECT_NE(fcntl(socket->get(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
-TEST(ListenOnTest, ABusyPortIsSaidToBe) {
+TEST(ListenOnTest, BusyPortIsNamed) {
   const auto first = ListenOn(0);
   ASSERT_TRUE(first.ok());
   const auto second = ListenOn(PortOf(first->get()));

@@ -15,10 +15,10 @@
 namespace sparkles {
 namespace {
 
-// Characters of every length, and those at the ends of what is allowed.
+// Characters of every length, with the first and the last of each length.
 constexpr char kText[] = "a\x7F\u00E9\u0800\uD7FF\uFFFF\U00010000\U0010FFFF\u6F22z";
 
-TEST(WithoutPartialCharacterTest, EveryPrefixOfATextIsCutToWholeCharacters) {
+TEST(WithoutPartialCharacterTest, PrefixIsCutToWholeCharacters) {
   const std::string text = kText;
   ASSERT_TRUE(IsUtf8(text));
   for (size_t length = 0; length <= text.size(); ++length) {
@@ -30,7 +30,7 @@ TEST(WithoutPartialCharacterTest, EveryPrefixOfATextIsCutToWholeCharacters) {
   }
 }
 
-TEST(WithoutPartialCharacterTest, BytesThatCanBecomeNoCharacterAreNotWaitedFor) {
+TEST(WithoutPartialCharacterTest, InvalidUtf8IsReturnedUnchanged) {
   for (const std::string end :
        {"\x80", "\xBF", "\x80\x80\x80\x80", "\xC0", "\xC1", "\xE0\x80", "\xE0\x9F", "\xED\xA0",
         "\xF0\x8F", "\xF0\x80\x80", "\xF4\x90", "\xF5", "\xFF", "\xE4\xB8\xAD\x80", "\xC3("}) {
@@ -46,7 +46,7 @@ class ReadLogTest : public testing::Test {
     return ReadLog(fd_.get(), offset, size, ended).value();
   }
 
-  // All of it, in pieces; each must get on.
+  // Reads the whole log in pieces. Each piece must make progress.
   std::string ReadAll(size_t size, bool ended) {
     std::string all;
     while (true) {
@@ -63,14 +63,14 @@ class ReadLogTest : public testing::Test {
   UniqueFd fd_ = OpenFile(folder_ / "log", O_CREAT | O_RDWR | O_APPEND).value();
 };
 
-TEST_F(ReadLogTest, PiecesOfAnySizeMakeUpTheWhole) {
+TEST_F(ReadLogTest, PiecesJoinToWholeLog) {
   std::string text;
   for (int i = 0; i < 20; ++i) text += kText;
   Write(text);
   for (size_t size = 1; size < 70; ++size) EXPECT_EQ(ReadAll(size, false), text) << size;
 }
 
-TEST_F(ReadLogTest, EachPieceOfATextIsText) {
+TEST_F(ReadLogTest, EveryPieceIsValidUtf8) {
   Write(kText);
   const std::string text = kText;
   for (size_t size = 1; size <= text.size(); ++size) {
@@ -84,7 +84,7 @@ TEST_F(ReadLogTest, EachPieceOfATextIsText) {
   }
 }
 
-TEST_F(ReadLogTest, NoiseBecomesTextOfTheSameLength) {
+TEST_F(ReadLogTest, RandomBytesKeepTheirLength) {
   std::string noise;
   uint32_t state = 1;
   for (int i = 0; i < 3000; ++i) {
@@ -102,7 +102,7 @@ TEST_F(ReadLogTest, NoiseBecomesTextOfTheSameLength) {
   }
 }
 
-TEST_F(ReadLogTest, AHalfWrittenCharacterIsWaitedFor) {
+TEST_F(ReadLogTest, PartialCharacterIsAwaited) {
   Write("x\xE6\xBC");
   const LogPiece first = Read(0, 100);
   EXPECT_EQ(first.data, "x");
@@ -121,11 +121,11 @@ TEST_F(ReadLogTest, BrokenCharacterBecomesQuestionMarks) {
   EXPECT_EQ(Read(1, 1).data, "?");
 }
 
-TEST_F(ReadLogTest, AHalfWrittenCharacterIsWaitedForByTheSmallestPiecesToo) {
+TEST_F(ReadLogTest, SmallPiecesAwaitPartialCharacter) {
   Write("ab\xF0\x9F\xA7");
   for (size_t size = 1; size <= 6; ++size) {
     EXPECT_EQ(Read(2, size).data, "") << size;
-    EXPECT_TRUE(Read(2, size).at_end) << size;  // or the client would ask at once, for ever
+    EXPECT_TRUE(Read(2, size).at_end) << size;  // else the client asks again at once
     EXPECT_EQ(ReadAll(size, /*ended=*/false), "ab") << size;
   }
   EXPECT_EQ(Read(2, 1, /*ended=*/true).data, "?");
@@ -133,7 +133,7 @@ TEST_F(ReadLogTest, AHalfWrittenCharacterIsWaitedForByTheSmallestPiecesToo) {
   for (size_t size = 1; size <= 4; ++size) EXPECT_EQ(Read(2, size).data, "\U0001F9EC") << size;
 }
 
-TEST_F(ReadLogTest, AnOffsetInsideACharacterGetsItsRestAsQuestionMarks) {
+TEST_F(ReadLogTest, OffsetInsideCharacterGivesQuestionMarks) {
   Write("\u6F22\U0001F9EC\u00E9z");
   EXPECT_EQ(Read(1, 100).data, "?\?\U0001F9EC\u00E9z");
   EXPECT_EQ(Read(2, 100).data, "?\U0001F9EC\u00E9z");
@@ -144,7 +144,7 @@ TEST_F(ReadLogTest, AnOffsetInsideACharacterGetsItsRestAsQuestionMarks) {
   EXPECT_EQ(Read(8, 100, /*ended=*/true).data, "?z");
 }
 
-TEST_F(ReadLogTest, AnOffsetInsideAHalfWrittenCharacterIsNoDifferent) {
+TEST_F(ReadLogTest, PartialCharacterOffsetIsNotAwaited) {
   Write("x\xF0\x9F");
   EXPECT_EQ(Read(2, 100).data, "?");
   EXPECT_EQ(Read(2, 100, /*ended=*/true).data, "?");
@@ -159,13 +159,13 @@ TEST_F(ReadLogTest, MalformedBytesBecomeQuestionMarks) {
   EXPECT_EQ(Read(4, 100).data, "?\?\?\?\u00E9z");
 }
 
-TEST_F(ReadLogTest, WhenTheTaskHasEndedTheLastByteIsGiven) {
+TEST_F(ReadLogTest, EndedTaskGivesPartialCharacter) {
   Write("x\xE6\xBC");
   EXPECT_EQ(Read(0, 100, /*ended=*/true).data, "x?\?");
   EXPECT_EQ(ReadAll(1, /*ended=*/true), "x?\?");
 }
 
-TEST_F(ReadLogTest, TheEndIsToldWithTheLastPieceNotAfterIt) {
+TEST_F(ReadLogTest, LastPieceReportsEnd) {
   Write("0123456789");
   EXPECT_FALSE(Read(0, 9).at_end);
   EXPECT_TRUE(Read(0, 10).at_end);
@@ -173,7 +173,7 @@ TEST_F(ReadLogTest, TheEndIsToldWithTheLastPieceNotAfterIt) {
   EXPECT_TRUE(Read(9, 1).at_end);
 }
 
-TEST_F(ReadLogTest, BehindTheEndIsNothing) {
+TEST_F(ReadLogTest, OffsetBeyondEndGivesNothing) {
   Write("0123456789");
   EXPECT_EQ(Read(10, 100).new_offset, 10);
   EXPECT_FALSE(Read(10, 100).was_cut);
@@ -183,7 +183,7 @@ TEST_F(ReadLogTest, BehindTheEndIsNothing) {
   }
 }
 
-TEST_F(ReadLogTest, ALogThatWasCutIsToBeReadAgain) {
+TEST_F(ReadLogTest, TruncatedLogRestartsAtZero) {
   Write("a long line\n");
   ASSERT_EQ(ftruncate(fd_.get(), 0), 0);
   Write("new\n");
@@ -193,12 +193,12 @@ TEST_F(ReadLogTest, ALogThatWasCutIsToBeReadAgain) {
   EXPECT_EQ(piece.new_offset, 0);
 }
 
-TEST_F(ReadLogTest, AnEmptyLogIsAtItsEnd) {
+TEST_F(ReadLogTest, EmptyLogIsAtEnd) {
   EXPECT_TRUE(Read(0, 100).at_end);
   EXPECT_EQ(Read(0, 100).new_offset, 0);
 }
 
-TEST_F(ReadLogTest, WhatCannotBeReadIsAnError) { EXPECT_FALSE(ReadLog(-1, 0, 10, false).ok()); }
+TEST_F(ReadLogTest, UnreadableLogIsError) { EXPECT_FALSE(ReadLog(-1, 0, 10, false).ok()); }
 
 }  // namespace
 }  // namespace sparkles

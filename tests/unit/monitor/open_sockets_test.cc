@@ -19,7 +19,7 @@ constexpr absl::Duration kStart = absl::Seconds(1000);
 
 UniqueFd Socket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 
-TEST(OpenSocketsTest, WhatIsClosedIsNotCounted) {
+TEST(OpenSocketsTest, ClosedSocketIsNotCounted) {
   OpenSockets sockets;
   UniqueFd first = Socket();
   const UniqueFd second = Socket();
@@ -30,7 +30,7 @@ TEST(OpenSocketsTest, WhatIsClosedIsNotCounted) {
   EXPECT_EQ(sockets.CountOpen(), 1);
 }
 
-TEST(OpenSocketsTest, ADescriptorThatIsUsedAgainIsAnotherSocket) {
+TEST(OpenSocketsTest, ReusedDescriptorIsAnotherSocket) {
   OpenSockets sockets;
   UniqueFd first = Socket();
   const int number = first.get();
@@ -40,7 +40,7 @@ TEST(OpenSocketsTest, ADescriptorThatIsUsedAgainIsAnotherSocket) {
   EXPECT_EQ(sockets.CountOpen(), 0);
 }
 
-TEST(AllowedBytesTest, TimeAndWhatTheClientIsSentGiveMore) {
+TEST(AllowedBytesTest, AllowanceGrowsWithTimeAndReplies) {
   const TrafficLimits limits{.at_once = 1000, .per_second = 10, .sent_for_each = 8};
   EXPECT_EQ(AllowedBytes(limits, absl::ZeroDuration(), 0), 1000);
   EXPECT_EQ(AllowedBytes(limits, absl::Seconds(60), 0), 1600);
@@ -78,7 +78,7 @@ class CutGreedyTest : public testing::Test {
   OpenSockets sockets_;
 };
 
-TEST_F(CutGreedyTest, WhoSendsTooMuchIsCutAndItsOwnerSeesIt) {
+TEST_F(CutGreedyTest, ExcessiveSenderIsCut) {
   Move(client_.get(), server_.get(), 10'000);
   EXPECT_FALSE(IsCut(absl::ZeroDuration()));
   Move(client_.get(), server_.get(), 1000);
@@ -87,7 +87,7 @@ TEST_F(CutGreedyTest, WhoSendsTooMuchIsCutAndItsOwnerSeesIt) {
   EXPECT_EQ(sockets_.CountOpen(), 1);  // until its owner closes it
 }
 
-TEST_F(CutGreedyTest, WhoIsSentMuchMayAskForIt) {
+TEST_F(CutGreedyTest, RepliesRaiseAllowance) {
   for (int call = 0; call < 40; ++call) {
     Move(client_.get(), server_.get(), 1000);
     Move(server_.get(), client_.get(), 10'000);
@@ -95,7 +95,7 @@ TEST_F(CutGreedyTest, WhoIsSentMuchMayAskForIt) {
   EXPECT_FALSE(IsCut(absl::ZeroDuration()));
 }
 
-TEST_F(CutGreedyTest, ADescriptorThatIsUsedAgainIsLeftAlone) {
+TEST_F(CutGreedyTest, ReusedDescriptorIsSpared) {
   Move(client_.get(), server_.get(), 20'000);
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);

@@ -18,7 +18,7 @@ namespace {
 
 class OutputTableTest : public testing::Test {
  protected:
-  // A task that printed `bytes` bytes, has ended, and whose folder is gone.
+  // Runs a task that prints `bytes` bytes and ends, and removes its log file.
   void RunTask(const std::string& id, size_t bytes = 5) {
     Start(id, bytes);
     unlink(Path(id).c_str());
@@ -45,7 +45,7 @@ class OutputTableTest : public testing::Test {
   OutputTable table_{clock_, {absl::Minutes(10), 3, 20'000}};
 };
 
-TEST_F(OutputTableTest, ARunningTasksLogIsReadAsItGrows) {
+TEST_F(OutputTableTest, RunningLogIsReadWhileGrowing) {
   Start("a", 0);
   EXPECT_EQ(Content("a"), "");
   EXPECT_FALSE(table_.Find("a")->ended());
@@ -53,25 +53,25 @@ TEST_F(OutputTableTest, ARunningTasksLogIsReadAsItGrows) {
   EXPECT_EQ(Content("a"), std::string(3, '\0'));
 }
 
-TEST_F(OutputTableTest, UnknownTasksHaveNone) {
+TEST_F(OutputTableTest, UnknownTaskHasNoLog) {
   EXPECT_FALSE(Readable(""));
   table_.End("a");
   EXPECT_FALSE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, AnEndedTasksLogIsReadableWhenItsFolderIsGone) {
+TEST_F(OutputTableTest, EndedLogOutlivesTaskDirectory) {
   RunTask("a");
   EXPECT_EQ(Content("a"), "xxxxx");
   EXPECT_TRUE(table_.Find("a")->ended());
 }
 
-TEST_F(OutputTableTest, WhatIsReplacedByTheCommandIsNotFollowed) {
+TEST_F(OutputTableTest, ReplacedLogFileIsIgnored) {
   Start("a");
   ASSERT_TRUE(WriteFileAtomically(Path("a"), "other", false).ok());
   EXPECT_EQ(Content("a"), "xxxxx");
 }
 
-TEST_F(OutputTableTest, TenMinutesAfterItsEndALogIsGone) {
+TEST_F(OutputTableTest, EndedLogExpiresAfterTenMinutes) {
   RunTask("a");
   clock_.Advance(absl::Minutes(10) - absl::Seconds(1));
   EXPECT_TRUE(Readable("a"));
@@ -79,19 +79,19 @@ TEST_F(OutputTableTest, TenMinutesAfterItsEndALogIsGone) {
   EXPECT_FALSE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, ARunningTasksLogStaysForEver) {
+TEST_F(OutputTableTest, RunningLogNeverExpires) {
   Start("a");
   clock_.Advance(absl::Hours(1000));
   EXPECT_TRUE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, TheOldestLogsGoWhenThereAreTooMany) {
+TEST_F(OutputTableTest, CountLimitDropsOldestLog) {
   for (const std::string id : {"a", "b", "c", "d"}) RunTask(id);
   EXPECT_FALSE(Readable("a"));
   for (const std::string id : {"b", "c", "d"}) EXPECT_TRUE(Readable(id)) << id;
 }
 
-TEST_F(OutputTableTest, TheOldestLogsGoWhenTheyTakeTooMuchDisk) {
+TEST_F(OutputTableTest, SizeLimitDropsOldestLogs) {
   RunTask("a", 8000);
   RunTask("b", 8000);
   EXPECT_TRUE(Readable("a"));
@@ -100,14 +100,14 @@ TEST_F(OutputTableTest, TheOldestLogsGoWhenTheyTakeTooMuchDisk) {
   EXPECT_TRUE(Readable("b") && Readable("c"));
 }
 
-TEST_F(OutputTableTest, ALogThatIsTooLongGoesAloneWhenItsTaskEnds) {
+TEST_F(OutputTableTest, OversizedLogIsDroppedAlone) {
   RunTask("a");
   RunTask("b", 30'000);
   EXPECT_FALSE(Readable("b"));
   EXPECT_TRUE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, AFolderThatGoesAfterItsTaskIsCountedAllTheSame) {
+TEST_F(OutputTableTest, LogCountsOnceDirectoryIsRemoved) {
   for (const std::string id : {"a", "b", "c"}) {
     Start(id, id == "b" ? 30'000 : 12'000);
     table_.End(id);
@@ -119,13 +119,13 @@ TEST_F(OutputTableTest, AFolderThatGoesAfterItsTaskIsCountedAllTheSame) {
   EXPECT_TRUE(Readable("c"));
 }
 
-TEST_F(OutputTableTest, ALogWhoseFolderIsKeptTakesNoDiskOfOurs) {
+TEST_F(OutputTableTest, KeptDirectoryDoesNotCount) {
   Start("a", 30'000);
   table_.End("a");
   EXPECT_TRUE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, ASecondAttemptReplacesTheFirst) {
+TEST_F(OutputTableTest, SecondAttemptReplacesFirst) {
   RunTask("a");
   Start("a", 2);
   EXPECT_EQ(Content("a"), "xx");
@@ -144,7 +144,7 @@ TEST_F(OutputTableTest, OnlyRegularFilesAreOpened) {
   EXPECT_FALSE(Readable("a"));
 }
 
-TEST_F(OutputTableTest, WhoHoldsALogCanReadItAfterTheTableHasForgottenIt) {
+TEST_F(OutputTableTest, HeldLogOutlivesTableEntry) {
   RunTask("a");
   const auto log = table_.Find("a");
   for (const std::string id : {"b", "c", "d"}) RunTask(id);
@@ -153,7 +153,7 @@ TEST_F(OutputTableTest, WhoHoldsALogCanReadItAfterTheTableHasForgottenIt) {
   EXPECT_EQ(pread(log->fd(), text, sizeof text, 0), 5);
 }
 
-TEST_F(OutputTableTest, TasksComeAndGoWhileOthersRead) {
+TEST_F(OutputTableTest, TasksMayEndDuringReads) {
   std::vector<std::thread> readers;
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
@@ -167,7 +167,7 @@ TEST_F(OutputTableTest, TasksComeAndGoWhileOthersRead) {
   for (std::thread& reader : readers) reader.join();
 }
 
-TEST_F(OutputTableTest, TellsWhenAnEndedLogWasLastReadByWhoHasNotAll) {
+TEST_F(OutputTableTest, LastReaderCountsEndedLogsOnly) {
   Start("a");
   Start("b");
   clock_.Advance(absl::Minutes(1));

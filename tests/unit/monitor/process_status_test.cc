@@ -25,7 +25,7 @@ class ProcessStatusTest : public testing::Test {
   const int64_t page_ = sysconf(_SC_PAGESIZE);
 };
 
-TEST_F(ProcessStatusTest, ProcessesAreCountedAndTheirPagesSummedUp) {  // D62
+TEST_F(ProcessStatusTest, ProcessesAndPagesAreSummed) {  // D62
   Put("1/statm", "100 20 3 4 0 5 0\n");
   Put("4194304/statm", "1000 200 30 40 0 50 0\n");
   Put("self/statm", "9 9 9 9 9 9 9\n");
@@ -38,7 +38,7 @@ TEST_F(ProcessStatusTest, ProcessesAreCountedAndTheirPagesSummedUp) {  // D62
   EXPECT_EQ(status.total_data, 55 * page_);
 }
 
-TEST_F(ProcessStatusTest, WithoutProcThereIsStillAnAnswer) {
+TEST_F(ProcessStatusTest, MissingProcGivesEmptyStatus) {
   const ProcessStatus status = ReadProcessStatus(proc_ / "none");
   EXPECT_EQ(status.process_count, 0);
   EXPECT_EQ(status.mem_total, 0);
@@ -47,14 +47,14 @@ TEST_F(ProcessStatusTest, WithoutProcThereIsStillAnAnswer) {
   EXPECT_EQ(status.mem_pressure_full_avg10, -1);
 }
 
-TEST_F(ProcessStatusTest, AProcessThatHasJustEndedIsNotCounted) {
+TEST_F(ProcessStatusTest, EndedProcessIsNotCounted) {
   Put("1/statm", "100 20 3 4 0 5 0\n");
   ASSERT_TRUE(MakeFolders(proc_ / "2").ok());
   EXPECT_EQ(Status().process_count, 1);
 }
 
-// As with hidepid=1.
-TEST_F(ProcessStatusTest, AProcessThatHidesItsNumbersIsCounted) {
+// With hidepid=1, the files of other users are unreadable.
+TEST_F(ProcessStatusTest, HiddenProcessIsCounted) {
   Put("1/statm", "100 20 3 4 0 5 0\n");
   Put("2/statm", "100 20 3 4 0 5 0\n");
   ASSERT_EQ(chmod((proc_ / "2/statm").c_str(), 0), 0);
@@ -64,7 +64,7 @@ TEST_F(ProcessStatusTest, AProcessThatHidesItsNumbersIsCounted) {
   EXPECT_EQ(status.total_memory, 100 * page_);
 }
 
-TEST_F(ProcessStatusTest, TheMachineIsDescribedInTheKernelsNumbers) {
+TEST_F(ProcessStatusTest, MachineValuesComeFromProc) {
   Put("stat", "cpu  10 20 30 40 50 60 70\ncpu0 1 2 3 4 5 6 7\nintr 1 2 3\n");
   Put("meminfo", "MemTotal:  1000 kB\nMemFree:   300 kB\nMemAvailable:   700 kB\nSwapFree: 5 kB\n");
   Put("pressure/memory",
@@ -81,7 +81,7 @@ TEST_F(ProcessStatusTest, TheMachineIsDescribedInTheKernelsNumbers) {
   EXPECT_EQ(status.mem_pressure_full_avg10, 50);
 }
 
-TEST_F(ProcessStatusTest, OldKernelsTellLess) {
+TEST_F(ProcessStatusTest, OldKernelLeavesFieldsEmpty) {
   Put("stat", "cpu  10 20 30 40\n");
   Put("meminfo", "MemTotal:  1000 kB\nMemFree:   300 kB\n");
   Put("pressure/memory", "some avg10=0.00 avg60=0.00 total=5\n");
@@ -93,7 +93,7 @@ TEST_F(ProcessStatusTest, OldKernelsTellLess) {
   EXPECT_EQ(status.mem_pressure_full_avg10, -1);
 }
 
-TEST_F(ProcessStatusTest, NonsenseIsNoNumber) {
+TEST_F(ProcessStatusTest, MalformedNumbersAreIgnored) {
   Put("1/statm", "99999999999999999999 -5 x 4 0 9223372036854775807\n");
   Put("2/statm", "");
   Put("stat", "cpu  -1 a 18446744073709551615 x\n");
@@ -109,7 +109,7 @@ TEST_F(ProcessStatusTest, NonsenseIsNoNumber) {
   EXPECT_EQ(status.mem_pressure_full_avg10, -1);
 }
 
-TEST_F(ProcessStatusTest, ThisMachineHasUs) {
+TEST_F(ProcessStatusTest, RealProcGivesPlausibleValues) {
   const ProcessStatus status = ReadProcessStatus();
   EXPECT_GE(status.process_count, 1);
   EXPECT_GT(status.total_resident, 0);

@@ -26,42 +26,42 @@ class ReplyBudgetTest : public testing::Test {
   int given_up_ = 0;
 };
 
-TEST_F(ReplyBudgetTest, AReplyIsAsLongAsAskedButNotLongerThanAMebibyte) {
+TEST_F(ReplyBudgetTest, ReplyIsLimitedToOneMebibyte) {
   EXPECT_EQ(Given(100'000), 100'000U);
   EXPECT_EQ(Given(size_t{1} << 31), ReplyBudget::kMaxReply);
 }
 
-TEST_F(ReplyBudgetTest, WhenNothingIsLeftRepliesAreSmallButGoOn) {
+TEST_F(ReplyBudgetTest, ExhaustedBudgetGivesSmallReplies) {
   FillUp();
   EXPECT_EQ(Given(100'000), ReplyBudget::kLeast);
   EXPECT_EQ(Given(10), 10U);
   EXPECT_EQ(given_up_, 0);
 }
 
-TEST_F(ReplyBudgetTest, WhatIsReturnedCanBeTakenAgain) {
+TEST_F(ReplyBudgetTest, ReturnedBytesAreReusable) {
   FillUp();
   budget_.Return(taken_[5]);
   EXPECT_EQ(Given(ReplyBudget::kMaxReply), ReplyBudget::kMaxReply);
   EXPECT_EQ(Given(100'000), ReplyBudget::kLeast);
 }
 
-TEST_F(ReplyBudgetTest, WhatAReplyDoesNotNeedOthersGet) {
+TEST_F(ReplyBudgetTest, UnusedBytesAreReusable) {
   FillUp();
   budget_.Shrink(taken_[0], 1);
   EXPECT_EQ(Given(100'000), 100'000U);
 }
 
-TEST_F(ReplyBudgetTest, WhoKeepsOthersWaitingForHalfAMinuteIsGivenUp) {
+TEST_F(ReplyBudgetTest, FullBudgetDropsSlowReaders) {
   FillUp();
   now_ += ReplyBudget::kPatience - absl::Seconds(1);
   (void)Take(100'000);
   EXPECT_EQ(given_up_, 0);
   now_ += absl::Seconds(1);
   (void)Take(100'000);
-  EXPECT_EQ(given_up_, 16);  // not the one from a second ago
+  EXPECT_EQ(given_up_, 16);  // all but the newest reply
 }
 
-TEST_F(ReplyBudgetTest, SlowReadersAreLeftAloneWhileThereIsRoom) {
+TEST_F(ReplyBudgetTest, SlowReadersStayWhileBudgetLasts) {
   taken_.push_back(Take(ReplyBudget::kMaxReply));
   now_ += absl::Hours(1);
   (void)Take(100'000);

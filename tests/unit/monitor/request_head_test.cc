@@ -9,7 +9,7 @@
 namespace sparkles {
 namespace {
 
-TEST(RequestHeadTest, TakesWhatScrapersSend) {
+TEST(RequestHeadTest, GetAndHeadAreAccepted) {
   const RequestHead get = ParseRequestHead(
       "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost:9090\r\nAccept: text/plain\r\n\r\n");
   EXPECT_EQ(get.status, 200);
@@ -19,14 +19,14 @@ TEST(RequestHeadTest, TakesWhatScrapersSend) {
   EXPECT_TRUE(ParseRequestHead("HEAD / HTTP/1.1\r\n\r\n").head_only);
 }
 
-TEST(RequestHeadTest, WaitsForTheRest) {
+TEST(RequestHeadTest, IncompleteHeadIsAwaited) {
   const std::string whole = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
   for (size_t length = 0; length < whole.size(); ++length) {
     EXPECT_EQ(ParseRequestHead(whole.substr(0, length)).status, 0) << length;
   }
 }
 
-TEST(RequestHeadTest, RefusesWhatIsNoRequestOfOurs) {
+TEST(RequestHeadTest, InvalidRequestIsRefused) {
   EXPECT_EQ(ParseRequestHead("POST /metrics HTTP/1.1\r\n\r\n").status, 405);
   EXPECT_EQ(ParseRequestHead("PRI * HTTP/2.0\r\n\r\n").status, 505);
   EXPECT_EQ(ParseRequestHead(absl::string_view("\x16\x03\x01\x02", 4)).status, 400)
@@ -38,7 +38,7 @@ TEST(RequestHeadTest, RefusesWhatIsNoRequestOfOurs) {
   }
 }
 
-TEST(RequestHeadTest, AnEndlessHeadIsRefused) {
+TEST(RequestHeadTest, OverlongHeadIsRefused) {
   const std::string start = "GET / HTTP/1.1\r\nX: ";
   EXPECT_EQ(ParseRequestHead(start + std::string(kMaxRequestHead, 'x')).status, 431);
   EXPECT_EQ(ParseRequestHead(start + std::string(kMaxRequestHead, 'x') + "\r\n\r\n").status, 431);

@@ -9,7 +9,7 @@ namespace {
 
 class StatusCacheTest : public testing::Test {
  protected:
-  // Which reading the answer is of.
+  // Returns the number of the reading that the answer comes from.
   int Ask() { return cache_.Current().process_count; }
 
   FakeClock clock_;
@@ -23,7 +23,7 @@ class StatusCacheTest : public testing::Test {
                      }};
 };
 
-TEST_F(StatusCacheTest, AllWhoAskWithinAQuarterOfASecondShareOneAnswer) {
+TEST_F(StatusCacheTest, AnswerIsCachedFor250Milliseconds) {
   EXPECT_EQ(Ask(), 1);
   clock_.Advance(absl::Milliseconds(249));
   EXPECT_EQ(Ask(), 1);
@@ -31,7 +31,7 @@ TEST_F(StatusCacheTest, AllWhoAskWithinAQuarterOfASecondShareOneAnswer) {
   EXPECT_EQ(Ask(), 2);
 }
 
-TEST_F(StatusCacheTest, WhatIsDearIsReadLessOften) {
+TEST_F(StatusCacheTest, SlowReadingIsCachedLonger) {
   cost_ = absl::Milliseconds(100);
   EXPECT_EQ(Ask(), 1);
   clock_.Advance(absl::Milliseconds(1999));
@@ -40,7 +40,7 @@ TEST_F(StatusCacheTest, WhatIsDearIsReadLessOften) {
   EXPECT_EQ(Ask(), 2);
 }
 
-TEST_F(StatusCacheTest, AClockThatIsSetBackKeepsNoAnswer) {
+TEST_F(StatusCacheTest, ClockSetBackInvalidatesCache) {
   EXPECT_EQ(Ask(), 1);
   clock_.Advance(-absl::Hours(1));
   EXPECT_EQ(Ask(), 2);

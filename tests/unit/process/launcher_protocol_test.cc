@@ -37,7 +37,7 @@ TEST_F(FrameTest, KindAndPayloadArrive) {
   EXPECT_EQ(second->payload, "");
 }
 
-TEST_F(FrameTest, ADescriptorArrivesCloseOnExecWithItsOwnFrame) {
+TEST_F(FrameTest, DescriptorArrivesWithItsOwnFrame) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd read_end(ends[0]);
@@ -56,7 +56,7 @@ TEST_F(FrameTest, ADescriptorArrivesCloseOnExecWithItsOwnFrame) {
   EXPECT_EQ(read(read_end.get(), &byte, 1), 1);
 }
 
-TEST_F(FrameTest, MoreThanASocketBufferHoldsArrivesWithItsDescriptor) {
+TEST_F(FrameTest, LargeFrameArrivesWithDescriptor) {
   std::string big(3 << 20, 'a');
   big[big.size() / 2] = 'b';
   std::thread sender([&] { EXPECT_TRUE(SendFrame(left_.get(), FrameKind::kRun, big, 1).ok()); });
@@ -67,19 +67,19 @@ TEST_F(FrameTest, MoreThanASocketBufferHoldsArrivesWithItsDescriptor) {
   EXPECT_TRUE(frame->fd.valid());
 }
 
-TEST_F(FrameTest, AClosedSocketIsAnErrorForBothSides) {
+TEST_F(FrameTest, ClosedSocketFailsBothSides) {
   left_.reset();
   EXPECT_EQ(ReceiveFrame(right_.get()).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_FALSE(SendFrame(right_.get(), FrameKind::kKill, "").ok());  // and no SIGPIPE
 }
 
-TEST_F(FrameTest, AFrameThatBreaksOffIsAnError) {
+TEST_F(FrameTest, TruncatedFrameIsError) {
   ASSERT_EQ(write(left_.get(), "\0\0", 2), 2);
   left_.reset();
   EXPECT_FALSE(ReceiveFrame(right_.get()).ok());
 }
 
-TEST(EncodeCommand, DecodesToTheSame) {
+TEST(EncodeCommand, CommandSurvivesRoundTrip) {
   Command command;
   command.argv = {"/bin/sh", "", std::string(200'000, 'x')};
   command.environment = {"A=1", "B="};
@@ -102,7 +102,7 @@ TEST(EncodeCommand, DecodesToTheSame) {
   EXPECT_EQ(image.environment[2], nullptr);
 }
 
-TEST(DecodeCommand, RefusesWhatIsCutOrPadded) {
+TEST(DecodeCommand, CutOrPaddedPayloadIsRefused) {
   Command command;
   command.argv = {"/bin/true"};
   command.environment = {"A=1"};
@@ -118,7 +118,7 @@ TEST(DecodeCommand, RefusesWhatIsCutOrPadded) {
   EXPECT_FALSE(DecodeCommand(padded, image));
 }
 
-TEST(CopyBytes, TakesOnlyTheRightSize) {
+TEST(CopyBytes, WrongSizeIsRefused) {
   const StartFailure sent{StartFailure::Step::kExec, 2};
   StartFailure received;
   EXPECT_TRUE(CopyBytes(BytesOf(sent), received));

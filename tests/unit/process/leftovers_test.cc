@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-TEST(LeftoversTest, WhoCarriesTheMarkIsEndedAndNobodyElse) {
+TEST(LeftoversTest, OnlyMarkedProcessesAreEnded) {
   const TempFolder folder;
   const std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
   const pid_t ours = StartStranger(mark, folder);
@@ -24,12 +24,13 @@ TEST(LeftoversTest, WhoCarriesTheMarkIsEndedAndNobodyElse) {
   const Leftovers left = EndLeftovers(mark, absl::Seconds(10));
   EXPECT_EQ(left.killed, 1);
   EXPECT_FALSE(left.any_lives);
-  EXPECT_TRUE(Eventually([&] { return !Lives(ours); }));  // it has lost its environment before
+  EXPECT_TRUE(
+      Eventually([&] { return !Lives(ours); }));  // the environment is gone before the process is
   EXPECT_TRUE(Lives(other));
   kill(other, SIGKILL);
 }
 
-TEST(LeftoversTest, ChildrenOfTheCallerAreItsOwnBusiness) {
+TEST(LeftoversTest, ChildrenOfCallerAreSpared) {
   const TempFolder folder;
   std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
   std::string program = "/bin/sleep";
@@ -44,7 +45,7 @@ TEST(LeftoversTest, ChildrenOfTheCallerAreItsOwnBusiness) {
   waitpid(child, nullptr, 0);
 }
 
-TEST(LeftoversTest, WithoutProcNobodyIsFound) {
+TEST(LeftoversTest, MissingProcFindsNoLeftovers) {
   EXPECT_EQ(EndLeftovers("A=b", absl::Seconds(10), "/nonexistent").killed, 0);
 }
 

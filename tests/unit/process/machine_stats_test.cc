@@ -23,14 +23,14 @@ constexpr char kCpu[] =
     "cpu1 50 10 15 400 20 3 2 0 30 0\n"
     "intr 12345 0 0\n";
 
-TEST(ParseMemoryInfo, GivesBytes) {
+TEST(ParseMemoryInfo, KilobytesBecomeBytes) {
   const std::optional<MemoryInfo> info = ParseMemoryInfo(kMemory);
   ASSERT_TRUE(info.has_value());
   EXPECT_EQ(info->total_bytes, 24684084LL * 1024);
   EXPECT_EQ(info->available_bytes, 24000000LL * 1024);
 }
 
-TEST(ParseMemoryInfo, GarbageIsNothing) {
+TEST(ParseMemoryInfo, MalformedTextIsRefused) {
   for (const char* text :
        {"", "MemTotal:", "MemTotal: 5 kB\n", "MemTotal: x kB\nMemAvailable: 1 kB",
         "MemTotal: 9223372036854775807 kB\nMemAvailable: 1 kB\n",
@@ -39,7 +39,7 @@ TEST(ParseMemoryInfo, GarbageIsNothing) {
   }
 }
 
-TEST(ParseCpuTicks, UserHoldsNiceAndGuestTimeCountsOnce) {
+TEST(ParseCpuTicks, UserIncludesNiceAndGuestOnce) {
   const std::optional<CpuTicks> ticks = ParseCpuTicks(kCpu);
   ASSERT_TRUE(ticks.has_value());
   EXPECT_EQ(ticks->user, 120);
@@ -47,7 +47,7 @@ TEST(ParseCpuTicks, UserHoldsNiceAndGuestTimeCountsOnce) {
   EXPECT_EQ(ticks->processors, 2);
 }
 
-TEST(ParseCpuTicks, GarbageIsNothing) {
+TEST(ParseCpuTicks, MalformedTextIsRefused) {
   for (const char* text : {"", "cpu", "cpu ", "cpu  1 2 3", "cpu  1 2 x 4 5", "cpu  -1 2 3 4 5",
                            "cpu  9223372036854775807 2 3 4 5", "cpu0 1 2 3 4 5"}) {
     EXPECT_FALSE(ParseCpuTicks(text).has_value()) << text;
@@ -62,9 +62,9 @@ class MachineSamplerTest : public testing::Test {
   TempFolder proc_;
 };
 
-TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
+TEST_F(MachineSamplerTest, UsageIsMeasuredUntilStop) {
   MachineStats stats;
-  for (int i = 0; i < 10 && stats.samples != 2; ++i) {  // a slow machine fits a third in between
+  for (int i = 0; i < 10 && stats.samples != 2; ++i) {  // a slow machine may take a third sample
     Write("meminfo", kMemory);
     Write("stat", kCpu);
     MachineSampler sampler("", proc_.path());
@@ -84,7 +84,7 @@ TEST_F(MachineSamplerTest, MeasuresBetweenStartAndStop) {
   EXPECT_EQ(stats.machine_type, "");
 }
 
-TEST_F(MachineSamplerTest, WithoutProcAllIsZero) {
+TEST_F(MachineSamplerTest, MissingProcGivesZeros) {
   MachineSampler sampler("", proc_.path() + "/absent");
   const MachineStats stats = sampler.Stop();
   EXPECT_EQ(stats.memory_total, 0);
@@ -93,7 +93,7 @@ TEST_F(MachineSamplerTest, WithoutProcAllIsZero) {
   EXPECT_DOUBLE_EQ(stats.max_user_cpu_percent_usage, 0);
 }
 
-TEST_F(MachineSamplerTest, GarbageInProcIsZero) {
+TEST_F(MachineSamplerTest, MalformedProcGivesZeros) {
   Write("meminfo", std::string("\0\xff garbage", 11));
   Write("stat", "cpu cpu cpu\n");
   MachineSampler sampler("", proc_.path());
@@ -102,14 +102,14 @@ TEST_F(MachineSamplerTest, GarbageInProcIsZero) {
   EXPECT_EQ(stats.number_of_cpus, 0);
 }
 
-TEST_F(MachineSamplerTest, ClocksThatRunBackwardsAreNoUsage) {
+TEST_F(MachineSamplerTest, DecreasingTicksGiveZeroUsage) {
   Write("stat", kCpu);
   MachineSampler sampler("", proc_.path());
   Write("stat", "cpu  1 1 1 1 1\ncpu0 1\n");
   EXPECT_DOUBLE_EQ(sampler.Stop().max_user_cpu_percent_usage, 0);
 }
 
-TEST_F(MachineSamplerTest, FromClocksThatWereSetBackItGoesOn) {
+TEST_F(MachineSamplerTest, SamplingContinuesAfterTicksDecrease) {
   double percent = 0;
   for (int seconds = 1; seconds < 16 && percent == 0; seconds *= 2) {  // until a sample was taken
     Write("stat", "cpu  900000 0 0 900000 0\ncpu0 1\n");
@@ -122,19 +122,19 @@ TEST_F(MachineSamplerTest, FromClocksThatWereSetBackItGoesOn) {
   EXPECT_DOUBLE_EQ(percent, 30);
 }
 
-TEST_F(MachineSamplerTest, WhatIsReservedForRootIsFreeForRoot) {
+TEST_F(MachineSamplerTest, ReservedBlocksAreFreeForRoot) {
   const MachineStats stats = MachineSampler(proc_.path(), proc_.path()).Stop();
   struct statvfs space;
   ASSERT_EQ(statvfs(proc_.path().c_str(), &space), 0);
   const auto unit = static_cast<double>(space.f_frsize);
   const double reserved = static_cast<double>(space.f_bfree - space.f_bavail) * unit;
-  if (reserved < 100e6) GTEST_SKIP() << "nothing to speak of is reserved here";
+  if (reserved < 100e6) GTEST_SKIP() << "this file system reserves almost nothing for root";
   const double usable = static_cast<double>(space.f_bavail) * unit;
   EXPECT_NEAR(static_cast<double>(stats.least_free.bytes),
               geteuid() == 0 ? usable + reserved : usable, reserved / 2);
 }
 
-TEST_F(MachineSamplerTest, StopDoesNotWaitForTheNextSecond) {
+TEST_F(MachineSamplerTest, StopReturnsWithinHalfSecond) {
   absl::Duration least = absl::InfiniteDuration();
   for (int i = 0; i < 5 && least > absl::Seconds(0.5); ++i) {
     MachineSampler sampler("", proc_.path());
@@ -146,9 +146,9 @@ TEST_F(MachineSamplerTest, StopDoesNotWaitForTheNextSecond) {
   EXPECT_LT(least, absl::Seconds(0.5));
 }
 
-TEST_F(MachineSamplerTest, MayBeDestroyedWithoutStop) { MachineSampler sampler("", proc_.path()); }
+TEST_F(MachineSamplerTest, DestructorWorksWithoutStop) { MachineSampler sampler("", proc_.path()); }
 
-TEST(MachineSampler, TellsSomethingOfThisMachine) {
+TEST(MachineSampler, RealProcGivesPlausibleValues) {
   const TempFolder folder;
   MachineSampler sampler(folder.path());
   const MachineStats stats = sampler.Stop();

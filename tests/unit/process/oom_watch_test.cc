@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-TEST(FindOomCounterTest, Version2OnAHostAndInAContainer) {
+TEST(FindOomCounterTest, Version2CounterPathIsFound) {
   constexpr char kMounts[] =
       "24 30 0:22 / /proc rw,nosuid - proc proc rw\n"
       "31 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
@@ -21,7 +21,7 @@ TEST(FindOomCounterTest, Version2OnAHostAndInAContainer) {
   EXPECT_EQ(FindOomCounter("0::/\n", kMounts), "/sys/fs/cgroup/memory.events");
 }
 
-TEST(FindOomCounterTest, Version1OnAHostAndInAContainer) {
+TEST(FindOomCounterTest, Version1CounterPathIsFound) {
   constexpr char kGroups[] = "9:name=systemd:/\n4:cpu,memory:/docker/12ab\n0::/\n";
   EXPECT_EQ(FindOomCounter(kGroups,
                            "31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory,cpu\n"
@@ -33,7 +33,7 @@ TEST(FindOomCounterTest, Version1OnAHostAndInAContainer) {
             "/sys/fs/cgroup/memory/memory.oom_control");
 }
 
-TEST(FindOomCounterTest, WhereThereIsNoneThereIsNone) {
+TEST(FindOomCounterTest, MissingCounterGivesNothing) {
   EXPECT_FALSE(FindOomCounter("", "").has_value());
   EXPECT_FALSE(FindOomCounter("garbage\n::\n", "garbage - \n1 2 3\n").has_value());
   EXPECT_FALSE(FindOomCounter("0::/x\n", "1 2 0:1 / /proc rw - proc proc rw\n").has_value());
@@ -43,7 +43,7 @@ TEST(FindOomCounterTest, WhereThereIsNoneThereIsNone) {
       << "the mount shows another group";
 }
 
-TEST(FindCountTest, TakesTheLineOfThatName) {
+TEST(FindCountTest, NameMustMatchWholeWord) {
   constexpr char kEvents[] = "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n";
   EXPECT_EQ(FindCount(kEvents, "oom_kill"), 4);
   EXPECT_EQ(FindCount(kEvents, "oom"), 3);
@@ -51,7 +51,7 @@ TEST(FindCountTest, TakesTheLineOfThatName) {
   EXPECT_FALSE(FindCount("oom_kill x\n", "oom_kill").has_value());
 }
 
-TEST(KilledProcessTest, IsReadFromTheKernelsRecord) {
+TEST(KilledProcessTest, VictimIsReadFromKernelRecord) {
   EXPECT_EQ(KilledProcessOf("3,1234,5678,-;Out of memory: Killed process 42 (python3) "
                             "total-vm:9kB, anon-rss:8kB\n SUBSYSTEM=x\n"),
             "Killed process 42 (python3) total-vm:9kB, anon-rss:8kB");
@@ -77,7 +77,7 @@ class OomWatchTest : public testing::Test {
     ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
   }
 
-  // The same file with other content, as the kernel's are.
+  // Changes the content and keeps the inode, as the kernel does with its files.
   void Overwrite(const std::string& name, absl::string_view text) {
     const auto file = OpenFile(folder_ / name, O_WRONLY | O_TRUNC);
     ASSERT_TRUE(file.ok() && WriteAll(file->get(), text, name).ok());
@@ -86,7 +86,7 @@ class OomWatchTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(OomWatchTest, OnlyWhatHappensMeanwhileCounts) {
+TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
   const OomKills none = watch.End();
@@ -102,7 +102,7 @@ TEST_F(OomWatchTest, OnlyWhatHappensMeanwhileCounts) {
   EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
 }
 
-TEST_F(OomWatchTest, TimeOfTheLastKillIsKept) {
+TEST_F(OomWatchTest, LastKillTimeIsKept) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
   watch.Look();
@@ -133,7 +133,7 @@ TEST_F(OomMarkTest, KillsInTheGroupAreCounted) {
             "group");
 }
 
-TEST_F(OomMarkTest, NewGroupUsesTheMachinesCount) {
+TEST_F(OomMarkTest, NewGroupUsesMachineCount) {
   const std::string mark = OomMark(folder_ / "proc");
   Write("memory.events", "oom 9\noom_kill 100\n");  // another file of that name
   EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
@@ -153,7 +153,7 @@ TEST_F(OomMarkTest, RebootOrMalformedMarkGivesNothing) {
   EXPECT_EQ(OomKillsSince(OomMark(folder_ / "absent"), folder_ / "absent"), "");
 }
 
-TEST_F(OomWatchTest, WithoutAnyCounterNothingIsClaimed) {
+TEST_F(OomWatchTest, MissingCountersReportNoKills) {
   OomWatch watch(folder_ / "absent", folder_ / "absent");
   watch.Begin();
   const OomKills kills = watch.End();
@@ -161,7 +161,7 @@ TEST_F(OomWatchTest, WithoutAnyCounterNothingIsClaimed) {
   EXPECT_EQ(kills.on_machine, 0);
 }
 
-TEST_F(OomWatchTest, SaysWhetherAnybodyCounts) {
+TEST_F(OomWatchTest, KnownIsFalseWithoutCounters) {
   OomWatch watch(folder_ / "proc", folder_ / "kmsg");
   watch.Begin();
   EXPECT_TRUE(watch.End().known);

@@ -21,16 +21,16 @@ void ExpectRefused(const Command& command, const std::string& part) {
   EXPECT_NE(status.message().find(part), absl::string_view::npos) << status;
 }
 
-TEST(CheckCommand, LetsAnOrdinaryCommandPass) { EXPECT_TRUE(CheckCommand(Fine()).ok()); }
+TEST(CheckCommand, ValidCommandPasses) { EXPECT_TRUE(CheckCommand(Fine()).ok()); }
 
-TEST(CheckCommand, RefusesNoArgv) {
+TEST(CheckCommand, EmptyArgvIsRefused) {
   Command command = Fine();
   command.argv.clear();
   ExpectRefused(command, "argv");
 }
 
-// The kernel would cut the text short there and run something else.
-TEST(CheckCommand, RefusesANulAndSaysWhere) {
+// The kernel would cut the text at the NUL and run another command.
+TEST(CheckCommand, NulIsRefusedAndLocated) {
   const std::string text("rm -rf x\0y", 10);
   Command command = Fine();
   command.argv[2] = text;
@@ -43,13 +43,13 @@ TEST(CheckCommand, RefusesANulAndSaysWhere) {
   ExpectRefused(command, "folder");
 }
 
-TEST(CheckCommand, RefusesMoreTextThanAKernelTakes) {
+TEST(CheckCommand, OverlongEnvironmentIsRefused) {
   Command command = Fine();
   command.environment.assign(100, "A=" + std::string(100'000, 'x'));
   ExpectRefused(command, "environment");
 }
 
-TEST(CheckCommand, RefusesAnOutputThatIsNotOpen) {
+TEST(CheckCommand, ClosedOutputIsRefused) {
   Command command = Fine();
   command.output_fd = -1;
   ExpectRefused(command, "output_fd");

@@ -37,7 +37,7 @@ class ProcessTreeTest : public testing::Test {
   TempFolder proc_;
 };
 
-TEST(ParseProcessStatTest, ANameMayHoldAnything) {
+TEST(ParseProcessStatTest, NameMayHoldParenthesesAndSpaces) {
   const auto entry = ParseProcessStat(Stat(5, ") R 1 (", 'Z', 77, 3));
   ASSERT_TRUE(entry.has_value());
   EXPECT_EQ(entry->parent, 77);
@@ -45,19 +45,19 @@ TEST(ParseProcessStatTest, ANameMayHoldAnything) {
   EXPECT_TRUE(entry->zombie);
 }
 
-TEST(ParseProcessStatTest, GarbageIsNothing) {
+TEST(ParseProcessStatTest, MalformedTextIsRefused) {
   for (const char* text :
        {"", "1", "1 (x", "1 (x) S", "1 (x) S x 1 1 0 -1 4194560 1 0 0 0 1 2 3"}) {
     EXPECT_FALSE(ParseProcessStat(text).has_value()) << text;
   }
 }
 
-TEST_F(ProcessTreeTest, CountsAllBelowTheRootAndNobodyElse) {
+TEST_F(ProcessTreeTest, OnlyDescendantsOfRootCount) {
   Add(10, 1, 1000);  // the root
   Add(11, 10, 5);
   Add(12, 11, 7);
   Add(13, 12, 0, "dead", 'Z');
-  Add(20, 1, 9999);  // a stranger, and its child
+  Add(20, 1, 9999);  // an unrelated process and its child
   Add(21, 20, 9999);
   const auto usage = Measure();
   ASSERT_TRUE(usage.has_value());
@@ -65,17 +65,17 @@ TEST_F(ProcessTreeTest, CountsAllBelowTheRootAndNobodyElse) {
   EXPECT_EQ(usage->rss_kb, 12 * page_kb_);
 }
 
-TEST_F(ProcessTreeTest, StrangersAreLookedAtOnceOnly) {
+TEST_F(ProcessTreeTest, UnrelatedProcessesAreReadOnce) {
   Add(1, 0, 10);
   Add(2, 1, 10);  // the worker
   Add(10, 2, 1000);
   Add(11, 10, 5);
   Add(20, 1, 10);
   Add(21, 20, 10);
-  Add(30, 29, 10);  // its parent was gone when it was listed: whose it is, is not known
+  Add(30, 29, 10);  // its parent was gone when it was listed, so its tree is unknown
   EXPECT_EQ(Measure()->processes, 1);
   EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21}));
-  Add(20, 10, 7);  // would be ours, if it were read
+  Add(20, 10, 7);  // would count if it were read again
   Add(22, 21, 10);
   Add(12, 11, 5);
   Add(30, 10, 5);
@@ -83,20 +83,20 @@ TEST_F(ProcessTreeTest, StrangersAreLookedAtOnceOnly) {
   EXPECT_EQ(strangers_, Strangers({1, 2, 20, 21, 22}));
 }
 
-TEST_F(ProcessTreeTest, ACircleOfParentsIsNoTrap) {
+TEST_F(ProcessTreeTest, CircularParentsAreTolerated) {
   Add(11, 12, 5);
   Add(12, 11, 7);
   EXPECT_EQ(Measure()->processes, 0);
 }
 
-TEST_F(ProcessTreeTest, WithoutProcNothingIsKnown) {
+TEST_F(ProcessTreeTest, MissingProcGivesNothing) {
   EXPECT_FALSE(MeasureTree(proc_ / "absent", 10, strangers_).has_value());
   TreeSampler sampler(proc_ / "absent", 10);
   sampler.SampleIfDue();
   EXPECT_EQ(sampler.peak().processes, 0);
 }
 
-TEST(SamplePaceTest, FiveSamplesInTheFirstSecondAndThenOneASecond) {
+TEST(SamplePaceTest, PaceSlowsToOncePerSecond) {
   absl::Duration at;
   for (int i = 0; i < 5; ++i) at += SamplePace(i);
   EXPECT_EQ(at, absl::Seconds(1));
@@ -105,12 +105,12 @@ TEST(SamplePaceTest, FiveSamplesInTheFirstSecondAndThenOneASecond) {
   EXPECT_EQ(SamplePace(1'000'000), absl::Seconds(1));
 }
 
-TEST(SamplePaceTest, DearSamplesBecomeRare) {
+TEST(SamplePaceTest, SlowSamplesBecomeRare) {
   EXPECT_EQ(SamplePause(0, absl::Seconds(1)), absl::ZeroDuration());
   EXPECT_EQ(SamplePause(5, absl::Milliseconds(50)), absl::Seconds(125));
 }
 
-TEST(IoBytesTest, ReadsWhatTheKernelTells) {
+TEST(IoBytesTest, ReadAndWrittenBytesAreParsed) {
   const IoBytes bytes = ParseIoBytes(
       "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 4096\nwrite_bytes: 8192\n"
       "cancelled_write_bytes: 1\n");

@@ -15,7 +15,7 @@ rusage Sample() {
   return usage;
 }
 
-TEST(ResourceUsage, IsWhatTheKernelTold) {
+TEST(ResourceUsage, FieldsComeFromKernelUsage) {
   const ResourceUsage usage = ResourceUsageOf(Sample());
   EXPECT_EQ(usage.user_cpu, absl::Milliseconds(1500));
   EXPECT_EQ(usage.system_cpu, absl::Milliseconds(250));
@@ -24,7 +24,7 @@ TEST(ResourceUsage, IsWhatTheKernelTold) {
   EXPECT_EQ(usage.block_output_ops, 16);
 }
 
-TEST(ResourceUsage, AddSumsAllButThePeak) {
+TEST(ResourceUsage, AddSumsFieldsAndKeepsPeak) {
   ResourceUsage total = ResourceUsageOf(Sample());
   ResourceUsage smaller = ResourceUsageOf(Sample());
   smaller.max_rss_kb = 100;

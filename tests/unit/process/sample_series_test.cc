@@ -31,7 +31,7 @@ TEST(SampleSeries, PercentilesInterpolateLinearly) {
   EXPECT_DOUBLE_EQ(series.min(), 10);
 }
 
-TEST(SampleSeries, OfNothingOrOneValueHasPercentilesToo) {
+TEST(SampleSeries, EmptyAndSingleSeriesHavePercentiles) {
   SampleSeries series;
   EXPECT_TRUE(series.empty());
   EXPECT_DOUBLE_EQ(series.Percentile(0.95), 0);
@@ -42,9 +42,9 @@ TEST(SampleSeries, OfNothingOrOneValueHasPercentilesToo) {
   EXPECT_DOUBLE_EQ(series.Percentile(0.5), 7);
 }
 
-// Memory of a machine, in bytes, as a week of a job may have it: steps, a slow leak, noise, spikes.
-// Means of neighbours, which were kept here before, are wrong for such by 10% and more.
-TEST(SampleSeries, AWeekOfMemoryHasItsPercentilesWithinOnePerCent) {
+// The memory of a machine in bytes during a week of a job: steps, a slow leak, noise and spikes.
+// An estimate from the means of neighbouring samples is wrong by 10% or more for such data.
+TEST(SampleSeries, PercentilesOfWeekAreAccurate) {
   std::minstd_rand random(1);
   std::uniform_real_distribution<> noise(0.9, 1.1);
   std::vector<double> values;
@@ -63,7 +63,7 @@ TEST(SampleSeries, AWeekOfMemoryHasItsPercentilesWithinOnePerCent) {
   EXPECT_DOUBLE_EQ(series.max(), *std::max_element(values.begin(), values.end()));
 }
 
-TEST(SampleSeries, AnIdleMachineIsIdleForAWeek) {
+TEST(SampleSeries, RareSpikesKeepPercentilesAtZero) {
   SampleSeries series;
   for (int i = 0; i < kWeek; ++i) series.Add(i % 1000 == 0 ? 100 : 0);
   EXPECT_DOUBLE_EQ(series.Percentile(0.5), 0);
@@ -71,7 +71,7 @@ TEST(SampleSeries, AnIdleMachineIsIdleForAWeek) {
   EXPECT_NEAR(series.Percentile(1), 100, 1);
 }
 
-TEST(SampleSeries, TheStepFromFewToManyChangesNothing) {
+TEST(SampleSeries, ApproximationMatchesExactSeries) {
   SampleSeries few(100);
   SampleSeries many(99);
   for (int i = 1; i <= 100; ++i) {

@@ -8,8 +8,8 @@
 namespace sparkles {
 namespace {
 
-// In a process of its own, which has no other children.
-TEST(SweepChildrenTest, WhoHasNoTimeLeftKillsAllTheSame) {
+// Runs in a child process, because that process has no other children.
+TEST(SweepChildrenTest, ZeroLimitStillKillsChildren) {
   EXPECT_EXIT(
       {
         const pid_t child = fork();

@@ -21,7 +21,7 @@
 
 namespace sparkles {
 
-// Not in the unnamed namespace, and never inlined: they are looked for by name.
+// Outside the unnamed namespace and never inlined, because the test searches for these names.
 __attribute__((noinline)) void StuckInATest(int fd) {
   char byte;
   EXPECT_EQ(read(fd, &byte, 1), 0);
@@ -39,7 +39,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A thread that waits in StuckInATest as long as this lives.
+// A thread that waits in StuckInATest until this object is destroyed.
 class StuckThread {
  public:
   StuckThread() {
@@ -81,7 +81,7 @@ class StuckThread {
   std::thread thread_;
 };
 
-// What `addr2line` makes of an address of this program.
+// Returns what `addr2line` prints for an address of this program.
 std::string FunctionAt(absl::string_view address) {
   const std::string command =
       absl::StrCat("addr2line -f -e /proc/", getpid(), "/exe ", address, " 2>&1");
@@ -108,14 +108,14 @@ std::vector<std::string> FunctionsIn(const std::string& line) {
   return functions;
 }
 
-TEST(ThreadDumpTest, NamesEveryThreadAndWhereItIsStuck) {
+TEST(ThreadDumpTest, DumpShowsEveryThreadAndStack) {
   const StuckThread stuck;
   const std::string start = absl::StrCat("thread ", stuck.id(), " 'stuck-thread': ");
   const auto in_call =
       AllOf(HasSubstr(start + "S"), HasSubstr(absl::StrCat("system call ", SYS_read)));
   std::vector<std::string> lines;
   std::vector<std::string>::iterator stack;
-  for (int i = 0; i < 100; ++i) {  // a busy machine may let it answer late
+  for (int i = 0; i < 100; ++i) {  // on a busy machine, the thread may answer late
     lines = StuckThread::Dump();
     stack = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
       return absl::StartsWith(line, start + "stack");
@@ -131,7 +131,7 @@ TEST(ThreadDumpTest, NamesEveryThreadAndWhereItIsStuck) {
       << *stack;
 }
 
-TEST(ThreadStacksTest, AScanFindsTheCallersWhereTheUnwinderCannot) {
+TEST(ThreadStacksTest, ScanFindsCallersWithoutUnwinder) {
   const StuckThread stuck;
   const ThreadStack stack = ReadThreadStack(stuck.id(), absl::Seconds(10), /*scan_only=*/true);
   EXPECT_EQ(stack.source, StackSource::kScanned);
@@ -145,7 +145,7 @@ TEST(ThreadStacksTest, AScanFindsTheCallersWhereTheUnwinderCannot) {
   EXPECT_GE(found, 3) << "where it is, and both of its callers in this program";
 }
 
-TEST(ThreadStacksTest, AThreadThatDoesNotAnswerIsNotWaitedForForLong) {
+TEST(ThreadStacksTest, BlockedThreadIsNotAwaitedLong) {
   PrepareThreadStacks();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

@@ -10,12 +10,12 @@
 namespace sparkles {
 namespace {
 
-// As waitpid(2) packs it.
+// Wait statuses as waitpid(2) encodes them.
 constexpr int Exit(int code) { return code << 8; }
 constexpr int Death(int signal) { return signal; }
 constexpr int DeathWithCore(int signal) { return signal | 0x80; }
 
-TEST(WaitStatus, EveryExitCodeIsItsNumberInBothForms) {
+TEST(WaitStatus, ExitCodesAreWrittenAsNumbers) {
   for (int code = 0; code < 256; ++code) {
     EXPECT_EQ(ReturnCodeText(Exit(code)), std::to_string(code));
     EXPECT_EQ(ExitCodeText(Exit(code)), std::to_string(code));
@@ -52,13 +52,13 @@ TEST(WaitStatus, EverySignalBelow32HasAName) {
   }
 }
 
-TEST(WaitStatus, ACoreDumpChangesNothing) {
+TEST(WaitStatus, CoreDumpFlagIsIgnored) {
   EXPECT_EQ(ReturnCodeText(DeathWithCore(SIGSEGV)), "signaled(segmentation fault)");
   EXPECT_EQ(ExitCodeText(DeathWithCore(SIGSEGV)), "139");
 }
 
 // D25
-TEST(WaitStatus, ExitCodeOfASignalIsANumber) {
+TEST(WaitStatus, SignalExitCodeIs128PlusSignal) {
   EXPECT_EQ(ExitCodeText(Death(SIGKILL)), "137");
   EXPECT_EQ(ExitCodeText(Death(SIGTERM)), "143");
 }

@@ -69,7 +69,7 @@ class ClaimJournalTest : public testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(ClaimJournalTest, AClaimIsOnDiskBeforeItIsMadeAndGoesWithItsEnd) {
+TEST_F(ClaimJournalTest, ClaimIsOnDiskUntilItsEnd) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1")));
@@ -82,7 +82,7 @@ TEST_F(ClaimJournalTest, AClaimIsOnDiskBeforeItIsMadeAndGoesWithItsEnd) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
-TEST_F(ClaimJournalTest, AMemoryMarkIsKept) {
+TEST_F(ClaimJournalTest, MemoryMarkIsKept) {
   auto journal = Open();
   JournalEntry entry = EntryOf("a.1");
   entry.memory_mark = "boot 1:2 3 4";
@@ -93,14 +93,14 @@ TEST_F(ClaimJournalTest, AMemoryMarkIsKept) {
   EXPECT_EQ(Text(), "") << "a mark does not tell claims apart";
 }
 
-TEST_F(ClaimJournalTest, AClaimThatWasGivenUpStaysForTheNextWorker) {
+TEST_F(ClaimJournalTest, OpenClaimStaysForNextWorker) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   journal.reset();
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1"));
 }
 
-TEST_F(ClaimJournalTest, ATaskThatClearsTheFolderTakesNoClaimFromUs) {
+TEST_F(ClaimJournalTest, RemovedJournalIsWrittenAgain) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   ASSERT_TRUE(RemoveTree(folder_.path()).ok());
@@ -111,7 +111,7 @@ TEST_F(ClaimJournalTest, ATaskThatClearsTheFolderTakesNoClaimFromUs) {
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.2"));
 }
 
-TEST_F(ClaimJournalTest, AJournalThatCannotBeMadeAgainWholeIsTriedAgain) {
+TEST_F(ClaimJournalTest, FailedRewriteIsRepeated) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   ASSERT_TRUE(RemoveTree(folder_.path()).ok());
@@ -128,7 +128,7 @@ TEST_F(ClaimJournalTest, AJournalThatCannotBeMadeAgainWholeIsTriedAgain) {
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.1"), EntryOf("a.2")));
 }
 
-TEST_F(ClaimJournalTest, AnotherFileInItsPlaceIsNoHindrance) {
+TEST_F(ClaimJournalTest, ReplacedJournalIsWrittenAgain) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   const std::string path = Files()[0];
@@ -142,7 +142,7 @@ TEST_F(ClaimJournalTest, AnotherFileInItsPlaceIsNoHindrance) {
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1", "a.2"));
 }
 
-TEST_F(ClaimJournalTest, ALongJournalIsWrittenAnewWhenAClaimEnds) {
+TEST_F(ClaimJournalTest, LongJournalIsRewrittenWhenClaimEnds) {
   const auto journal = *ClaimJournal::Open(folder_.path(), /*durable=*/false);
   ASSERT_TRUE(journal->Begin(EntryOf("open.1")).ok());
   for (int i = 0; i < 500; ++i) {
@@ -154,7 +154,7 @@ TEST_F(ClaimJournalTest, ALongJournalIsWrittenAnewWhenAClaimEnds) {
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("open.1")));
 }
 
-TEST_F(ClaimJournalTest, ATornLineSwallowsNotTheNext) {
+TEST_F(ClaimJournalTest, LineAfterTornLineIsRead) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   // A limit on the size of files stands in for a full disk: half of the next line is written.
@@ -171,7 +171,7 @@ TEST_F(ClaimJournalTest, ATornLineSwallowsNotTheNext) {
 }
 
 // A journal of an older worker.
-TEST_F(ClaimJournalTest, LinesWithATimeOfSendingAreRead) {
+TEST_F(ClaimJournalTest, LinesOfOlderWorkersAreRead) {
   const auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   std::string line = Text();
@@ -179,7 +179,7 @@ TEST_F(ClaimJournalTest, LinesWithATimeOfSendingAreRead) {
   EXPECT_THAT(ParseJournal(line), ElementsAre(EntryOf("a.1")));
 }
 
-TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {
+TEST_F(ClaimJournalTest, JournalOfRunningWorkerIsUntouched) {
   const auto alive = Open();
   ASSERT_TRUE(alive->Begin(EntryOf("a.1")).ok());
   const auto other = Open();
@@ -187,7 +187,7 @@ TEST_F(ClaimJournalTest, JournalsOfTheLivingAreNotTouched) {
   EXPECT_THAT(Files(), SizeIs(2));
 }
 
-TEST_F(ClaimJournalTest, AJournalGoesOnlyWhenAllIsSettled) {
+TEST_F(ClaimJournalTest, JournalGoesWhenAllClaimsAreSettled) {
   auto dead = Open();
   ASSERT_TRUE(dead->Begin(EntryOf("a.1")).ok());
   LeaveBehind(Text());
@@ -199,7 +199,7 @@ TEST_F(ClaimJournalTest, AJournalGoesOnlyWhenAllIsSettled) {
   EXPECT_FALSE(Exists(PathOf("123456789")));
 }
 
-TEST_F(ClaimJournalTest, TornAndHostileJournalsHurtNobody) {
+TEST_F(ClaimJournalTest, HostileJournalsAreHarmless) {
   auto dead = Open();
   ASSERT_TRUE(dead->Begin(EntryOf("a.1")).ok());
   const std::string line = Text();
@@ -222,7 +222,7 @@ TEST_F(ClaimJournalTest, TornAndHostileJournalsHurtNobody) {
   EXPECT_TRUE(Exists(PathOf("1")));
 }
 
-TEST_F(ClaimJournalTest, WhereItCannotBeWrittenNothingIsToBeClaimed) {
+TEST_F(ClaimJournalTest, UnwritableJournalIsAnError) {
   EXPECT_TRUE(IsMachineFault(ClaimJournal::Open("/nonexistent", true).status()));
   EXPECT_TRUE(IsMachineFault(ClaimJournal::Open("/proc", false).status()));
 }

@@ -148,7 +148,7 @@ TEST_F(DatastoreClaimTest, SettlingLeavesNoUnknownClaim) {
   }
 }
 
-TEST_F(DatastoreClaimTest, AnotherAttemptThatWasKilledIsALostClaim) {
+TEST_F(DatastoreClaimTest, KilledNextAttemptMeansLostClaim) {
   PutTask("job.1");
   const auto frozen = MakeQueue("vm", nullptr);
   const auto claim = frozen->ClaimOne(never_);
@@ -167,7 +167,7 @@ TEST_F(DatastoreClaimTest, AnotherAttemptThatWasKilledIsALostClaim) {
   }
 }
 
-TEST_F(DatastoreClaimTest, TheJournalForgetsAClaimThatEndedAsSomethingElse) {
+TEST_F(DatastoreClaimTest, JournalForgetsClaimOfKilledTask) {
   PutTask("job.1");
   const auto journal = OpenJournal();
   const auto queue = MakeQueue("vm", journal.get());
@@ -183,7 +183,7 @@ TEST_F(DatastoreClaimTest, TheJournalForgetsAClaimThatEndedAsSomethingElse) {
 
 // The worker dies while its claim's commit lies in the network. The next worker changes the task,
 // so that the commit is in conflict whenever it arrives.
-TEST_F(DatastoreClaimTest, LateCommitOfADeadWorkerHasNoEffect) {
+TEST_F(DatastoreClaimTest, LateCommitOfDeadWorkerHasNoEffect) {
   PutTask("job.1");
   auto journal = OpenJournal();
   auto dead = MakeQueue("vm", journal.get());
@@ -209,7 +209,7 @@ TEST_F(DatastoreClaimTest, LateCommitOfADeadWorkerHasNoEffect) {
 }
 
 // The first commit and its copy: the client has reset the task between them.
-TEST_F(DatastoreClaimTest, UnknownClaimOfAChangedTaskIsForgotten) {
+TEST_F(DatastoreClaimTest, UnknownClaimOfChangedTaskIsForgotten) {
   PutTask("job.1");
   const auto journal = OpenJournal();
   const auto queue = MakeQueue("vm", journal.get());
@@ -246,7 +246,7 @@ TEST_F(DatastoreClaimTest, NeighboursClaimIsNotTakenForOwn) {
 }
 
 // The first commit is lost on the way. Then the server refuses requests for a while.
-TEST_F(DatastoreClaimTest, RefusalsKeepAClaimUnknown) {
+TEST_F(DatastoreClaimTest, RefusalsKeepClaimUnknown) {
   for (const char* refused : {"lookup", "commit"}) {
     const std::string id = absl::StrCat(refused, ".1");
     PutTask(id);
@@ -288,7 +288,7 @@ TEST_F(DatastoreClaimTest, RefusedHandBackOfDeadWorkerIsRepeated) {
   EXPECT_THAT(log_.Text(), HasSubstr("stays claimed by a dead worker"));
 }
 
-TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsRecordedWhenNothingIsLeftToClaim) {
+TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
   PutTask("job.1");
   const auto journal = OpenJournal();
   const auto queue = MakeQueue("vm", journal.get());
@@ -311,7 +311,7 @@ TEST_F(DatastoreClaimTest, AnEndThatWasGivenUpIsRecordedWhenNothingIsLeftToClaim
   EXPECT_EQ(Journal(), "");
 }
 
-TEST_F(DatastoreClaimTest, SettlingTriesGivenUpEndsOnceMore) {
+TEST_F(DatastoreClaimTest, SettlingRecordsUnrecordedEnds) {
   PutTask("job.1");
   PutTask("job.2");
   const auto queue = MakeQueue("vm", nullptr);
@@ -344,7 +344,7 @@ TEST_F(DatastoreClaimTest, LastingRefusalTurnsEndIntoHandBack) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 
-TEST_F(DatastoreClaimTest, PassingRefusalKeepsTheEnd) {
+TEST_F(DatastoreClaimTest, PassingRefusalKeepsEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();
@@ -363,7 +363,7 @@ TEST_F(DatastoreClaimTest, PassingRefusalKeepsTheEnd) {
 }
 
 // An end and its hand-back that are both refused must not keep the worker from ending.
-TEST_F(DatastoreClaimTest, RefusedHandBackLetsTheWorkerEnd) {
+TEST_F(DatastoreClaimTest, RefusedHandBackLetsWorkerEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();
@@ -377,7 +377,7 @@ TEST_F(DatastoreClaimTest, RefusedHandBackLetsTheWorkerEnd) {
   EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
 }
 
-TEST_F(DatastoreClaimTest, SettlingHandsBackARefusedEnd) {
+TEST_F(DatastoreClaimTest, SettlingHandsBackRefusedEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();

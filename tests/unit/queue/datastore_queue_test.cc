@@ -101,7 +101,7 @@ TEST_F(DatastoreQueueSearch, FreshCandidatesAreKept) {
   }
 }
 
-TEST_F(DatastoreQueueSearch, SearchStartsOverBehindTheLastKey) {
+TEST_F(DatastoreQueueSearch, SearchStartsOverAfterLastKey) {
   AnswerQuery(20);
   AnswerQuery(20);
   LoseCandidate();
@@ -131,7 +131,7 @@ TEST_F(DatastoreQueueSearch, RefusedTaskIsTriedAgainLater) {
   EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
 }
 
-TEST_F(DatastoreQueueSearch, AProxysRefusalHidesNoTask) {
+TEST_F(DatastoreQueueSearch, ProxyRefusalHidesNoTask) {
   AnswerQuery(1);
   transport_.Answer(":lookup", MakeResponse(400, "<html>Bad Request"));
   transport_.Answer(":lookup", MakeResponse(400, "what?"));
@@ -142,7 +142,7 @@ TEST_F(DatastoreQueueSearch, AProxysRefusalHidesNoTask) {
   EXPECT_TRUE(queue_.ClaimOne(never_).ok());
 }
 
-TEST_F(DatastoreQueueSearch, ConflictsOfAnEndAreNoLostClaim) {
+TEST_F(DatastoreQueueSearch, ConflictsOfEndKeepClaim) {
   constexpr int kTries = 5;
   const std::string task =
       R"({"found": [{"version": "5", "entity": {"key": {"path": [{"kind": "SparklesV5Task",
@@ -162,7 +162,7 @@ TEST_F(DatastoreQueueSearch, ConflictsOfAnEndAreNoLostClaim) {
   EXPECT_TRUE(absl::IsUnavailable(queue_.HandBack(claim, "a test")));
 }
 
-TEST_F(DatastoreQueueSearch, OutageIsAnErrorAndNoEmptyQueue) {  // D19
+TEST_F(DatastoreQueueSearch, OutageIsAnError) {  // D19
   transport_.Answer(":runQuery",
                     MakeResponse(403, R"({"error": {"status": "PERMISSION_DENIED"}})"));
   EXPECT_TRUE(absl::IsPermissionDenied(queue_.ClaimOne(never_).status()));
@@ -180,7 +180,7 @@ TEST_F(DatastoreQueueSearch, TasksForNewerWorkersAreNamedOnce) {
   EXPECT_THAT(log_.Text(), testing::HasSubstr("SparklesV6Task"));
 }
 
-TEST_F(DatastoreQueueSearch, NewerTasksAreSearchedForOnce) {
+TEST_F(DatastoreQueueSearch, NewerTasksAreSearchedOnce) {
   AnswerQuery(1);
   LoseCandidate();
   AnswerQuery(0);
@@ -189,7 +189,7 @@ TEST_F(DatastoreQueueSearch, NewerTasksAreSearchedForOnce) {
   EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
 }
 
-TEST_F(DatastoreQueueSearch, ACancelledClaimerAsksNothing) {
+TEST_F(DatastoreQueueSearch, CancelledClaimSendsNoRequest) {
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
   const auto claim = queue_.ClaimOne(cancel);

@@ -34,7 +34,7 @@ class FileQueueClaimTest : public testing::Test {
   const CancelToken never_;
 };
 
-TEST_F(FileQueueClaimTest, ClaimThatWasGivenUpIsTakenAgain) {
+TEST_F(FileQueueClaimTest, GivenUpClaimIsTakenAgain) {
   const auto queue = Open(path_);
   const auto claim = ClaimOne(*queue);
   ASSERT_TRUE(claim);
@@ -49,7 +49,7 @@ TEST_F(FileQueueClaimTest, ClaimThatWasGivenUpIsTakenAgain) {
   EXPECT_TRUE(queue->Finish(*again, complete).ok());
 }
 
-TEST_F(FileQueueClaimTest, WorkersMeetWhateverNameTheyKnowTheFileBy) {
+TEST_F(FileQueueClaimTest, LinkedTasksFileSharesState) {
   const std::string other = folder_ / "other.json";
   ASSERT_EQ(symlink(path_.c_str(), other.c_str()), 0);
   const auto queue = Open(path_);
@@ -58,7 +58,7 @@ TEST_F(FileQueueClaimTest, WorkersMeetWhateverNameTheyKnowTheFileBy) {
   EXPECT_FALSE(ClaimOne(*alias));
 }
 
-TEST_F(FileQueueClaimTest, WhatItEndsByItselfIsTold) {
+TEST_F(FileQueueClaimTest, InvalidTaskIsReportedOnce) {
   FileTask broken;
   broken.task.id = "a.1";
   broken.problem = "args: is missing";

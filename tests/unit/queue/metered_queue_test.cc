@@ -33,7 +33,7 @@ class MeteredQueueTest : public testing::Test {
   const CancelToken never_;
 };
 
-TEST_F(MeteredQueueTest, KnowsTheClaimThatIsHeld) {
+TEST_F(MeteredQueueTest, ClaimIsHeldUntilRecorded) {
   EXPECT_FALSE(queue_.held().has_value());
   const Claim claim = ClaimNext();
   ASSERT_TRUE(queue_.held().has_value());
@@ -58,7 +58,7 @@ TEST_F(MeteredQueueTest, EndingClaimIsNotInWork) {
   EXPECT_TRUE(queue_.held_in_work().has_value());
 }
 
-TEST_F(MeteredQueueTest, CountsWhatTheQueueHasTaken) {
+TEST_F(MeteredQueueTest, OnlyRecordedEndsAreCounted) {
   ASSERT_TRUE(queue_.Finish(ClaimNext(), Ended(Outcome::Kind::kFailed)).ok());
   ASSERT_TRUE(queue_.HandBack(ClaimNext(), "going").ok());
   const Claim lost = ClaimNext();
@@ -73,7 +73,7 @@ TEST_F(MeteredQueueTest, CountsWhatTheQueueHasTaken) {
   EXPECT_EQ(vitals_.end_time.count(), 3);
 }
 
-TEST_F(MeteredQueueTest, ErrorsAreCountedAndAreNoAnswers) {
+TEST_F(MeteredQueueTest, ErrorIsNotCountedAsAnswer) {
   memory_.claim_errors = {absl::UnavailableError("away")};
   EXPECT_FALSE(queue_.ClaimOne(never_).ok());
   EXPECT_EQ(vitals_.queue_errors.value(), 1);
@@ -82,7 +82,7 @@ TEST_F(MeteredQueueTest, ErrorsAreCountedAndAreNoAnswers) {
   EXPECT_EQ(vitals_.queue_answered_ms, absl::ToUnixMillis(clock_.Now()));
 }
 
-TEST_F(MeteredQueueTest, CountsWhatTheQueueHasEndedByItself) {
+TEST_F(MeteredQueueTest, EndsByQueueAreCounted) {
   memory_.ends = {{"x.1", Outcome::Kind::kFailed, "why"}, {"x.2", Outcome::Kind::kHandBack, "why"}};
   EXPECT_EQ(queue_.TakeEnds().size(), 2U);
   EXPECT_TRUE(queue_.TakeEnds().empty());

@@ -14,7 +14,7 @@ StateChange SomeChange(TaskStatus status) {
   return change;
 }
 
-TEST(StateLineTest, ClaimIsWrittenWithItsOwner) {
+TEST(StateLineTest, ClaimIsWrittenWithOwner) {
   StateChange change = SomeChange(TaskStatus::kClaimed);
   change.owner = "localhost";
   EXPECT_EQ(FormatStateChange(change),
@@ -22,7 +22,7 @@ TEST(StateLineTest, ClaimIsWrittenWithItsOwner) {
             "\"timestamp\":1770000000.123,\"version\":3,\"crc32c\":\"4e83688b\"}\n");
 }
 
-TEST(StateLineTest, EndIsWrittenWithCodeOrReason) {
+TEST(StateLineTest, EndIsWrittenWithExitCode) {
   StateChange change = SomeChange(TaskStatus::kComplete);
   change.exit_code = "137";
   EXPECT_EQ(FormatStateChange(change),
@@ -30,7 +30,7 @@ TEST(StateLineTest, EndIsWrittenWithCodeOrReason) {
             "\"exit_code\":\"137\",\"crc32c\":\"50c5a18f\"}\n");
 }
 
-TEST(StateLineTest, HandBackIsWrittenAsAReset) {
+TEST(StateLineTest, HandBackIsWrittenAsReset) {
   StateChange change = SomeChange(TaskStatus::kPending);
   change.failure_reason = "preempted";
   EXPECT_EQ(FormatStateChange(change),
@@ -39,7 +39,7 @@ TEST(StateLineTest, HandBackIsWrittenAsAReset) {
             "\"crc32c\":\"b07ad0ba\"}\n");
 }
 
-TEST(StateLineTest, WhatIsWrittenIsReadBack) {
+TEST(StateLineTest, WrittenLineIsReadBack) {
   StateChange change = SomeChange(TaskStatus::kFailed);
   change.task_id =
       "j\xC3\xB6"
@@ -76,7 +76,7 @@ TEST(StateLineTest, UnknownPropertiesAreIgnored) {
                   .ok());
 }
 
-TEST(StateLineTest, BrokenLinesAreRefusedWithTheField) {
+TEST(StateLineTest, InvalidLineErrorNamesField) {
   const std::pair<std::string, std::string> cases[] = {
       {"", "is empty, not JSON"},
       {"[]", "is not a JSON object"},
@@ -103,7 +103,7 @@ TEST(StateLineTest, BrokenLinesAreRefusedWithTheField) {
   }
 }
 
-TEST(StateLineTest, HeaderIsCheckedForItsVersion) {
+TEST(StateLineTest, HeaderVersionIsChecked) {
   const std::string header = FormatStateHeader();
   EXPECT_EQ(header, "{\"format\":\"sparkles-state-1\"}\n");
   EXPECT_TRUE(CheckStateHeader(R"({"format":"sparkles-state-1"})").ok());

@@ -36,13 +36,13 @@ std::string Property(const TaskEntity& task, const std::string& name) {
   return value == nullptr ? "absent" : DumpJson(*value);
 }
 
-TEST(JobIdOf, IsAllBeforeTheLastDot) {
+TEST(JobIdOf, JobIdEndsAtLastDot) {
   EXPECT_EQ(JobIdOf("job.1"), "job");
   EXPECT_EQ(JobIdOf("a.b.12"), "a.b");
   EXPECT_EQ(JobIdOf("alone"), "alone");
 }
 
-TEST(TaskEntity, IsReadAsATask) {
+TEST(TaskEntity, EntityConvertsToTask) {
   const Task task = TaskOf().ToTask();
   EXPECT_EQ(task.id, "job.1");
   EXPECT_EQ(task.job_id, "job");
@@ -52,7 +52,7 @@ TEST(TaskEntity, IsReadAsATask) {
   EXPECT_EQ(task.log_url, "");
 }
 
-TEST(TaskEntity, ClaimWritesWhatTheContractSays) {
+TEST(TaskEntity, ClaimWritesContractProperties) {
   TaskEntity task = TaskOf();
   task.Claim("projects/1/zones/z/vm", "10.0.0.1:6032", kNow);
   EXPECT_EQ(Property(task, "status"), R"({"stringValue":"claimed"})");
@@ -69,13 +69,13 @@ TEST(TaskEntity, ClaimWritesWhatTheContractSays) {
             R"("timestamp":{"doubleValue":1795457170.118003,"excludeFromIndexes":true}}}})");
 }
 
-TEST(TaskEntity, LastUpdatedIsSetWhereThereIsOne) {
+TEST(TaskEntity, ExistingLastUpdatedIsSet) {
   TaskEntity task = TaskOf(R"({"last_updated": {"doubleValue": 1.0}})");
   task.Complete("0", kNow);
   EXPECT_EQ(Property(task, "last_updated"), R"({"doubleValue":1795457170.118003})");
 }
 
-TEST(TaskEntity, ClaimForgetsWhatAnEarlierAttemptLeft) {  // D26
+TEST(TaskEntity, ClaimClearsEarlierAttempt) {  // D26
   TaskEntity task = TaskOf(R"({"exit_code": {"stringValue": "1"},
                                "failure_reason": {"stringValue": "old"},
                                "monitor_address": {"stringValue": "gone:1"}})");
@@ -85,7 +85,7 @@ TEST(TaskEntity, ClaimForgetsWhatAnEarlierAttemptLeft) {  // D26
   }
 }
 
-TEST(TaskEntity, NullStaysNullAndNoPropertyIsInvented) {  // D23, D25
+TEST(TaskEntity, AbsentAndNullPropertiesStay) {  // D23, D25
   TaskEntity task = TaskOf();
   const Json before = task.entity().json();
   task.Claim("vm", "", kNow);
@@ -98,7 +98,7 @@ TEST(TaskEntity, NullStaysNullAndNoPropertyIsInvented) {  // D23, D25
   }
 }
 
-TEST(TaskEntity, LongReasonIsCutAndUnindexed) {  // D22
+TEST(TaskEntity, LongReasonIsTruncatedAndUnindexed) {  // D22
   TaskEntity task = TaskOf();
   task.Fail(std::string(100'000, 'x') + ": no such object", kNow);
   EXPECT_TRUE(IsUnindexed(*task.entity().Find("failure_reason")));
@@ -107,7 +107,7 @@ TEST(TaskEntity, LongReasonIsCutAndUnindexed) {  // D22
   EXPECT_THAT(task.History().back().failure_reason, EndsWith("xxx: no such object"));
 }
 
-TEST(TaskEntity, AKillGivesNoFailureReasonToCount) {
+TEST(TaskEntity, KillSetsNoFailureReason) {
   TaskEntity task = TaskOf();
   task.Kill("the job was killed", kNow);
   EXPECT_TRUE(task.IsKilled());
@@ -115,7 +115,7 @@ TEST(TaskEntity, AKillGivesNoFailureReasonToCount) {
   EXPECT_EQ(task.History().back().failure_reason, "the job was killed");
 }
 
-TEST(TaskEntity, HandBackHasTheShapeOfTheClientsReset) {
+TEST(TaskEntity, HandBackMatchesClientReset) {
   TaskEntity task = TaskOf();
   task.Claim("vm", "", kNow);
   task.HandBack("preempted", kNow);
@@ -127,7 +127,7 @@ TEST(TaskEntity, HandBackHasTheShapeOfTheClientsReset) {
   EXPECT_EQ(task.History().back().owner, "");
 }
 
-TEST(TaskEntity, AClaimIsKnownByOwnerVersionAndTime) {
+TEST(TaskEntity, FenceIsOwnerVersionAndTime) {
   TaskEntity task = TaskOf();
   EXPECT_FALSE(task.IsClaimOf("vm", 1, kNow));
   task.Claim("vm", "", kNow);
@@ -139,7 +139,7 @@ TEST(TaskEntity, AClaimIsKnownByOwnerVersionAndTime) {
   EXPECT_FALSE(task.IsClaimOf("vm", 3, kNow));
 }
 
-TEST(TaskEntity, AnOlderClaimOfTheSameNameIsNotTheClaim) {
+TEST(TaskEntity, OlderClaimOfSameOwnerDiffers) {
   TaskEntity task = TaskOf();
   task.Claim("vm", "", kNow);
   task.HandBack("reset", kNow + absl::Seconds(1));
@@ -148,12 +148,12 @@ TEST(TaskEntity, AnOlderClaimOfTheSameNameIsNotTheClaim) {
   EXPECT_TRUE(task.IsClaimOf("vm", task.version(), kNow + absl::Seconds(2)));
 }
 
-TEST(TaskEntity, AnEndIsOfAClaimOnlyIfItComesAfterIt) {
+TEST(TaskEntity, EndBelongsToPrecedingClaim) {
   TaskEntity task = TaskOf();
   task.Claim("vm", "", kNow - absl::Minutes(1));
   task.HandBack("abandoned: dead", kNow);
   task.Claim("vm", "", kNow);
-  // The clock has not moved on, and so has an end of this claim the time of the earlier one's.
+  // The clock has not advanced: an end of this claim has the time of the earlier end.
   EXPECT_FALSE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow - absl::Minutes(1), kResetEntry, kNow));
   task.HandBack("stopped", kNow);
@@ -163,13 +163,13 @@ TEST(TaskEntity, AnEndIsOfAClaimOnlyIfItComesAfterIt) {
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow)) << "others may go on";
 }
 
-TEST(TaskEntity, VersionsCountBeyond32Bits) {
+TEST(TaskEntity, VersionMayExceed32Bits) {
   TaskEntity task = TaskOf(R"({"version": {"integerValue": "2147483647"}})");
   task.Claim("vm", "", kNow);
   EXPECT_EQ(task.version(), 2147483648);
 }
 
-TEST(TaskEntity, WrongTypesAreProblemsWithAName) {  // D30
+TEST(TaskEntity, WrongTypeProblemNamesProperty) {  // D30
   EXPECT_EQ(TaskOf().Problem(), "");
   EXPECT_EQ(TaskOf(R"({"version": {"nullValue": null}, "history": {"arrayValue": {}}})").Problem(),
             "");
@@ -182,7 +182,7 @@ TEST(TaskEntity, WrongTypesAreProblemsWithAName) {  // D30
   EXPECT_THAT(TaskOf(R"({"status": {"arrayValue": {}}})").Problem(), HasSubstr("status"));
 }
 
-TEST(TaskEntity, WhatHasAProblemCanStillBeFailed) {
+TEST(TaskEntity, InvalidEntityCanBeFailed) {
   TaskEntity task = TaskOf(R"({"version": {"stringValue": "1"}, "history": {"stringValue": "x"},
                                "status": {"arrayValue": {}}})");
   task.Fail("version: is not a number", kNow);
@@ -191,7 +191,7 @@ TEST(TaskEntity, WhatHasAProblemCanStillBeFailed) {
   EXPECT_EQ(Property(task, "history"), R"({"stringValue":"x"})");
 }
 
-TEST(TaskEntity, StrangeHistoryEntriesAreKeptAndNotCounted) {
+TEST(TaskEntity, UnknownHistoryEntriesAreKept) {
   TaskEntity task = TaskOf(R"({"history": {"arrayValue": {"values": [
       {"integerValue": "1"}, {"entityValue": {}},
       {"entityValue": {"properties": {"status": {"integerValue": "2"}}}}]}}})");
@@ -200,7 +200,7 @@ TEST(TaskEntity, StrangeHistoryEntriesAreKeptAndNotCounted) {
   EXPECT_EQ(CountClaims(task.History()), 1);
 }
 
-TEST(TaskEntity, OnlyAClearNoKeepsItFromBeingACandidate) {
+TEST(TaskEntity, CandidateMatchesClusterAndStatus) {
   EXPECT_TRUE(TaskOf().MayBePendingIn("c"));
   EXPECT_FALSE(TaskOf().MayBePendingIn("other"));
   EXPECT_FALSE(TaskOf(R"({"status": {"stringValue": "claimed"}})").MayBePendingIn("c"));

@@ -25,7 +25,7 @@ StateChange Change(const std::string& id, TaskStatus status, int version) {
   return change;
 }
 
-TEST(TaskTableTest, TasksAreFoundByIdAndKeepTheirOrder) {
+TEST(TaskTableTest, TasksAreFoundAndKeepOrder) {
   const TaskTable table = MakeTable();
   EXPECT_EQ(table.Find("c"), 0u);
   EXPECT_EQ(table.Find("b"), 2u);
@@ -34,7 +34,7 @@ TEST(TaskTableTest, TasksAreFoundByIdAndKeepTheirOrder) {
   EXPECT_THAT(table.claimed(), IsEmpty());
 }
 
-TEST(TaskTableTest, ChangesMoveTasksBetweenTheLists) {
+TEST(TaskTableTest, ChangesMoveTasksBetweenLists) {
   TaskTable table = MakeTable();
   table.Apply(Change("a", TaskStatus::kClaimed, 2));
   EXPECT_THAT(table.pending(), ElementsAre(0, 2));
@@ -49,7 +49,7 @@ TEST(TaskTableTest, ChangesMoveTasksBetweenTheLists) {
   EXPECT_EQ(CountClaims(table.record(1).history), 2);
 }
 
-TEST(TaskTableTest, HistorySpeaksOfAResetWhereTheTaskBecamePendingAgain) {
+TEST(TaskTableTest, PendingAgainIsRecordedAsReset) {
   TaskTable table = MakeTable();
   table.Apply(Change("a", TaskStatus::kClaimed, 2));
   StateChange reset = Change("a", TaskStatus::kPending, 3);
@@ -62,8 +62,8 @@ TEST(TaskTableTest, HistorySpeaksOfAResetWhereTheTaskBecamePendingAgain) {
   EXPECT_EQ(history[1].failure_reason, "preempted");
 }
 
-// D26: what an earlier attempt left must not stand beside a later end.
-TEST(TaskTableTest, CodeAndReasonOfAnEarlierAttemptDoNotSurvive) {
+// D26: the exit code and reason of an earlier attempt must not remain after a later end.
+TEST(TaskTableTest, NewEndReplacesEarlierReason) {
   TaskTable table = MakeTable();
   StateChange failed = Change("a", TaskStatus::kFailed, 2);
   failed.failure_reason = "no input";
@@ -93,7 +93,7 @@ TEST(TaskTableTest, ChangesOfUnknownTasksAreKept) {
   EXPECT_EQ(table.record(3).version, 2);
 }
 
-TEST(TaskTableTest, ReplacedListKeepsTheStates) {
+TEST(TaskTableTest, ReplacedListKeepsStates) {
   TaskTable table = MakeTable();
   table.Apply(Change("a", TaskStatus::kClaimed, 2));
   table.Apply(Change("b", TaskStatus::kComplete, 3));

@@ -35,7 +35,7 @@ TEST(TasksFileTest, IdAndArgsAreEnough) {
   EXPECT_EQ(task.args, R"({"command": "true"})");
 }
 
-TEST(TasksFileTest, ArgsMayBeAnObjectTextOverLinesOrTheUrlOfASpec) {
+TEST(TasksFileTest, ArgsAcceptObjectTextOrUrl) {
   const TasksFile file = Parsed(R"([{"task_id": "a", "args": {"command": "true"}},
                                     {"task_id": "b", "args": "gs://b/spec.json"},
                                     {"task_id": "c", "args": "{\n}"}])");
@@ -45,7 +45,7 @@ TEST(TasksFileTest, ArgsMayBeAnObjectTextOverLinesOrTheUrlOfASpec) {
   EXPECT_EQ(file.tasks[2].task.args, "{\n}");
 }
 
-TEST(TasksFileTest, TaskAsTheClientWritesItIsTaken) {
+TEST(TasksFileTest, ClientEntryIsAccepted) {
   const TasksFile file = Parsed(R"([{"task_id": "j.1", "task_index": 1, "job_id": "other",
     "status": "claimed", "owner": null, "monitor_address": "", "args": "{}", "history": [{}],
     "command_result_url": "gs://b/r", "failure_reason": null, "version": 1, "exit_code": null,
@@ -58,7 +58,7 @@ TEST(TasksFileTest, TaskAsTheClientWritesItIsTaken) {
   EXPECT_EQ(task.log_url, "gs://b/l");
 }
 
-TEST(TasksFileTest, JobAndIndexAreTakenFromTheIdOrThePosition) {
+TEST(TasksFileTest, MissingJobAndIndexAreDerived) {
   const TasksFile file = Parsed(R"([{"task_id": "a.b.12", "args": {}}, {"task_id": "x", "args": {}},
     {"task_id": "x.y", "args": {}}, {"task_id": ".5", "args": {}}, {"task_id": "x.", "args": {}},
     {"task_id": "q.1", "args": {}, "task_index": "09"}])");
@@ -72,7 +72,7 @@ TEST(TasksFileTest, JobAndIndexAreTakenFromTheIdOrThePosition) {
   EXPECT_THAT(indices, ElementsAre("12", "2", "3", "4", "5", "09"));
 }
 
-TEST(TasksFileTest, EntryWithoutAUsableIdIsOnlyAProblem) {
+TEST(TasksFileTest, EntryWithoutValidIdIsDropped) {
   EXPECT_THAT(ProblemsOf("7"), ElementsAre("tasks[0]: must be a JSON object"));
   EXPECT_THAT(ProblemsOf("null"), ElementsAre("tasks[0]: must be a JSON object"));
   EXPECT_THAT(ProblemsOf("{}"), ElementsAre("tasks[0]: task_id: is missing or empty"));
@@ -86,7 +86,7 @@ TEST(TasksFileTest, EntryWithoutAUsableIdIsOnlyAProblem) {
   EXPECT_THAT(Parsed(R"([{"args": {}}])").tasks, IsEmpty());
 }
 
-TEST(TasksFileTest, TaskWithUnusableArgsIsKeptToBeFailed) {
+TEST(TasksFileTest, TaskWithInvalidFieldsIsKept) {
   const std::string id = R"({"task_id": "x.3", )";
   const auto problem = [&](const std::string& rest) {
     const TasksFile file = Parsed("[" + id + rest + "}]");
@@ -106,7 +106,7 @@ TEST(TasksFileTest, TaskWithUnusableArgsIsKeptToBeFailed) {
   }
 }
 
-TEST(TasksFileTest, IdThatIsUsedTwiceIsToldAndTheOthersStay) {
+TEST(TasksFileTest, DuplicateIdIsReported) {
   const TasksFile file = Parsed(R"([{"task_id": "a", "args": {}}, {"task_id": "b", "args": {}},
                                     {"task_id": "a", "args": {"command": "true"}},
                                     {"task_id": "c", "args": {}}])");
@@ -117,7 +117,7 @@ TEST(TasksFileTest, IdThatIsUsedTwiceIsToldAndTheOthersStay) {
   EXPECT_EQ(file.tasks[2].task.id, "c");
 }
 
-TEST(TasksFileTest, EachJsonLineIsATask) {
+TEST(TasksFileTest, EachJsonLineIsOneTask) {
   const TasksFile file = Parsed(
       "\xEF\xBB\xBF{\"task_id\": \"j.7\", \"args\": {}}\r\n\n"
       "{\"task_id\": \"x\", \"args\": {}}");
@@ -127,7 +127,7 @@ TEST(TasksFileTest, EachJsonLineIsATask) {
   EXPECT_EQ(file.tasks[1].task.index, "2");
 }
 
-TEST(TasksFileTest, BadLinesAreNamedByTheirNumber) {
+TEST(TasksFileTest, InvalidLinesAreNamedByNumber) {
   const TasksFile file = Parsed(
       "\n{\"task_id\": \"a\", \"args\": {}}\noops\n[]\n"
       "{\"task_id\": \"a\", \"args\": {}}\n{\"command\": \"true\"}\n"
@@ -142,15 +142,15 @@ TEST(TasksFileTest, BadLinesAreNamedByTheirNumber) {
   EXPECT_EQ(file.tasks.size(), 2u);
 }
 
-TEST(TasksFileTest, SpecsInsteadOfTasksAreRecognised) {
+TEST(TasksFileTest, SpecInsteadOfTaskIsReported) {
   EXPECT_THAT(ProblemsOf(R"({"command": "true"})"),
               ElementsAre("tasks[0]: is the spec of a task; write {\"task_id\": NAME, "
                           "\"args\": SPEC}"));
 }
 
-TEST(TasksFileTest, EmptyListIsNoError) { EXPECT_THAT(Parsed("[]").tasks, IsEmpty()); }
+TEST(TasksFileTest, EmptyListIsAccepted) { EXPECT_THAT(Parsed("[]").tasks, IsEmpty()); }
 
-TEST(TasksFileTest, FileThatCannotBeUsedIsNamedWithTheReason) {
+TEST(TasksFileTest, UnusableFileErrorNamesReason) {
   const TempFolder folder;
   const std::string path = folder / "tasks.json";
   const auto error = [&] { return std::string(ReadTasksFile(path).status().message()); };

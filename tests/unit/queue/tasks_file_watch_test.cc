@@ -94,7 +94,7 @@ TEST_F(TasksFileWatchTest, AppendedDuplicateIdIsRefused) {
   EXPECT_TRUE(watch_.has_problems());
 }
 
-TEST_F(TasksFileWatchTest, HalfWrittenLineIsWaitedFor) {
+TEST_F(TasksFileWatchTest, IncompleteLineIsAwaited) {
   Write(Line("a"));
   Read();
   const std::string line = Line("b");
@@ -111,7 +111,7 @@ TEST_F(TasksFileWatchTest, HalfWrittenLineIsWaitedFor) {
   EXPECT_FALSE(watch_.has_problems());
 }
 
-TEST_F(TasksFileWatchTest, LineThatStaysHalfWrittenIsAProblem) {
+TEST_F(TasksFileWatchTest, LastingIncompleteLineIsProblem) {
   Write(Line("a") + "{\"task_id");
   EXPECT_THAT(Read(), ElementsAre("a"));
   EXPECT_TRUE(absl::IsUnavailable(watch_.trouble()));
@@ -123,7 +123,7 @@ TEST_F(TasksFileWatchTest, LineThatStaysHalfWrittenIsAProblem) {
   EXPECT_TRUE(watch_.has_problems());
 }
 
-TEST_F(TasksFileWatchTest, LineCompletedLateIsNoProblem) {
+TEST_F(TasksFileWatchTest, LateCompletedLineIsAccepted) {
   const std::string line = Line("b");
   Write(Line("a") + line.substr(0, 12));
   Read();
@@ -136,7 +136,7 @@ TEST_F(TasksFileWatchTest, LineCompletedLateIsNoProblem) {
   EXPECT_FALSE(watch_.has_problems());
 }
 
-TEST_F(TasksFileWatchTest, BrokenFileIsAnErrorUntilMended) {
+TEST_F(TasksFileWatchTest, BrokenFileIsErrorUntilRepaired) {
   Write("[" + Line("a") + "]");
   Read();
   Write("[" + Line("a") + ",");
@@ -150,7 +150,7 @@ TEST_F(TasksFileWatchTest, BrokenFileIsAnErrorUntilMended) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-TEST_F(TasksFileWatchTest, MissingFileIsAnErrorUntilItReturns) {
+TEST_F(TasksFileWatchTest, MissingFileIsErrorUntilRestored) {
   Write("[" + Line("a") + "]");
   Read();
   ASSERT_EQ(unlink(path_.c_str()), 0);
@@ -161,7 +161,7 @@ TEST_F(TasksFileWatchTest, MissingFileIsAnErrorUntilItReturns) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-// Its state file is beside the file that the link named first.
+// The state file lies beside the first target of the link.
 TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
   const auto link_to = [&](const std::string& name) {
     ASSERT_TRUE(WriteFileAtomically(folder_ / name, "[" + Line(name) + "]", false).ok());
@@ -196,7 +196,7 @@ TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedOnceComplete) {
   EXPECT_TRUE(watch_.trouble().ok());
 }
 
-TEST_F(TasksFileWatchTest, MendedProblemIsGone) {
+TEST_F(TasksFileWatchTest, RepairClearsProblem) {
   Write("[7," + Line("a") + "]");
   Read();
   EXPECT_TRUE(watch_.has_problems());

@@ -7,7 +7,7 @@
 namespace sparkles {
 namespace {
 
-TEST(ContentTypeTest, ExtensionDecides) {
+TEST(ContentTypeTest, ExtensionDeterminesType) {
   EXPECT_EQ(ContentTypeOfName("job/1/stdout.txt"), "text/plain; charset=utf-8");
   EXPECT_EQ(ContentTypeOfName("result.json"), "application/json");
   EXPECT_EQ(ContentTypeOfName("a.csv"), "text/csv; charset=utf-8");
@@ -31,7 +31,7 @@ TEST(ContentTypeTest, UnknownExtensionsGiveNoType) {
   }
 }
 
-TEST(ContentTypeTest, SignaturesAreKnown) {
+TEST(ContentTypeTest, SignatureDeterminesType) {
   EXPECT_EQ(SniffContentType("\x89PNG\r\n\x1A\n..."), "image/png");
   EXPECT_EQ(SniffContentType("GIF89a..."), "image/gif");
   EXPECT_EQ(SniffContentType("\xFF\xD8\xFF\xE0"), "image/jpeg");
@@ -53,7 +53,7 @@ TEST(ContentTypeTest, TextHasNoControlBytes) {
   }
 }
 
-TEST(ContentTypeTest, MarkupIsKnownAfterWhiteSpace) {
+TEST(ContentTypeTest, MarkupIsFoundAfterWhiteSpace) {
   EXPECT_EQ(SniffContentType(" \n<!DOCTYPE HTML><p>"), "text/html; charset=utf-8");
   EXPECT_EQ(SniffContentType("<html>"), "text/html; charset=utf-8");
   EXPECT_EQ(SniffContentType("<?xml version=\"1.0\"?>"), "text/xml; charset=utf-8");

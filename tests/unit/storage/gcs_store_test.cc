@@ -46,14 +46,14 @@ class GcsStoreTest : public GcsFixture {
     return content;
   }
 
-  // Answers `times` requests for ranges of `text_`, each with what it asks for.
+  // Answers `times` range requests, each with its range of `text_`.
   void ScriptRanges(int times) {
     for (int i = 0; i < times; ++i) {
       server_.Do("generation=7", [this](const HttpRequest& request) { return Range(request); });
     }
   }
-  // Two slices, each asked for so many times, of which none gets its last answer before the other
-  // was asked for it.
+  // Scripts two slices with `times` requests each. The last answer for a slice waits until the last
+  // request for the other slice has arrived.
   void ScriptBothSlices(const ScriptedTransport::Exchange& exchange, int times = 1) {
     options_.max_slices = 2;
     for (int i = 0; i < 2 * times; ++i) {
@@ -96,7 +96,7 @@ class GcsStoreTest : public GcsFixture {
   int files_ = 0;
 };
 
-TEST_F(GcsStoreTest, ALargeObjectComesInSlicesOfOneGeneration) {
+TEST_F(GcsStoreTest, LargeObjectIsReadInSlices) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   ScriptRanges(4);
   transfer_.on_bytes = [this](uint64_t bytes) { moved_ += bytes; };
@@ -104,14 +104,14 @@ TEST_F(GcsStoreTest, ALargeObjectComesInSlicesOfOneGeneration) {
   EXPECT_EQ(moved_, text_.size());
 }
 
-TEST_F(GcsStoreTest, ABrokenSliceGoesOnAlone) {
+TEST_F(GcsStoreTest, BrokenSliceResumesAlone) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   server_.BreakOff("generation=7", Media(206, text_, "", 7), Broken());
   ScriptRanges(4);
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, AGarbledAnswerInASliceCostsNoOther) {
+TEST_F(GcsStoreTest, GarbledSliceKeepsOtherSlices) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   server_.Do("generation=7", [this](const HttpRequest& request) {
     HttpRequest other = request;
@@ -124,7 +124,7 @@ TEST_F(GcsStoreTest, AGarbledAnswerInASliceCostsNoOther) {
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, WhatIsReplacedBetweenSlicesIsReadAnew) {
+TEST_F(GcsStoreTest, ReplacementBetweenSlicesRestartsRead) {
   const std::string newer = Text(500'000);
   server_.Answer("?alt=media", Media(200, text_, text_));
   ScriptBothSlices([](const HttpRequest&) { return MakeResponse(404); });
@@ -132,14 +132,14 @@ TEST_F(GcsStoreTest, WhatIsReplacedBetweenSlicesIsReadAnew) {
   ExpectDownload(newer);
 }
 
-TEST_F(GcsStoreTest, AServerThatIgnoresRangesSendsTheWhole) {
+TEST_F(GcsStoreTest, IgnoredRangesReadWholeObject) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   ScriptBothSlices([this](const HttpRequest&) { return Media(200, text_, text_); }, 3);
   server_.Answer("?alt=media", Media(200, text_, text_));
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, AFlippedBitInASliceReadsTheWholeAgain) {
+TEST_F(GcsStoreTest, CorruptSliceRestartsRead) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   ScriptBothSlices([this](const HttpRequest& request) {
     HttpResponse response = Range(request);
@@ -150,27 +150,27 @@ TEST_F(GcsStoreTest, AFlippedBitInASliceReadsTheWholeAgain) {
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, OneConnectionMeansOneStream) {
+TEST_F(GcsStoreTest, SingleConnectionReadsOneStream) {
   options_.connections = 1;
   server_.Answer("?alt=media", Media(200, text_, text_));
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, GzipContentComesInOneStream) {
+TEST_F(GcsStoreTest, GzipContentReadsOneStream) {
   server_.Answer("?alt=media",
                  Media(200, text_, text_, 7,
                        {{"Content-Encoding", "gzip"}, {"X-Goog-Stored-Content-Encoding", "gzip"}}));
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, AShorterVersionLeavesNothingOfTheLongerOne) {
+TEST_F(GcsStoreTest, ShorterVersionTruncatesFile) {
   server_.BreakOff("", Media(200, Text(300'000), Text(200'000)), Broken());
   server_.Answer("generation=7", MakeResponse(404));
   server_.Answer("", Media(200, "short", "short", 8));
   ExpectDownload("short");
 }
 
-TEST_F(GcsStoreTest, AShorterVersionInSlicesLeavesNothingOfTheLongerOne) {
+TEST_F(GcsStoreTest, ShorterSlicedVersionTruncatesFile) {
   const std::string longer = Text(1'500'000);
   server_.BreakOff(
       "?alt=media",
@@ -181,7 +181,7 @@ TEST_F(GcsStoreTest, AShorterVersionInSlicesLeavesNothingOfTheLongerOne) {
   ExpectDownload(text_);
 }
 
-TEST_F(GcsStoreTest, NameOrContentGivesTheType) {
+TEST_F(GcsStoreTest, NameOrContentDeterminesType) {
   GcsStore store(client_, options_);
   const std::string png = "\x89PNG\r\n\x1A\n";
   const struct {
@@ -215,14 +215,14 @@ TEST_F(GcsStoreTest, NameOrContentGivesTheType) {
   }
 }
 
-TEST_F(GcsStoreTest, WhatClaimsToBeEmptyIsLookedAt) {
+TEST_F(GcsStoreTest, FileWithFalseSizeIsRefused) {
   GcsStore store(client_, options_);
   const UniqueFd fd = OpenFile("/proc/cpuinfo", O_RDONLY).value();
   const auto info = store.Upload(fd.get(), "gs://b/o", transfer_);
   EXPECT_TRUE(absl::IsAborted(info.status())) << info.status();
 }
 
-TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {
+TEST_F(GcsStoreTest, ChangedFileIsNotStored) {
   for (const size_t size : {100'000U, 500'000U}) {
     GcsStore store(client_, options_);
     const UniqueFd fd = File(Text(size));
@@ -243,7 +243,7 @@ TEST_F(GcsStoreTest, AFileThatChangesIsNeverStored) {
   }
 }
 
-TEST_F(GcsStoreTest, ErrorsBeginWithTheUrl) {
+TEST_F(GcsStoreTest, ErrorsBeginWithUrl) {
   GcsStore store(client_, options_);
   server_.Answer("", MakeResponse(403));
   const absl::Status status = store.ReadBytes("gs://b/d/o", 10, {}).status();
@@ -251,7 +251,7 @@ TEST_F(GcsStoreTest, ErrorsBeginWithTheUrl) {
   EXPECT_THAT(std::string(status.message()), StartsWith("gs://b/d/o: "));
 }
 
-TEST_F(GcsStoreTest, TooLongToReadIsFoundBeforeItIsRead) {
+TEST_F(GcsStoreTest, OverlongObjectIsRefusedBeforeRead) {
   GcsStore store(client_, options_);
   server_.Answer("", Media(200, text_, text_));
   const absl::Status status = store.ReadBytes("gs://b/d/o", 10, {}).status();
@@ -259,7 +259,7 @@ TEST_F(GcsStoreTest, TooLongToReadIsFoundBeforeItIsRead) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("longer than 10 bytes"));
 }
 
-TEST(TransferSlots, NeverMoreThanThereAre) {
+TEST(TransferSlots, LeasesNeverExceedSlots) {
   TransferSlots slots(3);
   auto first = slots.Take([] { return absl::OkStatus(); });
   ASSERT_TRUE(first.ok());
@@ -271,7 +271,7 @@ TEST(TransferSlots, NeverMoreThanThereAre) {
   EXPECT_EQ(slots.TakeFree(5).count(), 2);
 }
 
-TEST(TransferSlots, WhoWaitsGetsWhatIsFreed) {
+TEST(TransferSlots, FreedSlotGoesToWaiter) {
   TransferSlots slots(1);
   std::thread waiting;
   {

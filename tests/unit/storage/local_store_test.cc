@@ -42,7 +42,7 @@ class LocalStoreTest : public testing::Test {
   LocalStore store_;
 };
 
-TEST_F(LocalStoreTest, MakesFoldersAgainThatSomebodyRemoved) {
+TEST_F(LocalStoreTest, RemovedDirectoriesAreMadeAgain) {
   ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x"), {}).ok());
   ASSERT_TRUE(RemoveTree(folder_ / "a").ok());
   ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y"), {}).ok());
@@ -50,7 +50,7 @@ TEST_F(LocalStoreTest, MakesFoldersAgainThatSomebodyRemoved) {
   EXPECT_TRUE(store_.Flush().ok());
 }
 
-TEST_F(LocalStoreTest, KeepsExecuteBitsAndHeedsTheUmask) {
+TEST_F(LocalStoreTest, ExecuteBitAndUmaskAreRespected) {
   const mode_t old_umask = umask(027);
   const bool stored = store_.Upload(SourceWith("#!", 0700).get(), Url("program"), {}).ok() &&
                       store_.Upload(SourceWith("x", 0400).get(), Url("data"), {}).ok();
@@ -60,7 +60,7 @@ TEST_F(LocalStoreTest, KeepsExecuteBitsAndHeedsTheUmask) {
   EXPECT_EQ(ModeOf("data"), 0640U);
 }
 
-TEST_F(LocalStoreTest, AFolderInTheWayIsNamedOnceAndSurvives) {
+TEST_F(LocalStoreTest, DirectoryAtTargetIsKept) {
   ASSERT_TRUE(MakeFolders(folder_ / "a/b").ok());
   const absl::Status status = store_.Upload(SourceWith("x").get(), Url("a"), {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -69,7 +69,7 @@ TEST_F(LocalStoreTest, AFolderInTheWayIsNamedOnceAndSurvives) {
   EXPECT_EQ(EntryCount(), 1U);
 }
 
-TEST_F(LocalStoreTest, AFileWhereAFolderMustBeIsAnErrorNotAMissingObject) {
+TEST_F(LocalStoreTest, FileInTargetPathIsNamed) {
   ASSERT_TRUE(store_.UploadBytes("x", Url("file"), {}).ok());
   const absl::Status status = store_.UploadBytes("y", Url("file/b/c"), {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -88,7 +88,7 @@ TEST_F(LocalStoreTest, SpecialFilesAreNotRead) {
   }
 }
 
-TEST_F(LocalStoreTest, AFileThatGrowsOrShrinksWhileItIsReadIsNotStored) {
+TEST_F(LocalStoreTest, ResizedFileIsNotStored) {
   for (const off_t new_size : {500'000, 10}) {
     const UniqueFd source = SourceWith(std::string(200'000, 'x'));
     TransferOptions options;
@@ -100,9 +100,9 @@ TEST_F(LocalStoreTest, AFileThatGrowsOrShrinksWhileItIsReadIsNotStored) {
   }
 }
 
-TEST_F(LocalStoreTest, AFileRewrittenInPlaceWhileItIsReadIsNotStored) {
+TEST_F(LocalStoreTest, RewrittenFileIsNotStored) {
   const UniqueFd source = SourceWith(std::string(200'000, 'x'));
-  // An old file: its time stamp cannot be that of the change by chance.
+  // An old time stamp cannot equal the time of the change by chance.
   const timespec old_times[2] = {{1'000'000, 0}, {1'000'000, 0}};
   ASSERT_EQ(futimens(source.get(), old_times), 0);
   TransferOptions options;
@@ -111,7 +111,7 @@ TEST_F(LocalStoreTest, AFileRewrittenInPlaceWhileItIsReadIsNotStored) {
   EXPECT_TRUE(absl::IsAborted(status)) << status;
 }
 
-TEST_F(LocalStoreTest, AFullDiskIsTheMachinesFault) {
+TEST_F(LocalStoreTest, FullDiskIsMachineFault) {
   ASSERT_TRUE(store_.UploadBytes("content", Url("a"), {}).ok());
   const auto full = OpenFile("/dev/full", O_RDWR);
   ASSERT_TRUE(full.ok());
@@ -120,7 +120,7 @@ TEST_F(LocalStoreTest, AFullDiskIsTheMachinesFault) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("No space left"));
 }
 
-TEST_F(LocalStoreTest, ReplacesASymlinkAndNotWhatItLeadsTo) {
+TEST_F(LocalStoreTest, UploadReplacesSymlinkNotTarget) {
   ASSERT_TRUE(store_.UploadBytes("target", Url("target"), {}).ok());
   ASSERT_EQ(symlink("target", (folder_ / "link").c_str()), 0);
   ASSERT_TRUE(store_.UploadBytes("new", Url("link"), {}).ok());
@@ -128,7 +128,7 @@ TEST_F(LocalStoreTest, ReplacesASymlinkAndNotWhatItLeadsTo) {
   EXPECT_EQ(*ReadFile(folder_ / "link", 10), "new");
 }
 
-TEST_F(LocalStoreTest, FlushCopesWithFilesThatWentAway) {
+TEST_F(LocalStoreTest, FlushIgnoresRemovedFiles) {
   for (const int count : {3, 40}) {
     for (int i = 0; i < count; ++i) {
       ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i)), {}).ok());

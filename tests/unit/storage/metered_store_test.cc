@@ -19,7 +19,7 @@ class MeteredStoreTest : public testing::Test {
   MeteredStore store_{failing_, vitals_};
 };
 
-TEST_F(MeteredStoreTest, CountsBytesBothWaysAndTellsTheCallerToo) {
+TEST_F(MeteredStoreTest, BytesAreCountedAndReported) {
   uint64_t told = 0;
   const TransferOptions options{.on_bytes = [&told](uint64_t bytes) { told += bytes; }};
   TempFolder folder;
@@ -36,7 +36,7 @@ TEST_F(MeteredStoreTest, CountsBytesBothWaysAndTellsTheCallerToo) {
   EXPECT_GT(vitals_.heartbeat.beats(), 0);
 }
 
-// A store in which nothing moves, however often it reports that.
+// A store that reports zero bytes a hundred times.
 class IdleStore : public MemStore {
  public:
   absl::StatusOr<ObjectInfo> Download(const std::string&, int,
@@ -46,7 +46,7 @@ class IdleStore : public MemStore {
   }
 };
 
-TEST_F(MeteredStoreTest, ATransferInWhichNothingMovesGivesNoSignOfLife) {
+TEST_F(MeteredStoreTest, IdleTransferDoesNotBeat) {
   IdleStore idle;
   MeteredStore store(idle, vitals_);
   EXPECT_FALSE(store.Download("gs://b/o", -1, {}).ok());
@@ -54,7 +54,7 @@ TEST_F(MeteredStoreTest, ATransferInWhichNothingMovesGivesNoSignOfLife) {
   EXPECT_EQ(vitals_.transfers_failed.value(), 1);
 }
 
-// A store that does again what was lost.
+// A store that repeats lost bytes: it reports signs of life, but no new bytes.
 class RepeatingStore : public MemStore {
  public:
   absl::StatusOr<ObjectInfo> Download(const std::string&, int,
@@ -64,7 +64,7 @@ class RepeatingStore : public MemStore {
   }
 };
 
-TEST_F(MeteredStoreTest, ATransferThatRepeatsWhatWasLostGivesSignsOfLife) {
+TEST_F(MeteredStoreTest, RepeatedBytesBeat) {
   RepeatingStore repeating;
   MeteredStore store(repeating, vitals_);
   int told = 0;
@@ -74,7 +74,7 @@ TEST_F(MeteredStoreTest, ATransferThatRepeatsWhatWasLostGivesSignsOfLife) {
   EXPECT_EQ(told, 100);
 }
 
-TEST_F(MeteredStoreTest, ACancelledTransferIsNoFailure) {
+TEST_F(MeteredStoreTest, CancelledTransferIsNotFailure) {
   failing_.Add({.method = StoreMethod::kFlush, .times = 1, .status = absl::CancelledError("x")});
   EXPECT_TRUE(absl::IsCancelled(store_.Flush()));
   EXPECT_EQ(vitals_.transfers_failed.value(), 0);

@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-TEST(StoreRouter, PicksTheStoreByScheme) {
+TEST(StoreRouter, SchemeSelectsStore) {
   MemStore files;
   MemStore cloud;
   StoreRouter router(files, &cloud);
@@ -20,7 +20,7 @@ TEST(StoreRouter, PicksTheStoreByScheme) {
   EXPECT_EQ(cloud.Urls(), std::vector<std::string>{"gs://b/a"});
 }
 
-TEST(StoreRouter, SaysThatCloudStorageIsMissing) {
+TEST(StoreRouter, MissingCloudStoreIsNamed) {
   MemStore files;
   StoreRouter router(files, nullptr);
   const absl::Status status = router.UploadBytes("g", "gs://b/a", {}).status();
@@ -28,7 +28,7 @@ TEST(StoreRouter, SaysThatCloudStorageIsMissing) {
   EXPECT_EQ(status.message(), "gs://b/a: Cloud Storage is not in this build yet");
 }
 
-TEST(StoreRouter, RefusesOtherSchemesByName) {
+TEST(StoreRouter, UnknownSchemesAreRefused) {
   MemStore files;
   StoreRouter router(files, &files);
   for (const std::string url : {"s3://b/o", "/a/b", "", "gs:/b/o", "http://h/gs://b/o"}) {
@@ -38,7 +38,7 @@ TEST(StoreRouter, RefusesOtherSchemesByName) {
   }
 }
 
-TEST(StoreRouter, FlushesTheOthersWhenOneFails) {
+TEST(StoreRouter, FlushContinuesAfterFailure) {
   MemStore memory;
   FailingStore files(memory);
   FailingStore cloud(memory);
@@ -46,7 +46,7 @@ TEST(StoreRouter, FlushesTheOthersWhenOneFails) {
   cloud.Add({.method = StoreMethod::kFlush, .times = 1, .status = absl::DataLossError("cloud")});
   StoreRouter router(files, &cloud);
   EXPECT_EQ(router.Flush(), absl::DataLossError("files"));
-  // Both faults were used up: both stores have been asked.
+  // The second flush succeeds only if the first flush used up the faults of both stores.
   EXPECT_TRUE(router.Flush().ok());
 }
 

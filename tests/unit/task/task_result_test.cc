@@ -33,7 +33,7 @@ CommandRun SomeRun() {
   return run;
 }
 
-TEST(TaskResultTest, EverythingIsWrittenInTheOldOrder) {
+TEST(TaskResultTest, AllKeysKeepOriginalOrder) {
   TaskResult result;
   result.command = "sort < in > out.csv";
   result.parameters = {{"index", "1"}};
@@ -55,8 +55,8 @@ TEST(TaskResultTest, EverythingIsWrittenInTheOldOrder) {
       R"("median_user_cpu_percent_usage":0.25,"samples":9,"min_disk_free":77}})");
 }
 
-// D27: the old worker left nothing behind when it could not run the command.
-TEST(TaskResultTest, CommandThatNeverRanClaimsNothingAboutItsRun) {
+// D27: the old worker wrote no result when it could not run the command.
+TEST(TaskResultTest, MissingRunOmitsRunKeys) {
   TaskResult result;
   result.command = "true";
   result.failure_reason = "gs://b/x: no such object";
@@ -64,7 +64,7 @@ TEST(TaskResultTest, CommandThatNeverRanClaimsNothingAboutItsRun) {
             R"({"command":"true","files":[],"failure_reason":"gs://b/x: no such object"})");
 }
 
-TEST(TaskResultTest, SkippedFilesAreToldWithTheirReasons) {
+TEST(TaskResultTest, SkippedFilesHaveReasons) {
   TaskResult result;
   result.command = "true";
   result.skipped = {{"dead", "dangling symlink"}, {"pipe", "not a regular file"}};
@@ -81,14 +81,14 @@ TEST(TaskResultTest, UnmatchedPatternsAreListed) {
             R"({"command":"true","files":[],"unmatched_patterns":["*.csv","a/**"]})");
 }
 
-TEST(TaskResultTest, EmptyParametersAreLeftOutAsTheOldWorkerDid) {
+TEST(TaskResultTest, EmptyParametersAreOmitted) {
   TaskResult result;
   result.command = "true";
   result.parameters = Json::object();
   EXPECT_EQ(FormatTaskResult(result), R"({"command":"true","files":[]})");
 }
 
-TEST(TaskResultTest, ParametersKeepWhateverJsonTheyHold) {
+TEST(TaskResultTest, ParametersKeepAnyJson) {
   TaskResult result;
   result.command = "true";
   result.parameters =
@@ -98,7 +98,7 @@ TEST(TaskResultTest, ParametersKeepWhateverJsonTheyHold) {
             R"("n":18446744073709551615},"files":[]})");
 }
 
-TEST(TaskResultTest, TextOfAnyKindGivesOneLineOfJson) {
+TEST(TaskResultTest, AnyTextGivesOneJsonLine) {
   TaskResult result;
   result.command = "echo '\"\\\n\t\x01'";
   result.failure_reason = "\xff\xfe";

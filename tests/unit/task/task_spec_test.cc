@@ -39,7 +39,7 @@ std::string ErrorWithDownloads(const std::string& elements) {
   return ErrorWith(absl::StrCat("\"downloads\": [", elements, "]"));
 }
 
-TEST(TaskSpecTest, WholeSpecIsUnderstood) {
+TEST(TaskSpecTest, AllFieldsAreParsed) {
   const TaskSpec spec = Parsed(absl::StrCat(R"({
     "working_dir": "./sub//dir/", "command": "python3 x.py 1",
     "pre-download-script": "a", "post-download-script": "b", "pre-exec-script": "c",
@@ -73,7 +73,7 @@ TEST(TaskSpecTest, WholeSpecIsUnderstood) {
   EXPECT_EQ(spec.stdout_url, "gs://b/job/1/stdout.txt");
 }
 
-TEST(TaskSpecTest, CommandIsEnough) {
+TEST(TaskSpecTest, CommandAloneIsEnough) {
   const TaskSpec spec = Parsed(R"({"command": "true"})");
   EXPECT_EQ(spec.working_dir, ".");
   EXPECT_TRUE(spec.parameters.is_null());
@@ -81,8 +81,8 @@ TEST(TaskSpecTest, CommandIsEnough) {
   EXPECT_TRUE(spec.include_patterns.empty());
 }
 
-// D30: a null where the old worker expected a value ended it.
-TEST(TaskSpecTest, EveryFieldButTheCommandMayBeNull) {
+// D30: a null in place of a value crashed the old worker.
+TEST(TaskSpecTest, OptionalFieldsMayBeNull) {
   const TaskSpec spec = ParsedWith(R"(
     "working_dir": null, "pre-download-script": null, "post-download-script": null,
     "pre-exec-script": null, "post-exec-script": null, "parameters": null, "downloads": null,
@@ -97,7 +97,7 @@ TEST(TaskSpecTest, EveryFieldButTheCommandMayBeNull) {
                    .executable);
 }
 
-TEST(TaskSpecTest, WhatIsNoJsonObjectIsAnErrorOfArgs) {
+TEST(TaskSpecTest, NonObjectIsErrorOfArgs) {
   EXPECT_EQ(ErrorOf(""), "args: is empty, not JSON");
   EXPECT_THAT(ErrorOf("{\"command\": \n oops}"),
               StartsWith("args: is not valid JSON at line 2, column 2"));
@@ -108,13 +108,13 @@ TEST(TaskSpecTest, WhatIsNoJsonObjectIsAnErrorOfArgs) {
   EXPECT_THAT(ErrorOf("{\"command\": \"\xff\"}"), StartsWith("args: "));
 }
 
-TEST(TaskSpecTest, CommandIsNeeded) {
+TEST(TaskSpecTest, MissingCommandIsRefused) {
   for (const auto* text : {"{}", R"({"command": null})", R"({"command": ""})"}) {
     EXPECT_EQ(ErrorOf(text), "command: is missing or empty");
   }
 }
 
-TEST(TaskSpecTest, WrongTypesAreNamedByField) {
+TEST(TaskSpecTest, WrongTypeErrorNamesField) {
   EXPECT_EQ(ErrorOf(R"({"command": 1})"), "command: must be a string");
   EXPECT_EQ(ErrorWith(R"("working_dir": [])"), "working_dir: must be a string");
   EXPECT_EQ(ErrorWith(R"("pre-exec-script": {})"), "pre-exec-script: must be a string");
@@ -134,7 +134,7 @@ TEST(TaskSpecTest, WrongTypesAreNamedByField) {
   EXPECT_EQ(ErrorWith(R"("command_result_url": 0)"), "command_result_url: must be a string");
 }
 
-TEST(TaskSpecTest, NulIsRefusedWhereverTextIsUsed) {
+TEST(TaskSpecTest, NulInTextIsRefused) {
   EXPECT_EQ(ErrorOf(R"({"command": "a\u0000b"})"), "command: holds a NUL character");
   EXPECT_EQ(ErrorWith(R"("post-exec-script": "\u0000")"),
             "post-exec-script: holds a NUL character");
@@ -148,7 +148,7 @@ TEST(TaskSpecTest, NulIsRefusedWhereverTextIsUsed) {
   EXPECT_TRUE(ParseTaskSpec(R"({"command": "true", "parameters": {"a": "\u0000"}})").ok());
 }
 
-TEST(TaskSpecTest, CommandsAndScriptsAreLimitedToWhatTheKernelTakes) {
+TEST(TaskSpecTest, CommandsAndScriptsHaveLengthLimit) {
   const std::string longest(kMaxCommandBytes, 'x');
   for (const auto* field : {"command", "pre-download-script", "post-download-script",
                             "pre-exec-script", "post-exec-script"}) {
@@ -160,7 +160,7 @@ TEST(TaskSpecTest, CommandsAndScriptsAreLimitedToWhatTheKernelTakes) {
 }
 
 // D08: nothing may lead out of the work folder.
-TEST(TaskSpecTest, PathsStayInsideTheWorkFolder) {
+TEST(TaskSpecTest, PathOutsideWorkDirectoryIsRefused) {
   EXPECT_THAT(ErrorWith(R"("working_dir": "/tmp")"), StartsWith("working_dir: "));
   EXPECT_THAT(ErrorWith(R"("working_dir": "a/../..")"), StartsWith("working_dir: "));
   for (const auto* dst : {"/etc/passwd", "..", "../x", "a/../../x", "./../x"}) {
@@ -170,7 +170,7 @@ TEST(TaskSpecTest, PathsStayInsideTheWorkFolder) {
   }
 }
 
-TEST(TaskSpecTest, DestinationMustBeAFileThatIsNotOurs) {
+TEST(TaskSpecTest, ReservedDestinationIsRefused) {
   for (const auto* dst : {".", "./", "a/.."}) {
     EXPECT_EQ(ErrorWithDownloads(absl::StrCat(R"({"src_url": "u", "dst": ")", dst, "\"}")),
               "downloads[0].dst: is the work folder itself");
@@ -192,7 +192,7 @@ TEST(TaskSpecTest, DownloadNeedsSourceAndDestination) {
   EXPECT_EQ(ErrorWithDownloads(R"({"src_url": "u"})"), "downloads[0].dst: is missing or empty");
 }
 
-TEST(TaskSpecTest, NamesAreAtMost255BytesLong) {
+TEST(TaskSpecTest, NameOver255BytesIsRefused) {
   const std::string name(255, 'n');
   const auto download = [](const std::string& dst) {
     return absl::StrCat(R"({"src_url": "u", "dst": ")", dst, "\"}");
@@ -203,7 +203,7 @@ TEST(TaskSpecTest, NamesAreAtMost255BytesLong) {
             "downloads[0].dst: has a name of more than 255 bytes");
 }
 
-TEST(TaskSpecTest, CasKeyWithoutSha256IsAPlainInput) {
+TEST(TaskSpecTest, InvalidCasKeyIsPlainInput) {
   const auto is_cas_key = [](const std::string& name) {
     return ParsedWith(absl::StrCat(R"("downloads": [{"src_url": "gs://b/cas/)", name,
                                    R"(", "dst": "d", "is_cas_key": true}])"))
@@ -228,8 +228,8 @@ TEST(TaskSpecTest, RepeatedDownloadIsKeptOnce) {
   EXPECT_EQ(spec.downloads[1].dst, "a");
 }
 
-// D09: the old worker kept the first and said nothing.
-TEST(TaskSpecTest, ContradictingDownloadsAreRefusedNamingBoth) {
+// D09: the old worker kept the first one silently.
+TEST(TaskSpecTest, ConflictingDownloadsAreRefused) {
   const std::string first = R"({"src_url": "u", "dst": "d"}, {"src_url": "u", "dst": "e"}, )";
   for (const auto* second :
        {R"({"src_url": "v", "dst": "d"})", R"({"src_url": "u", "dst": "d", "executable": true})",
@@ -251,7 +251,7 @@ TEST(TaskSpecTest, DestinationInsideAnotherIsRefused) {
             3u);
 }
 
-TEST(TaskSpecTest, TenThousandDownloadsAreNoTrouble) {
+TEST(TaskSpecTest, TenThousandDownloadsAreParsed) {
   std::string list;
   for (int i = 0; i < 10'000; ++i) {
     absl::StrAppend(&list, i > 0 ? "," : "", R"({"src_url": "u", "dst": "d/)", i, "/x\"}");
@@ -259,15 +259,15 @@ TEST(TaskSpecTest, TenThousandDownloadsAreNoTrouble) {
   EXPECT_EQ(ParsedWith("\"downloads\": [" + list + "]").downloads.size(), 10'000u);
 }
 
-// D04: the old worker took a pattern that it could not read for one that matches nothing.
-TEST(TaskSpecTest, PatternThatCannotBeReadIsNamed) {
+// D04: the old worker treated an invalid pattern as one without matches.
+TEST(TaskSpecTest, InvalidPatternIsNamed) {
   EXPECT_THAT(ErrorWith(R"("uploads": {"include_patterns": ["ok", "[oops"], "dst_url": "u"})"),
               testing::AllOf(StartsWith("uploads.include_patterns[1]: "), HasSubstr("[oops")));
   EXPECT_THAT(ErrorWith(R"("uploads": {"exclude_patterns": ["../x"]})"),
               StartsWith("uploads.exclude_patterns[0]: "));
 }
 
-TEST(TaskSpecTest, LeadingSlashesOfPatternsAreDropped) {
+TEST(TaskSpecTest, LeadingPatternSlashIsDropped) {
   const TaskSpec spec = ParsedWith(R"("uploads": {"include_patterns": ["/out/*", "//a", "b/c", "/"],
                                    "exclude_patterns": ["/out/*.tmp"], "dst_url": "u"})");
   EXPECT_THAT(spec.include_patterns, ElementsAre("out/*", "a", "b/c", ""));
@@ -280,7 +280,7 @@ TEST(TaskSpecTest, LeadingSlashesOfPatternsAreDropped) {
               StartsWith("uploads.include_patterns[0]: "));
 }
 
-TEST(TaskSpecTest, PatternsNeedADestination) {
+TEST(TaskSpecTest, PatternsNeedDestination) {
   for (const auto* url : {"null", "\"\""}) {
     EXPECT_EQ(
         ErrorWith(absl::StrCat(R"("uploads": {"include_patterns": ["*"], "dst_url": )", url, "}")),
@@ -289,8 +289,8 @@ TEST(TaskSpecTest, PatternsNeedADestination) {
   EXPECT_EQ(ParsedWith(R"("uploads": {"exclude_patterns": ["*"]})").upload_url, "");
 }
 
-// D15: a slash at the end must not become two.
-TEST(TaskSpecTest, SlashesAtTheEndOfTheUploadUrlAreDropped) {
+// D15: a slash at the end must not be doubled.
+TEST(TaskSpecTest, TrailingUploadUrlSlashIsDropped) {
   const auto url = [](const std::string& text) {
     return ParsedWith(absl::StrCat(R"("uploads": {"dst_url": ")", text, "\"}")).upload_url;
   };

@@ -14,7 +14,7 @@ HistoryEntry Entry(const std::string& status, const std::string& reason = "") {
   return {absl::UnixEpoch(), status, "", reason};
 }
 
-TEST(TaskStatusTest, WireNamesAreThoseOfTheClient) {
+TEST(TaskStatusTest, WireNamesMatchClient) {
   EXPECT_EQ(WireName(TaskStatus::kPending), "pending");
   EXPECT_EQ(WireName(TaskStatus::kClaimed), "claimed");
   EXPECT_EQ(WireName(TaskStatus::kComplete), "complete");
@@ -40,46 +40,46 @@ TEST(TaskStatusTest, OnlyThreeStatusesAreFinal) {
   EXPECT_TRUE(IsFinal(TaskStatus::kKilled));
 }
 
-TEST(ClaimsTest, EveryClaimCountsHoweverItEnded) {
+TEST(ClaimsTest, EveryClaimIsCounted) {
   EXPECT_EQ(CountClaims({}), 0);
   EXPECT_EQ(CountClaims({Entry("pending"), Entry("claimed"), Entry("reset", "preempted"),
                          Entry("claimed"), Entry("complete")}),
             2);
 }
 
-TEST(DisorderlyClaimsTest, NothingClaimedIsNothingDisorderly) {
+TEST(AbandonedClaimsTest, HistoryWithoutClaimsCountsZero) {
   EXPECT_EQ(CountDisorderlyClaims({}), 0);
   EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("reset")}), 0);
 }
 
-TEST(DisorderlyClaimsTest, ClaimWithAFinalStatusIsOrderly) {
+TEST(AbandonedClaimsTest, ClaimWithFinalStatusIsIgnored) {
   for (const auto* status : {"complete", "failed", "killed"}) {
     EXPECT_EQ(CountDisorderlyClaims({Entry("pending"), Entry("claimed"), Entry(status)}), 0);
   }
 }
 
-TEST(DisorderlyClaimsTest, HandBackWithAReasonIsOrderly) {
+TEST(AbandonedClaimsTest, ReasonedHandBackIsNotCounted) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "preempted")}), 0);
 }
 
-TEST(DisorderlyClaimsTest, ResetsWithoutAReasonOrAfterAVanishedWorkerAreDisorderly) {
+TEST(AbandonedClaimsTest, ResetOfAbandonedClaimIsCounted) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset")}), 1);
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("reset", "abandoned: it died")}), 1);
 }
 
-TEST(DisorderlyClaimsTest, ClaimOnTopOfAClaimIsDisorderlyAndSoIsTheLastOne) {
+TEST(AbandonedClaimsTest, ClaimWithoutEndIsCounted) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed")}), 1);
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("claimed"), Entry("reset", "why")}), 1);
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("pending"), Entry("claimed")}), 2);
 }
 
-TEST(DisorderlyClaimsTest, UserResetAfterAFinishDoesNotCountAgainstTheClaim) {
+TEST(AbandonedClaimsTest, UserResetAfterEndIsIgnored) {
   EXPECT_EQ(CountDisorderlyClaims({Entry("claimed"), Entry("complete"), Entry("reset"),
                                    Entry("claimed"), Entry("failed")}),
             0);
 }
 
-TEST(DisorderlyClaimsTest, ATaskThatWasGivenUpAndResetHasAllItsTriesAgain) {
+TEST(AbandonedClaimsTest, ResetOfFailedTaskRestoresTries) {
   std::vector<HistoryEntry> history(kMaxDisorderlyClaims, Entry("claimed"));
   EXPECT_NE(ObjectionTo(history), "");
   history.push_back(Entry("failed", "given up"));
@@ -91,7 +91,7 @@ TEST(DisorderlyClaimsTest, ATaskThatWasGivenUpAndResetHasAllItsTriesAgain) {
   EXPECT_NE(ObjectionTo(history), "");
 }
 
-TEST(MachineFaultsTest, OnlyHandBacksForAMachinesFaultCount) {
+TEST(MachineFaultsTest, OnlyMachineFaultHandBacksCount) {
   std::vector<HistoryEntry> history;
   for (int i = 0; i < 100; ++i) {
     history.push_back(Entry("claimed"));

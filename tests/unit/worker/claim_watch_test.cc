@@ -15,7 +15,7 @@
 namespace sparkles {
 namespace {
 
-// Answers Check with what was prepared, then says that the claim is ours until told to stop.
+// A queue whose Check returns the prepared answers, and then kOurs until it is cancelled.
 class AnsweringQueue : public Queue {
  public:
   explicit AnsweringQueue(std::deque<absl::StatusOr<ClaimState>> answers)
@@ -71,7 +71,7 @@ class ClaimWatchTest : public testing::Test {
   const CancelToken never_;
 };
 
-TEST_F(ClaimWatchTest, WhoWasFrozenAsksBeforeItDelivers) {
+TEST_F(ClaimWatchTest, ClaimIsCheckedAfterLongPause) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kLost});
   StoppedClock clock;  // the watch's own thread sleeps on
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
@@ -86,7 +86,7 @@ TEST_F(ClaimWatchTest, WhoWasFrozenAsksBeforeItDelivers) {
   EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
 }
 
-TEST_F(ClaimWatchTest, WhoIsAboutToReplaceSomethingAsksHoweverFreshTheLastAnswerIs) {
+TEST_F(ClaimWatchTest, FreshnessNowAlwaysChecksClaim) {
   AnsweringQueue queue(
       {ClaimState::kOurs, absl::UnavailableError("503"), ClaimState::kKilled, ClaimState::kLost});
   StoppedClock clock;
@@ -100,7 +100,7 @@ TEST_F(ClaimWatchTest, WhoIsAboutToReplaceSomethingAsksHoweverFreshTheLastAnswer
   EXPECT_EQ(queue.checks, 4);
 }
 
-TEST_F(ClaimWatchTest, AQuestionEndsWithWhatItIsFor) {
+TEST_F(ClaimWatchTest, CancelledTransferEndsClaimCheck) {
   AnsweringQueue queue({});
   StoppedClock clock;
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
@@ -113,7 +113,7 @@ TEST_F(ClaimWatchTest, AQuestionEndsWithWhatItIsFor) {
   EXPECT_FALSE(task_.cancelled());
 }
 
-TEST_F(ClaimWatchTest, ManyWhoAskAtOnceShareAQuestion) {
+TEST_F(ClaimWatchTest, ConcurrentCallersShareChecks) {
   AnsweringQueue queue({});
   StoppedClock clock;
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
@@ -129,25 +129,24 @@ TEST_F(ClaimWatchTest, ManyWhoAskAtOnceShareAQuestion) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  // The first one's answer is too old for those who came while it was asked for, but one more does
-  // for all of them that had come by then.
+  // Callers that arrive during the first check need a newer answer, and share the second check.
   EXPECT_LT(queue.checks, 8);
 }
 
-TEST_F(ClaimWatchTest, AKilledJobCancelsTheTask) {
+TEST_F(ClaimWatchTest, KilledJobCancelsTask) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kKilled});
   WatchUntilCancelled(queue);
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
   EXPECT_EQ(queue.checks, 2);
 }
 
-TEST_F(ClaimWatchTest, ALostClaimCancelsTheTask) {
+TEST_F(ClaimWatchTest, LostClaimCancelsTask) {
   AnsweringQueue queue({ClaimState::kLost});
   WatchUntilCancelled(queue);
   EXPECT_EQ(task_.kind(), CancelKind::kClaimLost);
 }
 
-TEST_F(ClaimWatchTest, AnErrorIsNoAnswer) {  // D18
+TEST_F(ClaimWatchTest, FailedCheckIsRetriedSoon) {  // D18
   AnsweringQueue queue(
       {absl::UnavailableError("503"), absl::InternalError("500"), ClaimState::kKilled});
   WatchUntilCancelled(queue);
@@ -158,7 +157,7 @@ TEST_F(ClaimWatchTest, AnErrorIsNoAnswer) {  // D18
   EXPECT_LE(clock_.sleeps()[2], absl::Seconds(5));
 }
 
-TEST_F(ClaimWatchTest, ItAsksAboutEachPeriod) {
+TEST_F(ClaimWatchTest, ClaimIsCheckedOncePerPeriod) {
   AnsweringQueue queue({ClaimState::kOurs, ClaimState::kOurs, ClaimState::kLost});
   WatchUntilCancelled(queue);
   ASSERT_EQ(clock_.sleeps().size(), 3u);
@@ -168,7 +167,7 @@ TEST_F(ClaimWatchTest, ItAsksAboutEachPeriod) {
   }
 }
 
-TEST_F(ClaimWatchTest, AnInfinitePeriodNeverAsks) {
+TEST_F(ClaimWatchTest, InfinitePeriodNeverChecks) {
   AnsweringQueue queue({ClaimState::kLost});
   {
     const ClaimWatch watch(absl::InfiniteDuration(), clock_, queue, claim_, task_, recorded_.log());
@@ -177,7 +176,7 @@ TEST_F(ClaimWatchTest, AnInfinitePeriodNeverAsks) {
   EXPECT_FALSE(task_.cancelled());
 }
 
-TEST_F(ClaimWatchTest, ItsEndDoesNotCancelTheTask) {
+TEST_F(ClaimWatchTest, EndedWatchLeavesTaskRunning) {
   AnsweringQueue queue({});
   {
     const ClaimWatch watch(absl::Seconds(15), clock_, queue, claim_, task_, recorded_.log());

@@ -52,7 +52,7 @@ class ConsumerCloudTest : public testing::Test {
   bool wait_for_cancel_ = false;  // the task runs until it is cancelled, and is the last one
 };
 
-TEST_F(ConsumerCloudTest, ContentionIsNoTroubleAndNoIdleness) {  // D19
+TEST_F(ConsumerCloudTest, ContentionIsRetriedAtOnce) {  // D19
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.claim_errors.assign(50, absl::AbortedError("others were faster"));
@@ -62,7 +62,7 @@ TEST_F(ConsumerCloudTest, ContentionIsNoTroubleAndNoIdleness) {  // D19
   for (const absl::Duration sleep : clock_.sleeps()) EXPECT_LE(sleep, absl::Seconds(1));
 }
 
-TEST_F(ConsumerCloudTest, AnIdleWorkerAsksLessAndLessOften) {
+TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -74,7 +74,7 @@ TEST_F(ConsumerCloudTest, AnIdleWorkerAsksLessAndLessOften) {
   EXPECT_LE(sleeps[sleeps.size() - 2], absl::Seconds(5));
 }
 
-TEST_F(ConsumerCloudTest, AnOutageAtTheStartDoesNotUseUpTheSecondLook) {
+TEST_F(ConsumerCloudTest, OutageAtStartKeepsSecondLook) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -83,7 +83,7 @@ TEST_F(ConsumerCloudTest, AnOutageAtTheStartDoesNotUseUpTheSecondLook) {
   EXPECT_EQ(clock_.sleeps().back(), absl::Seconds(10));
 }
 
-TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
+TEST_F(ConsumerCloudTest, EndIsRecordedAfterHourOfOutage) {  // D20
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.finish_errors.assign(300, absl::UnavailableError("503"));
@@ -95,7 +95,7 @@ TEST_F(ConsumerCloudTest, AFinishedTaskOutlivesAnOutageOfAnHour) {  // D20
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
 }
 
-TEST_F(ConsumerCloudTest, AnEndIsGivenUpAfterHoursOrMinutesIfItIsRefused) {
+TEST_F(ConsumerCloudTest, UnrecordedEndIsGivenUpAfterHours) {
   const std::pair<absl::Status, absl::Duration> cases[] = {
       {absl::UnavailableError("503"), absl::Hours(6)},
       {absl::InvalidArgumentError("400"), absl::Minutes(5)}};
@@ -112,7 +112,7 @@ TEST_F(ConsumerCloudTest, AnEndIsGivenUpAfterHoursOrMinutesIfItIsRefused) {
   }
 }
 
-TEST_F(ConsumerCloudTest, AnUnfitMachineClaimsNothingUntilItIsFitAgain) {  // D31
+TEST_F(ConsumerCloudTest, UnfitMachineClaimsNothing) {  // D31
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   ConsumerOptions options{absl::ZeroDuration()};
@@ -125,7 +125,7 @@ TEST_F(ConsumerCloudTest, AnUnfitMachineClaimsNothingUntilItIsFitAgain) {  // D3
   EXPECT_THAT(recorded_.Text(), HasSubstr("nothing is claimed now: no space"));
 }
 
-TEST_F(ConsumerCloudTest, AMachineThatStaysUnfitIsGivenUp) {  // D31
+TEST_F(ConsumerCloudTest, MachineThatStaysUnfitEndsWorker) {  // D31
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   ConsumerOptions options{absl::Hours(9)};
@@ -136,7 +136,7 @@ TEST_F(ConsumerCloudTest, AMachineThatStaysUnfitIsGivenUp) {  // D31
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kPending);
 }
 
-TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
+TEST_F(ConsumerCloudTest, UnwritableJournalEndsWorker) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -150,7 +150,7 @@ TEST_F(ConsumerCloudTest, AMachineThatCannotClaimForItsOwnSakeIsGivenUp) {
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
 }
 
-TEST_F(ConsumerCloudTest, ContentionIsNoSignOfAMachineThatIsUnfit) {
+TEST_F(ConsumerCloudTest, ContentionKeepsMachineFit) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -161,7 +161,7 @@ TEST_F(ConsumerCloudTest, ContentionIsNoSignOfAMachineThatIsUnfit) {
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
 }
 
-TEST_F(ConsumerCloudTest, WhatTheQueueEndsByItselfIsLogged) {
+TEST_F(ConsumerCloudTest, EndsByTheQueueAreLogged) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.ends = {{"job.7", Outcome::Kind::kFailed, "args: is missing"}};
@@ -169,7 +169,7 @@ TEST_F(ConsumerCloudTest, WhatTheQueueEndsByItselfIsLogged) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("[job.7] failed: args: is missing"));
 }
 
-TEST_F(ConsumerCloudTest, ARefusingProxyOrCredentialsAreWaitedForWithoutEnd) {
+TEST_F(ConsumerCloudTest, RefusedCredentialsAreRetriedForEver) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -179,7 +179,7 @@ TEST_F(ConsumerCloudTest, ARefusingProxyOrCredentialsAreWaitedForWithoutEnd) {
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
 }
 
-TEST_F(ConsumerCloudTest, DrainedItFinishesItsTaskAndClaimsNoMore) {
+TEST_F(ConsumerCloudTest, DrainFinishesTaskAndClaimsNoMore) {
   std::vector<Task> two = OneTask();
   two.push_back(two[0]);
   two[1].id = "job.2";
@@ -240,7 +240,7 @@ TEST_F(ConsumerCloudTest, StopOrDrainSettlesAnUnknownClaim) {
   }
 }
 
-TEST_F(ConsumerCloudTest, AClaimThatIsTakenAwayEndsTheTaskUnrecorded) {
+TEST_F(ConsumerCloudTest, LostClaimEndsTaskUnrecorded) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   wait_for_cancel_ = true;

@@ -42,7 +42,7 @@ Outcome EndedAs(Outcome::Kind kind, bool machine_fault = false) {
   return outcome;
 }
 
-// What is repeated waits a random part of its time: half of it at least.
+// Matches a backoff: at least half of `most`, at most all of it.
 MATCHER_P(AboutHalfTo, most, "") { return most / 2 <= arg && arg <= most; }
 
 class ConsumerTest : public testing::Test {
@@ -86,7 +86,7 @@ class ConsumerTest : public testing::Test {
   std::optional<MemQueue> queue_;
 };
 
-TEST_F(ConsumerTest, EveryTaskIsClaimedRunAndFinished) {
+TEST_F(ConsumerTest, TasksAreClaimedRunAndFinished) {
   EXPECT_EQ(Run(3), Consumer::End::kQueueEmpty);
   EXPECT_THAT(executed_, ElementsAre("t1", "t2", "t3"));
   for (const std::string& id : executed_) {
@@ -96,7 +96,7 @@ TEST_F(ConsumerTest, EveryTaskIsClaimedRunAndFinished) {
   EXPECT_THAT(clock_.sleeps(), IsEmpty());
 }
 
-TEST_F(ConsumerTest, FailedAndKilledTasksAreRecordedAsSuch) {
+TEST_F(ConsumerTest, FailedAndKilledTasksAreRecorded) {
   execute_ = [](const Claim& claim, const CancelToken&) {
     return EndedAs(claim.task.id == "t1" ? Outcome::Kind::kFailed : Outcome::Kind::kKilled);
   };
@@ -106,7 +106,7 @@ TEST_F(ConsumerTest, FailedAndKilledTasksAreRecordedAsSuch) {
   EXPECT_EQ(tasks_->Find("t1").failure_reason, "why");
 }
 
-TEST_F(ConsumerTest, ATaskThatIsHandedBackIsPendingAndComesAgain) {
+TEST_F(ConsumerTest, HandedBackTaskIsClaimedAgain) {
   execute_ = [this](const Claim& claim, const CancelToken&) {
     EXPECT_EQ(claim.attempt, static_cast<int>(executed_.size()));
     return executed_.size() == 1 ? EndedAs(Outcome::Kind::kHandBack) : Completed();
@@ -120,14 +120,14 @@ TEST_F(ConsumerTest, ATaskThatIsHandedBackIsPendingAndComesAgain) {
   EXPECT_EQ(entry.history[1].failure_reason, "why");
 }
 
-TEST_F(ConsumerTest, ALostClaimIsNotRecorded) {
+TEST_F(ConsumerTest, LostClaimIsNotRecorded) {
   execute_ = [](const Claim&, const CancelToken&) { return EndedAs(Outcome::Kind::kClaimLost); };
   Run(1);
   EXPECT_EQ(tasks_->Find("t1").history.size(), 1U);
   EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] dropped: why"));
 }
 
-TEST_F(ConsumerTest, AnEndThatCannotBeRecordedIsTriedAgainWithGrowingPatience) {  // D20
+TEST_F(ConsumerTest, FailedFinishIsRetriedWithBackoff) {  // D20
   finish_errors_.assign(3, absl::UnavailableError("503"));
   EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
@@ -138,7 +138,7 @@ TEST_F(ConsumerTest, AnEndThatCannotBeRecordedIsTriedAgainWithGrowingPatience) {
                                            AboutHalfTo(absl::Milliseconds(400))));
 }
 
-TEST_F(ConsumerTest, TheTasksFolderIsThereUntilItsEndIsRecordedOrCannotBe) {
+TEST_F(ConsumerTest, FullDiskFreesDirectoryBeforeRetry) {
   bool removed = false;
   execute_ = [&removed](const Claim&, const CancelToken&) {
     Outcome outcome = Completed();
@@ -156,7 +156,7 @@ TEST_F(ConsumerTest, TheTasksFolderIsThereUntilItsEndIsRecordedOrCannotBe) {
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
 }
 
-TEST_F(ConsumerTest, AHandBackThatCannotBeRecordedIsTriedAgain) {
+TEST_F(ConsumerTest, FailedHandBackIsRetried) {
   hand_back_errors_.assign(3, absl::UnavailableError("503"));
   execute_ = [this](const Claim&, const CancelToken&) {
     stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -166,7 +166,7 @@ TEST_F(ConsumerTest, AHandBackThatCannotBeRecordedIsTriedAgain) {
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
 }
 
-TEST_F(ConsumerTest, AnEndThatIsNeverTakenIsGivenUpAndTheLoopGoesOn) {
+TEST_F(ConsumerTest, UnrecordableEndIsGivenUp) {
   finish_errors_.assign(1000, absl::UnavailableError("503"));
   const absl::Time start = clock_.Now();
   EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);
@@ -177,7 +177,7 @@ TEST_F(ConsumerTest, AnEndThatIsNeverTakenIsGivenUpAndTheLoopGoesOn) {
   EXPECT_THAT(clock_.sleeps(), Each(Le(absl::Seconds(30))));
 }
 
-TEST_F(ConsumerTest, AStopLeavesSecondsToRecordAnEnd) {
+TEST_F(ConsumerTest, StopLimitsTimeToRecordEnd) {
   finish_errors_.assign(1000, absl::UnavailableError("503"));
   absl::Time stopped_at;
   clock_.OnSleep([&](size_t count) {
@@ -189,7 +189,7 @@ TEST_F(ConsumerTest, AStopLeavesSecondsToRecordAnEnd) {
   EXPECT_THAT(clock_.Now() - stopped_at, AllOf(Ge(absl::Seconds(15)), Le(absl::Seconds(17))));
 }
 
-TEST_F(ConsumerTest, TheResultOfAClaimThatIsNoLongerOursIsDroppedAtOnce) {  // D17, D20
+TEST_F(ConsumerTest, ResultOfLostClaimIsDropped) {  // D17, D20
   execute_ = [this](const Claim& claim, const CancelToken&) {
     if (executed_.size() == 1) tasks_->Reset(claim.task.id);
     return Completed();
@@ -200,7 +200,7 @@ TEST_F(ConsumerTest, TheResultOfAClaimThatIsNoLongerOursIsDroppedAtOnce) {  // D
   EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] the result is dropped: the claim is no longer"));
 }
 
-TEST_F(ConsumerTest, AHandBackMayCountAsAbandoned) {
+TEST_F(ConsumerTest, AbandonedOutcomeMarksHandBack) {
   execute_ = [this](const Claim&, const CancelToken&) {
     stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
     Outcome outcome = EndedAs(Outcome::Kind::kHandBack);
@@ -211,7 +211,7 @@ TEST_F(ConsumerTest, AHandBackMayCountAsAbandoned) {
   EXPECT_EQ(tasks_->Find("t1").failure_reason, "abandoned: why");
 }
 
-TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
+TEST_F(ConsumerTest, FiveMachineFaultsEndWorker) {  // D31
   execute_ = [](const Claim&, const CancelToken&) {
     return EndedAs(Outcome::Kind::kHandBack, /*machine_fault=*/true);
   };
@@ -223,7 +223,7 @@ TEST_F(ConsumerTest, FiveMachineFaultsInARowEndIt) {  // D31
                                            absl::Seconds(2), absl::Seconds(4)));
 }
 
-TEST_F(ConsumerTest, FiveTasksWithoutOnePermissionEndIt) {
+TEST_F(ConsumerTest, FiveMissingPermissionsEndWorker) {
   execute_ = [this](const Claim&, const CancelToken&) {
     Outcome outcome = EndedAs(Outcome::Kind::kFailed);
     // The third lacks another one: the count begins anew.
@@ -237,7 +237,7 @@ TEST_F(ConsumerTest, FiveTasksWithoutOnePermissionEndIt) {
   EXPECT_THAT(recorded_.Text(), HasSubstr("this worker may not write to gs://b"));
 }
 
-TEST_F(ConsumerTest, OneGoodTaskForgetsTheFaults) {
+TEST_F(ConsumerTest, CompleteTaskResetsFaultCount) {
   execute_ = [this](const Claim&, const CancelToken&) {
     return executed_.size() % 5 == 0 ? Completed() : EndedAs(Outcome::Kind::kHandBack, true);
   };
@@ -245,7 +245,7 @@ TEST_F(ConsumerTest, OneGoodTaskForgetsTheFaults) {
   EXPECT_THAT(executed_, SizeIs(15));
 }
 
-TEST_F(ConsumerTest, AHandBackThatIsNotTheMachinesFaultIsNotCounted) {
+TEST_F(ConsumerTest, OrdinaryHandBackIsNotCounted) {
   execute_ = [this](const Claim&, const CancelToken&) {
     return executed_.size() <= 6 ? EndedAs(Outcome::Kind::kHandBack) : Completed();
   };
@@ -253,24 +253,24 @@ TEST_F(ConsumerTest, AHandBackThatIsNotTheMachinesFaultIsNotCounted) {
   EXPECT_THAT(executed_, SizeIs(7));
 }
 
-TEST_F(ConsumerTest, AnEmptyFirstLookIsRepeatedAfterTenSecondsWhereMoreMayCome) {  // D34
+TEST_F(ConsumerTest, EmptyFirstClaimIsRepeated) {  // D34
   more_may_come_ = true;
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Seconds(10)));
 }
 
-TEST_F(ConsumerTest, AnEmptyFirstLookIsTheLastWhereNoMoreCanCome) {
+TEST_F(ConsumerTest, EmptyFixedQueueEndsWorker) {
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(), IsEmpty());
 }
 
-TEST_F(ConsumerTest, OnlyTheFirstLookIsRepeated) {
+TEST_F(ConsumerTest, EmptyLaterClaimEndsWorker) {
   more_may_come_ = true;
   EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(), IsEmpty());
 }
 
-TEST_F(ConsumerTest, ALookThatFailedIsNotTheFirst) {
+TEST_F(ConsumerTest, EmptyClaimAfterErrorIsRepeated) {
   more_may_come_ = true;
   claim_errors_ = {absl::UnavailableError("503")};
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
@@ -278,14 +278,14 @@ TEST_F(ConsumerTest, ALookThatFailedIsNotTheFirst) {
               ElementsAre(AboutHalfTo(absl::Milliseconds(100)), absl::Seconds(10)));
 }
 
-TEST_F(ConsumerTest, AnEmptyQueueIsWatchedForAsLongAsItLingers) {
+TEST_F(ConsumerTest, EmptyQueueIsPolledWhileLingering) {
   linger_ = absl::Milliseconds(2500);
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(),
               ElementsAre(absl::Seconds(1), absl::Seconds(1), absl::Milliseconds(500)));
 }
 
-TEST_F(ConsumerTest, LingeringCountsFromTheEndOfATask) {  // D05
+TEST_F(ConsumerTest, LingerCountsFromTaskEnd) {  // D05
   linger_ = absl::Seconds(2);
   execute_ = [this](const Claim&, const CancelToken&) {
     clock_.Advance(absl::Hours(3));
@@ -295,7 +295,7 @@ TEST_F(ConsumerTest, LingeringCountsFromTheEndOfATask) {  // D05
   EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Seconds(1), absl::Seconds(1)));
 }
 
-TEST_F(ConsumerTest, ATaskThatComesWhileLingeringIsRun) {
+TEST_F(ConsumerTest, TaskArrivingWhileLingeringIsRun) {
   linger_ = absl::Seconds(2);
   clock_.OnSleep([this](size_t count) {
     if (count == 2) tasks_->Reset("t1");
@@ -305,7 +305,7 @@ TEST_F(ConsumerTest, ATaskThatComesWhileLingeringIsRun) {
   EXPECT_THAT(clock_.sleeps(), SizeIs(4));
 }
 
-TEST_F(ConsumerTest, TroubleWithClaimingEndsNothing) {  // D18, D19
+TEST_F(ConsumerTest, ClaimErrorsAreRetriedWithBackoff) {  // D18, D19
   claim_errors_.assign(12, absl::UnavailableError("503"));
   EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
   EXPECT_THAT(executed_, ElementsAre("t1"));
@@ -315,20 +315,20 @@ TEST_F(ConsumerTest, TroubleWithClaimingEndsNothing) {  // D18, D19
   EXPECT_THAT(clock_.sleeps()[11], AboutHalfTo(absl::Seconds(30)));
 }
 
-TEST_F(ConsumerTest, TroubleIsNoEmptyQueue) {
+TEST_F(ConsumerTest, LingerStartsAfterClaimErrors) {
   linger_ = absl::Seconds(1);
   claim_errors_.assign(12, absl::UnavailableError("503"));
   Run(0);
   EXPECT_EQ(clock_.sleeps().back(), absl::Seconds(1));
 }
 
-TEST_F(ConsumerTest, AStopBeforeTheFirstClaimClaimsNothing) {
+TEST_F(ConsumerTest, StopBeforeFirstClaimClaimsNothing) {
   stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
   EXPECT_EQ(Run(1), Consumer::End::kStopped);
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
 }
 
-TEST_F(ConsumerTest, AStopReachesTheTaskInWorkAndNothingMoreIsClaimed) {
+TEST_F(ConsumerTest, StopCancelsTaskAndEndsClaiming) {
   execute_ = [this](const Claim&, const CancelToken& cancel) {
     stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
     EXPECT_EQ(cancel.kind(), CancelKind::kHandBack);
@@ -341,7 +341,7 @@ TEST_F(ConsumerTest, AStopReachesTheTaskInWorkAndNothingMoreIsClaimed) {
   EXPECT_EQ(tasks_->Find("t1").failure_reason, "why");
 }
 
-TEST_F(ConsumerTest, AStopDoesNotKeepAnEndFromBeingRecorded) {
+TEST_F(ConsumerTest, EndIsRecordedDespiteStop) {
   finish_errors_.assign(3, absl::UnavailableError("503"));
   execute_ = [this](const Claim&, const CancelToken&) {
     stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -351,14 +351,14 @@ TEST_F(ConsumerTest, AStopDoesNotKeepAnEndFromBeingRecorded) {
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kComplete);
 }
 
-TEST_F(ConsumerTest, AStopEndsEverySleep) {
+TEST_F(ConsumerTest, StopEndsWaitForFirstTask) {
   clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
   more_may_come_ = true;  // the first look
   EXPECT_EQ(Run(0), Consumer::End::kStopped);
   EXPECT_THAT(clock_.sleeps(), SizeIs(1));
 }
 
-TEST_F(ConsumerTest, AStopEndsLingering) {
+TEST_F(ConsumerTest, StopEndsLingering) {
   linger_ = absl::Hours(1);
   clock_.OnSleep([this](size_t count) {
     if (count == 3) stop_.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -367,14 +367,14 @@ TEST_F(ConsumerTest, AStopEndsLingering) {
   EXPECT_THAT(clock_.sleeps(), SizeIs(3));
 }
 
-TEST_F(ConsumerTest, AStopEndsTheWaitAfterTrouble) {
+TEST_F(ConsumerTest, StopEndsBackoff) {
   claim_errors_.assign(5, absl::UnavailableError("503"));
   clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
   EXPECT_EQ(Run(1), Consumer::End::kStopped);
   EXPECT_THAT(executed_, IsEmpty());
 }
 
-TEST_F(ConsumerTest, AStopAmongMachineFaultsIsAStop) {
+TEST_F(ConsumerTest, StopWinsOverMachineFaults) {
   execute_ = [](const Claim&, const CancelToken&) {
     return EndedAs(Outcome::Kind::kHandBack, true);
   };
@@ -385,7 +385,7 @@ TEST_F(ConsumerTest, AStopAmongMachineFaultsIsAStop) {
   EXPECT_THAT(executed_, SizeIs(2));
 }
 
-TEST_F(ConsumerTest, AFileThatIsAwayForMinutesEndsIt) {
+TEST_F(ConsumerTest, MissingStateFileEndsWorker) {
   const absl::Time start = clock_.Now();
   claim_errors_.assign(1000, absl::NotFoundError("tasks.json.state: no such file"));
   EXPECT_EQ(Run(1), Consumer::End::kQueueBroken);
@@ -414,7 +414,7 @@ class StoppingQueue : public Queue {
   CancelToken& stop_;
 };
 
-TEST_F(ConsumerTest, AStopWhileClaimingIsNoEmptyQueue) {
+TEST_F(ConsumerTest, StopDuringClaimEndsAsStopped) {
   StoppingQueue queue(stop_);
   Consumer consumer({.linger = absl::ZeroDuration()}, clock_, queue, stop_, recorded_.log());
   EXPECT_EQ(consumer.Run([](const Claim&, const CancelToken&, auto) { return Completed(); }),

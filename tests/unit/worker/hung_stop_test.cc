@@ -54,28 +54,28 @@ class HungStopTest : public testing::Test {
   LogSink sink_{clock_, STDERR_FILENO, LogFormat::kText, Severity::kInfo};
 };
 
-TEST_F(HungStopTest, HandsBackAndEndsTheProcess) {
+TEST_F(HungStopTest, HungStopHandsBackAndExits) {
   EXPECT_EXIT(End(kLimit), testing::ExitedWithCode(143),
               "a.1 is handed back: SIGTERM; the worker hung(.|\n)*'main': stack");
 }
 
-TEST_F(HungStopTest, ARefusedHandBackIsRepeated) {
+TEST_F(HungStopTest, RefusedHandBackIsRetried) {
   queue_.hand_back_errors = {absl::UnavailableError("away"), absl::UnavailableError("away")};
   EXPECT_EXIT(End(kLimit), testing::ExitedWithCode(143), "a.1 is handed back");
 }
 
-TEST_F(HungStopTest, ProcessEndsAtTheLimit) {
+TEST_F(HungStopTest, ProcessExitsAtLimit) {
   queue_.hangs = true;
   EXPECT_EXIT(End(absl::Milliseconds(300)), testing::ExitedWithCode(143), "there is no more time");
 }
 
-TEST_F(HungStopTest, LostClaimEndsNoProcess) {
+TEST_F(HungStopTest, LostClaimKeepsProcessAlive) {
   tasks_.Reset("a.1");
   End(kLimit);
   EXPECT_EQ(tasks_.Find("a.1").status, TaskStatus::kPending);
 }
 
-TEST_F(HungStopTest, OneHandBackAtATime) {
+TEST_F(HungStopTest, SecondConcurrentHandBackIsRefused) {
   queue_.hangs = true;
   EXPECT_TRUE(
       absl::IsDeadlineExceeded(hand_back_.HandBack(claim_, "stuck", absl::Milliseconds(1))));

@@ -67,7 +67,7 @@ class StopSignalsTest : public testing::Test {
   sigset_t old_mask_;
 };
 
-TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
+TEST_F(StopSignalsTest, SigtermHandsBack) {  // D36
   const StopSignals signals(stop_, drain_, log_.sink());
   EXPECT_EQ(signals.received(), 0);
   kill(getpid(), SIGTERM);
@@ -77,7 +77,7 @@ TEST_F(StopSignalsTest, TermAsksToHandTheTaskBack) {  // D36
   EXPECT_EQ(signals.received(), SIGTERM);
 }
 
-TEST_F(StopSignalsTest, IntDoesTheSame) {
+TEST_F(StopSignalsTest, SigintHandsBack) {
   const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
@@ -85,7 +85,7 @@ TEST_F(StopSignalsTest, IntDoesTheSame) {
   EXPECT_EQ(signals.received(), SIGINT);
 }
 
-TEST_F(StopSignalsTest, HangingUpStopsNothing) {
+TEST_F(StopSignalsTest, SighupDoesNotStop) {
   const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGHUP);
   EXPECT_TRUE(WaitUntilReceived(SIGHUP));
@@ -93,7 +93,7 @@ TEST_F(StopSignalsTest, HangingUpStopsNothing) {
   EXPECT_EQ(signals.received(), 0);
 }
 
-TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
+TEST_F(StopSignalsTest, FirstSignalIsReported) {
   const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGINT);
   ASSERT_TRUE(WaitForCancel(stop_));
@@ -103,14 +103,14 @@ TEST_F(StopSignalsTest, TheFirstSignalIsTheOneThatCounts) {
   EXPECT_EQ(stop_.reason(), "the worker was stopped by SIGINT");
 }
 
-TEST_F(StopSignalsTest, ASignalFromBeforeIsNotLost) {
+TEST_F(StopSignalsTest, PendingSignalIsReceived) {
   kill(getpid(), SIGTERM);
   EXPECT_FALSE(stop_.cancelled());
   const StopSignals signals(stop_, drain_, log_.sink());
   EXPECT_TRUE(WaitForCancel(stop_));
 }
 
-TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
+TEST_F(StopSignalsTest, OnlyLaterSecondSignalHurries) {
   bool was_echo = false;
   for (int i = 0; i < 10 && !was_echo; ++i) {  // on a busy machine the echo may come too late
     CancelToken stop;
@@ -134,7 +134,7 @@ TEST_F(StopSignalsTest, ASecondRequestHurriesAndAnEchoOfTheFirstDoesNot) {
   EXPECT_TRUE(was_echo);
 }
 
-TEST_F(StopSignalsTest, Usr2AndXcpuAreStops) {
+TEST_F(StopSignalsTest, Usr2AndXcpuStop) {
   for (const auto& [signal, name] : {std::pair{SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}}) {
     CancelToken stop;
     const StopSignals signals(stop, drain_, log_.sink());
@@ -175,7 +175,7 @@ TEST_F(StopSignalsTest, OtherSignalsAreIgnoredAndLogged) {
   EXPECT_FALSE(stop_.cancelled());
 }
 
-TEST_F(StopSignalsTest, OnlyTheKernelsAlarmEndsTheProcess) {
+TEST_F(StopSignalsTest, OnlyKernelAlarmEndsProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
@@ -190,7 +190,7 @@ TEST_F(StopSignalsTest, OnlyTheKernelsAlarmEndsTheProcess) {
       testing::ExitedWithCode(7), "");
 }
 
-TEST_F(StopSignalsTest, UsrAndQuitDrain) {
+TEST_F(StopSignalsTest, Usr1AndQuitDrain) {
   for (const int signal : {SIGUSR1, SIGQUIT}) {
     CancelToken drain(&stop_);
     const StopSignals signals(stop_, drain, log_.sink());
@@ -201,7 +201,7 @@ TEST_F(StopSignalsTest, UsrAndQuitDrain) {
   }
 }
 
-TEST_F(StopSignalsTest, WhatStoppedTheWorkerFirstIsWhatCounts) {
+TEST_F(StopSignalsTest, SignalAfterPreemptionIsIgnored) {
   stop_.Cancel(CancelKind::kHandBack, "preempted");
   const StopSignals signals(stop_, drain_, log_.sink());
   kill(getpid(), SIGTERM);
@@ -210,14 +210,14 @@ TEST_F(StopSignalsTest, WhatStoppedTheWorkerFirstIsWhatCounts) {
   EXPECT_FALSE(stop_.hurried());
 }
 
-TEST_F(StopSignalsTest, EndsWithoutAnySignal) {
+TEST_F(StopSignalsTest, HandlerEndsWithoutSignal) {
   {
     const StopSignals signals(stop_, drain_, log_.sink());
   }
   EXPECT_FALSE(stop_.cancelled());
 }
 
-TEST_F(StopSignalsTest, AReaderWhoLeavesDoesNotKillTheWorker) {
+TEST_F(StopSignalsTest, BrokenPipeDoesNotKillWorker) {
   struct sigaction before;
   ASSERT_EQ(sigaction(SIGPIPE, nullptr, &before), 0);
   IgnoreWriteSignals();

@@ -43,7 +43,7 @@ class StallResponseTest : public testing::Test {
   }
 };
 
-TEST_F(StallResponseTest, GivingUpHandsTheClaimBackAndEndsTheProcess) {
+TEST_F(StallResponseTest, GiveUpHandsBackAndExits) {
   claim_ = queue_.ClaimOne(CancelToken()).value();
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
@@ -51,7 +51,7 @@ TEST_F(StallResponseTest, GivingUpHandsTheClaimBackAndEndsTheProcess) {
               "a.1 is handed back(.|\n)*no sign of life for 20m; it ends now");
 }
 
-TEST_F(StallResponseTest, WhatCannotBeHandedBackDoesNotKeepItFromEnding) {
+TEST_F(StallResponseTest, FailedHandBackStillExits) {
   queue_.hand_back_errors = {absl::UnavailableError("the queue is away")};
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);
@@ -59,7 +59,7 @@ TEST_F(StallResponseTest, WhatCannotBeHandedBackDoesNotKeepItFromEnding) {
               "a.1 cannot be handed back: the queue is away");
 }
 
-TEST_F(StallResponseTest, WithoutAClaimOrAQueueItJustEnds) {
+TEST_F(StallResponseTest, MissingClaimOrQueueStillExits) {
   claim_.reset();
   EXPECT_EXIT(RespondToStalls(
                   kPeriod, [this] { return claim_; }, &hand_back_, sink_)
@@ -72,7 +72,7 @@ TEST_F(StallResponseTest, WithoutAClaimOrAQueueItJustEnds) {
               testing::ExitedWithCode(kExitStuck), "it ends now");
 }
 
-TEST_F(StallResponseTest, AStallIsDumpedAndAnAlarmStandsBehindTheWatchdogUntilItEnds) {
+TEST_F(StallResponseTest, StallDumpsStacksAndSetsAlarm) {
   PrepareThreadStacks();
   TempFolder folder;
   const auto file = OpenFile(folder / "log", O_CREAT | O_RDWR);
@@ -91,7 +91,7 @@ TEST_F(StallResponseTest, AStallIsDumpedAndAnAlarmStandsBehindTheWatchdogUntilIt
   EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(), HasSubstr("the work goes on after 11m"));
 }
 
-TEST_F(StallResponseTest, ADumpThatNobodyReadsEndsLongBeforeTheAlarm) {
+TEST_F(StallResponseTest, UnreadDumpEndsBeforeAlarm) {
   PrepareThreadStacks();
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);

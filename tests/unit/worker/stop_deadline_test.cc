@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-TEST(StopDeadlineTest, StepsRunInTheirOrder) {
+TEST(StopDeadlineTest, StepsRunInOrder) {
   CancelToken stop;
   CancelToken ended;
   bool hurried_at_end = false;
@@ -34,7 +34,7 @@ TEST(StopDeadlineTest, StepsRunInTheirOrder) {
   EXPECT_TRUE(hurried_at_end);
 }
 
-// Wakes late from what was to be a short sleep, and at once from all others.
+// The first sleep returns late; later sleeps return at once.
 class LateClock : public SystemClock {
  public:
   static constexpr absl::Duration kLate = absl::Milliseconds(20);
@@ -50,7 +50,7 @@ class LateClock : public SystemClock {
   std::vector<absl::Duration>& asked_;
 };
 
-TEST(StopDeadlineTest, AHurryThatComesLateDelaysNoEnd) {
+TEST(StopDeadlineTest, LateStepDoesNotDelayNext) {
   std::vector<absl::Duration> asked;
   CancelToken stop;
   CancelToken ended;
@@ -75,7 +75,7 @@ std::function<std::vector<StopStep>()> OneStep(absl::Duration after, bool& ran) 
   return [after, &ran] { return std::vector<StopStep>{{after, [&ran] { ran = true; }}}; };
 }
 
-TEST(StopDeadlineTest, NothingHappensWithoutARequest) {
+TEST(StopDeadlineTest, StepsWaitForStop) {
   CancelToken stop;
   bool ended = false;
   {
@@ -84,7 +84,7 @@ TEST(StopDeadlineTest, NothingHappensWithoutARequest) {
   EXPECT_FALSE(ended);
 }
 
-TEST(StopDeadlineTest, WhoEndsInTimeIsNotEnded) {
+TEST(StopDeadlineTest, EndInTimeSkipsSteps) {
   CancelToken stop;
   bool ended = false;
   {
@@ -94,7 +94,7 @@ TEST(StopDeadlineTest, WhoEndsInTimeIsNotEnded) {
   EXPECT_FALSE(ended);
 }
 
-TEST(StopTimeTest, PartsOfAStopAddUp) {
+TEST(StopTimeTest, StopPhasesFitLimit) {
   for (const int seconds : {5, 20, 120}) {
     const StopTime time = {absl::Seconds(seconds)};
     // A command that dies of KILL and its log, or one that does not die and the sweep.
@@ -107,7 +107,7 @@ TEST(StopTimeTest, PartsOfAStopAddUp) {
   EXPECT_EQ(StopTime().within, absl::Seconds(20));
 }
 
-// Whoever asks it for the time of a line of the log, or whatever that stands for, waits for ever.
+// A clock whose Now() never returns, so that each log line hangs.
 class HungClock : public Clock {
  public:
   absl::Time Now() override {
@@ -116,7 +116,7 @@ class HungClock : public Clock {
   bool Sleep(absl::Duration, const CancelToken&) override { return true; }
 };
 
-TEST(StopDeadlineTest, NoLogThatHangsHoldsUpTheEnd) {
+TEST(StopDeadlineTest, HungLogDoesNotDelayExit) {
   EXPECT_EXIT(
       {
         HungClock clock;
@@ -126,7 +126,7 @@ TEST(StopDeadlineTest, NoLogThatHangsHoldsUpTheEnd) {
       testing::ExitedWithCode(143), "");
 }
 
-TEST(StopDeadlineTest, TheEndSaysSo) {
+TEST(StopDeadlineTest, ExitIsLogged) {
   EXPECT_EXIT(
       {
         SystemClock clock;
@@ -136,7 +136,7 @@ TEST(StopDeadlineTest, TheEndSaysSo) {
       testing::ExitedWithCode(143), "there is no more time");
 }
 
-TEST(EndAlarmTest, TheProcessEndsInTimeWithItsExitCode) {
+TEST(ExitTimerTest, ProcessExitsInTimeWithCode) {
   EXPECT_EXIT(
       {
         EndByAlarm(absl::Minutes(1), 9);

@@ -27,7 +27,7 @@ std::vector<Finding> LookTimes(StallDetector& detector, uint64_t beats, int time
   return findings;
 }
 
-TEST(StallDetectorTest, OneStallIsOneReportAndOneEnd) {
+TEST(StallDetectorTest, StallGivesOneReportAndEnd) {
   StallDetector detector(kPeriod, kPeriod / 2);
   EXPECT_THAT(
       LookTimes(detector, 7, 7),
@@ -36,7 +36,7 @@ TEST(StallDetectorTest, OneStallIsOneReportAndOneEnd) {
 }
 
 // D59
-TEST(StallDetectorTest, ACheckInClearsTheStall) {
+TEST(StallDetectorTest, HeartbeatClearsStall) {
   StallDetector detector(kPeriod, kPeriod / 2);
   LookTimes(detector, 1, 4);  // nearly hopeless
   EXPECT_EQ(detector.Look(2), Finding::kStallEnds);
@@ -45,7 +45,7 @@ TEST(StallDetectorTest, ACheckInClearsTheStall) {
   for (uint64_t beats = 4; beats < 100; ++beats) EXPECT_EQ(detector.Look(beats), Finding::kAlive);
 }
 
-// Runs a watchdog on `clock`, whose sleeps call `on_sleep`, until the latter says enough.
+// Runs a watchdog on `clock_` for a number of sleeps, each of which calls `on_sleep`.
 class WatchdogTest : public testing::Test {
  protected:
   void WatchUntil(size_t sleeps, std::function<void(size_t)> on_sleep) {
@@ -55,7 +55,7 @@ class WatchdogTest : public testing::Test {
       MutexLock lock(mutex_);
       over_ = true;
       changed_.NotifyAll();
-      // The clock's time is the test's: it stands still from here on.
+      // Stops the clock here, so that the test sees a fixed time.
       while (!may_go_on_) changed_.Wait(mutex_);
     });
     const Watchdog watchdog(kPeriod, clock_, vitals_, Actions());
@@ -83,14 +83,14 @@ class WatchdogTest : public testing::Test {
   bool may_go_on_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-TEST_F(WatchdogTest, AStuckWorkerIsReportedOnceAndGivenUpOnce) {
+TEST_F(WatchdogTest, StuckWorkerIsGivenUpOnce) {
   WatchUntil(60, [](size_t) {});
   EXPECT_THAT(told_, ElementsAre("begin", "give up"));
   EXPECT_EQ(vitals_.watchdog_stalls.value(), 1);
   EXPECT_TRUE(vitals_.stalled);
 }
 
-TEST_F(WatchdogTest, WorkThatGoesOnIsLeftAlone) {
+TEST_F(WatchdogTest, ProgressPreventsStall) {
   WatchUntil(200, [&](size_t count) {
     if (count % 10 == 0) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
   });
@@ -98,7 +98,7 @@ TEST_F(WatchdogTest, WorkThatGoesOnIsLeftAlone) {
   EXPECT_FALSE(vitals_.stalled);
 }
 
-TEST_F(WatchdogTest, TheEndOfAStallIsToldWithItsLength) {
+TEST_F(WatchdogTest, StallEndReportsDuration) {
   WatchUntil(40, [&](size_t count) {
     if (count >= 20) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
   });
@@ -107,7 +107,7 @@ TEST_F(WatchdogTest, TheEndOfAStallIsToldWithItsLength) {
   EXPECT_FALSE(vitals_.stalled);
 }
 
-TEST(HeartbeatTest, HousekeepingIsNoSignOfLife) {
+TEST(HeartbeatTest, HousekeepingThreadsDoNotBeat) {
   Vitals vitals;
   StartHousekeeping("house", [&] {
     vitals.heartbeat.Beat();
@@ -118,7 +118,7 @@ TEST(HeartbeatTest, HousekeepingIsNoSignOfLife) {
   EXPECT_EQ(vitals.heartbeat.beats(), 1);
 }
 
-TEST(BeatingClockTest, ALongSleepBeatsAllAlong) {
+TEST(BeatingClockTest, LongSleepBeatsRegularly) {
   FakeClock clock;
   Vitals vitals;
   CancelToken cancel;
