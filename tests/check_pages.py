@@ -39,8 +39,8 @@ FOREIGN_FLAGS = {
 # Pages that a workflow makes.
 MADE_PAGES = {"notes.md"}
 # Words of Google's protocols, which look like variables.
-NOT_VARIABLES = {"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "BILLING_DISABLED", "NOT_FINISHED",
-                 "SERVICE_DISABLED"}
+NOT_VARIABLES = {"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "BILLING_DISABLED", "GREATER_THAN",
+                 "NOT_FINISHED", "SERVICE_DISABLED"}
 
 PAGE_NAME = re.compile(r"(?<![\w/.:*-])((?:\.\./)*[\w.-]+(?:/[\w.-]+)*\.md)\b")
 CODE_PATH = re.compile(r"`((?:\.?[a-z0-9_]+/)+[a-z0-9_.-]*)`")
