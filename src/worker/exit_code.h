@@ -1,4 +1,4 @@
-// What the process's exit status means. README and --help show this table.
+// What the exit code of the process means. docs/operations.md and --help show this table.
 #pragma once
 
 namespace sparkles {
