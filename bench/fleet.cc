@@ -40,7 +40,7 @@ struct Latency {
 constexpr double kSpread = 0.3;
 constexpr Latency kQuery = {absl::Milliseconds(30), kSpread};
 constexpr Latency kLookup = {absl::Milliseconds(10), kSpread};
-constexpr Latency kCommit = {absl::Milliseconds(25), kSpread};  // and rollback
+constexpr Latency kCommit = {absl::Milliseconds(25), kSpread};
 
 // Workers are started by one request, but not in the same millisecond.
 constexpr absl::Duration kStartWithin = absl::Seconds(1);
@@ -151,7 +151,7 @@ void Print(int workers, int tasks, absl::Duration task_time, absl::Time start,
   std::printf("| %d | %d | %.1f | %.1f | %.1f%% | %.2f | %.2f | %.2f | %.2f | %.3f | %.1f |\n",
               workers, tasks, makespan, ideal, 100 * ideal / makespan, per_task(all),
               per_task(requests("runQuery")), per_task(requests("lookup")),
-              per_task(requests("commit") + requests("rollback")), per_task(counts.lost_commits),
+              per_task(requests("commit")), per_task(counts.lost_commits),
               last_first);
   if (counts.ended < tasks) GiveUp(absl::StrCat("only ", counts.ended, " tasks have ended"));
 }

@@ -31,7 +31,7 @@ bool AbandonedClaims::Settle(const JournalEntry& entry) {
   }
   if (absl::IsAborted(status)) return true;
   if (absl::IsInvalidArgument(status) &&
-      refusals_.IsFinal(entry.task_id, entry.claimed_at, context_.clock.Now())) {
+      refusals_.Add(entry.task_id, entry.claimed_at, context_.clock.Now())) {
     log.Error("stays claimed by a dead worker, as its hand-back is refused: ", status.message(),
               "; reset the task with the client");
     return true;

@@ -10,20 +10,18 @@
 namespace sparkles {
 namespace {
 
-// A stale candidate costs one lookup, and so does a query. But a task that was handed back since
-// the list was read may have to wait for the next list.
+// A stale candidate costs one lookup, about as much as a query. But a task that was handed back
+// since then waits for the next list.
 constexpr absl::Duration kMaxAge = absl::Minutes(15);
-// A refusal may come from a proxy or a server that is confused for a while.
+// Datastore may refuse for a while what it accepts later.
 constexpr absl::Duration kSkipTime = absl::Minutes(5);
 
 }  // namespace
 
 absl::StatusOr<std::optional<std::string>> CandidateList::Next(const CancelToken& cancel) {
-  if (context_.clock.Now() - read_at_ > kMaxAge) ids_.clear();
-  if (ids_.empty()) {
-    if (absl::Status found = Find(cancel); !found.ok()) return found;
-    if (ids_.empty()) return std::nullopt;
-  }
+  if (context_.clock.Now() - listed_at_ > kMaxAge) ids_.clear();
+  if (ids_.empty()) RETURN_IF_ERROR(Find(cancel));
+  if (ids_.empty()) return std::nullopt;
   std::string id = std::move(ids_.back());
   ids_.pop_back();
   return id;
@@ -31,42 +29,54 @@ absl::StatusOr<std::optional<std::string>> CandidateList::Next(const CancelToken
 
 void CandidateList::OnTaken() {
   ids_.clear();
-  JumpToRandomKey();
+  Jump();
 }
 
 absl::Status CandidateList::Find(const CancelToken& cancel) {
   bool from_first_key = false;  // a query of this search began there
+  int limit = jumps_ ? kKeysOfJump : kCandidates;
   for (;;) {
     from_first_key = from_first_key || position_.is_null();
-    ASSIGN_OR_RETURN(const KeyPage page, ReadPage(cancel));
-    const bool is_long_queue = from_first_key && !page.at_end;
-    if (is_long_queue && !std::exchange(has_jumped_, true)) {
-      ids_.clear();
+    ASSIGN_OR_RETURN(const KeyPage page, ReadPage(limit, cancel));
+    limit = kKeysOfJump;  // pages of unusable tasks are passed quickly
+    if (from_first_key && !page.at_end && !has_spread_) {
+      has_spread_ = true;
       from_first_key = false;
-      JumpToRandomKey();
+      ids_.clear();
+      Jump();
       continue;
     }
     if (!ids_.empty() || (from_first_key && page.at_end)) break;
   }
+  jumps_ = false;
+  listed_at_ = context_.clock.Now();
   if (ids_.empty()) {
+    has_spread_ = false;  // the whole fleet meets at the first keys of the next job
     LookForNewerTasks(cancel);
     return absl::OkStatus();
   }
-  found_tasks_ = true;
+  newer_tasks_checked_ = true;
+  // Begins at a random key. The list is used from its back.
   std::uniform_int_distribution<size_t> place(0, ids_.size() - 1);
   std::rotate(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(place(random_)), ids_.end());
+  if (ids_.size() > kCandidates) {
+    ids_.resize(kCandidates);
+    position_ = KeyNamed(ids_.back());
+  }
   std::reverse(ids_.begin(), ids_.end());
   return absl::OkStatus();
 }
 
-absl::StatusOr<KeyPage> CandidateList::ReadPage(const CancelToken& cancel) {
+absl::StatusOr<KeyPage> CandidateList::ReadPage(int limit, const CancelToken& cancel) {
   const EqualityFilter filter = {
       {"cluster", StringValue(context_.options.cluster)},
       {"status", StringValue(WireName(TaskStatus::kPending))},
   };
-  ASSIGN_OR_RETURN(KeyPage page,
-                   context_.client.FindKeys(kTaskKind, filter, position_, kCandidates, cancel));
-  for (const Json& json : page.keys) {
+  absl::StatusOr<KeyPage> page =
+      context_.client.FindKeys(kTaskKind, filter, position_, limit, cancel);
+  if (absl::IsInvalidArgument(page.status())) position_ = Json();  // it may be the random key
+  RETURN_IF_ERROR(page.status());
+  for (const Json& json : page->keys) {
     const std::optional<EntityKey> key = ParseEntityKey(json);
     if (!key) {
       Skip(DumpJson(json), "its key has no name, or more than one part");
@@ -74,18 +84,18 @@ absl::StatusOr<KeyPage> CandidateList::ReadPage(const CancelToken& cancel) {
       ids_.push_back(key->name);
     }
   }
-  position_ = page.at_end || page.keys.empty() ? Json() : page.keys.back();
-  read_at_ = context_.clock.Now();
+  if (!page->keys.empty()) last_key_ = page->keys.back();
+  position_ = page->at_end || page->keys.empty() ? Json() : last_key_;
   return page;
 }
 
 void CandidateList::LookForNewerTasks(const CancelToken& cancel) {
-  if (found_tasks_) return;
+  if (newer_tasks_checked_) return;
   const std::string& cluster = context_.options.cluster;
   const auto page = context_.client.FindKeys(kNewerTaskKind, {{"cluster", StringValue(cluster)}},
                                              Json(), /*limit=*/1, cancel);
   if (!page.ok()) return;
-  found_tasks_ = true;
+  newer_tasks_checked_ = true;
   if (page->keys.empty()) return;
   context_.log.Warning(
       "cluster ", cluster, " has no ", kTaskKind, " to run, but tasks of kind ", kNewerTaskKind,
@@ -94,18 +104,28 @@ void CandidateList::LookForNewerTasks(const CancelToken& cancel) {
 
 // Tasks are named JOB.INDEX, with an index that counts from 1. Seven random digits lie anywhere
 // among such names, in the order of keys.
-void CandidateList::JumpToRandomKey() {
+void CandidateList::Jump() {
+  jumps_ = true;
   const std::optional<EntityKey> key = ParseEntityKey(position_);
   if (!key) return;
   const int digits = std::uniform_int_distribution<>(1'000'000, 9'999'999)(random_);
-  position_ = ToJson(EntityKey{key->kind, absl::StrCat(JobIdOf(key->name), ".", digits)});
+  position_ = KeyNamed(absl::StrCat(JobIdOf(key->name), ".", digits));
 }
 
-bool CandidateList::IsSkipped(const std::string& id) const {
+// As the server writes keys, with the project and the database.
+Json CandidateList::KeyNamed(const std::string& id) const {
+  Json key = last_key_;
+  key["path"] = ToJson(EntityKey{kTaskKind, id})["path"];
+  return key;
+}
+
+bool CandidateList::IsSkipped(const std::string& id) {
   const auto skipped = skipped_.find(id);
   if (skipped == skipped_.end()) return false;
   const absl::Duration age = context_.clock.Now() - skipped->second;
-  return age >= absl::ZeroDuration() && age < kSkipTime;  // below zero: the clock was set back
+  if (age >= absl::ZeroDuration() && age < kSkipTime) return true;
+  skipped_.erase(skipped);  // also if the clock was set back
+  return false;
 }
 
 void CandidateList::Skip(const std::string& id, absl::string_view reason) {

@@ -21,12 +21,15 @@ namespace sparkles {
 // one of them and is used up in that order. The next query continues behind the last key, and
 // starts over at the first key after the last one: every pending task gets its turn.
 //
-// A fleet must spread over the queue. So a worker that starts on a long queue jumps to a random
-// key. It jumps again when another worker has taken its candidate: the tasks behind that one are
-// the other worker's next candidates. Used by one thread.
+// A fleet must spread over the queue. So a worker that starts on a long queue jumps: it goes to a
+// random key and keeps a random part of the many keys that it finds behind that. It jumps again
+// when another worker has taken its candidate: the tasks behind that one are the other worker's
+// next candidates. Used by one thread.
 class CandidateList {
  public:
   static constexpr int kCandidates = 20;
+  // Keys that a jump reads. A query of keys costs one read, whatever their number.
+  static constexpr int kKeysOfJump = 300;
 
   // Borrows `context`.
   explicit CandidateList(const DatastoreContext& context) : context_(context) {}
@@ -34,6 +37,9 @@ class CandidateList {
   // The id of a task that was pending when the list was read; nullopt if a query from the first key
   // to the last found none. An error is trouble with Datastore, or the token's reason.
   absl::StatusOr<std::optional<std::string>> Next(const CancelToken& cancel);
+
+  // The next ones, the next one at the back.
+  const std::vector<std::string>& upcoming() const { return ids_; }
 
   // Another worker has the last candidate. Drops the list.
   void OnTaken();
@@ -43,19 +49,23 @@ class CandidateList {
 
  private:
   absl::Status Find(const CancelToken& cancel);
-  absl::StatusOr<KeyPage> ReadPage(const CancelToken& cancel);
-  bool IsSkipped(const std::string& id) const;
-  void JumpToRandomKey();
+  // Adds the usable keys of one query to the list.
+  absl::StatusOr<KeyPage> ReadPage(int limit, const CancelToken& cancel);
+  bool IsSkipped(const std::string& id);
+  void Jump();
+  Json KeyNamed(const std::string& id) const;
   // Warns, once, if the cluster has tasks of a kind that only newer workers run.
   void LookForNewerTasks(const CancelToken& cancel);
 
   const DatastoreContext& context_;
   std::minstd_rand random_{RandomSeed()};
   std::vector<std::string> ids_;  // the next one is at the back
-  absl::Time read_at_;
-  Json position_;             // the next query continues behind this key; null: at the first key
-  bool has_jumped_ = false;   // away from the keys at which all workers start
-  bool found_tasks_ = false;  // or has looked for newer tasks
+  absl::Time listed_at_;
+  Json position_;            // the next query continues behind this key; null: at the first key
+  Json last_key_;            // of any task, as the server wrote it
+  bool jumps_ = false;       // the next query is a jump
+  bool has_spread_ = false;  // has jumped away from the keys at which all workers start
+  bool newer_tasks_checked_ = false;           // or not needed: tasks were found
   std::map<std::string, absl::Time> skipped_;  // since when
 };
 

@@ -72,9 +72,20 @@ ClaimEnder::Relation ClaimEnder::Compare(const ClaimFence& fence, absl::string_v
   return replaceable ? Relation::kReplaceable : Relation::kOther;
 }
 
+absl::StatusOr<ClaimEnder::Target> ClaimEnder::LookUp(const ClaimFence& fence,
+                                                      absl::string_view end_status,
+                                                      absl::Time end_time) const {
+  const CancelToken never;
+  const std::string& id = fence.task_id;
+  ASSIGN_OR_RETURN(LookupResult read, context_.client.Lookup({{kTaskKind, id}}, never));
+  if (!read[0]) return Target{Relation::kOther, std::nullopt};
+  VersionedTask task{TaskEntity(id, std::move(read[0]->entity)), read[0]->version};
+  const Relation relation = Compare(fence, end_status, end_time, task.task);
+  return Target{relation, std::move(task)};
+}
+
 absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, bool revoke,
                                std::optional<VersionedTask> held) {
-  const CancelToken never;
   const std::string& id = fence.task_id;
   const absl::string_view status = HistoryStatusOf(outcome.kind);
   if (status.empty()) return absl::InvalidArgumentError(absl::StrCat(id, ": this is no end"));
@@ -86,39 +97,38 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
   const absl::Time now = unknown_ ? unknown_->timestamp : StampOf(started);
   for (int tries = 0; tries < kQueueTries; ++tries) {
     WaitBeforeTry(tries, context_.clock);
-    const bool looked_up = !held;
-    Relation relation = Relation::kClaimed;
-    if (looked_up) {
-      ASSIGN_OR_RETURN(LookupResult read, context_.client.Lookup({{kTaskKind, id}}, never));
-      std::optional<StoredEntity>& stored = read[0];
-      relation = Relation::kOther;
-      if (stored) {
-        held.emplace(VersionedTask{TaskEntity(id, std::move(stored->entity)), stored->version});
-        relation = Compare(fence, status, now, held->task);
-      }
-      if (relation == Relation::kEnded) return unknown_.reset(), absl::OkStatus();
-      if (relation == Relation::kOther || (relation == Relation::kReplaceable && !revoke)) {
-        unknown_.reset();
-        return Lost(id, stored ? "another client or worker changed it" : "deleted");
-      }
+    const bool is_remembered = held.has_value();
+    Target target{Relation::kClaimed, std::exchange(held, std::nullopt)};
+    if (!is_remembered) {
+      ASSIGN_OR_RETURN(target, LookUp(fence, status, now));
     }
-    Apply(outcome, now, held->task);
-    const auto version = context_.client.Update(held->task.entity(), held->stored_version);
-    held.reset();
-    // The version that `held` remembers may be wrong. A lookup tells.
-    const bool refused =
-        absl::IsInvalidArgument(version.status()) || absl::IsNotFound(version.status());
-    if (refused && !looked_up) continue;
-    if (absl::IsNotFound(version.status())) return unknown_.reset(), Lost(id, "deleted");
+    const Relation relation = target.relation;
+    if (relation == Relation::kEnded) return Known(absl::OkStatus());
+    if (relation == Relation::kOther || (relation == Relation::kReplaceable && !revoke)) {
+      return Known(Lost(id, target.task ? "another client or worker changed it" : "deleted"));
+    }
+    Apply(outcome, now, target.task->task);
+    const auto version =
+        context_.client.Update(target.task->task.entity(), target.task->stored_version);
     if (version.ok() && *version) {
-      unknown_.reset();
-      return relation == Relation::kClaimed ? absl::OkStatus() : Lost(id, "it was not claimed");
+      return Known(relation == Relation::kClaimed ? absl::OkStatus()
+                                                  : Lost(id, "it was not claimed"));
     }
+    const bool is_refused =
+        absl::IsInvalidArgument(version.status()) || absl::IsNotFound(version.status());
+    // A refusal of the remembered version proves nothing. A lookup tells.
+    if (is_refused && is_remembered) continue;
+    if (absl::IsNotFound(version.status())) return Known(Lost(id, "deleted"));
     if (relation == Relation::kClaimed) unknown_ = {id, fence.claimed_at, now};
     RETURN_IF_ERROR(version.status());
     if (context_.clock.Now() - started > kMaxTime) break;
   }
   return absl::UnavailableError(absl::StrCat(id, ": it is not known whether its end was recorded"));
+}
+
+absl::Status ClaimEnder::Known(absl::Status status) {
+  unknown_.reset();
+  return status;
 }
 
 }  // namespace sparkles

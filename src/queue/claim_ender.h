@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "queue/datastore_context.h"
 #include "queue/task_claimer.h"
@@ -50,6 +51,14 @@ class ClaimEnder {
 
   Relation Compare(const ClaimFence& fence, absl::string_view end_status, absl::Time end_time,
                    const TaskEntity& task) const;
+  struct Target {
+    Relation relation = Relation::kOther;
+    std::optional<VersionedTask> task = std::nullopt;  // nullopt: deleted
+  };
+  absl::StatusOr<Target> LookUp(const ClaimFence& fence, absl::string_view end_status,
+                                absl::Time end_time) const;
+  // Forgets the unknown end: `status` tells what became of the claim.
+  absl::Status Known(absl::Status status);
   absl::Status Write(const ClaimFence& fence, const Outcome& outcome, bool revoke,
                      std::optional<VersionedTask> held);
 

@@ -1,4 +1,4 @@
-// What the parts of the Datastore queue share: settings, the client, and what they may all use.
+// Options, client, clock, log and journal, shared by the classes of the Datastore queue.
 #pragma once
 
 #include <functional>
@@ -36,7 +36,7 @@ struct DatastoreContext {
 // How often a request is repeated within one call before the caller has to decide.
 inline constexpr int kQueueTries = 5;
 
-// Waits before try `tries` (from 0) of such a request; not at all before the first two.
+// Waits before the try with this number, counted from 0. The first two do not wait.
 void WaitBeforeTry(int tries, Clock& clock);
 
 }  // namespace sparkles

@@ -6,7 +6,7 @@
 namespace sparkles {
 namespace {
 
-// So many candidates that other workers have taken end one call: the caller waits a moment.
+// After this many candidates that other workers took, ClaimOne returns, and the caller waits.
 constexpr int kMaxTaken = 3;
 
 }  // namespace
@@ -19,11 +19,10 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken&
   if (cancel.cancelled()) return std::nullopt;
   if (!std::exchange(looked_for_abandoned_, true)) abandoned_.HandBack();
   if (claimer_.unknown() != nullptr) {
+    const std::string id = claimer_.unknown()->task_id;
     ASSIGN_OR_RETURN(ClaimResult result, claimer_.SettleUnknown(cancel));
+    if (result.kind == ClaimResult::Kind::kUnusable) candidates_.Skip(id, result.reason);
     if (auto claim = Accept(std::move(result))) return claim;
-    if (claimer_.unknown() != nullptr) {
-      return absl::UnavailableError("it is not known whether the last task was claimed");
-    }
   }
   return ClaimCandidate(cancel);
 }
@@ -39,12 +38,14 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const Cancel
       RETURN_IF_ERROR(RecordGivenUp(/*is_last_try=*/false));
       return std::nullopt;
     }
-    ASSIGN_OR_RETURN(ClaimResult result, claimer_.Claim(*id, cancel));
+    ASSIGN_OR_RETURN(std::optional<VersionedTask> read,
+                     read_ahead_.Take(*id, candidates_.upcoming(), cancel));
+    ASSIGN_OR_RETURN(ClaimResult result, claimer_.Claim(*id, std::move(read), cancel));
     switch (result.kind) {
       case ClaimResult::Kind::kClaimed:
         return Accept(std::move(result));
       case ClaimResult::Kind::kEnded:
-        (void)Accept(std::move(result));
+        ends_.push_back(*std::move(result.ended));
         break;
       case ClaimResult::Kind::kUnusable:
         candidates_.Skip(*id, result.reason);

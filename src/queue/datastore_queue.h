@@ -15,13 +15,14 @@
 #include "queue/claim_ender.h"
 #include "queue/datastore_context.h"
 #include "queue/queue.h"
+#include "queue/read_ahead.h"
 #include "queue/task_claimer.h"
 #include "queue/unrecorded_ends.h"
 
 namespace sparkles {
 
 // A task costs three requests: a lookup and a commit for its claim, a commit for its end. One query
-// finds up to 20 tasks.
+// finds up to 20 tasks. One lookup reads up to 10 short tasks.
 class DatastoreQueue : public Queue {
  public:
   // Borrows all but the options. With a journal, what dead workers of this machine still hold is
@@ -52,6 +53,7 @@ class DatastoreQueue : public Queue {
 
   const DatastoreContext context_;
   CandidateList candidates_{context_};
+  ReadAhead read_ahead_{context_};
   TaskClaimer claimer_{context_};
   ClaimEnder ender_{context_};
   AbandonedClaims abandoned_{context_, ender_};

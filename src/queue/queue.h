@@ -35,8 +35,8 @@ struct RecordedEnd {
 
 enum class ClaimState {
   kOurs,
-  kKilled,  // the task or its job was killed, and nobody else has claimed it since
-  kLost,    // somebody else has the task, or it is gone
+  kKilled,  // the task or its job was killed, and no other worker has claimed the task since
+  kLost,    // another worker has the task, or it was deleted
 };
 
 // An error of ClaimOne that lies with this machine's disk alone: its claims cannot be written down.
@@ -54,7 +54,7 @@ class Queue {
   // that were claimed kMaxDisorderlyClaims times without an orderly end are failed on the way.
   // Aborted: there are pending tasks, but this round got none (others were faster): look again
   // soon. After another error a claim may have been made: the next call finds out. A worker that
-  // makes no next call calls SettleLastClaim. Cancelled: nullopt.
+  // makes no next call calls SettleLastClaim. If `cancel` is cancelled: nullopt, or Cancelled.
   virtual absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) = 0;
 
   // Hands back the task that the last ClaimOne may have claimed in spite of its error, with
@@ -75,8 +75,8 @@ class Queue {
   // Makes the task pending again, with the reason in its history. Aborted as above.
   virtual absl::Status HandBack(const Claim& claim, const std::string& reason) = 0;
 
-  // Its end could not be recorded, and the caller will not try again: where claims end with their
-  // worker, anybody may take the task now; elsewhere ClaimOne may still record it.
+  // The end of the claim could not be recorded, and the caller will not try again. If claims end
+  // with their worker, any worker may take the task now; else a later ClaimOne may record the end.
   virtual void GiveUp(const Claim&, const Outcome&) {}
 
   // Whether the claim still stands. Thread-safe; blocks no longer than until `cancel`.

@@ -4,7 +4,7 @@
 
 namespace sparkles {
 
-bool Refusals::IsFinal(const std::string& task_id, absl::Time claimed_at, absl::Time now) {
+bool Refusals::Add(const std::string& task_id, absl::Time claimed_at, absl::Time now) {
   Refused& refused =
       refused_.try_emplace({task_id, claimed_at}, Refused{now, absl::ZeroDuration()}).first->second;
   refused.total += std::clamp(now - refused.last, absl::ZeroDuration(), kMaxStep);

@@ -20,8 +20,8 @@ class Refusals {
   // pause without a request, proves nothing.
   static constexpr absl::Duration kMaxStep = absl::Minutes(1);
 
-  // Call it at each refusal. True if the refusal is final.
-  bool IsFinal(const std::string& task_id, absl::Time claimed_at, absl::Time now);
+  // Counts a refusal. True if it is final.
+  bool Add(const std::string& task_id, absl::Time claimed_at, absl::Time now);
   // The claim is over.
   void Forget(const std::string& task_id, absl::Time claimed_at) {
     refused_.erase({task_id, claimed_at});

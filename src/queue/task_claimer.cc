@@ -28,11 +28,21 @@ std::optional<RecordedEnd> EndInsteadOfClaim(const TaskEntity& task, bool job_ki
 }  // namespace
 
 absl::StatusOr<ClaimResult> TaskClaimer::TryUntilKnown(const std::string& id,
+                                                       std::optional<VersionedTask> read,
                                                        const CancelToken& cancel) {
   for (int tries = 0; tries < kQueueTries; ++tries) {
     WaitBeforeTry(tries, context_.clock);
-    ASSIGN_OR_RETURN(std::optional<ClaimResult> result, TryOnce(id, cancel));
-    if (result) return *std::move(result);
+    absl::StatusOr<std::optional<ClaimResult>> result =
+        read ? TryCommit(*std::exchange(read, std::nullopt), /*job_killed=*/false)
+             : TryOnce(id, cancel);
+    if (absl::IsInvalidArgument(result.status()) && unknown_ &&
+        refusals_.Add(id, unknown_->entry.claimed_at, context_.clock.Now())) {
+      refusals_.Forget(id, unknown_->entry.claimed_at);
+      unknown_.reset();  // the journal keeps the entry for the next worker
+      return Unusable(result.status());
+    }
+    if (!result.ok()) return result.status();
+    if (*result) return **std::move(result);
   }
   return absl::UnavailableError(absl::StrCat(id, ": it is not known whether it was claimed"));
 }
@@ -51,8 +61,12 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryOnce(const std::strin
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kTaken};
   }
-  VersionedTask found{TaskEntity(id, std::move(stored->entity)), stored->version};
-  if (std::optional<ClaimResult> known = Recognize(found)) return known;
+  return TryCommit({TaskEntity(id, std::move(stored->entity)), stored->version}, job_killed);
+}
+
+absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryCommit(VersionedTask found,
+                                                                  bool job_killed) {
+  if (std::optional<ClaimResult> known = TakeIfMade(found)) return known;
   if (!found.task.MayBePendingIn(context_.options.cluster)) {
     return ClaimResult{.kind = Kind::kTaken};
   }
@@ -74,14 +88,15 @@ absl::Time TaskClaimer::MakeClaimTime() {
 
 absl::Status TaskClaimer::BeginClaim(VersionedTask found) {
   const DatastoreQueueOptions& options = context_.options;
-  const absl::Time now = MakeClaimTime();
-  found.task.Claim(options.owner, options.monitor_address ? options.monitor_address() : "", now);
+  const absl::Time claimed_at = MakeClaimTime();
+  found.task.Claim(options.owner, options.monitor_address ? options.monitor_address() : "",
+                   claimed_at, context_.clock.Now());
   const JournalEntry entry = {options.project,
                               options.cluster,
                               found.task.id(),
                               options.owner,
                               found.task.version(),
-                              now,
+                              claimed_at,
                               options.memory_mark ? options.memory_mark() : ""};
   if (context_.journal != nullptr) {
     if (absl::Status begun = context_.journal->Begin(entry); !begun.ok()) {
@@ -92,7 +107,7 @@ absl::Status TaskClaimer::BeginClaim(VersionedTask found) {
   return absl::OkStatus();
 }
 
-std::optional<ClaimResult> TaskClaimer::Recognize(const VersionedTask& stored) {
+std::optional<ClaimResult> TaskClaimer::TakeIfMade(const VersionedTask& stored) {
   if (!unknown_) return std::nullopt;
   const JournalEntry& entry = unknown_->entry;
   if (stored.task.IsClaimOf(entry.owner, entry.version, entry.claimed_at)) {
@@ -112,16 +127,15 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::SendUnknown() {
     ForgetUnknown();
     return ClaimResult{.kind = Kind::kTaken};
   }
-  if (!version.ok() || !*version) {
-    const bool was_sent = std::exchange(unknown_->sent, true);
-    if (absl::IsInvalidArgument(version.status()) && !was_sent) {
-      ForgetUnknown();
-      return Unusable(version.status());
-    }
-    // The claim stays unknown after any other error: an earlier copy may have been applied.
-    if (!version.ok()) return version.status();
-    return std::nullopt;
+  if (!version.ok() && !unknown_->sent) {  // nothing was applied, and no copy is under way
+    ForgetUnknown();
+    if (absl::IsInvalidArgument(version.status())) return Unusable(version.status());
+    return version.status();
   }
+  unknown_->sent = true;
+  // After another error the claim stays unknown: an earlier copy may have been applied.
+  RETURN_IF_ERROR(version.status());
+  if (!*version) return std::nullopt;
   const absl::Time claimed_at = unknown_->entry.claimed_at;
   update.stored_version = **version;
   VersionedTask held = std::move(update);

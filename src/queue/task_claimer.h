@@ -4,6 +4,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,15 +12,10 @@
 #include "base/cancel.h"
 #include "base/random.h"
 #include "queue/datastore_context.h"
+#include "queue/refusals.h"
 #include "queue/task_entity.h"
 
 namespace sparkles {
-
-// A task, and the version that Datastore gave to what it stores of the task.
-struct VersionedTask {
-  TaskEntity task;
-  int64_t stored_version = 0;
-};
 
 struct ClaimResult {
   enum class Kind {
@@ -44,19 +40,22 @@ class TaskClaimer {
   // Borrows `context`.
   explicit TaskClaimer(const DatastoreContext& context) : context_(context) {}
 
-  // Call it only if there is no unknown claim. After an error the claim may be unknown.
+  // Call it only if there is no unknown claim. `read`: the task if it was read just now, and its
+  // job was not killed; else it is looked up. After an error the claim may be unknown.
   // CannotWriteDown: the journal cannot be written, and no claim was made.
-  absl::StatusOr<ClaimResult> Claim(const std::string& id, const CancelToken& cancel) {
-    return TryUntilKnown(id, cancel);
+  absl::StatusOr<ClaimResult> Claim(const std::string& id, std::optional<VersionedTask> read,
+                                    const CancelToken& cancel) {
+    return TryUntilKnown(id, std::move(read), cancel);
   }
 
   // The unknown claim; null if there is none.
   const JournalEntry* unknown() const { return unknown_ ? &unknown_->entry : nullptr; }
   // Finds out whether the unknown claim was made, or makes it. After an error it stays unknown.
   absl::StatusOr<ClaimResult> SettleUnknown(const CancelToken& cancel) {
-    return TryUntilKnown(unknown_->entry.task_id, cancel);
+    return TryUntilKnown(unknown_->entry.task_id, std::nullopt, cancel);
   }
-  // The unknown claim was not made, and cannot be made any more.
+  // Drops the unknown claim and its entry in the journal. Call it when the claim was not made and
+  // cannot be made any more.
   void ForgetUnknown();
 
  private:
@@ -66,13 +65,17 @@ class TaskClaimer {
     bool sent = false;     // a copy of the commit may be under way
   };
 
-  absl::StatusOr<ClaimResult> TryUntilKnown(const std::string& id, const CancelToken& cancel);
+  absl::StatusOr<ClaimResult> TryUntilKnown(const std::string& id,
+                                            std::optional<VersionedTask> read,
+                                            const CancelToken& cancel);
   // One lookup and one commit. nullopt: it is not known yet.
   absl::StatusOr<std::optional<ClaimResult>> TryOnce(const std::string& id,
                                                      const CancelToken& cancel);
-  // The unknown claim if `stored` carries it, else nullopt. Forgets a claim that cannot be made any
+  // The commit of a task that was read.
+  absl::StatusOr<std::optional<ClaimResult>> TryCommit(VersionedTask found, bool job_killed);
+  // Returns the unknown claim if `stored` carries it. Drops the claim if it cannot be made any
   // more.
-  std::optional<ClaimResult> Recognize(const VersionedTask& stored);
+  std::optional<ClaimResult> TakeIfMade(const VersionedTask& stored);
   // Writes the claim into the journal. From now on it is the unknown claim.
   absl::Status BeginClaim(VersionedTask found);
   // Sends the commit of the unknown claim.
@@ -80,12 +83,13 @@ class TaskClaimer {
   // Records `end` instead of a claim.
   absl::StatusOr<std::optional<ClaimResult>> CommitEnd(VersionedTask stored,
                                                        const RecordedEnd& end);
-  // A time that no other worker of this name is likely to write for the same task.
+  // A time of about now that no other worker of this name is likely to write for the same task.
   absl::Time MakeClaimTime();
   ClaimResult Claimed(VersionedTask held, absl::Time claimed_at) const;
 
   const DatastoreContext& context_;
   std::optional<UnknownClaim> unknown_;
+  Refusals refusals_;  // of the unknown claim
   std::minstd_rand random_{RandomSeed()};
 };
 

@@ -162,8 +162,10 @@ void TaskEntity::Change(absl::string_view status, absl::Time now, absl::string_v
   entity_.Append("history", EntityValue(std::move(entry)));
 }
 
-void TaskEntity::Claim(absl::string_view owner, absl::string_view monitor_address, absl::Time now) {
-  Change(WireName(TaskStatus::kClaimed), now, owner, "");
+void TaskEntity::Claim(absl::string_view owner, absl::string_view monitor_address,
+                       absl::Time claimed_at, absl::Time now) {
+  Change(WireName(TaskStatus::kClaimed), claimed_at, owner, "");
+  Replace("last_updated", DoubleValue(SecondsOf(StampOf(now))));
   entity_.Set("owner", StringValue(owner));
   Replace("monitor_address", monitor_address.empty() ? NullValue() : StringValue(monitor_address));
 }

@@ -58,7 +58,9 @@ class TaskEntity {
 
   // The changes. Each adds 1 to the version and an entry to the history, sets last_updated where
   // there is one, and forgets what an earlier attempt left (exit_code, failure_reason).
-  void Claim(absl::string_view owner, absl::string_view monitor_address, absl::Time now);
+  // `claimed_at` is the time in the history.
+  void Claim(absl::string_view owner, absl::string_view monitor_address, absl::Time claimed_at,
+             absl::Time now);
   void Complete(absl::string_view exit_code, absl::Time now);
   void Fail(absl::string_view reason, absl::Time now);
   void Kill(absl::string_view reason, absl::Time now);
@@ -71,8 +73,14 @@ class TaskEntity {
   void Replace(absl::string_view property, Json value);
   std::optional<std::string> Text(absl::string_view property) const;
 
-  const std::string id_;
+  std::string id_;
   Entity entity_;
+};
+
+// A task, and the version that Datastore gave to the stored entity.
+struct VersionedTask {
+  TaskEntity task;
+  int64_t stored_version = 0;
 };
 
 }  // namespace sparkles

@@ -15,13 +15,14 @@ absl::Status UnrecordedEnds::Record(
     std::vector<RecordedEnd>& recorded) {
   absl::Status trouble;
   std::erase_if(ends_, [&](const std::pair<Claim, Outcome>& unrecorded) {
+    if (is_last_try && !trouble.ok()) return false;
     const Claim& claim = unrecorded.first;
     Outcome outcome = unrecorded.second;
     absl::Status status = end(claim, outcome);
     const bool is_refused = absl::IsInvalidArgument(status);
     bool is_final = false;
     if (is_refused) {
-      is_final = refusals_.IsFinal(claim.task.id, claim.claimed_at, clock_.Now()) || is_last_try;
+      is_final = refusals_.Add(claim.task.id, claim.claimed_at, clock_.Now()) || is_last_try;
     }
     if (is_final) {
       outcome.kind = Outcome::Kind::kHandBack;

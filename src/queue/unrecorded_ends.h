@@ -22,9 +22,10 @@ class UnrecordedEnds {
 
   void Add(const Claim& claim, const Outcome& outcome);
 
-  // Tries each end once more with `end`, which is DatastoreQueue::EndOwn, and adds those that were
-  // recorded to `recorded`. An end that the server refuses becomes a hand-back: after five minutes
-  // of refusals, or at once if `is_last_try`. An error: some ends may still be recorded later.
+  // Tries each end once more with `end`, which records one end as Queue::Finish does, and adds
+  // those that were recorded to `recorded`. An end that the server refuses becomes a hand-back:
+  // after five minutes of refusals, or at once if `is_last_try`. The last try stops at an outage.
+  // An error: some ends may still be recorded later.
   absl::Status Record(
       bool is_last_try,
       absl::FunctionRef<absl::Status(const Claim& claim, const Outcome& outcome)> end,

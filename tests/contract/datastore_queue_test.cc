@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -123,6 +124,19 @@ TEST_F(DatastoreQueueTest, ManyTasksShareOneQuery) {
   }
   EXPECT_EQ(done, kTasks);
   EXPECT_LE(lab_->transport().methods().size(), kTasks * 3.2);
+}
+
+TEST_F(DatastoreQueueTest, ShortTasksShareLookups) {
+  constexpr int kTasks = 300;
+  std::vector<Json> entities;
+  for (int i = 1; i <= kTasks; ++i) {
+    entities.push_back(DatastoreLab::PendingTask(TaskOf(absl::StrCat("job.", i))));
+  }
+  lab_->PutAll(entities);
+  while (const auto claim = ClaimOne()) ASSERT_TRUE(queue_->Finish(*claim, Completed()).ok());
+  const std::vector<std::string> methods = lab_->transport().methods();
+  EXPECT_LE(std::count(methods.begin(), methods.end(), "lookup"), kTasks / 4);
+  EXPECT_LE(methods.size(), kTasks * 2.4);
 }
 
 TEST_F(DatastoreQueueTest, HandBackCostsOneRequest) {

@@ -47,7 +47,7 @@ void Check(absl::string_view input) {
   const int64_t version = task.version();
   const absl::Time now = absl::FromUnixMicros(1'795'457'170'118'003);
 
-  task.Claim("vm", "host:1", now);
+  task.Claim("vm", "host:1", now, now);
   if (fit) {
     Require(task.IsClaimOf("vm", version + 1, now), "a claim is recognised");
     Require(static_cast<size_t>(CountClaims(task.History())) == claims + 1, "a claim is counted");

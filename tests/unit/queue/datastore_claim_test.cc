@@ -7,6 +7,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -243,6 +244,185 @@ TEST_F(DatastoreClaimTest, NeighboursClaimIsNotTakenForOwn) {
   };
   EXPECT_EQ(slow->ClaimOne(never_).value(), std::nullopt);
   EXPECT_EQ(claimed.size(), 2U);
+}
+
+// The first copy of the commit has no clear answer, and each later one is refused.
+TEST_F(DatastoreClaimTest, LastingRefusalOfUnknownClaimEnds) {
+  PutTask("job.1");
+  const auto journal = OpenJournal();
+  const auto queue = MakeQueue("vm", journal.get());
+  CutOffAtCommit(/*applied=*/false);
+  EXPECT_FALSE(queue->ClaimOne(never_).ok());
+  RefuseCommits("job.1");
+  for (int minute = 0; minute < 5; ++minute) {
+    EXPECT_TRUE(absl::IsInvalidArgument(queue->ClaimOne(never_).status())) << minute;
+    clock_.Advance(absl::Minutes(1));
+  }
+  EXPECT_EQ(queue->ClaimOne(never_).value(), std::nullopt);
+  EXPECT_EQ(ParseJournal(Journal()).size(), 1U) << "the next worker settles the claim";
+  PutTask("job.2");
+  EXPECT_TRUE(queue->ClaimOne(never_).value());
+}
+
+// A worker without the write role can end at once: it has claimed nothing.
+TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
+  PutTask("job.1");
+  const auto journal = OpenJournal();
+  const auto queue = MakeQueue("vm", journal.get());
+  transport_.meddle = [this](const std::string& method,
+                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (method != "commit") return datastore_.Send(request);
+    return MakeResponse(403, R"({"error": {"code": 403, "status": "PERMISSION_DENIED"}})");
+  };
+  EXPECT_TRUE(absl::IsPermissionDenied(queue->ClaimOne(never_).status()));
+  EXPECT_EQ(Journal(), "");
+  EXPECT_TRUE(queue->SettleLastClaim("drain").ok());
+}
+
+// A client may ask for what has changed since the last_updated that it saw.
+TEST_F(DatastoreClaimTest, LaterClaimHasLaterLastUpdated) {
+  for (int i = 0; i < 10; ++i) {
+    PutTask("job.1");
+    PutTask("job.2");
+    const auto queue = MakeQueue("vm", nullptr);
+    const auto one = queue->ClaimOne(never_).value();
+    ASSERT_TRUE(one);
+    const Json before = datastore_.Get({kTaskKind, one->task.id})["properties"];
+    clock_.Advance(absl::Milliseconds(50));
+    const auto two = queue->ClaimOne(never_).value();
+    ASSERT_TRUE(two);
+    const Json after = datastore_.Get({kTaskKind, two->task.id})["properties"];
+    EXPECT_GT(AsDouble(&after["last_updated"]), AsDouble(&before["last_updated"]));
+  }
+}
+
+TEST_F(DatastoreClaimTest, LastTryIsBoundedInOutage) {
+  for (const char* id : {"job.1", "job.2", "job.3"}) PutTask(id);
+  const auto queue = MakeQueue("vm", nullptr);
+  for (int i = 0; i < 3; ++i) {
+    const auto claim = queue->ClaimOne(never_).value();
+    ASSERT_TRUE(claim);
+    queue->GiveUp(*claim, Outcome());
+  }
+  transport_.meddle = [this](const std::string&,
+                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    clock_.Advance(request.timeout);
+    return LostAnswer();
+  };
+  const absl::Time started = clock_.Now();
+  EXPECT_TRUE(queue->SettleLastClaim("SIGTERM").ok());
+  EXPECT_LT(clock_.Now() - started, absl::Seconds(15));
+}
+
+// All workers read the queue before any of them claims a task. The jobs follow one another.
+TEST_F(DatastoreClaimTest, FleetSpreadsOverEachJob) {
+  constexpr int kWorkers = 60;
+  constexpr int kTasks = 1000;
+  std::vector<std::unique_ptr<DatastoreQueue>> fleet;
+  for (int i = 0; i < kWorkers; ++i) fleet.push_back(MakeQueue("vm", nullptr));
+  for (const char* job : {"one", "two"}) {
+    for (int i = 1; i <= kTasks; ++i) PutTask(absl::StrCat(job, ".", i));
+    std::set<std::string> choices;
+    transport_.meddle = [&](const std::string& method,
+                            const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+      if (method != "lookup") return datastore_.Send(request);
+      choices.insert(request.body);
+      return MakeResponse(403, R"({"error": {"code": 403, "status": "PERMISSION_DENIED"}})");
+    };
+    for (const auto& queue : fleet) EXPECT_FALSE(queue->ClaimOne(never_).ok());
+    Reconnect();
+    EXPECT_GT(choices.size(), 30U) << job;
+    for (int i = 1; i <= kTasks; ++i) datastore_.Delete({kTaskKind, absl::StrCat(job, ".", i)});
+    for (const auto& queue : fleet) {
+      auto claim = queue->ClaimOne(never_);
+      while (absl::IsAborted(claim.status())) claim = queue->ClaimOne(never_);
+      EXPECT_EQ(claim.value(), std::nullopt);
+    }
+  }
+}
+
+// Tasks of 0.1 s: the second claim reads the others ahead.
+class DatastoreReadAheadTest : public DatastoreClaimTest {
+ protected:
+  void SetUp() override {
+    for (const char* id : {"job.1", "job.2", "job.3", "job.4"}) PutTask(id);
+    transport_.meddle = [this](const std::string& method, const HttpRequest& request) {
+      lookups_ += method == "lookup" ? 1 : 0;
+      return datastore_.Send(request);
+    };
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
+    EXPECT_EQ(lookups_, 2);
+  }
+  // The next task, 0.1 s after the last one.
+  std::optional<Claim> ClaimNext(absl::Duration pause = absl::Milliseconds(100)) {
+    clock_.Advance(pause);
+    const auto claim = queue_->ClaimOne(never_);
+    EXPECT_TRUE(claim.ok()) << claim.status();
+    return claim.value_or(std::nullopt);
+  }
+
+  int lookups_ = 0;
+  const std::unique_ptr<DatastoreQueue> queue_ = MakeQueue("vm", nullptr);
+};
+
+TEST_F(DatastoreReadAheadTest, ClaimNeedsNoLookup) {
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
+  EXPECT_EQ(lookups_, 2);
+}
+
+TEST_F(DatastoreReadAheadTest, ClaimAfterPauseLooksUp) {
+  EXPECT_TRUE(ClaimNext(absl::Seconds(2)));
+  EXPECT_EQ(lookups_, 3);
+}
+
+TEST_F(DatastoreReadAheadTest, TaskOfAnotherWorkerIsNotClaimed) {
+  const auto other = MakeQueue("other", nullptr);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(other->ClaimOne(never_).value());
+  EXPECT_EQ(ClaimNext(), std::nullopt);
+}
+
+TEST_F(DatastoreReadAheadTest, ResetTaskIsClaimedOnce) {
+  std::set<std::string> ids;
+  for (const char* id : {"job.1", "job.2", "job.3", "job.4"}) {
+    Json task = datastore_.Get({kTaskKind, id});
+    if (AsString(&task["properties"]["status"]) != "pending") continue;
+    DatastoreLab::ResetProperties(task["properties"]);
+    datastore_.Put({kTaskKind, id}, task);
+    ids.insert(id);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const auto claim = ClaimNext();
+    ASSERT_TRUE(claim);
+    EXPECT_EQ(ids.erase(claim->task.id), 1U);
+  }
+  EXPECT_EQ(ClaimNext(), std::nullopt);
+}
+
+TEST_F(DatastoreReadAheadTest, DeletedTaskIsNotClaimed) {
+  for (const char* id : {"job.1", "job.2", "job.3", "job.4"}) datastore_.Delete({kTaskKind, id});
+  EXPECT_EQ(ClaimNext(), std::nullopt);
+}
+
+TEST_F(DatastoreReadAheadTest, UnusableKeyDelaysNoOtherTask) {
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
+  for (const char* id : {"bad.1", "job.5", "job.6"}) PutTask(id);
+  transport_.meddle = [this](const std::string& method,
+                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    if (method != "lookup" || !absl::StrContains(request.body, "bad.1")) {
+      return datastore_.Send(request);
+    }
+    return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
+  EXPECT_EQ(ClaimNext(), std::nullopt);
+}
+
+TEST_F(DatastoreReadAheadTest, KilledJobIsNotReadAhead) {
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
+  datastore_.Put({kJobKind, "job"}, DatastoreLab::JobOf("job", "killed"));
+  for (const char* id : {"job.5", "job.6"}) PutTask(id);
+  EXPECT_EQ(ClaimNext(), std::nullopt);
+  EXPECT_THAT(Story("job.5"), ElementsAre("pending", "killed"));
 }
 
 // The first commit is lost on the way. Then the server refuses requests for a while.

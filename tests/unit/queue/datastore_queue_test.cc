@@ -67,7 +67,7 @@ class DatastoreQueueSearch : public testing::Test {
 TEST_F(DatastoreQueueSearch, LongQueueIsSearchedFromRandomKeys) {
   AnswerQuery(20);  // from the first key, where all workers start
   for (int losses = 0; losses < 3; ++losses) {
-    AnswerQuery(20);
+    AnswerQuery(300);
     LoseCandidate();
   }
   EXPECT_TRUE(absl::IsAborted(queue_.ClaimOne(never_).status()));
@@ -103,7 +103,7 @@ TEST_F(DatastoreQueueSearch, FreshCandidatesAreKept) {
 
 TEST_F(DatastoreQueueSearch, SearchStartsOverAfterLastKey) {
   AnswerQuery(20);
-  AnswerQuery(20);
+  AnswerQuery(300);
   LoseCandidate();
   AnswerQuery(0);  // behind a random key
   AnswerQuery(1);  // from the first key
@@ -129,6 +129,29 @@ TEST_F(DatastoreQueueSearch, RefusedTaskIsTriedAgainLater) {
   LoseCandidate();
   AnswerQuery(0);
   EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+}
+
+// With names of 1,500 bytes a random key is too long. The next search starts at the first key.
+TEST_F(DatastoreQueueSearch, RefusedQueryStartsOver) {
+  AnswerQuery(20);
+  transport_.Answer(":runQuery",
+                    MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})"));
+  EXPECT_TRUE(absl::IsInvalidArgument(queue_.ClaimOne(never_).status()));
+  AnswerQuery(1);
+  LoseCandidate();
+  AnswerQuery(0);
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+  EXPECT_EQ(Starts()[2], "");
+}
+
+TEST_F(DatastoreQueueSearch, JumpReadsManyKeysAndKeepsTwenty) {
+  AnswerQuery(20);
+  AnswerQuery(300);
+  LoseCandidate();
+  AnswerQuery(0);
+  AnswerQuery(0);
+  EXPECT_EQ(queue_.ClaimOne(never_).value(), std::nullopt);
+  EXPECT_EQ(ParseJson(transport_.requests()[1].body).value()["query"]["limit"], 300);
 }
 
 TEST_F(DatastoreQueueSearch, ProxyRefusalHidesNoTask) {

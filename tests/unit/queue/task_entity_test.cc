@@ -54,7 +54,7 @@ TEST(TaskEntity, EntityConvertsToTask) {
 
 TEST(TaskEntity, ClaimWritesContractProperties) {
   TaskEntity task = TaskOf();
-  task.Claim("projects/1/zones/z/vm", "10.0.0.1:6032", kNow);
+  task.Claim("projects/1/zones/z/vm", "10.0.0.1:6032", kNow, kNow);
   EXPECT_EQ(Property(task, "status"), R"({"stringValue":"claimed"})");
   EXPECT_EQ(Property(task, "owner"), R"({"stringValue":"projects/1/zones/z/vm"})");
   EXPECT_EQ(Property(task, "monitor_address"), R"({"stringValue":"10.0.0.1:6032"})");
@@ -79,7 +79,7 @@ TEST(TaskEntity, ClaimClearsEarlierAttempt) {  // D26
   TaskEntity task = TaskOf(R"({"exit_code": {"stringValue": "1"},
                                "failure_reason": {"stringValue": "old"},
                                "monitor_address": {"stringValue": "gone:1"}})");
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   for (const char* name : {"exit_code", "failure_reason", "monitor_address"}) {
     EXPECT_EQ(Property(task, name), R"({"nullValue":null})") << name;
   }
@@ -88,7 +88,7 @@ TEST(TaskEntity, ClaimClearsEarlierAttempt) {  // D26
 TEST(TaskEntity, AbsentAndNullPropertiesStay) {  // D23, D25
   TaskEntity task = TaskOf();
   const Json before = task.entity().json();
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   task.Complete("0", kNow);
   for (const auto& [name, value] : task.entity().json()["properties"].items()) {
     EXPECT_TRUE(before["properties"].contains(name) || name == "task_id") << name;
@@ -117,7 +117,7 @@ TEST(TaskEntity, KillSetsNoFailureReason) {
 
 TEST(TaskEntity, HandBackMatchesClientReset) {
   TaskEntity task = TaskOf();
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   task.HandBack("preempted", kNow);
   EXPECT_EQ(Property(task, "status"), R"({"stringValue":"pending"})");
   EXPECT_EQ(Property(task, "owner"), R"({"nullValue":null})");
@@ -130,7 +130,7 @@ TEST(TaskEntity, HandBackMatchesClientReset) {
 TEST(TaskEntity, FenceIsOwnerVersionAndTime) {
   TaskEntity task = TaskOf();
   EXPECT_FALSE(task.IsClaimOf("vm", 1, kNow));
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   EXPECT_TRUE(task.IsClaimOf("vm", 2, kNow));
   EXPECT_FALSE(task.IsClaimOf("other", 2, kNow));
   EXPECT_FALSE(task.IsClaimOf("vm", 3, kNow));
@@ -141,31 +141,31 @@ TEST(TaskEntity, FenceIsOwnerVersionAndTime) {
 
 TEST(TaskEntity, OlderClaimOfSameOwnerDiffers) {
   TaskEntity task = TaskOf();
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   task.HandBack("reset", kNow + absl::Seconds(1));
-  task.Claim("vm", "", kNow + absl::Seconds(2));
+  task.Claim("vm", "", kNow + absl::Seconds(2), kNow + absl::Seconds(2));
   EXPECT_FALSE(task.IsClaimOf("vm", task.version(), kNow));
   EXPECT_TRUE(task.IsClaimOf("vm", task.version(), kNow + absl::Seconds(2)));
 }
 
 TEST(TaskEntity, EndBelongsToPrecedingClaim) {
   TaskEntity task = TaskOf();
-  task.Claim("vm", "", kNow - absl::Minutes(1));
+  task.Claim("vm", "", kNow - absl::Minutes(1), kNow - absl::Minutes(1));
   task.HandBack("abandoned: dead", kNow);
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   // The clock has not advanced: an end of this claim has the time of the earlier end.
   EXPECT_FALSE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow - absl::Minutes(1), kResetEntry, kNow));
   task.HandBack("stopped", kNow);
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
   EXPECT_FALSE(task.HasEntryAfter("vm", kNow, "complete", kNow));
-  task.Claim("other", "", kNow + absl::Seconds(1));
+  task.Claim("other", "", kNow + absl::Seconds(1), kNow + absl::Seconds(1));
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow)) << "others may go on";
 }
 
 TEST(TaskEntity, VersionMayExceed32Bits) {
   TaskEntity task = TaskOf(R"({"version": {"integerValue": "2147483647"}})");
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   EXPECT_EQ(task.version(), 2147483648);
 }
 
@@ -195,7 +195,7 @@ TEST(TaskEntity, UnknownHistoryEntriesAreKept) {
   TaskEntity task = TaskOf(R"({"history": {"arrayValue": {"values": [
       {"integerValue": "1"}, {"entityValue": {}},
       {"entityValue": {"properties": {"status": {"integerValue": "2"}}}}]}}})");
-  task.Claim("vm", "", kNow);
+  task.Claim("vm", "", kNow, kNow);
   EXPECT_EQ(Elements(task.entity().Find("history")).size(), 4u);
   EXPECT_EQ(CountClaims(task.History()), 1);
 }
