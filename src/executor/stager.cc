@@ -133,8 +133,7 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       } else if (!detached.ok()) {
         const absl::Status failed = Annotate(detached, "changed input");
         // A disk that the command has filled is the task's own.
-        return absl::IsResourceExhausted(failed) ? absl::Status(failed.code(), failed.message())
-                                                 : failed;
+        return absl::IsResourceExhausted(failed) ? Unmarked(failed) : failed;
       }
     }
   }

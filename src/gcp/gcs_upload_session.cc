@@ -247,8 +247,8 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
 absl::Status Session::Abandon(const absl::Status& why) {
   uri_.clear();
   if (sessions_ < kMaxSessions) return TryAgain(why);
-  return MachineFault(
-      absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+  return MachineFault(WithMessage(
+      Unmarked(why), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
 }
 
 // Asks for the session's state after a wait, since the refusal may be transient.
