@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/folder.h"
 #include "base/mounts.h"
 #include "base/path.h"
@@ -24,8 +25,6 @@
 
 namespace sparkles {
 namespace {
-
-using Identity = std::pair<dev_t, ino_t>;
 
 // Where a path has led all patterns.
 struct Progress {
@@ -93,10 +92,10 @@ class OutputWalk {
   const std::function<absl::Status()>& report_;
   std::vector<bool> matched_;  // for each of `include_`
   UniqueFd root_;
-  Identity root_identity_;
+  FileId root_id_;
   std::string real_root_;
   std::map<std::string, std::string> mounts_;  // path below the work folder to type
-  std::set<Identity> entered_;
+  std::set<FileId> entered_;
   std::vector<Folder> pending_;        // real folders, by the path that they were found at
   std::vector<Folder> pending_links_;  // the same for symlinks to folders
   Outputs outputs_;
@@ -161,12 +160,12 @@ absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
 bool OutputWalk::LiesInside(int fd) const {
   UniqueFd here;
   struct stat info;
-  Identity identity{};
+  FileId last;
   while (fstat(here.valid() ? here.get() : fd, &info) == 0) {
-    const Identity above{info.st_dev, info.st_ino};
-    if (above == root_identity_) return true;
-    if (above == identity) return false;  // "/" is its own parent
-    identity = above;
+    const FileId above = IdOf(info);
+    if (above == root_id_) return true;
+    if (above == last) return false;  // "/" is its own parent
+    last = above;
     UniqueFd parent(openat(here.valid() ? here.get() : fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!parent.valid()) return false;
     here = std::move(parent);
@@ -257,8 +256,7 @@ absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
   if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
   struct stat info;
   if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, folder.path);
-  const Identity identity{info.st_dev, info.st_ino};
-  if (entered_.count(identity) != 0) return absl::OkStatus();
+  if (entered_.contains(IdOf(info))) return absl::OkStatus();
   if (through_link && !LiesInside(fd->get())) {
     Skip(folder.path.substr(0, folder.path.size() - 1), "leads outside of the work folder");
     return absl::OkStatus();
@@ -267,7 +265,7 @@ absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
     Skip(folder.path.substr(0, folder.path.size() - 1), kLeadsToMount);
     return absl::OkStatus();
   }
-  entered_.insert(identity);
+  entered_.insert(IdOf(info));
   return SkipUnlessMachineFault(folder.path, List(fd->get(), folder));
 }
 
@@ -284,8 +282,8 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
   ASSIGN_OR_RETURN(root_, OpenFile(work_folder, O_RDONLY | O_DIRECTORY));
   struct stat info;
   if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_folder);
-  root_identity_ = {info.st_dev, info.st_ino};
-  entered_.insert(root_identity_);
+  root_id_ = IdOf(info);
+  entered_.insert(root_id_);
   ASSIGN_OR_RETURN(real_root_, RealPath(work_folder));
   for (Mount& mount : MountsBelow(real_root_)) {
     mounts_[mount.point.substr(real_root_.size() + 1)] = std::move(mount.type);

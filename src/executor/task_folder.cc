@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -68,10 +69,6 @@ absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel
   for (const std::string& entry : entries) status.Update(RemoveTree(entry, report));
   if (status.ok()) status = RemoveTree(path, report);
   return status;
-}
-
-bool IsSame(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 absl::Status MovedError(const std::string& path) {
@@ -136,9 +133,11 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const 
 }
 
 absl::Status TaskFolder::MakeInside() {
-  if (lstat(path_.c_str(), &made_) != 0) return ErrnoError(errno, path_);
+  id_ = IdAt(path_);
+  if (!id_) return ErrnoError(errno, path_);
   RETURN_IF_ERROR(MakeFolders(work()));
-  if (lstat(work().c_str(), &work_made_) != 0) return ErrnoError(errno, work());
+  work_id_ = IdAt(work());
+  if (!work_id_) return ErrnoError(errno, work());
   RETURN_IF_ERROR(MakeFolders(temp()));
   return MakeFolders(log());
 }
@@ -154,8 +153,7 @@ absl::StatusOr<UniqueFd> TaskFolder::CreateLog(absl::string_view name) const {
 }
 
 absl::Status TaskFolder::CheckInPlace() const {
-  struct stat now;
-  if (lstat(work().c_str(), &now) == 0 && IsSame(now, work_made_)) return absl::OkStatus();
+  if (const auto now = IdAt(work()); now && now == work_id_) return absl::OkStatus();
   return absl::FailedPreconditionError("the task moved or replaced its own work folder");
 }
 
@@ -171,16 +169,16 @@ absl::Status TaskFolder::Remove() const {
   if (lstat(path_.c_str(), &now) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path_);
   }
-  if (IsSame(now, made_)) return RemoveTaskFolder(path_, CancelToken(), alive_);
+  if (IdOf(now) == id_) return RemoveTaskFolder(path_, CancelToken(), alive_);
   if (S_ISLNK(now.st_mode)) unlink(path_.c_str());
   return MovedError(path_);
 }
 
 absl::Status TaskFolder::Keep() {
   const std::string lock = path_ + kLockName;
-  struct stat now;
+  const auto now = IdAt(path_);
   absl::Status status;
-  if (lstat(path_.c_str(), &now) != 0 || !IsSame(now, made_)) {
+  if (!now || now != id_) {
     status = MovedError(path_);
   } else if (unlink(lock.c_str()) != 0) {
     status = ErrnoError(errno, lock);

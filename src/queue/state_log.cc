@@ -119,8 +119,7 @@ absl::Status StateLog::OpenAt(int flags) {
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
   }
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
+  id_ = IdOf(info);
   return absl::OkStatus();
 }
 
@@ -147,7 +146,7 @@ absl::Status StateLog::CheckCurrent() const {
     const bool removed = fstat(fd(), &ours) == 0 && ours.st_nlink == 0;
     return error == ENOENT && removed ? lost("removed") : ErrnoError(error, path_);
   }
-  if (named.st_dev != device_ || named.st_ino != inode_) return lost("replaced");
+  if (IdOf(named) != id_) return lost("replaced");
   return named.st_size < offset_ ? lost("cut") : absl::OkStatus();
 }
 
