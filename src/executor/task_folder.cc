@@ -1,7 +1,6 @@
 #include "executor/task_folder.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/file_id.h"
+#include "base/file_lock.h"
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -33,20 +33,13 @@ constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 // The same for who is to stop, and has more to do: KILL is sent at once anyway.
 constexpr absl::Duration kHurriedLeftoverLimit = absl::Milliseconds(300);
 
-// The lock of a folder if nobody holds it and it is still there; Aborted otherwise. A lock file
-// that another worker removed between our open and our flock is no lock.
+// The lock of a folder if nobody holds it and it is still there; Aborted otherwise.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
-  ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(folder + kLockName, O_RDWR | extra_flags, 0600));
-  const int error = flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-  // Some file systems have no locks.
-  if (error != 0 && error != EWOULDBLOCK) {
-    return ErrnoError(error, absl::StrCat(folder, kLockName, ": flock"));
-  }
-  struct stat info;
-  if (error != 0 || fstat(lock.get(), &info) != 0 || info.st_nlink == 0) {
-    return absl::AbortedError(absl::StrCat(folder, ": in use"));
-  }
-  return lock;
+  const std::string path = folder + kLockName;
+  ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(path, O_RDWR | extra_flags, 0600));
+  ASSIGN_OR_RETURN(const LockResult result, TryLockNamed(lock.get(), path));
+  if (result == LockResult::kTaken) return lock;
+  return absl::AbortedError(absl::StrCat(folder, ": in use"));
 }
 
 // Removes the lock last, so that a later worker can finish a removal that was cut short. The folder
