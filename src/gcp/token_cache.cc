@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/late_cancel.h"
 #include "base/status.h"
-#include "base/time_limit.h"
 #include "http/transient.h"
 
 namespace sparkles {

@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status.h"
-#include "base/thread.h"
 #include "monitor/request_head.h"
 
 namespace sparkles {
@@ -101,12 +99,10 @@ absl::StatusOr<std::unique_ptr<HealthServer>> HealthServer::Start(const std::str
                                                                   absl::Duration lifetime) {
   ASSIGN_OR_RETURN(UniqueFd listener, Listen(address, port));
   const int actual_port = PortOf(listener.get());
-  try {
-    return std::unique_ptr<HealthServer>(
-        new HealthServer(std::move(listener), actual_port, std::move(handler), lifetime));
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(error.what());
-  }
+  std::unique_ptr<HealthServer> server(
+      new HealthServer(std::move(listener), actual_port, std::move(handler), lifetime));
+  RETURN_IF_ERROR(server->thread_.status());
+  return server;
 }
 
 HealthServer::HealthServer(UniqueFd listener, int port, Handler handler, absl::Duration lifetime)
@@ -114,23 +110,20 @@ HealthServer::HealthServer(UniqueFd listener, int port, Handler handler, absl::D
       port_(port),
       handler_(std::move(handler)),
       lifetime_(lifetime),
-      thread_(StartHousekeeping("health", [this] { Serve(); })) {}
+      thread_("health", [this](const CancelToken& done) { Serve(done); }) {}
 
-HealthServer::~HealthServer() {
-  done_.Cancel(CancelKind::kAbort, "");
-  thread_.join();
-}
+HealthServer::~HealthServer() = default;
 
-void HealthServer::Serve() {
-  while (!done_.cancelled()) {
-    std::vector<pollfd> waited = {{done_.fd(), POLLIN, 0}};
+void HealthServer::Serve(const CancelToken& done) {
+  while (!done.cancelled()) {
+    std::vector<pollfd> waited = {{done.fd(), POLLIN, 0}};
     const bool full = !HasRoom() || out_of_descriptors_;
     waited.push_back({full ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& connection : connections_) {
       const bool sends = connection->step == Connection::Step::kSend;
       waited.push_back({connection->fd.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
     }
-    const bool must_look = !connections_.empty() || full || done_.fd() < 0;
+    const bool must_look = !connections_.empty() || full || done.fd() < 0;
     (void)poll(waited.data(), waited.size(), must_look ? kLookMillis : -1);
     out_of_descriptors_ = false;
     const Steady::time_point now = Steady::now();

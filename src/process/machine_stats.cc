@@ -6,17 +6,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <system_error>
-#include <thread>
+#include <optional>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/file.h"
-#include "base/mutex.h"
 #include "base/thread.h"
 #include "process/sample_pace.h"
 #include "process/sample_series.h"
@@ -91,19 +89,14 @@ class MachineSampler::Sampling {
   Sampling(std::string folder, std::string proc_root)
       : folder_(std::move(folder)), proc_root_(std::move(proc_root)) {
     Sample();
-    try {
-      thread_ = StartHousekeeping("sampler", [this] {
-        for (int i = 0; !WaitForStop(SamplePace(i)); ++i) Sample();
-      });
-    } catch (const std::system_error&) {
-      thread_ = std::thread();  // none to be had: the first and the last sample must do
-    }
+    // Where no thread is to be had, the first and the last sample must do.
+    thread_.emplace("sampler", [this](const CancelToken& stop) {
+      for (int i = 0; SystemClock().Sleep(SamplePace(i), stop); ++i) Sample();
+    });
   }
 
-  ~Sampling() { Join(); }
-
   MachineStats Finish() {
-    Join();
+    thread_.reset();
     Sample();
     MachineStats stats;
     stats.memory_total = memory_total_;
@@ -120,23 +113,6 @@ class MachineSampler::Sampling {
   }
 
  private:
-  void Join() {
-    if (!thread_.joinable()) return;
-    {
-      MutexLock lock(mutex_);
-      stopped_ = true;
-    }
-    stop_.NotifyAll();
-    thread_.join();
-  }
-
-  // True once it is to stop. It may return early, which costs one sample more.
-  bool WaitForStop(absl::Duration longest) {
-    MutexLock lock(mutex_);
-    if (!stopped_) stop_.WaitFor(mutex_, longest);
-    return stopped_;
-  }
-
   void Sample() {
     SampleMemory();
     SampleCpu();
@@ -188,10 +164,7 @@ class MachineSampler::Sampling {
   SampleSeries memory_;
   SampleSeries user_percent_;
   std::optional<CpuTicks> last_ticks_;
-  Mutex mutex_;
-  CondVar stop_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::optional<Housekeeper> thread_;
 };
 
 MachineSampler::MachineSampler(std::string folder, std::string proc_root)
