@@ -101,12 +101,9 @@ absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::
 }
 
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
-  int fd;
-  do {
-    fd = open(path.c_str(), flags | O_CLOEXEC, mode);
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return OpenError(AT_FDCWD, path, errno, path);
-  return UniqueFd(fd);
+  UniqueFd fd(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); }));
+  if (!fd.valid()) return OpenError(AT_FDCWD, path, errno, path);
+  return fd;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
@@ -120,8 +117,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   std::string content;
   char buffer[8 * 1024];  // stacks can be as small as 64 KiB
   while (true) {
-    const ssize_t got = read(fd.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = Uninterrupted([&] { return read(fd.get(), buffer, sizeof buffer); });
     if (got < 0) return ErrnoError(errno, path);
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
@@ -134,8 +130,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
 
 absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
   while (!data.empty()) {
-    const ssize_t written = write(fd, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = Uninterrupted([&] { return write(fd, data.data(), data.size()); });
     if (written < 0) return ErrnoError(errno, name);
     data.remove_prefix(static_cast<size_t>(written));
   }

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "base/fd.h"
 #include "base/file_id.h"
 #include "base/status.h"
 
@@ -22,10 +23,8 @@ int LockCall(int fd, int command, int type, off_t byte, struct flock& lock) {
   lock.l_whence = SEEK_SET;
   lock.l_start = byte;
   lock.l_len = 1;
-  while (fcntl(fd, command, &lock) != 0) {
-    if (errno != EINTR) return errno == EACCES ? EAGAIN : errno;
-  }
-  return 0;
+  if (Uninterrupted([&] { return fcntl(fd, command, &lock); }) == 0) return 0;
+  return errno == EACCES ? EAGAIN : errno;
 }
 
 }  // namespace

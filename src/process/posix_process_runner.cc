@@ -134,8 +134,7 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(st
 PosixProcessRunner::~PosixProcessRunner() {
   socket_.reset();
   if (launcher_ == 0) return;
-  while (waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)Uninterrupted([this] { return waitpid(launcher_, nullptr, 0); });
 }
 
 absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,

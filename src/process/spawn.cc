@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/fd.h"
 #include "process/oom_score.h"
 
 namespace sparkles {
@@ -70,13 +71,9 @@ pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
     return -1;
   }
   write_end.reset();
-  ssize_t got;
-  do {
-    got = read(read_end.get(), &failure, sizeof failure);
-  } while (got < 0 && errno == EINTR);
-  if (got != sizeof failure) return pid;
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  const auto read_failure = [&] { return read(read_end.get(), &failure, sizeof failure); };
+  if (Uninterrupted(read_failure) != sizeof failure) return pid;
+  (void)Uninterrupted([pid] { return waitpid(pid, nullptr, 0); });
   return -1;
 }
 

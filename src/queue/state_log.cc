@@ -150,7 +150,7 @@ absl::Status StateLog::CutTornLine(off_t size) {
     // Somebody else's file of that name may well be one line without an end.
     const std::string header = FormatStateHeader();
     std::string torn(std::min(static_cast<size_t>(size), header.size() + 1), '\0');
-    const ssize_t got = pread(fd(), torn.data(), torn.size(), 0);
+    const ssize_t got = Uninterrupted([&] { return pread(fd(), torn.data(), torn.size(), 0); });
     if (got < 0) return ErrnoError(errno, path_);
     torn.resize(static_cast<size_t>(got));
     const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
@@ -166,8 +166,7 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
   char chunk[kChunkBytes];
   while (true) {
     const off_t end = offset_ + static_cast<off_t>(unread.size());
-    const ssize_t got = pread(fd(), chunk, sizeof chunk, end);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = Uninterrupted([&] { return pread(fd(), chunk, sizeof chunk, end); });
     if (got < 0) return ErrnoError(errno, path_);
     if (got == 0) return end;
     unread.append(chunk, static_cast<size_t>(got));
