@@ -5,7 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/file.h"
+#include "base/proc.h"
 
 namespace sparkles {
 
@@ -23,7 +23,7 @@ IoBytes ParseIoBytes(absl::string_view io) {
 }
 
 IoBytes ReadIoBytes(const std::string& proc_root) {
-  return ParseIoBytes(ReadFile(proc_root + "/self/io", 4096).value_or(""));
+  return ParseIoBytes(ReadProcFile(proc_root + "/self/io"));
 }
 
 }  // namespace sparkles

@@ -14,7 +14,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/proc.h"
 #include "base/thread.h"
 #include "process/sample_pace.h"
 #include "process/sample_series.h"
@@ -22,8 +22,6 @@
 namespace sparkles {
 namespace {
 
-// /proc/stat has a few hundred bytes a processor and one long line of interrupts.
-constexpr size_t kMaxProcFile = 4 << 20;
 // The kernel counts 100 ticks a second: over less than this many the percentage is noise.
 constexpr int64_t kMinTicksPerProcessor = 10;
 
@@ -120,8 +118,7 @@ class MachineSampler::Sampling {
   }
 
   void SampleMemory() {
-    const absl::StatusOr<std::string> text = ReadFile(proc_root_ + "/meminfo", kMaxProcFile);
-    const std::optional<MemoryInfo> info = ParseMemoryInfo(text.value_or(""));
+    const std::optional<MemoryInfo> info = ParseMemoryInfo(ReadProcFile(proc_root_ + "/meminfo"));
     if (!info) return;
     memory_total_ = info->total_bytes;
     memory_.Add(static_cast<double>(info->total_bytes - info->available_bytes));
@@ -141,8 +138,7 @@ class MachineSampler::Sampling {
   }
 
   void SampleCpu() {
-    const absl::StatusOr<std::string> text = ReadFile(proc_root_ + "/stat", kMaxProcFile);
-    const std::optional<CpuTicks> ticks = ParseCpuTicks(text.value_or(""));
+    const std::optional<CpuTicks> ticks = ParseCpuTicks(ReadProcFile(proc_root_ + "/stat"));
     if (!ticks) return;
     if (last_ticks_) {
       const int64_t passed = ticks->total - last_ticks_->total;
