@@ -13,7 +13,6 @@
 #include "gcp/api_error.h"
 #include "gcp/google_url.h"
 #include "gcp/http_date.h"
-#include "gcp/json_text.h"
 #include "http/retry.h"
 #include "http/transient.h"
 
