@@ -1,9 +1,9 @@
 #include "cli/cluster_monitor.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/backoff.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -55,10 +55,8 @@ ClusterMonitor::ClusterMonitor(std::string host, int port, DatastoreClient& data
 }
 
 void ClusterMonitor::Run(bool decided, const CancelToken& done) {
-  for (absl::Duration wait = kFirstTryAgain; !decided && clock_.Sleep(wait, done);
-       wait = std::min(2 * wait, kLongestTryAgain)) {
-    decided = Start(done);
-  }
+  Backoff backoff(kFirstTryAgain, kLongestTryAgain, 1);
+  while (!decided && clock_.Sleep(backoff.Next(), done)) decided = Start(done);
   while (clock_.Sleep(kDropPeriod, done)) outputs_.DropOld();
 }
 
