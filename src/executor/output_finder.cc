@@ -27,14 +27,14 @@ namespace sparkles {
 namespace {
 
 // Where a path has led all patterns.
-struct Progress {
+struct PatternStates {
   std::vector<Glob::States> include;
   std::vector<Glob::States> exclude;
 };
 
 struct Folder {
   std::string path;  // with a slash at the end; empty for the work folder
-  Progress progress;
+  PatternStates states;
 };
 
 std::string KindName(unsigned char type) {
@@ -68,10 +68,10 @@ class OutputWalk {
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
  private:
-  Progress Start() const;
-  Progress Advance(const Progress& progress, absl::string_view text) const;
-  bool Wanted(const Progress& progress) const;
-  bool WantedBelow(const Progress& progress) const;
+  PatternStates Start() const;
+  PatternStates Advance(const PatternStates& states, absl::string_view text) const;
+  bool Wanted(const PatternStates& states) const;
+  bool WantedBelow(const PatternStates& states) const;
 
   absl::Status Report() const { return report_ ? report_() : absl::OkStatus(); }
   absl::Status EnterPending();
@@ -80,9 +80,10 @@ class OutputWalk {
   absl::Status SkipUnlessMachineFault(const std::string& path, const absl::Status& error);
   bool LiesInside(int fd) const;
   absl::Status Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
-  absl::Status VisitLink(int fd, const Folder& folder, const char* entry, const Progress& progress);
+  absl::Status VisitLink(int fd, const Folder& folder, const char* entry,
+                         const PatternStates& states);
   bool LeadsToMount(int fd, const Folder& folder, const char* link) const;
-  void MarkMatched(const Progress& progress);
+  void MarkMatched(const PatternStates& states);
   void Skip(std::string path, std::string reason) {
     outputs_.skipped.push_back({std::move(path), std::move(reason)});
   }
@@ -101,11 +102,11 @@ class OutputWalk {
   Outputs outputs_;
 };
 
-Progress OutputWalk::Start() const {
-  Progress progress;
-  for (const Glob& glob : include_) progress.include.push_back(glob.Start());
-  for (const Glob& glob : exclude_) progress.exclude.push_back(glob.Start());
-  return progress;
+PatternStates OutputWalk::Start() const {
+  PatternStates states;
+  for (const Glob& glob : include_) states.include.push_back(glob.Start());
+  for (const Glob& glob : exclude_) states.exclude.push_back(glob.Start());
+  return states;
 }
 
 std::vector<Glob::States> AdvanceAll(const std::vector<Glob>& globs,
@@ -117,9 +118,8 @@ std::vector<Glob::States> AdvanceAll(const std::vector<Glob>& globs,
   return advanced;
 }
 
-Progress OutputWalk::Advance(const Progress& progress, absl::string_view text) const {
-  return {AdvanceAll(include_, progress.include, text),
-          AdvanceAll(exclude_, progress.exclude, text)};
+PatternStates OutputWalk::Advance(const PatternStates& states, absl::string_view text) const {
+  return {AdvanceAll(include_, states.include, text), AdvanceAll(exclude_, states.exclude, text)};
 }
 
 template <typename Question>
@@ -130,21 +130,21 @@ bool AnyOf(const std::vector<Glob>& globs, const std::vector<Glob::States>& stat
   return false;
 }
 
-bool OutputWalk::Wanted(const Progress& progress) const {
-  return AnyOf(include_, progress.include, &Glob::Accepts) &&
-         !AnyOf(exclude_, progress.exclude, &Glob::Accepts);
+bool OutputWalk::Wanted(const PatternStates& states) const {
+  return AnyOf(include_, states.include, &Glob::Accepts) &&
+         !AnyOf(exclude_, states.exclude, &Glob::Accepts);
 }
 
 // Call for wanted entries other than folders.
-void OutputWalk::MarkMatched(const Progress& progress) {
+void OutputWalk::MarkMatched(const PatternStates& states) {
   for (size_t i = 0; i < include_.size(); ++i) {
-    if (!matched_[i] && include_[i].Accepts(progress.include[i])) matched_[i] = true;
+    if (!matched_[i] && include_[i].Accepts(states.include[i])) matched_[i] = true;
   }
 }
 
-bool OutputWalk::WantedBelow(const Progress& progress) const {
-  return AnyOf(include_, progress.include, &Glob::CanContinue) &&
-         !AnyOf(exclude_, progress.exclude, &Glob::MatchesAllBelow);
+bool OutputWalk::WantedBelow(const PatternStates& states) const {
+  return AnyOf(include_, states.include, &Glob::CanContinue) &&
+         !AnyOf(exclude_, states.exclude, &Glob::MatchesAllBelow);
 }
 
 absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
@@ -175,19 +175,19 @@ bool OutputWalk::LiesInside(int fd) const {
 
 absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
                                unsigned char type) {
-  Progress progress = Advance(folder.progress, entry);
-  if (type == DT_LNK) return VisitLink(fd, folder, entry, progress);
+  PatternStates states = Advance(folder.states, entry);
+  if (type == DT_LNK) return VisitLink(fd, folder, entry, states);
   std::string path = folder.path + entry;
-  const bool wanted = type != DT_DIR && Wanted(progress);
-  if (type == DT_DIR) progress = Advance(progress, "/");
-  const bool wanted_below = type == DT_DIR && WantedBelow(progress);
+  const bool wanted = type != DT_DIR && Wanted(states);
+  if (type == DT_DIR) states = Advance(states, "/");
+  const bool wanted_below = type == DT_DIR && WantedBelow(states);
   if (!wanted && !wanted_below) return absl::OkStatus();
-  if (wanted) MarkMatched(progress);
+  if (wanted) MarkMatched(states);
   if (const auto mount = mounts_.find(path); mount != mounts_.end()) {
     Skip(std::move(path),
          absl::StrCat("another file system is mounted there (", mount->second, "): not searched"));
   } else if (type == DT_DIR) {
-    pending_.push_back({path + "/", std::move(progress)});
+    pending_.push_back({path + "/", std::move(states)});
   } else if (type == DT_REG) {
     outputs_.files.push_back(std::move(path));
   } else {
@@ -215,16 +215,16 @@ bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) co
 }
 
 absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* entry,
-                                   const Progress& progress) {
-  const bool wanted = Wanted(progress);
-  Progress below = Advance(progress, "/");
+                                   const PatternStates& states) {
+  const bool wanted = Wanted(states);
+  PatternStates below = Advance(states, "/");
   const bool wanted_below = WantedBelow(below);
   if (!wanted && !wanted_below) return absl::OkStatus();
   std::string path = folder.path + entry;
   struct stat info;
   const int error = fstatat(fd, entry, &info, 0) == 0 ? 0 : errno;
   const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
-  if (wanted && !to_folder) MarkMatched(progress);
+  if (wanted && !to_folder) MarkMatched(states);
   if (error != 0) {
     // A mount of the command's may be dead since its processes (a FUSE daemon) were ended.
     const bool to_mount = LeadsToMount(fd, folder, entry);

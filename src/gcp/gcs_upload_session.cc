@@ -61,7 +61,7 @@ class Session {
 
  private:
   Attempt Try();
-  absl::Status Step();
+  absl::Status Advance();
   absl::StatusOr<bool> LookFirst();
   absl::Status Start();
   absl::StatusOr<bool> AskWhatIsKept();
@@ -95,11 +95,11 @@ class Session {
 
 Attempt Session::Try() {
   attempt_sent_ = 0;
-  const absl::Status status = Step();
+  const absl::Status status = Advance();
   return {status, attempt_sent_ >= kGcsProgressBytes && fruitless_ < kMaxFruitless};
 }
 
-absl::Status Session::Step() {
+absl::Status Session::Advance() {
   if (look_first_) {
     ASSIGN_OR_RETURN(const bool done, LookFirst());
     if (done) return absl::OkStatus();

@@ -84,11 +84,11 @@ int PortOf(int fd) {
 }  // namespace
 
 struct HealthServer::Connection {
-  enum class Step { kReceive, kSend, kDrain };
+  enum class Phase { kReceive, kSend, kDrain };
 
   UniqueFd fd;
   Steady::time_point deadline;
-  Step step = Step::kReceive;
+  Phase phase = Phase::kReceive;
   std::string received;
   std::string to_send;
   size_t sent = 0;
@@ -120,7 +120,7 @@ void HealthServer::Serve(const CancelToken& done) {
     const bool full = !HasRoom() || out_of_descriptors_;
     waited.push_back({full ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& connection : connections_) {
-      const bool sends = connection->step == Connection::Step::kSend;
+      const bool sends = connection->phase == Connection::Phase::kSend;
       waited.push_back({connection->fd.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
     }
     const bool must_look = !connections_.empty() || full || done.fd() < 0;
@@ -139,7 +139,7 @@ void HealthServer::Serve(const CancelToken& done) {
 
 std::vector<std::unique_ptr<HealthServer::Connection>>::iterator HealthServer::OldestSilent() {
   return std::find_if(connections_.begin(), connections_.end(), [](const auto& connection) {
-    return connection->step == Connection::Step::kReceive;
+    return connection->phase == Connection::Phase::kReceive;
   });
 }
 
@@ -165,12 +165,12 @@ void HealthServer::Accept() {
 }
 
 bool HealthServer::Advance(Connection& connection) {
-  switch (connection.step) {
-    case Connection::Step::kReceive:
+  switch (connection.phase) {
+    case Connection::Phase::kReceive:
       return Receive(connection);
-    case Connection::Step::kSend:
+    case Connection::Phase::kSend:
       return Send(connection);
-    case Connection::Step::kDrain:
+    case Connection::Phase::kDrain:
       break;
   }
   // What is closed with unread bytes is reset, which can take the answer away from the client.
@@ -191,7 +191,7 @@ bool HealthServer::Receive(Connection& connection) {
   if (request.status == 200) answer = handler_(request.path);
   connection.to_send = ResponseText(answer, request.head_only);
   connection.received.clear();
-  connection.step = Connection::Step::kSend;
+  connection.phase = Connection::Phase::kSend;
   return Send(connection);
 }
 
@@ -202,7 +202,7 @@ bool HealthServer::Send(Connection& connection) {
   connection.sent += static_cast<size_t>(sent);
   if (connection.sent < connection.to_send.size()) return true;
   shutdown(connection.fd.get(), SHUT_WR);
-  connection.step = Connection::Step::kDrain;
+  connection.phase = Connection::Phase::kDrain;
   return true;
 }
 

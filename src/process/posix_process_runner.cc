@@ -40,15 +40,15 @@ int PollTimeout(absl::Duration wait, absl::Duration longest) {
 }
 
 absl::Status StartError(const Command& command, const StartFailure& failure) {
-  switch (failure.step) {
-    case StartFailure::Step::kFork:
+  switch (failure.call) {
+    case StartFailure::FailedCall::kFork:
       break;
-    case StartFailure::Step::kChdir: {
+    case StartFailure::FailedCall::kChdir: {
       absl::Status status = ErrnoError(failure.error, absl::StrCat("chdir ", command.folder));
       if (IsMachineFault(status)) return status;
       return absl::FailedPreconditionError(status.message());
     }
-    case StartFailure::Step::kExec:
+    case StartFailure::FailedCall::kExec:
       return ErrnoError(failure.error, absl::StrCat("exec ", command.argv[0]));
   }
   return MachineFault(ErrnoError(failure.error, "start of a process"));
