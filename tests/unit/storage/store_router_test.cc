@@ -20,12 +20,12 @@ TEST(StoreRouter, PicksTheStoreByScheme) {
   EXPECT_EQ(cloud.Urls(), std::vector<std::string>{"gs://b/a"});
 }
 
-TEST(StoreRouter, SaysThatCloudStorageIsMissing) {
+TEST(StoreRouter, NoCloudStoreIsUnimplemented) {
   MemStore files;
   StoreRouter router(files, nullptr);
   const absl::Status status = router.UploadBytes("g", "gs://b/a", {}).status();
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
-  EXPECT_EQ(status.message(), "gs://b/a: Cloud Storage is not in this build yet");
+  EXPECT_EQ(status.message(), "gs://b/a: this command reads no Cloud Storage");
 }
 
 TEST(StoreRouter, RefusesOtherSchemesByName) {
