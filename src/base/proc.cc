@@ -6,7 +6,10 @@
 
 #include <cerrno>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -41,5 +44,16 @@ absl::string_view ReadOnce(const std::string& path, char* buffer, size_t size) {
 }
 
 std::string ReadProcFile(const std::string& path) { return ReadFile(path, kMaxBytes).value_or(""); }
+
+std::optional<int64_t> FindNumber(absl::string_view text, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::ConsumePrefix(&line, name)) continue;
+    absl::ConsumePrefix(&line, ":");
+    absl::ConsumeSuffix(&line, " kB");
+    int64_t number = 0;
+    if (absl::StartsWith(line, " ") && absl::SimpleAtoi(line, &number)) return number;
+  }
+  return std::nullopt;
+}
 
 }  // namespace sparkles

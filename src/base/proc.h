@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -19,5 +21,9 @@ absl::string_view ReadOnce(const std::string& path, char* buffer, size_t size);
 
 // The whole text of `path`, which may be long; empty if it cannot be read.
 std::string ReadProcFile(const std::string& path);
+
+// The number of the first line "NAME NUMBER", "NAME: NUMBER" or "NAME: NUMBER kB" of `text` that
+// has one.
+std::optional<int64_t> FindNumber(absl::string_view text, absl::string_view name);
 
 }  // namespace sparkles

@@ -21,9 +21,11 @@ namespace {
 // A unit times what a number of the kernel's can be stays far from where 64 bits end.
 constexpr int64_t kHighest = std::numeric_limits<int64_t>::max() / (1 << 20);
 
+int64_t Sensible(int64_t number) { return number > 0 && number < kHighest ? number : 0; }
+
 int64_t Number(absl::string_view text) {
   int64_t number = 0;
-  return absl::SimpleAtoi(text, &number) && number > 0 && number < kHighest ? number : 0;
+  return absl::SimpleAtoi(text, &number) ? Sensible(number) : 0;
 }
 
 // "SIZE RESIDENT SHARED TEXT LIB DATA DT", in pages. Nothing if the process is not there any more.
@@ -72,19 +74,14 @@ void AddTicks(absl::string_view stat, ProcessStatus& status) {
 }
 
 void AddMemory(absl::string_view meminfo, ProcessStatus& status) {
-  bool has_available = false;
-  for (const absl::string_view line : absl::StrSplit(meminfo, '\n')) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
-    if (fields.size() < 2) continue;
-    const int64_t bytes = Number(fields[1]) * 1024;
-    if (fields[0] == "MemTotal:") status.mem_total = bytes;
-    if (fields[0] == "MemFree:") status.mem_free = bytes;
-    if (fields[0] != "MemAvailable:") continue;
-    status.mem_available = bytes;
-    has_available = true;
-  }
+  const auto bytes = [](std::optional<int64_t> kilobytes) {
+    return Sensible(kilobytes.value_or(0)) * 1024;
+  };
+  status.mem_total = bytes(FindNumber(meminfo, "MemTotal"));
+  status.mem_free = bytes(FindNumber(meminfo, "MemFree"));
   // Kernels before 3.14 have no such line; what is free is available at any rate.
-  if (!has_available) status.mem_available = status.mem_free;
+  const std::optional<int64_t> available = FindNumber(meminfo, "MemAvailable");
+  status.mem_available = available ? bytes(available) : status.mem_free;
 }
 
 // "some avg10=1.25 avg60=0.00 ..." and the same for "full", each on a line.

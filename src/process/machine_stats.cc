@@ -26,13 +26,11 @@ namespace {
 constexpr int64_t kMinTicksPerProcessor = 10;
 
 // The number of the line "NAME:   123 kB", in bytes.
-std::optional<int64_t> KilobyteLine(absl::string_view line, absl::string_view name) {
-  if (!absl::ConsumePrefix(&line, name) || !absl::ConsumePrefix(&line, ":")) return std::nullopt;
-  absl::ConsumeSuffix(&line, "kB");
-  int64_t kilobytes = 0;
-  if (!absl::SimpleAtoi(line, &kilobytes) || kilobytes < 0) return std::nullopt;
-  if (kilobytes > std::numeric_limits<int64_t>::max() / 1024) return std::nullopt;
-  return kilobytes * 1024;
+std::optional<int64_t> FindKilobytes(absl::string_view text, absl::string_view name) {
+  const std::optional<int64_t> kilobytes = FindNumber(text, name);
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 1024;
+  if (!kilobytes || *kilobytes < 0 || *kilobytes > kMost) return std::nullopt;
+  return *kilobytes * 1024;
 }
 
 // The line "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE".
@@ -55,12 +53,8 @@ std::optional<CpuTicks> ParseTotalLine(absl::string_view line) {
 }  // namespace
 
 std::optional<MemoryInfo> ParseMemoryInfo(absl::string_view meminfo) {
-  std::optional<int64_t> total;
-  std::optional<int64_t> available;
-  for (absl::string_view line : absl::StrSplit(meminfo, '\n')) {
-    if (!total) total = KilobyteLine(line, "MemTotal");
-    if (!available) available = KilobyteLine(line, "MemAvailable");
-  }
+  const std::optional<int64_t> total = FindKilobytes(meminfo, "MemTotal");
+  const std::optional<int64_t> available = FindKilobytes(meminfo, "MemAvailable");
   if (!total || !available) return std::nullopt;
   return MemoryInfo{*total, *available};
 }

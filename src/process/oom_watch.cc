@@ -59,11 +59,11 @@ std::string FindGroupFile(const std::string& proc_root) {
 
 std::optional<int64_t> ReadGroupCount(const std::string& group_file) {
   if (group_file.empty()) return std::nullopt;
-  return FindCount(ReadProcFile(group_file), "oom_kill");
+  return FindNumber(ReadProcFile(group_file), "oom_kill");
 }
 
 std::optional<int64_t> ReadMachineCount(const std::string& proc_root) {
-  return FindCount(ReadProcFile(proc_root + "/vmstat"), "oom_kill");
+  return FindNumber(ReadProcFile(proc_root + "/vmstat"), "oom_kill");
 }
 
 // Identifies a control group. A later group with the same path has another id.
@@ -99,17 +99,6 @@ std::optional<int64_t> ParseCount(absl::string_view text) {
 }
 
 }  // namespace
-
-std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name) {
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    int64_t count = 0;
-    if (absl::ConsumePrefix(&line, name) && absl::StartsWith(line, " ") &&
-        absl::SimpleAtoi(line, &count)) {
-      return count;
-    }
-  }
-  return std::nullopt;
-}
 
 std::optional<std::string> FindOomCounter(absl::string_view cgroup, absl::string_view mountinfo) {
   const std::optional<absl::string_view> old_path = GroupPath(cgroup, "memory");

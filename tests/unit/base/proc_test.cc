@@ -46,5 +46,16 @@ TEST(ProcTest, UnreadableFileLeavesErrno) {
   EXPECT_EQ(ReadOnce(folder / "full", buffer, sizeof buffer), "text");
 }
 
+TEST(ProcTest, NumberOfTheNamedLineIsFound) {
+  constexpr char kEvents[] = "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n";
+  EXPECT_EQ(FindNumber(kEvents, "oom_kill"), 4);
+  EXPECT_EQ(FindNumber(kEvents, "oom"), 3);
+  EXPECT_EQ(FindNumber(kEvents, "absent"), std::nullopt);
+  EXPECT_EQ(FindNumber("oom_kill x\n", "oom_kill"), std::nullopt);
+  EXPECT_EQ(FindNumber("MemFree: 7 kB\nMemTotal:     12 kB\n", "MemTotal"), 12);
+  EXPECT_EQ(FindNumber("MemTotal:\n", "MemTotal"), std::nullopt);
+  EXPECT_EQ(FindNumber("read_bytes: -5\n", "read_bytes"), -5);
+}
+
 }  // namespace
 }  // namespace sparkles
