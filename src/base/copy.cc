@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/crc32c.h"
+#include "base/fd.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -54,8 +55,8 @@ absl::Status VisitPieces(int fd, uint64_t offset, uint64_t size,
   const std::unique_ptr<char[]> buffer(new char[std::min(size - offset, kPieceBytes)]);
   while (offset < size) {
     const size_t wanted = std::min(size - offset, kPieceBytes);
-    const ssize_t got = pread(fd, buffer.get(), wanted, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got =
+        Uninterrupted([&] { return pread(fd, buffer.get(), wanted, static_cast<off_t>(offset)); });
     if (got < 0) return ErrnoError(errno, "read");
     if (got == 0) return ChangedError();
     RETURN_IF_ERROR(visit(offset, {buffer.get(), static_cast<size_t>(got)}));
@@ -68,8 +69,8 @@ absl::Status VisitPieces(int fd, uint64_t offset, uint64_t size,
 
 absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data) {
   while (!data.empty()) {
-    const ssize_t written = pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = Uninterrupted(
+        [&] { return pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
     if (written < 0) return ErrnoError(errno, "write");
     data.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);

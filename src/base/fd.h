@@ -1,8 +1,9 @@
-// A file descriptor that closes itself.
+// A file descriptor that closes itself, and system calls that a signal interrupts.
 #pragma once
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace sparkles {
@@ -31,5 +32,14 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// The result of the system call `call`, which is made again for as long as a signal interrupts it
+// (EINTR).
+template <typename Call>
+auto Uninterrupted(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 }  // namespace sparkles

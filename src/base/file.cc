@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
+#include "base/file_lock.h"
 #include "base/random.h"
 #include "base/status.h"
 
@@ -38,25 +38,13 @@ std::string UsualNameBeside(const std::string& path) {
                       absl::Hex(Crc32c(BaseName(path)), absl::kZeroPad8), ".tmp");
 }
 
-bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
-
-bool IsNamed(int fd, const std::string& path) {
-  struct stat opened;
-  struct stat named;
-  if (fstat(fd, &opened) != 0 || lstat(path.c_str(), &named) != 0) return false;
-  // Some network file systems give a file another inode number at each stat.
-  const bool alike = opened.st_size == named.st_size &&
-                     opened.st_mtim.tv_sec == named.st_mtim.tv_sec &&
-                     opened.st_mtim.tv_nsec == named.st_mtim.tv_nsec;
-  return opened.st_dev == named.st_dev && (opened.st_ino == named.st_ino || alike);
-}
-
 // Removes the unfinished file `path` if no process holds its lock, since then its writer is dead.
 bool RemoveLeftover(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
-  return fd.valid() && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) && TryLock(fd.get()) &&
-         IsNamed(fd.get(), path) && unlink(path.c_str()) == 0;
+  if (!fd.valid() || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  return TryLockNamed(fd.get(), path).value_or(LockResult::kHeld) == LockResult::kTaken &&
+         unlink(path.c_str()) == 0;
 }
 
 // Calls `make` with temporary names beside `path` until it returns another status than
@@ -113,12 +101,9 @@ absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::
 }
 
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
-  int fd;
-  do {
-    fd = open(path.c_str(), flags | O_CLOEXEC, mode);
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return OpenError(AT_FDCWD, path, errno, path);
-  return UniqueFd(fd);
+  UniqueFd fd(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); }));
+  if (!fd.valid()) return OpenError(AT_FDCWD, path, errno, path);
+  return fd;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
@@ -132,8 +117,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   std::string content;
   char buffer[8 * 1024];  // stacks can be as small as 64 KiB
   while (true) {
-    const ssize_t got = read(fd.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = Uninterrupted([&] { return read(fd.get(), buffer, sizeof buffer); });
     if (got < 0) return ErrnoError(errno, path);
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
@@ -146,8 +130,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
 
 absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
   while (!data.empty()) {
-    const ssize_t written = write(fd, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = Uninterrupted([&] { return write(fd, data.data(), data.size()); });
     if (written < 0) return ErrnoError(errno, name);
     data.remove_prefix(static_cast<size_t>(written));
   }

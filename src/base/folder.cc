@@ -38,10 +38,8 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder_fd, absl::string_view path, int fl
     const size_t cut = rest.size() > kMaxPiece ? rest.rfind('/', kMaxPiece) : rest.npos;
     const bool last = cut == rest.npos;
     const std::string piece(rest.substr(0, cut));
-    UniqueFd fd;
-    do {
-      fd.reset(openat(from, piece.c_str(), (last ? flags : O_PATH | O_DIRECTORY) | O_CLOEXEC));
-    } while (!fd.valid() && errno == EINTR);
+    const int how = (last ? flags : O_PATH | O_DIRECTORY) | O_CLOEXEC;
+    UniqueFd fd(Uninterrupted([&] { return openat(from, piece.c_str(), how); }));
     if (!fd.valid()) return OpenError(from, piece, errno, path);
     if (last) return fd;
     rest.remove_prefix(cut + 1);

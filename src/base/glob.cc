@@ -56,7 +56,7 @@ void Glob::FollowAtOnce(States& states) const {
   }
 }
 
-void Glob::Step(size_t i, uint32_t character, States& next) const {
+void Glob::Follow(size_t i, uint32_t character, States& next) const {
   const Node& node = nodes_[i];
   const bool slash = character == '/';
   switch (node.kind) {
@@ -101,7 +101,7 @@ Glob::States Glob::Advance(const States& states, absl::string_view text) const {
     const uint32_t character = TakeCharacter(text);
     std::fill(next.words_.begin(), next.words_.end(), 0);
     for (size_t i = current.Next(0); i < nodes_.size(); i = current.Next(i + 1)) {
-      Step(i, character, next);
+      Follow(i, character, next);
     }
     FollowAtOnce(next);
     std::swap(current.words_, next.words_);

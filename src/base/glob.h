@@ -80,7 +80,7 @@ class Glob {
   };
 
   Glob() = default;
-  void Step(size_t node, uint32_t character, States& next) const;
+  void Follow(size_t node, uint32_t character, States& next) const;
   void FollowAtOnce(States& states) const;
 
   std::vector<Node> nodes_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "base/fd.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -45,8 +46,8 @@ absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view na
   std::vector<char> buffer(size_t{256} * 1024);
   off_t offset = 0;
   while (true) {
-    const ssize_t got = pread(fd, buffer.data(), buffer.size(), offset);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got =
+        Uninterrupted([&] { return pread(fd, buffer.data(), buffer.size(), offset); });
     if (got < 0) return ErrnoError(errno, name);
     if (got == 0) return hasher.HexDigest();
     hasher.Update({buffer.data(), static_cast<size_t>(got)});

@@ -167,6 +167,35 @@ absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view
   return ParseWith(text, kMaxJsonDepth, Builder(key, take, kMaxValues));
 }
 
+const Json* JsonField(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
+const Json* JsonValue(const Json& object, const char* key) {
+  const Json* field = JsonField(object, key);
+  return field == nullptr || field->is_null() ? nullptr : field;
+}
+
+std::string JsonText(const Json& object, const char* key) {
+  const Json* field = JsonField(object, key);
+  return field != nullptr && field->is_string() ? field->get<std::string>() : "";
+}
+
+absl::StatusOr<std::string> ReadJsonText(const Json& object, const char* key) {
+  const Json* value = JsonValue(object, key);
+  if (value == nullptr) return std::string();
+  if (value->is_string()) return value->get<std::string>();
+  return absl::InvalidArgumentError(absl::StrCat(key, ": must be a string"));
+}
+
+std::optional<int64_t> JsonInteger(const Json& object, const char* key) {
+  const Json* field = JsonField(object, key);
+  if (field == nullptr || !field->is_number_integer()) return std::nullopt;
+  return field->get<int64_t>();
+}
+
 std::string DumpJson(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

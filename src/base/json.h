@@ -1,7 +1,10 @@
-// The door to nlohmann_json: JSON from outside is parsed here, and only here, within bounds.
+// The door to nlohmann_json: JSON from outside is parsed here, and only here, within bounds. In it
+// every field may be missing or of another type.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -27,6 +30,18 @@ absl::StatusOr<Json> ParseJson(absl::string_view text, int max_depth = kMaxJsonD
 // the elements. If the key is repeated, `take` gets the elements of all its lists.
 absl::StatusOr<Json> ParseJsonWithList(absl::string_view text, absl::string_view key,
                                        absl::FunctionRef<void(const Json& element)> take);
+
+// The field `key` of `object`; null if there is none, or `object` is no object.
+const Json* JsonField(const Json& object, const char* key);
+// The same; null also for a field that is JSON's null.
+const Json* JsonValue(const Json& object, const char* key);
+
+// The text of a field; empty if it is absent or of another type.
+std::string JsonText(const Json& object, const char* key);
+// The text of a field; empty if it is absent or null, InvalidArgument if it is of another type.
+absl::StatusOr<std::string> ReadJsonText(const Json& object, const char* key);
+// The number of a field; nullopt if it is absent or no integer.
+std::optional<int64_t> JsonInteger(const Json& object, const char* key);
 
 // One line. Never throws: malformed UTF-8 is replaced by U+FFFD.
 std::string DumpJson(const Json& value);

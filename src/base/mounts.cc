@@ -10,16 +10,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/file.h"
+#include "base/proc.h"
 
 namespace sparkles {
 namespace {
 
-// A machine with many containers has a thousand mounts of some 200 bytes each.
-constexpr size_t kMaxTableBytes = size_t{16} << 20;
-
 // Fields of a mountinfo line, from 0. The number of fields after the mount point varies; they end
-// with "-", and the type follows.
+// with "-". The type, the source and the options follow.
+constexpr size_t kRootField = 3;
 constexpr size_t kPointField = 4;
 constexpr absl::string_view kSeparator = " - ";
 
@@ -44,33 +42,38 @@ std::string Unescape(absl::string_view text) {
 // The kernel's id of the mount that `fd` is on; "" without /proc.
 std::string MountOf(int fd) {
   constexpr absl::string_view kField = "mnt_id:";
-  const auto info = ReadFile(absl::StrCat("/proc/self/fdinfo/", fd), 4096);
-  if (!info.ok()) return "";
-  const size_t at = info->find(std::string(kField));
-  return at == std::string::npos ? "" : info->substr(at, info->find('\n', at) - at);
+  const std::string info = ReadProcFile(absl::StrCat("/proc/self/fdinfo/", fd));
+  const size_t at = info.find(std::string(kField));
+  return at == std::string::npos ? "" : info.substr(at, info.find('\n', at) - at);
 }
 
 }  // namespace
 
-std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder) {
-  const std::string start = folder == "/" ? "/" : absl::StrCat(folder, "/");
+std::vector<Mount> ParseMounts(absl::string_view mountinfo) {
   std::vector<Mount> mounts;
   for (const absl::string_view line : absl::StrSplit(mountinfo, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(' ', 5));
     const size_t separator = line.find(kSeparator);
     if (fields.size() <= kPointField || separator == absl::string_view::npos) continue;
-    std::string point = Unescape(fields[kPointField]);
-    if (!absl::StartsWith(point, start) || point.size() == start.size()) continue;
-    absl::string_view type = line.substr(separator + kSeparator.size());
-    type = type.substr(0, type.find(' '));
-    mounts.push_back({std::move(point), Unescape(type)});
+    const std::vector<absl::string_view> more =
+        absl::StrSplit(line.substr(separator + kSeparator.size()), ' ');
+    mounts.push_back({Unescape(fields[kRootField]), Unescape(fields[kPointField]),
+                      Unescape(more[0]), more.size() > 2 ? Unescape(more[2]) : ""});
   }
   return mounts;
 }
 
+std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder) {
+  const std::string start = folder == "/" ? "/" : absl::StrCat(folder, "/");
+  std::vector<Mount> mounts = ParseMounts(mountinfo);
+  std::erase_if(mounts, [&](const Mount& mount) {
+    return !absl::StartsWith(mount.point, start) || mount.point.size() == start.size();
+  });
+  return mounts;
+}
+
 std::vector<Mount> MountsBelow(const std::string& folder) {
-  const auto table = ReadFile("/proc/self/mountinfo", kMaxTableBytes);
-  return table.ok() ? ParseMountsBelow(*table, folder) : std::vector<Mount>();
+  return ParseMountsBelow(ReadProcFile("/proc/self/mountinfo"), folder);
 }
 
 bool IsSameMount(int one, int other) {

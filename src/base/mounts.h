@@ -9,13 +9,17 @@
 namespace sparkles {
 
 struct Mount {
-  std::string point;  // its path, without symlinks
-  std::string type;   // of the file system: "proc", "ext4", "fuse.gcsfuse"
+  std::string root;     // the path, within the file system, of what is mounted
+  std::string point;    // its path, without symlinks
+  std::string type;     // of the file system: "proc", "ext4", "fuse.gcsfuse"
+  std::string options;  // of the file system: "rw,memory"
 };
 
-// The mounts below `folder` according to a text in the form of /proc/self/mountinfo (proc(5)).
-// `folder` is an absolute path without symlinks. A mount at `folder` itself is not included.
-// Skips malformed lines.
+// All mounts of a text in the form of /proc/self/mountinfo (proc(5)). Skips malformed lines.
+std::vector<Mount> ParseMounts(absl::string_view mountinfo);
+
+// Those below `folder`, an absolute path without symlinks. A mount at `folder` itself is not
+// included.
 std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder);
 
 // The same for the mounts of this process; none without /proc. Touches no mounted file system, so

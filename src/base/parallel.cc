@@ -1,7 +1,6 @@
 #include "base/parallel.h"
 
 #include <algorithm>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -57,11 +56,9 @@ absl::Status ParallelFor(size_t count, int threads,
   std::vector<std::thread> helpers;
   const size_t wanted = std::min(count, static_cast<size_t>(std::max(threads, 1)));
   for (size_t i = 1; i < wanted; ++i) {
-    try {
-      helpers.push_back(StartThread("transfer", [&batch] { batch.Run(); }));
-    } catch (const std::system_error&) {
-      break;  // the threads that there are, the caller's at least, do the work
-    }
+    auto helper = StartThread("transfer", [&batch] { batch.Run(); });
+    if (!helper.ok()) break;  // the threads that there are, the caller's at least, do the work
+    helpers.push_back(*std::move(helper));
   }
   batch.Run();
   for (std::thread& helper : helpers) helper.join();

@@ -16,16 +16,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/folder.h"
 #include "base/mounts.h"
 #include "base/status.h"
 
 namespace sparkles {
 namespace {
-
-using Identity = std::pair<dev_t, ino_t>;
-
-Identity IdentityOf(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
 class TreeRemover {
  public:
@@ -38,7 +35,7 @@ class TreeRemover {
   // A folder on the way down to the open one.
   struct Level {
     std::string name;
-    Identity identity;
+    FileId id;
     std::vector<std::string> subfolders;  // still to be removed
   };
 
@@ -116,11 +113,11 @@ void TreeRemover::Enter(int parent_fd, const std::string& name) {
     NoteErrno(label);
     return;
   }
-  if (!levels_.empty() && IdentityOf(parent) != levels_.back().identity) {
+  if (!levels_.empty() && IdOf(parent) != levels_.back().id) {
     NoteMoved(name);
     return;
   }
-  levels_.push_back({label, IdentityOf(info), {}});
+  levels_.push_back({label, IdOf(info), {}});
   folder_ = std::move(folder);
   UnlinkEntries();
 }
@@ -148,7 +145,7 @@ void TreeRemover::Leave() {
     levels_.clear();
     return;
   }
-  if (IdentityOf(info) != levels_.back().identity) {
+  if (IdOf(info) != levels_.back().id) {
     NoteMoved(name);
     levels_.clear();
     return;

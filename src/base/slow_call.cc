@@ -1,7 +1,5 @@
 #include "base/slow_call.h"
 
-#include <system_error>
-
 #include "base/thread.h"
 
 namespace sparkles {
@@ -15,11 +13,8 @@ constexpr absl::Duration kInterval = absl::Milliseconds(200);
 SlowCall::SlowCall(Heartbeat* heartbeat, absl::Duration limit)
     : heartbeat_(heartbeat), limit_(limit) {
   if (heartbeat_ == nullptr) return;
-  try {
-    thread_ = StartThread("slow-call", [this] { Watch(); });
-  } catch (const std::system_error&) {
-    thread_ = {};  // then only Next beats
-  }
+  auto started = StartThread("slow-call", [this] { Watch(); });
+  if (started.ok()) thread_ = *std::move(started);  // without it only Next beats
 }
 
 SlowCall::~SlowCall() {

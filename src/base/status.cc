@@ -3,14 +3,17 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <string>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace sparkles {
 namespace {
 
 constexpr char kMachineFaultPayload[] = "sparkles/machine-fault";
+constexpr char kErrnoPayload[] = "sparkles/errno";
 
 bool OnlyTheMachineCanCure(int error) {
   switch (error) {
@@ -77,15 +80,27 @@ absl::Status TooLarge(absl::string_view object) {
                            " bytes; start the worker with a higher limit")));
 }
 
-}  // namespace
-
-absl::Status ErrnoError(int error, absl::string_view object) {
+// ErrnoError without the mark that carries `error`.
+absl::Status Translate(int error, absl::string_view object) {
   if (error == EFBIG) return TooLarge(object);
   // absl::ErrnoToStatus would turn ENODEV and ENXIO into NotFound.
   if (IsDeadMount(error)) return MachineFault(absl::InternalError(Message(error, object)));
   absl::Status status = absl::ErrnoToStatus(error, object);
-  if (OnlyTheMachineCanCure(error)) return MachineFault(std::move(status));
+  return OnlyTheMachineCanCure(error) ? MachineFault(std::move(status)) : status;
+}
+
+}  // namespace
+
+absl::Status ErrnoError(int error, absl::string_view object) {
+  absl::Status status = Translate(error, object);
+  if (!status.ok()) status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
   return status;
+}
+
+int ErrnoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrnoPayload);
+  int error = 0;
+  return payload.has_value() && absl::SimpleAtoi(std::string(*payload), &error) ? error : 0;
 }
 
 absl::Status Annotate(const absl::Status& status, absl::string_view object) {
@@ -98,6 +113,10 @@ absl::Status WithMessage(const absl::Status& status, absl::string_view message) 
   status.ForEachPayload(
       [&](absl::string_view type, const absl::Cord& payload) { said.SetPayload(type, payload); });
   return said;
+}
+
+absl::Status Unmarked(const absl::Status& status) {
+  return absl::Status(status.code(), status.message());
 }
 
 absl::Status MachineFault(absl::Status status) {

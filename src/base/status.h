@@ -11,19 +11,25 @@
 
 namespace sparkles {
 
-// The status for errno value `error`, with the message "object: reason". Errors that only another
-// machine (or more space) can cure are machine faults: ENOSPC, ENOMEM, EMFILE, EIO, EAGAIN of fork
-// and the like; EFBIG if this process has a file size limit (ulimit -f); and the errors of a dead
-// mount (ENOTCONN, ETIMEDOUT, ENODEV ...), with code Internal. All others keep the code of
-// absl::ErrnoToStatus.
+// The status for errno value `error`, with the message "object: reason" and `error` as a mark.
+// Errors that only another machine (or more space) can cure are machine faults: ENOSPC, EDQUOT,
+// EMFILE, ENFILE, ENOMEM, EAGAIN, EIO, EROFS, EUCLEAN, EREMOTEIO; EFBIG if this process has a file
+// size limit (ulimit -f); and the errors of a dead mount (IsDeadMount in status.cc), with code
+// Internal. All others keep the code of absl::ErrnoToStatus.
 absl::Status ErrnoError(int error, absl::string_view object);
 
-// The same status with the message "object: message"; code and marks (machine fault, transient)
-// are kept.
+// The `error` of ErrnoError; 0 for any other status.
+int ErrnoOf(const absl::Status& status);
+
+// The same status with the message "object: message"; code and marks (errno, machine fault,
+// transient) are kept.
 absl::Status Annotate(const absl::Status& status, absl::string_view object);
 
 // The same status, code and marks, with that message.
 absl::Status WithMessage(const absl::Status& status, absl::string_view message);
+
+// The same code and message, without any mark.
+absl::Status Unmarked(const absl::Status& status);
 
 // The same status, marked as the machine's fault.
 absl::Status MachineFault(absl::Status status);

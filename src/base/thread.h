@@ -6,15 +6,42 @@
 #include <functional>
 #include <thread>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/cancel.h"
+
 namespace sparkles {
 
-// Starts `body` on a thread that the system calls `name` (cut to 15 characters). Throws
-// std::system_error as std::thread does. `name` must live as long as the thread: a literal.
+// Starts `body` on a thread that the system calls `name` (cut to 15 characters). An error if the
+// system refuses the thread. `name` must live as long as the thread: a literal.
 // Its role is that of the caller's thread; the main thread does the work.
-std::thread StartThread(const char* name, std::function<void()> body);
+absl::StatusOr<std::thread> StartThread(const char* name, std::function<void()> body);
 
-// The same for a thread that does not do the work: what it does is no sign of life.
+// The same for a thread that does not do the work: what it does is no sign of life. For threads
+// that a worker cannot do without: throws std::system_error if the system refuses the thread.
 std::thread StartHousekeeping(const char* name, std::function<void()> body);
+
+// A housekeeping thread that lives as long as its object. Declare it last: it ends first.
+class Housekeeper {
+ public:
+  // Calls `body` on a thread called `name`. The destructor cancels `stop` and waits for `body`.
+  // `stop` is also cancelled with `parent`, which may be null and is borrowed.
+  Housekeeper(const char* name, std::function<void(const CancelToken& stop)> body,
+              const CancelToken* parent = nullptr);
+  ~Housekeeper() { Stop(); }
+  Housekeeper(const Housekeeper&) = delete;
+  Housekeeper& operator=(const Housekeeper&) = delete;
+
+  // An error if the system refused the thread; then `body` is never called.
+  const absl::Status& status() const { return status_; }
+  // What the destructor does, sooner.
+  void Stop();
+
+ private:
+  CancelToken stop_;
+  absl::Status status_;
+  std::thread thread_;
+};
 
 // Whether this thread, or one that led to it, was started as housekeeping.
 bool OnHousekeepingThread();

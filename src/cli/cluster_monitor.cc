@@ -1,13 +1,10 @@
 #include "cli/cluster_monitor.h"
 
-#include <algorithm>
-#include <optional>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/backoff.h"
 #include "base/status.h"
-#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -50,33 +47,23 @@ ClusterMonitor::ClusterMonitor(std::string host, int port, DatastoreClient& data
       datastore_(datastore),
       clock_(clock),
       log_(log),
-      outputs_(clock),
-      done_(&cancel) {
-  const bool decided = Start();
-  try {
-    thread_ = StartHousekeeping("monitor-keeper", [this, decided] { Run(decided); });
-  } catch (const std::system_error& error) {
-    log_.Warning("Monitor: no thread for it: ", error.what());
-  }
+      outputs_(clock) {
+  const bool decided = Start(cancel);
+  const auto run = [this, decided](const CancelToken& done) { Run(decided, done); };
+  thread_.emplace("monitor-keeper", run, &cancel);
+  if (!thread_->status().ok()) log_.Warning("Monitor: ", thread_->status().message());
 }
 
-ClusterMonitor::~ClusterMonitor() {
-  done_.Cancel(CancelKind::kAbort, "the worker ends");
-  if (thread_.joinable()) thread_.join();
+void ClusterMonitor::Run(bool decided, const CancelToken& done) {
+  Backoff backoff(kFirstTryAgain, kLongestTryAgain, 1);
+  while (!decided && clock_.Sleep(backoff.Next(), done)) decided = Start(done);
+  while (clock_.Sleep(kDropPeriod, done)) outputs_.DropOld();
 }
 
-void ClusterMonitor::Run(bool decided) {
-  for (absl::Duration wait = kFirstTryAgain; !decided && clock_.Sleep(wait, done_);
-       wait = std::min(2 * wait, kLongestTryAgain)) {
-    decided = Start();
-  }
-  while (clock_.Sleep(kDropPeriod, done_)) outputs_.DropOld();
-}
-
-bool ClusterMonitor::Start() {
-  const auto found = datastore_.Lookup({KeysEntity()}, done_);
+bool ClusterMonitor::Start(const CancelToken& cancel) {
+  const auto found = datastore_.Lookup({KeysEntity()}, cancel);
   if (!found.ok()) {
-    if (!done_.cancelled()) {
+    if (!cancel.cancelled()) {
       log_.Warning("Monitor: ", found.status().message(), "; it is tried again");
     }
     return false;

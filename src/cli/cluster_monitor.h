@@ -3,8 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "gcp/datastore_client.h"
 #include "gcp/entity.h"
 #include "monitor/output_table.h"
@@ -32,9 +33,6 @@ class ClusterMonitor {
   // all.
   ClusterMonitor(std::string host, int port, DatastoreClient& datastore, Clock& clock,
                  const CancelToken& cancel, const Log& log);
-  ~ClusterMonitor();
-  ClusterMonitor(const ClusterMonitor&) = delete;
-  ClusterMonitor& operator=(const ClusterMonitor&) = delete;
 
   // For claims: "host:port", or empty while nobody is served.
   std::string Address();
@@ -49,9 +47,9 @@ class ClusterMonitor {
 
  private:
   // False if Datastore does not answer.
-  bool Start();
+  bool Start(const CancelToken& cancel);
   absl::StatusOr<std::unique_ptr<MonitorServer>> StartServer(const LookupResult& found);
-  void Run(bool decided);
+  void Run(bool decided, const CancelToken& done);
 
   const std::string host_;
   const int port_;
@@ -62,8 +60,7 @@ class ClusterMonitor {
   Mutex mutex_;
   std::unique_ptr<MonitorServer> server_ ABSL_GUARDED_BY(mutex_);
   bool is_off_ ABSL_GUARDED_BY(mutex_) = false;  // for good
-  CancelToken done_;
-  std::thread thread_;
+  std::optional<Housekeeper> thread_;
 };
 
 }  // namespace sparkles

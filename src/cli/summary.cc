@@ -32,9 +32,8 @@ std::optional<double> NumberAt(const Json& json, std::initializer_list<const cha
   constexpr double kMost = 1e15;
   const Json* value = &json;
   for (const char* key : keys) {
-    const auto found = value->find(key);  // the end, where there are no keys
-    if (found == value->end()) return std::nullopt;
-    value = &*found;
+    value = JsonField(*value, key);
+    if (value == nullptr) return std::nullopt;
   }
   if (!value->is_number()) return std::nullopt;
   const double number = value->get<double>();
@@ -70,8 +69,8 @@ Json ResultOf(const Task& task, ObjectStore& store) {
 
 // "no output matches a, b" if the result names such patterns; else empty.
 std::string UnmatchedIn(const Json& result) {
-  const auto patterns = result.is_object() ? result.find("unmatched_patterns") : result.end();
-  if (patterns == result.end() || !patterns->is_array()) return "";
+  const Json* const patterns = JsonField(result, "unmatched_patterns");
+  if (patterns == nullptr || !patterns->is_array()) return "";
   std::vector<std::string> names;
   for (const Json& pattern : *patterns) {
     if (pattern.is_string()) names.push_back(pattern.get<std::string>());
@@ -83,8 +82,8 @@ Row RowOf(const TaskState& state, const Json& result) {
   static const Json kNone;
   const Json& ended = IsFinal(state.status) ? result : kNone;
   const auto member = [&ended](const char* key) -> const Json& {
-    const auto found = ended.find(key);
-    return found == ended.end() ? kNone : *found;
+    const Json* const found = JsonField(ended, key);
+    return found == nullptr ? kNone : *found;
   };
   const Json& usage = member("resource_usage");
   const Json& files = member("files");

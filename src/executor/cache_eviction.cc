@@ -25,16 +25,16 @@ namespace {
 // A record that stands alone for so long belongs to nobody who is filling its entry just now.
 constexpr absl::Duration kLonelyRecordAge = absl::Hours(1);
 
-struct Found {
+struct Candidate {
   bool is_there = false;  // the entry itself, not only its record
   uint64_t bytes = 0;
   absl::Time used = absl::InfinitePast();
 };
 
 // All of them, unless `report` ends it.
-std::map<std::string, Found> FindEntries(const std::string& folder,
-                                         const std::function<absl::Status()>& report) {
-  std::map<std::string, Found> entries;
+std::map<std::string, Candidate> FindEntries(const std::string& folder,
+                                             const std::function<absl::Status()>& report) {
+  std::map<std::string, Candidate> entries;
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return entries;
   (void)ForEachEntry(fd->get(), folder, [&](const char* file, unsigned char) {
@@ -46,11 +46,11 @@ std::map<std::string, Found> FindEntries(const std::string& folder,
         !S_ISREG(info.st_mode)) {
       return absl::OkStatus();
     }
-    Found& found = entries[std::string(name)];
-    found.used = std::max(found.used, absl::TimeFromTimespec(info.st_mtim));
+    Candidate& candidate = entries[std::string(name)];
+    candidate.used = std::max(candidate.used, absl::TimeFromTimespec(info.st_mtim));
     if (record) return absl::OkStatus();
-    found.is_there = true;
-    found.bytes = static_cast<uint64_t>(info.st_blocks) * 512;
+    candidate.is_there = true;
+    candidate.bytes = static_cast<uint64_t>(info.st_blocks) * 512;
     return absl::OkStatus();
   });
   return entries;
@@ -61,8 +61,8 @@ std::map<std::string, Found> FindEntries(const std::string& folder,
 Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
                      const std::function<absl::Status()>& report) {
   Evicted evicted;
-  const std::map<std::string, Found> entries = FindEntries(folder, report);
-  std::vector<std::map<std::string, Found>::const_iterator> oldest_first;
+  const std::map<std::string, Candidate> entries = FindEntries(folder, report);
+  std::vector<std::map<std::string, Candidate>::const_iterator> oldest_first;
   for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
     evicted.bytes_left += entry->second.bytes;
     oldest_first.push_back(entry);

@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -19,18 +19,9 @@ constexpr absl::Duration kPoll = absl::Milliseconds(10);
 // A removal is one unlink, of a file that may be large on a disk that is busy.
 constexpr absl::Duration kMaxWait = absl::Minutes(1);
 
-// 0 or errno.
-int LockByte(int fd, int command, int type, absl::string_view hash) {
-  struct flock lock = {};
-  lock.l_type = static_cast<int16_t>(type);
-  lock.l_whence = SEEK_SET;
-  // Three hex digits: 4096 bytes.
-  lock.l_start = std::strtol(std::string(hash.substr(0, 3)).c_str(), nullptr, 16);
-  lock.l_len = 1;
-  while (fcntl(fd, command, &lock) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
+// Three hex digits: 4096 bytes.
+off_t ByteOf(absl::string_view hash) {
+  return std::strtol(std::string(hash.substr(0, 3)).c_str(), nullptr, 16);
 }
 
 }  // namespace
@@ -46,20 +37,19 @@ absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
     opened = OpenFile(path, kFlags);
   }
   ASSIGN_OR_RETURN(UniqueFd fd, std::move(opened));
-  const int error = LockByte(fd.get(), F_OFD_SETLK, F_UNLCK, "000");
-  if (error != 0) return ErrnoError(error, path);
+  RETURN_IF_ERROR(UnlockByte(fd.get(), 0, path));  // shows whether there are such locks
   return CacheUse(std::move(fd));
 }
 
-// Not F_OFD_SETLKW: nothing would end that but who holds the lock.
+// Polls: only the holder of the lock could end a wait in the kernel.
 absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const TransferOptions& options) {
   const CancelToken never;
   const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
   const absl::Time end = clock.Now() + kMaxWait;
   while (true) {
-    const int error = LockByte(fd_.get(), F_OFD_SETLK, F_RDLCK, hash);
-    if (error == 0) return absl::OkStatus();
-    if (error != EAGAIN && error != EACCES) return ErrnoError(error, kName);
+    ASSIGN_OR_RETURN(const bool held,
+                     TryLockByte(fd_.get(), ByteOf(hash), ByteLock::kShared, kName));
+    if (held) return absl::OkStatus();
     RETURN_IF_ERROR(options.Report(0));
     if (clock.Now() > end) {
       return absl::DeadlineExceededError(absl::StrCat(
@@ -70,11 +60,9 @@ absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const Transfer
 }
 
 bool CacheUse::TryTake(absl::string_view hash) {
-  return LockByte(fd_.get(), F_OFD_SETLK, F_WRLCK, hash) == 0;
+  return TryLockByte(fd_.get(), ByteOf(hash), ByteLock::kExclusive, kName).value_or(false);
 }
 
-void CacheUse::Release(absl::string_view hash) {
-  (void)LockByte(fd_.get(), F_OFD_SETLK, F_UNLCK, hash);
-}
+void CacheUse::Release(absl::string_view hash) { (void)UnlockByte(fd_.get(), ByteOf(hash), kName); }
 
 }  // namespace sparkles

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/copy.h"
@@ -36,13 +35,10 @@ absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   return info;
 }
 
-// Of all that only the machine can cure, what removing files can. Statuses do not tell that from a
-// lack of descriptors or memory; their texts do.
-bool SaysNoSpace(const absl::Status& status) {
-  const auto says = [&](int error) {
-    return absl::StrContains(status.message(), absl::ErrnoToStatus(error, "").message());
-  };
-  return IsMachineFault(status) && (says(ENOSPC) || says(EDQUOT));
+// Whether removing files can cure it. The code is that of a lack of descriptors, too.
+bool IsDiskFull(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == ENOSPC || error == EDQUOT;
 }
 
 // Changes whenever somebody writes to the file, whatever he does to hide it.
@@ -293,7 +289,7 @@ absl::Status ContentCache::WithRoom(const std::string& folder, const TransferOpt
   for (int tries = 0; tries < 10; ++tries) {
     const int rooms_before = RoomsMade();
     status = write();
-    if (!SaysNoSpace(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, options))
+    if (!IsDiskFull(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, options))
       break;
   }
   return status;

@@ -1,18 +1,17 @@
 #include "executor/entry_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/folder.h"
 #include "base/status.h"
 
@@ -23,15 +22,6 @@ constexpr absl::Duration kPoll = absl::Milliseconds(50);
 constexpr absl::Duration kTellAfter = absl::Seconds(10);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
-
-bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
-
-bool IsStillNamed(int fd, const std::string& path) {
-  struct stat opened;
-  struct stat named;
-  return fstat(fd, &opened) == 0 && lstat(path.c_str(), &named) == 0 &&
-         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
 
 // A wait for somebody else's lock: told once, and not for ever.
 class Wait {
@@ -72,7 +62,8 @@ void RemoveIfLeftover(const std::string& path, absl::Time now) {
   struct stat info;
   if (!fd.ok() || fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return;
   if (now - absl::TimeFromTimespec(info.st_mtim) < kLeftoverAge) return;
-  if (TryLock(fd->get()) && IsStillNamed(fd->get(), path)) unlink(path.c_str());
+  const LockResult lock = TryLockNamed(fd->get(), path).value_or(LockResult::kHeld);
+  if (lock == LockResult::kTaken) unlink(path.c_str());
 }
 
 }  // namespace
@@ -91,13 +82,14 @@ absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
   Wait wait(lock_path, clock, log);
   while (true) {
     ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(lock_path, O_RDWR | O_CREAT));
-    while (!TryLock(fd.get())) {
-      if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoError(errno, lock_path);
+    ASSIGN_OR_RETURN(LockResult lock, TryLockNamed(fd.get(), lock_path));
+    while (lock == LockResult::kHeld) {
       RETURN_IF_ERROR(options.Report(0));
       RETURN_IF_ERROR(wait.GoOn(fd.get()));
       clock.Sleep(kPoll, cancel);
+      ASSIGN_OR_RETURN(lock, TryLockNamed(fd.get(), lock_path));
     }
-    if (IsStillNamed(fd.get(), lock_path)) return EntryLock(lock_path, std::move(fd));
+    if (lock == LockResult::kTaken) return EntryLock(lock_path, std::move(fd));
   }
 }
 

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/folder.h"
 #include "base/mounts.h"
 #include "base/path.h"
@@ -25,17 +26,15 @@
 namespace sparkles {
 namespace {
 
-using Identity = std::pair<dev_t, ino_t>;
-
 // Where a path has led all patterns.
-struct Progress {
+struct PatternStates {
   std::vector<Glob::States> include;
   std::vector<Glob::States> exclude;
 };
 
 struct Folder {
   std::string path;  // with a slash at the end; empty for the work folder
-  Progress progress;
+  PatternStates states;
 };
 
 std::string KindName(unsigned char type) {
@@ -69,10 +68,10 @@ class OutputWalk {
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
  private:
-  Progress Start() const;
-  Progress Advance(const Progress& progress, absl::string_view text) const;
-  bool Wanted(const Progress& progress) const;
-  bool WantedBelow(const Progress& progress) const;
+  PatternStates Start() const;
+  PatternStates Advance(const PatternStates& states, absl::string_view text) const;
+  bool Wanted(const PatternStates& states) const;
+  bool WantedBelow(const PatternStates& states) const;
 
   absl::Status Report() const { return report_ ? report_() : absl::OkStatus(); }
   absl::Status EnterPending();
@@ -81,9 +80,10 @@ class OutputWalk {
   absl::Status SkipUnlessMachineFault(const std::string& path, const absl::Status& error);
   bool LiesInside(int fd) const;
   absl::Status Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
-  absl::Status VisitLink(int fd, const Folder& folder, const char* entry, const Progress& progress);
+  absl::Status VisitLink(int fd, const Folder& folder, const char* entry,
+                         const PatternStates& states);
   bool LeadsToMount(int fd, const Folder& folder, const char* link) const;
-  void MarkMatched(const Progress& progress);
+  void MarkMatched(const PatternStates& states);
   void Skip(std::string path, std::string reason) {
     outputs_.skipped.push_back({std::move(path), std::move(reason)});
   }
@@ -93,20 +93,20 @@ class OutputWalk {
   const std::function<absl::Status()>& report_;
   std::vector<bool> matched_;  // for each of `include_`
   UniqueFd root_;
-  Identity root_identity_;
+  FileId root_id_;
   std::string real_root_;
   std::map<std::string, std::string> mounts_;  // path below the work folder to type
-  std::set<Identity> entered_;
+  std::set<FileId> entered_;
   std::vector<Folder> pending_;        // real folders, by the path that they were found at
   std::vector<Folder> pending_links_;  // the same for symlinks to folders
   Outputs outputs_;
 };
 
-Progress OutputWalk::Start() const {
-  Progress progress;
-  for (const Glob& glob : include_) progress.include.push_back(glob.Start());
-  for (const Glob& glob : exclude_) progress.exclude.push_back(glob.Start());
-  return progress;
+PatternStates OutputWalk::Start() const {
+  PatternStates states;
+  for (const Glob& glob : include_) states.include.push_back(glob.Start());
+  for (const Glob& glob : exclude_) states.exclude.push_back(glob.Start());
+  return states;
 }
 
 std::vector<Glob::States> AdvanceAll(const std::vector<Glob>& globs,
@@ -118,9 +118,8 @@ std::vector<Glob::States> AdvanceAll(const std::vector<Glob>& globs,
   return advanced;
 }
 
-Progress OutputWalk::Advance(const Progress& progress, absl::string_view text) const {
-  return {AdvanceAll(include_, progress.include, text),
-          AdvanceAll(exclude_, progress.exclude, text)};
+PatternStates OutputWalk::Advance(const PatternStates& states, absl::string_view text) const {
+  return {AdvanceAll(include_, states.include, text), AdvanceAll(exclude_, states.exclude, text)};
 }
 
 template <typename Question>
@@ -131,21 +130,21 @@ bool AnyOf(const std::vector<Glob>& globs, const std::vector<Glob::States>& stat
   return false;
 }
 
-bool OutputWalk::Wanted(const Progress& progress) const {
-  return AnyOf(include_, progress.include, &Glob::Accepts) &&
-         !AnyOf(exclude_, progress.exclude, &Glob::Accepts);
+bool OutputWalk::Wanted(const PatternStates& states) const {
+  return AnyOf(include_, states.include, &Glob::Accepts) &&
+         !AnyOf(exclude_, states.exclude, &Glob::Accepts);
 }
 
 // Call for wanted entries other than folders.
-void OutputWalk::MarkMatched(const Progress& progress) {
+void OutputWalk::MarkMatched(const PatternStates& states) {
   for (size_t i = 0; i < include_.size(); ++i) {
-    if (!matched_[i] && include_[i].Accepts(progress.include[i])) matched_[i] = true;
+    if (!matched_[i] && include_[i].Accepts(states.include[i])) matched_[i] = true;
   }
 }
 
-bool OutputWalk::WantedBelow(const Progress& progress) const {
-  return AnyOf(include_, progress.include, &Glob::CanContinue) &&
-         !AnyOf(exclude_, progress.exclude, &Glob::MatchesAllBelow);
+bool OutputWalk::WantedBelow(const PatternStates& states) const {
+  return AnyOf(include_, states.include, &Glob::CanContinue) &&
+         !AnyOf(exclude_, states.exclude, &Glob::MatchesAllBelow);
 }
 
 absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
@@ -161,12 +160,12 @@ absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
 bool OutputWalk::LiesInside(int fd) const {
   UniqueFd here;
   struct stat info;
-  Identity identity{};
+  FileId last;
   while (fstat(here.valid() ? here.get() : fd, &info) == 0) {
-    const Identity above{info.st_dev, info.st_ino};
-    if (above == root_identity_) return true;
-    if (above == identity) return false;  // "/" is its own parent
-    identity = above;
+    const FileId above = IdOf(info);
+    if (above == root_id_) return true;
+    if (above == last) return false;  // "/" is its own parent
+    last = above;
     UniqueFd parent(openat(here.valid() ? here.get() : fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!parent.valid()) return false;
     here = std::move(parent);
@@ -176,19 +175,19 @@ bool OutputWalk::LiesInside(int fd) const {
 
 absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
                                unsigned char type) {
-  Progress progress = Advance(folder.progress, entry);
-  if (type == DT_LNK) return VisitLink(fd, folder, entry, progress);
+  PatternStates states = Advance(folder.states, entry);
+  if (type == DT_LNK) return VisitLink(fd, folder, entry, states);
   std::string path = folder.path + entry;
-  const bool wanted = type != DT_DIR && Wanted(progress);
-  if (type == DT_DIR) progress = Advance(progress, "/");
-  const bool wanted_below = type == DT_DIR && WantedBelow(progress);
+  const bool wanted = type != DT_DIR && Wanted(states);
+  if (type == DT_DIR) states = Advance(states, "/");
+  const bool wanted_below = type == DT_DIR && WantedBelow(states);
   if (!wanted && !wanted_below) return absl::OkStatus();
-  if (wanted) MarkMatched(progress);
+  if (wanted) MarkMatched(states);
   if (const auto mount = mounts_.find(path); mount != mounts_.end()) {
     Skip(std::move(path),
          absl::StrCat("another file system is mounted there (", mount->second, "): not searched"));
   } else if (type == DT_DIR) {
-    pending_.push_back({path + "/", std::move(progress)});
+    pending_.push_back({path + "/", std::move(states)});
   } else if (type == DT_REG) {
     outputs_.files.push_back(std::move(path));
   } else {
@@ -216,16 +215,16 @@ bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) co
 }
 
 absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* entry,
-                                   const Progress& progress) {
-  const bool wanted = Wanted(progress);
-  Progress below = Advance(progress, "/");
+                                   const PatternStates& states) {
+  const bool wanted = Wanted(states);
+  PatternStates below = Advance(states, "/");
   const bool wanted_below = WantedBelow(below);
   if (!wanted && !wanted_below) return absl::OkStatus();
   std::string path = folder.path + entry;
   struct stat info;
   const int error = fstatat(fd, entry, &info, 0) == 0 ? 0 : errno;
   const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
-  if (wanted && !to_folder) MarkMatched(progress);
+  if (wanted && !to_folder) MarkMatched(states);
   if (error != 0) {
     // A mount of the command's may be dead since its processes (a FUSE daemon) were ended.
     const bool to_mount = LeadsToMount(fd, folder, entry);
@@ -257,8 +256,7 @@ absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
   if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
   struct stat info;
   if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, folder.path);
-  const Identity identity{info.st_dev, info.st_ino};
-  if (entered_.count(identity) != 0) return absl::OkStatus();
+  if (entered_.contains(IdOf(info))) return absl::OkStatus();
   if (through_link && !LiesInside(fd->get())) {
     Skip(folder.path.substr(0, folder.path.size() - 1), "leads outside of the work folder");
     return absl::OkStatus();
@@ -267,7 +265,7 @@ absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
     Skip(folder.path.substr(0, folder.path.size() - 1), kLeadsToMount);
     return absl::OkStatus();
   }
-  entered_.insert(identity);
+  entered_.insert(IdOf(info));
   return SkipUnlessMachineFault(folder.path, List(fd->get(), folder));
 }
 
@@ -284,8 +282,8 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
   ASSIGN_OR_RETURN(root_, OpenFile(work_folder, O_RDONLY | O_DIRECTORY));
   struct stat info;
   if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_folder);
-  root_identity_ = {info.st_dev, info.st_ino};
-  entered_.insert(root_identity_);
+  root_id_ = IdOf(info);
+  entered_.insert(root_id_);
   ASSIGN_OR_RETURN(real_root_, RealPath(work_folder));
   for (Mount& mount : MountsBelow(real_root_)) {
     mounts_[mount.point.substr(real_root_.size() + 1)] = std::move(mount.type);

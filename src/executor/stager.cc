@@ -13,6 +13,7 @@
 #include "base/copy.h"
 #include "base/crc32c.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "base/path.h"
@@ -24,8 +25,8 @@ namespace {
 
 bool SameFile(const struct stat& a, const struct stat& b) {
   // ctime cannot be set back, so an edit that restores mtime still shows.
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
-         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+  return IdOf(a) == IdOf(b) && a.st_size == b.st_size && a.st_ctim.tv_sec == b.st_ctim.tv_sec &&
+         a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
 
 // Of symlink(2) where the file system has no symlinks.
@@ -133,8 +134,7 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       } else if (!detached.ok()) {
         const absl::Status failed = Annotate(detached, "changed input");
         // A disk that the command has filled is the task's own.
-        return absl::IsResourceExhausted(failed) ? absl::Status(failed.code(), failed.message())
-                                                 : failed;
+        return absl::IsResourceExhausted(failed) ? Unmarked(failed) : failed;
       }
     }
   }

@@ -1,7 +1,6 @@
 #include "executor/task_folder.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "base/file_id.h"
+#include "base/file_lock.h"
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -32,20 +33,13 @@ constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 // The same for who is to stop, and has more to do: KILL is sent at once anyway.
 constexpr absl::Duration kHurriedLeftoverLimit = absl::Milliseconds(300);
 
-// The lock of a folder if nobody holds it and it is still there; Aborted otherwise. A lock file
-// that another worker removed between our open and our flock is no lock.
+// The lock of a folder if nobody holds it and it is still there; Aborted otherwise.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
-  ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(folder + kLockName, O_RDWR | extra_flags, 0600));
-  const int error = flock(lock.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-  // Some file systems have no locks.
-  if (error != 0 && error != EWOULDBLOCK) {
-    return ErrnoError(error, absl::StrCat(folder, kLockName, ": flock"));
-  }
-  struct stat info;
-  if (error != 0 || fstat(lock.get(), &info) != 0 || info.st_nlink == 0) {
-    return absl::AbortedError(absl::StrCat(folder, ": in use"));
-  }
-  return lock;
+  const std::string path = folder + kLockName;
+  ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(path, O_RDWR | extra_flags, 0600));
+  ASSIGN_OR_RETURN(const LockResult result, TryLockNamed(lock.get(), path));
+  if (result == LockResult::kTaken) return lock;
+  return absl::AbortedError(absl::StrCat(folder, ": in use"));
 }
 
 // Removes the lock last, so that a later worker can finish a removal that was cut short. The folder
@@ -68,10 +62,6 @@ absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel
   for (const std::string& entry : entries) status.Update(RemoveTree(entry, report));
   if (status.ok()) status = RemoveTree(path, report);
   return status;
-}
-
-bool IsSame(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 absl::Status MovedError(const std::string& path) {
@@ -136,9 +126,11 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const 
 }
 
 absl::Status TaskFolder::MakeInside() {
-  if (lstat(path_.c_str(), &made_) != 0) return ErrnoError(errno, path_);
+  id_ = IdAt(path_);
+  if (!id_) return ErrnoError(errno, path_);
   RETURN_IF_ERROR(MakeFolders(work()));
-  if (lstat(work().c_str(), &work_made_) != 0) return ErrnoError(errno, work());
+  work_id_ = IdAt(work());
+  if (!work_id_) return ErrnoError(errno, work());
   RETURN_IF_ERROR(MakeFolders(temp()));
   return MakeFolders(log());
 }
@@ -154,8 +146,7 @@ absl::StatusOr<UniqueFd> TaskFolder::CreateLog(absl::string_view name) const {
 }
 
 absl::Status TaskFolder::CheckInPlace() const {
-  struct stat now;
-  if (lstat(work().c_str(), &now) == 0 && IsSame(now, work_made_)) return absl::OkStatus();
+  if (const auto now = IdAt(work()); now && now == work_id_) return absl::OkStatus();
   return absl::FailedPreconditionError("the task moved or replaced its own work folder");
 }
 
@@ -171,16 +162,16 @@ absl::Status TaskFolder::Remove() const {
   if (lstat(path_.c_str(), &now) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path_);
   }
-  if (IsSame(now, made_)) return RemoveTaskFolder(path_, CancelToken(), alive_);
+  if (IdOf(now) == id_) return RemoveTaskFolder(path_, CancelToken(), alive_);
   if (S_ISLNK(now.st_mode)) unlink(path_.c_str());
   return MovedError(path_);
 }
 
 absl::Status TaskFolder::Keep() {
   const std::string lock = path_ + kLockName;
-  struct stat now;
+  const auto now = IdAt(path_);
   absl::Status status;
-  if (lstat(path_.c_str(), &now) != 0 || !IsSame(now, made_)) {
+  if (!now || now != id_) {
     status = MovedError(path_);
   } else if (unlink(lock.c_str()) != 0) {
     status = ErrnoError(errno, lock);

@@ -3,9 +3,8 @@
 // worker left behind.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cancel.h"
 #include "base/fd.h"
+#include "base/file_id.h"
 #include "base/log.h"
 
 namespace sparkles {
@@ -60,10 +60,9 @@ class TaskFolder {
   absl::Status Remove() const;
 
   std::string path_;
-  // When they were new: of path() and of work().
-  struct stat made_ = {};
-  struct stat work_made_ = {};
-  UniqueFd lock_;  // invalid once the folder is not ours to remove
+  std::optional<FileId> id_;       // of path(), when it was new
+  std::optional<FileId> work_id_;  // the same of work()
+  UniqueFd lock_;                  // invalid once the folder is not ours to remove
   Log log_;
   std::function<void()> alive_;
 };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/file_id.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -33,7 +34,7 @@ bool TaskLog::Replaced() const {
   struct stat ours;
   struct stat other;
   return fstat(fd(), &ours) == 0 && lstat(path_.c_str(), &other) == 0 && S_ISREG(other.st_mode) &&
-         (ours.st_dev != other.st_dev || ours.st_ino != other.st_ino);
+         IdOf(ours) != IdOf(other);
 }
 
 absl::Status TaskLog::AddLine(absl::string_view text) {

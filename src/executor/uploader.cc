@@ -55,18 +55,18 @@ absl::StatusOr<std::string> ProblemOfTarget(int fd, const std::string& path) {
 // helps nobody to have ten thousand of them refused.
 constexpr int kMaxFailures = 10;
 
-struct Ended {
+struct Delivery {
   std::optional<DeliveredFile> delivered;
   std::string skipped;  // the reason
   absl::Status failed;
 };
 
 // `stopped` is what ended all transfers, if anything did.
-absl::Status FirstFailure(const std::vector<Ended>& ended, absl::Status stopped) {
+absl::Status FirstFailure(const std::vector<Delivery>& deliveries, absl::Status stopped) {
   if (IsMachineFault(stopped) || absl::IsCancelled(stopped)) return stopped;
   absl::Status first;
   size_t count = 0;
-  for (const Ended& one : ended) {
+  for (const Delivery& one : deliveries) {
     if (one.failed.ok()) continue;
     if (count++ == 0) first = one.failed;
   }
@@ -88,25 +88,25 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
   TransferOptions options = transfer;
   options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
 
-  std::vector<Ended> ended(paths.size());
+  std::vector<Delivery> deliveries(paths.size());
   const auto deliver = [&](size_t i) -> absl::Status {
     const std::string& path = paths[i];
     if (!CanBeAnObjectName(path)) return absl::OkStatus();
     const auto fd = OpenBelow(folder->get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (absl::IsPermissionDenied(fd.status())) {
-      ended[i].skipped = std::string(fd.status().message());
+      deliveries[i].skipped = std::string(fd.status().message());
       return absl::OkStatus();
     }
     if (!fd.ok()) return Annotate(fd.status(), "output");
     // A link may lead to another file system. Files on the task's own are always outputs.
     struct stat source;
     if (fstat(fd->get(), &source) == 0 && source.st_dev != ours.st_dev) {
-      ASSIGN_OR_RETURN(ended[i].skipped, ProblemOfTarget(fd->get(), path));
-      if (!ended[i].skipped.empty()) return absl::OkStatus();
+      ASSIGN_OR_RETURN(deliveries[i].skipped, ProblemOfTarget(fd->get(), path));
+      if (!deliveries[i].skipped.empty()) return absl::OkStatus();
     }
     const std::string url = absl::StrCat(folder_url, "/", path);
     ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options));
-    ended[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
+    deliveries[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
     progress.AddFile();
     return absl::OkStatus();
   };
@@ -114,13 +114,13 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
   absl::Status status = ParallelFor(paths.size(), transfers_, [&](size_t i) {
     absl::Status failed = deliver(i);
     if (failed.ok() || IsMachineFault(failed) || absl::IsCancelled(failed)) return failed;
-    ended[i].failed = failed;
+    deliveries[i].failed = failed;
     return ++failures < kMaxFailures ? absl::OkStatus() : failed;
   });
-  status = FirstFailure(ended, status);
+  status = FirstFailure(deliveries, status);
   for (size_t i = 0; i < paths.size(); ++i) {
-    if (ended[i].delivered) result.files.push_back(*std::move(ended[i].delivered));
-    if (!ended[i].skipped.empty()) result.skipped.push_back({paths[i], ended[i].skipped});
+    if (deliveries[i].delivered) result.files.push_back(*std::move(deliveries[i].delivered));
+    if (!deliveries[i].skipped.empty()) result.skipped.push_back({paths[i], deliveries[i].skipped});
   }
   status.Update(BadNames(paths));
   return status;

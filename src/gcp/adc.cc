@@ -6,9 +6,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "gcp/credentials_file.h"
-#include "gcp/json_text.h"
 #include "gcp/metadata_token.h"
 #include "http/transient.h"
 

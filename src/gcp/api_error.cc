@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gcp/http_date.h"
-#include "gcp/json_text.h"
 #include "http/transient.h"
 
 namespace sparkles {

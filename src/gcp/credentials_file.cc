@@ -9,7 +9,6 @@
 #include "gcp/authorized_user.h"
 #include "gcp/external_account.h"
 #include "gcp/impersonated.h"
-#include "gcp/json_text.h"
 #include "gcp/service_account.h"
 
 namespace sparkles {

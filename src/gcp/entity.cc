@@ -5,7 +5,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
-#include "gcp/json_text.h"
 
 namespace sparkles {
 namespace {

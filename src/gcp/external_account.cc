@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "gcp/google_url.h"
 #include "gcp/impersonated.h"
-#include "gcp/json_text.h"
 #include "gcp/token_endpoint.h"
 
 namespace sparkles {
@@ -31,9 +30,9 @@ absl::StatusOr<std::unique_ptr<TokenSource>> Impersonate(const Json& file, std::
   ImpersonatedSource::Account account;
   account.url = std::move(url);
   const Json* options = JsonField(file, "service_account_impersonation");
-  const Json* life = options == nullptr ? nullptr : JsonField(*options, "token_lifetime_seconds");
-  if (life != nullptr && !life->is_null()) {
-    const int64_t seconds = life->is_number_integer() ? life->get<int64_t>() : 0;
+  constexpr char kLife[] = "token_lifetime_seconds";
+  if (options != nullptr && JsonValue(*options, kLife) != nullptr) {
+    const int64_t seconds = JsonInteger(*options, kLife).value_or(0);
     if (seconds < kShortestLifeSeconds || seconds > kLongestLifeSeconds) {
       return FieldError("service_account_impersonation.token_lifetime_seconds",
                         "must be a number from 600 to 43200");

@@ -13,7 +13,6 @@
 #include "absl/strings/strip.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "gcp/json_text.h"
 
 namespace sparkles {
 namespace {
@@ -53,8 +52,8 @@ std::optional<uint64_t> ParseNumber(absl::string_view text) {
 
 // Google writes 64 bits as a string; a number is taken as well.
 std::optional<uint64_t> NumberAt(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return std::nullopt;
+  const Json* const found = JsonField(object, key);
+  if (found == nullptr) return std::nullopt;
   if (found->is_number_unsigned()) return found->get<uint64_t>();
   return found->is_string() ? ParseNumber(found->get_ref<const std::string&>()) : std::nullopt;
 }

@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "gcp/json_text.h"
 #include "http/transient.h"
 
 namespace sparkles {

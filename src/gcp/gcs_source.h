@@ -30,8 +30,6 @@ class GcsSource {
   uint64_t size() const { return content_.size; }
   const std::string& type() const { return content_.type; }
   uint64_t position() const { return position_; }
-  // How far the content was handed out at most.
-  uint64_t farthest() const { return farthest_; }
 
   // Goes on from there; reads what lies before where its checksum is not known.
   absl::Status Seek(uint64_t offset);
@@ -47,8 +45,8 @@ class GcsSource {
   const GcsContent& content_;
   const GcsCall& call_;
   uint64_t position_ = 0;
-  uint32_t crc_ = 0;  // of all before position_
-  uint64_t farthest_ = 0;
+  uint32_t crc_ = 0;       // of all before position_
+  uint64_t farthest_ = 0;  // how far the content was handed out at most
   std::optional<uint32_t> whole_crc_;
 };
 

@@ -19,13 +19,14 @@ constexpr uint64_t kInlineBytes = uint64_t{64} << 10;
 constexpr int kMaxConflicts = 10;
 
 // The body: `head`, the content, `tail`.
-struct Frame {
+struct Envelope {
   std::string boundary;
   std::string head;
   std::string tail;
 };
 
-Frame MakeFrame(const GcsName& name, const std::string& id, const std::string& type, uint32_t crc) {
+Envelope MakeEnvelope(const GcsName& name, const std::string& id, const std::string& type,
+                      uint32_t crc) {
   const std::string boundary = "sparkles-" + id;
   const Json metadata = {
       {"name", name.object}, {"contentType", type}, {"crc32c", FormatCrc32c(crc)}};
@@ -65,11 +66,11 @@ class AtOnce {
   GcsSource source_;
   GcsTarget target_;
   const std::string id_ = RandomUuid();
-  Frame frame_;
+  Envelope envelope_;
   bool inline_ = false;  // content_ holds all of it
   std::string content_;
-  size_t frame_sent_ = 0;    // bytes of head and tail of this sending
-  bool look_first_ = false;  // there is, or may be, something
+  size_t envelope_sent_ = 0;  // bytes of head and tail of this sending
+  bool look_first_ = false;   // there is, or may be, something
   int conflicts_ = 0;
 };
 
@@ -83,7 +84,7 @@ absl::Status AtOnce::Prepare() {
     }
   }
   ASSIGN_OR_RETURN(const uint32_t crc, source_.Crc());
-  frame_ = MakeFrame(name_, id_, source_.type(), crc);
+  envelope_ = MakeEnvelope(name_, id_, source_.type(), crc);
   return absl::OkStatus();
 }
 
@@ -109,30 +110,30 @@ HttpRequest AtOnce::MakeRequest() {
   HttpRequest request;
   request.method = "POST";
   request.url = client_.UploadUrl(name_, "multipart", target_.expected());
-  request.headers.Add("Content-Type", "multipart/related; boundary=" + frame_.boundary);
+  request.headers.Add("Content-Type", "multipart/related; boundary=" + envelope_.boundary);
   request.headers.Add("x-goog-gcs-idempotency-token", id_);
   if (inline_) {
-    request.body = absl::StrCat(frame_.head, content_, frame_.tail);
+    request.body = absl::StrCat(envelope_.head, content_, envelope_.tail);
     return request;
   }
-  frame_sent_ = 0;
-  request.body_bytes = frame_.head.size() + source_.size() + frame_.tail.size();
+  envelope_sent_ = 0;
+  request.body_bytes = envelope_.head.size() + source_.size() + envelope_.tail.size();
   request.body_source = [this](char* buffer, size_t capacity) { return Read(buffer, capacity); };
   return request;
 }
 
 absl::StatusOr<size_t> AtOnce::Read(char* buffer, size_t capacity) {
-  if (frame_sent_ == frame_.head.size()) {
+  if (envelope_sent_ == envelope_.head.size()) {
     ASSIGN_OR_RETURN(const size_t got, source_.Read(buffer, capacity));
     if (got > 0) return got;
-  } else if (frame_sent_ == 0) {
+  } else if (envelope_sent_ == 0) {
     RETURN_IF_ERROR(source_.Seek(0));
   }
-  const bool in_head = frame_sent_ < frame_.head.size();
-  const std::string& text = in_head ? frame_.head : frame_.tail;
-  const size_t from = in_head ? frame_sent_ : frame_sent_ - frame_.head.size();
+  const bool in_head = envelope_sent_ < envelope_.head.size();
+  const std::string& text = in_head ? envelope_.head : envelope_.tail;
+  const size_t from = in_head ? envelope_sent_ : envelope_sent_ - envelope_.head.size();
   const size_t count = text.copy(buffer, capacity, from);
-  frame_sent_ += count;
+  envelope_sent_ += count;
   return count;
 }
 

@@ -61,7 +61,7 @@ class Session {
 
  private:
   Attempt Try();
-  absl::Status Step();
+  absl::Status Advance();
   absl::StatusOr<bool> LookFirst();
   absl::Status Start();
   absl::StatusOr<bool> AskWhatIsKept();
@@ -95,11 +95,11 @@ class Session {
 
 Attempt Session::Try() {
   attempt_sent_ = 0;
-  const absl::Status status = Step();
+  const absl::Status status = Advance();
   return {status, attempt_sent_ >= kGcsProgressBytes && fruitless_ < kMaxFruitless};
 }
 
-absl::Status Session::Step() {
+absl::Status Session::Advance() {
   if (look_first_) {
     ASSIGN_OR_RETURN(const bool done, LookFirst());
     if (done) return absl::OkStatus();
@@ -247,8 +247,8 @@ absl::StatusOr<bool> Session::DigestKept(const HttpHeaders& headers) {
 absl::Status Session::Abandon(const absl::Status& why) {
   uri_.clear();
   if (sessions_ < kMaxSessions) return TryAgain(why);
-  return MachineFault(
-      absl::Status(why.code(), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+  return MachineFault(WithMessage(
+      Unmarked(why), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
 }
 
 // Asks for the session's state after a wait, since the refusal may be transient.

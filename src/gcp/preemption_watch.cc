@@ -1,12 +1,10 @@
 #include "gcp/preemption_watch.h"
 
 #include <random>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "base/random.h"
-#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -31,26 +29,20 @@ PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, const C
     return;
   }
   if (!Take(first)) return;
-  try {
-    thread_ = StartHousekeeping("preemption", [this] { Watch(); });
-  } catch (const std::system_error& error) {
-    log_.Warning("preemption is not watched: ", error.what());
+  thread_.emplace("preemption", [this](const CancelToken& done) { Watch(done); });
+  if (!thread_->status().ok()) {
+    log_.Warning("preemption is not watched: ", thread_->status().message());
   }
 }
 
-PreemptionWatch::~PreemptionWatch() {
-  done_.Cancel(CancelKind::kAbort, "");
-  if (thread_.joinable()) thread_.join();
-}
-
-void PreemptionWatch::Watch() {
+void PreemptionWatch::Watch(const CancelToken& done) {
   std::minstd_rand random(RandomSeed());
   std::uniform_real_distribution<> jitter(0.5, 1.5);
   absl::Duration pause = absl::ZeroDuration();
-  while (clock_.Sleep(pause * jitter(random), done_)) {
+  while (clock_.Sleep(pause * jitter(random), done)) {
     const absl::Time asked = clock_.Now();
-    const auto answer = metadata_.WaitForChange(kPath, etag_, kPoll, done_);
-    if (!Take(answer)) return;
+    const auto answer = metadata_.WaitForChange(kPath, etag_, kPoll, done);
+    if (done.cancelled() || !Take(answer)) return;
     const bool waited = clock_.Now() - asked >= kPause;
     pause = waited ? absl::ZeroDuration() : kPause;
     // Whatever the error is: what there was at the start may come back.
@@ -59,7 +51,6 @@ void PreemptionWatch::Watch() {
 }
 
 bool PreemptionWatch::Take(const absl::StatusOr<MetadataValue>& answer) {
-  if (done_.cancelled()) return false;
   if (!answer.ok()) {
     log_.Debug("cannot ask about preemption: ", answer.status().message());
     return true;

@@ -1,12 +1,13 @@
 // Google takes a Spot VM away half a minute after it said so. The metadata server says it first.
 #pragma once
 
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "gcp/metadata_server.h"
 
 namespace sparkles {
@@ -18,16 +19,12 @@ namespace sparkles {
 class PreemptionWatch {
  public:
   // Borrows all. Checks once before it returns, since a preempted VM must not claim a task. `stop`
-  // ends that check.
+  // ends that check; the destructor ends a question that is under way.
   PreemptionWatch(MetadataServer& metadata, Clock& clock, const CancelToken& stop,
                   CancelToken& preempted, Log log);
-  // Ends a question that is under way.
-  ~PreemptionWatch();
-  PreemptionWatch(const PreemptionWatch&) = delete;
-  PreemptionWatch& operator=(const PreemptionWatch&) = delete;
 
  private:
-  void Watch();
+  void Watch(const CancelToken& done);
   // False if it is known that there is nothing (more) to watch.
   bool Take(const absl::StatusOr<MetadataValue>& answer);
 
@@ -36,8 +33,7 @@ class PreemptionWatch {
   CancelToken& preempted_;
   const Log log_;
   std::string etag_;
-  CancelToken done_;
-  std::thread thread_;
+  std::optional<Housekeeper> thread_;
 };
 
 }  // namespace sparkles

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "gcp/google_url.h"
-#include "gcp/json_text.h"
 #include "gcp/token_endpoint.h"
 
 namespace sparkles {

@@ -1,10 +1,9 @@
 #include "gcp/token_cache.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "base/late_cancel.h"
 #include "base/status.h"
-#include "base/time_limit.h"
 #include "http/transient.h"
 
 namespace sparkles {
@@ -13,8 +12,6 @@ namespace {
 // So long before its end a token is renewed; Google's own clients do the same. The metadata server
 // gives out a new one only four minutes before the end of the old one.
 constexpr absl::Duration kRenewBefore = absl::Seconds(225);
-constexpr absl::Duration kFirstRenewalWait = absl::Seconds(10);
-constexpr absl::Duration kLongestRenewalWait = absl::Seconds(80);
 // How soon a waiting thread sees that it is cancelled.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(50);
 
@@ -84,12 +81,11 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
   if (fetched.ok()) token_ = *fetched;
   if (fetched.ok() && !IsStale(*fetched, now)) {
     next_renewal_ = absl::InfinitePast();
-    renewal_wait_ = absl::ZeroDuration();
+    renewal_backoff_.Reset();
     return fetched;
   }
   // It failed, or the server gave out the same token again.
-  renewal_wait_ = std::clamp(2 * renewal_wait_, kFirstRenewalWait, kLongestRenewalWait);
-  next_renewal_ = now + renewal_wait_;
+  next_renewal_ = now + renewal_backoff_.Next();
   if (!fetched.ok() && HasGood()) return *token_;
   return fetched;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/backoff.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -52,7 +53,7 @@ class TokenCache : public TokenSource {
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // of the last of them
   // A good token is not renewed before this.
   absl::Time next_renewal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  absl::Duration renewal_wait_ ABSL_GUARDED_BY(mutex_);
+  Backoff renewal_backoff_ ABSL_GUARDED_BY(mutex_){absl::Seconds(10), absl::Seconds(80), 1};
 };
 
 }  // namespace sparkles

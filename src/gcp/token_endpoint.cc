@@ -13,7 +13,6 @@
 #include "gcp/api_error.h"
 #include "gcp/google_url.h"
 #include "gcp/http_date.h"
-#include "gcp/json_text.h"
 #include "http/retry.h"
 #include "http/transient.h"
 
@@ -119,11 +118,6 @@ absl::StatusOr<std::string> SendOnce(const TokenRequest& request, HttpTransport&
   return MakeTokenError(request, *response, clock.Now());
 }
 
-// Without the mark that makes a retry loop go on.
-absl::Status Final(const absl::Status& status) {
-  return absl::Status(status.code(), status.message());
-}
-
 bool FitsHeader(absl::string_view token) {
   return !token.empty() && token.size() <= kMaxTokenBytes &&
          std::all_of(token.begin(), token.end(),
@@ -169,7 +163,7 @@ absl::StatusOr<std::string> SendTokenRequest(const TokenRequest& request, HttpTr
   int attempts = 0;
   absl::Status ended = RetryLoop(policy, Idempotency::kIdempotent, clock, cancel, [&] {
     body = SendOnce(request, transport, clock, cancel);
-    return Attempt{++attempts < kAttempts ? body.status() : Final(body.status())};
+    return Attempt{++attempts < kAttempts ? body.status() : Unmarked(body.status())};
   });
   if (cancel.cancelled() && !ended.ok()) return ended;
   return body;

@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "http/curl_handles.h"
 
 namespace sparkles {
@@ -21,12 +20,6 @@ std::vector<const char*> VariablesOf(absl::string_view scheme) {
   return {"http_proxy", "all_proxy", "ALL_PROXY"};
 }
 
-std::string Part(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, 0) != CURLUE_OK) return "";
-  return CurlText(text).get();
-}
-
 }  // namespace
 
 std::optional<ProxyAddress> FindProxy(
@@ -40,12 +33,11 @@ std::optional<ProxyAddress> FindProxy(
                      CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) != CURLUE_OK) {
       return std::nullopt;
     }
-    const std::string host = Part(url.get(), CURLUPART_HOST);
     ProxyAddress proxy;
-    proxy.host = std::string(absl::StripPrefix(absl::StripSuffix(host, "]"), "["));
+    proxy.host = HostOf(url);
     proxy.variable = variable;
-    if (!absl::SimpleAtoi(Part(url.get(), CURLUPART_PORT), &proxy.port)) {
-      proxy.port = Part(url.get(), CURLUPART_SCHEME) == "https" ? kHttpsPort : kDefaultPort;
+    if (!absl::SimpleAtoi(PartOf(url, CURLUPART_PORT), &proxy.port)) {
+      proxy.port = PartOf(url, CURLUPART_SCHEME) == "https" ? kHttpsPort : kDefaultPort;
     }
     return proxy;
   }

@@ -6,19 +6,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 
 namespace sparkles {
 namespace {
 
 absl::Status BadUrl(absl::string_view reason) {
   return absl::InvalidArgumentError(absl::StrCat("the URL of a request cannot be used: ", reason));
-}
-
-std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return "";
-  return CurlText(text).get();
 }
 
 bool IsFieldValue(absl::string_view text) {
@@ -53,17 +46,17 @@ absl::StatusOr<HttpTarget> ParseTarget(const std::string& url) {
   const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(),
                                       CURLU_PATH_AS_IS | CURLU_DISALLOW_USER);
   if (code != CURLUE_OK) return BadUrl(curl_url_strerror(code));
-  const std::string scheme = Part(parsed.get(), CURLUPART_SCHEME);
+  const std::string scheme = PartOf(parsed, CURLUPART_SCHEME);
   if (scheme != "https" && scheme != "http") return BadUrl("neither https nor http");
-  const std::string host = Part(parsed.get(), CURLUPART_HOST);
-  const std::string port = Part(parsed.get(), CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
+  const std::string host = PartOf(parsed, CURLUPART_HOST);
+  const std::string port = PartOf(parsed, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   HttpTarget target;
   target.scheme = scheme;
-  target.name = std::string(absl::StripPrefix(absl::StripSuffix(host, "]"), "["));
-  (void)absl::SimpleAtoi(Part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT), &target.port);
+  target.name = HostOf(parsed);
+  (void)absl::SimpleAtoi(PartOf(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT), &target.port);
   target.host = port.empty() ? host : absl::StrCat(host, ":", port);
-  target.origin = absl::StrCat(scheme, "://", host, ":",
-                               Part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  target.origin =
+      absl::StrCat(scheme, "://", host, ":", PartOf(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT));
   return target;
 }
 

@@ -113,7 +113,7 @@ class Question {
         end = std::min(end, now + absl::ToChronoNanoseconds(kGrace));
       }
       if (now >= end) return;
-      Step(absl::FromChrono(end - now), cancel);
+      HandleEvents(absl::FromChrono(end - now), cancel);
     }
   }
 
@@ -142,7 +142,7 @@ class Question {
   }
 
   // Handles the next event: a packet, the next try, cancellation, or the end of `longest`.
-  void Step(absl::Duration longest, const CancelToken* cancel) {
+  void HandleEvents(absl::Duration longest, const CancelToken* cancel) {
     std::array<ares_socket_t, ARES_GETSOCK_MAXNUM> sockets{};
     const int wanted = ares_getsock(channel_.get(), sockets.data(), ARES_GETSOCK_MAXNUM);
     std::array<pollfd, ARES_GETSOCK_MAXNUM + 1> polled{};

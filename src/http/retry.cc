@@ -1,12 +1,11 @@
 #include "http/retry.h"
 
 #include <algorithm>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/random.h"
+#include "base/backoff.h"
 #include "base/status.h"
 #include "http/transient.h"
 
@@ -33,31 +32,17 @@ absl::Status WithCount(const absl::Status& status, int attempts) {
   return WithMessage(status, absl::StrCat(status.message(), " (", attempts, " attempts)"));
 }
 
-// The waits between the attempts of one call.
-class Backoff {
- public:
-  explicit Backoff(const RetryPolicy& policy) : policy_(policy), ceiling_(policy.first) {}
-
-  void Reset() { ceiling_ = policy_.first; }
-
-  absl::Duration Next(const absl::Status& status) {
-    const absl::Duration jittered = ceiling_ * std::uniform_real_distribution<>(0, 1)(random_);
-    ceiling_ = std::min(2 * ceiling_, policy_.longest);
-    const absl::Duration asked = RetryAfter(status).value_or(absl::ZeroDuration());
-    return std::max(jittered, std::min(asked, kLongestRetryAfter));
-  }
-
- private:
-  const RetryPolicy policy_;
-  absl::Duration ceiling_;
-  std::minstd_rand random_{RandomSeed()};
-};
+// The wait before the next attempt; not less than what the server asked for.
+absl::Duration NextWait(Backoff& backoff, const absl::Status& status) {
+  const absl::Duration asked = RetryAfter(status).value_or(absl::ZeroDuration());
+  return std::max(backoff.Next(), std::min(asked, kLongestRetryAfter));
+}
 
 }  // namespace
 
 absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock& clock,
                        const CancelToken& cancel, absl::FunctionRef<Attempt()> attempt) {
-  Backoff backoff(policy);
+  Backoff backoff(policy.first, policy.longest, 0);
   absl::Duration spent;
   for (int attempts = 1;; ++attempts) {
     if (cancel.cancelled()) return CancelledBy(cancel);
@@ -71,7 +56,7 @@ absl::Status RetryLoop(const RetryPolicy& policy, Idempotency idempotency, Clock
     } else {
       spent += std::clamp(clock.Now() - started, absl::ZeroDuration(), kLongestAttempt);
     }
-    const absl::Duration wait = backoff.Next(outcome.status);
+    const absl::Duration wait = NextWait(backoff, outcome.status);
     spent += wait;
     if (spent > policy.patience) return WithCount(outcome.status, attempts);
     if (policy.observer != nullptr) policy.observer->Waits(outcome.status, attempts);

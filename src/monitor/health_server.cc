@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status.h"
-#include "base/thread.h"
 #include "monitor/request_head.h"
 
 namespace sparkles {
@@ -86,11 +84,11 @@ int PortOf(int fd) {
 }  // namespace
 
 struct HealthServer::Connection {
-  enum class Step { kReceive, kSend, kDrain };
+  enum class Phase { kReceive, kSend, kDrain };
 
   UniqueFd fd;
   Steady::time_point deadline;
-  Step step = Step::kReceive;
+  Phase phase = Phase::kReceive;
   std::string received;
   std::string to_send;
   size_t sent = 0;
@@ -101,12 +99,10 @@ absl::StatusOr<std::unique_ptr<HealthServer>> HealthServer::Start(const std::str
                                                                   absl::Duration lifetime) {
   ASSIGN_OR_RETURN(UniqueFd listener, Listen(address, port));
   const int actual_port = PortOf(listener.get());
-  try {
-    return std::unique_ptr<HealthServer>(
-        new HealthServer(std::move(listener), actual_port, std::move(handler), lifetime));
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(error.what());
-  }
+  std::unique_ptr<HealthServer> server(
+      new HealthServer(std::move(listener), actual_port, std::move(handler), lifetime));
+  RETURN_IF_ERROR(server->thread_.status());
+  return server;
 }
 
 HealthServer::HealthServer(UniqueFd listener, int port, Handler handler, absl::Duration lifetime)
@@ -114,23 +110,20 @@ HealthServer::HealthServer(UniqueFd listener, int port, Handler handler, absl::D
       port_(port),
       handler_(std::move(handler)),
       lifetime_(lifetime),
-      thread_(StartHousekeeping("health", [this] { Serve(); })) {}
+      thread_("health", [this](const CancelToken& done) { Serve(done); }) {}
 
-HealthServer::~HealthServer() {
-  done_.Cancel(CancelKind::kAbort, "");
-  thread_.join();
-}
+HealthServer::~HealthServer() = default;
 
-void HealthServer::Serve() {
-  while (!done_.cancelled()) {
-    std::vector<pollfd> waited = {{done_.fd(), POLLIN, 0}};
+void HealthServer::Serve(const CancelToken& done) {
+  while (!done.cancelled()) {
+    std::vector<pollfd> waited = {{done.fd(), POLLIN, 0}};
     const bool full = !HasRoom() || out_of_descriptors_;
     waited.push_back({full ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& connection : connections_) {
-      const bool sends = connection->step == Connection::Step::kSend;
+      const bool sends = connection->phase == Connection::Phase::kSend;
       waited.push_back({connection->fd.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
     }
-    const bool must_look = !connections_.empty() || full || done_.fd() < 0;
+    const bool must_look = !connections_.empty() || full || done.fd() < 0;
     (void)poll(waited.data(), waited.size(), must_look ? kLookMillis : -1);
     out_of_descriptors_ = false;
     const Steady::time_point now = Steady::now();
@@ -146,7 +139,7 @@ void HealthServer::Serve() {
 
 std::vector<std::unique_ptr<HealthServer::Connection>>::iterator HealthServer::OldestSilent() {
   return std::find_if(connections_.begin(), connections_.end(), [](const auto& connection) {
-    return connection->step == Connection::Step::kReceive;
+    return connection->phase == Connection::Phase::kReceive;
   });
 }
 
@@ -172,12 +165,12 @@ void HealthServer::Accept() {
 }
 
 bool HealthServer::Advance(Connection& connection) {
-  switch (connection.step) {
-    case Connection::Step::kReceive:
+  switch (connection.phase) {
+    case Connection::Phase::kReceive:
       return Receive(connection);
-    case Connection::Step::kSend:
+    case Connection::Phase::kSend:
       return Send(connection);
-    case Connection::Step::kDrain:
+    case Connection::Phase::kDrain:
       break;
   }
   // What is closed with unread bytes is reset, which can take the answer away from the client.
@@ -198,7 +191,7 @@ bool HealthServer::Receive(Connection& connection) {
   if (request.status == 200) answer = handler_(request.path);
   connection.to_send = ResponseText(answer, request.head_only);
   connection.received.clear();
-  connection.step = Connection::Step::kSend;
+  connection.phase = Connection::Phase::kSend;
   return Send(connection);
 }
 
@@ -209,7 +202,7 @@ bool HealthServer::Send(Connection& connection) {
   connection.sent += static_cast<size_t>(sent);
   if (connection.sent < connection.to_send.size()) return true;
   shutdown(connection.fd.get(), SHUT_WR);
-  connection.step = Connection::Step::kDrain;
+  connection.phase = Connection::Phase::kDrain;
   return true;
 }
 

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,6 +11,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 namespace sparkles {
 
@@ -41,7 +41,7 @@ class HealthServer {
   struct Connection;
 
   HealthServer(UniqueFd listener, int port, Handler handler, absl::Duration lifetime);
-  void Serve();
+  void Serve(const CancelToken& done);
   // The connection that has waited longest without having sent its request; else the end.
   std::vector<std::unique_ptr<Connection>>::iterator OldestSilent();
   // Whether one more can be taken, if need be instead of a silent one.
@@ -58,8 +58,7 @@ class HealthServer {
   const absl::Duration lifetime_;
   std::vector<std::unique_ptr<Connection>> connections_;  // of the thread
   bool out_of_descriptors_ = false;                       // the same
-  CancelToken done_;
-  std::thread thread_;
+  Housekeeper thread_;
 };
 
 }  // namespace sparkles

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/fd.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -60,10 +61,7 @@ size_t FirstCharacter(absl::string_view text) {
 // Bytes from `offset` on, which is not behind the end.
 absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
   std::string data(size, ' ');
-  ssize_t got;
-  do {
-    got = pread(fd, data.data(), data.size(), offset);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = Uninterrupted([&] { return pread(fd, data.data(), data.size(), offset); });
   if (got < 0) return ErrnoError(errno, "log");
   data.resize(static_cast<size_t>(got));
   return data;

@@ -4,7 +4,6 @@
 #include <linux/tcp.h>  // glibc's own tcp_info ends before the counters
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <cstddef>
 
@@ -29,17 +28,11 @@ int64_t AllowedBytes(const TrafficLimits& limits, absl::Duration age, int64_t ac
 }
 
 void OpenSockets::Add(int fd, absl::Duration now) {
-  struct stat info;
-  if (fstat(fd, &info) == 0) sockets_.push_back({fd, info.st_dev, info.st_ino, now});
-}
-
-bool OpenSockets::IsStill(int fd, const Socket& socket) {
-  struct stat info;
-  return fstat(fd, &info) == 0 && info.st_dev == socket.device && info.st_ino == socket.inode;
+  if (const auto id = IdOf(fd)) sockets_.push_back({fd, *id, now});
 }
 
 int OpenSockets::CountOpen() {
-  std::erase_if(sockets_, [](const Socket& socket) { return !IsStill(socket.fd, socket); });
+  std::erase_if(sockets_, [](const Socket& socket) { return IdOf(socket.fd) != socket.id; });
   return static_cast<int>(sockets_.size());
 }
 
@@ -55,7 +48,7 @@ void OpenSockets::CutGreedy(const TrafficLimits& limits, absl::Duration now) {
     if (received <= AllowedBytes(limits, now - socket.since, acked)) continue;
     // Its owner may close it meanwhile, and the number be another's: held, and looked at again.
     const UniqueFd held(fcntl(socket.fd, F_DUPFD_CLOEXEC, 0));
-    if (held.valid() && IsStill(held.get(), socket)) Reset(held.get());
+    if (held.valid() && IdOf(held.get()) == socket.id) Reset(held.get());
   }
 }
 

@@ -4,12 +4,11 @@
 // sends little compared to what it is sent, and the kernel counts both.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/file_id.h"
 
 namespace sparkles {
 
@@ -40,11 +39,9 @@ class OpenSockets {
  private:
   struct Socket {
     int fd;
-    dev_t device;  // with `inode` the kernel's name of the socket: a reused descriptor has another
-    ino_t inode;
+    FileId id;  // a reused descriptor has another
     absl::Duration since;
   };
-  static bool IsStill(int fd, const Socket& socket);
 
   std::vector<Socket> sockets_;
 };

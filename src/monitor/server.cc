@@ -9,13 +9,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "monitor/auth.h"
 #include "monitor/key_pair.h"
 #include "monitor/reflection.h"
@@ -150,20 +149,18 @@ absl::StatusOr<std::unique_ptr<MonitorServer>> MonitorServer::Start(const Monito
                                                                     Clock& clock) {
   auto parts = std::make_unique<Parts>(keys, options, outputs, clock);
   absl::Status status;
-  try {
-    // A thread that is nice, and makes all others.
-    std::thread([&] {
-      BeNice();
-      try {
-        status = parts->Start();
-      } catch (const std::exception& error) {  // no thread, no memory, no random numbers
-        status = absl::ResourceExhaustedError(error.what());
-      }
-    }).join();
-  } catch (const std::system_error& error) {
-    status = absl::ResourceExhaustedError(error.what());
-  }
-  if (!status.ok()) return status;
+  // A thread that is nice, and makes all others.
+  auto starter = StartThread("monitor-start", [&] {
+    BeNice();
+    try {
+      status = parts->Start();
+    } catch (const std::exception& error) {  // no thread, no memory, no random numbers
+      status = absl::ResourceExhaustedError(error.what());
+    }
+  });
+  RETURN_IF_ERROR(starter.status());
+  starter->join();
+  RETURN_IF_ERROR(status);
   return std::unique_ptr<MonitorServer>(new MonitorServer(std::move(parts)));
 }
 

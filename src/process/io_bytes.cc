@@ -2,28 +2,19 @@
 
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "base/file.h"
+#include "base/proc.h"
 
 namespace sparkles {
 
 IoBytes ParseIoBytes(absl::string_view io) {
-  IoBytes bytes;
-  for (absl::string_view line : absl::StrSplit(io, '\n')) {
-    int64_t number = 0;
-    if (absl::ConsumePrefix(&line, "read_bytes:") && absl::SimpleAtoi(line, &number)) {
-      bytes.read = std::max<int64_t>(number, 0);
-    } else if (absl::ConsumePrefix(&line, "write_bytes:") && absl::SimpleAtoi(line, &number)) {
-      bytes.written = std::max<int64_t>(number, 0);
-    }
-  }
-  return bytes;
+  const auto count = [io](absl::string_view name) {
+    return std::max<int64_t>(FindNumber(io, name).value_or(0), 0);
+  };
+  return {count("read_bytes"), count("write_bytes")};
 }
 
 IoBytes ReadIoBytes(const std::string& proc_root) {
-  return ParseIoBytes(ReadFile(proc_root + "/self/io", 4096).value_or(""));
+  return ParseIoBytes(ReadProcFile(proc_root + "/self/io"));
 }
 
 }  // namespace sparkles

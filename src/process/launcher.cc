@@ -113,7 +113,7 @@ class Launcher {
 
   void StartCommand(Frame frame) {
     CommandImage image;
-    StartFailure failure{StartFailure::Step::kFork, EINVAL};
+    StartFailure failure{StartFailure::FailedCall::kFork, EINVAL};
     exit_ = CommandExit();
     cancelled_ = false;
     killed_ = false;

@@ -34,10 +34,10 @@ struct Frame {
   UniqueFd fd;  // none if there was none, or if the receiver had no room for another descriptor
 };
 
-// The step at which a command could not be started, with its errno.
+// The system call that kept a command from being started, with its errno.
 struct StartFailure {
-  enum class Step : int { kFork, kChdir, kExec };
-  Step step = Step::kFork;
+  enum class FailedCall : int { kFork, kChdir, kExec };
+  FailedCall call = FailedCall::kFork;
   int error = 0;
 };
 

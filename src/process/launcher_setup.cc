@@ -1,6 +1,5 @@
 #include "process/launcher_setup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/strings/numbers.h"
+#include "base/proc.h"
 
 namespace sparkles {
 namespace {
@@ -30,15 +29,12 @@ constexpr long kCloseRange = SYS_close_range;
 constexpr long kCloseRange = 436;  // the same number on every architecture
 #endif
 
-bool CloseListed(int first, const std::string& folder_name) {
-  DIR* const folder = opendir(folder_name.c_str());
-  if (folder == nullptr) return false;
+bool CloseListed(int first, const std::string& folder) {
   std::vector<int> open_ones;
-  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-    int fd = -1;
-    if (absl::SimpleAtoi(entry->d_name, &fd) && fd >= first) open_ones.push_back(fd);
-  }
-  closedir(folder);
+  const auto note = [&](int fd) {
+    if (fd >= first) open_ones.push_back(fd);
+  };
+  if (!ForEachNumber(folder, note)) return false;
   for (const int fd : open_ones) close(fd);
   return true;
 }

@@ -1,6 +1,5 @@
 #include "process/leftovers.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -8,28 +7,23 @@
 #include <set>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/file.h"
+#include "base/proc.h"
 #include "process/monotonic.h"
 #include "process/process_handle.h"
 
 namespace sparkles {
 namespace {
 
-// Linux takes a few MiB at most.
-constexpr size_t kMaxEnvironment = size_t{8} << 20;
-
 bool IsChildOfOurs(pid_t pid, const std::string& proc_root) {
-  const auto status = ReadFile(absl::StrCat(proc_root, "/", pid, "/status"), size_t{64} << 10);
-  return status.ok() && absl::StrContains(*status, absl::StrCat("\nPPid:\t", getpid(), "\n"));
+  const std::string status = ReadProcFile(absl::StrCat(proc_root, "/", pid, "/status"));
+  return absl::StrContains(status, absl::StrCat("\nPPid:\t", getpid(), "\n"));
 }
 
 bool HasVariable(pid_t pid, const std::string& variable, const std::string& proc_root) {
-  const auto text = ReadFile(absl::StrCat(proc_root, "/", pid, "/environ"), kMaxEnvironment);
-  if (!text.ok()) return false;
-  for (const absl::string_view each : absl::StrSplit(*text, '\0')) {
+  const std::string text = ReadProcFile(absl::StrCat(proc_root, "/", pid, "/environ"));
+  for (const absl::string_view each : absl::StrSplit(text, '\0')) {
     if (each == variable) return true;
   }
   return false;
@@ -45,15 +39,11 @@ bool SignalIfMatching(pid_t pid, const std::string& variable, const std::string&
 // Signals all that have the variable, and adds them to `signalled`. True if one was new there.
 bool SignalAll(const std::string& variable, const std::string& proc_root, int number,
                std::set<pid_t>& signalled) {
-  DIR* const folder = opendir(proc_root.c_str());
-  if (folder == nullptr) return false;
   bool any_new = false;
-  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || pid == getpid()) continue;
-    if (SignalIfMatching(pid, variable, proc_root, number)) any_new |= signalled.insert(pid).second;
-  }
-  closedir(folder);
+  ForEachNumber(proc_root, [&](pid_t pid) {
+    if (pid == getpid() || !SignalIfMatching(pid, variable, proc_root, number)) return;
+    any_new |= signalled.insert(pid).second;
+  });
   return any_new;
 }
 

@@ -6,17 +6,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <system_error>
-#include <thread>
+#include <optional>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
-#include "base/file.h"
-#include "base/mutex.h"
+#include "base/clock.h"
+#include "base/proc.h"
 #include "base/thread.h"
 #include "process/sample_pace.h"
 #include "process/sample_series.h"
@@ -24,19 +22,15 @@
 namespace sparkles {
 namespace {
 
-// /proc/stat has a few hundred bytes a processor and one long line of interrupts.
-constexpr size_t kMaxProcFile = 4 << 20;
 // The kernel counts 100 ticks a second: over less than this many the percentage is noise.
 constexpr int64_t kMinTicksPerProcessor = 10;
 
 // The number of the line "NAME:   123 kB", in bytes.
-std::optional<int64_t> KilobyteLine(absl::string_view line, absl::string_view name) {
-  if (!absl::ConsumePrefix(&line, name) || !absl::ConsumePrefix(&line, ":")) return std::nullopt;
-  absl::ConsumeSuffix(&line, "kB");
-  int64_t kilobytes = 0;
-  if (!absl::SimpleAtoi(line, &kilobytes) || kilobytes < 0) return std::nullopt;
-  if (kilobytes > std::numeric_limits<int64_t>::max() / 1024) return std::nullopt;
-  return kilobytes * 1024;
+std::optional<int64_t> FindKilobytes(absl::string_view text, absl::string_view name) {
+  const std::optional<int64_t> kilobytes = FindNumber(text, name);
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 1024;
+  if (!kilobytes || *kilobytes < 0 || *kilobytes > kMost) return std::nullopt;
+  return *kilobytes * 1024;
 }
 
 // The line "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE".
@@ -59,12 +53,8 @@ std::optional<CpuTicks> ParseTotalLine(absl::string_view line) {
 }  // namespace
 
 std::optional<MemoryInfo> ParseMemoryInfo(absl::string_view meminfo) {
-  std::optional<int64_t> total;
-  std::optional<int64_t> available;
-  for (absl::string_view line : absl::StrSplit(meminfo, '\n')) {
-    if (!total) total = KilobyteLine(line, "MemTotal");
-    if (!available) available = KilobyteLine(line, "MemAvailable");
-  }
+  const std::optional<int64_t> total = FindKilobytes(meminfo, "MemTotal");
+  const std::optional<int64_t> available = FindKilobytes(meminfo, "MemAvailable");
   if (!total || !available) return std::nullopt;
   return MemoryInfo{*total, *available};
 }
@@ -91,19 +81,14 @@ class MachineSampler::Sampling {
   Sampling(std::string folder, std::string proc_root)
       : folder_(std::move(folder)), proc_root_(std::move(proc_root)) {
     Sample();
-    try {
-      thread_ = StartHousekeeping("sampler", [this] {
-        for (int i = 0; !WaitForStop(SamplePace(i)); ++i) Sample();
-      });
-    } catch (const std::system_error&) {
-      thread_ = std::thread();  // none to be had: the first and the last sample must do
-    }
+    // Where no thread is to be had, the first and the last sample must do.
+    thread_.emplace("sampler", [this](const CancelToken& stop) {
+      for (int i = 0; SystemClock().Sleep(SamplePace(i), stop); ++i) Sample();
+    });
   }
 
-  ~Sampling() { Join(); }
-
   MachineStats Finish() {
-    Join();
+    thread_.reset();
     Sample();
     MachineStats stats;
     stats.memory_total = memory_total_;
@@ -120,23 +105,6 @@ class MachineSampler::Sampling {
   }
 
  private:
-  void Join() {
-    if (!thread_.joinable()) return;
-    {
-      MutexLock lock(mutex_);
-      stopped_ = true;
-    }
-    stop_.NotifyAll();
-    thread_.join();
-  }
-
-  // True once it is to stop. It may return early, which costs one sample more.
-  bool WaitForStop(absl::Duration longest) {
-    MutexLock lock(mutex_);
-    if (!stopped_) stop_.WaitFor(mutex_, longest);
-    return stopped_;
-  }
-
   void Sample() {
     SampleMemory();
     SampleCpu();
@@ -144,8 +112,7 @@ class MachineSampler::Sampling {
   }
 
   void SampleMemory() {
-    const absl::StatusOr<std::string> text = ReadFile(proc_root_ + "/meminfo", kMaxProcFile);
-    const std::optional<MemoryInfo> info = ParseMemoryInfo(text.value_or(""));
+    const std::optional<MemoryInfo> info = ParseMemoryInfo(ReadProcFile(proc_root_ + "/meminfo"));
     if (!info) return;
     memory_total_ = info->total_bytes;
     memory_.Add(static_cast<double>(info->total_bytes - info->available_bytes));
@@ -165,8 +132,7 @@ class MachineSampler::Sampling {
   }
 
   void SampleCpu() {
-    const absl::StatusOr<std::string> text = ReadFile(proc_root_ + "/stat", kMaxProcFile);
-    const std::optional<CpuTicks> ticks = ParseCpuTicks(text.value_or(""));
+    const std::optional<CpuTicks> ticks = ParseCpuTicks(ReadProcFile(proc_root_ + "/stat"));
     if (!ticks) return;
     if (last_ticks_) {
       const int64_t passed = ticks->total - last_ticks_->total;
@@ -188,10 +154,7 @@ class MachineSampler::Sampling {
   SampleSeries memory_;
   SampleSeries user_percent_;
   std::optional<CpuTicks> last_ticks_;
-  Mutex mutex_;
-  CondVar stop_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::optional<Housekeeper> thread_;
 };
 
 MachineSampler::MachineSampler(std::string folder, std::string proc_root)

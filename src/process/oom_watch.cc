@@ -14,17 +14,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/file.h"
+#include "base/mounts.h"
+#include "base/proc.h"
 #include "process/monotonic.h"
 
 namespace sparkles {
 namespace {
 
-constexpr size_t kMaxProcFile = 4 << 20;
 // A machine that is short of memory logs a lot; what is beyond is not read.
 constexpr int kMaxKernelRecords = 10'000;
-
-std::string ReadText(const std::string& path) { return ReadFile(path, kMaxProcFile).value_or(""); }
 
 bool HasWord(absl::string_view list, absl::string_view word) {
   const std::vector<absl::string_view> words = absl::StrSplit(list, ',');
@@ -41,23 +39,6 @@ std::optional<absl::string_view> GroupPath(absl::string_view cgroup, absl::strin
   return std::nullopt;
 }
 
-// "36 35 98:0 /root /mount/point options ... - type source superoptions"
-struct Mount {
-  absl::string_view root;
-  absl::string_view point;
-  absl::string_view type;
-  absl::string_view options;
-};
-
-std::optional<Mount> ParseMount(absl::string_view line) {
-  const size_t separator = line.find(" - ");
-  if (separator == absl::string_view::npos) return std::nullopt;
-  const std::vector<absl::string_view> before = absl::StrSplit(line.substr(0, separator), ' ');
-  const std::vector<absl::string_view> after = absl::StrSplit(line.substr(separator + 3), ' ');
-  if (before.size() < 6 || after.size() < 3) return std::nullopt;
-  return Mount{before[3], before[4], after[0], after[2]};
-}
-
 // Where the group `path` is seen, if the mount shows it at all: a container may see only its own
 // group, under the mount point.
 std::optional<std::string> FolderIn(const Mount& mount, absl::string_view path) {
@@ -71,18 +52,18 @@ int64_t Growth(const std::optional<int64_t>& before, const std::optional<int64_t
 }
 
 std::string FindGroupFile(const std::string& proc_root) {
-  return FindOomCounter(ReadText(proc_root + "/self/cgroup"),
-                        ReadText(proc_root + "/self/mountinfo"))
+  return FindOomCounter(ReadProcFile(proc_root + "/self/cgroup"),
+                        ReadProcFile(proc_root + "/self/mountinfo"))
       .value_or("");
 }
 
 std::optional<int64_t> ReadGroupCount(const std::string& group_file) {
   if (group_file.empty()) return std::nullopt;
-  return FindCount(ReadText(group_file), "oom_kill");
+  return FindNumber(ReadProcFile(group_file), "oom_kill");
 }
 
 std::optional<int64_t> ReadMachineCount(const std::string& proc_root) {
-  return FindCount(ReadText(proc_root + "/vmstat"), "oom_kill");
+  return FindNumber(ReadProcFile(proc_root + "/vmstat"), "oom_kill");
 }
 
 // Identifies a control group. A later group with the same path has another id.
@@ -103,7 +84,7 @@ struct Mark {
 Mark MarkOfNow(const std::string& proc_root) {
   const std::string group_file = FindGroupFile(proc_root);
   const std::string boot(
-      absl::StripAsciiWhitespace(ReadText(proc_root + "/sys/kernel/random/boot_id")));
+      absl::StripAsciiWhitespace(ReadProcFile(proc_root + "/sys/kernel/random/boot_id")));
   return {boot.empty() ? "-" : boot, GroupId(group_file), ReadGroupCount(group_file),
           ReadMachineCount(proc_root)};
 }
@@ -119,29 +100,16 @@ std::optional<int64_t> ParseCount(absl::string_view text) {
 
 }  // namespace
 
-std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name) {
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    int64_t count = 0;
-    if (absl::ConsumePrefix(&line, name) && absl::StartsWith(line, " ") &&
-        absl::SimpleAtoi(line, &count)) {
-      return count;
-    }
-  }
-  return std::nullopt;
-}
-
 std::optional<std::string> FindOomCounter(absl::string_view cgroup, absl::string_view mountinfo) {
   const std::optional<absl::string_view> old_path = GroupPath(cgroup, "memory");
   const std::optional<absl::string_view> new_path = GroupPath(cgroup, "");
-  for (const absl::string_view line : absl::StrSplit(mountinfo, '\n')) {
-    const std::optional<Mount> mount = ParseMount(line);
-    if (!mount) continue;
-    const bool is_old = mount->type == "cgroup" && HasWord(mount->options, "memory");
+  for (const Mount& mount : ParseMounts(mountinfo)) {
+    const bool is_old = mount.type == "cgroup" && HasWord(mount.options, "memory");
     // Version 2 has no memory controller where version 1 has it.
-    const bool is_new = mount->type == "cgroup2" && !old_path;
+    const bool is_new = mount.type == "cgroup2" && !old_path;
     std::optional<std::string> folder;
-    if (is_old && old_path) folder = FolderIn(*mount, *old_path);
-    if (is_new && new_path) folder = FolderIn(*mount, *new_path);
+    if (is_old && old_path) folder = FolderIn(mount, *old_path);
+    if (is_new && new_path) folder = FolderIn(mount, *new_path);
     if (folder) return absl::StrCat(*folder, is_old ? "/memory.oom_control" : "/memory.events");
   }
   return std::nullopt;

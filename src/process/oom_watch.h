@@ -14,9 +14,6 @@
 
 namespace sparkles {
 
-// The number after `name` in a text of lines "name number".
-std::optional<int64_t> FindCount(absl::string_view text, absl::string_view name);
-
 // The file that counts the kills of the memory control group that we are in: "memory.events" (v2)
 // or "memory.oom_control" (v1), both with a line "oom_kill". From the texts of /proc/self/cgroup
 // and /proc/self/mountinfo; nothing if there is no such group.

@@ -40,15 +40,15 @@ int PollTimeout(absl::Duration wait, absl::Duration longest) {
 }
 
 absl::Status StartError(const Command& command, const StartFailure& failure) {
-  switch (failure.step) {
-    case StartFailure::Step::kFork:
+  switch (failure.call) {
+    case StartFailure::FailedCall::kFork:
       break;
-    case StartFailure::Step::kChdir: {
+    case StartFailure::FailedCall::kChdir: {
       absl::Status status = ErrnoError(failure.error, absl::StrCat("chdir ", command.folder));
       if (IsMachineFault(status)) return status;
       return absl::FailedPreconditionError(status.message());
     }
-    case StartFailure::Step::kExec:
+    case StartFailure::FailedCall::kExec:
       return ErrnoError(failure.error, absl::StrCat("exec ", command.argv[0]));
   }
   return MachineFault(ErrnoError(failure.error, "start of a process"));
@@ -134,8 +134,7 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(st
 PosixProcessRunner::~PosixProcessRunner() {
   socket_.reset();
   if (launcher_ == 0) return;
-  while (waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)Uninterrupted([this] { return waitpid(launcher_, nullptr, 0); });
 }
 
 absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,

@@ -1,7 +1,5 @@
 #include "process/process_tree.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/fd.h"
+#include "base/proc.h"
 #include "process/monotonic.h"
 #include "process/sample_pace.h"
 
@@ -66,26 +64,19 @@ std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat) {
 }
 
 std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid) {
-  const std::string path = absl::StrCat(proc_root, "/", pid, "/stat");
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char buffer[1024];
-  const ssize_t got = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : -1;
-  if (got <= 0) return std::nullopt;
-  return ParseProcessStat({buffer, static_cast<size_t>(got)});
+  return ParseProcessStat(
+      ReadOnce(absl::StrCat(proc_root, "/", pid, "/stat"), buffer, sizeof buffer));
 }
 
 std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
                                      Strangers& strangers) {
-  DIR* const folder = opendir(proc_root.c_str());
-  if (folder == nullptr) return std::nullopt;
   Processes processes;
-  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0 || strangers.contains(pid)) continue;
-    const auto process = ReadProcess(proc_root, pid);
-    if (process) processes.emplace(pid, *process);
-  }
-  closedir(folder);
+  const bool readable = ForEachNumber(proc_root, [&](pid_t pid) {
+    if (strangers.contains(pid)) return;
+    if (const auto process = ReadProcess(proc_root, pid)) processes.emplace(pid, *process);
+  });
+  if (!readable) return std::nullopt;
   const int64_t page_kb = sysconf(_SC_PAGESIZE) / 1024;
   TreeUsage usage;
   for (const auto& [pid, process] : processes) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/fd.h"
 #include "process/oom_score.h"
 
 namespace sparkles {
@@ -17,8 +18,8 @@ namespace {
 
 constexpr int kFailedChild = 127;  // never seen by anybody: Spawn reaps such a child itself
 
-[[noreturn]] void Report(int pipe_end, StartFailure::Step step) {
-  const StartFailure failure{step, errno};
+[[noreturn]] void Report(int pipe_end, StartFailure::FailedCall call) {
+  const StartFailure failure{call, errno};
   // Shorter than PIPE_BUF: written whole, and nobody else has an end to write to.
   (void)!write(pipe_end, &failure, sizeof failure);
   _exit(kFailedChild);
@@ -40,16 +41,16 @@ void LimitCoreDumps(bool wanted) {
   // A launcher that died before the line above would not have taken us with it.
   if (getppid() != launcher) _exit(kFailedChild);
   if (dup2(output_fd, STDOUT_FILENO) < 0 || dup2(output_fd, STDERR_FILENO) < 0) {
-    Report(pipe_end, StartFailure::Step::kFork);
+    Report(pipe_end, StartFailure::FailedCall::kFork);
   }
   OfferToOom();
   LimitCoreDumps(image.core_dumps);
-  if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::Step::kChdir);
+  if (chdir(image.folder) != 0) Report(pipe_end, StartFailure::FailedCall::kChdir);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);  // NOLINT(concurrency-mt-unsafe): one thread
   execve(image.argv[0], image.argv.data(), image.environment.data());
-  Report(pipe_end, StartFailure::Step::kExec);
+  Report(pipe_end, StartFailure::FailedCall::kExec);
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ void LimitCoreDumps(bool wanted) {
 pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    failure = {StartFailure::Step::kFork, errno};
+    failure = {StartFailure::FailedCall::kFork, errno};
     return -1;
   }
   const UniqueFd read_end(ends[0]);
@@ -66,17 +67,13 @@ pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
   const pid_t pid = fork();
   if (pid == 0) Become(image, output_fd, write_end.get(), launcher);
   if (pid < 0) {
-    failure = {StartFailure::Step::kFork, errno};
+    failure = {StartFailure::FailedCall::kFork, errno};
     return -1;
   }
   write_end.reset();
-  ssize_t got;
-  do {
-    got = read(read_end.get(), &failure, sizeof failure);
-  } while (got < 0 && errno == EINTR);
-  if (got != sizeof failure) return pid;
-  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  const auto read_failure = [&] { return read(read_end.get(), &failure, sizeof failure); };
+  if (Uninterrupted(read_failure) != sizeof failure) return pid;
+  (void)Uninterrupted([pid] { return waitpid(pid, nullptr, 0); });
   return -1;
 }
 

@@ -1,6 +1,5 @@
 #include "process/sweep.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -12,9 +11,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/proc.h"
 #include "process/monotonic.h"
 #include "process/process_handle.h"
 #include "process/process_tree.h"
@@ -44,27 +42,12 @@ bool AnyLives(idtype_t type, id_t id) {
   return waitid(type, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-// False if `proc_root` lists no process.
-bool ForEachProcess(const std::string& proc_root, absl::FunctionRef<void(pid_t)> visit) {
-  DIR* const folder = opendir(proc_root.c_str());
-  if (folder == nullptr) return false;
-  bool any_process = false;
-  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(entry->d_name, &pid) || pid <= 0) continue;
-    any_process = true;
-    visit(pid);
-  }
-  closedir(folder);
-  return any_process;
-}
-
 void KillIfChild(pid_t pid) {
   if (IsLivingChild(pid)) kill(pid, SIGKILL);
 }
 
 void KillLivingChildren(const std::string& proc_root) {
-  if (ForEachProcess(proc_root, KillIfChild)) return;
+  if (ForEachNumber(proc_root, KillIfChild)) return;
   // Trying all ids takes about a second.
   for (pid_t pid = 1; pid < kMaxPid; ++pid) {
     if (pid % 4096 == 0 && !AnyChildLives()) return;
@@ -101,7 +84,7 @@ bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int numb
 // and returns how many were new there.
 int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_t>& seen) {
   std::unordered_map<pid_t, std::vector<pid_t>> children;
-  ForEachProcess(proc_root, [&](pid_t pid) {
+  ForEachNumber(proc_root, [&](pid_t pid) {
     if (const auto entry = ReadProcess(proc_root, pid)) children[entry->parent].push_back(pid);
   });
   int new_ones = 0;

@@ -1,8 +1,6 @@
 #include "process/thread_dump.h"
 
-#include <dirent.h>
 #include <elf.h>
-#include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 
@@ -12,11 +10,10 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/fd.h"
+#include "base/proc.h"
 #include "process/thread_stacks.h"
 
 namespace sparkles {
@@ -75,11 +72,8 @@ int AddModule(dl_phdr_info* info, size_t, void* argument) {
 
 // One line, or several joined; empty if it cannot be read.
 std::string ReadText(const std::string& path, absl::string_view separator) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char buffer[8192];
-  const ssize_t got = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : -1;
-  if (got <= 0) return "";
-  const absl::string_view text(buffer, static_cast<size_t>(got));
+  const absl::string_view text = ReadOnce(path, buffer, sizeof buffer);
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
   std::string joined;
   for (const absl::string_view line : lines) {
@@ -127,25 +121,14 @@ std::string StackText(const ThreadStack& stack, const std::vector<Module>& modul
   return text;
 }
 
-std::vector<pid_t> ThreadsOf(const std::string& folder_name) {
-  std::vector<pid_t> threads;
-  DIR* const folder = opendir(folder_name.c_str());
-  if (folder == nullptr) return threads;
-  while (const dirent* entry = readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): own stream
-    pid_t thread = 0;
-    if (absl::SimpleAtoi(entry->d_name, &thread)) threads.push_back(thread);
-  }
-  closedir(folder);
-  return threads;
-}
-
 }  // namespace
 
 void DumpThreads(const std::function<bool(absl::string_view)>& line, const std::string& proc_root) {
   std::vector<Module> modules;
   dl_iterate_phdr(AddModule, &modules);
   const std::string tasks = proc_root + "/self/task";
-  const std::vector<pid_t> threads = ThreadsOf(tasks);
+  std::vector<pid_t> threads;
+  ForEachNumber(tasks, [&](pid_t thread) { threads.push_back(thread); });
   const std::string build_id = modules.empty() ? "" : modules[0].build_id;
   bool goes_on = line(
       absl::StrCat(threads.size(), " threads, build id ", build_id.empty() ? "none" : build_id));

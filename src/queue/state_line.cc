@@ -45,36 +45,25 @@ absl::StatusOr<Json> ParseObject(absl::string_view line) {
   return json;
 }
 
-// Empty if absent.
-absl::StatusOr<std::string> ReadText(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end()) return std::string();
-  if (!found->is_string()) {
-    return absl::InvalidArgumentError(absl::StrCat(key, ": is not a string"));
-  }
-  return found->get<std::string>();
-}
-
 absl::StatusOr<TaskStatus> ReadStatus(const Json& json) {
-  ASSIGN_OR_RETURN(const std::string name, ReadText(json, "status"));
+  ASSIGN_OR_RETURN(const std::string name, ReadJsonText(json, "status"));
   const std::optional<TaskStatus> status = ParseTaskStatus(name);
   if (!status) return absl::InvalidArgumentError("status: is missing or unknown");
   return *status;
 }
 
 absl::StatusOr<int> ReadVersion(const Json& json) {
-  const auto found = json.find("version");
+  const int64_t version = JsonInteger(json, "version").value_or(0);
   // Below the largest: the next change must be able to count on.
-  if (found == json.end() || !found->is_number_integer() || found->get<int64_t>() < 1 ||
-      found->get<int64_t>() >= std::numeric_limits<int>::max()) {
+  if (version < 1 || version >= std::numeric_limits<int>::max()) {
     return absl::InvalidArgumentError("version: is missing or not a positive number");
   }
-  return found->get<int>();
+  return static_cast<int>(version);
 }
 
 absl::StatusOr<absl::Time> ReadTimestamp(const Json& json) {
-  const auto found = json.find("timestamp");
-  if (found == json.end() || !found->is_number()) {
+  const Json* const found = JsonField(json, "timestamp");
+  if (found == nullptr || !found->is_number()) {
     return absl::InvalidArgumentError("timestamp: is missing or not a number");
   }
   // A double cannot hold every millisecond exactly: to the nearest.
@@ -113,14 +102,14 @@ absl::StatusOr<StateChange> ParseStateChange(absl::string_view line) {
   }
   ASSIGN_OR_RETURN(const Json json, ParseObject(line));
   StateChange change;
-  ASSIGN_OR_RETURN(change.task_id, ReadText(json, "task_id"));
+  ASSIGN_OR_RETURN(change.task_id, ReadJsonText(json, "task_id"));
   if (change.task_id.empty()) return absl::InvalidArgumentError("task_id: is missing or empty");
   ASSIGN_OR_RETURN(change.status, ReadStatus(json));
-  ASSIGN_OR_RETURN(change.owner, ReadText(json, "owner"));
+  ASSIGN_OR_RETURN(change.owner, ReadJsonText(json, "owner"));
   ASSIGN_OR_RETURN(change.timestamp, ReadTimestamp(json));
   ASSIGN_OR_RETURN(change.version, ReadVersion(json));
-  ASSIGN_OR_RETURN(change.exit_code, ReadText(json, "exit_code"));
-  ASSIGN_OR_RETURN(change.failure_reason, ReadText(json, "failure_reason"));
+  ASSIGN_OR_RETURN(change.exit_code, ReadJsonText(json, "exit_code"));
+  ASSIGN_OR_RETURN(change.failure_reason, ReadJsonText(json, "failure_reason"));
   return change;
 }
 
@@ -130,7 +119,7 @@ std::string FormatStateHeader() {
 
 absl::Status CheckStateHeader(absl::string_view line) {
   const auto json = ParseObject(line);
-  const auto format = json.ok() ? ReadText(*json, "format") : json.status();
+  const auto format = json.ok() ? ReadJsonText(*json, "format") : json.status();
   if (format.ok() && *format == kFormat) return absl::OkStatus();
   if (format.ok() && absl::StartsWith(*format, kFormatFamily)) {
     return absl::FailedPreconditionError(

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/path.h"
 #include "base/status.h"
 
@@ -37,39 +38,23 @@ off_t TaskByte(absl::string_view task_id) {
   return kFirstTaskByte + static_cast<off_t>(hash >> 2);
 }
 
-// fcntl on `length` bytes from `start` (0: to the end of all). 0 or errno; `lock` is its answer.
-int LockCall(int fd, int command, int type, off_t start, off_t length, struct flock& lock) {
-  lock = {};
-  lock.l_type = static_cast<int16_t>(type);
-  lock.l_whence = SEEK_SET;
-  lock.l_start = start;
-  lock.l_len = length;
-  while (fcntl(fd, command, &lock) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
-}
-
-int LockCall(int fd, int command, int type, off_t start, off_t length) {
-  struct flock lock;
-  return LockCall(fd, command, type, start, length, lock);
-}
-
-absl::Status LockError(int error, absl::string_view path) {
+// What to do where the file system cannot lock.
+absl::Status LockError(const absl::Status& status, absl::string_view path) {
+  const int error = ErrnoOf(status);
   if (error == EINVAL || error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS) {
     return absl::FailedPreconditionError(absl::StrCat(
         path, ": this file system cannot lock files; put the task file on a local disk"));
   }
-  return ErrnoError(error, path);
+  return status;
 }
 
-// Waits for the right to append (F_WRLCK), or for nobody to have it (F_RDLCK).
-absl::Status AwaitAppendByte(int fd, int type, absl::string_view path) {
+// Waits for the right to append (kExclusive), or until no worker has it (kShared).
+absl::Status AwaitAppendByte(int fd, ByteLock lock, absl::string_view path) {
   int pause_ms = 1;
   for (int waited_ms = 0;; waited_ms += pause_ms) {
-    const int error = LockCall(fd, F_OFD_SETLK, type, kAppendByte, 1);
-    if (error == 0) return absl::OkStatus();
-    if (error != EAGAIN && error != EACCES) return LockError(error, path);
+    const absl::StatusOr<bool> taken = TryLockByte(fd, kAppendByte, lock, path);
+    if (!taken.ok()) return LockError(taken.status(), path);
+    if (*taken) return absl::OkStatus();
     if (waited_ms >= kMaxLockWaitMs) {
       return absl::UnavailableError(absl::StrCat(path, ": another process has kept it locked for ",
                                                  waited_ms, " ms (a worker that was stopped?)"));
@@ -87,7 +72,7 @@ std::string StatePathOf(absl::string_view tasks_path) {
 }
 
 StateLog::AppendRight::~AppendRight() {
-  if (log_ != nullptr) (void)LockCall(log_->fd(), F_OFD_SETLK, F_UNLCK, kAppendByte, 1);
+  if (log_ != nullptr) (void)UnlockByte(log_->fd(), kAppendByte, log_->path_);
 }
 
 absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTable& table) {
@@ -102,7 +87,7 @@ absl::StatusOr<StateLog> StateLog::Open(std::string path, bool durable, TaskTabl
 absl::StatusOr<StateLog> StateLog::OpenToRead(std::string path, TaskTable& table) {
   StateLog log(std::move(path), /*durable=*/false);
   RETURN_IF_ERROR(log.OpenAt(O_RDONLY));
-  RETURN_IF_ERROR(AwaitAppendByte(log.fd(), F_RDLCK, log.path_));
+  RETURN_IF_ERROR(AwaitAppendByte(log.fd(), ByteLock::kShared, log.path_));
   {
     const AppendRight nobody_appends(&log);
     table.Clear();
@@ -119,13 +104,12 @@ absl::Status StateLog::OpenAt(int flags) {
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path_, ": not a regular file"));
   }
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
+  id_ = IdOf(info);
   return absl::OkStatus();
 }
 
 absl::StatusOr<StateLog::AppendRight> StateLog::Lock(TaskTable& table) {
-  RETURN_IF_ERROR(AwaitAppendByte(fd(), F_WRLCK, path_));
+  RETURN_IF_ERROR(AwaitAppendByte(fd(), ByteLock::kExclusive, path_));
   AppendRight right(this);
   RETURN_IF_ERROR(CheckCurrent());
   RETURN_IF_ERROR(CatchUp(table));
@@ -147,7 +131,7 @@ absl::Status StateLog::CheckCurrent() const {
     const bool removed = fstat(fd(), &ours) == 0 && ours.st_nlink == 0;
     return error == ENOENT && removed ? lost("removed") : ErrnoError(error, path_);
   }
-  if (named.st_dev != device_ || named.st_ino != inode_) return lost("replaced");
+  if (IdOf(named) != id_) return lost("replaced");
   return named.st_size < offset_ ? lost("cut") : absl::OkStatus();
 }
 
@@ -166,7 +150,7 @@ absl::Status StateLog::CutTornLine(off_t size) {
     // Somebody else's file of that name may well be one line without an end.
     const std::string header = FormatStateHeader();
     std::string torn(std::min(static_cast<size_t>(size), header.size() + 1), '\0');
-    const ssize_t got = pread(fd(), torn.data(), torn.size(), 0);
+    const ssize_t got = Uninterrupted([&] { return pread(fd(), torn.data(), torn.size(), 0); });
     if (got < 0) return ErrnoError(errno, path_);
     torn.resize(static_cast<size_t>(got));
     const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
@@ -182,8 +166,7 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
   char chunk[kChunkBytes];
   while (true) {
     const off_t end = offset_ + static_cast<off_t>(unread.size());
-    const ssize_t got = pread(fd(), chunk, sizeof chunk, end);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = Uninterrupted([&] { return pread(fd(), chunk, sizeof chunk, end); });
     if (got < 0) return ErrnoError(errno, path_);
     if (got == 0) return end;
     unread.append(chunk, static_cast<size_t>(got));
@@ -265,23 +248,21 @@ absl::Status StateLog::Write(absl::string_view line) {
 }
 
 absl::StatusOr<bool> StateLog::TryLockTask(const std::string& task_id) {
-  const int error = LockCall(fd(), F_OFD_SETLK, F_WRLCK, TaskByte(task_id), 1);
-  if (error == EAGAIN || error == EACCES) return false;
-  if (error != 0) return LockError(error, path_);
-  held_.insert(task_id);
-  return true;
+  const absl::StatusOr<bool> taken =
+      TryLockByte(fd(), TaskByte(task_id), ByteLock::kExclusive, path_);
+  if (!taken.ok()) return LockError(taken.status(), path_);
+  if (*taken) held_.insert(task_id);
+  return taken;
 }
 
 void StateLog::UnlockTask(const std::string& task_id) {
   if (held_.erase(task_id) == 0) return;
-  (void)LockCall(fd(), F_OFD_SETLK, F_UNLCK, TaskByte(task_id), 1);
+  (void)UnlockByte(fd(), TaskByte(task_id), path_);
 }
 
 absl::StatusOr<bool> StateLog::IsTaskLocked(const std::string& task_id) const {
-  struct flock lock;
-  const int error = LockCall(fd(), F_OFD_GETLK, F_WRLCK, TaskByte(task_id), 1, lock);
-  if (error != 0) return LockError(error, path_);
-  return lock.l_type != F_UNLCK;
+  absl::StatusOr<bool> locked = IsByteLocked(fd(), TaskByte(task_id), path_);
+  return locked.ok() ? locked : LockError(locked.status(), path_);
 }
 
 absl::Status StateLog::Sync() const { return durable_ ? SyncData(fd(), path_) : absl::OkStatus(); }

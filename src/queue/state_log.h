@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/fd.h"
+#include "base/file_id.h"
 #include "queue/state_line.h"
 #include "queue/task_table.h"
 
@@ -98,8 +99,7 @@ class StateLog {
   std::string path_;
   bool durable_;
   UniqueFd fd_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  FileId id_;
   off_t offset_ = 0;   // end of the last line that was read or written
   int64_t lines_ = 0;  // up to there
   absl::Status

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "base/text.h"
-#include "gcp/json_text.h"
 
 namespace sparkles {
 namespace {

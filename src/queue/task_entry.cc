@@ -19,28 +19,19 @@ namespace {
 // The limit for a key's name in Datastore: the same tasks may be submitted there later.
 constexpr size_t kMaxIdBytes = 1500;
 
-// Null if absent or null.
-const Json* Find(const Json& entry, const char* key) {
-  const auto found = entry.find(key);
-  return found == entry.end() || found->is_null() ? nullptr : &*found;
-}
-
 absl::Status PropertyError(absl::string_view key, absl::string_view reason) {
   return absl::InvalidArgumentError(absl::StrCat(key, ": ", reason));
 }
 
 // Empty if absent.
 absl::StatusOr<std::string> ReadText(const Json& entry, const char* key) {
-  const Json* value = Find(entry, key);
-  if (value == nullptr) return std::string();
-  if (!value->is_string()) return PropertyError(key, "must be a string");
-  const std::string& text = value->get_ref<const std::string&>();
+  ASSIGN_OR_RETURN(std::string text, ReadJsonText(entry, key));
   if (HasControlCharacter(text)) return PropertyError(key, "holds a control character");
   return text;
 }
 
 absl::StatusOr<std::string> ReadArgs(const Json& entry) {
-  const Json* args = Find(entry, "args");
+  const Json* args = JsonValue(entry, "args");
   if (args != nullptr && args->is_object()) return DumpJson(*args);
   if (args != nullptr && !args->is_string()) {
     return PropertyError("args", "must be a JSON object or a string");
@@ -59,7 +50,7 @@ bool IsNumber(absl::string_view text) {
 
 // An integer, as the client writes it, or a string of digits. Empty if absent.
 absl::StatusOr<std::string> ReadIndex(const Json& entry) {
-  const Json* index = Find(entry, "task_index");
+  const Json* index = JsonValue(entry, "task_index");
   if (index == nullptr) return std::string();
   if (index->is_number_unsigned()) return absl::StrCat(index->get<uint64_t>());
   if (index->is_string() && IsNumber(index->get_ref<const std::string&>())) {
@@ -117,7 +108,7 @@ FileTask ReadFileTask(const Json& entry, std::string id, size_t position) {
 }
 
 TaskPlaces PlacesOf(const Json& entry, const Task& task) {
-  const Json* args = Find(entry, "args");
+  const Json* args = JsonValue(entry, "args");
   const bool is_object = args != nullptr && args->is_object();
   TaskSpec spec = is_object ? FindResultPlaces(*args) : ParseResultPlaces(task.args);
   if (spec.command_result_url.empty()) spec.command_result_url = task.command_result_url;

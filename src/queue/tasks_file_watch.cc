@@ -27,8 +27,7 @@ TasksFileWatch::Stamp TasksFileWatch::StampOf(const struct stat& info) {
   const auto nanoseconds = [](const struct timespec& time) {
     return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
   };
-  return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim),
-          nanoseconds(info.st_ctim)};
+  return {IdOf(info), info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
 }
 
 absl::StatusOr<TasksFile> TasksFileWatch::Read() {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/file_id.h"
 #include "queue/tasks_file.h"
 
 namespace sparkles {
@@ -50,7 +51,7 @@ class TasksFileWatch {
 
  private:
   // A file with the same stamp has the same content.
-  using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
+  using Stamp = std::tuple<FileId, off_t, int64_t, int64_t>;
 
   static Stamp StampOf(const struct stat& info);
   absl::Status CheckRealPath() const;

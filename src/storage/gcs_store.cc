@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/copy.h"
+#include "base/fd.h"
 #include "base/status.h"
 #include "gcp/gcs_probe.h"
 #include "gcp/gcs_upload.h"
@@ -41,10 +42,8 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   if (more > 0) return absl::AbortedError("has content, but claims to be empty");
   const auto read = [fd, size, before](uint64_t offset, char* buffer,
                                        size_t capacity) -> absl::StatusOr<size_t> {
-    ssize_t got;
-    do {
-      got = pread(fd, buffer, capacity, static_cast<off_t>(offset));
-    } while (got < 0 && errno == EINTR);
+    const ssize_t got =
+        Uninterrupted([&] { return pread(fd, buffer, capacity, static_cast<off_t>(offset)); });
     if (got < 0) return ErrnoError(errno, "read");
     struct stat now = before;
     // Before the last byte goes out, because with it the object would come into being.

@@ -23,8 +23,7 @@ absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
   absl::string_view reason = status.message();
   const std::string path_prefix = absl::StrCat(absl::StripPrefix(url, kFileScheme), ": ");
   if (!absl::ConsumePrefix(&reason, path_prefix)) return Annotate(status, url);
-  const absl::Status named(status.code(), absl::StrCat(url, ": ", reason));
-  return IsMachineFault(status) ? MachineFault(named) : named;
+  return WithMessage(status, absl::StrCat(url, ": ", reason));
 }
 
 // NameUrl for an error of writing. A destination that is read-only is the task's choice; only our
@@ -39,7 +38,7 @@ absl::Status AtDestination(const absl::Status& status, const std::string& path,
   }
   struct statvfs info;
   const bool read_only = statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
-  return read_only ? absl::Status(named.code(), named.message()) : named;
+  return read_only ? Unmarked(named) : named;
 }
 
 absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {

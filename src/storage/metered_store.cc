@@ -29,7 +29,7 @@ TransferOptions MeteredStore::Metered(const TransferOptions& options, Counter& b
 }
 
 template <typename Result>
-Result MeteredStore::Ended(Result result) {
+Result MeteredStore::CountEnd(Result result) {
   vitals_.heartbeat.Beat();
   const absl::Status status = StatusOf(result);
   if (!status.ok() && !absl::IsCancelled(status)) vitals_.transfers_failed.Add();
@@ -38,35 +38,35 @@ Result MeteredStore::Ended(Result result) {
 
 absl::StatusOr<ObjectInfo> MeteredStore::Download(const std::string& url, int fd,
                                                   const TransferOptions& options) {
-  return Ended(store_.Download(url, fd, Metered(options, vitals_.bytes_downloaded)));
+  return CountEnd(store_.Download(url, fd, Metered(options, vitals_.bytes_downloaded)));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Upload(int fd, const std::string& url,
                                                 const TransferOptions& options) {
-  return Ended(store_.Upload(fd, url, Metered(options, vitals_.bytes_uploaded)));
+  return CountEnd(store_.Upload(fd, url, Metered(options, vitals_.bytes_uploaded)));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::UploadBytes(absl::string_view bytes,
                                                      const std::string& url,
                                                      const TransferOptions& options) {
-  return Ended(store_.UploadBytes(bytes, url, Metered(options, vitals_.bytes_uploaded)));
+  return CountEnd(store_.UploadBytes(bytes, url, Metered(options, vitals_.bytes_uploaded)));
 }
 
 absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
                                                                    const TransferOptions& options) {
-  return Ended(store_.ReadBytes(url, max_bytes, Metered(options, vitals_.bytes_downloaded)));
+  return CountEnd(store_.ReadBytes(url, max_bytes, Metered(options, vitals_.bytes_downloaded)));
 }
 
 absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
                                          const TransferOptions& options) {
   vitals_.heartbeat.Beat();
-  return Ended(store_.CheckWritable(url, replace, options));
+  return CountEnd(store_.CheckWritable(url, replace, options));
 }
 
 absl::Status MeteredStore::Flush() {
   vitals_.heartbeat.Beat();
-  return Ended(store_.Flush());
+  return CountEnd(store_.Flush());
 }
 
 }  // namespace sparkles

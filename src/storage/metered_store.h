@@ -32,7 +32,7 @@ class MeteredStore : public ObjectStore {
  private:
   TransferOptions Metered(const TransferOptions& options, Counter& bytes);
   template <typename Result>
-  Result Ended(Result result);
+  Result CountEnd(Result result);
 
   ObjectStore& store_;
   Vitals& vitals_;

@@ -13,7 +13,7 @@ absl::StatusOr<ObjectStore*> StoreRouter::StoreOf(absl::string_view url) const {
     return absl::InvalidArgumentError(absl::StrCat(url, ": not a file:// or gs:// URL"));
   }
   if (gs_store_ == nullptr) {
-    return absl::UnimplementedError(absl::StrCat(url, ": Cloud Storage is not in this build yet"));
+    return absl::UnimplementedError(absl::StrCat(url, ": this command reads no Cloud Storage"));
   }
   return gs_store_;
 }

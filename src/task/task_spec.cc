@@ -44,8 +44,7 @@ class FieldReader {
 
   // Null if absent.
   const Json* Find(absl::string_view key) const {
-    const auto found = object_.find(std::string(key));
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
+    return JsonValue(object_, std::string(key).c_str());
   }
 
   // Empty if absent.

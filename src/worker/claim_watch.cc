@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <random>
-#include <system_error>
 #include <utility>
 
 #include "base/random.h"
-#include "base/thread.h"
 
 namespace sparkles {
 namespace {
@@ -29,24 +27,18 @@ ClaimWatch::ClaimWatch(absl::Duration period, Clock& clock, Queue& queue, const 
       log_(std::move(log)),
       last_answer_(clock.Now()) {
   if (period_ == absl::InfiniteDuration()) return;
-  try {
-    thread_ = StartHousekeeping("claim-watch", [this] { Watch(); });
-  } catch (const std::system_error& error) {
-    log_.Warning("the claim is not looked after: ", error.what());
+  thread_.emplace("claim-watch", [this](const CancelToken& done) { Watch(done); });
+  if (!thread_->status().ok()) {
+    log_.Warning("the claim is not looked after: ", thread_->status().message());
   }
 }
 
-ClaimWatch::~ClaimWatch() {
-  done_.Cancel(CancelKind::kAbort, "the task has ended");
-  if (thread_.joinable()) thread_.join();
-}
-
-void ClaimWatch::Watch() {
+void ClaimWatch::Watch(const CancelToken& done) {
   std::minstd_rand random(RandomSeed());
   std::uniform_real_distribution<> jitter(0.75, 1.25);
   absl::Duration wait = period_;
-  while (clock_.Sleep(wait * jitter(random), done_)) {
-    const absl::StatusOr<ClaimState> state = Ask(done_);
+  while (clock_.Sleep(wait * jitter(random), done)) {
+    const absl::StatusOr<ClaimState> state = Ask(done);
     if (state.ok() && *state != ClaimState::kOurs) return;
     wait = state.ok() ? period_ : std::min(period_, kAskAgain);
   }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <thread>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "queue/queue.h"
 #include "task/confirm_claim.h"
 
@@ -22,13 +23,10 @@ namespace sparkles {
 // claim has ended: kKilled or kClaimLost. An error is no answer: it asks again some seconds later.
 class ClaimWatch {
  public:
-  // Borrows all. With an infinite period nothing is asked, and there is no thread.
+  // Borrows all. With an infinite period nothing is asked, and there is no thread. The destructor
+  // ends a question that is under way.
   ClaimWatch(absl::Duration period, Clock& clock, Queue& queue, const Claim& claim,
              CancelToken& task, Log log);
-  // Ends a question that is under way.
-  ~ClaimWatch();
-  ClaimWatch(const ClaimWatch&) = delete;
-  ClaimWatch& operator=(const ClaimWatch&) = delete;
 
   // The answer to ConfirmClaim; thread-safe. kRecent asks where the last answer is older than it
   // should be (this process or its machine was frozen, Datastore away), and takes an error for no
@@ -37,7 +35,7 @@ class ClaimWatch {
   absl::Status Confirm(Freshness freshness, const CancelToken& cancel);
 
  private:
-  void Watch();
+  void Watch(const CancelToken& done);
   absl::StatusOr<ClaimState> Ask(const CancelToken& cancel);
   absl::Status ConfirmNow(const CancelToken& cancel);
 
@@ -47,13 +45,12 @@ class ClaimWatch {
   const Claim& claim_;
   CancelToken& task_;
   const Log log_;
-  CancelToken done_;
   Mutex asking_;  // held by the one thread that asks for kNow
   Mutex mutex_;
   absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
   int64_t questions_ ABSL_GUARDED_BY(mutex_) = 0;  // begun so far
   int64_t last_ours_ ABSL_GUARDED_BY(mutex_) = 0;  // the last of them that was answered with kOurs
-  std::thread thread_;
+  std::optional<Housekeeper> thread_;
 };
 
 }  // namespace sparkles

@@ -12,9 +12,7 @@ enum ExitCode : int {
   kExitMachineUnfit = 5,
   kExitStuck = 6,
   kExitPreempted = 75,  // "try again" of sysexits.h
-  // 128 + the signal that stopped the worker (worker/signals.h).
-  kExitInterrupted = 130,
-  kExitTerminated = 143,
+  // And 128 + the signal that stopped the worker (worker/signals.h): 130, 143 ...
 };
 
 }  // namespace sparkles

@@ -3,37 +3,27 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <system_error>
 #include <utility>
 
-#include "base/thread.h"
 #include "worker/end_alarm.h"
 
 namespace sparkles {
 
 StopDeadline::StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                            std::unique_ptr<Clock> clock)
-    : stop_(stop), plan_(std::move(plan)), clock_(std::move(clock)) {
-  try {
-    thread_ = StartHousekeeping("stop-deadline", [this] { Watch(); });
-  } catch (const std::system_error&) {
-    thread_ = {};  // rather late than not at all
-  }
-}
+    : stop_(stop),
+      plan_(std::move(plan)),
+      clock_(std::move(clock)),
+      thread_("stop-deadline", [this](const CancelToken& done) { Watch(done); }) {}
 
-StopDeadline::~StopDeadline() {
-  done_.Cancel(CancelKind::kAbort, "");
-  if (thread_.joinable()) thread_.join();
-}
-
-void StopDeadline::Watch() {
-  if (!AwaitCancel(stop_, done_)) return;
+void StopDeadline::Watch(const CancelToken& done) {
+  if (!AwaitCancel(stop_, done)) return;
   using Steady = std::chrono::steady_clock;
   const Steady::time_point requested = Steady::now();
   for (const StopStep& step : plan_()) {
     // A late step must not delay the next one.
     const absl::Duration passed = absl::FromChrono(Steady::now() - requested);
-    if (!clock_->Sleep(step.after - passed, done_)) return;
+    if (!clock_->Sleep(step.after - passed, done)) return;
     step.action();
   }
 }

@@ -3,13 +3,13 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace sparkles {
 
@@ -27,18 +27,14 @@ class StopDeadline {
   // to work.
   StopDeadline(const CancelToken& stop, std::function<std::vector<StopStep>()> plan,
                std::unique_ptr<Clock> clock = std::make_unique<SystemClock>());
-  ~StopDeadline();
-  StopDeadline(const StopDeadline&) = delete;
-  StopDeadline& operator=(const StopDeadline&) = delete;
 
  private:
-  void Watch();
+  void Watch(const CancelToken& done);
 
   const CancelToken& stop_;
   const std::function<std::vector<StopStep>()> plan_;
   const std::unique_ptr<Clock> clock_;
-  CancelToken done_;
-  std::thread thread_;
+  Housekeeper thread_;
 };
 
 // Logs that the worker ends with its work unfinished, and ends the process with `exit_code`, within

@@ -2,7 +2,7 @@
 
 #include <memory>
 #include <optional>
-#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/mutex.h"
@@ -25,19 +25,19 @@ absl::Status TimedHandBack::HandBack(const Claim& claim, const std::string& reas
                                      absl::Duration limit) {
   if (busy_.exchange(true)) return absl::UnavailableError("it is being handed back already");
   const auto state = std::make_shared<State>();
-  try {
-    StartHousekeeping("hand-back", [this, state, claim, reason] {
-      absl::Status status = queue_.HandBack(claim, reason);
-      busy_ = false;
-      State& shared = *state;
-      MutexLock lock(shared.mutex);
-      shared.status = std::move(status);
-      shared.ended.NotifyAll();
-    }).detach();
-  } catch (const std::system_error& error) {
+  absl::StatusOr<std::thread> thread = StartThread("hand-back", [this, state, claim, reason] {
+    absl::Status status = queue_.HandBack(claim, reason);
     busy_ = false;
-    return absl::UnavailableError(error.what());
+    State& shared = *state;
+    MutexLock lock(shared.mutex);
+    shared.status = std::move(status);
+    shared.ended.NotifyAll();
+  });
+  if (!thread.ok()) {
+    busy_ = false;
+    return thread.status();
   }
+  thread->detach();
   // A wall clock that is set back must not lengthen a stop.
   const absl::Duration deadline = MonotonicNow() + limit;
   State& shared = *state;

@@ -110,5 +110,23 @@ TEST(ParseJsonTest, ValuesOutsideListAreLimited) {
   EXPECT_EQ(taken, 4'000'001);
 }
 
+TEST(JsonFieldTest, AbsentAndWrongTypesAreToldApart) {
+  const Json json = ParseJson(R"({"text": "a", "number": 7, "half": 0.5, "none": null})").value();
+  EXPECT_EQ(JsonField(json, "absent"), nullptr);
+  EXPECT_EQ(JsonField(Json(5), "text"), nullptr);
+  EXPECT_NE(JsonField(json, "none"), nullptr);
+  EXPECT_EQ(JsonValue(json, "none"), nullptr);
+  EXPECT_NE(JsonValue(json, "number"), nullptr);
+  EXPECT_EQ(JsonText(json, "text"), "a");
+  EXPECT_EQ(JsonText(json, "number"), "");
+  EXPECT_EQ(ReadJsonText(json, "text").value(), "a");
+  EXPECT_EQ(ReadJsonText(json, "absent").value(), "");
+  EXPECT_EQ(ReadJsonText(json, "none").value(), "");
+  EXPECT_EQ(ReadJsonText(json, "number").status().message(), "number: must be a string");
+  EXPECT_EQ(JsonInteger(json, "number"), 7);
+  EXPECT_EQ(JsonInteger(json, "half"), std::nullopt);
+  EXPECT_EQ(JsonInteger(json, "text"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace sparkles

@@ -17,9 +17,27 @@ TEST(ErrnoErrorTest, NamesObjectAndReason) {
 }
 
 TEST(ErrnoErrorTest, ResourceErrorsAreMachineFaults) {  // D31
-  for (const int error : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO}) {
+  for (const int error :
+       {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EIO, EROFS, EUCLEAN, EREMOTEIO}) {
     EXPECT_TRUE(IsMachineFault(ErrnoError(error, "x"))) << error;
   }
+}
+
+TEST(ErrnoErrorTest, AnnotatedErrorKeepsItsErrno) {
+  for (const int error : {ENOSPC, EDQUOT, ENOENT, EFBIG, ESTALE}) {
+    EXPECT_EQ(ErrnoOf(MachineFault(Annotate(ErrnoError(error, "x"), "y"))), error);
+  }
+}
+
+TEST(ErrnoErrorTest, OtherStatusesHaveNoErrno) {
+  EXPECT_EQ(ErrnoOf(absl::OkStatus()), 0);
+  EXPECT_EQ(ErrnoOf(ErrnoError(0, "x")), 0);
+  EXPECT_EQ(ErrnoOf(absl::ResourceExhaustedError("No space left on device")), 0);
+}
+
+TEST(UnmarkedTest, KeepsCodeAndMessageOnly) {
+  const absl::Status status = Unmarked(ErrnoError(ENOSPC, "disk"));
+  EXPECT_EQ(status, absl::ResourceExhaustedError("disk: No space left on device"));
 }
 
 TEST(ErrnoErrorTest, DeadMountIsMachineFault) {

@@ -107,7 +107,8 @@ TEST_F(TaskFolderTest, CreationFailureIsMachineFault) {  // D31
 TEST_F(TaskFolderTest, MissingLockSupportIsMachineFault) {
   const auto refused = InProcessWithout({{SYS_flock}}, ENOLCK, [&] {
     const auto made = TaskFolder::Make(tasks_dir_, recorded_.log());
-    const bool named = made.status().message().find("flock: No locks") != std::string::npos;
+    const bool named =
+        made.status().message().find("cannot be locked: No locks") != std::string::npos;
     return named && IsMachineFault(made.status());
   });
   if (!refused) GTEST_SKIP() << "no seccomp here";

@@ -119,10 +119,10 @@ TEST(DecodeCommand, CutOrPaddedPayloadIsRefused) {
 }
 
 TEST(CopyBytes, WrongSizeIsRefused) {
-  const StartFailure sent{StartFailure::Step::kExec, 2};
+  const StartFailure sent{StartFailure::FailedCall::kExec, 2};
   StartFailure received;
   EXPECT_TRUE(CopyBytes(BytesOf(sent), received));
-  EXPECT_EQ(received.step, StartFailure::Step::kExec);
+  EXPECT_EQ(received.call, StartFailure::FailedCall::kExec);
   EXPECT_EQ(received.error, 2);
   EXPECT_FALSE(CopyBytes("short", received));
 }

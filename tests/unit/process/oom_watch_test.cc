@@ -43,14 +43,6 @@ TEST(FindOomCounterTest, MissingCounterGivesNothing) {
       << "the mount shows another group";
 }
 
-TEST(FindCountTest, NameMustMatchWholeWord) {
-  constexpr char kEvents[] = "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n";
-  EXPECT_EQ(FindCount(kEvents, "oom_kill"), 4);
-  EXPECT_EQ(FindCount(kEvents, "oom"), 3);
-  EXPECT_FALSE(FindCount(kEvents, "absent").has_value());
-  EXPECT_FALSE(FindCount("oom_kill x\n", "oom_kill").has_value());
-}
-
 TEST(KilledProcessTest, VictimIsReadFromKernelRecord) {
   EXPECT_EQ(KilledProcessOf("3,1234,5678,-;Out of memory: Killed process 42 (python3) "
                             "total-vm:9kB, anon-rss:8kB\n SUBSYSTEM=x\n"),

@@ -46,9 +46,9 @@ class StuckThread {
     PrepareThreadStacks();
     EXPECT_EQ(pipe(ends_), 0);
     thread_ = StartThread("stuck-thread", [this] {
-      id_ = static_cast<pid_t>(syscall(SYS_gettid));
-      CallsWhatIsStuckInATest(ends_[0]);
-    });
+                id_ = static_cast<pid_t>(syscall(SYS_gettid));
+                CallsWhatIsStuckInATest(ends_[0]);
+              }).value();
     const auto sleeps = [] {
       std::vector<std::string> lines = Dump();
       for (const std::string& line : lines) {
@@ -151,13 +151,13 @@ TEST(ThreadStacksTest, BlockedThreadIsNotAwaitedLong) {
   ASSERT_EQ(pipe(ends), 0);
   std::atomic<pid_t> id = 0;
   std::thread deaf = StartThread("deaf", [&] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    id = static_cast<pid_t>(syscall(SYS_gettid));
-    char byte;
-    EXPECT_EQ(read(ends[0], &byte, 1), 0);
-  });
+                       sigset_t all;
+                       sigfillset(&all);
+                       pthread_sigmask(SIG_SETMASK, &all, nullptr);
+                       id = static_cast<pid_t>(syscall(SYS_gettid));
+                       char byte;
+                       EXPECT_EQ(read(ends[0], &byte, 1), 0);
+                     }).value();
   while (id == 0) std::this_thread::yield();
   EXPECT_TRUE(ReadThreadStack(id, absl::Milliseconds(10)).addresses.empty());
   const pid_t self = static_cast<pid_t>(syscall(SYS_gettid));

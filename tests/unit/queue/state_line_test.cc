@@ -81,7 +81,8 @@ TEST(StateLineTest, InvalidLineErrorNamesField) {
       {"", "is empty, not JSON"},
       {"[]", "is not a JSON object"},
       {R"({"status":"claimed","timestamp":1,"version":2})", "task_id: is missing or empty"},
-      {R"({"task_id":1,"status":"claimed","timestamp":1,"version":2})", "task_id: is not a string"},
+      {R"({"task_id":1,"status":"claimed","timestamp":1,"version":2})",
+       "task_id: must be a string"},
       {R"({"task_id":"a","timestamp":1,"version":2})", "status: is missing or unknown"},
       {R"({"task_id":"a","status":"reset","timestamp":1,"version":2})",
        "status: is missing or unknown"},
@@ -97,7 +98,7 @@ TEST(StateLineTest, InvalidLineErrorNamesField) {
       {R"({"task_id":"a","status":"failed","timestamp":1,"version":18446744073709551615})",
        "version: is missing or not a positive number"},
       {R"({"task_id":"a","status":"failed","timestamp":1,"version":2,"exit_code":0})",
-       "exit_code: is not a string"}};
+       "exit_code: must be a string"}};
   for (const auto& [line, reason] : cases) {
     EXPECT_EQ(ParseStateChange(line).status().message(), reason) << line;
   }

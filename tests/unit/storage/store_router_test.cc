@@ -25,7 +25,7 @@ TEST(StoreRouter, MissingCloudStoreIsNamed) {
   StoreRouter router(files, nullptr);
   const absl::Status status = router.UploadBytes("g", "gs://b/a", {}).status();
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
-  EXPECT_EQ(status.message(), "gs://b/a: Cloud Storage is not in this build yet");
+  EXPECT_EQ(status.message(), "gs://b/a: this command reads no Cloud Storage");
 }
 
 TEST(StoreRouter, UnknownSchemesAreRefused) {

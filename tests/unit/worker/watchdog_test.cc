@@ -111,10 +111,10 @@ TEST(HeartbeatTest, HousekeepingThreadsDoNotBeat) {
   Vitals vitals;
   StartHousekeeping("house", [&] {
     vitals.heartbeat.Beat();
-    StartThread("its-helper", [&] { vitals.heartbeat.Beat(); }).join();
+    StartThread("its-helper", [&] { vitals.heartbeat.Beat(); })->join();
   }).join();
   EXPECT_EQ(vitals.heartbeat.beats(), 0);
-  StartThread("transfer", [&] { vitals.heartbeat.Beat(); }).join();
+  StartThread("transfer", [&] { vitals.heartbeat.Beat(); })->join();
   EXPECT_EQ(vitals.heartbeat.beats(), 1);
 }
 
