@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 
 namespace sparkles {
 
@@ -23,10 +24,9 @@ absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data);
 // Copies the whole content of the regular file `from` to the empty regular file `to`, both by
 // offset, and returns its size in bytes. `to` must be readable as well. If `crc32c` is not null it
 // receives the checksum of the very bytes that are in `to`.
-// Calls `on_piece` as the work goes on, with the number of new bytes; an error ends it and is
-// returned. Aborted if `from` was changed meanwhile. Messages say which side failed, but name no
-// file: the caller knows better names than we do. After an error the content of `to` is undefined.
-absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
-                                     absl::FunctionRef<absl::Status(uint64_t bytes)> on_piece);
+// What it copies is work of `activity`. Aborted if `from` was changed meanwhile. Messages say which
+// side failed, but name no file: the caller knows better names than we do. After an error the
+// content of `to` is undefined.
+absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c, const Activity& activity);
 
 }  // namespace sparkles

@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 
 #include <cstddef>
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 #include "base/fd.h"
 
 namespace sparkles {
@@ -36,10 +36,9 @@ absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 absl::Status CheckReplaceable(const std::string& path);
 
 // rm -rf that never follows a symlink and copes with folders of any depth and without permission
-// bits. Goes on after an error and reports the first. Ok if `path` does not exist. `report`, which
-// may be empty, is called for each entry and each folder; an error of its ends the removal.
-absl::Status RemoveTree(const std::string& path,
-                        const std::function<absl::Status()>& report = nullptr);
+// bits. Goes on after an error and reports the first. Ok if `path` does not exist. Each entry and
+// each folder is work of `activity`, whose cancellation ends the removal.
+absl::Status RemoveTree(const std::string& path, const Activity& activity = Activity());
 
 // fsync, or fdatasync, of an open file, which errors call `name`. Ok where the file system has no
 // notion of it (EINVAL: some network mounts).

@@ -1,13 +1,13 @@
 // The door to OpenSSL's hashes: SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 
 struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
 
@@ -33,8 +33,8 @@ class Hasher {
 std::string HexHash(HashKind kind, absl::string_view data);
 
 // The hash of the whole file behind `fd`, read with pread from offset 0. `name` is for the error.
-// `on_piece` may be empty; it is called for each piece that was read, and its error ends the work.
+// Each piece that is read is work of `activity`.
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
-                                     const std::function<absl::Status()>& on_piece = nullptr);
+                                     const Activity& activity = Activity());
 
 }  // namespace sparkles

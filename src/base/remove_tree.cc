@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +25,7 @@ namespace {
 
 class TreeRemover {
  public:
-  explicit TreeRemover(const std::function<absl::Status()>& report) : report_(report) {}
+  explicit TreeRemover(const Activity& activity) : activity_(activity) {}
 
   // Empties and removes the folder `path`. The first error, if any.
   absl::Status Remove(const std::string& path);
@@ -44,7 +43,7 @@ class TreeRemover {
   void Leave();
   // Whether to go on; for as long as there is no other answer.
   absl::Status Report() {
-    if (report_ && stopped_.ok()) stopped_ = report_();
+    if (stopped_.ok()) stopped_ = activity_.Worked();
     return stopped_;
   }
   void Note(const absl::Status& status) { first_error_.Update(status); }
@@ -54,7 +53,7 @@ class TreeRemover {
   }
   std::string PathOf(const std::string& entry) const;
 
-  const std::function<absl::Status()>& report_;
+  const Activity& activity_;
   UniqueFd folder_;            // the innermost of `levels_`
   std::vector<Level> levels_;  // outermost first
   std::string top_;            // the path of the outermost
@@ -178,10 +177,10 @@ absl::Status TreeRemover::Remove(const std::string& path) {
 
 }  // namespace
 
-absl::Status RemoveTree(const std::string& path, const std::function<absl::Status()>& report) {
+absl::Status RemoveTree(const std::string& path, const Activity& activity) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(report).Remove(path);
+  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(activity).Remove(path);
   if ((exists && unlink(path.c_str()) == 0) || errno == ENOENT) return absl::OkStatus();
   return ErrnoError(errno, path);
 }

@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "base/activity.h"
 #include "base/beating_clock.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
@@ -99,8 +100,7 @@ absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
   return absl::Minutes(options.watchdog_minutes);
 }
 
-ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type,
-                                  Heartbeat& heartbeat) {
+ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::string& machine_type) {
   ExecutorOptions executor;
   // The command and the links into the cache are used from other folders: absolute paths only.
   executor.tasks_dir = options.tasks_dir;
@@ -113,8 +113,8 @@ ExecutorOptions ExecutorOptionsOf(const ConsumeOptions& options, const std::stri
   }
   executor.core_dumps = options.core_dumps;
   executor.machine_type = machine_type;
-  executor.alive = [&heartbeat] { heartbeat.Beat(); };
-  executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
+  executor.heartbeat_interval =
+      std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     variables.emplace_back(*variable);
@@ -171,11 +171,11 @@ class Worker {
   CancelToken& preempted() { return preempted_; }
   // Cancelled when nothing more is to be begun.
   const CancelToken& drain() const { return drain_; }
-  void ShowLife() { vitals_.heartbeat.Beat(); }
+  Heartbeat& heartbeat() { return vitals_.heartbeat; }
   // Ends what dead workers have left running, and removes their folders, until `cancel`.
   void EndLeftBehind(const CancelToken& cancel) {
-    left_behind_ = !RemoveStaleTaskFolders(options_.tasks_dir, cancel, log_,
-                                           [this] { vitals_.heartbeat.Beat(); });
+    left_behind_ =
+        !RemoveStaleTaskFolders(options_.tasks_dir, Activity(cancel, &vitals_.heartbeat), log_);
   }
   // A new task must not run beside processes of an earlier one.
   absl::Status CheckNothingLeft() {
@@ -198,17 +198,12 @@ class Worker {
           absl::FunctionRef<void()> hold) {
     consumer_options.drain = &drain_;
     consumer_options.stop_time = StopTimeOf(options_);
+    const Activity making_room(drain_, &vitals_.heartbeat);
     SpaceGuard space({.tasks_dir = options_.tasks_dir,
                       .cache_dir = options_.cache_dir,
                       .min_free_bytes = options_.min_free_bytes,
-                      .cache_bytes = options_.cache_bytes,
-                      .report =
-                          [this] {
-                            vitals_.heartbeat.Beat();
-                            return drain_.cancelled() ? absl::CancelledError(drain_.reason())
-                                                      : absl::OkStatus();
-                          }},
-                     log_);
+                      .cache_bytes = options_.cache_bytes},
+                     making_room, log_);
     consumer_options.check_machine = [this, &space, monitor] {
       if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
       absl::Status fit = CheckNothingLeft();
@@ -234,7 +229,7 @@ class Worker {
       return steps;
     });
     EndLeftBehind(stop_);
-    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type, vitals_.heartbeat);
+    ExecutorOptions executor_options = ExecutorOptionsOf(options_, machine_type);
     executor_options.on_log = [this, monitor](const std::string& task, const std::string& path) {
       const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->Show(task, path);
       if (!shown.ok()) log_.WithTask(task).Warning("Monitor: ", shown.message());
@@ -248,7 +243,8 @@ class Worker {
           if (claim.attempt > 1) EndLeftBehind(cancel);
           vitals_.task_running = true;
           cloud_.storage_access().BeginTask();
-          Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+          Outcome outcome = executor.Execute(claim.task, claim.attempt,
+                                             Activity(cancel, &vitals_.heartbeat), confirm_claim);
           vitals_.task_running = false;
           if (outcome.machine_fault) vitals_.machine_faults.Add();
           if (outcome.kind == Outcome::Kind::kClaimLost) vitals_.claim_lost.Add();
@@ -368,7 +364,7 @@ int ConsumeDatastore(const ConsumeOptions& options, Worker& worker, GoogleCloud&
   DatastoreClient client(cloud.datastore_api(), *project,
                          {.stop = &worker.stop(),
                           .stop_time = {std::min(StopTimeOf(options).within, kStopWithin)},
-                          .alive = [&] { worker.ShowLife(); }});
+                          .heartbeat = &worker.heartbeat()});
   std::optional<ClusterMonitor> monitor;
   if (options.port != 0) {
     monitor.emplace(identity->address, options.port, client, clock, worker.stop(), log);

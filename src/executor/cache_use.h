@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "storage/object_store.h"
 
 namespace sparkles {
 
@@ -23,10 +23,10 @@ class CacheUse {
   static absl::StatusOr<CacheUse> Open(const std::string& folder);
 
   // Until this object is gone, nobody removes the entry `hash` (64 lower-case hex digits). Waits
-  // for as long as a removal takes, and calls options.Report(0) meanwhile: Cancelled if that says
-  // so; DeadlineExceeded after a minute, when whoever removes something must be frozen. Any other
-  // error: there is no lock to be had (from the server of a network's file system).
-  absl::Status Hold(absl::string_view hash, Clock& clock, const TransferOptions& options);
+  // for as long as a removal takes. Cancelled with `activity`. DeadlineExceeded after a minute:
+  // the worker that removes the entry must be frozen. Any other error: there is no lock to be had
+  // (from the server of a network's file system).
+  absl::Status Hold(absl::string_view hash, Clock& clock, const Activity& activity);
 
   // For who removes entries: the right to remove `hash`, until Release. False if somebody holds it.
   bool TryTake(absl::string_view hash);

@@ -19,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -38,12 +39,10 @@ inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 // Thread-safe. Every `url` is that of a content-addressed object: its base name is the SHA-256 of
 // the content in hex (the caller has made sure). Errors: those of the store for the object;
 // DataLoss if it does not have that content; Cancelled; machine fault if the cache folder fails.
-// TransferOptions::on_bytes is also called, with 0, while another worker fills the entry and while
-// content is checked.
 class ContentCache {
  public:
-  // Borrows all but the texts; `vitals`, which is told of hits, misses and signs of life, and `log`
-  // may be null. Removes what dead workers left in `folder`, which need not exist yet.
+  // Borrows all but the texts; `vitals`, which counts hits and misses, and `log` may be null.
+  // Removes what dead workers left in `folder`, which need not exist yet.
   ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
                const Log* log = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
@@ -51,7 +50,7 @@ class ContentCache {
   // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
   // was there. The folder of `dst` must exist.
   absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
-                    const TransferOptions& options);
+                    const Activity& activity);
 
   // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
   absl::StatusOr<CacheUse> OpenUse() const;
@@ -60,16 +59,15 @@ class ContentCache {
   // has it to himself shows no sign of life, or cannot be held. `use` (null: nobody) holds it from
   // now on. Its content was right a moment ago; who can write to it can change it, so call
   // DropIfChanged when he is done.
-  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
-                                                   const TransferOptions& options,
+  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url, const Activity& activity,
                                                    CacheUse* use = nullptr);
 
   // Drops the entry if it no longer has its content. True if it is gone.
-  absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
+  absl::StatusOr<bool> DropIfChanged(const std::string& url, const Activity& activity);
 
   // Calls `write`, which makes a file in `folder`; if there was no space for it, and the cache is
   // on that disk, once more when all entries that nobody uses have gone.
-  absl::Status WithRoom(const std::string& folder, const TransferOptions& options,
+  absl::Status WithRoom(const std::string& folder, const Activity& activity,
                         absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
 
  private:
@@ -82,10 +80,10 @@ class ContentCache {
 
   // Aborted if what the entry holds is not that content (any more).
   absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
-                         mode_t mode, const TransferOptions& options);
+                         mode_t mode, const Activity& activity);
   // nullopt if somebody else who has it to himself shows no sign of life.
-  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const TransferOptions& options);
-  absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
+  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const Activity& activity);
+  absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const Activity& activity);
   // nullopt if there is none, or nothing that can be one.
   absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
   // The same if its record does not vouch for it.
@@ -93,26 +91,24 @@ class ContentCache {
   // For the holder of the lock: an entry that its record or its content vouches for. If there is
   // none, nothing is left under its name.
   absl::StatusOr<std::optional<Entry>> OpenChecked(const std::string& hash,
-                                                   const TransferOptions& options);
+                                                   const Activity& activity);
   absl::StatusOr<bool> HasContent(const Entry& entry, const std::string& hash,
-                                  const TransferOptions& options);
+                                  const Activity& activity);
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
-                             const TransferOptions& options);
+                             const Activity& activity);
   // The object under construction at `path`, with the right content. Not yet committed.
   absl::StatusOr<AtomicFile> Download(const std::string& url, const std::string& path, mode_t mode,
-                                      const TransferOptions& options);
+                                      const Activity& activity);
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
-                                          const TransferOptions& options);
+                                          const Activity& activity);
   // How often room was made: who was short of it when it was `rooms_before` need not make it again,
   // and would find nothing to remove. False if there is no room to be had.
   int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
-  bool MakeRoom(int rooms_before, const TransferOptions& options) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  bool MakeRoom(int rooms_before, const Activity& activity) ABSL_LOCKS_EXCLUDED(room_mutex_);
   void WarnOfWait(const absl::Status& status) const;
   void Count(Counter Vitals::* counter);
-  // TransferOptions::Report, and a sign of life: local work goes on.
-  absl::Status Report(const TransferOptions& options, uint64_t bytes);
   std::string PathOf(const std::string& hash) const;
   std::string RecordPathOf(const std::string& hash) const;
   std::string RecordOf(const Entry& entry) const;

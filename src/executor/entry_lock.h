@@ -9,10 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "storage/object_store.h"
 
 namespace sparkles {
 
@@ -30,17 +30,17 @@ bool IsEntryName(absl::string_view name);
 // it from a holder that dies.
 class EntryLock {
  public:
-  // Waits for the lock of the entry `path`, whose folder must exist; calls options.Report(0)
-  // meanwhile. Cancelled if that says so; DeadlineExceeded if whoever holds it has not shown life
-  // for kMaxQuiet. A wait that takes long is told to `log`, which may be null.
+  // Waits for the lock of the entry `path`, whose folder must exist. Cancelled with `activity`;
+  // DeadlineExceeded if the holder of the lock has not shown life for kMaxQuiet. A wait that takes
+  // long is told to `log`, which may be null.
   static absl::StatusOr<EntryLock> Take(const std::string& path, Clock& clock,
-                                        const TransferOptions& options, const Log* log = nullptr);
+                                        const Activity& activity, const Log* log = nullptr);
   EntryLock(EntryLock&&) = default;
   EntryLock& operator=(EntryLock&&) = delete;
   ~EntryLock();
 
   // Tells those who wait that the work goes on. Thread-safe.
-  void ShowLife() const;
+  void Touch() const;
 
  private:
   EntryLock(std::string lock_path, UniqueFd fd)

@@ -16,11 +16,11 @@ Executor::Executor(ExecutorOptions options, Clock& clock, ProcessRunner& runner,
       log_(std::move(log)),
       oom_(options_.proc_root) {}
 
-Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
+Outcome Executor::Execute(const Task& task, int attempt, const Activity& activity,
                           ConfirmClaim confirm_claim) {
   const Log log = log_.WithTask(task.id);
   return TaskRun({options_, clock_, runner_, store_, cache_, log, confirm_claim, oom_}, task,
-                 attempt, cancel)
+                 attempt, activity)
       .Run();
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop_time.h"
@@ -33,10 +33,7 @@ struct ExecutorOptions {
   std::string machine_type;                              // for result.json; may be empty
   // Told of each task's log file as soon as it is there, before anything is written to it.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
-  // May be empty. Called while local work goes on that may take long, and that often while a
-  // command runs.
-  std::function<void()> alive = nullptr;
-  absl::Duration alive_interval = absl::Milliseconds(500);
+  absl::Duration heartbeat_interval = absl::Milliseconds(500);  // while a command runs
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
@@ -51,8 +48,8 @@ class Executor {
   // gone; the outcome is not kComplete if some survive. kComplete means that everything listed in
   // result.json was acknowledged by the store.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
-  // cancel `cancel`.
-  Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,
+  // cancel the token of `activity`.
+  Outcome Execute(const Task& task, int attempt, const Activity& activity,
                   ConfirmClaim confirm_claim);
 
  private:

@@ -40,7 +40,8 @@ constexpr size_t kMaxUnmatchedBytes = 1000;
 // worker has read its own signal. The task must then be handed back, not completed.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
 // systemd (OOMPolicy=stop) stops a service within milliseconds of a kill for lack of memory. The
-// worker sees the kill when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
+// worker sees the kill when the command ends, or up to 2 s late
+// (ExecutorOptions::heartbeat_interval).
 constexpr absl::Duration kOomStopLag = absl::Seconds(2);
 // The exit codes of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
 constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
@@ -62,14 +63,13 @@ absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& pat
 
 }  // namespace
 
-TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt,
-                 const CancelToken& cancel)
+TaskRun::TaskRun(const RunContext& context, const Task& task, int attempt, const Activity& activity)
     : context_(context),
       task_(task),
       attempt_(attempt),
-      cancel_(cancel),
-      stager_(context.store, context.cache, context.clock, context.options.transfers,
-              context.options.alive),
+      cancel_(&activity.cancel()),
+      activity_(activity, cancel_),
+      stager_(context.store, context.cache, context.clock, context.options.transfers),
       uploader_(context.store, context.clock, context.options.transfers),
       environment_(TaskEnvironment(context.options.environment, task, attempt)),
       began_(MonotonicNow()) {}
@@ -86,7 +86,7 @@ Outcome TaskRun::Run() {
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
   if (status.ok()) status = DeliverOutputs();
-  stager_.DropChanged(inputs_, cancel_, context_.log);
+  stager_.DropChanged(inputs_, activity_, context_.log);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered =
@@ -110,7 +110,7 @@ Outcome TaskRun::Run() {
 
 absl::Status TaskRun::MakeFolder() {
   ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(context_.options.tasks_dir, context_.log,
-                                                       context_.options.alive));
+                                                       activity_.heartbeat()));
   folder_.emplace(std::move(folder));
   environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment_);
@@ -131,7 +131,8 @@ absl::Status TaskRun::Prepare() {
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
   AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
-  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, context_.log));
+  ASSIGN_OR_RETURN(inputs_,
+                   stager_.Stage(spec_.downloads, folder_->work(), activity_, context_.log));
   AddToLog("download complete.");
   return absl::OkStatus();
 }
@@ -146,7 +147,7 @@ absl::StatusOr<CommandExit> TaskRun::RunShell(const std::string& script, const s
                         .time_limit = context_.options.time_limit,
                         .core_dumps = context_.options.core_dumps,
                         .while_waiting = [this] { Watch(); },
-                        .waiting_interval = context_.options.alive_interval,
+                        .waiting_interval = context_.options.heartbeat_interval,
                         .stop_time = context_.options.stop_time};
   context_.oom.Begin();
   auto exit = context_.runner.Run(command, cancel_);
@@ -247,17 +248,14 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, context_.log);
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), activity_, context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   (void)context_.confirm_claim(Freshness::kRecent, cancel_);
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, [this] {
-                     if (context_.options.alive) context_.options.alive();
-                     return CheckCancelled();
-                   }));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, activity_));
   ReportUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && log_->Replaced()) {
@@ -270,8 +268,7 @@ absl::Status TaskRun::DeliverOutputs() {
   result_.skipped = std::move(outputs.skipped);
   absl::Status uploaded =
       uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
-                       {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs(cancel_)},
-                       context_.log, result_);
+                       {.before_replacing = StillOurs(cancel_)}, activity_, context_.log, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     context_.log.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
@@ -319,7 +316,8 @@ void TaskRun::AddToLog(absl::string_view line) {
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  const auto info = context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText));
+  const auto info =
+      context_.store.Upload(log_->fd(), spec_.stdout_url, LateOptions(kPlainText), LateActivity());
   if (IsOldObjectKept(info.status())) {
     LeaveOutLog(info.status());
     return absl::OkStatus();
@@ -338,17 +336,21 @@ absl::Status TaskRun::DeliverResult() {
   // The outputs must be on disk before the list of them is, and the list before the state.
   RETURN_IF_ERROR(context_.store.Flush());
   auto info = context_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
-                                         LateOptions(kJsonType));
+                                         LateOptions(kJsonType), LateActivity());
   if (!info.ok()) return Annotate(info.status(), "result.json");
   return context_.store.Flush();
 }
 
-TransferOptions TaskRun::LateOptions(const char* content_type) {
-  if (!late_) late_.emplace(cancel_, context_.options.stop_time.log_limit());
-  return {.on_bytes = {},
-          .cancel = &late_->token(),
-          .before_replacing = StillOurs(late_->token()),
-          .content_type = content_type};
+const Activity& TaskRun::LateActivity() {
+  if (!late_) {
+    late_.emplace(cancel_, context_.options.stop_time.log_limit());
+    late_activity_.emplace(activity_, late_->token());
+  }
+  return *late_activity_;
+}
+
+UploadOptions TaskRun::LateOptions(const char* content_type) {
+  return {.before_replacing = StillOurs(LateActivity().cancel()), .content_type = content_type};
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.
@@ -369,7 +371,7 @@ absl::Status TaskRun::CheckClaim() const {
 }
 
 void TaskRun::Watch() {
-  if (context_.options.alive) context_.options.alive();
+  (void)activity_.Worked();  // the runner watches cancel_
   context_.oom.Look();
   NoteStop();
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/activity.h"
 #include "base/cancel.h"
 #include "base/late_cancel.h"
 #include "executor/executor.h"
@@ -34,7 +35,7 @@ struct RunContext {
 
 class TaskRun {
  public:
-  TaskRun(const RunContext& context, const Task& task, int attempt, const CancelToken& cancel);
+  TaskRun(const RunContext& context, const Task& task, int attempt, const Activity& activity);
 
   // Call once.
   Outcome Run();
@@ -64,8 +65,9 @@ class TaskRun {
   void LeaveOutLog(const absl::Status& why);
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
-  TransferOptions LateOptions(const char* content_type);
-  // For TransferOptions::before_replacing of what ends with `transfer`.
+  UploadOptions LateOptions(const char* content_type);
+  const Activity& LateActivity();
+  // For UploadOptions::before_replacing of what ends with `transfer`.
   std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
@@ -81,8 +83,9 @@ class TaskRun {
 
   const RunContext context_;
   const Task& task_;
-  const int attempt_;  // counts from 1
-  const CancelToken& cancel_;
+  const int attempt_;   // counts from 1
+  CancelToken cancel_;  // a child of the caller's token
+  const Activity activity_;
   Stager stager_;
   Uploader uploader_;
   std::vector<std::string> environment_;
@@ -100,6 +103,7 @@ class TaskRun {
   bool stopped_for_memory_ = false;
   bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;
+  std::optional<Activity> late_activity_;  // ends with late_
 };
 
 }  // namespace sparkles

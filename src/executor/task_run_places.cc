@@ -41,8 +41,7 @@ absl::Status TaskRun::CheckPlaces() {
 absl::Status TaskRun::CheckPlace(absl::string_view field, const std::string& url, bool replace) {
   RETURN_IF_ERROR(CheckCancelled());
   if (url.empty()) return absl::OkStatus();
-  const absl::Status writable =
-      context_.store.CheckWritable(url, replace, {.on_bytes = {}, .cancel = &cancel_});
+  const absl::Status writable = context_.store.CheckWritable(url, replace, activity_);
   return Annotate(writable, absl::StrCat(field, ": cannot be written"));
 }
 

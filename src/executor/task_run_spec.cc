@@ -39,8 +39,7 @@ absl::Status TaskRun::ReadSpec() {
   std::string text(absl::StripAsciiWhitespace(task_.args));
   if (text.empty()) return absl::InvalidArgumentError("args: missing");
   if (absl::StartsWith(text, "gs://") || absl::StartsWith(text, "file://")) {
-    auto content =
-        context_.store.ReadBytes(text, kMaxSpecBytes, {.on_bytes = {}, .cancel = &cancel_});
+    auto content = context_.store.ReadBytes(text, kMaxSpecBytes, activity_);
     if (!content.ok()) return Annotate(content.status(), "args");
     if (!content->has_value()) {
       return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));

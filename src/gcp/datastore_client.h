@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/stop_time.h"
+#include "base/vitals.h"
 #include "gcp/answer_time.h"
 #include "gcp/api_client.h"
 #include "gcp/entity.h"
@@ -47,8 +47,7 @@ struct DatastoreOptions {
   // Borrowed, may be null. After its cancellation `stop_time` limits requests.
   const CancelToken* stop = nullptr;
   StopTime stop_time = {};
-  // May be empty; called about every second of a request.
-  std::function<void()> alive = nullptr;
+  Heartbeat* heartbeat = nullptr;  // borrowed, may be null; beats about every second of a request
 };
 
 // Thread-safe. Works on the default database and namespace of one project. Errors begin with

@@ -32,8 +32,8 @@ using GcsSink = std::function<absl::Status(uint64_t offset, absl::string_view pi
 class GcsReader {
  public:
   // Borrows all but the sink.
-  GcsReader(GcsClient& client, const GcsName& name, const GcsCall& call, GcsSink sink)
-      : client_(client), name_(name), call_(call), sink_(std::move(sink)) {}
+  GcsReader(GcsClient& client, const GcsName& name, const Activity& activity, GcsSink sink)
+      : client_(client), name_(name), activity_(activity), sink_(std::move(sink)) {}
 
   // The whole object, checked. `on_version` is called before the first byte (of each start); its
   // error ends the read and is returned. In what is returned nothing is unknown but, with servers
@@ -61,7 +61,7 @@ class GcsReader {
 
   GcsClient& client_;
   const GcsName& name_;
-  const GcsCall& call_;
+  const Activity& activity_;
   const GcsSink sink_;
   std::function<absl::Status(const GcsVersion&)> on_version_;
 

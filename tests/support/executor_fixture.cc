@@ -48,7 +48,7 @@ Outcome ExecutorFixture::Run() {
   }
   ContentCache cache(folder_ / "cache", store_, clock_);
   Executor executor(options_, clock_, runner_, store_, cache, recorded_.log());
-  return executor.Execute(task_, /*attempt=*/2, cancel_,
+  return executor.Execute(task_, /*attempt=*/2, Activity(cancel_, nullptr, on_activity_),
                           [this](Freshness freshness, const CancelToken& cancel) {
                             return confirm_claim_(freshness, cancel);
                           });

@@ -62,6 +62,7 @@ class ExecutorFixture : public testing::Test {
   WatchedStore store_{failing_, [this](const std::string& call) { Took(call); }};
   FakeProcessRunner runner_;
   ExecutorOptions options_;
+  Activity::Listener on_activity_;
 
  private:
   void Took(const std::string& step);

@@ -233,7 +233,7 @@ TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
     searching = true;
     return absl::OkStatus();
   };
-  options_.alive = [&] {
+  on_activity_ = [&](uint64_t) {
     if (!searching || ++looks < 2) return;
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   };
