@@ -47,8 +47,7 @@ class Executor {
   // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
   // gone; the outcome is not kComplete if some survive. kComplete means that everything listed in
   // result.json was acknowledged by the store.
-  // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
-  // cancel the token of `activity`.
+  // `confirm_claim` is asked before each kind of delivery, and before an object is replaced.
   Outcome Execute(const Task& task, int attempt, const Activity& activity,
                   ConfirmClaim confirm_claim);
 

@@ -251,7 +251,7 @@ absl::Status TaskRun::DeliverOutputs() {
   auto unchanged = stager_.Settle(inputs_, folder_->work(), activity_, context_.log);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
-  (void)context_.confirm_claim(Freshness::kRecent, cancel_);
+  CancelUnlessOurs();
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
@@ -354,8 +354,14 @@ UploadOptions TaskRun::LateOptions(const char* content_type) {
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.
-std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) const {
-  return [this, &transfer] { return context_.confirm_claim(Freshness::kNow, transfer); };
+std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) {
+  return [this, &transfer] {
+    const absl::StatusOr<ClaimState> state = context_.confirm_claim(Freshness::kNow, transfer);
+    RETURN_IF_ERROR(state.status());
+    CancelIfEnded(*state, cancel_);
+    // A job that was killed has no other owner.
+    return *state == ClaimState::kLost ? CheckCancelled() : absl::OkStatus();
+  };
 }
 
 absl::Status TaskRun::CheckCancelled() const {
@@ -363,8 +369,15 @@ absl::Status TaskRun::CheckCancelled() const {
   return absl::CancelledError(cancel_.reason());
 }
 
-absl::Status TaskRun::CheckClaim() const {
-  if (!cancel_.cancelled()) (void)context_.confirm_claim(Freshness::kRecent, cancel_);
+void TaskRun::CancelUnlessOurs() {
+  if (cancel_.cancelled()) return;
+  // Where it is unknown, the work goes on.
+  const absl::StatusOr<ClaimState> state = context_.confirm_claim(Freshness::kRecent, cancel_);
+  if (state.ok()) CancelIfEnded(*state, cancel_);
+}
+
+absl::Status TaskRun::CheckClaim() {
+  CancelUnlessOurs();
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();

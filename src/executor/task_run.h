@@ -68,10 +68,12 @@ class TaskRun {
   UploadOptions LateOptions(const char* content_type);
   const Activity& LateActivity();
   // For UploadOptions::before_replacing of what ends with `transfer`.
-  std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
+  std::function<absl::Status()> StillOurs(const CancelToken& transfer);
+  // Asks whether the claim stands; if it has ended, the run is cancelled.
+  void CancelUnlessOurs();
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
-  absl::Status CheckClaim() const;
+  absl::Status CheckClaim();
 
   // Called while a command or script runs: looks for kills for lack of memory, and for a stop.
   void Watch();

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "task/confirm_claim.h"
 #include "task/outcome.h"
 #include "task/task.h"
 
@@ -31,12 +32,6 @@ struct RecordedEnd {
   std::string task_id;
   Outcome::Kind kind = Outcome::Kind::kFailed;
   std::string reason;
-};
-
-enum class ClaimState {
-  kOurs,
-  kKilled,  // the task or its job was killed, and no other worker has claimed the task since
-  kLost,    // another worker has the task, or it was deleted
 };
 
 // An error of ClaimOne that lies with this machine's disk alone: its claims cannot be written down.

@@ -13,7 +13,6 @@ namespace {
 constexpr double kOldAnswer = 1.5;
 // After an error; the call has itself tried for some seconds.
 constexpr absl::Duration kAskAgain = absl::Seconds(4);
-constexpr char kLost[] = "the claim is no longer ours";
 
 }  // namespace
 
@@ -39,25 +38,24 @@ void ClaimWatch::Watch(const CancelToken& done) {
   absl::Duration wait = period_;
   while (clock_.Sleep(wait * jitter(random), done)) {
     const absl::StatusOr<ClaimState> state = Ask(done);
-    if (state.ok() && *state != ClaimState::kOurs) return;
+    if (state.ok() && *state != ClaimState::kOurs) return CancelIfEnded(*state, task_);
     wait = state.ok() ? period_ : std::min(period_, kAskAgain);
   }
 }
 
-absl::Status ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel) {
-  if (period_ == absl::InfiniteDuration()) return absl::OkStatus();
+absl::StatusOr<ClaimState> ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel) {
+  if (period_ == absl::InfiniteDuration()) return ClaimState::kOurs;
   if (freshness == Freshness::kNow) return ConfirmNow(cancel);
   {
     MutexLock lock(mutex_);
     const absl::Duration age = clock_.Now() - last_answer_;
     // A clock that was set back says nothing of how old the answer is.
-    if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return absl::OkStatus();
+    if (age >= absl::ZeroDuration() && age < period_ * kOldAnswer) return ClaimState::kOurs;
   }
-  const absl::StatusOr<ClaimState> state = Ask(cancel);
-  return state.ok() && *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
+  return Ask(cancel);
 }
 
-absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
+absl::StatusOr<ClaimState> ClaimWatch::ConfirmNow(const CancelToken& cancel) {
   int64_t begun;
   {
     MutexLock lock(mutex_);
@@ -66,11 +64,9 @@ absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
   MutexLock one(asking_);
   {
     MutexLock lock(mutex_);
-    if (last_ours_ > begun) return absl::OkStatus();  // asked while we waited
+    if (last_ours_ > begun) return ClaimState::kOurs;  // asked while we waited
   }
-  const absl::StatusOr<ClaimState> state = Ask(cancel);
-  if (!state.ok()) return state.status();
-  return *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
+  return Ask(cancel);
 }
 
 absl::StatusOr<ClaimState> ClaimWatch::Ask(const CancelToken& cancel) {
@@ -89,10 +85,6 @@ absl::StatusOr<ClaimState> ClaimWatch::Ask(const CancelToken& cancel) {
     MutexLock lock(mutex_);
     last_answer_ = asked;
     last_ours_ = std::max(last_ours_, question);
-  } else if (*state == ClaimState::kKilled) {
-    task_.Cancel(CancelKind::kKilled, "the job was killed");
-  } else {
-    task_.Cancel(CancelKind::kClaimLost, kLost);
   }
   return state;
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
@@ -29,15 +28,14 @@ class ClaimWatch {
              CancelToken& task, Log log);
 
   // The answer to ConfirmClaim; thread-safe. kRecent asks where the last answer is older than it
-  // should be (this process or its machine was frozen, Datastore away), and takes an error for no
-  // answer. kNow asks, unless another thread does so anyhow. If the claim has ended the task is
-  // cancelled; where it was killed, it still is nobody else's. `cancel` ends the question.
-  absl::Status Confirm(Freshness freshness, const CancelToken& cancel);
+  // should be (this process or its machine was frozen, Datastore away). kNow asks, unless another
+  // thread does so anyhow. `cancel` ends the question. Cancels nothing.
+  absl::StatusOr<ClaimState> Confirm(Freshness freshness, const CancelToken& cancel);
 
  private:
   void Watch(const CancelToken& done);
   absl::StatusOr<ClaimState> Ask(const CancelToken& cancel);
-  absl::Status ConfirmNow(const CancelToken& cancel);
+  absl::StatusOr<ClaimState> ConfirmNow(const CancelToken& cancel);
 
   const absl::Duration period_;
   Clock& clock_;

@@ -53,8 +53,8 @@ class ExecutorFixture : public testing::Test {
   Task task_;
   CancelToken cancel_;
   // What a run is told when it asks for its claim.
-  std::function<absl::Status(Freshness, const CancelToken&)> confirm_claim_ =
-      [](Freshness, const CancelToken&) { return absl::OkStatus(); };
+  std::function<absl::StatusOr<ClaimState>(Freshness, const CancelToken&)> confirm_claim_ =
+      [](Freshness, const CancelToken&) { return ClaimState::kOurs; };
   FakeClock clock_;
   RecordedLog recorded_;
   MemStore memory_;
