@@ -7,7 +7,7 @@
 # Each of the toolchain builds on those before it, each library on the toolchain and on those that
 # its recipe names ("builds on: ...").
 TOOLCHAIN="toolchain musl compiler-rt libcxx"
-LIBRARIES="headers zlib openssl c-ares abseil curl protobuf grpc"
+LIBRARIES="headers mimalloc zlib openssl c-ares abseil curl protobuf grpc"
 
 for tool in clang-19 clang++-19 ld.lld-19 llvm-ar-19 llvm-ranlib-19 llvm-objcopy-19 llvm-config-19 \
   cmake ninja dpkg-source perl python3 pkg-config flock protoc grpc_cpp_plugin; do

@@ -18,6 +18,7 @@ ARCHIVES = (
     ("libcurl.", "curl"),
     ("libgpr.", "grpc"),
     ("libgrpc", "grpc"),
+    ("libmimalloc.", "mimalloc"),
     ("libprotobuf", "protobuf"),
     ("libssl.", "openssl"),
     ("libunwind.", "llvm-toolchain-19"),

@@ -17,7 +17,8 @@ LANE_CXXFLAGS := -gline-tables-only -fPIE -fstack-clash-protection \
   -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST \
   -ffile-prefix-map=$(CURDIR)=. -Wframe-larger-than=20000
 # musl takes the stack size of threads from the program's header; its own default is 128 KiB.
-LANE_LDFLAGS := -static-pie -Wl,--icf=safe -Wl,--build-id=sha1 -Wl,-z,noexecstack \
+# The first library that has malloc gives it: mimalloc stands before the C library.
+LANE_LDFLAGS := -L$(STATIC_TREE)/sysroot/lib -lmimalloc -static-pie -Wl,--icf=safe -Wl,--build-id=sha1 -Wl,-z,noexecstack \
   -Wl,--pack-dyn-relocs=relr \
   -Wl,-z,stack-size=1048576
 $(BINARY): private LDFLAGS += -Wl,-Map=$(BINARY).map
