@@ -1,4 +1,4 @@
-// sparklesworker: see README.md, or run it with --help.
+// The entry point of sparklesworker.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,20 +12,21 @@
 
 namespace {
 
-// A descriptor 0-2 that is closed would be the first file that we open, and messages go there.
+// If a descriptor 0-2 is closed, the first file that the worker opens would get its number, and
+// messages would go into that file.
 void FillStandardDescriptors() {
   while (true) {
     int fd = open("/dev/null", O_RDWR);
-    if (fd < 0) fd = open("/", O_RDONLY);  // an image without /dev; writing is then an error
+    if (fd < 0) fd = open("/", O_RDONLY);  // for an image without /dev; a write then fails
     if (fd > STDERR_FILENO) (void)close(fd);
     if (fd < 0 || fd >= STDERR_FILENO) return;
   }
 }
 
-// What was printed has to arrive: scripts go by the exit code.
+// Scripts check the exit code, so output that was not written must change it.
 int ExitCode(int code) {
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return code;
-  // A reader that has seen enough (`| head`) need not be told.
+  // A reader such as `head` closes the pipe early, which is not an error.
   if (errno != EPIPE)
     (void)fprintf(stderr, "sparklesworker: standard output: %s\n", strerror(errno));
   return code == 0 ? 1 : code;
@@ -39,7 +40,7 @@ int main(int argc, char** argv) {
   try {
     return ExitCode(sparkles::RunCommandLine(argc, argv));
   } catch (const std::exception& error) {
-    // Nothing of ours throws; out of memory in a library is what is left.
+    // This project throws nothing. The remaining case is a library without memory.
     (void)fprintf(stderr, "sparklesworker: unexpected error: %s\n", error.what());
     return 1;
   }

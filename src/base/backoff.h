@@ -1,4 +1,4 @@
-// Waits between attempts that grow exponentially.
+// Computes waits between attempts that grow exponentially.
 #pragma once
 
 #include <optional>
@@ -8,17 +8,17 @@
 
 namespace sparkles {
 
-// For one thread at a time.
+// Use from one thread at a time.
 class Backoff {
  public:
-  // The waits have the ceilings `first`, twice that ... `longest`. Each wait is a random part of
-  // its ceiling, at least `least` of it (0 to 1), so that a fleet does not try at once; with 1 it
-  // is the ceiling itself.
+  // The waits have the ceilings `first`, twice `first`, and so on up to `longest`. Each wait is a
+  // random part of its ceiling, at least the fraction `least` (0 to 1) of it, so that a fleet does
+  // not retry at the same moment. With 1 each wait equals its ceiling.
   Backoff(absl::Duration first, absl::Duration longest, double least)
       : first_(first), longest_(longest), least_(least), ceiling_(first) {}
 
   absl::Duration Next();
-  // The next wait is the first again.
+  // The next wait is the first one again.
   void Reset() { ceiling_ = first_; }
 
  private:
@@ -26,7 +26,7 @@ class Backoff {
   const absl::Duration longest_;
   const double least_;
   absl::Duration ceiling_;
-  std::optional<std::minstd_rand> random_;  // made by the first wait that needs it
+  std::optional<std::minstd_rand> random_;  // created by the first wait that needs it
 };
 
 }  // namespace sparkles

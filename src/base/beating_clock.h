@@ -1,5 +1,5 @@
-// A clock whose sleeps are signs of life: to wait for the next try, or for a queue to fill, is to
-// work.
+// A clock that counts its sleeps as signs of life, because a wait between attempts or for tasks is
+// part of the work.
 #pragma once
 
 #include "absl/time/time.h"
@@ -11,7 +11,7 @@ namespace sparkles {
 // Thread-safe if `clock` is.
 class BeatingClock : public Clock {
  public:
-  // Borrows both. A sleep beats when it begins and every `interval`.
+  // Borrows both. A sleep beats at its start and every `interval`.
   BeatingClock(Clock& clock, Heartbeat& heartbeat, absl::Duration interval)
       : clock_(clock), heartbeat_(heartbeat), interval_(interval) {}
 

@@ -38,9 +38,9 @@ void CancelToken::Cancel(CancelKind kind, absl::string_view reason) {
   kind_ = kind;
   reason_ = std::string(reason);
   const uint64_t one = 1;
-  // Cannot fail: the counter is at zero and the descriptor is ours.
+  // Cannot fail: the counter is zero, and this object owns the descriptor.
   if (event_.valid()) (void)!write(event_.get(), &one, sizeof one);
-  // Parents are locked before children, everywhere: no cycle is possible.
+  // Parents are always locked before children, so there is no deadlock.
   for (CancelToken* child : children_) child->Cancel(kind, reason_);
 }
 
@@ -71,7 +71,7 @@ bool AwaitCancel(const CancelToken& awaited, const CancelToken& given_up) {
   while (!awaited.cancelled()) {
     if (given_up.cancelled()) return false;
     pollfd waited[] = {{awaited.fd(), POLLIN, 0}, {given_up.fd(), POLLIN, 0}};
-    // Without descriptors (fd -1 is ignored by poll) only looking helps.
+    // poll ignores fd -1. Without descriptors the loop has to check the tokens itself.
     const bool blind = awaited.fd() < 0 || given_up.fd() < 0;
     (void)poll(waited, 2, blind ? kLookAgainMilliseconds : -1);
   }

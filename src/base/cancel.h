@@ -1,4 +1,4 @@
-// A request to stop that any thread can make and any wait can see, with the reason for it.
+// Carries a request to stop, with its reason, from any thread to every wait.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 
 namespace sparkles {
 
-// Why work is to stop; it decides what becomes of the claim.
+// The reason to stop. It decides how the claim ends.
 enum class CancelKind {
   kNone,       // not cancelled
-  kHandBack,   // the worker must go (signal, preemption): the task goes back to the queue
+  kHandBack,   // the worker must stop (signal, preemption): the task goes back to the queue
   kKilled,     // the task's job was killed: record `killed`
-  kClaimLost,  // somebody else owns the task now: record nothing
-  kAbort,      // a sibling transfer failed: the caller knows the reason already
+  kClaimLost,  // another worker owns the task now: record nothing
+  kAbort,      // another transfer of the task failed: the caller knows the reason
 };
 
-// Thread-safe. Cancelled once and for ever; the first reason wins. A token with a parent is
-// cancelled with it (same kind and reason); the parent must outlive it.
+// Thread-safe. A token can be cancelled once, and the first reason stays. A token with a parent is
+// cancelled with the parent, with the same kind and reason. The parent must outlive it.
 class CancelToken {
  public:
   explicit CancelToken(const CancelToken* parent = nullptr);
@@ -30,16 +30,15 @@ class CancelToken {
   CancelToken& operator=(const CancelToken&) = delete;
 
   void Cancel(CancelKind kind, absl::string_view reason);
-  // For a token that is cancelled (otherwise nothing happens): no time is left for what is to stop
-  // to end by itself.
+  // Says that the cancelled work must end at once. Does nothing if the token is not cancelled.
   void Hurry();
   bool cancelled() const { return kind() != CancelKind::kNone; }
   CancelKind kind() const;
   std::string reason() const;
   bool hurried() const;
 
-  // Readable for poll(2) from the moment of cancellation on. Owned by the token; never read from.
-  // -1 where the kernel refused a descriptor: waits then fall back on looking at cancelled().
+  // Readable for poll(2) after cancellation. Owned by the token; do not read from it. -1 if the
+  // kernel refused a descriptor; then waits must check cancelled().
   int fd() const { return event_.get(); }
 
  private:

@@ -18,7 +18,7 @@ bool SystemClock::Sleep(absl::Duration duration, const CancelToken& cancel) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Steady::now());
     if (left.count() <= 0) return true;
     pollfd waited{cancel.fd(), POLLIN, 0};
-    // Without a descriptor to wait for (fd -1 is ignored by poll) look again ten times a second.
+    // poll ignores fd -1. Without a descriptor, check ten times a second.
     const int64_t slice = cancel.fd() >= 0 ? 60'000 : 100;
     (void)poll(&waited, 1, static_cast<int>(std::min<int64_t>(left.count(), slice)));
   }

@@ -1,4 +1,4 @@
-// The seam to time: what waits or looks at the clock takes a Clock, so that tests need not wait.
+// The interface to time: code that waits or reads the clock takes a Clock, so tests need not wait.
 #pragma once
 
 #include "absl/time/time.h"
@@ -9,9 +9,9 @@ namespace sparkles {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Wall-clock time.
+  // The wall-clock time.
   virtual absl::Time Now() = 0;
-  // Waits for `duration` or until `cancel` is cancelled. True if the whole time has passed.
+  // Waits for `duration` or until `cancel` is cancelled. True if `duration` has passed.
   virtual bool Sleep(absl::Duration duration, const CancelToken& cancel) = 0;
 };
 

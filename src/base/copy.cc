@@ -17,11 +17,13 @@
 namespace sparkles {
 namespace {
 
-// Fits into the second-level cache, so that the checksum reads no memory; larger is not faster.
+// Fits into the second-level cache, so the checksum does not read memory. Larger pieces are not
+// faster.
 constexpr uint64_t kPieceBytes = uint64_t{64} << 10;
-// Sharing blocks costs the file system a transaction, more than copying a small file does.
+// To share blocks costs a transaction of the file system, which takes longer than to copy a small
+// file.
 constexpr uint64_t kShareFromBytes = uint64_t{1} << 20;
-// How much the kernel copies between two signs of life.
+// The number of bytes that the kernel copies between two signs of life.
 constexpr uint64_t kKernelCopyBytes = uint64_t{16} << 20;
 
 absl::Status ChangedError() { return absl::AbortedError("changed while it was read"); }
@@ -32,8 +34,9 @@ absl::StatusOr<struct stat> StatOf(int fd) {
   return info;
 }
 
-// Lets the kernel copy what it will and returns how much that was. Its errors are not looked at:
-// it refuses for many harmless reasons, and reading and writing the rest shows the serious ones.
+// Copies as much as the kernel can, and returns the number of bytes. Ignores errors, because the
+// kernel refuses for many harmless reasons. The rest is read and written, which shows serious
+// errors.
 absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size,
                                       absl::FunctionRef<absl::Status(uint64_t)> on_piece) {
   off_t source_offset = 0;

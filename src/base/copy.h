@@ -1,6 +1,6 @@
-// The content of files, read and copied with as little work as the file system allows.
-// The one hard idea: where blocks can be shared between files (reflink) a copy moves nothing; what
-// cannot be shared is moved piece by piece, so that the caller can show life and stop it.
+// Reads and copies the content of files with as little work as the file system allows.
+// If the file system can share blocks between files (reflink), a copy moves no data. Otherwise the
+// copy goes piece by piece, so that the caller can give signs of life and stop it.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +12,22 @@
 
 namespace sparkles {
 
-// Calls `visit` with consecutive pieces of the first `size` bytes of the file `fd`, whose position
-// is not used. The first error of `visit` ends it and is returned. Aborted if the file is shorter.
+// Calls `visit` with consecutive pieces of the first `size` bytes of the file `fd`. Does not use
+// the position of the file. Stops at the first error of `visit` and returns it. Aborted if the file
+// is shorter.
 absl::Status ReadPieces(int fd, uint64_t size,
                         absl::FunctionRef<absl::Status(absl::string_view piece)> visit);
 
-// Writes all of `data` at `offset`, whatever the position of the file. The message names no file.
+// Writes all of `data` at `offset`, without using the position of the file. The message names no
+// file.
 absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data);
 
 // Copies the whole content of the regular file `from` to the empty regular file `to`, both by
-// offset, and returns its size in bytes. `to` must be readable as well. If `crc32c` is not null it
-// receives the checksum of the very bytes that are in `to`.
-// Calls `on_piece` as the work goes on, with the number of new bytes; an error ends it and is
-// returned. Aborted if `from` was changed meanwhile. Messages say which side failed, but name no
-// file: the caller knows better names than we do. After an error the content of `to` is undefined.
+// offset, and returns its size in bytes. `to` must be readable too. If `crc32c` is not null, it
+// receives the checksum of the bytes in `to`.
+// Calls `on_piece` during the copy with the number of new bytes; an error of `on_piece` stops the
+// copy and is returned. Aborted if `from` changes during the copy. Messages say which file failed,
+// but contain no name: the caller adds it. After an error the content of `to` is undefined.
 absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
                                      absl::FunctionRef<absl::Status(uint64_t bytes)> on_piece);
 

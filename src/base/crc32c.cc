@@ -13,10 +13,10 @@ namespace {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are read as they lie in memory");
 
-// A checksum is a polynomial over GF(2) modulo this one, with the highest power in the lowest bit.
+// A checksum is a polynomial over GF(2) modulo this one. The lowest bit has the highest power.
 constexpr uint32_t kPolynomial = 0x82F63B78;
 constexpr uint32_t kOne = uint32_t{1} << 31;      // x^0
-constexpr uint32_t kXToThe8 = uint32_t{1} << 23;  // x^8: one byte further
+constexpr uint32_t kXToThe8 = uint32_t{1} << 23;  // x^8: one more byte
 
 constexpr uint32_t TimesX(uint32_t a) { return (a >> 1) ^ ((a & 1) != 0 ? kPolynomial : 0); }
 
@@ -29,7 +29,7 @@ constexpr uint32_t Multiply(uint32_t a, uint32_t b) {
   return product;
 }
 
-// The factor that moves a checksum over `length` bytes.
+// The factor that extends a checksum by `length` zero bytes.
 constexpr uint32_t ShiftFactor(uint64_t length) {
   uint32_t factor = kOne;
   for (uint32_t power = kXToThe8; length != 0; length >>= 1) {
@@ -41,7 +41,7 @@ constexpr uint32_t ShiftFactor(uint64_t length) {
 
 using Table = std::array<uint32_t, 256>;
 
-// What each value of a byte becomes under a linear map, from what its bits become.
+// The image of each byte value under a linear map, from the images of its bits.
 constexpr Table LinearTable(const std::array<uint32_t, 8>& bit_images) {
   Table table{};
   for (size_t value = 1; value < table.size(); ++value) {
@@ -52,7 +52,7 @@ constexpr Table LinearTable(const std::array<uint32_t, 8>& bit_images) {
   return table;
 }
 
-// Table k: a byte with k more bytes of the word behind it.
+// Table k is for a byte that has k more bytes of the word after it.
 constexpr std::array<Table, 8> MakeSlicingTables() {
   std::array<Table, 8> tables{};
   for (size_t k = 0; k < tables.size(); ++k) {
@@ -78,11 +78,11 @@ uint32_t StepByte(uint32_t crc, char byte) {
 
 #if defined(__x86_64__) || defined(__aarch64__)
 
-// The instruction takes 3 cycles, but a new one can start in each: three lanes run abreast. They
-// are long enough for the cost of combining them not to show.
+// The instruction takes 3 cycles, but one can start in each cycle, so three lanes run in parallel.
+// The lanes are so long that the cost of combining them does not matter.
 constexpr size_t kLane = 2048;
 
-// Moves a checksum over kLane bytes, byte by byte of the checksum.
+// Extends a checksum by kLane zero bytes, one byte of the checksum at a time.
 constexpr std::array<Table, 4> MakeLaneTables() {
   constexpr uint32_t kFactor = ShiftFactor(kLane);
   std::array<Table, 4> tables{};
@@ -102,7 +102,7 @@ uint32_t ShiftOverLane(uint32_t crc) {
          kLaneShift[2][(crc >> 16) & 0xFF] ^ kLaneShift[3][crc >> 24];
 }
 
-// Assembly and not intrinsics: those would drag a target attribute through every function here.
+// Assembly, because intrinsics need a target attribute on every function here.
 #if defined(__x86_64__)
 bool HasInstruction() { return __builtin_cpu_supports("sse4.2") != 0; }
 

@@ -7,8 +7,8 @@
 namespace sparkles {
 namespace {
 
-// Standard streams, launcher, locks, state, signals, folders that are walked, connections to other
-// services; 10 were seen.
+// For standard streams, launcher, locks, state, signals, directory walks and connections to other
+// services. 10 were in use when measured.
 constexpr rlim_t kOthers = 20;
 
 }  // namespace

@@ -1,10 +1,10 @@
-// What the limit on open files (RLIMIT_NOFILE) leaves room for.
+// Computes how many objects fit into the limit on open files (RLIMIT_NOFILE).
 #pragma once
 
 namespace sparkles {
 
-// How many of `wanted` things, each of which holds `each` descriptors, fit into this process beside
-// what it needs in any case. At least 1.
+// The number of objects, up to `wanted`, that this process can hold if each has `each` descriptors,
+// besides the descriptors that the process always needs. At least 1.
 int CountWithinDescriptors(int wanted, int each);
 
 }  // namespace sparkles

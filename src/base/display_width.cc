@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// glibc's wcwidth knows only ASCII in the "C" locale.
+// In the "C" locale, glibc's wcwidth knows only ASCII.
 class Utf8Locale {
  public:
   Utf8Locale() : utf8_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -29,7 +29,7 @@ class Utf8Locale {
   locale_t before_ = nullptr;
 };
 
-// `character` is one well-formed UTF-8 character.
+// `character` must be one well-formed UTF-8 character.
 wchar_t Decode(absl::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return first;

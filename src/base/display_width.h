@@ -7,8 +7,8 @@
 
 namespace sparkles {
 
-// Wide characters (CJK, emoji) take two columns, combining ones none. Bytes that are not UTF-8,
-// and control characters, count as one column each.
+// Wide characters (CJK, emoji) take two columns, combining characters none. A byte that is not
+// UTF-8 and a control character take one column each.
 size_t DisplayWidth(absl::string_view text);
 
 }  // namespace sparkles

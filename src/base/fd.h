@@ -1,4 +1,4 @@
-// A file descriptor that closes itself, and system calls that a signal interrupts.
+// Owns file descriptors, and repeats system calls that a signal interrupts.
 #pragma once
 
 #include <unistd.h>
@@ -8,8 +8,8 @@
 
 namespace sparkles {
 
-// Owns one descriptor, or none (-1). Errors of close are not reported: where they matter (a file
-// that was written) AtomicFile looks at them.
+// Owns one descriptor, or none (-1). Errors of close are ignored. AtomicFile checks them for files
+// that were written.
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -33,8 +33,7 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-// The result of the system call `call`, which is made again for as long as a signal interrupts it
-// (EINTR).
+// Repeats the system call `call` while a signal interrupts it (EINTR), and returns its result.
 template <typename Call>
 auto Uninterrupted(Call call) {
   auto result = call();

@@ -20,7 +20,7 @@
 namespace sparkles {
 namespace {
 
-// Unique among all processes that share the folder: containers on one disk may well all be pid 1.
+// Unique among all processes that share the directory. Containers on one disk may all have pid 1.
 std::string UniqueNameBeside(const std::string& path) {
   static std::atomic<unsigned> counter{0};
   static const uint64_t nonce = [] {
@@ -32,13 +32,14 @@ std::string UniqueNameBeside(const std::string& path) {
                       counter++, ".tmp");
 }
 
-// The same name for each attempt at `path`: the next attempt finds the file of a killed attempt.
+// The same name for each attempt at `path`, so that the next attempt finds the file of a killed
+// one.
 std::string UsualNameBeside(const std::string& path) {
   return absl::StrCat(FolderOf(path), "/", kTempFilePrefix,
                       absl::Hex(Crc32c(BaseName(path)), absl::kZeroPad8), ".tmp");
 }
 
-// Removes the unfinished file `path` if no process holds its lock, since then its writer is dead.
+// Removes the unfinished file `path` if no process holds its lock, because then its writer is dead.
 bool RemoveLeftover(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
@@ -47,15 +48,15 @@ bool RemoveLeftover(const std::string& path) {
          unlink(path.c_str()) == 0;
 }
 
-// Calls `make` with temporary names beside `path` until it returns another status than
-// AlreadyExists. Returns the name that `make` has used.
+// Calls `make` with temporary names beside `path` while it returns AlreadyExists. Returns the last
+// name.
 absl::StatusOr<std::string> MakeTemp(const std::string& path,
                                      absl::FunctionRef<absl::Status(const std::string&)> make) {
   std::string name = UsualNameBeside(path);
   absl::Status made = make(name);
   if (absl::IsAlreadyExists(made) && RemoveLeftover(name)) made = make(name);
   if (absl::IsAlreadyExists(made)) {
-    // Another attempt is writing, or another path has the same checksum.
+    // Another attempt writes this file, or another path has the same checksum.
     name = UniqueNameBeside(path);
     made = make(name);
   }
@@ -63,23 +64,23 @@ absl::StatusOr<std::string> MakeTemp(const std::string& path,
   return name;
 }
 
-// A nameless file can be given a name only through /proc (or with a capability that few have).
+// A file without a name can get a name only through /proc, or with a rare capability.
 bool CanLinkNameless() {
   static const bool can = access("/proc/self/fd", X_OK) == 0;
   return can;
 }
 
-// mkdir; ok if it is there. NotFound if the folder above is not.
-absl::Status MakeFolder(const std::string& path, mode_t mode) {
+// Calls mkdir. Ok if the directory exists. NotFound if the parent directory does not exist.
+absl::Status MakeOneDirectory(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
   const int error = errno;
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
-    // stat fails on a dead mount: its error is the cause. ENOENT means a dangling symlink.
+    // On a dead mount stat fails too, and its error is the cause. ENOENT means a dangling symlink.
     return ErrnoError(error == EEXIST && errno != ENOENT ? errno : error, path);
   }
   if (S_ISDIR(info.st_mode)) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(path, ": not a folder"));
+  return absl::FailedPreconditionError(absl::StrCat(path, ": not a directory"));
 }
 
 int LinkNameless(int fd, const std::string& path) {
@@ -89,11 +90,12 @@ int LinkNameless(int fd, const std::string& path) {
 
 }  // namespace
 
-absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name) {
+absl::Status OpenError(int directory_fd, const std::string& path, int error,
+                       absl::string_view name) {
   struct stat info;
-  // A dead mount gives the same two errors, but for stat as well.
+  // On a dead mount stat fails with the same two errors.
   const bool ambiguous = error == ENXIO || error == ENODEV;
-  if (ambiguous && fstatat(folder_fd, path.c_str(), &info, 0) == 0 && !S_ISREG(info.st_mode) &&
+  if (ambiguous && fstatat(directory_fd, path.c_str(), &info, 0) == 0 && !S_ISREG(info.st_mode) &&
       !S_ISDIR(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(name, ": not a regular file"));
   }
@@ -107,7 +109,7 @@ absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mod
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
-  // O_NONBLOCK: a FIFO must not block us before fstat has told what it is.
+  // O_NONBLOCK: open must not wait on a FIFO before fstat shows the type.
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_NONBLOCK));
   struct stat info;
   if (fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
@@ -115,7 +117,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
   }
   std::string content;
-  char buffer[8 * 1024];  // stacks can be as small as 64 KiB
+  char buffer[8 * 1024];  // a stack can have only 64 KiB
   while (true) {
     const ssize_t got = Uninterrupted([&] { return read(fd.get(), buffer, sizeof buffer); });
     if (got < 0) return ErrnoError(errno, path);
@@ -137,21 +139,21 @@ absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
   return absl::OkStatus();
 }
 
-// Loops, since a path may have 2000 elements and a stack few kilobytes.
+// A loop and no recursion, because a path may have 2000 elements and a stack few kilobytes.
 absl::Status MakeFolders(const std::string& path, mode_t mode) {
-  if (path.empty()) return absl::InvalidArgumentError("empty folder name");
-  // Back to an element that is there, or can be made ...
+  if (path.empty()) return absl::InvalidArgumentError("empty directory name");
+  // First go back to an element that exists or can be made.
   size_t end = path.size();
-  absl::Status status = MakeFolder(path, mode);
+  absl::Status status = MakeOneDirectory(path, mode);
   while (absl::IsNotFound(status)) {
     end = path.rfind('/', end - 1);
     if (end == std::string::npos || end == 0) return status;
-    status = MakeFolder(path.substr(0, end), mode);
+    status = MakeOneDirectory(path.substr(0, end), mode);
   }
-  // ... and forth from there.
+  // Then make the following elements.
   while (status.ok() && end < path.size()) {
     end = std::min(path.find('/', end + 1), path.size());
-    status = MakeFolder(path.substr(0, end), mode);
+    status = MakeOneDirectory(path.substr(0, end), mode);
   }
   return status;
 }
@@ -183,7 +185,7 @@ absl::string_view BaseName(absl::string_view path) {
 absl::Status CheckReplaceable(const std::string& path) {
   struct stat there;
   const bool exists = stat(path.c_str(), &there) == 0;
-  // A link to a folder would be replaced as well as one to a file, which nobody means.
+  // A link to a directory would also be replaced, which is never intended.
   if (absl::EndsWith(path, "/") || (exists && S_ISDIR(there.st_mode))) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": Is a directory"));
   }
@@ -197,13 +199,13 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
   if (CanLinkNameless()) {
     auto nameless = OpenFile(FolderOf(path), O_TMPFILE | O_RDWR, mode);
     if (nameless.ok()) return AtomicFile(std::move(path), "", *std::move(nameless));
-    // Any error: the file system may not know O_TMPFILE; a real one shows again below.
+    // Ignore the error: the file system may not support O_TMPFILE. Other errors occur again below.
   }
   UniqueFd fd;
   auto temp_path = MakeTemp(path, [&](const std::string& name) -> absl::Status {
     ASSIGN_OR_RETURN(fd, OpenFile(name, O_CREAT | O_EXCL | O_RDWR, mode));
-    // The lock tells other workers that the writer lives. One of them may have removed the file
-    // before the lock was taken.
+    // The lock tells other workers that the writer lives. Another worker may have removed the file
+    // before this lock.
     (void)TryLock(fd.get());
     return IsNamed(fd.get(), name) ? absl::OkStatus() : absl::AlreadyExistsError(name);
   });
@@ -219,15 +221,15 @@ absl::Status AtomicFile::GiveName() {
   if (temp_path_.empty()) {
     if (LinkNameless(fd(), path_) == 0) return absl::OkStatus();
     if (errno != EEXIST) return ErrnoError(errno, path_);
-    // The name is taken: only a rename replaces atomically, and that needs a name of our own.
+    // The name exists. Only a rename replaces it atomically, and a rename needs a temporary name.
     (void)TryLock(fd());
     ASSIGN_OR_RETURN(temp_path_, MakeTemp(path_, [&](const std::string& name) {
                        return LinkNameless(fd(), name) == 0 ? absl::OkStatus()
                                                             : ErrnoError(errno, path_);
                      }));
   }
-  // If the file system does not share locks among machines, a worker elsewhere may have removed
-  // this file as a leftover.
+  // If the file system does not share locks between machines, a worker on another machine may have
+  // removed this file as a leftover.
   if (!IsNamed(fd(), temp_path_)) {
     return absl::AbortedError(absl::StrCat(path_, ": another worker writes this file"));
   }

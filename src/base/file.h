@@ -1,4 +1,4 @@
-// Files, whole and atomic: what a reader finds under a name is complete, or is not there.
+// Reads and writes whole files, so that a reader finds a complete file or none.
 #pragma once
 
 #include <sys/stat.h>
@@ -14,39 +14,41 @@
 
 namespace sparkles {
 
-// open(2) with O_CLOEXEC, repeated on EINTR. The message names `path`. FailedPrecondition if `path`
-// is a socket, or a device without a driver.
+// Calls open(2) with O_CLOEXEC and repeats it on EINTR. The message names `path`.
+// FailedPrecondition if `path` is a socket, or a device without a driver.
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode = 0666);
 
-// The status for the errno `error` of openat(`folder_fd`, `path`). The message names `name`.
-absl::Status OpenError(int folder_fd, const std::string& path, int error, absl::string_view name);
+// The status for the errno `error` of openat(`directory_fd`, `path`). The message names `name`.
+absl::Status OpenError(int directory_fd, const std::string& path, int error,
+                       absl::string_view name);
 
-// The whole content. NotFound if absent; FailedPrecondition if not a regular file or longer than
-// `max_bytes` (the guard against reading something endless into memory).
+// The whole content. NotFound if the file does not exist. FailedPrecondition if it is not a regular
+// file or is longer than `max_bytes`, which limits the memory.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
 // Writes all of `data` at the descriptor's position. `name` is for the error message.
 absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name);
 
-// mkdir -p. Ok if it exists already; FailedPrecondition if something else has that name.
+// Like mkdir -p. Ok if the directory exists. FailedPrecondition if another kind of file has that
+// name.
 absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 
-// FailedPrecondition if `path` names a device, a FIFO or a socket, perhaps through a symlink: put
-// in its place, a file would take it away from everybody on this machine (/dev/null).
+// FailedPrecondition if `path` is, perhaps through a symlink, a device, a FIFO or a socket. A file
+// in its place would take it away from the whole machine (/dev/null).
 absl::Status CheckReplaceable(const std::string& path);
 
-// rm -rf that never follows a symlink and copes with folders of any depth and without permission
-// bits. Goes on after an error and reports the first. Ok if `path` does not exist. `report`, which
-// may be empty, is called for each entry and each folder; an error of its ends the removal.
+// Like rm -rf, without following symlinks. Handles directories of any depth and without permission
+// bits. Continues after an error and returns the first one. Ok if `path` does not exist. `report`
+// may be empty; it is called for each entry and each directory, and its error ends the removal.
 absl::Status RemoveTree(const std::string& path,
                         const std::function<absl::Status()>& report = nullptr);
 
-// fsync, or fdatasync, of an open file, which errors call `name`. Ok where the file system has no
-// notion of it (EINVAL: some network mounts).
+// Calls fsync or fdatasync. Errors contain `name`. Ok if the file system does not support it
+// (EINVAL on some network mounts).
 absl::Status SyncFile(int fd, absl::string_view name);
 absl::Status SyncData(int fd, absl::string_view name);
 
-// fsync of a folder, so that the names in it survive a power cut.
+// Calls fsync for a directory, so that the names in it survive a power failure.
 absl::Status SyncFolder(const std::string& path);
 
 // "/a/b" of "/a/b/c"; "/" of "/c"; "." of "c".
@@ -54,15 +56,15 @@ std::string FolderOf(absl::string_view path);
 // "c" of "/a/b/c".
 absl::string_view BaseName(absl::string_view path);
 
-// How the names of unfinished files begin where they must have one.
+// The prefix of temporary names of unfinished files.
 inline constexpr absl::string_view kTempFilePrefix = ".sparkles-";
 
-// A file under construction in the folder of `path`; only Commit gives it its name. If it is
-// destroyed without Commit nothing is left behind; where the file system knows O_TMPFILE that is
-// true even for kill -9. Elsewhere the next AtomicFile for `path` removes the leftover of kill -9.
+// A file in the directory of `path` that gets its name from Commit. Without Commit, the destructor
+// removes the file. A kill -9 leaves nothing behind if the file system supports O_TMPFILE;
+// otherwise the next AtomicFile for `path` removes the leftover.
 class AtomicFile {
  public:
-  // Makes the (nameless) file with `mode` less umask. The folder must exist.
+  // Creates the file, without a name, with `mode` less umask. The directory must exist.
   static absl::StatusOr<AtomicFile> Create(std::string path, mode_t mode = 0666);
   AtomicFile(AtomicFile&&) = default;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -71,9 +73,9 @@ class AtomicFile {
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   absl::Status Write(absl::string_view data) { return WriteAll(fd(), data, path_); }
-  // Gives the file its name, replacing what had it (for that instant it has a temporary name, which
-  // kill -9 can leave). With `durable` the content and the name are on disk when this returns.
-  // After an error the file is gone; the old content of `path` is intact.
+  // Gives the file its name and replaces the old file. During the replacement the file has a
+  // temporary name, which a kill -9 can leave behind. With `durable` the content and the name are
+  // on disk after Commit. After an error the new file is removed and the old file is unchanged.
   absl::Status Commit(bool durable);
 
  private:
@@ -82,11 +84,11 @@ class AtomicFile {
   absl::Status GiveName();
 
   std::string path_;
-  std::string temp_path_;  // empty: nameless (O_TMPFILE), nothing to remove
+  std::string temp_path_;  // empty: without a name (O_TMPFILE), nothing to remove
   UniqueFd fd_;
 };
 
-// Create, Write, Commit.
+// Creates an AtomicFile, writes `data` and commits.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view data, bool durable);
 
 }  // namespace sparkles

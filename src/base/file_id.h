@@ -1,4 +1,4 @@
-// Tells one file from another, whatever their names.
+// Identifies a file independently of its names.
 #pragma once
 
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-// Unique among the files that exist at one time. Some network file systems change it at each stat.
+// Unique among the existing files. Some network file systems change it at each stat.
 struct FileId {
   dev_t device = 0;
   ino_t inode = 0;
@@ -18,13 +18,13 @@ struct FileId {
 
 inline FileId IdOf(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
-// Of the open file `fd`. Nothing, and errno, if fstat fails.
+// The id of the open file `fd`. Nullopt, with errno, if fstat fails.
 inline std::optional<FileId> IdOf(int fd) {
   struct stat info;
   return fstat(fd, &info) == 0 ? std::optional(IdOf(info)) : std::nullopt;
 }
 
-// Of the file `path`; a symlink is not followed. Nothing, and errno, if lstat fails.
+// The id of the file `path`, without following a symlink. Nullopt, with errno, if lstat fails.
 inline std::optional<FileId> IdAt(const std::string& path) {
   struct stat info;
   return lstat(path.c_str(), &info) == 0 ? std::optional(IdOf(info)) : std::nullopt;

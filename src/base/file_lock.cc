@@ -16,7 +16,8 @@
 namespace sparkles {
 namespace {
 
-// fcntl on one byte. 0 or errno; `lock` is its answer. EAGAIN if another open file excludes it.
+// Calls fcntl for one byte. Returns 0 or errno, and the answer in `lock`. EAGAIN if another open
+// file has a conflicting lock.
 int LockCall(int fd, int command, int type, off_t byte, struct flock& lock) {
   lock = {};
   lock.l_type = static_cast<int16_t>(type);

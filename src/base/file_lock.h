@@ -1,7 +1,7 @@
-// Locks on files, for all threads and processes of the machine. The kernel takes a lock from a
-// holder that dies.
-// The one hard idea: a lock file that its holder removes loses its name. A worker that has opened
-// the file before and locks it then holds a lock that no other worker will ever find.
+// Locks files among all threads and processes of the machine. The kernel releases the locks of a
+// process that dies.
+// When the holder removes a lock file, the file loses its name. Another worker that opened the file
+// before can still lock it, but no other worker finds that lock. TryLockNamed detects this.
 #pragma once
 
 #include <sys/types.h>
@@ -14,30 +14,32 @@
 
 namespace sparkles {
 
-// Whether `path` is a name of the open file `fd`. Does not follow a symlink at the end of `path`.
+// True if `path` is a name of the open file `fd`. Does not follow a symlink at the end of `path`.
 bool IsNamed(int fd, const std::string& path);
 
-// Locks the whole file (flock) without waiting. False, and errno, if that fails.
+// Locks the whole file (flock) without waiting. False, with errno, on failure.
 bool TryLock(int fd);
 
 enum class LockResult {
   kTaken,  // until the last duplicate of `fd` is closed
   kHeld,   // by another open file
-  kGone,   // `path` does not name the file any more: open it again
+  kGone,   // `path` is no longer a name of the file: open it again
 };
 
-// The same for a lock file that was opened as `path`. An error: the file system cannot lock files.
+// Locks the file that was opened as `path`. An error means that the file system does not support
+// locks.
 absl::StatusOr<LockResult> TryLockNamed(int fd, const std::string& path);
 
-// Locks on single bytes (fcntl's "open file description" locks, Linux 3.15), which cost no
-// descriptor each. The bytes need not exist. Errors carry errno, and name the file `name`.
+// The functions below lock single bytes (fcntl's "open file description" locks, Linux 3.15). Such a
+// lock needs no descriptor of its own, and the byte need not exist. Errors carry errno and name the
+// file `name`.
 enum class ByteLock { kShared, kExclusive };
 
-// Takes or changes the lock of this open file without waiting; false if another open file has one
-// that excludes it.
+// Takes or changes this open file's lock without waiting. False if another open file has a
+// conflicting lock.
 absl::StatusOr<bool> TryLockByte(int fd, off_t byte, ByteLock lock, absl::string_view name);
 absl::Status UnlockByte(int fd, off_t byte, absl::string_view name);
-// Whether another open file has a lock on the byte.
+// True if another open file has a lock on the byte.
 absl::StatusOr<bool> IsByteLocked(int fd, off_t byte, absl::string_view name);
 
 }  // namespace sparkles

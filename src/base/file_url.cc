@@ -12,13 +12,13 @@
 namespace sparkles {
 namespace {
 
-// Why `url` is not valid; empty if it is valid.
+// The reason why `url` is not valid; empty if it is valid.
 absl::string_view ProblemOf(absl::string_view url) {
   absl::string_view path = url;
   if (!absl::ConsumePrefix(&path, kFileScheme)) return "not a file:// URL";
   if (path.empty()) return "has no path";
   if (path.front() != '/') return "must be file:///absolute/path, without a host";
-  if (path.back() == '/') return "names a folder, not a file";
+  if (path.back() == '/') return "names a directory, not a file";
   if (path.find('\0') != absl::string_view::npos) return "holds a NUL character";
   const std::vector<absl::string_view> elements = absl::StrSplit(path, '/');
   if (std::find(elements.begin(), elements.end(), "..") != elements.end()) return "holds \"..\"";

@@ -1,5 +1,6 @@
-// file:///absolute/path <-> /absolute/path. The bytes of a path stand in the URL as they are, as
-// those of an object name do in a gs:// URL: nothing is percent-encoded.
+// Converts between file:///absolute/path and /absolute/path.
+// The URL has the bytes of the path unchanged, without percent-encoding, as a gs:// URL has those
+// of an object name.
 #pragma once
 
 #include <string>
@@ -11,12 +12,12 @@ namespace sparkles {
 
 inline constexpr absl::string_view kFileScheme = "file://";
 
-// The path of the object `url`. InvalidArgument, naming the URL, unless it is a file:// URL of an
-// absolute path without a host, "..", NUL, or a slash at its end.
+// The path of the object `url`. InvalidArgument, with the URL, unless `url` is a file:// URL of an
+// absolute path without a host, "..", NUL, or a slash at the end.
 absl::StatusOr<std::string> ParseFileUrl(absl::string_view url);
 
-// The canonical form of a file:// URL, equal for all URLs of one place: "//" and "/./" become "/".
-// URLs of other schemes stay as they are, since "a//b" and "a/b" are two objects there.
+// The canonical form of a file:// URL, equal for all URLs of one path: "//" and "/./" become "/".
+// URLs of other schemes stay unchanged, because "a//b" and "a/b" are two objects there.
 std::string CanonicalUrl(absl::string_view url);
 
 // True if two canonical URLs cannot both be objects: they are equal, or one names a file that is a

@@ -18,7 +18,7 @@ uint32_t TakeCharacter(absl::string_view& text) {
   if (length == 0) {
     character += kBeyondUnicode;
   } else if (length > 1) {
-    character &= 0x7Fu >> length;  // the payload bits of a lead byte
+    character &= 0x7Fu >> length;  // the payload bits of the lead byte
     for (size_t i = 1; i < length; ++i) character = character << 6 | (byte(i) & 0x3F);
   }
   text.remove_prefix(std::max<size_t>(length, 1));
@@ -43,15 +43,15 @@ size_t Glob::States::Next(size_t node) const {
   return words_.size() * 64;
 }
 
-// One pass is enough, because what is followed at once leads only to later nodes.
+// One pass is enough, because steps at once lead only to later nodes.
 void Glob::FollowAtOnce(States& states) const {
   for (size_t i = states.Next(0); i < nodes_.size(); i = states.Next(i + 1)) {
     const Node& node = nodes_[i];
     if (node.kind == Node::kStar || node.kind == Node::kFork) states.Add(i + 1);
-    if (node.kind == Node::kFork || node.kind == Node::kJump || node.kind == Node::kFolders) {
+    if (node.kind == Node::kFork || node.kind == Node::kJump || node.kind == Node::kDirectories) {
       states.Add(node.value);
     }
-    // What consumes nothing has done its part; without it, any state left means "could go on".
+    // Remove nodes that consume nothing, so that a remaining state means "can continue".
     if (node.kind == Node::kFork || node.kind == Node::kJump) states.Remove(i);
   }
 }
@@ -64,7 +64,7 @@ void Glob::Follow(size_t i, uint32_t character, States& next) const {
       if (character == node.value) next.Add(i + 1);
       break;
     case Node::kQuestion:
-    case Node::kFolders:
+    case Node::kDirectories:
       if (!slash) next.Add(i + 1);
       break;
     case Node::kSet:
@@ -73,7 +73,7 @@ void Glob::Follow(size_t i, uint32_t character, States& next) const {
     case Node::kStar:
       if (!slash) next.Add(i);
       break;
-    case Node::kInFolder:
+    case Node::kInDirectory:
       next.Add(slash ? i - 1 : i);
       break;
     case Node::kRest:

@@ -1,5 +1,5 @@
-// Glob::Parse: text -> tokens -> elements without "." and ".." -> automaton. No step recurses, so a
-// hostile pattern cannot overflow the stack.
+// Parses patterns: text -> tokens -> elements without "." and ".." -> automaton.
+// No step recurses, so a hostile pattern cannot overflow the stack.
 
 #include <algorithm>
 #include <cstddef>
@@ -38,7 +38,7 @@ constexpr size_t kNone = static_cast<size_t>(-1);
 
 absl::Status Malformed(absl::string_view reason) { return absl::InvalidArgumentError(reason); }
 
-// The number of dots at and after `i`.
+// The number of dots from `i` on.
 size_t CountDots(const Tokens& tokens, size_t i) {
   size_t end = i;
   while (end < tokens.size() && tokens[end].kind == Token::kCharacter && tokens[end].value == '.') {
@@ -47,16 +47,16 @@ size_t CountDots(const Tokens& tokens, size_t i) {
   return end - i;
 }
 
-// Appends `element` to `path`, as path.Clean would. `starts` holds where each element kept so far
-// begins in `path`, its slash included.
+// Appends `element` to `path` as path.Clean does. `starts` has the start in `path` of each element,
+// including its slash.
 absl::Status AppendElement(const Tokens& element, Tokens& path, std::vector<size_t>& starts) {
   const size_t dots = CountDots(element, 0);
   const bool only_dots = dots == element.size();
   if (only_dots && dots <= 1) return absl::OkStatus();
   if (only_dots && dots == 2) {
-    if (starts.empty()) return Malformed("leads outside of the work folder");
+    if (starts.empty()) return Malformed("leads outside of the work directory");
     for (size_t i = starts.back() + 1; i < path.size(); ++i) {
-      // How many elements such braces stand for depends on what they match.
+      // The number of elements in such braces depends on the matched path.
       if (path[i].kind == Token::kSlash) return Malformed("'..' after braces that hold a '/'");
     }
     path.resize(starts.back());
@@ -88,7 +88,7 @@ absl::StatusOr<Tokens> Clean(const Tokens& tokens) {
   return path;
 }
 
-// One character of a set; `text` is what follows the '['.
+// Takes one character of a set; `text` starts after the '['.
 absl::StatusOr<uint32_t> TakeMember(absl::string_view& text) {
   const uint32_t character = TakeCharacter(text);
   if (character == '/') return Malformed("'/' inside [...]");
@@ -110,14 +110,14 @@ class GlobCompiler {
  private:
   using Node = Glob::Node;
 
-  // Braces that are open.
+  // Open braces.
   struct Group {
-    bool at_start;              // whether they begin at the start of an element
-    bool all_end_at_start;      // whether all alternatives so far end with a '/'
+    bool at_start;              // true if the braces begin at the start of an element
+    bool all_end_at_start;      // true if all alternatives so far end with a '/'
     size_t fork;                // the node that leads to the next alternative
     std::vector<size_t> jumps;  // the nodes at the end of each alternative
   };
-  // A ** or "." whose way out is the node after the slash at `slash`, an index into `tokens_`.
+  // A ** or "." that continues after the slash at `slash`, an index into `tokens_`.
   struct Exit {
     size_t node;
     size_t slash;
@@ -126,8 +126,8 @@ class GlobCompiler {
   absl::StatusOr<Tokens> Tokenize(absl::string_view text);
   absl::StatusOr<Token> TakeSet(absl::string_view& text);
   void FindCloses();
-  // What follows the token before `i`, braces' ends skipped: the index of a slash, the number of
-  // tokens (the end of the pattern), or kNone (more of the same element).
+  // The token after the one before `i`, skipping ends of braces: the index of a slash, the number
+  // of tokens (the end of the pattern), or kNone (more of the same element).
   size_t ElementEnd(size_t i) const;
   absl::Status CheckElementInBraces(size_t i) const;
   void Emit(size_t i);
@@ -138,11 +138,11 @@ class GlobCompiler {
 
   Glob& glob_;
   Tokens tokens_;
-  std::vector<size_t> closes_;     // for each comma or close in `tokens_`: its close
+  std::vector<size_t> closes_;     // for each comma or close in `tokens_`: the matching close
   std::vector<uint32_t> node_of_;  // for each token: its first node
   std::vector<Group> groups_;
   std::vector<Exit> exits_;
-  bool at_start_ = true;  // of an element of the pattern, whichever alternatives were taken
+  bool at_start_ = true;  // true at the start of an element, in every alternative
 };
 
 absl::StatusOr<Token> GlobCompiler::TakeSet(absl::string_view& text) {
@@ -246,8 +246,8 @@ void GlobCompiler::EmitDoubleStar(size_t i) {
     glob_.nodes_.push_back({Node::kRest});
   } else {
     exits_.push_back({next_node(), end});
-    glob_.nodes_.push_back({Node::kFolders});
-    glob_.nodes_.push_back({Node::kInFolder});
+    glob_.nodes_.push_back({Node::kDirectories});
+    glob_.nodes_.push_back({Node::kInDirectory});
   }
   at_start_ = false;
 }
@@ -269,7 +269,7 @@ void GlobCompiler::EmitBraces(Token::Kind kind) {
     at_start_ = group.at_start;
     return;
   }
-  // The last alternative's fork has nowhere else to go.
+  // The fork of the last alternative has only one target.
   glob_.nodes_[group.fork].value = static_cast<uint32_t>(group.fork) + 1;
   for (const size_t jump : group.jumps) glob_.nodes_[jump].value = next_node();
   at_start_ = group.all_end_at_start;
@@ -324,7 +324,7 @@ absl::StatusOr<Glob> Glob::Parse(absl::string_view pattern) {
   Glob glob;
   const absl::Status compiled = GlobCompiler(glob).Compile(pattern);
   if (compiled.ok()) return glob;
-  // Enough of a long pattern to recognise it by.
+  // Enough of a long pattern to recognise it.
   constexpr size_t kQuotedBytes = 200;
   return Annotate(compiled,
                   absl::StrCat("pattern \"", CutText(PrintableText(pattern), kQuotedBytes), "\""));

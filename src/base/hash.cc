@@ -17,7 +17,7 @@ namespace sparkles {
 
 Hasher::Hasher(HashKind kind) : context_(EVP_MD_CTX_new()) {
   const EVP_MD* algorithm = kind == HashKind::kSha256 ? EVP_sha256() : EVP_md5();
-  // Fails only without memory or in a FIPS-only OpenSSL, where nothing here could work.
+  // Fails only without memory or in a FIPS-only OpenSSL. The worker cannot work in either case.
   if (!context_ || EVP_DigestInit_ex(context_.get(), algorithm, nullptr) != 1) std::abort();
 }
 

@@ -1,4 +1,4 @@
-// The door to OpenSSL's hashes: SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`).
+// Computes SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`) with OpenSSL.
 #pragma once
 
 #include <functional>
@@ -15,12 +15,12 @@ namespace sparkles {
 
 enum class HashKind { kSha256, kMd5 };
 
-// Hashes a stream. Not thread-safe; one object a stream.
+// Hashes a stream. Not thread-safe. Use one object for each stream.
 class Hasher {
  public:
   explicit Hasher(HashKind kind);
   void Update(absl::string_view data);
-  // Lower-case hex. Call once, at the end.
+  // The hash in lower-case hex. Call once, at the end.
   std::string HexDigest();
 
  private:
@@ -32,8 +32,8 @@ class Hasher {
 
 std::string HexHash(HashKind kind, absl::string_view data);
 
-// The hash of the whole file behind `fd`, read with pread from offset 0. `name` is for the error.
-// `on_piece` may be empty; it is called for each piece that was read, and its error ends the work.
+// The hash of the whole file `fd`, which is read from offset 0 with pread. `name` is for the error.
+// `on_piece` may be empty; it is called after each piece, and its error stops the work.
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
                                      const std::function<absl::Status()>& on_piece = nullptr);
 

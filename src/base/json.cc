@@ -11,7 +11,7 @@
 namespace sparkles {
 namespace {
 
-// Nesting depth by brackets outside of strings; for malformed text an upper bound is good enough.
+// The nesting depth, by brackets outside of strings. For malformed text this may be too large.
 int DepthOf(absl::string_view text) {
   int depth = 0;
   int deepest = 0;
@@ -41,13 +41,13 @@ std::string PositionOf(absl::string_view text, size_t offset) {
   return absl::StrCat("line ", line, ", column ", column);
 }
 
-// Limit for ParseJsonWithList. That many small objects take about 500 MB of memory.
+// The limit for ParseJsonWithList. That many small objects take about 500 MB of memory.
 constexpr size_t kMaxValues = 4'000'000;
 
 using TakeElement = absl::FunctionRef<void(const Json& element)>;
 
-// Builds a value from what the parser finds. nlohmann's own builder, once it has a callback, looks
-// through a whole list at the end of each object in it.
+// Builds a value from the parser's events. nlohmann's own builder with a callback scans the whole
+// list after each element.
 class Builder : public nlohmann::json_sax<Json> {
  public:
   // `take` gets the elements of the list `list_key`; see ParseJsonWithList.
@@ -83,7 +83,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   Json TakeValue() { return std::move(value_); }
   bool has_too_many_values() const { return too_many_; }
-  size_t offset() const { return offset_; }  // where the parser stopped
+  size_t offset() const { return offset_; }  // the place where the parser stopped
 
  private:
   // Null if there are too many values.
@@ -133,9 +133,9 @@ class Builder : public nlohmann::json_sax<Json> {
   size_t offset_ = 0;
 
   Json value_;
-  Json element_;             // of the list
-  std::vector<Json*> open_;  // objects and lists, the outermost first
-  Json* slot_ = nullptr;     // of the last key in the innermost open object
+  Json element_;             // the element of the list in progress
+  std::vector<Json*> open_;  // open objects and lists, the outermost first
+  Json* slot_ = nullptr;     // for the last key of the innermost open object
   bool is_list_key_ = false;
   const Json* list_ = nullptr;  // the list while it is open
 };

@@ -1,5 +1,5 @@
-// Tokens that a thread cancels later. Times are upper bounds in real time. If the system refuses
-// the thread, no time limit applies.
+// Tokens that a thread cancels after a time.
+// Times are upper bounds in real time. If the system refuses the thread, there is no time limit.
 #pragma once
 
 #include "absl/time/time.h"
@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-// Gives work some time after a request to stop: `token()` is cancelled `grace` after `first`, with
+// Gives work more time after a request to stop: `token()` is cancelled `grace` after `first`, with
 // the same kind and reason.
 class LateCancel {
  public:
@@ -27,7 +27,7 @@ class LateCancel {
   Housekeeper thread_;
 };
 
-// Bounds the time of one piece of work: `token()` is cancelled with `parent`, or `limit` after the
+// Limits the time of one piece of work: `token()` is cancelled with `parent`, or `limit` after
 // construction.
 class TimeLimit {
  public:
@@ -35,7 +35,7 @@ class TimeLimit {
   TimeLimit(const CancelToken& parent, absl::Duration limit)
       : token_(&parent), thread_("time-limit", [this, limit](const CancelToken& stop) {
           if (!SystemClock().Sleep(limit, stop)) return;
-          token_.Cancel(CancelKind::kAbort, "it takes too long");
+          token_.Cancel(CancelKind::kAbort, "the time limit has passed");
         }) {}
 
   const CancelToken& token() const { return token_; }

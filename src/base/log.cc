@@ -19,9 +19,10 @@
 namespace sparkles {
 namespace {
 
-// A reader may stop for ever (a pager, Ctrl-S, a container's log driver); the work must not.
-constexpr absl::Duration kPatience = absl::Seconds(1);
-constexpr absl::Duration kUrgentPatience = absl::Milliseconds(200);
+// A reader may stop for ever (a pager, Ctrl-S, a container's log driver), but the work must
+// continue.
+constexpr absl::Duration kWriteTimeout = absl::Seconds(1);
+constexpr absl::Duration kUrgentTimeout = absl::Milliseconds(200);
 constexpr absl::string_view kClearLine = "\r\x1b[K";
 
 absl::string_view NameOf(Severity severity) {
@@ -38,10 +39,10 @@ absl::string_view NameOf(Severity severity) {
   return "DEFAULT";
 }
 
-// Writes as much of `text` as `fd` takes without blocking for longer than `patience`; returns how
-// much that is. A pipe that poll says is writable takes PIPE_BUF bytes without blocking, if nobody
-// else is quicker; a file takes all at once; a terminal may block (see OpenAgain).
-size_t WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
+// Writes as much of `text` as possible within `timeout` and returns the number of bytes. If poll
+// reports that a pipe is writable, PIPE_BUF bytes do not block, unless another process writes
+// first. A file takes everything. A terminal may block (see ReopenNonBlocking).
+size_t WriteWithin(absl::Duration timeout, int fd, absl::string_view text) {
   constexpr absl::Duration kPause = absl::Milliseconds(100);
   struct stat info;
   const bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
@@ -49,7 +50,7 @@ size_t WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
   absl::Duration waited;
   while (done < text.size()) {
     const int pause_ms =
-        static_cast<int>(absl::ToInt64Milliseconds(std::min(kPause, patience - waited)));
+        static_cast<int>(absl::ToInt64Milliseconds(std::min(kPause, timeout - waited)));
     pollfd writable{fd, POLLOUT, 0};
     const bool ready = poll(&writable, 1, pause_ms) > 0;
     const size_t left = text.size() - done;
@@ -61,7 +62,7 @@ size_t WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
     } else if (written == 0 || errno == EAGAIN) {
       if (ready) (void)poll(nullptr, 0, pause_ms);
       waited += kPause;
-      if (waited > patience) break;
+      if (waited > timeout) break;
     } else if (errno != EINTR) {
       break;
     }
@@ -69,9 +70,10 @@ size_t WriteWithin(absl::Duration patience, int fd, absl::string_view text) {
   return done;
 }
 
-// A terminal is ready to write as soon as it takes one byte, and then blocks; a second opening of
-// it need not. Invalid if `fd` is no terminal, or there is no /proc.
-UniqueFd OpenAgain(int fd) {
+// poll reports that a terminal is writable when there is room for one byte, and a longer write
+// blocks. O_NONBLOCK on a new open file prevents this. Invalid if `fd` is not a terminal, or
+// without /proc.
+UniqueFd ReopenNonBlocking(int fd) {
   if (isatty(fd) != 1) return UniqueFd();
   const std::string path = absl::StrCat("/proc/self/fd/", fd);
   return UniqueFd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -95,7 +97,7 @@ std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
 
 LogSink::LogSink(Clock& clock, int fd, LogFormat format, Severity threshold)
     : clock_(clock),
-      terminal_(OpenAgain(fd)),
+      terminal_(ReopenNonBlocking(fd)),
       fd_(terminal_.valid() ? terminal_.get() : fd),
       format_(format),
       threshold_(threshold),
@@ -110,24 +112,24 @@ void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_v
   if (dropped_ > 0) {
     line = absl::StrCat(FormatLogLine(format_, Severity::kWarning, clock_.Now(), "",
                                       absl::StrCat(dropped_,
-                                                   " lines of this log were dropped: "
-                                                   "nobody read it")),
+                                                   " log lines were dropped: standard error "
+                                                   "was blocked")),
                         line);
   }
   WriteOrDrop(line);
 }
 
 void LogSink::WriteOrDrop(absl::string_view text) {
-  // What was cut short must not swallow the next line.
+  // An incomplete line must not join with the next one.
   const std::string whole = absl::StrCat(torn_ ? "\n" : "", text);
-  // Only the first line waits for a reader who has stopped.
-  const size_t done = WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kPatience, fd_, whole);
+  // Only the first line waits for a reader that has stopped.
+  const size_t done = WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kWriteTimeout, fd_, whole);
   if (done > 0) torn_ = done < whole.size();
   dropped_ = done == whole.size() ? 0 : dropped_ + 1;
 }
 
 void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
-  (void)WriteWithin(kUrgentPatience, fd_,
+  (void)WriteWithin(kUrgentTimeout, fd_,
                     FormatLogLine(format_, severity, clock_.Now(), "", message));
 }
 
@@ -138,7 +140,7 @@ void LogSink::ShowProgress(absl::string_view line) {
   progress_shown_ = !line.empty();
   winsize size{};
   const bool known = ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  // A line that wraps could not be cleared again.
+  // A line that wraps cannot be cleared.
   const std::string text = CutText(PrintableText(line), known ? size.ws_col - 1U : 79U);
   WriteOrDrop(absl::StrCat(kClearLine, text));
 }

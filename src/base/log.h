@@ -1,5 +1,5 @@
-// The worker's log: one line a message on stderr, for people or (JSON) for Cloud Logging.
-// The one hard idea: a progress line may stand on the terminal, and every message must clear it.
+// Writes the worker's log to stderr, one line a message, for people or (JSON) for Cloud Logging.
+// A terminal may show a progress line, which every message must clear first.
 #pragma once
 
 #include <cstdint>
@@ -17,27 +17,27 @@ namespace sparkles {
 enum class Severity { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
 
-// One message as it is printed, line end included. Text: "2026-01-31T12:00:00.123Z INFO  [task]
-// message". JSON: one object with Cloud Logging's field names `severity`, `time`, `message`, and
-// `task_id`. Line ends and other control characters inside the message are escaped: a message is
-// one line.
+// One message as a line, with its line end. Text: "2026-01-31T12:00:00.123Z INFO  [task] message".
+// JSON: one object with Cloud Logging's fields `severity`, `time`, `message`, and `task_id`. Line
+// ends and other control characters in the message are escaped.
 std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
                           absl::string_view task_id, absl::string_view message);
 
-// Where lines go. Thread-safe; each line of up to PIPE_BUF (4096) bytes is one write(2). A line
-// that cannot be written within a second is dropped, later ones at once until there is room again,
-// and then it is said how many: a closed or full stderr must never stop the work.
+// Writes lines to a descriptor. Thread-safe. Each line of up to PIPE_BUF (4096) bytes is one
+// write(2). A closed or blocked stderr never stops the work: a line that cannot be written within a
+// second is dropped, and the next lines are dropped at once until there is room. Then a message
+// gives their number.
 class LogSink {
  public:
   // Borrows `clock` and the descriptor `fd`, which must stay open. Messages below `threshold` are
-  // not printed. `fd` is looked at once: a progress line is shown only if it is a terminal.
+  // not printed. A progress line is shown only if `fd` is a terminal.
   LogSink(Clock& clock, int fd, LogFormat format, Severity threshold);
 
   void Write(Severity severity, absl::string_view task_id, absl::string_view message);
-  // The same without any lock or threshold, and for no longer than 0.2 s, for who must not wait:
-  // the line may fall into another one, or be lost.
+  // The same without lock and threshold, within 0.2 s, for callers that must not wait. The line may
+  // be lost, or be mixed with another line.
   void WriteUrgently(Severity severity, absl::string_view message);
-  // Replaces the progress line; an empty one clears it. Does nothing when not on a terminal.
+  // Replaces the progress line; an empty `line` clears it. Does nothing if `fd` is not a terminal.
   void ShowProgress(absl::string_view line);
   bool on_terminal() const { return on_terminal_; }
 
@@ -52,11 +52,11 @@ class LogSink {
   const bool on_terminal_;
   Mutex mutex_;
   bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // lines since the last that was written
-  bool torn_ ABSL_GUARDED_BY(mutex_) = false;    // the last one that was begun
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // lines since the last written one
+  bool torn_ ABSL_GUARDED_BY(mutex_) = false;    // the last line is incomplete
 };
 
-// A cheap handle on a sink, perhaps for one task. Copy it freely; the sink must outlive it.
+// A small handle on a sink, perhaps for one task. Copyable. The sink must outlive it.
 class Log {
  public:
   explicit Log(LogSink& sink, absl::string_view task_id = "") : sink_(&sink), task_id_(task_id) {}

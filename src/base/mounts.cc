@@ -15,8 +15,8 @@
 namespace sparkles {
 namespace {
 
-// Fields of a mountinfo line, from 0. The number of fields after the mount point varies; they end
-// with "-". The type, the source and the options follow.
+// Fields of a mountinfo line, from 0. A varying number of fields follows the mount point, up to a
+// field "-". After that come the type, the source and the options.
 constexpr size_t kRootField = 3;
 constexpr size_t kPointField = 4;
 constexpr absl::string_view kSeparator = " - ";
@@ -39,7 +39,7 @@ std::string Unescape(absl::string_view text) {
   return plain;
 }
 
-// The kernel's id of the mount that `fd` is on; "" without /proc.
+// The kernel's id of the mount of `fd`; "" without /proc.
 std::string MountOf(int fd) {
   constexpr absl::string_view kField = "mnt_id:";
   const std::string info = ReadProcFile(absl::StrCat("/proc/self/fdinfo/", fd));
@@ -63,8 +63,8 @@ std::vector<Mount> ParseMounts(absl::string_view mountinfo) {
   return mounts;
 }
 
-std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view folder) {
-  const std::string start = folder == "/" ? "/" : absl::StrCat(folder, "/");
+std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_view directory) {
+  const std::string start = directory == "/" ? "/" : absl::StrCat(directory, "/");
   std::vector<Mount> mounts = ParseMounts(mountinfo);
   std::erase_if(mounts, [&](const Mount& mount) {
     return !absl::StartsWith(mount.point, start) || mount.point.size() == start.size();
@@ -72,8 +72,8 @@ std::vector<Mount> ParseMountsBelow(absl::string_view mountinfo, absl::string_vi
   return mounts;
 }
 
-std::vector<Mount> MountsBelow(const std::string& folder) {
-  return ParseMountsBelow(ReadProcFile("/proc/self/mountinfo"), folder);
+std::vector<Mount> MountsBelow(const std::string& directory) {
+  return ParseMountsBelow(ReadProcFile("/proc/self/mountinfo"), directory);
 }
 
 bool IsSameMount(int one, int other) {

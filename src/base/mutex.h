@@ -1,6 +1,6 @@
-// A mutex, its scope lock and its condition variable, whose use the compiler checks.
-// The one hard idea: Debian's Abseil is built without ThreadSanitizer, which sees a race at every
-// Mutex; it does know std::mutex, to which clang's annotations are added here.
+// A mutex, its scoped lock and its condition variable, with clang's thread-safety annotations.
+// They wrap std::mutex, because Debian's Abseil is built without ThreadSanitizer, which then
+// reports a race at every absl::Mutex.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
-// Holds `mutex` as long as it lives.
+// Holds `mutex` during its lifetime.
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
@@ -41,19 +41,19 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mutex_;
 };
 
-// Wakes threads that wait for something guarded by a mutex. Waits release the mutex meanwhile and
-// may end without a cause: look again, in a loop.
+// Wakes threads that wait for data guarded by a mutex. A wait releases the mutex and may end
+// without a cause, so check the condition in a loop.
 class CondVar {
  public:
   void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
-    lock.release();  // the caller holds it on
+    lock.release();  // the caller still holds it
   }
 
-  // Waits no longer than `timeout`, which may be infinite. False if that time has passed.
+  // Waits at most `timeout`, which may be infinite. False if `timeout` has passed.
   bool WaitFor(Mutex& mutex, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    // A century is for ever, and still far from where 64 bits of nanoseconds end.
+    // A century is enough, and does not overflow 64 bits of nanoseconds.
     constexpr absl::Duration kForever = absl::Hours(100 * 365 * 24);
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const std::cv_status status =

@@ -57,7 +57,7 @@ absl::Status ParallelFor(size_t count, int threads,
   const size_t wanted = std::min(count, static_cast<size_t>(std::max(threads, 1)));
   for (size_t i = 1; i < wanted; ++i) {
     auto helper = StartThread("transfer", [&batch] { batch.Run(); });
-    if (!helper.ok()) break;  // the threads that there are, the caller's at least, do the work
+    if (!helper.ok()) break;  // continue with the threads that exist
     helpers.push_back(*std::move(helper));
   }
   batch.Run();

@@ -1,4 +1,4 @@
-// Many independent pieces of work on a few threads, all done or stopped at the first failure.
+// Runs many independent pieces of work on a few threads, and stops at the first failure.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace sparkles {
 
-// Calls work(0) ... work(count - 1), at most `threads` at a time, and returns when all calls have
-// returned. After the first error no further call is started; that error is returned. With one
-// piece, one thread, or where no thread can be made, the calls run on the caller's thread.
+// Calls work(0) ... work(count - 1), at most `threads` at a time, and returns after all calls have
+// returned. Starts no call after the first error, and returns that error. The calls run on the
+// caller's thread if there is one piece, one thread, or no thread can be made.
 absl::Status ParallelFor(size_t count, int threads,
                          absl::FunctionRef<absl::Status(size_t index)> work);
 

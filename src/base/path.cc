@@ -34,7 +34,7 @@ absl::StatusOr<std::string> CleanRelativePath(absl::string_view path) {
     if (element != "..") {
       kept.push_back(element);
     } else if (kept.empty()) {
-      return absl::InvalidArgumentError("leads outside of the work folder");
+      return absl::InvalidArgumentError("leads outside of the work directory");
     } else {
       kept.pop_back();
     }
@@ -49,18 +49,18 @@ absl::Status CheckInside(const std::string& root, const std::string& path) {
   while (!real.ok() && absl::IsNotFound(real.status()) && existing.size() > root.size()) {
     struct stat info;
     const bool is_there = lstat(existing.c_str(), &info) == 0;
-    // A dangling symlink does not count as a missing part: creating it would follow the link.
+    // A dangling symlink is not a missing part, because a new file there would follow the link.
     if (is_there && S_ISLNK(info.st_mode)) break;
     if (!is_there) existing = FolderOf(existing);
     real = RealPath(existing);
-    // Another thread has made it meanwhile.
+    // Another thread has created it meanwhile.
     if (is_there) break;
   }
   if (!real.ok()) return real.status();
   if (*real == real_root || absl::StartsWith(*real, real_root == "/" ? "/" : real_root + "/")) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError("leads outside of the work folder through a symlink");
+  return absl::InvalidArgumentError("leads outside of the work directory through a symlink");
 }
 
 }  // namespace sparkles

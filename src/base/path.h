@@ -1,4 +1,4 @@
-// Paths that come from a task spec, kept inside the folder they belong to.
+// Keeps paths of a task spec inside their directory.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace sparkles {
 
-// Absolute, with every symlink resolved. The error of realpath(3), with `path`, if it does not
-// exist or cannot be reached.
+// The absolute path with every symlink resolved. The error of realpath(3), with `path`, if `path`
+// does not exist or cannot be reached.
 absl::StatusOr<std::string> RealPath(const std::string& path);
 
 // `path` with "." and ".." elements and repeated slashes resolved as text ("a/./b//../c" -> "a/c");
-// "." if nothing is left. InvalidArgument if it is absolute, leads above its start, or holds a NUL.
-// An empty path is ".".
+// "." if nothing remains or `path` is empty. InvalidArgument if `path` is absolute, leads above its
+// start, or contains a NUL.
 absl::StatusOr<std::string> CleanRelativePath(absl::string_view path);
 
-// InvalidArgument unless `path`, with every symlink resolved, lies in the folder `root` or is it.
-// Parts at the end of `path` that do not exist yet are allowed: the existing part decides. It looks
-// at one moment; callers make sure that nobody else changes the folder meanwhile.
+// InvalidArgument unless `path`, with every symlink resolved, is the directory `root` or lies in
+// it. The last parts of `path` may not exist yet; then the existing part decides. Callers must not
+// let another process change the directory at the same time.
 absl::Status CheckInside(const std::string& root, const std::string& path);
 
 }  // namespace sparkles

@@ -8,15 +8,15 @@
 
 namespace sparkles {
 
-// Returns the status with the mark that the account lacks the right to `what`, for example "write
-// to gs://bucket". Annotate and WithMessage (base/status.h) keep the mark.
+// Marks that the account lacks the permission to `what`, for example "write to gs://bucket".
+// Annotate and WithMessage (base/status.h) keep the mark.
 absl::Status MarkMissingPermission(absl::Status status, absl::string_view what);
 
 // The `what` of MarkMissingPermission; empty for an unmarked status.
 std::string MissingPermission(const absl::Status& status);
 
-// Returns the status with the mark that an object exists and the account may not read or replace
-// it. The account may still be able to write a new object.
+// Marks that an object exists and the account may not read or replace it. The account may still be
+// able to write a new object.
 absl::Status MarkOldObjectKept(absl::Status status);
 bool IsOldObjectKept(const absl::Status& status);
 

@@ -16,14 +16,14 @@
 namespace sparkles {
 namespace {
 
-// A machine with many containers has a thousand mounts of some 200 bytes each; an environment can
-// have a few MiB.
+// Enough for a machine with many containers (a thousand mounts of about 200 bytes each) and for an
+// environment of a few MiB.
 constexpr size_t kMaxBytes = size_t{16} << 20;
 
 }  // namespace
 
-bool ForEachNumber(const std::string& folder, absl::FunctionRef<void(int number)> visit) {
-  DIR* const entries = opendir(folder.c_str());
+bool ForEachNumber(const std::string& directory, absl::FunctionRef<void(int number)> visit) {
+  DIR* const entries = opendir(directory.c_str());
   if (entries == nullptr) return false;
   bool any = false;
   while (const dirent* entry = readdir(entries)) {  // NOLINT(concurrency-mt-unsafe): own stream

@@ -1,4 +1,4 @@
-// Reads /proc, or a directory in its form (`proc_root` of the callers).
+// Reads /proc, or a directory of the same form (`proc_root` in the callers).
 #pragma once
 
 #include <cstddef>
@@ -11,19 +11,18 @@
 
 namespace sparkles {
 
-// Calls `visit` for each entry of `folder` whose name is a number: processes, threads, descriptors.
-// False if there is none, or the folder cannot be opened.
-bool ForEachNumber(const std::string& folder, absl::FunctionRef<void(int number)> visit);
+// Calls `visit` for each entry of `directory` with a number as its name (processes, threads,
+// descriptors). False if there is no such entry, or the directory cannot be opened.
+bool ForEachNumber(const std::string& directory, absl::FunctionRef<void(int number)> visit);
 
-// What one read(2) of `path` gives, in `buffer`: /proc makes short files whole in one read. Empty,
-// and errno, if the file cannot be read; empty, and errno 0, if it is empty.
+// The result of one read(2) of `path`, in `buffer`. /proc gives short files whole in one read.
+// Empty with errno if the file cannot be read; empty with errno 0 if it is empty.
 absl::string_view ReadOnce(const std::string& path, char* buffer, size_t size);
 
-// The whole text of `path`, which may be long; empty if it cannot be read.
+// The whole text of `path`, which may be long; empty if the file cannot be read.
 std::string ReadProcFile(const std::string& path);
 
-// The number of the first line "NAME NUMBER", "NAME: NUMBER" or "NAME: NUMBER kB" of `text` that
-// has one.
+// The number in the first line "NAME NUMBER", "NAME: NUMBER" or "NAME: NUMBER kB" of `text`.
 std::optional<int64_t> FindNumber(absl::string_view text, absl::string_view name);
 
 }  // namespace sparkles

@@ -26,7 +26,7 @@ bool FillFromDevice(char* bytes, size_t size) {
   return filled == size;
 }
 
-// SplitMix64's mixing step: each bit of the input changes half of the output's.
+// The mixing step of SplitMix64: each bit of the input changes half of the output bits.
 uint64_t Mix(uint64_t value) {
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
   value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
@@ -36,7 +36,7 @@ uint64_t Mix(uint64_t value) {
 uint64_t WeakRandom() {
   static std::atomic<uint64_t> counter{0};
   uint64_t start[2] = {0, 0};
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): 16 random bytes, which every program is given
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives 16 random bytes to each program
   const auto* given = reinterpret_cast<const char*>(getauxval(AT_RANDOM));
   if (given != nullptr) std::memcpy(start, given, sizeof start);
   timespec now{};
@@ -60,7 +60,7 @@ std::atomic<uint32_t (*)()> seed_source = KernelSeed;
 void FillRandom(void* bytes, size_t size) {
   auto* next = static_cast<char*>(bytes);
   while (size > 0) {
-    // At most what comes whole, whatever signal arrives.
+    // The kernel returns up to 256 bytes whole, even if a signal arrives.
     const size_t piece = std::min<size_t>(size, 256);
     const ssize_t got = getrandom(next, piece, GRND_NONBLOCK);
     if (got != static_cast<ssize_t>(piece)) break;

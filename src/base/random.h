@@ -1,6 +1,5 @@
-// Random bits for jitter and for names that nobody else takes, on any machine. Not for secrets.
-// The one hard idea: a simulated fleet must run the same again from one number, so tests can put a
-// source of seeds of their own in the place of the kernel's.
+// Random bits for jitter and for unique names, on any machine. Not for secrets.
+// Tests can replace the source of seeds, so that a simulated fleet runs the same again.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +7,17 @@
 
 namespace sparkles {
 
-// Fills `size` bytes. From the kernel; where that gives none (an image without /dev, a seccomp
-// profile that forbids getrandom) from what it gave this process at its start, the clock and the
-// process id, which differ between any two processes that share a folder. Never fails. Thread-safe.
+// Fills `size` bytes with random bits from the kernel. If the kernel gives none (an image without
+// /dev, a seccomp profile without getrandom), uses the random bytes of the program start, the clock
+// and the process id, which differ between two processes that share a directory. Never fails.
+// Thread-safe.
 void FillRandom(void* bytes, size_t size);
 
-// Another number each time, and in each process: where all jitter gets its seeds. In the place of
-// std::random_device, which throws where there is no /dev/urandom. Thread-safe.
+// A new number at each call and in each process: the seed of all jitter. Replaces
+// std::random_device, which throws without /dev/urandom. Thread-safe.
 uint32_t RandomSeed();
 
-// For tests: seeds come from `source` from now on; null: from the kernel again. Call it while no
+// For tests: takes seeds from `source` from now on; null: from the kernel again. Call while no
 // other thread asks for a seed.
 void SetSeedSource(uint32_t (*source)());
 

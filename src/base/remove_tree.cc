@@ -1,5 +1,6 @@
-// RemoveTree of base/file.h. The one hard idea: one folder is open at a time, whatever the depth;
-// the way back up is "..", trusted only if it leads to the folder that we came from.
+// Implements RemoveTree of base/file.h.
+// One directory is open at a time, at any depth. The way up is "..", which is trusted only if it
+// leads to the previous directory.
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -28,21 +29,21 @@ class TreeRemover {
  public:
   explicit TreeRemover(const std::function<absl::Status()>& report) : report_(report) {}
 
-  // Empties and removes the folder `path`. The first error, if any.
+  // Empties and removes the directory `path`. Returns the first error.
   absl::Status Remove(const std::string& path);
 
  private:
-  // A folder on the way down to the open one.
+  // A directory on the way down to the open one.
   struct Level {
     std::string name;
     FileId id;
-    std::vector<std::string> subfolders;  // still to be removed
+    std::vector<std::string> subdirectories;  // still to be removed
   };
 
   void Enter(int parent_fd, const std::string& name);
   void UnlinkEntries();
   void Leave();
-  // Whether to go on; for as long as there is no other answer.
+  // Ok to continue.
   absl::Status Report() {
     if (report_ && stopped_.ok()) stopped_ = report_();
     return stopped_;
@@ -55,9 +56,9 @@ class TreeRemover {
   std::string PathOf(const std::string& entry) const;
 
   const std::function<absl::Status()>& report_;
-  UniqueFd folder_;            // the innermost of `levels_`
+  UniqueFd directory_;         // the innermost directory of `levels_`
   std::vector<Level> levels_;  // outermost first
-  std::string top_;            // the path of the outermost
+  std::string top_;            // the path of the outermost level
   absl::Status first_error_;
   absl::Status stopped_;
 };
@@ -68,47 +69,47 @@ std::string TreeRemover::PathOf(const std::string& entry) const {
   return path + entry;
 }
 
-// Fails with EXDEV at a mount: what somebody mounted here (reference data, bound or from elsewhere)
-// is not ours to remove.
-UniqueFd OpenFolderAt(int parent_fd, const std::string& name) {
+// Fails with EXDEV at a mount, because mounted data (for example reference data) must stay.
+UniqueFd OpenDirectoryAt(int parent_fd, const std::string& name) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   open_how how = {};
   how.flags = kFlags;
   how.resolve = RESOLVE_NO_XDEV;
-  UniqueFd folder(
+  UniqueFd directory(
       static_cast<int>(syscall(SYS_openat2, parent_fd, name.c_str(), &how, sizeof how)));
-  if (folder.valid() || (errno != ENOSYS && errno != EPERM)) return folder;
-  // Before Linux 5.6, or where a sandbox knows no newer calls.
-  folder.reset(openat(parent_fd, name.c_str(), kFlags));
-  if (!folder.valid() || IsSameMount(parent_fd, folder.get())) return folder;
-  folder.reset();
+  if (directory.valid() || (errno != ENOSYS && errno != EPERM)) return directory;
+  // For Linux before 5.6, and sandboxes without newer system calls.
+  directory.reset(openat(parent_fd, name.c_str(), kFlags));
+  if (!directory.valid() || IsSameMount(parent_fd, directory.get())) return directory;
+  directory.reset();
   errno = EXDEV;
-  return folder;
+  return directory;
 }
 
-// Opens the folder and lists it, unlinking what is no folder. If it cannot be entered, that is
-// noted, and the folder that was open stays open.
+// Opens the directory, lists it and unlinks all other files. If the directory cannot be opened,
+// notes the error and stays in the old directory.
 void TreeRemover::Enter(int parent_fd, const std::string& name) {
   const std::string& label = levels_.empty() ? top_ : name;
-  UniqueFd folder = OpenFolderAt(parent_fd, name);
-  if (!folder.valid() && errno == EACCES) {
-    // Follows no link: EACCES comes after O_NOFOLLOW and O_DIRECTORY have had their say.
-    if (fchmodat(parent_fd, name.c_str(), S_IRWXU, 0) == 0) folder = OpenFolderAt(parent_fd, name);
+  UniqueFd directory = OpenDirectoryAt(parent_fd, name);
+  if (!directory.valid() && errno == EACCES) {
+    // Follows no link: EACCES comes only after the checks of O_NOFOLLOW and O_DIRECTORY.
+    if (fchmodat(parent_fd, name.c_str(), S_IRWXU, 0) == 0)
+      directory = OpenDirectoryAt(parent_fd, name);
   }
   struct stat info;
-  if (!folder.valid() && errno == EXDEV) {
+  if (!directory.valid() && errno == EXDEV) {
     Note(absl::FailedPreconditionError(
-        absl::StrCat(PathOf(label), ": something is mounted there: left alone")));
+        absl::StrCat(PathOf(label), ": is a mount point and was not removed; unmount it first")));
     return;
   }
-  if (!folder.valid() || fstat(folder.get(), &info) != 0) {
+  if (!directory.valid() || fstat(directory.get(), &info) != 0) {
     if (errno != ENOENT) NoteErrno(label);
     return;
   }
-  // A refusal shows at the first entry that cannot be removed.
-  if ((info.st_mode & S_IRWXU) != S_IRWXU) (void)fchmod(folder.get(), info.st_mode | S_IRWXU);
+  // An error here shows again at the first entry that cannot be removed.
+  if ((info.st_mode & S_IRWXU) != S_IRWXU) (void)fchmod(directory.get(), info.st_mode | S_IRWXU);
   struct stat parent;
-  const bool can_return = levels_.empty() || fstatat(folder.get(), "..", &parent, 0) == 0;
+  const bool can_return = levels_.empty() || fstatat(directory.get(), "..", &parent, 0) == 0;
   if (!can_return) {
     NoteErrno(label);
     return;
@@ -118,25 +119,26 @@ void TreeRemover::Enter(int parent_fd, const std::string& name) {
     return;
   }
   levels_.push_back({label, IdOf(info), {}});
-  folder_ = std::move(folder);
+  directory_ = std::move(directory);
   UnlinkEntries();
 }
 
 void TreeRemover::UnlinkEntries() {
-  Note(ForEachEntry(folder_.get(), levels_.back().name, [&](const char* entry, unsigned char type) {
-    RETURN_IF_ERROR(Report());
-    if (type == DT_DIR) {
-      levels_.back().subfolders.emplace_back(entry);
-    } else if (unlinkat(folder_.get(), entry, 0) != 0 && errno != ENOENT) {
-      NoteErrno(entry);
-    }
-    return absl::OkStatus();
-  }));
+  Note(ForEachEntry(directory_.get(), levels_.back().name,
+                    [&](const char* entry, unsigned char type) {
+                      RETURN_IF_ERROR(Report());
+                      if (type == DT_DIR) {
+                        levels_.back().subdirectories.emplace_back(entry);
+                      } else if (unlinkat(directory_.get(), entry, 0) != 0 && errno != ENOENT) {
+                        NoteErrno(entry);
+                      }
+                      return absl::OkStatus();
+                    }));
 }
 
-// Goes up and removes the folder that was left.
+// Goes up and removes the directory below.
 void TreeRemover::Leave() {
-  UniqueFd parent(openat(folder_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd parent(openat(directory_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::string name = std::move(levels_.back().name);
   levels_.pop_back();
   struct stat info;
@@ -150,8 +152,9 @@ void TreeRemover::Leave() {
     levels_.clear();
     return;
   }
-  folder_ = std::move(parent);
-  if (unlinkat(folder_.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) NoteErrno(name);
+  directory_ = std::move(parent);
+  if (unlinkat(directory_.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    NoteErrno(name);
 }
 
 absl::Status TreeRemover::Remove(const std::string& path) {
@@ -160,11 +163,11 @@ absl::Status TreeRemover::Remove(const std::string& path) {
   top_ = path;
   Enter(parent.get(), std::string(BaseName(path)));
   while (!levels_.empty() && Report().ok()) {
-    std::vector<std::string>& subfolders = levels_.back().subfolders;
-    if (!subfolders.empty()) {
-      const std::string next = std::move(subfolders.back());
-      subfolders.pop_back();
-      Enter(folder_.get(), next);
+    std::vector<std::string>& subdirectories = levels_.back().subdirectories;
+    if (!subdirectories.empty()) {
+      const std::string next = std::move(subdirectories.back());
+      subdirectories.pop_back();
+      Enter(directory_.get(), next);
     } else if (levels_.size() > 1) {
       Leave();
     } else {

@@ -33,7 +33,7 @@ bool OnlyTheMachineCanCure(int error) {
   }
 }
 
-// The errors of a mount whose server or device is gone.
+// The errors of a mount that has lost its server or device.
 bool IsDeadMount(int error) {
   switch (error) {
     case ENOTCONN:  // FUSE: the daemon has ended
@@ -80,7 +80,7 @@ absl::Status TooLarge(absl::string_view object) {
                            " bytes; start the worker with a higher limit")));
 }
 
-// ErrnoError without the mark that carries `error`.
+// ErrnoError without the mark that has `error`.
 absl::Status Translate(int error, absl::string_view object) {
   if (error == EFBIG) return TooLarge(object);
   // absl::ErrnoToStatus would turn ENODEV and ENXIO into NotFound.

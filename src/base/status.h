@@ -1,6 +1,6 @@
-// Errors as values: absl::Status everywhere, two macros to pass them on, one translator from errno.
-// The one idea: an error that is the *machine's* (disk full, out of descriptors) is marked as such
-// where it arises, because the task must then be handed back instead of failed.
+// Creates, annotates and passes on errors (absl::Status), and translates errno.
+// An error of the machine (disk full, no descriptors left) is marked where it occurs, because the
+// task must then be handed back and not fail.
 #pragma once
 
 #include <utility>
@@ -40,7 +40,7 @@ bool IsMachineFault(const absl::Status& status);
 #define SPARKLES_CONCAT_INNER(a, b) a##b
 #define SPARKLES_CONCAT(a, b) SPARKLES_CONCAT_INNER(a, b)
 
-// The status has the line's number in its name, so that the macro may stand in a lambda within it.
+// The variable has the line number in its name, so that the macro works in a lambda inside it.
 #define RETURN_IF_ERROR(expression) \
   RETURN_IF_ERROR_INNER(SPARKLES_CONCAT(sparkles_status_, __LINE__), expression)
 
@@ -53,7 +53,7 @@ bool IsMachineFault(const absl::Status& status);
 #define ASSIGN_OR_RETURN(declaration, expression) \
   ASSIGN_OR_RETURN_INNER(SPARKLES_CONCAT(sparkles_result_, __LINE__), declaration, expression)
 
-// A declaration cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
+// Parentheses would break a declaration. NOLINTBEGIN(bugprone-macro-parentheses)
 #define ASSIGN_OR_RETURN_INNER(result, declaration, expression) \
   auto result = (expression);                                   \
   if (!(result).ok()) return std::move(result).status();        \

@@ -1,4 +1,4 @@
-// Small questions about text that comes from outside.
+// Examines and shortens text from outside.
 #pragma once
 
 #include <cstddef>
@@ -8,22 +8,21 @@
 
 namespace sparkles {
 
-// The length of the well-formed UTF-8 character (RFC 3629: no overlong forms, no surrogates) that
-// `text` starts with; 0 if there is none.
+// The length of the well-formed UTF-8 character at the start of `text` (RFC 3629: no overlong
+// forms, no surrogates); 0 if there is none.
 size_t Utf8Length(absl::string_view text);
 
 // True if `text` is well-formed UTF-8.
 bool IsUtf8(absl::string_view text);
 
-// True if `text` holds a NUL, a line end or another ASCII control character.
+// True if `text` contains a NUL, a line end or another ASCII control character.
 bool HasControlCharacter(absl::string_view text);
 
-// At most `max_bytes` of `text`. If `text` is longer: its start, " ... " and its end. Never cuts
-// inside a UTF-8 character.
+// `text`, or its start, " ... " and its end if it is longer than `max_bytes`. Never cuts inside a
+// UTF-8 character.
 std::string CutText(absl::string_view text, size_t max_bytes);
 
-// `text` with control characters and malformed UTF-8 written as \n, \t or \xHH, so that it is one
-// well-formed line.
+// `text` as one well-formed line: control characters and malformed UTF-8 become \n, \t or \xHH.
 std::string PrintableText(absl::string_view text);
 
 // "1.5 GB", "17 KB", "312 B": powers of 1000.

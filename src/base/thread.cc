@@ -14,7 +14,7 @@ thread_local bool housekeeping = false;
 
 std::thread Start(const char* name, bool keeps_house, std::function<void()> body) {
   return std::thread([name, keeps_house, run = std::move(body)] {
-    prctl(PR_SET_NAME, name);  // cuts by itself
+    prctl(PR_SET_NAME, name);  // cuts the name if needed
     housekeeping = keeps_house;
     run();
   });

@@ -1,6 +1,6 @@
-// Threads with a name, for whoever looks at the process from outside, and with a role.
-// The one hard idea: the watchdog believes a sign of life only of a thread that does the work. One
-// that watches, serves or samples goes on for ever while the work is stuck.
+// Starts threads with a name for tools and with a role for the watchdog.
+// The watchdog counts only signs of life of threads that do the work, because threads that watch,
+// serve or sample continue while the work is stuck.
 #pragma once
 
 #include <functional>
@@ -12,16 +12,17 @@
 
 namespace sparkles {
 
-// Starts `body` on a thread that the system calls `name` (cut to 15 characters). An error if the
-// system refuses the thread. `name` must live as long as the thread: a literal.
-// Its role is that of the caller's thread; the main thread does the work.
+// Starts `body` on a thread with the system name `name` (cut to 15 characters). `name` must live as
+// long as the thread: use a literal. The thread has the role of the caller's thread; the main
+// thread does the work. An error if the system refuses the thread.
 absl::StatusOr<std::thread> StartThread(const char* name, std::function<void()> body);
 
-// The same for a thread that does not do the work: what it does is no sign of life. For threads
-// that a worker cannot do without: throws std::system_error if the system refuses the thread.
+// The same for a housekeeping thread, which gives no signs of life. For threads that the worker
+// needs: throws std::system_error if the system refuses the thread.
 std::thread StartHousekeeping(const char* name, std::function<void()> body);
 
-// A housekeeping thread that lives as long as its object. Declare it last: it ends first.
+// A housekeeping thread that ends in its destructor. Declare it as the last member, so that it ends
+// first.
 class Housekeeper {
  public:
   // Calls `body` on a thread called `name`. The destructor cancels `stop` and waits for `body`.
@@ -34,7 +35,7 @@ class Housekeeper {
 
   // An error if the system refused the thread; then `body` is never called.
   const absl::Status& status() const { return status_; }
-  // What the destructor does, sooner.
+  // Ends the thread like the destructor.
   void Stop();
 
  private:
@@ -43,7 +44,7 @@ class Housekeeper {
   std::thread thread_;
 };
 
-// Whether this thread, or one that led to it, was started as housekeeping.
+// True if this thread, or a thread that started it, was started as housekeeping.
 bool OnHousekeepingThread();
 
 }  // namespace sparkles

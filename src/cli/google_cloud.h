@@ -37,8 +37,9 @@ class OutageLog : public RetryObserver {
 // Making it asks nobody: credentials are looked for when the first request needs a token, so that
 // who uses file:// URLs only needs no cloud.
 struct CloudSettings {
-  absl::Duration metadata_patience = MetadataServer::kPatience;  // for a server that is still away
-  absl::Duration permission_patience = absl::ZeroDuration();     // see GcsAccess
+  absl::Duration metadata_patience =
+      MetadataServer::kMaxElapsed;                            // for a server that is still away
+  absl::Duration permission_patience = absl::ZeroDuration();  // see GcsAccess
   // From --projectId. Pays for requester-pays buckets if GOOGLE_CLOUD_QUOTA_PROJECT is not set.
   std::string project_id = "";
 };

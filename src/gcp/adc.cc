@@ -15,14 +15,15 @@
 namespace sparkles {
 namespace {
 
-// It goes into a header of every request: what cannot stand there would make each of them fail.
+// The value becomes a header of every request. A character that is not allowed there would make
+// every request fail.
 absl::StatusOr<std::string> CheckedProject(absl::string_view value, absl::string_view name) {
   value = absl::StripAsciiWhitespace(value);
   const bool good = std::all_of(value.begin(), value.end(), [](char c) {
     return absl::ascii_isgraph(static_cast<unsigned char>(c));
   });
   if (good) return std::string(value);
-  return absl::InvalidArgumentError(absl::StrCat(name, ": is not the name of a project"));
+  return absl::InvalidArgumentError(absl::StrCat(name, ": is not a valid project name"));
 }
 
 }  // namespace
@@ -32,7 +33,7 @@ absl::StatusOr<std::string> QuotaProjectOf(const Environment& environment) {
   return CheckedProject(environment(kVariable), kVariable);
 }
 
-absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
+absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::Search() const {
   Found found;
   ASSIGN_OR_RETURN(const std::string payer, QuotaProjectOf(environment_));
   ASSIGN_OR_RETURN(const std::optional<CredentialsFile> file, FindCredentialsFile(environment_));
@@ -44,8 +45,8 @@ absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
   auto source = MakeTokenSource(file->fields, transport_, clock_);
   if (!source.ok()) return Annotate(source.status(), file->path);
   found.source = *std::move(source);
-  // A person's credentials need a quota project for each request. For those of a machine the
-  // variable only names the payer to buckets whose requester pays.
+  // A user's credentials need a quota project in each request. For credentials of a machine, the
+  // variable only names the payer for requester-pays buckets.
   if (JsonText(file->fields, "type") == "authorized_user") found.quota_project = payer;
   if (found.quota_project.empty()) {
     constexpr char kField[] = "quota_project_id";
@@ -59,7 +60,7 @@ absl::StatusOr<DefaultTokenSource::Found> DefaultTokenSource::FindAnew() const {
 absl::StatusOr<const DefaultTokenSource::Found*> DefaultTokenSource::Find() {
   MutexLock lock(mutex_);
   if (!found_) {
-    ASSIGN_OR_RETURN(Found found, FindAnew());
+    ASSIGN_OR_RETURN(Found found, Search());
     found_ = std::make_unique<const Found>(std::move(found));
   }
   return found_.get();
@@ -69,7 +70,7 @@ absl::Status DefaultTokenSource::NoCredentials(const absl::Status& metadata_erro
   const std::string path = WellKnownCredentialsPath(environment_);
   return absl::FailedPreconditionError(absl::StrCat(
       "no credentials for Google Cloud: GOOGLE_APPLICATION_CREDENTIALS is not set; ",
-      path.empty() ? "HOME is not set, so that there is no file of gcloud's"
+      path.empty() ? "HOME is not set, so gcloud's file cannot be found"
                    : absl::StrCat("there is no file ", path),
       "; ", metadata_error.message(),
       ". Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, or run gcloud "
@@ -114,9 +115,9 @@ absl::StatusOr<std::string> FindProjectId(absl::string_view flag, const Environm
   if (id.ok() && !id->empty()) return id;
   if (IsTransient(id.status()) || cancel.cancelled()) return id.status();
   return absl::FailedPreconditionError(
-      absl::StrCat("which project? Give --projectId or set GOOGLE_CLOUD_PROJECT (the credentials "
-                   "name none; ",
-                   id.ok() ? "nor does the metadata server" : id.status().message(), ")"));
+      absl::StrCat("no project: set --projectId or GOOGLE_CLOUD_PROJECT (the credentials name no "
+                   "project; ",
+                   id.ok() ? "the metadata server names none" : id.status().message(), ")"));
 }
 
 }  // namespace sparkles

@@ -1,5 +1,4 @@
-// Application default credentials: whatever credentials this machine has, found in the order that
-// all of Google's tools use.
+// Finds the application default credentials of this machine, in the order of Google's own tools.
 #pragma once
 
 #include <memory>
@@ -19,9 +18,9 @@
 
 namespace sparkles {
 
-// The file that GOOGLE_APPLICATION_CREDENTIALS names, the well-known file, the metadata server.
-// Nothing is looked for before the first Get, so that who needs no credentials needs none. Tokens
-// are fetched anew each time: put a TokenCache before it.
+// Uses the first of: the file that GOOGLE_APPLICATION_CREDENTIALS names, the well-known file, the
+// metadata server. Looks for them at the first Get, so a worker that needs no credentials can run
+// without any. Fetches a new token at each Get: put a TokenCache in front.
 class DefaultTokenSource : public TokenSource {
  public:
   // Borrows metadata, transport and clock.
@@ -32,14 +31,15 @@ class DefaultTokenSource : public TokenSource {
         transport_(transport),
         clock_(clock) {}
 
-  // FailedPrecondition, naming the three places, if there are no credentials; InvalidArgument,
-  // naming the file or the variable, if what stands there cannot be used.
+  // FailedPrecondition if there are no credentials; the message names the three places.
+  // InvalidArgument if the credentials in one place cannot be used; the message names the file or
+  // the variable.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken&) override {}
 
   // True if Get asks the metadata server, because no other place has credentials.
   bool UsesMetadata();
-  // The error that no place has credentials, with the answer of the metadata server.
+  // The error that no place has credentials. The message includes `metadata_error`.
   absl::Status NoCredentials(const absl::Status& metadata_error) const;
 
  private:
@@ -50,24 +50,24 @@ class DefaultTokenSource : public TokenSource {
   };
 
   absl::StatusOr<const Found*> Find();
-  absl::StatusOr<Found> FindAnew() const;
+  absl::StatusOr<Found> Search() const;
 
   const Environment environment_;
   MetadataServer& metadata_;
   HttpTransport& transport_;
   Clock& clock_;
   Mutex mutex_;
-  std::unique_ptr<const Found> found_ ABSL_GUARDED_BY(mutex_);  // never changed once it is set
+  std::unique_ptr<const Found> found_ ABSL_GUARDED_BY(mutex_);  // constant once set
 };
 
-// The project that GOOGLE_CLOUD_QUOTA_PROJECT names; empty: none. InvalidArgument if the value is
-// not a valid project name.
+// The project in GOOGLE_CLOUD_QUOTA_PROJECT; empty if there is none. InvalidArgument if the value
+// is not a valid project name.
 absl::StatusOr<std::string> QuotaProjectOf(const Environment& environment);
 
-// The project: `flag` if it is given; else the first of GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT,
-// project_id and quota_project_id of the credentials file, the metadata server. With
-// DATASTORE_EMULATOR_HOST set, DATASTORE_PROJECT_ID and DATASTORE_DATASET come before these.
-// FailedPrecondition says what was tried.
+// The project: `flag` if it is not empty, or the first of GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT,
+// project_id and quota_project_id of the credentials file, and the metadata server. If
+// DATASTORE_EMULATOR_HOST is set, DATASTORE_PROJECT_ID and DATASTORE_DATASET come before these.
+// FailedPrecondition if there is no project; the message lists the places.
 absl::StatusOr<std::string> FindProjectId(absl::string_view flag, const Environment& environment,
                                           MetadataServer& metadata, const CancelToken& cancel);
 

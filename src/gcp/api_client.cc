@@ -19,8 +19,8 @@
 namespace sparkles {
 namespace {
 
-// Trouble with the credentials is this machine's, and never the service's answer: its code must not
-// pass for one. The request itself was not sent.
+// A problem with the credentials is a machine fault and not an answer of the service. The error
+// gets another code, so that callers do not take it for such an answer. The request was not sent.
 absl::Status CredentialsError(const absl::Status& status) {
   if (absl::IsCancelled(status)) return status;
   absl::Status error = absl::UnavailableError(status.message());
@@ -28,8 +28,8 @@ absl::Status CredentialsError(const absl::Status& status) {
   return Transient(std::move(error), /*maybe_applied=*/false, RetryAfter(status));
 }
 
-// What must not be in a message: the token, and what tells an upload session, which whoever knows
-// it may write to.
+// The texts that no message may contain: the token, and the id of an upload session. The id alone
+// gives write access to the session.
 std::vector<std::string> SecretsOf(const HttpRequest& request, const AccessToken* token) {
   std::vector<std::string> secrets;
   if (token != nullptr) secrets.push_back(token->value);
@@ -53,8 +53,8 @@ ApiEndpoint EndpointOf(absl::string_view url, const Environment& environment, co
   if (value.empty()) return {.base_url = std::string(url), .tokens = &tokens};
   ApiEndpoint emulator{.base_url = EmulatorUrl(value), .tokens = nullptr};
   if (!IsHttpUrl(emulator.base_url)) {
-    emulator.unusable = MachineFault(
-        absl::FailedPreconditionError(absl::StrCat(variable, ": is not the address of a server")));
+    emulator.unusable = MachineFault(absl::FailedPreconditionError(
+        absl::StrCat(variable, ": is not the address of a server; set it to HOST:PORT")));
   }
   return emulator;
 }
@@ -101,7 +101,7 @@ absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
     ASSIGN_OR_RETURN(HttpResponse response, SendWith(nullptr, call));
     return response;
   }
-  // The token may have been withdrawn before its time: the first refusal is not the last word.
+  // A token can be revoked before it expires, so a first 401 is tried again with a new token.
   for (bool fresh = false;; fresh = true) {
     absl::StatusOr<AccessToken> token = endpoint_.tokens->Get(call.cancel);
     if (!token.ok()) return CredentialsError(token.status());
@@ -112,11 +112,11 @@ absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
   }
 }
 
-// `token` may be null: none is sent.
+// Sends no token if `token` is null.
 absl::StatusOr<HttpResponse> ApiClient::SendWith(const AccessToken* token, Call& call) {
   HttpRequest request = call.make_request();
   if (request.cancel == nullptr) request.cancel = &call.cancel;
-  // The form in which Google's own clients tell the sendings of one call apart.
+  // Google's own client libraries use this form to number the sendings of one call.
   request.headers.Add("x-goog-api-client",
                       absl::StrCat("gl-cpp/20 sparklesworker gccl-invocation-id/", call.id,
                                    " gccl-attempt-count/", ++call.sendings));

@@ -1,5 +1,4 @@
-// Sends requests to a Google API: adds the token, reads Google's errors, retries, once for all
-// APIs.
+// Sends requests to a Google API: adds the token, translates errors, and retries.
 #pragma once
 
 #include <functional>
@@ -19,51 +18,52 @@
 namespace sparkles {
 
 struct ApiEndpoint {
-  // "https://storage.googleapis.com", or that of an emulator; no slash at its end.
+  // "https://storage.googleapis.com", or the URL of an emulator; without a slash at the end.
   std::string base_url;
-  TokenSource* tokens = nullptr;  // borrowed; null for an emulator: no Authorization header then
-  Counter* retries = nullptr;     // borrowed, may be null: counts those of Send
-  absl::Status unusable = {};     // an error: nothing is sent, this is returned
-  std::string roles = "roles/datastore.user and roles/storage.objectUser";  // for advice on a 403
+  TokenSource* tokens = nullptr;  // borrowed; null for an emulator: no Authorization header
+  Counter* retries = nullptr;     // borrowed, may be null: counts the retries of Send
+  absl::Status unusable = {};     // if not ok, no request is sent and Send returns this
+  std::string roles = "roles/datastore.user and roles/storage.objectUser";  // advice for a 403
 };
 
-// "http://host:port" of an emulator variable's value, which may lack the scheme, end in "/" and
-// have white space around it.
+// "http://host:port" for the value of an emulator variable. The value may have white space around
+// it, lack the scheme, or end in "/".
 std::string EmulatorUrl(absl::string_view value);
 
-// Where `url` is served: by the emulator that the environment's `variable` names, if it is set. A
-// value that can be no address makes the endpoint unusable: a machine fault. Borrows `tokens`.
+// The endpoint of `url`, or of the emulator if the variable `variable` is set. If its value is not
+// an address, the endpoint is unusable: a machine fault. Borrows `tokens`.
 ApiEndpoint EndpointOf(absl::string_view url, const Environment& environment, const char* variable,
                        TokenSource& tokens);
 
 // Thread-safe.
 class ApiClient {
  public:
-  // Borrows all that it refers to.
+  // Borrows everything that `endpoint` points to, `transport` and `clock`.
   ApiClient(ApiEndpoint endpoint, HttpTransport& transport, Clock& clock);
 
   const std::string& base_url() const { return endpoint_.base_url; }
   Clock& clock() const { return clock_; }
 
-  // One attempt: adds authorization, x-goog-api-client and (where the token has one) the quota
-  // project; on 401 drops the token and tries once more with a fresh one. A 2xx or one of
-  // `also_good` comes back as a response; any other status as the error that MakeApiError says,
-  // with the server's name, and whose token it was if that matters. No token to be had is
-  // Unavailable, whatever the reason: a machine fault, or transient if it may pass. `make_request`
-  // is called for each sending. A URL outside base_url (an upload session may be on another host)
-  // gets no token.
+  // Makes one attempt. Adds the headers for authorization and x-goog-api-client, and the quota
+  // project if the token has one. After a 401 drops the token and sends again with a new one.
+  // Returns a response with status 2xx or a status in `also_good`. Other statuses become the error
+  // of MakeApiError, with the server's name; a 401 and a 403 also name the token's owner. If there
+  // is no token, the error is Unavailable: transient if the cause may pass, otherwise a machine
+  // fault.
+  // Calls `make_request` each time the request is sent. A URL outside base_url gets no token,
+  // because an upload session may be on another host.
   absl::StatusOr<HttpResponse> SendOnce(const std::function<HttpRequest()>& make_request,
                                         const CancelToken& cancel,
                                         std::initializer_list<int> also_good = {});
 
-  // The same in the retry loop.
+  // The same with retries.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const RetryPolicy& policy, Idempotency idempotency,
                                     const CancelToken& cancel,
                                     std::initializer_list<int> also_good = {});
 
  private:
-  struct Call;  // what all sendings of one call share
+  struct Call;  // shared by all sendings of one call
 
   absl::StatusOr<HttpResponse> SendAttempt(Call& call);
   absl::StatusOr<HttpResponse> SendWith(const AccessToken* token, Call& call);

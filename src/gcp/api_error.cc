@@ -17,15 +17,15 @@
 namespace sparkles {
 namespace {
 
-// Enough for the longest that Google says (API disabled: with project, link and advice).
+// Enough for Google's longest message: an API that is disabled, with project, link and advice.
 constexpr size_t kMaxMessageBytes = 600;
-// Payload of the status; Annotate (base/status.h) keeps it.
+// Payloads of the status; Annotate (base/status.h) keeps them.
 constexpr char kGooglePayload[] = "sparkles/google";
 constexpr char kGrantPayload[] = "sparkles/grant";
 constexpr char kPayerPayload[] = "sparkles/payer";
 constexpr char kRetainedPayload[] = "sparkles/retained";
 
-// What Google says about an error; what it does not say is empty.
+// The parts of an error in Google's form. Missing parts are empty.
 struct ApiErrorBody {
   std::string message;
   std::string status;   // "ABORTED"
@@ -33,7 +33,7 @@ struct ApiErrorBody {
   std::string service;  // "datastore.googleapis.com"
 };
 
-// The reasons stand in "errors" (Cloud Storage) or in "details" (all others).
+// Cloud Storage has the reasons in "errors", the other APIs in "details".
 void ReadReasons(const Json& error, ApiErrorBody& body) {
   for (const char* list : {"errors", "details"}) {
     const Json* entries = JsonField(error, list);
@@ -52,7 +52,7 @@ ApiErrorBody ParseBody(absl::string_view text) {
   ApiErrorBody body;
   const absl::StatusOr<Json> json = ParseJson(text);
   if (!json.ok()) {
-    // Plain text comes with media downloads and from proxies; a page of HTML helps nobody.
+    // Media downloads and proxies answer in plain text. An HTML page is not readable in a message.
     if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "<")) {
       body.message = std::string(text);
     }
@@ -99,8 +99,8 @@ absl::StatusCode CodeOfHttp(int status) {
   }
 }
 
-// Google's names are those of absl::StatusCode. CANCELLED is not taken over: within the worker that
-// means that we were told to stop, and a server that stopped is something else.
+// Google's names equal those of absl::StatusCode. CANCELLED is not used, because in the worker it
+// means that the worker has to stop.
 absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
   if (google_status == "CANCELLED") return absl::StatusCode::kUnknown;
   for (int i = 1; i <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++i) {
@@ -110,17 +110,18 @@ absl::StatusCode CodeOf(int http_status, absl::string_view google_status) {
   return CodeOfHttp(http_status);
 }
 
-// The title of a page of Google's front end ends so: "<title>Error 404 (Not Found)!!1</title>". The
-// front end itself answers some requests, for example for a bucket with an odd name.
+// The end of the title of a page of Google's front end: "<title>Error 404 (Not Found)!!1</title>".
+// The front end itself answers some requests, for example for a bucket with an invalid name.
 constexpr absl::string_view kGooglePage = ")!!1</title>";
 
-// Good requests also get the front end's page for 400 now and then, and succeed when repeated.
+// Sometimes a valid request gets the front end's page for 400 too, and succeeds when it is
+// repeated.
 bool IsFromGooglesFrontEnd(const HttpResponse& response) {
   return response.status != 400 && absl::StrContains(response.body, kGooglePage);
 }
 
-// An HTML page or a redirect comes from a proxy or hotspot, not from the service, and may be gone
-// in a moment. Pages of the metadata server and of Google's front end are real answers.
+// An HTML page or a redirect comes from a proxy or a captive portal and may go away. Pages of the
+// metadata server and of Google's front end are real answers.
 bool IsFromMiddlebox(const HttpResponse& response) {
   if (response.status < 400) return true;
   const bool page = absl::StartsWith(absl::StripLeadingAsciiWhitespace(response.body), "<");
@@ -146,7 +147,7 @@ bool IsAboutBilling(const ApiErrorBody& body) {
          absl::StrContains(absl::AsciiStrToLower(body.message), "billing");
 }
 
-// No role allows replacing or deleting the object.
+// No role allows the replacement or deletion of the object.
 bool IsRetained(const ApiErrorBody& body) {
   return absl::StrContains(body.reasons, "retentionPolicyNotMet") ||
          absl::StrContains(body.reasons, "objectUnderActiveHold");
@@ -157,7 +158,7 @@ bool MayBeGranted(const HttpResponse& response, const ApiErrorBody& body) {
   return IsDisabled(body) || !(IsAboutBilling(body) || IsRetained(body));
 }
 
-// "Bucket is a requester pays bucket but no user project provided.", reason "required".
+// Matches "Bucket is a requester pays bucket but no user project provided.", reason "required".
 bool LacksPayer(const HttpResponse& response, const ApiErrorBody& body) {
   return response.status == 400 &&
          absl::StrContains(absl::AsciiStrToLower(body.message), "requester pays");
@@ -168,7 +169,7 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
                       absl::string_view roles) {
   if (LacksScope(response, body)) {
     return "the credentials lack the scope https://www.googleapis.com/auth/cloud-platform; a VM "
-           "gets its scopes when it is made: make it with --scopes=cloud-platform";
+           "gets its scopes when it is created: create it with --scopes=cloud-platform";
   }
   if (IsDisabled(body)) {
     return absl::StrCat("enable the API: gcloud services enable ",
@@ -196,7 +197,7 @@ std::string AdviceFor(const HttpResponse& response, const ApiErrorBody& body,
 bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {
   switch (response.status) {
     case 429:
-      // The Datastore emulator's answer to what is too large: it is so for ever.
+      // The Datastore emulator's answer to a request that is too large. A retry does not help.
       return !absl::StrContains(body.message, "exceeds maximum size");
     case 408:
     case 499:
@@ -214,7 +215,8 @@ bool IsTransientError(const HttpResponse& response, const ApiErrorBody& body) {
 absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
                           const std::vector<std::string>& secrets, absl::string_view roles) {
   ApiErrorBody body = ParseBody(response.body);
-  // A server or proxy may quote what it was sent; here no escape hides it any more, nor a cut.
+  // A server or a proxy may quote the request. At this point the text is neither escaped nor cut,
+  // so every secret is found.
   for (const std::string& secret : secrets) {
     if (!secret.empty()) absl::StrReplaceAll({{secret, "[hidden]"}}, &body.message);
   }
@@ -225,7 +227,7 @@ absl::Status MakeApiError(const HttpResponse& response, absl::string_view what,
   const std::string advice = AdviceFor(response, body, roles);
   if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
   absl::StatusCode code = CodeOf(response.status, body.status);
-  // Who is not the service does not know what is not there either.
+  // Only the service itself knows that something does not exist.
   if (code == absl::StatusCode::kNotFound && IsFromMiddlebox(response)) {
     code = absl::StatusCode::kUnavailable;
   }

@@ -1,4 +1,4 @@
-// Google's HTTP errors become absl::Status: the one translator.
+// Translates Google's HTTP errors to absl::Status.
 #pragma once
 
 #include <string>
@@ -10,31 +10,34 @@
 
 namespace sparkles {
 
-// The status of a response that is not 2xx. The code comes from Google's `error.status` where the
-// body has one (409 is ABORTED or ALREADY_EXISTS), else from the HTTP status; the message is
-// "what: HTTP status: Google's message", shortened, control characters escaped, with advice where
-// people can mend it (scope, API disabled, clock skew, billing). Marked transient
-// (http/transient.h): 408, 429, 499, all 5xx but 501 and 505, and what is no word of Google's (3xx,
-// a page of HTML), with Retry-After; maybe applied: all of those but 429. Never transient: 409 (who
-// can redo the whole transaction does) and 412 that are no such page. None of `secrets` is in the
-// message. `roles` is the advice where an account simply lacks the right.
+// The status for a response that is not 2xx.
+// The code comes from Google's `error.status` if the body has one (a 409 is ABORTED or
+// ALREADY_EXISTS), and from the HTTP status otherwise.
+// The message is "what: HTTP status: Google's message", shortened, with control characters escaped
+// and without any of `secrets`. It ends with advice if a person can solve the problem (scope, API
+// disabled, clock skew, billing). If the account lacks a role, the advice names `roles`.
+// These responses are marked transient (http/transient.h), with Retry-After: 408, 429, 499, all 5xx
+// except 501 and 505, and responses that are not from Google (3xx, an HTML page). All of them
+// except 429 may have been applied. A 409 or 412 from Google is never transient: the caller must
+// repeat the whole transaction.
 absl::Status MakeApiError(
     const HttpResponse& response, absl::string_view what,
     const std::vector<std::string>& secrets = {},
     absl::string_view roles = "roles/datastore.user and roles/storage.objectUser");
 
-// Whether the error has Google's own `error.status`: such an answer is definite. What has not may
-// come from anybody on the way.
+// True if the error has Google's own `error.status`. Such an answer is definite. Any other answer
+// may come from a proxy.
 bool IsGoogleError(const absl::Status& status);
 
-// True for a 403 that a new role, or enabling the API, ends without a change to this machine. False
-// for a missing scope, billing, and a retention policy.
+// True for a 403 that ends with a new role, or when the API is enabled. False for a missing scope,
+// billing, and a retention policy.
 bool MayBeGrantedSoon(const absl::Status& status);
 
-// True for the 403 of a retention policy or a hold: no role lets the account replace the object.
+// True for the 403 of a retention policy or a hold. No role allows the replacement of such an
+// object.
 bool IsForRetention(const absl::Status& status);
 
-// True for the 400 of a requester-pays bucket to a request that names no payer.
+// True for the 400 of a requester-pays bucket if the request named no payer.
 bool WantsPayer(const absl::Status& status);
 
 }  // namespace sparkles

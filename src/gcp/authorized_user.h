@@ -1,5 +1,5 @@
-// Tokens for a person's own credentials, as `gcloud auth application-default login` leaves them: a
-// refresh token is exchanged for an access token.
+// Exchanges a user's refresh token (from `gcloud auth application-default login`) for access
+// tokens.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@ namespace sparkles {
 
 class AuthorizedUserSource : public TokenSource {
  public:
-  // `file`: the fields of a file of type authorized_user. Borrows the others. InvalidArgument names
-  // the field that is wrong.
+  // `file` has the fields of a file of type authorized_user. Borrows the others. InvalidArgument
+  // names the wrong field.
   static absl::StatusOr<std::unique_ptr<TokenSource>> Make(const Json& file,
                                                            HttpTransport& transport, Clock& clock);
 

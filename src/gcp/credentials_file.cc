@@ -35,9 +35,10 @@ absl::StatusOr<std::unique_ptr<TokenSource>> MakeImpersonated(const Json& fields
   if (source_fields == nullptr) {
     return absl::InvalidArgumentError("source_credentials: is missing");
   }
-  // A chain of accounts is what `delegates` is for.
+  // A chain of accounts goes into `delegates`.
   if (JsonText(*source_fields, "type") == "impersonated_service_account") {
-    return absl::InvalidArgumentError("source_credentials: must not impersonate in turn");
+    return absl::InvalidArgumentError(
+        "source_credentials: must not have the type impersonated_service_account");
   }
   auto source = MakeTokenSource(*source_fields, transport, clock);
   if (!source.ok()) return Annotate(source.status(), "source_credentials");
@@ -56,8 +57,8 @@ absl::StatusOr<std::unique_ptr<TokenSource>> MakeImpersonated(const Json& fields
 
 std::string WellKnownCredentialsPath(const Environment& environment) {
   constexpr absl::string_view kName = "application_default_credentials.json";
-  const std::string folder = environment("CLOUDSDK_CONFIG");
-  if (!folder.empty()) return absl::StrCat(folder, "/", kName);
+  const std::string directory = environment("CLOUDSDK_CONFIG");
+  if (!directory.empty()) return absl::StrCat(directory, "/", kName);
   const std::string home = environment("HOME");
   return home.empty() ? "" : absl::StrCat(home, "/.config/gcloud/", kName);
 }

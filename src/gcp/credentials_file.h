@@ -1,4 +1,4 @@
-// Credentials files: which one there is, and what kind of token source each kind makes.
+// Finds the credentials file and makes the token source for its type.
 #pragma once
 
 #include <memory>
@@ -17,19 +17,20 @@ namespace sparkles {
 
 struct CredentialsFile {
   std::string path;
-  Json fields;  // an object
+  Json fields;  // a JSON object
 };
 
-// Where Google's tools put the credentials of `gcloud auth application-default login`; empty if
-// there can be none (no HOME).
+// The path where gcloud writes the credentials of `gcloud auth application-default login`; empty
+// without HOME.
 std::string WellKnownCredentialsPath(const Environment& environment);
 
-// The file that GOOGLE_APPLICATION_CREDENTIALS names, which then must be there; else the well-known
-// one; none if there is none. Errors name the file and how it was found.
+// The file that GOOGLE_APPLICATION_CREDENTIALS names, or else the well-known file if it exists. An
+// error if the variable names a file that does not exist. Errors name the file and the place that
+// named it.
 absl::StatusOr<std::optional<CredentialsFile>> FindCredentialsFile(const Environment& environment);
 
 // The source for the fields of a credentials file. Borrows the others. InvalidArgument names the
-// field that is wrong, and never quotes a secret.
+// wrong field, and never quotes a secret.
 absl::StatusOr<std::unique_ptr<TokenSource>> MakeTokenSource(const Json& fields,
                                                              HttpTransport& transport,
                                                              Clock& clock);

@@ -14,16 +14,17 @@
 namespace sparkles {
 namespace {
 
-// Datastore mostly answers within a fraction of a second; a longer wait is often for a lost packet.
+// Datastore usually answers within a fraction of a second; a longer wait often means a lost packet.
 // A request and its retry must fit into the 20 s after SIGTERM.
 constexpr absl::Duration kTimeout = absl::Seconds(4);
-// For a slower server. Google's own clients wait as long.
+// For slow servers. Google's own clients use the same limit.
 constexpr absl::Duration kLongestTimeout = absl::Seconds(60);
 constexpr RetryPolicy kPolicy = {absl::Milliseconds(100), absl::Seconds(1), absl::Seconds(4)};
-// Sent again that often, a query that finds nothing and yet is not at its end is given up.
+// A query that finds nothing and is not at its end is repeated at most this often.
 constexpr int kMaxBatches = 20;
 constexpr int kMaxLookups = 20;
-// An entity nests 20 levels deep at most, each an array of entities: nine brackets a level.
+// An entity nests 20 levels deep at most. Each level can be an array of entities, with nine
+// brackets.
 constexpr int kMaxResponseDepth = 400;
 
 absl::Status Garbled(absl::string_view method) {
@@ -50,15 +51,15 @@ Json FilterOf(const EqualityFilter& filter, const Json& after) {
   return {{"compositeFilter", {{"op", "AND"}, {"filters", std::move(filters)}}}};
 }
 
-// The version in a result of a lookup or a commit; nullopt if there is none.
+// The version in a result of a lookup or a commit; nullopt if there is no version.
 std::optional<int64_t> VersionIn(const Json& result) {
   int64_t version;
   const bool read = absl::SimpleAtoi(JsonText(result, "version"), &version) && version > 0;
   return read ? std::optional(version) : std::nullopt;
 }
 
-// Stores the entities of one answer at the places of their keys. False if the answer leaves out a
-// key that was asked for: "deleted" could not be told from nonsense.
+// Stores the entities of one answer in the order of their keys. False if the answer leaves out a
+// requested key: then a deleted entity cannot be told from a garbled answer.
 bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, size_t asked,
                LookupResult& result) {
   size_t told = 0;
@@ -83,8 +84,8 @@ bool TakeFound(const Json& answer, const std::vector<EntityKey>& keys, size_t as
   return true;
 }
 
-// Of a read outside any transaction: somebody's lock in its way passes, and says nothing about what
-// is there.
+// For a read outside of transactions. ABORTED means that a lock was in the way. The lock goes away,
+// and the error says nothing about the entity.
 template <typename T>
 absl::StatusOr<T> NotAborted(absl::StatusOr<T> result) {
   if (!absl::IsAborted(result.status())) return result;
@@ -142,12 +143,12 @@ absl::StatusOr<Json> DatastoreClient::Call(Method& method, const Json& body,
     return request;
   };
   auto response = api_.Send(make_request, kPolicy, idempotency, cancel);
-  if (response.ok()) method.time.Answered(api_.clock().Now() - sent_at);
+  if (response.ok()) method.time.OnAnswer(api_.clock().Now() - sent_at);
   if (!response.ok()) {
     absl::Status error = Annotate(response.status(), absl::StrCat("Datastore ", method.name));
-    // A failed connection says nothing about the time that Datastore takes.
-    if (absl::IsDeadlineExceeded(error) && MaybeApplied(error)) method.time.Missed(limit);
-    // Datastore explains every refusal; without that somebody else has answered.
+    // A failed connection does not show how long Datastore takes.
+    if (absl::IsDeadlineExceeded(error) && MaybeApplied(error)) method.time.OnTimeout(limit);
+    // Datastore explains every refusal. A refusal without an explanation is from another server.
     const bool known = IsGoogleError(error) || IsTransient(error) || IsMachineFault(error) ||
                        absl::IsCancelled(error);
     if (known) return error;
@@ -163,7 +164,7 @@ absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey
   LookupResult result(keys.size());
   Json wanted = Json::array();
   for (const EntityKey& key : keys) wanted.push_back(ToJson(key));
-  // A server that is short of time leaves keys for another request.
+  // A busy server defers some keys to another request.
   for (int lookups = 0; lookups < kMaxLookups; ++lookups) {
     const Json body = {{"keys", wanted}, {"readOptions", {{"readConsistency", "STRONG"}}}};
     ASSIGN_OR_RETURN(const Json answer,
@@ -173,7 +174,8 @@ absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey
     if (deferred == nullptr || deferred->empty()) return result;
     wanted = *deferred;
   }
-  return Transient(absl::UnavailableError("Datastore lookup: put off again and again"), false);
+  return Transient(absl::UnavailableError("Datastore lookup: the server keeps deferring keys"),
+                   false);
 }
 
 absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
@@ -197,7 +199,7 @@ absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
       if (key == nullptr) return Garbled("runQuery");
       page.keys.push_back(*key);
     }
-    // The emulator never says that it is at the end; it only says when it is not.
+    // The emulator never reports the end of a query; it only reports that more results follow.
     const std::string cursor = JsonText(*batch, "endCursor");
     const bool finished = JsonText(*batch, "moreResults") != "NOT_FINISHED";
     page.at_end = finished && page.keys.size() < static_cast<size_t>(limit);
@@ -205,9 +207,9 @@ absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
     if (cursor.empty()) break;
     query["startCursor"] = cursor;
   }
-  // A worker that takes this for an empty queue ends, and leaves tasks behind.
+  // A worker that takes this for an empty queue exits and leaves tasks behind.
   return Transient(
-      absl::UnavailableError("Datastore runQuery: found nothing, and not all looked at"),
+      absl::UnavailableError("Datastore runQuery: no result, and the query is not at its end"),
       /*maybe_applied=*/false);
 }
 

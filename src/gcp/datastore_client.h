@@ -1,7 +1,4 @@
-// The calls of Datastore's REST API that a queue needs.
-//
-// An update is applied for certain only if the server says so. After any other answer a lookup
-// tells.
+// Calls the methods of Datastore's REST API that a queue needs.
 #pragma once
 
 #include <cstdint>
@@ -16,73 +13,73 @@
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/stop_time.h"
-#include "gcp/answer_time.h"
+#include "gcp/adaptive_timeout.h"
 #include "gcp/api_client.h"
 #include "gcp/entity.h"
 #include "http/retry.h"
 
 namespace sparkles {
 
-// Properties that must all have these values.
+// Names and values of properties. An entity passes if all of them are equal.
 using EqualityFilter = std::vector<std::pair<std::string, Json>>;
 
 // An entity as the server stores it.
 struct StoredEntity {
   Entity entity;
-  // Set by the server. Every change of the entity raises it, and an entity that was deleted and
-  // made anew gets another one.
+  // Set by the server. Each change of the entity raises the version. An entity that was deleted and
+  // created again has another version.
   int64_t version = 0;
 };
 
-// In the order of the keys that were asked for; nullopt: there is no such entity.
+// One result for each key, in the order of the keys; nullopt if the entity does not exist.
 using LookupResult = std::vector<std::optional<StoredEntity>>;
 
 // One page of a query.
 struct KeyPage {
-  std::vector<Json> keys;  // as the server writes them, in the order of keys
-  bool at_end = false;     // no entity behind these passes the filter
+  std::vector<Json> keys;  // in the server's form, in key order
+  bool at_end = false;     // no other entity after these passes the filter
 };
 
 struct DatastoreOptions {
-  // Borrowed, may be null. After its cancellation `stop_time` limits requests.
+  // Borrowed, may be null. After `stop` is cancelled, `stop_time` limits each request.
   const CancelToken* stop = nullptr;
   StopTime stop_time = {};
-  // May be empty; called about every second of a request.
+  // May be empty. Called about once a second during a request.
   std::function<void()> alive = nullptr;
 };
 
-// Thread-safe. Works on the default database and namespace of one project. Errors begin with
-// "Datastore METHOD". Transient errors are retried for a few seconds; longer patience is the
-// caller's. A request has a timeout of 4 s. Each timeout doubles that of the next request with the
+// Thread-safe. Uses the default database and namespace of one project. Errors begin with "Datastore
+// METHOD". Retries transient errors for a few seconds; the caller retries for longer if needed. The
+// timeout of a request starts at 4 s. Each timeout doubles the timeout of the next request with the
 // same method, up to 60 s.
 class DatastoreClient {
  public:
   // Borrows `api`.
   DatastoreClient(ApiClient& api, absl::string_view project_id, DatastoreOptions options = {});
 
-  // Reads what is current. At most 1,000 keys.
+  // Returns current data (strong consistency). At most 1,000 keys.
   absl::StatusOr<LookupResult> Lookup(const std::vector<EntityKey>& keys,
                                       const CancelToken& cancel);
 
-  // Up to `limit` keys of entities that pass `filter` and stand behind the key `after` (null: from
-  // the first key). The server may give fewer; an empty page is at_end. One request, as a rule.
+  // Up to `limit` keys of entities that pass `filter`, after the key `after` (null: from the first
+  // key). The server may return fewer keys; an empty page is always at_end. Usually one request.
   absl::StatusOr<KeyPage> FindKeys(const std::string& kind, const EqualityFilter& filter,
                                    const Json& after, int limit, const CancelToken& cancel);
 
   // Replaces `entity` if its stored version is `base_version`. Returns
-  // - the stored version after that: the entity was replaced;
-  // - nullopt: a lookup must tell whether the entity was replaced. There was no clear answer, or a
-  //   conflict, which may be a conflict with a copy of this very request;
-  // - an error: nothing was applied. NotFound: there is no such entity.
-  // The request is a transaction of its own. A second copy of the request has no effect. Cannot be
-  // cancelled, since its result must be known. Takes about a minute at most.
+  // - the new stored version: the entity was replaced;
+  // - nullopt: the result is unknown, and the caller must look up the entity. There was no clear
+  //   answer, or there was a conflict, perhaps with a copy of the same request;
+  // - an error: nothing was applied. NotFound: the entity does not exist.
+  // The request is a transaction of its own, and a second copy of the request has no effect. It
+  // cannot be cancelled, because the caller needs the result. It takes about a minute at most.
   absl::StatusOr<std::optional<int64_t>> Update(const Entity& entity, int64_t base_version);
 
  private:
   struct Method {
     explicit Method(const char* method_name);
     const std::string name;
-    AnswerTime time;
+    AdaptiveTimeout time;
   };
 
   absl::StatusOr<Json> Call(Method& method, const Json& body, Idempotency idempotency,
@@ -91,7 +88,7 @@ class DatastoreClient {
 
   ApiClient& api_;
   const DatastoreOptions options_;
-  const std::string base_url_;  // of all methods
+  const std::string base_url_;  // prefix of all methods
   Method lookup_;
   Method query_;
   Method commit_;

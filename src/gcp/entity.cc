@@ -12,7 +12,7 @@ namespace {
 constexpr char kExclude[] = "excludeFromIndexes";
 constexpr char kProperties[] = "properties";
 
-// The member `type` of a value; null if the value is absent or of another type.
+// The member `type` of a value; null if the value is absent or has another type.
 const Json* Content(const Json* value, const char* type) {
   return value == nullptr ? nullptr : JsonField(*value, type);
 }
@@ -60,7 +60,7 @@ std::optional<std::string> AsString(const Json* value) {
   return content->get<std::string>();
 }
 
-// Base64, of which JSON's readers have to take both alphabets.
+// Readers of JSON must accept both Base64 alphabets.
 std::optional<std::string> AsBlob(const Json* value) {
   const Json* content = Content(value, "blobValue");
   if (content == nullptr || !content->is_string()) return std::nullopt;
@@ -70,7 +70,7 @@ std::optional<std::string> AsBlob(const Json* value) {
   return std::nullopt;
 }
 
-// 64-bit integers are strings in Google's JSON.
+// Google's JSON has 64-bit integers as strings.
 std::optional<int64_t> AsInteger(const Json* value) {
   const Json* content = Content(value, "integerValue");
   if (content == nullptr) return std::nullopt;

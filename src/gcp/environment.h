@@ -1,4 +1,4 @@
-// Environment variables as an argument, so that tests need not change the process's own.
+// Passes environment variables as an argument, so that tests do not change the process's own.
 #pragma once
 
 #include <functional>
@@ -6,10 +6,11 @@
 
 namespace sparkles {
 
-// The value of a variable; empty if it is not set (Google's clients do not tell these apart).
+// The value of a variable; empty if the variable is not set. Google's clients treat both cases
+// alike.
 using Environment = std::function<std::string(const char* name)>;
 
-// That of this process. Nobody may call setenv meanwhile.
+// The environment of this process. Do not call setenv at the same time.
 std::string ProcessEnvironment(const char* name);
 
 }  // namespace sparkles

@@ -16,7 +16,7 @@ constexpr absl::string_view kDefaultTokenUrl = "https://sts.googleapis.com/v1/to
 constexpr absl::string_view kExchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange";
 constexpr absl::string_view kAccessTokenType = "urn:ietf:params:oauth:token-type:access_token";
 constexpr size_t kMaxSubjectTokenBytes = size_t{256} << 10;
-// What generateAccessToken accepts: ten minutes to twelve hours.
+// The limits of generateAccessToken: ten minutes to twelve hours.
 constexpr int64_t kShortestLifeSeconds = 600;
 constexpr int64_t kLongestLifeSeconds = 43200;
 

@@ -1,5 +1,4 @@
-// Tokens by workload identity federation: a token that some other identity service gave us is
-// exchanged for one of Google's.
+// Exchanges tokens of another identity service for Google's tokens (workload identity federation).
 #pragma once
 
 #include <memory>
@@ -16,9 +15,9 @@ namespace sparkles {
 
 class ExternalAccountSource : public TokenSource {
  public:
-  // `file`: the fields of a file of type external_account, whose subject token is in a file or
-  // behind a URL. Borrows the others. InvalidArgument names the field that is wrong. If the file
-  // wants a service account to be impersonated, the source does that too.
+  // `file` has the fields of a file of type external_account, with the subject token in a file or
+  // behind a URL. Borrows the others. InvalidArgument names the wrong field. If the file names a
+  // service account to impersonate, the source also does that.
   static absl::StatusOr<std::unique_ptr<TokenSource>> Make(const Json& file,
                                                            HttpTransport& transport, Clock& clock);
 
@@ -26,9 +25,9 @@ class ExternalAccountSource : public TokenSource {
   void Drop(const AccessToken&) override {}
 
  private:
-  // Where the subject token is; it is read anew each time, since others renew it.
+  // The place of the subject token. The token is read at each Get, because other programs renew it.
   struct SubjectToken {
-    std::string file;  // or, if empty:
+    std::string file;  // if empty, `url` is used
     std::string url;
     HttpHeaders headers;
     std::string json_field;  // empty: the whole text is the token
@@ -43,7 +42,7 @@ class ExternalAccountSource : public TokenSource {
   std::string audience_;
   std::string subject_token_type_;
   std::string token_url_;
-  std::string user_project_;  // of a workforce pool; empty: none
+  std::string user_project_;  // of a workforce pool; empty if there is none
   HttpTransport& transport_;
   Clock& clock_;
 };

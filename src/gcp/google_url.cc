@@ -19,7 +19,7 @@ constexpr size_t kMaxShownBytes = 200;
 
 struct UrlParts {
   std::string scheme;  // lower case
-  std::string host;    // lower case, without port; empty: the URL is not one of ours
+  std::string host;    // lower case, without port; empty if the URL is refused
 };
 
 bool IsHostCharacter(char c) {
@@ -31,8 +31,8 @@ bool IsHostName(absl::string_view host) {
   return !host.empty() && std::all_of(host.begin(), host.end(), IsHostCharacter);
 }
 
-// Anything unusual (user names, backslashes, spaces, escapes) makes no host: the check and the
-// client that connects must never understand one URL in two ways.
+// Refuses a host with user names, backslashes, spaces or escapes, because another program may read
+// such a URL in a different way.
 UrlParts SplitUrl(absl::string_view url) {
   UrlParts parts;
   const size_t scheme_end = url.find("://");
@@ -50,7 +50,7 @@ UrlParts SplitUrl(absl::string_view url) {
   return parts;
 }
 
-// The four numbers of an IPv4 address; nothing else may stand for one here.
+// The four numbers of an IPv4 address in dotted decimal form.
 bool ParseIpv4(absl::string_view host, std::array<uint32_t, 4>& numbers) {
   const std::vector<absl::string_view> texts = absl::StrSplit(host, '.');
   if (texts.size() != numbers.size()) return false;
@@ -74,7 +74,7 @@ bool IsLinkLocal(absl::string_view host) {
 bool IsHttp(const UrlParts& parts) { return parts.scheme == "http" || parts.scheme == "https"; }
 
 absl::Status Refuse(absl::string_view url, absl::string_view field, absl::string_view rule) {
-  // Only where it points to: the rest may hold a key.
+  // The message shows only the host, because the rest of the URL may contain a key.
   const std::string shown = UrlAuthority(url);
   return absl::InvalidArgumentError(
       absl::StrCat(field, ": ", shown.empty() ? "is not a URL" : absl::StrCat("'", shown, "' "),

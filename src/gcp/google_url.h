@@ -1,5 +1,5 @@
-// Which addresses a credentials file may choose. Such files come from outside: one that could send
-// the machine's secrets to any host, or make the worker fetch any URL, would be a weapon.
+// Limits the URLs that a credentials file may contain. A credentials file may come from a stranger,
+// and must not make the worker send secrets to another host or fetch any URL.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace sparkles {
 
-// "host" or "host:port" of a URL, for messages and proxies; empty if it has none.
+// "host" or "host:port" of a URL, for messages and proxies; empty if the URL has no host.
 std::string UrlAuthority(absl::string_view url);
 
-// Ok for https on googleapis.com or a host below it, and for http or https on this very machine
-// (127.0.0.0/8, [::1], localhost), where tests and proxies listen. `field` is for the message.
+// Ok for https on googleapis.com or its subdomains, and for http or https on this machine
+// (127.0.0.0/8, [::1], localhost), which tests and proxies use. `field` is for the message.
 absl::Status CheckGoogleUrl(absl::string_view url, absl::string_view field);
 
-// Ok for https anywhere, and for http on this machine or a link-local address (the identity
-// services of clouds): where a subject token may be fetched from.
+// Ok for a URL that may serve a subject token: https on any host, or http on this machine or a
+// link-local address (the identity services of clouds).
 absl::Status CheckIdentityUrl(absl::string_view url, absl::string_view field);
 
-// True for this machine and link-local addresses, which no proxy can reach for us.
+// True for this machine and for link-local addresses. A proxy cannot reach these.
 bool IsLocalUrl(absl::string_view url);
 
 }  // namespace sparkles

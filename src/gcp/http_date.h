@@ -1,4 +1,4 @@
-// Dates in HTTP headers, and how long a server asks to wait.
+// Reads dates and Retry-After from HTTP headers.
 #pragma once
 
 #include <optional>
@@ -9,14 +9,14 @@
 
 namespace sparkles {
 
-// "Sat, 31 Jan 2026 12:00:00 GMT", the one form that servers may write.
+// Parses "Sat, 31 Jan 2026 12:00:00 GMT", the only form that servers may send.
 std::optional<absl::Time> ParseHttpDate(absl::string_view text);
 
-// The server's clock by its header Date.
+// The server's time, from its header Date.
 std::optional<absl::Time> ServerTime(const HttpResponse& response);
 
-// The header Retry-After: seconds, or a date (then counted from the server's own clock, not ours).
-// Never negative.
+// The wait that the header Retry-After asks for, never negative. The header has seconds, or a date,
+// which is compared with the server's clock.
 std::optional<absl::Duration> ParseRetryAfter(const HttpResponse& response);
 
 }  // namespace sparkles

@@ -30,7 +30,7 @@ absl::StatusOr<std::unique_ptr<TokenSource>> ImpersonatedSource::Make(
 absl::StatusOr<AccessToken> ImpersonatedSource::Get(const CancelToken& cancel) {
   ASSIGN_OR_RETURN(const AccessToken own, source_->Get(cancel));
   TokenRequest request;
-  request.owner = absl::StrCat("service account ", AccountName(account_.url), " (acted for by ",
+  request.owner = absl::StrCat("service account ", AccountName(account_.url), " (impersonated by ",
                                own.owner, ")");
   request.url = account_.url;
   request.headers.Add("Authorization", "Bearer " + own.value);

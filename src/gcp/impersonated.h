@@ -1,4 +1,4 @@
-// Tokens of a service account that the owner of other credentials may act for.
+// Makes tokens of a service account that other credentials may impersonate.
 #pragma once
 
 #include <memory>
@@ -18,12 +18,12 @@ namespace sparkles {
 class ImpersonatedSource : public TokenSource {
  public:
   struct Account {
-    std::string url;                     // of generateAccessToken, named after the account
-    std::vector<std::string> delegates;  // the chain between the source and the account
+    std::string url;  // the URL of generateAccessToken, which contains the account's name
+    std::vector<std::string> delegates;  // the accounts between the source and this account
     absl::Duration token_life = absl::Hours(1);
   };
 
-  // Borrows transport and clock. InvalidArgument if the URL is not Google's.
+  // Borrows transport and clock. InvalidArgument if the URL is not a URL of Google.
   static absl::StatusOr<std::unique_ptr<TokenSource>> Make(Account account,
                                                            std::unique_ptr<TokenSource> source,
                                                            HttpTransport& transport, Clock& clock);

@@ -15,13 +15,13 @@
 namespace sparkles {
 namespace {
 
-// Keys of fewer bits are no longer accepted by anybody.
-constexpr int kLeastBits = 2048;
+// Google refuses shorter keys.
+constexpr int kMinBits = 2048;
 
-// Base64url as WebSafeBase64Escape writes it: '-' and '_', no padding.
+// WebSafeBase64Escape writes base64url: '-' and '_', no padding.
 std::string Encoded(absl::string_view bytes) { return absl::WebSafeBase64Escape(bytes); }
 
-// Instead of OpenSSL's own, which would ask on the terminal.
+// Replaces OpenSSL's own callback, which would ask on the terminal.
 int NoPassphrase(char*, int, int, void*) { return -1; }
 
 absl::Status SigningFailed() {
@@ -42,11 +42,11 @@ absl::StatusOr<RsaKey> RsaKey::Parse(absl::string_view pem) {
   ERR_clear_error();
   if (!key) {
     return absl::InvalidArgumentError(
-        "is not a private key in PEM form (its lines must be separated by \\n)");
+        "is not a private key in PEM form (separate its lines with \\n)");
   }
-  if (EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_bits(key.get()) < kLeastBits) {
+  if (EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_bits(key.get()) < kMinBits) {
     return absl::InvalidArgumentError(
-        absl::StrCat("is not an RSA key of ", kLeastBits, " bits or more"));
+        absl::StrCat("is not an RSA key of ", kMinBits, " bits or more"));
   }
   return RsaKey(std::move(key));
 }

@@ -1,5 +1,4 @@
-// Signed assertions (JSON Web Tokens, RS256) for the service account grant: the door to OpenSSL's
-// signatures.
+// Signs JSON Web Tokens (RS256) for the service account grant, with OpenSSL.
 #pragma once
 
 #include <memory>
@@ -13,13 +12,13 @@ struct evp_pkey_st;  // OpenSSL's EVP_PKEY
 
 namespace sparkles {
 
-// A private RSA key. Immutable, so thread-safe.
+// A private RSA key. Immutable, therefore thread-safe.
 class RsaKey {
  public:
-  // Reads an unencrypted PEM text (PKCS#8 or PKCS#1). Errors never quote it.
+  // Reads an unencrypted PEM text (PKCS#8 or PKCS#1). Errors never quote the text.
   static absl::StatusOr<RsaKey> Parse(absl::string_view pem);
 
-  // "header.claims.signature", each base64url without padding.
+  // "header.claims.signature", each part in base64url without padding.
   absl::StatusOr<std::string> SignJwt(const OrderedJson& header, const OrderedJson& claims) const;
 
  private:

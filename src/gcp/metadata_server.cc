@@ -25,22 +25,22 @@ constexpr char kWellKnownIpv6Host[] = "fd20:ce::254";
 constexpr absl::string_view kFlavorHeader = "Metadata-Flavor";
 constexpr absl::string_view kFlavor = "Google";
 constexpr absl::Duration kConnectTimeout = absl::Seconds(2);
-// Tokens of a busy node can take seconds.
+// A busy node can take seconds to make a token.
 constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
-// A long poll may answer so much later than it was asked to.
+// A long poll may answer this much later than its timeout.
 constexpr absl::Duration kPollMargin = absl::Seconds(10);
-// The server's own limit for one value is 256 KiB.
+// The server limits a value to 256 KiB.
 constexpr size_t kMaxBytes = size_t{512} << 10;
 
 absl::Status NotOnGoogle(absl::string_view host) {
   return absl::FailedPreconditionError(
       host.empty() ? "the metadata server is switched off (NO_GCE_CHECK)"
                    : absl::StrCat("no metadata server answers at ", host,
-                                  ": this is no VM of Google Compute Engine"));
+                                  ": this is not a VM of Google Compute Engine"));
 }
 
-// `host` in the form of a URL: with brackets around an IPv6 address.
+// `host` as it appears in a URL: an IPv6 address gets brackets.
 std::string UrlHost(absl::string_view host) {
   const bool bare = !absl::StartsWith(host, "[") && IsIpAddress(std::string(host)) &&
                     absl::StrContains(host, ':');
@@ -102,14 +102,13 @@ absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_q
   ASSIGN_OR_RETURN(const HttpResponse response, transport_.Send(request));
   const std::string what = absl::StrCat("metadata server ", address_.host);
   absl::Status error = response.status == 200 ? absl::OkStatus() : MakeApiError(response, what);
-  if (HasFlavor(response)) SetPresence(Presence::kThere);
-  const bool waking_up = response.status == 429 || response.status >= 500;
-  if (IsTransient(error) && (HasFlavor(response) || waking_up)) return error;
-  // Some networks answer everything themselves; where the server must be, it may be back in a
-  // moment.
+  if (HasFlavor(response)) SetPresence(Presence::kPresent);
+  const bool overloaded = response.status == 429 || response.status >= 500;
+  if (IsTransient(error) && (HasFlavor(response) || overloaded)) return error;
+  // Some networks answer every request themselves. If the server must exist, this may pass.
   if (!HasFlavor(response)) {
-    const std::string other = absl::StrCat(what, ": what answers there is not the metadata server");
-    if (!address_.expected && presence() != Presence::kThere) {
+    const std::string other = absl::StrCat(what, ": another server answers at this address");
+    if (!address_.expected && presence() != Presence::kPresent) {
       return absl::FailedPreconditionError(other);
     }
     return Transient(absl::UnavailableError(other), /*maybe_applied=*/false);
@@ -120,12 +119,12 @@ absl::StatusOr<MetadataValue> MetadataServer::Fetch(absl::string_view path_and_q
                        etag == nullptr ? "" : *etag};
 }
 
-absl::StatusOr<MetadataValue> MetadataServer::FetchPatiently(absl::string_view path,
-                                                             const CancelToken& cancel) {
+absl::StatusOr<MetadataValue> MetadataServer::FetchWithRetries(absl::string_view path,
+                                                               const CancelToken& cancel) {
   RetryPolicy policy;
   policy.first = absl::Milliseconds(500);
   policy.longest = absl::Seconds(4);
-  policy.patience = patience_;
+  policy.patience = max_elapsed_;
   absl::StatusOr<MetadataValue> value;
   RETURN_IF_ERROR(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel, [&] {
     value = Fetch(path, kTimeout, cancel);
@@ -140,13 +139,13 @@ absl::StatusOr<MetadataValue> MetadataServer::FetchOrProbe(absl::string_view pat
   if (!address_.expected && presence() == Presence::kUnknown) {
     absl::StatusOr<MetadataValue> value = Fetch(path, kProbeTimeout, cancel);
     if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
-    if (presence() != Presence::kThere) {
+    if (presence() != Presence::kPresent) {
       SetPresence(Presence::kAbsent);
       return NotOnGoogle(address_.host);
     }
     if (!IsTransient(value.status())) return value;
   }
-  return FetchPatiently(path, cancel);
+  return FetchWithRetries(path, cancel);
 }
 
 absl::StatusOr<std::string> MetadataServer::Get(absl::string_view path, const CancelToken& cancel) {
@@ -189,7 +188,8 @@ absl::StatusOr<VmIdentity> MetadataServer::Identity(const CancelToken& cancel) {
   const absl::string_view owner = identity.owner;
   if (absl::StartsWith(owner, "/") || absl::EndsWith(owner, "/") ||
       absl::StrContains(owner, "//") || HasControlCharacter(owner)) {
-    return absl::FailedPreconditionError("the metadata server does not name this VM");
+    return absl::FailedPreconditionError(
+        "the metadata server gives no valid zone and name of this VM");
   }
   ASSIGN_OR_RETURN(std::optional<std::string> address,
                    Find("instance/network-interfaces/0/access-configs/0/external-ip", cancel));

@@ -1,6 +1,6 @@
-// What a VM of Google Compute Engine can learn about itself from its metadata server.
-// The one hard idea: on a VM the server may be late by half a minute, and is waited for; anywhere
-// else nobody answers, and that must be found out at once.
+// Reads values about this VM from the metadata server of Google Compute Engine.
+// On a VM the server can start half a minute late, and requests wait for it. On other machines the
+// absence of a server must be found within a second.
 #pragma once
 
 #include <optional>
@@ -20,69 +20,73 @@
 namespace sparkles {
 
 struct MetadataAddress {
-  std::string host;       // "169.254.169.254", perhaps with ":port"; empty: do not ask anybody
-  bool expected = false;  // this looks like a VM of Google: the server must be there
+  std::string host;       // "169.254.169.254", perhaps with ":port"; empty: do not ask
+  bool expected = false;  // true on a VM of Google: the server must exist
 };
 
-// By GCE_METADATA_HOST (or the older GCE_METADATA_ROOT), which says that there is a server;
-// otherwise GCE_METADATA_IP or the well-known address (its IPv6 one if there is no IPv4), where one
-// is expected if the machine's vendor, as `product_name_file` tells it, is Google.
-// NO_GCE_CHECK=true: none.
+// The address of the metadata server:
+// - GCE_METADATA_HOST, or the older GCE_METADATA_ROOT, which say that the server must exist;
+// - GCE_METADATA_IP, or the well-known address (the IPv6 one on a machine without IPv4). The server
+//   must exist if `product_name_file` names Google.
+// - none if NO_GCE_CHECK=true.
 MetadataAddress FindMetadataAddress(
     const Environment& environment,
     const std::string& product_name_file = "/sys/class/dmi/id/product_name");
 
 struct MetadataValue {
-  std::string text;  // without the white space around it
-  std::string etag;  // names this value in WaitForChange
+  std::string text;  // without white space around it
+  std::string etag;  // identifies this value in WaitForChange
 };
 
 struct VmIdentity {
   std::string owner;         // "projects/123/zones/us-east1-b/vm-name"
-  std::string address;       // the external IP, or the internal one where there is none
-  std::string machine_type;  // "n2-standard-4"; empty if the server does not say
+  std::string address;       // the external IP, or the internal IP if there is no external one
+  std::string machine_type;  // "n2-standard-4"; empty if the server has no value
 };
 
-// Thread-safe. Never goes through a proxy.
-//
+// Thread-safe. Never uses a proxy.
 // Errors:
-//   NotFound            the server has no such value
-//   Unavailable         transient: on a VM of Google the server has not answered for `patience`, or
-//                       another server has answered in its place
-//   FailedPrecondition  this is no VM of Google; found out once, within a second, and remembered
+// - NotFound: the server does not have the value.
+// - Unavailable, transient: this is a VM of Google, and the server did not answer for
+//   `max_elapsed`, or another server answered instead.
+// - FailedPrecondition: this is not a VM of Google. The check takes at most a second, and its
+//   result is kept.
 class MetadataServer {
  public:
-  // A VM or a pod may refuse connections in its first seconds.
-  static constexpr absl::Duration kPatience = absl::Seconds(30);
+  // Covers the first seconds of a VM or a pod, in which connections may be refused.
+  static constexpr absl::Duration kMaxElapsed = absl::Seconds(30);
 
-  // Borrows transport and clock. `patience` is the wait for a server that must be there.
+  // Borrows transport and clock. `max_elapsed` limits the retries if the server must exist.
   MetadataServer(MetadataAddress address, HttpTransport& transport, Clock& clock,
-                 absl::Duration patience = kPatience)
-      : address_(std::move(address)), transport_(transport), clock_(clock), patience_(patience) {}
+                 absl::Duration max_elapsed = kMaxElapsed)
+      : address_(std::move(address)),
+        transport_(transport),
+        clock_(clock),
+        max_elapsed_(max_elapsed) {}
 
   const std::string& host() const { return address_.host; }
 
-  // `path`: "instance/name".
+  // `path`: "instance/name". Retries.
   absl::StatusOr<std::string> Get(absl::string_view path, const CancelToken& cancel);
 
-  // One attempt without patience.
+  // The same in one attempt.
   absl::StatusOr<MetadataValue> Peek(absl::string_view path, const CancelToken& cancel);
 
-  // The value as soon as it is another than the one that `etag` names, or after `timeout` the one
-  // that it still has. One attempt: who watches waits a little after an error and asks again.
+  // Returns the value as soon as it differs from the value of `etag`, or the unchanged value after
+  // `timeout`. One attempt: after an error, wait a moment and call again.
   absl::StatusOr<MetadataValue> WaitForChange(absl::string_view path, absl::string_view etag,
                                               absl::Duration timeout, const CancelToken& cancel);
 
-  // Besides the errors above: FailedPrecondition if zone and name make no path.
+  // The errors above, and FailedPrecondition if zone and name do not form an owner.
   absl::StatusOr<VmIdentity> Identity(const CancelToken& cancel);
 
  private:
-  enum class Presence { kUnknown, kThere, kAbsent };
+  enum class Presence { kUnknown, kPresent, kAbsent };
 
-  // GET computeMetadata/v1/`path_and_query`.
+  // Gets computeMetadata/v1/`path_and_query`.
   absl::StatusOr<MetadataValue> Fetch(absl::string_view path_and_query, absl::Duration timeout,
                                       const CancelToken& cancel);
-  absl::StatusOr<MetadataValue> FetchPatiently(absl::string_view path, const CancelToken& cancel);
+  absl::StatusOr<MetadataValue> FetchWithRetries(absl::string_view path, const CancelToken& cancel);
   absl::StatusOr<MetadataValue> FetchOrProbe(absl::string_view path, const CancelToken& cancel);
   absl::StatusOr<std::optional<std::string>> Find(absl::string_view path,
                                                   const CancelToken& cancel);
@@ -92,7 +96,7 @@ class MetadataServer {
   const MetadataAddress address_;
   HttpTransport& transport_;
   Clock& clock_;
-  const absl::Duration patience_;
+  const absl::Duration max_elapsed_;
   Mutex mutex_;
   Presence presence_ ABSL_GUARDED_BY(mutex_) = Presence::kUnknown;
 };

@@ -21,7 +21,7 @@ absl::StatusOr<AccessToken> MetadataTokenSource::Get(const CancelToken& cancel) 
   const absl::StatusOr<std::string> answer = server_.Get(absl::StrCat(kAccount, "token"), cancel);
   if (absl::IsNotFound(answer.status())) {
     return absl::FailedPreconditionError(
-        "this VM has no service account: make it with one, and with --scopes=cloud-platform");
+        "this VM has no service account: create the VM with one and with --scopes=cloud-platform");
   }
   RETURN_IF_ERROR(answer.status());
   absl::StatusOr<AccessToken> token = ParseTokenResponse(*answer, asked);

@@ -1,4 +1,4 @@
-// Tokens of the VM's own service account, from the metadata server.
+// Gets tokens of the VM's own service account from the metadata server.
 #pragma once
 
 #include <string>
@@ -14,21 +14,22 @@ namespace sparkles {
 
 class MetadataTokenSource : public TokenSource {
  public:
-  // Borrows both.
+  // Borrows `server` and `clock`.
   MetadataTokenSource(MetadataServer& server, Clock& clock) : server_(server), clock_(clock) {}
 
-  // FailedPrecondition if this is no VM of Google, or one without a service account.
+  // FailedPrecondition if this is not a VM of Google, or a VM without a service account.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken&) override {}
 
  private:
-  // With the scopes, which a VM has for its life: what is missing there no role can mend.
+  // The account with its scopes. The scopes of a running VM are fixed, and no role replaces a
+  // missing scope.
   std::string Owner(const CancelToken& cancel);
 
   MetadataServer& server_;
   Clock& clock_;
   Mutex mutex_;
-  std::string owner_ ABSL_GUARDED_BY(mutex_);  // empty: not asked for yet
+  std::string owner_ ABSL_GUARDED_BY(mutex_);  // empty until the first Get
 };
 
 }  // namespace sparkles

@@ -11,10 +11,10 @@ namespace {
 
 constexpr char kPath[] = "instance/preempted";
 constexpr char kReason[] = "the VM is being preempted";
-// As long as Google's own guest agent waits.
+// Google's own guest agent polls for as long.
 constexpr absl::Duration kPoll = absl::Seconds(60);
-// A server that does not wait as it is asked to must not be flooded. What changes meanwhile is seen
-// all the same, by its ETag.
+// Limits the requests to a server that answers at once. A change during the pause is still seen,
+// because the ETag differs.
 constexpr absl::Duration kPause = absl::Seconds(1);
 constexpr absl::Duration kPauseAfterError = absl::Seconds(3);
 
@@ -28,7 +28,7 @@ PreemptionWatch::PreemptionWatch(MetadataServer& metadata, Clock& clock, const C
     log_.Info("preemption is not watched: ", first.status().message());
     return;
   }
-  if (!Take(first)) return;
+  if (!HandleAnswer(first)) return;
   thread_.emplace("preemption", [this](const CancelToken& done) { Watch(done); });
   if (!thread_->status().ok()) {
     log_.Warning("preemption is not watched: ", thread_->status().message());
@@ -42,23 +42,23 @@ void PreemptionWatch::Watch(const CancelToken& done) {
   while (clock_.Sleep(pause * jitter(random), done)) {
     const absl::Time asked = clock_.Now();
     const auto answer = metadata_.WaitForChange(kPath, etag_, kPoll, done);
-    if (done.cancelled() || !Take(answer)) return;
+    if (done.cancelled() || !HandleAnswer(answer)) return;
     const bool waited = clock_.Now() - asked >= kPause;
     pause = waited ? absl::ZeroDuration() : kPause;
-    // Whatever the error is: what there was at the start may come back.
+    // Keep watching after any error: the value existed at the start.
     if (!answer.ok()) pause = kPauseAfterError;
   }
 }
 
-bool PreemptionWatch::Take(const absl::StatusOr<MetadataValue>& answer) {
+bool PreemptionWatch::HandleAnswer(const absl::StatusOr<MetadataValue>& answer) {
   if (!answer.ok()) {
-    log_.Debug("cannot ask about preemption: ", answer.status().message());
+    log_.Debug("cannot check for preemption:  ", answer.status().message());
     return true;
   }
   etag_ = answer->etag;
   if (!absl::EqualsIgnoreCase(answer->text, "TRUE")) return true;
   preempted_.Cancel(CancelKind::kHandBack, kReason);
-  log_.Warning(kReason);  // which may take its time
+  log_.Warning(kReason);  // may block
   return false;
 }
 

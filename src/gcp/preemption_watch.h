@@ -1,4 +1,4 @@
-// Google takes a Spot VM away half a minute after it said so. The metadata server says it first.
+// Watches for the notice that Google will stop this Spot VM in 30 seconds.
 #pragma once
 
 #include <optional>
@@ -12,21 +12,20 @@
 
 namespace sparkles {
 
-// From construction to destruction, cancels `preempted` (kHandBack) once `instance/preempted` is
-// true.
-// Asks by long polls, so that it knows at once and costs a request a minute. Where there is no
-// metadata server, or it has no such value, nothing is watched.
+// From construction to destruction, cancels `preempted` (kHandBack) when `instance/preempted`
+// becomes true. Uses long polls, so that it learns of the change at once with one request a minute.
+// Does nothing if there is no metadata server, or if the server does not have this value.
 class PreemptionWatch {
  public:
-  // Borrows all. Checks once before it returns, since a preempted VM must not claim a task. `stop`
-  // ends that check; the destructor ends a question that is under way.
+  // Borrows all. Checks once before the constructor returns, because a preempted VM must not claim
+  // a task. `stop` ends that check. The destructor ends a request in progress.
   PreemptionWatch(MetadataServer& metadata, Clock& clock, const CancelToken& stop,
                   CancelToken& preempted, Log log);
 
  private:
   void Watch(const CancelToken& done);
-  // False if it is known that there is nothing (more) to watch.
-  bool Take(const absl::StatusOr<MetadataValue>& answer);
+  // False if watching makes no sense any more.
+  bool HandleAnswer(const absl::StatusOr<MetadataValue>& answer);
 
   MetadataServer& metadata_;
   Clock& clock_;

@@ -1,4 +1,4 @@
-// Identifiers that nobody else makes.
+// Makes unique identifiers.
 #pragma once
 
 #include <string>

@@ -12,9 +12,9 @@ namespace {
 
 constexpr absl::string_view kDefaultTokenUrl = "https://oauth2.googleapis.com/token";
 constexpr absl::string_view kJwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-// The longest that Google allows.
+// The longest life that Google allows.
 constexpr absl::Duration kAssertionLife = absl::Hours(1);
-// The assertion is dated back by so much: a clock may be a little ahead.
+// The assertion is dated back by this much, because the clock of this machine may be fast.
 constexpr absl::Duration kClockMargin = absl::Seconds(10);
 
 }  // namespace
@@ -53,7 +53,7 @@ absl::StatusOr<AccessToken> ServiceAccountSource::Get(const CancelToken& cancel)
   request.url = token_url_;
   SetForm({{"grant_type", std::string(kJwtGrant)}, {"assertion", assertion}}, request);
   request.secrets = {assertion};
-  request.refused_advice = "the account or its key was deleted or disabled: make a new key";
+  request.refused_advice = "the account or its key was deleted or disabled; create a new key";
   return FetchToken(request, &ParseTokenResponse, transport_, clock_, cancel);
 }
 

@@ -1,4 +1,4 @@
-// Tokens for the key file of a service account: a signed assertion is exchanged for a token.
+// Exchanges an assertion, signed with a service account's key, for access tokens.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@ namespace sparkles {
 
 class ServiceAccountSource : public TokenSource {
  public:
-  // `file`: the fields of a file of type service_account. Borrows the others. InvalidArgument names
-  // the field that is wrong.
+  // `file` has the fields of a file of type service_account. Borrows the others. InvalidArgument
+  // names the wrong field.
   static absl::StatusOr<std::unique_ptr<TokenSource>> Make(const Json& file,
                                                            HttpTransport& transport, Clock& clock);
 

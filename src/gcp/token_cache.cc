@@ -9,10 +9,10 @@
 namespace sparkles {
 namespace {
 
-// So long before its end a token is renewed; Google's own clients do the same. The metadata server
-// gives out a new one only four minutes before the end of the old one.
+// A token is renewed this long before it expires, as in Google's own clients. The metadata server
+// gives a new token only in the last four minutes of the old one.
 constexpr absl::Duration kRenewBefore = absl::Seconds(225);
-// How soon a waiting thread sees that it is cancelled.
+// The time in which a waiting thread notices that it is cancelled.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(50);
 
 bool IsStale(const AccessToken& token, absl::Time now) {
@@ -27,10 +27,12 @@ absl::StatusOr<AccessToken> TokenCache::Get(const CancelToken& cancel) {
     ASSIGN_OR_RETURN(std::optional<AccessToken> found, FindOrWait(cancel, renews));
     if (found) return *std::move(found);
     if (!renews) return EndFetch(source_.Get(cancel));
-    // Who has a good token may be in a hurry: a hand-back before the VM goes, a look at the claim.
+    // The caller has a valid token and may have little time: a hand-back before the VM stops, or a
+    // check of the claim.
     const TimeLimit limit(cancel, renewal_limit_);
     absl::StatusOr<AccessToken> token = EndFetch(source_.Get(limit.token()));
-    // Cut off at the very end of the old token: there is nothing to go on with.
+    // The renewal was cut off and the old token has expired meanwhile: fetch again without the
+    // limit.
     const bool cut = !token.ok() && limit.token().cancelled() && !cancel.cancelled();
     if (!cut) return token;
   }
@@ -44,23 +46,23 @@ absl::StatusOr<std::optional<AccessToken>> TokenCache::FindOrWait(const CancelTo
     if (std::optional<AccessToken> usable = FindUsable()) return usable;
     if (!fetching_) {
       fetching_ = true;
-      renews = HasGood();
+      renews = HasValid();
       return std::nullopt;
     }
     const uint64_t fetches = fetches_;
     while (fetches_ == fetches && !cancel.cancelled()) {
       fetch_ended_.WaitFor(mutex_, kCancelPoll);
     }
-    // That the thread which fetched was cancelled says nothing about the credentials.
+    // A cancelled fetch says nothing about the credentials.
     const bool failed = fetches_ != fetches && !last_error_.ok();
     if (failed && !absl::IsCancelled(last_error_)) return last_error_;
   }
 }
 
-bool TokenCache::HasGood() const { return token_ && clock_.Now() < token_->expiry; }
+bool TokenCache::HasValid() const { return token_ && clock_.Now() < token_->expiry; }
 
 std::optional<AccessToken> TokenCache::FindUsable() const {
-  if (!HasGood()) return std::nullopt;
+  if (!HasValid()) return std::nullopt;
   const absl::Time now = clock_.Now();
   const bool renew = IsStale(*token_, now) && now >= next_renewal_ && !fetching_;
   return renew ? std::nullopt : token_;
@@ -72,8 +74,8 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
   fetching_ = false;
   ++fetches_;
   if (fetched.ok()) {
-    worked_ = true;
-  } else if (worked_ && !absl::IsCancelled(fetched.status())) {
+    succeeded_ = true;
+  } else if (succeeded_ && !absl::IsCancelled(fetched.status())) {
     fetched = Transient(fetched.status(), /*maybe_applied=*/false, RetryAfter(fetched.status()));
   }
   last_error_ = fetched.status();
@@ -84,9 +86,9 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
     renewal_backoff_.Reset();
     return fetched;
   }
-  // It failed, or the server gave out the same token again.
+  // The fetch failed, or the server gave the same token again.
   next_renewal_ = now + renewal_backoff_.Next();
-  if (!fetched.ok() && HasGood()) return *token_;
+  if (!fetched.ok() && HasValid()) return *token_;
   return fetched;
 }
 

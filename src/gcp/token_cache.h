@@ -1,7 +1,7 @@
-// Keeps a token while it is good and renews it before it ends.
-// The one hard idea: there is no thread for it. Who meets a token in its last minutes renews it
-// while all others go on with the old one, and does not wait for it long; only at the very end do
-// they wait, all for one request.
+// Keeps a token until shortly before it expires, and then renews it.
+// There is no thread for renewal. The first caller in the last minutes of a token renews it, with a
+// time limit, and other callers still get the old token. After the token has expired all callers
+// wait for one request.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +22,22 @@ namespace sparkles {
 // Thread-safe.
 class TokenCache : public TokenSource {
  public:
-  // Borrows both. `renewal_limit`: real time that one call spends on renewing a good token.
+  // Borrows both. `renewal_limit` is the real time that one call may spend to renew a valid token.
   TokenCache(TokenSource& source, Clock& clock, absl::Duration renewal_limit = absl::Seconds(3))
       : source_(source), clock_(clock), renewal_limit_(renewal_limit) {}
 
-  // Waits end at once when `cancel` is cancelled. If renewing fails or takes long, the old token is
-  // given out until its end, and the next try to renew comes later each time. Errors of a source
-  // that has worked are transient: what it needs (a file, a server) is away for a moment.
+  // A cancelled `cancel` ends all waits at once. If a renewal fails or takes too long, callers get
+  // the old token until it expires, and the time to the next renewal grows. After the first token,
+  // errors of the source are transient, because its file or server may come back.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
   void Drop(const AccessToken& token) override;
 
  private:
-  // A token that may be used now; none if it is the caller's turn to fetch one (fetching_ is then
-  // set, and `renews` if the old one is still good); an error if the fetch that the caller waited
-  // for failed.
+  // A token for use now, nullopt if the caller must fetch one, or the error of the fetch that this
+  // call waited for. With nullopt `fetching_` is set, and `renews` is true if the old token is
+  // still valid.
   absl::StatusOr<std::optional<AccessToken>> FindOrWait(const CancelToken& cancel, bool& renews);
-  bool HasGood() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasValid() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<AccessToken> FindUsable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<AccessToken> EndFetch(absl::StatusOr<AccessToken> fetched);
 
@@ -47,11 +47,11 @@ class TokenCache : public TokenSource {
   mutable Mutex mutex_;
   CondVar fetch_ended_;
   std::optional<AccessToken> token_ ABSL_GUARDED_BY(mutex_);
-  bool worked_ ABSL_GUARDED_BY(mutex_) = false;  // the source gave a token once
+  bool succeeded_ ABSL_GUARDED_BY(mutex_) = false;  // the source has given a token
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;     // ended so far
-  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // of the last of them
-  // A good token is not renewed before this.
+  uint64_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;     // number of ended fetches
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);  // of the last fetch
+  // A valid token is not renewed before this time.
   absl::Time next_renewal_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   Backoff renewal_backoff_ ABSL_GUARDED_BY(mutex_){absl::Seconds(10), absl::Seconds(80), 1};
 };

@@ -22,11 +22,11 @@ namespace {
 constexpr int kAttempts = 3;
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr size_t kMaxResponseBytes = size_t{256} << 10;
-// No token that Google gives out lives longer than 12 hours.
+// Google's tokens live at most 12 hours.
 constexpr int64_t kLongestLifeSeconds = int64_t{24} * 3600;
 constexpr size_t kMaxTokenBytes = size_t{32} << 10;
 constexpr size_t kMaxMessageBytes = 600;
-// Google refuses assertions that are off by more than a few minutes.
+// Google refuses assertions if the clock differs by more than a few minutes.
 constexpr absl::Duration kNotableSkew = absl::Minutes(1);
 
 std::string ErrorPrefix(const TokenRequest& request) {
@@ -40,7 +40,7 @@ void HideSecrets(const std::vector<std::string>& secrets, std::string& text) {
   }
 }
 
-// Empty if the clocks agree, or if the server does not tell its time.
+// Empty if the clocks agree, or if the server does not send its time.
 std::string SkewAdvice(const HttpResponse& response, absl::Time now) {
   const std::optional<absl::Time> server = ServerTime(response);
   if (!server) return "";
@@ -48,7 +48,7 @@ std::string SkewAdvice(const HttpResponse& response, absl::Time now) {
   if (absl::AbsDuration(ahead) < kNotableSkew) return "";
   return absl::StrCat(
       "the clock of this machine is ", absl::FormatDuration(absl::AbsDuration(ahead)),
-      ahead > absl::ZeroDuration() ? " ahead of" : " behind", " the server's: set it right");
+      ahead > absl::ZeroDuration() ? " ahead of" : " behind", " the server's: set the clock");
 }
 
 bool IsTransientOAuthError(int http_status, absl::string_view error) {
@@ -76,18 +76,19 @@ std::string AdviceFor(const TokenRequest& request, const HttpResponse& response,
   return "";
 }
 
-// `response` holds no secret any more.
+// `response` must not contain secrets any more.
 absl::Status MakeTokenError(const TokenRequest& request, const HttpResponse& response,
                             absl::Time now) {
   const std::string what = ErrorPrefix(request);
   const absl::StatusOr<Json> json = ParseJson(response.body);
   const std::string error = json.ok() ? JsonText(*json, "error") : "";
   if (error.empty())
-    return MakeApiError(response, what, request.secrets, request.roles);  // not OAuth's form
+    return MakeApiError(response, what, request.secrets,
+                        request.roles);  // not in OAuth's form
   std::string message = absl::StrCat(what, ": HTTP ", response.status, ": ", error);
   const std::string description = JsonText(*json, "error_description");
   if (!description.empty()) absl::StrAppend(&message, ": ", description);
-  HideSecrets(request.secrets, message);  // again: in JSON they may have been escaped
+  HideSecrets(request.secrets, message);  // again, because JSON may have escaped them before
   message = PrintableText(CutText(message, kMaxMessageBytes));
   const std::string advice = AdviceFor(request, response, error, now);
   if (!advice.empty()) absl::StrAppend(&message, " (", advice, ")");
@@ -125,7 +126,7 @@ bool FitsHeader(absl::string_view token) {
 }
 
 absl::StatusOr<AccessToken> MakeToken(std::string value, absl::Duration life, absl::Time now) {
-  if (!FitsHeader(value)) return absl::InvalidArgumentError("the answer holds no access token");
+  if (!FitsHeader(value)) return absl::InvalidArgumentError("the answer has no access token");
   if (life < absl::Seconds(1)) {
     return absl::InvalidArgumentError("the answer does not say how long the token lives");
   }
@@ -135,7 +136,7 @@ absl::StatusOr<AccessToken> MakeToken(std::string value, absl::Duration life, ab
   return token;
 }
 
-// 0 if there is no sensible number. Some servers write it as text.
+// 0 if `expires_in` is not a usable number. Some servers send it as text.
 int64_t LifeSeconds(const Json* expires_in) {
   double seconds = 0;
   if (expires_in == nullptr) return 0;
@@ -144,7 +145,7 @@ int64_t LifeSeconds(const Json* expires_in) {
       !absl::SimpleAtod(expires_in->get_ref<const std::string&>(), &seconds)) {
     return 0;
   }
-  // A comparison with NaN is false.
+  // If `seconds` is NaN, the comparison is false.
   return seconds >= 1 ? static_cast<int64_t>(std::min<double>(seconds, kLongestLifeSeconds)) : 0;
 }
 

@@ -1,5 +1,5 @@
-// Requests to the servers that give out access tokens: retried, bounded, and without a secret in
-// any error.
+// Sends requests to servers that issue access tokens, with retries, and keeps secrets out of
+// errors.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@
 
 namespace sparkles {
 
-// What we ask of Google for, whatever the credentials: all that a worker does.
+// The scope that the worker asks for with every kind of credentials.
 inline constexpr absl::string_view kCloudPlatformScope =
     "https://www.googleapis.com/auth/cloud-platform";
 
@@ -26,34 +26,34 @@ struct TokenRequest {
   std::string url;
   HttpHeaders headers;
   std::string body;
-  std::string owner;                 // whose token is asked for, for messages
-  std::vector<std::string> secrets;  // what no message may hold, should the server quote it
-  std::string refused_advice;        // how to mend it if the credentials are no longer good
-  std::string roles;                 // what the account may lack (a plain 403)
+  std::string owner;                 // the owner of the token, for messages
+  std::vector<std::string> secrets;  // texts that no message may contain
+  std::string refused_advice;        // how to replace credentials that are no longer valid
+  std::string roles;                 // the roles that the account may lack (a plain 403)
 };
 
-// application/x-www-form-urlencoded; sets the Content-Type.
+// Sets the body to the fields as application/x-www-form-urlencoded, and the Content-Type.
 void SetForm(const QueryParameters& fields, TokenRequest& request);
 
-// The body of the 2xx answer. Tries three times what may pass; then the error is transient still.
-// Errors name the owner and the server, and say how far our clock is off if that is the cause.
+// Returns the body of the 2xx answer. Makes up to three attempts; the last transient error stays
+// transient. Errors name the owner and the server, and the clock's error if that is the cause.
 absl::StatusOr<std::string> SendTokenRequest(const TokenRequest& request, HttpTransport& transport,
                                              Clock& clock, const CancelToken& cancel);
 
 using TokenParser = absl::StatusOr<AccessToken> (*)(absl::string_view body, absl::Time now);
 
-// The token in that answer, with its owner. An answer that cannot be understood is transient: it
-// may be a proxy's, or cut short.
+// Returns the token in that answer, with its owner. An answer that cannot be parsed is a transient
+// error, because it may be cut short or from a proxy.
 absl::StatusOr<AccessToken> FetchToken(const TokenRequest& request, TokenParser parse,
                                        HttpTransport& transport, Clock& clock,
                                        const CancelToken& cancel);
 
-// The answer of an OAuth token endpoint or of the metadata server: access_token, and expires_in
-// (counted from `now`). The token is fit for a header and its life between 1 s and a day.
-// InvalidArgument says what is wrong with the answer, never what is in it.
+// Parses the answer of an OAuth token endpoint or of the metadata server: access_token, and
+// expires_in (counted from `now`). The token is valid in a header and lives between 1 s and a day.
+// InvalidArgument says what is wrong with the answer, without quoting it.
 absl::StatusOr<AccessToken> ParseTokenResponse(absl::string_view body, absl::Time now);
 
-// The answer of generateAccessToken: accessToken, expireTime. Same promises.
+// Parses the answer of generateAccessToken: accessToken, expireTime. Has the same guarantees.
 absl::StatusOr<AccessToken> ParseGeneratedToken(absl::string_view body, absl::Time now);
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// The seam to credentials: where the access token of a request comes from.
+// The interface of everything that gives access tokens.
 #pragma once
 
 #include <string>
@@ -10,19 +10,19 @@
 namespace sparkles {
 
 struct AccessToken {
-  std::string value;  // a secret: never in a log, an error, argv or the environment
+  std::string value;  // a secret: keep it out of logs, errors, argv and the environment
   absl::Time expiry;
-  std::string quota_project;  // for the header X-Goog-User-Project; empty: none
-  // Whose token it is, for error messages: "service account worker@p.iam.gserviceaccount.com".
+  std::string quota_project;  // for the header X-Goog-User-Project; empty if there is none
+  // The owner of the token, for error messages: "service account worker@p.iam.gserviceaccount.com".
   std::string owner;
 };
 
 class TokenSource {
  public:
   virtual ~TokenSource() = default;
-  // Thread-safe; blocks while a token is fetched. Errors say what was tried and how to mend it.
+  // Thread-safe; blocks while a token is fetched. Errors name the place and the remedy.
   virtual absl::StatusOr<AccessToken> Get(const CancelToken& cancel) = 0;
-  // The server refused this token (401): the next Get must not return it again.
+  // Call after the server refused this token (401). The next Get must return another one.
   virtual void Drop(const AccessToken& token) = 0;
 };
 

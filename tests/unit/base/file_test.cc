@@ -83,7 +83,7 @@ TEST_F(FileTest, FileInDirectoryPathIsNamed) {
   ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
   const absl::Status status = MakeFolders(folder_ / "f");
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_EQ(status.message(), folder_ / "f" + ": not a folder");
+  EXPECT_EQ(status.message(), folder_ / "f" + ": not a directory");
   EXPECT_FALSE(MakeFolders(folder_ / "f/below").ok());
   EXPECT_TRUE(absl::IsInvalidArgument(MakeFolders("")));
 }

@@ -104,8 +104,9 @@ TEST(LogTest, FullPipeDropsAndCountsLines) {
   Log(sink).Info("kept");
   const ssize_t size = read(reader.get(), text.data(), text.size());
   text.resize(size < 0 ? 0 : static_cast<size_t>(size));
-  EXPECT_THAT(text, testing::EndsWith("WARNING 101 lines of this log were dropped: nobody read it\n"
-                                      "2026-01-31T12:00:00.000Z INFO    kept\n"));
+  EXPECT_THAT(text,
+              testing::EndsWith("WARNING 101 log lines were dropped: standard error was blocked\n"
+                                "2026-01-31T12:00:00.000Z INFO    kept\n"));
 }
 
 TEST(LogTest, FullTerminalDropsLines) {

@@ -309,7 +309,7 @@ TEST_F(TaskRunFailureTest, LongReasonIsTruncated) {  // D22
 TEST_F(TaskRunFailureTest, UnusableTasksDirHandsBack) {  // D31
   options_.tasks_dir = folder_ / "file";
   ASSERT_TRUE(WriteFileAtomically(options_.tasks_dir, "", false).ok());
-  ExpectHandedBack("not a folder");
+  ExpectHandedBack("not a directory");
 }
 
 TEST_F(TaskRunFailureTest, DownloadToFullDiskHandsBack) {  // D14

@@ -232,21 +232,21 @@ TEST_F(DatastoreTimeTest, StopLimitsRequestToFourSeconds) {
   EXPECT_EQ(Seconds().back(), 7);
 }
 
-TEST(AnswerTimeTest, LimitFollowsAnswerTimes) {
-  AnswerTime time(absl::Seconds(4), absl::Seconds(60));
-  time.Missed(absl::Seconds(4));
+TEST(AdaptiveTimeoutTest, LimitFollowsAnswerTimes) {
+  AdaptiveTimeout time(absl::Seconds(4), absl::Seconds(60));
+  time.OnTimeout(absl::Seconds(4));
   EXPECT_EQ(time.limit(), absl::Seconds(8));
-  for (int i = 0; i < 9; ++i) time.Answered(absl::Seconds(6));  // slow, but in time
+  for (int i = 0; i < 9; ++i) time.OnAnswer(absl::Seconds(6));  // slow, but in time
   EXPECT_EQ(time.limit(), absl::Seconds(12));
-  time.Missed(absl::Seconds(4));  // sent before the limit grew
+  time.OnTimeout(absl::Seconds(4));  // sent before the limit grew
   EXPECT_EQ(time.limit(), absl::Seconds(12));
-  time.Answered(absl::Milliseconds(5));
+  time.OnAnswer(absl::Milliseconds(5));
   EXPECT_EQ(time.limit(), absl::Seconds(6));
-  time.Answered(absl::Milliseconds(5));
+  time.OnAnswer(absl::Milliseconds(5));
   EXPECT_EQ(time.limit(), absl::Seconds(4));
-  time.Answered(absl::Seconds(50));
+  time.OnAnswer(absl::Seconds(50));
   EXPECT_EQ(time.limit(), absl::Seconds(60));
-  time.Answered(-absl::Seconds(50));  // the clock was set
+  time.OnAnswer(-absl::Seconds(50));  // the clock was set
   EXPECT_EQ(time.limit(), absl::Seconds(30));
 }
 

@@ -8,18 +8,18 @@
 namespace sparkles {
 
 // Thread-safe. For requests of one kind.
-class AnswerTime {
+class AdaptiveTimeout {
  public:
-  AnswerTime(absl::Duration shortest, absl::Duration longest)
+  AdaptiveTimeout(absl::Duration shortest, absl::Duration longest)
       : shortest_(shortest), longest_(longest), limit_(shortest) {}
 
   // The time limit for the next request, between `shortest` and `longest`.
   absl::Duration limit() const;
 
   // Call after an answer that took `took`. Halves the limit, but not below twice `took`.
-  void Answered(absl::Duration took);
+  void OnAnswer(absl::Duration took);
   // Call after a timeout of `limit`: the next limit is twice as long.
-  void Missed(absl::Duration limit);
+  void OnTimeout(absl::Duration limit);
 
  private:
   const absl::Duration shortest_;
