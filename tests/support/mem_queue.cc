@@ -16,7 +16,7 @@ absl::Status TakeError(std::vector<absl::Status>& errors) {
 }
 
 absl::Status ClaimLost(const Claim& claim) {
-  return absl::AbortedError(absl::StrCat(claim.task.id, ": the claim is no longer ours"));
+  return absl::AbortedError(absl::StrCat(claim.task.id, ": the claim is lost"));
 }
 
 }  // namespace
@@ -102,7 +102,8 @@ absl::Status MemQueue::Finish(const Claim& claim, const Outcome& outcome) {
   if (outcome.kind == Outcome::Kind::kFailed) status = TaskStatus::kFailed;
   if (outcome.kind == Outcome::Kind::kKilled) status = TaskStatus::kKilled;
   if (status == TaskStatus::kComplete && outcome.kind != Outcome::Kind::kComplete) {
-    return absl::InvalidArgumentError(absl::StrCat(claim.task.id, ": this outcome is no end"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(claim.task.id, ": this outcome does not end a task"));
   }
   MutexLock lock(tasks_.mutex_);
   MemTasks::Entry* entry = FindClaimed(claim);
