@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that a list names, quietly, and only those that are missing.
+# Installs the packages of a list that are missing.
 # usage: install_packages.sh LIST    (one package a line, "#" starts a comment)
 set -eu
 missing=""
@@ -9,7 +9,7 @@ for package in $(sed 's/#.*//' "$1"); do
 done
 [ -n "$missing" ] || exit 0
 
-# Questions of packages would wait for an answer that nobody is asked for.
+# Packages must not ask questions, because there may be no terminal.
 as_root="env DEBIAN_FRONTEND=noninteractive"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || {
@@ -29,7 +29,7 @@ run() {
     exit 1
   }
 }
-# A fresh machine may still be installing its updates, with the lock in hand: 300 s are for that.
+# A new machine may still be installing updates, which hold apt's lock; waits up to 300 s for it.
 # shellcheck disable=SC2086  # both are meant to be split
 run $as_root apt-get update -q
 # shellcheck disable=SC2086
