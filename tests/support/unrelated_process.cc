@@ -1,4 +1,4 @@
-#include "tests/support/stranger.h"
+#include "tests/support/unrelated_process.h"
 
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -11,7 +11,7 @@
 
 namespace sparkles {
 
-pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
+pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folder) {
   // The shell starts the process and exits.
   const std::string pid_file = folder / "pid";
   const std::string script = absl::StrCat("sleep 600 > /dev/null 2>&1 & echo $! > ", pid_file);
