@@ -83,12 +83,12 @@ TEST_F(AdcTest, QuotaProjectIsTrimmedAndValidated) {
   EXPECT_EQ(Get(variables)->quota_project, "other");
   variables["GOOGLE_CLOUD_QUOTA_PROJECT"] = "two\nlines";
   EXPECT_EQ(Get(variables).status().message(),
-            "GOOGLE_CLOUD_QUOTA_PROJECT: is not the name of a project");
+            "GOOGLE_CLOUD_QUOTA_PROJECT: is not a valid project name");
   variables.erase("GOOGLE_CLOUD_QUOTA_PROJECT");
   fields["quota_project_id"] = "two words";
   Write(fields);
   EXPECT_EQ(Get(variables).status().message(),
-            absl::StrCat(path, ": quota_project_id: is not the name of a project"));
+            absl::StrCat(path, ": quota_project_id: is not a valid project name"));
 }
 
 TEST_F(AdcTest, BadFileErrorNamesField) {

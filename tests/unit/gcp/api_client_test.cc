@@ -198,7 +198,7 @@ TEST_F(ApiClientTest, InvalidEmulatorAddressIsMachineFault) {
                      transport_, clock_);
     const absl::Status error = client.SendOnce([] { return HttpRequest{}; }, cancel_).status();
     EXPECT_TRUE(IsMachineFault(error)) << value;
-    EXPECT_EQ(error.message(), "A_HOST: is not the address of a server");
+    EXPECT_EQ(error.message(), "A_HOST: is not the address of a server; set it to HOST:PORT");
   }
 }
 
