@@ -72,7 +72,7 @@ def self_test():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--self-test", action="store_true", help="prove that it bites")
+    parser.add_argument("--self-test", action="store_true", help="prove that problems are found")
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
     found = list(self_test() if options.self_test else problems(root))

@@ -2,7 +2,7 @@
 """Checks what the compiler does not: who may include whom, and the size of files and lines.
 
 The tables below are the rule and its documentation. A permission that no file uses is an error,
-too. `--self-test` proves that each rule bites.
+too. `--self-test` proves that each rule works.
 """
 import argparse
 import pathlib
@@ -218,7 +218,7 @@ def unused_self_test():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--self-test", action="store_true", help="prove that each rule bites")
+    parser.add_argument("--self-test", action="store_true", help="prove that problems are found")
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
     if options.self_test:

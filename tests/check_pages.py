@@ -2,13 +2,15 @@
 """Checks the documents against the code: names, links, flags, codes, metrics, keys and variables.
 
 What users can see of the program must be in its page, and what a page names must exist. Everything
-is read from the sources, so that no build is needed. `--self-test` proves that each rule bites.
+is read from the sources, so that no build is needed. `--self-test` proves that each rule works.
 """
 import argparse
 import pathlib
 import re
 import sys
 import tempfile
+
+from check_docs import GTEST  # the pattern of GoogleTest names
 
 MAX_PROSE = 100
 MAX_EXEMPT = 180  # tables, links and code
@@ -47,7 +49,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FLAG_LITERAL = re.compile(r'"(!?--[A-Za-z][\w-]*(?:,!?--[A-Za-z][\w-]*)*)"')
 FLAG = re.compile(r"(?<![\w-])--[A-Za-z][\w-]*")
 ARGPARSE = re.compile(r'add_argument\(\s*"(--[\w-]+)"')
-GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
 PYTHON_TEST = re.compile(r"^    def test_(\w+)\(", re.MULTILINE)
 VARIABLE_LITERAL = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\w+_proxy)=?"')
 VARIABLE_CALL = re.compile(r'(?:environment|is_missing|getenv|ProcessEnvironment)\("(\w+)"\)')
@@ -359,7 +360,7 @@ def self_test():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--self-test", action="store_true", help="prove that each rule bites")
+    parser.add_argument("--self-test", action="store_true", help="prove that problems are found")
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent
     found = list(self_test() if options.self_test else problems(root))
