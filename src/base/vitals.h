@@ -22,8 +22,8 @@ class Counter {
   std::atomic<uint64_t> value_ = 0;
 };
 
-// The check-in for the watchdog. Whoever makes the work go on, or waits for something that may take
-// as long as it likes (a command, an empty queue, the next try), beats.
+// Signs of life for the watchdog. Code that makes progress beats, and so does code that waits for
+// something without a limit (a command, an empty queue, the next attempt).
 class Heartbeat {
  public:
   // Counts only on threads that do the work (base/thread.h).

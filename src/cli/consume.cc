@@ -70,8 +70,8 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-// However the folder is spelt, and through whatever links it is reached, it gets one name: what a
-// killed worker left is found by it.
+// Makes the directory, and replaces `path` by its real path: the next worker finds what a killed
+// worker has left by this path, even if its flag has another spelling of it.
 absl::Status MakeAbsoluteFolder(std::string& path) {
   RETURN_IF_ERROR(MakeFolders(path));
   ASSIGN_OR_RETURN(path, RealPath(path));
@@ -102,7 +102,7 @@ int ConsumeTasksFile(const WorkerParts& worker, TasksFile file, TasksFileWatch& 
   return code == kExitDone && watch.has_problems() ? kExitTasksFile : code;
 }
 
-// Who we are to others.
+// The owner name, address and machine type of this worker.
 absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleCloud& cloud,
                                         const CancelToken& cancel) {
   if (options.localhost) return VmIdentity{"localhost", "localhost", ""};
@@ -171,7 +171,7 @@ int ConsumeDatastore(const WorkerParts& worker) {
   return code;
 }
 
-// Null if it is not wanted, or cannot be had: then the work goes on without.
+// Null if --healthPort is 0, or the port cannot be used. The worker then has no health checks.
 std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, const Vitals& vitals,
                                                 const CancelToken& drain, Clock& clock,
                                                 const Log& log) {
@@ -223,12 +223,12 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
 
 int RunConsume(ConsumeOptions options) {
   BlockSignals();
-  // First of all: the launcher must be a small process (see process/launcher.h).
+  // Before all other objects: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start("/proc", /*relaunch=*/true);
   PrepareThreadStacks();
   SystemClock system_clock;
   Vitals vitals;
-  // Four times a period: one beat that comes late is no stall yet.
+  // Four beats in a period: one late beat is not a stall.
   BeatingClock clock(system_clock, vitals.heartbeat, WatchdogPeriod(options) / 4);
   LogSink sink(clock, STDERR_FILENO,
                options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,

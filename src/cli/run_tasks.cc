@@ -20,8 +20,9 @@ extern char** environ;
 namespace sparkles {
 namespace {
 
-// Of one file on its way, between two folders or to a bucket.
+// Open descriptors of one transfer, between two directories or to a bucket.
 constexpr int kTransferDescriptors = 6;
+
 // Google Batch's first worker lingers for the next job.
 absl::Duration LingerOf(const ConsumeOptions& options) {
   const bool first = ProcessEnvironment("BATCH_TASK_INDEX") == "0";
@@ -32,7 +33,7 @@ absl::Duration LingerOf(const ConsumeOptions& options) {
 ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& source) {
   const ConsumeOptions& options = worker.options;
   ExecutorOptions executor;
-  // The command and the links into the cache are used from other folders: absolute paths only.
+  // Commands run in another directory, and follow links into the cache: the paths are absolute.
   executor.tasks_dir = options.tasks_dir;
   executor.keep_tasks = options.keep_tasks;
   executor.transfers = CountWithinDescriptors(options.transfers, kTransferDescriptors);
@@ -73,9 +74,9 @@ SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
           }};
 }
 
-// For before a claim. A new task must not run beside processes of an earlier one.
+// Called before each claim. A new task must not run beside processes of an earlier one.
 absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, SpaceGuard& space) {
-  if (monitor != nullptr) monitor->DropOldLogs();  // which may hold the space that is missing
+  if (monitor != nullptr) monitor->DropOldLogs();  // they may hold the missing space
   absl::Status fit = worker.left_behind.Check(worker.stop.drain());
   if (fit.ok()) fit = worker.runner.EndSurvivors();
   if (fit.ok()) fit = space.Check();
@@ -86,7 +87,7 @@ absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, Sp
 Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& executor,
                 const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
   source.before_task();
-  // A sibling that was killed may have left its command running beside this attempt.
+  // If another worker was killed, the command of the earlier attempt may still run.
   if (claim.attempt > 1) worker.left_behind.End(cancel);
   worker.vitals.task_running = true;
   worker.cloud.storage_access().BeginTask();

@@ -1,4 +1,4 @@
-// Runs the tasks of a queue: what `consume` does alike for a cluster and for a tasks file.
+// Runs the tasks of a queue, for a cluster and for a tasks file alike.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@
 
 namespace sparkles {
 
-// What a worker has, whatever the kind of its queue; all borrowed.
+// The parts of a worker that do not depend on the kind of its queue. All are borrowed.
 struct WorkerParts {
   const ConsumeOptions& options;
   PosixProcessRunner& runner;
@@ -36,14 +36,14 @@ struct WorkerParts {
   const Log& log;
 };
 
-// A queue and what comes with its kind; all borrowed.
+// A queue, and the parts that depend on its kind. All are borrowed.
 struct TaskSource {
   Queue& queue;
   // Null if a claim ends with its worker.
   TimedHandBack* hand_back = nullptr;
   // Null if the worker has no Monitor.
   ClusterMonitor* monitor = nullptr;
-  // RunTasks sets what does not depend on the kind of the queue.
+  // RunTasks sets the fields that do not depend on the kind of the queue.
   ConsumerOptions consumer = {};
   std::string machine_type = "";
   // Called before each task.

@@ -22,7 +22,8 @@
 namespace sparkles {
 namespace {
 
-// A record that stands alone for so long belongs to nobody who is filling its entry just now.
+// A worker that fills an entry makes its record earlier than that. An older lone record is a
+// leftover.
 constexpr absl::Duration kLonelyRecordAge = absl::Hours(1);
 
 struct Candidate {

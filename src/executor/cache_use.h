@@ -22,13 +22,13 @@ class CacheUse {
   // `folder` must exist. An error also where the file system has no such locks.
   static absl::StatusOr<CacheUse> Open(const std::string& folder);
 
-  // Until this object is gone, nobody removes the entry `hash` (64 lower-case hex digits). Waits
-  // for as long as a removal takes, and calls options.Report(0) meanwhile: Cancelled if that says
-  // so; DeadlineExceeded after a minute, when whoever removes something must be frozen. Any other
-  // error: there is no lock to be had (from the server of a network's file system).
+  // Until this object is gone, no worker removes the entry `hash` (64 lower-case hex digits). Waits
+  // while the entry is being removed, and calls options.Report(0) meanwhile. Cancelled if Report
+  // says so. DeadlineExceeded after a minute: the worker that removes the entry must be frozen. Any
+  // other error means that the file system gives no lock.
   absl::Status Hold(absl::string_view hash, Clock& clock, const TransferOptions& options);
 
-  // For who removes entries: the right to remove `hash`, until Release. False if somebody holds it.
+  // Takes the right to remove `hash`, until Release. False if a worker holds the entry.
   bool TryTake(absl::string_view hash);
   void Release(absl::string_view hash);
 

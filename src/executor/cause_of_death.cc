@@ -56,7 +56,7 @@ CauseOfDeath SignalCause(int number, const OomKills& oom) {
     return {"signal", absl::StrCat(name,
                                    ": not by this worker, and the kernel has counted no kill "
                                    "for lack of memory: by the command itself, or by "
-                                   "somebody on this machine")};
+                                   "another process on this machine")};
   }
   return {"signal", absl::StrCat(name, ": not by this worker")};
 }

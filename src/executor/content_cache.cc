@@ -35,7 +35,7 @@ absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   return info;
 }
 
-// Changes whenever somebody writes to the file, whatever he does to hide it.
+// Changes with each write to the file, even if the writer sets mtime back.
 std::string StampOf(const struct stat& info) {
   return absl::StrCat(info.st_size, " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_mtim)),
                       " ", absl::ToUnixNanos(absl::TimeFromTimespec(info.st_ctim)), " ",
@@ -81,7 +81,7 @@ absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash
   if (!copied.ok()) return Annotate(copied.status(), dst);
   ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
   if (StampOf(info) != StampOf(entry.seen)) {
-    // Nobody need have written to it: that it was evicted changes its ctime, too.
+    // The content may be unchanged: an eviction changes the ctime, too.
     ASSIGN_OR_RETURN(const std::string found,
                      HashContent(file.fd(), static_cast<int64_t>(*copied), dst, options));
     if (found != hash) return absl::AbortedError(absl::StrCat(entry.path, ": was changed"));

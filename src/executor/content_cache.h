@@ -56,10 +56,10 @@ class ContentCache {
   // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
   absl::StatusOr<CacheUse> OpenUse() const;
 
-  // The path of the entry, for a symlink to it; nullopt if it cannot be had, as another worker that
-  // has it to himself shows no sign of life, or cannot be held. `use` (null: nobody) holds it from
-  // now on. Its content was right a moment ago; who can write to it can change it, so call
-  // DropIfChanged when he is done.
+  // Returns the path of the entry, for a symlink to it. nullopt if a worker that has locked the
+  // entry shows no sign of life, or if `use` cannot hold the entry. `use` (may be null) holds the
+  // entry from now on. The content is right now. A task that can write to the entry may change it,
+  // so call DropIfChanged after the task.
   absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
                                                    const TransferOptions& options,
                                                    CacheUse* use = nullptr);
@@ -67,8 +67,8 @@ class ContentCache {
   // Drops the entry if it no longer has its content. True if it is gone.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
 
-  // Calls `write`, which makes a file in `folder`; if there was no space for it, and the cache is
-  // on that disk, once more when all entries that nobody uses have gone.
+  // Calls `write`, which makes a file in `folder`. If there is no space for the file, and the cache
+  // is on that disk, evicts all unused entries and calls `write` once more.
   absl::Status WithRoom(const std::string& folder, const TransferOptions& options,
                         absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
 
@@ -83,7 +83,7 @@ class ContentCache {
   // Aborted if what the entry holds is not that content (any more).
   absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
                          mode_t mode, const TransferOptions& options);
-  // nullopt if somebody else who has it to himself shows no sign of life.
+  // nullopt if a worker that has locked the entry shows no sign of life.
   absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const TransferOptions& options);
   absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
   // nullopt if there is none, or nothing that can be one.

@@ -23,7 +23,7 @@ constexpr absl::Duration kTellAfter = absl::Seconds(10);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
 
-// A wait for somebody else's lock: told once, and not for ever.
+// A wait for the lock of another worker. Logs one line, and has a limit.
 class Wait {
  public:
   Wait(const std::string& lock_path, Clock& clock, const Log* log)
@@ -96,7 +96,7 @@ absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
 void EntryLock::ShowLife() const { (void)futimens(fd_.get(), nullptr); }
 
 EntryLock::~EntryLock() {
-  // Still locked while it loses its name: nobody can lock it and believe that it is the one.
+  // The file loses its name while it is locked. So no other worker takes it for the valid lock.
   if (fd_.valid()) unlink(lock_path_.c_str());
 }
 

@@ -1,6 +1,6 @@
-// Locks on the entries of a folder that several workers share, and the traces of dead workers.
-// The one hard idea: the lock file goes when it is released, so whoever waited for it may hold a
-// file that has lost its name, and must then begin again.
+// Locks the entries of a directory that several workers share, and removes what dead workers left.
+// The holder removes the lock file when it releases the lock. A worker that waited for the lock may
+// then hold a file without a name, and must take the lock again.
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@ namespace sparkles {
 inline constexpr absl::string_view kLockSuffix = ".lock";
 inline constexpr absl::string_view kRecordSuffix = ".ok";
 
-// A download that goes on shows life with every piece. Who has not for so long is frozen, or cut
-// off from the network; others had better help themselves.
+// A download shows life with each piece. A worker that shows no life for this time is frozen or cut
+// off from the network. Other workers then fetch the object themselves.
 inline constexpr absl::Duration kMaxQuiet = absl::Minutes(5);
 
 // Whether `name` is that of an entry: a SHA-256 in hex.
@@ -30,16 +30,16 @@ bool IsEntryName(absl::string_view name);
 // it from a holder that dies.
 class EntryLock {
  public:
-  // Waits for the lock of the entry `path`, whose folder must exist; calls options.Report(0)
-  // meanwhile. Cancelled if that says so; DeadlineExceeded if whoever holds it has not shown life
-  // for kMaxQuiet. A wait that takes long is told to `log`, which may be null.
+  // Waits for the lock of the entry `path`, whose directory must exist. Calls options.Report(0)
+  // meanwhile. Cancelled if Report says so. DeadlineExceeded if the holder has not shown life for
+  // kMaxQuiet. Logs a long wait to `log`, which may be null.
   static absl::StatusOr<EntryLock> Take(const std::string& path, Clock& clock,
                                         const TransferOptions& options, const Log* log = nullptr);
   EntryLock(EntryLock&&) = default;
   EntryLock& operator=(EntryLock&&) = delete;
   ~EntryLock();
 
-  // Tells those who wait that the work goes on. Thread-safe.
+  // Shows waiting workers that the work continues. Thread-safe.
   void ShowLife() const;
 
  private:
@@ -50,11 +50,11 @@ class EntryLock {
   UniqueFd fd_;
 };
 
-// Locks an unfinished file, so that nobody takes it for a leftover.
+// Locks an unfinished file, so that no worker takes it for a leftover.
 void MarkInUse(int fd);
 
-// Removes lock files and unfinished files that nobody has locked and that were last written to more
-// than an hour before `now`.
+// Removes lock files and unfinished files that are not locked and were last written more than an
+// hour before `now`.
 void RemoveLeftovers(const std::string& folder, absl::Time now);
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// Runs one claimed task from its spec to its outcome: stage, run, deliver.
+// Runs a claimed task: fetches its inputs, runs its command, delivers its outputs.
 #pragma once
 
 #include <functional>
@@ -22,25 +22,26 @@ namespace sparkles {
 
 struct ExecutorOptions {
   std::string tasks_dir;
-  bool keep_tasks = false;  // leave task folders where they are
-  int transfers = 32;       // files in flight at a time
-  absl::Duration grace;     // between TERM and KILL of a command that is to stop
+  bool keep_tasks = false;  // keep the task directories
+  int transfers = 32;       // files that move at a time
+  absl::Duration grace;     // between TERM and KILL of a command that must stop
   StopTime stop_time;       // of the worker
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
   std::vector<std::string> environment;                  // "NAME=value", what every command gets
   std::vector<std::string> withheld_variables;           // names, for the task's log
   bool core_dumps = false;                               // of commands and scripts
   std::string machine_type;                              // for result.json; may be empty
-  // Told of each task's log file as soon as it is there, before anything is written to it.
+  // Called with each task's log file when the file exists and is still empty.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
-  // May be empty. Called while local work goes on that may take long, and that often while a
-  // command runs.
+  // Called during local work that may take long, and once in each alive_interval while a command
+  // runs. May be empty.
   std::function<void()> alive = nullptr;
   absl::Duration alive_interval = absl::Milliseconds(500);
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
-// What all tasks of a worker run with. Borrows all but the options and the log. Used by one thread.
+// The parts that all tasks of a worker use. Borrows all but the options and the log. Used by one
+// thread.
 struct Executor {
   const ExecutorOptions options;
   Clock& clock;
@@ -50,10 +51,10 @@ struct Executor {
   const Log log;
   OomWatch oom{options.proc_root};
 
-  // Runs `task` to its end and returns what is to be recorded. Never throws and never ends the
-  // worker, whatever the task is. `attempt` counts from 1. Blocks until the task's processes are
-  // gone; the outcome is not kComplete if some survive. kComplete means that everything listed in
-  // result.json was acknowledged by the store.
+  // Runs `task` to its end and returns the outcome to record. No task makes it throw or end the
+  // worker. `attempt` counts from 1. Blocks until the task's processes are gone. The outcome is not
+  // kComplete if some of them survive. kComplete means that the store has acknowledged everything
+  // that result.json lists.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
   // cancel `cancel`.
   Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,

@@ -1,4 +1,4 @@
-// What killed workers have left in the tasks directory: task folders, and processes that still run.
+// Ends the processes that killed workers have left, and removes their task directories.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ class LeftBehind {
   // `alive` is called for each entry that is removed.
   LeftBehind(std::string tasks_dir, std::function<void()> alive, const Log& log);
 
-  // Ends the processes and removes the folders, until `cancel` is cancelled.
+  // Ends the processes and removes the directories, until `cancel` is cancelled.
   void End(const CancelToken& cancel);
 
   // Unavailable if the last End left a process running, and another End does so, too.

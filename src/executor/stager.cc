@@ -127,8 +127,8 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
       const absl::Status detached = Detach(path, cancel);
-      // What nobody may read cannot be delivered either, and is no reason to fail. Any other error
-      // is: the entry may be replaced by the original before it is read for the delivery.
+      // An unreadable file cannot be delivered either, so that the task need not fail. After any
+      // other error it must: the original may replace the entry before the delivery reads it.
       if (absl::IsPermissionDenied(detached)) {
         log.Warning(input.download.dst, " stays a link into the cache: ", detached.message());
       } else if (!detached.ok()) {

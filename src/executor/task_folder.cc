@@ -28,12 +28,13 @@ namespace {
 constexpr char kPrefix[] = "task-";
 constexpr size_t kDigits = 9;
 constexpr char kLockName[] = "/.lock";
-// Who does not die of KILL in that time waits for a dead disk.
+// A process that does not die of KILL in this time waits for a dead disk.
 constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
-// The same for who is to stop, and has more to do: KILL is sent at once anyway.
+// The same limit for a worker that must stop. KILL is sent at once in any case.
 constexpr absl::Duration kHurriedLeftoverLimit = absl::Milliseconds(300);
 
-// The lock of a folder if nobody holds it and it is still there; Aborted otherwise.
+// Takes the lock of a task directory. Aborted if another worker holds the lock, or the lock file
+// has lost its name.
 absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
   const std::string path = folder + kLockName;
   ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(path, O_RDWR | extra_flags, 0600));
@@ -69,7 +70,7 @@ absl::Status MovedError(const std::string& path) {
       absl::StrCat(path, ": the task moved or replaced its own folder"));
 }
 
-// A folder that Make made, by its name; "task-notes" is somebody else's.
+// True for the names that Make gives. "task-notes" is not one of them.
 bool IsTaskFolderName(absl::string_view name) {
   return absl::ConsumePrefix(&name, kPrefix) && name.size() == kDigits &&
          std::all_of(name.begin(), name.end(),

@@ -51,8 +51,8 @@ absl::StatusOr<std::string> ProblemOfTarget(int fd, const std::string& path) {
   return std::string(absl::ErrnoToStatus(error, "read").message());
 }
 
-// So many outputs may fail for a reason of their own (D16): where nothing may be written at all, it
-// helps nobody to have ten thousand of them refused.
+// After this many failures the upload ends: each output may fail for its own reason (D16), but if
+// no output may be written, ten thousand refusals help no user.
 constexpr int kMaxFailures = 10;
 
 struct Delivery {

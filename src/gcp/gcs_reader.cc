@@ -85,7 +85,7 @@ absl::Status GcsReader::ReadOn() {
     if (!wrong.ok() && !absl::IsDataLoss(wrong)) return wrong;
   }
   if (!wrong.ok()) return StartOver(wrong);
-  // Replaced by somebody while we read: the newer object is as good.
+  // Another client replaced the object during the read. The newer object is as good.
   if (absl::IsNotFound(response.status()) && version_.has_value() && whole_) {
     return StartOver(absl::UnavailableError(response.status().message()));
   }

@@ -30,8 +30,8 @@ absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
   return false;
 }
 
-// Asked after the generation is known: whoever replaces the object later makes our condition fail,
-// and whoever did so before is seen by the question.
+// Called when the generation is known. If another worker replaces the object later, the
+// precondition fails. If it did so before, the check of the claim notices that.
 absl::Status GcsTarget::MayReplace() const {
   if (!call_.before_replacing) return absl::OkStatus();
   absl::Status objection = call_.before_replacing();

@@ -1,6 +1,6 @@
 // The object that an upload makes or replaces.
-// The one hard idea: every attempt says which generation it replaces, so that the server does it
-// once at most; whoever finds it done looks whether it was his own work, by size and checksum.
+// Each attempt names the generation that it replaces, so that the server applies one attempt at
+// most. If the object has changed, size and checksum tell whether an earlier attempt was applied.
 #pragma once
 
 #include <cstdint>

@@ -9,10 +9,11 @@
 
 namespace sparkles {
 
-// In one request (three if there is an object to replace), sent whole each time: for what is small.
-// Errors: those of `content`; NotFound: no such bucket; Unavailable: others write this object all
-// the time; machine faults: DataLoss, when the server keeps storing something else; Unavailable: no
-// success in time, or always somebody else between us.
+// Uploads small content in one request (three if there is an object to replace). Each attempt sends
+// the whole content. Errors are those of `content`; NotFound if there is no such bucket;
+// Unavailable if other clients keep writing this object. Machine faults are DataLoss if the server
+// keeps storing other bytes, and Unavailable if no attempt succeeds in time or proxies keep
+// answering.
 absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
                                        const GcsContent& content, const GcsCall& call);
 

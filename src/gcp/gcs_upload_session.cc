@@ -190,7 +190,7 @@ absl::Status Session::SendRest() {
     };
     return request;
   };
-  // Not while the request is open: somebody on the way may take a long silence for its end.
+  // Reads before the request opens, because a proxy may end a request that is silent for long.
   RETURN_IF_ERROR(source_.Seek(kept_));
   ask_first_ = true;  // unless all goes well
   ASSIGN_OR_RETURN(const bool done, Digest(client_.Send(make_request, call_, kAnswers)));
@@ -258,8 +258,8 @@ absl::Status Session::HandleRefusal(const absl::Status& error) {
   return refusals_ == kMaxRefusals ? Abandon(error) : error;
 }
 
-// There is another object now: somebody else's, or ours, if the answer to an earlier session was
-// lost. That is looked at before anything else.
+// The object has changed: another client wrote it, or an earlier session of this upload did and its
+// answer was lost. This is checked first.
 absl::Status Session::MeetConflict() {
   uri_.clear();
   --sessions_;  // it did not die

@@ -196,7 +196,7 @@ absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
 
 void ClaimJournal::End(const JournalEntry& entry) {
   if (std::erase(open_, entry) == 0) return;
-  // Best effort: whoever reads of a claim that is over finds that out.
+  // A failure is harmless: a worker that reads the entry finds that the claim is over.
   struct stat info;
   if (open_.empty()) {
     (void)!ftruncate(fd_.get(), 0);

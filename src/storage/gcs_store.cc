@@ -34,8 +34,8 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   if (fstat(fd, &before) != 0) return ErrnoError(errno, "stat");
   if (!S_ISREG(before.st_mode)) return absl::FailedPreconditionError("not a regular file");
   const auto size = static_cast<uint64_t>(before.st_size);
-  // Of no bytes none is read, and so nobody would notice that there are some by now. Files of /proc
-  // claim to be empty.
+  // An upload of no bytes reads nothing, so it would not notice that the file has content. Files of
+  // /proc have content although their size is 0.
   char byte;
   const ssize_t more = size == 0 ? pread(fd, &byte, 1, 0) : 0;
   if (more < 0) return ErrnoError(errno, "read");

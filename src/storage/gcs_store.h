@@ -59,7 +59,7 @@ class GcsStore : public ObjectStore {
 
   GcsClient& client_;
   const GcsStoreOptions options_;
-  const CancelToken never_;  // for transfers that nobody can cancel
+  const CancelToken never_;  // for transfers that cannot be cancelled
   TransferSlots slots_;
 };
 

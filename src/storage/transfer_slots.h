@@ -40,7 +40,7 @@ class TransferSlots {
   // Waits for one. Calls `sign_of_life` about every second; its error ends the wait.
   absl::StatusOr<Lease> Take(absl::FunctionRef<absl::Status()> sign_of_life)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // At most `wanted`, and only what nobody uses: perhaps none.
+  // Takes up to `wanted` slots that are free now; perhaps none.
   Lease TakeFree(int wanted) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -23,8 +23,8 @@ void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string
 // ended the claim that `queue` holds when StopTime::hand_back has passed, calls EndHungStop.
 class HungStopGuard {
  public:
-  // Borrows all. `hand_back` is null if a claim ends with its worker; then only a preemption has an
-  // effect: it ends the process in the time of StopTime::OnPreemption.
+  // Borrows all. `hand_back` is null if a claim ends with its worker. Then the guard only ends a
+  // preempted process in the time of StopTime::OnPreemption.
   HungStopGuard(WorkerStop& stop, const MeteredQueue& queue, TimedHandBack* hand_back,
                 LogSink& sink);
 

@@ -12,9 +12,9 @@ namespace sparkles {
 enum class Fault {
   // Requests.
   kRefused,     // the server never had it
-  kLost,        // nobody knows, and it was not carried out
-  kAnswerLost,  // nobody knows, and it was carried out
-  kLate,        // nobody knows, and it is carried out later, when everybody has forgotten it
+  kLost,        // no answer; the request was not carried out
+  kAnswerLost,  // no answer; the request was carried out
+  kLate,        // no answer; the request is carried out much later
   kTwice,       // carried out twice; the second answer comes
   kStatus,      // 429 or 5xx, carried out or not
   kForbidden,   // 403

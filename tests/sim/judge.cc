@@ -39,7 +39,7 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
     return JobChanged(key.name, after);
   }
   const std::string& id = key.name;
-  if (!by_worker) {  // a client may do what it likes; whoever had the task has lost it
+  if (!by_worker) {  // after any change by a client, the worker has lost the task
     Void(id);
     holders_.erase(id);
     claimants_.erase(id);

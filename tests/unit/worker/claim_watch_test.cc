@@ -92,7 +92,7 @@ TEST_F(ClaimWatchTest, FreshnessNowAlwaysChecksClaim) {
   StoppedClock clock;
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
   EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());
-  EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow, never_)));  // nobody knows
+  EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow, never_)));
   EXPECT_FALSE(task_.cancelled());
   EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());  // killed, but nobody else has it
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);

@@ -209,11 +209,11 @@ class ForgetfulQueue : public MemQueue {
   }
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override {
     if (!claim_) claim_ = MemQueue::ClaimOne(cancel).value();
-    if (errors_-- > 0) return absl::UnavailableError("nobody knows");
+    if (errors_-- > 0) return absl::UnavailableError("no clear answer");
     return std::exchange(claim_, std::nullopt);
   }
   absl::Status RevokeUnknownClaim(const std::string& reason) override {
-    if (errors_-- > 0) return absl::UnavailableError("nobody knows");
+    if (errors_-- > 0) return absl::UnavailableError("no clear answer");
     return claim_ ? HandBack(*std::exchange(claim_, std::nullopt), reason) : absl::OkStatus();
   }
 
