@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Chaos: workers on machines that are killed, frozen and told to go, over a network that breaks.
+"""Chaos: kills, freezes and stops workers on several machines while the network fails.
 
-The one hard idea: nothing is asserted while it storms. Afterwards everything has to come to rest,
-and then the entities, the objects and the ends of all workers must tell a true story
-(chaos_judge.py), whatever happened.
+Nothing is checked during the storm. Afterwards all tasks must end, and then the entities, the
+objects and the exits of all workers must be consistent (chaos_judge.py), with every fault.
 """
 import argparse
 import collections
@@ -22,15 +21,15 @@ from harness import SLOWNESS, processes_of  # noqa: E402
 import chaos_judge  # noqa: E402
 import cloud_lab  # noqa: E402
 
-# big.bin is the same in each attempt: what is in its place already need not be uploaded again.
+# big.bin is the same in each attempt, so it need not be uploaded again if it is in the store.
 COMMAND = """{stubborn}; me="$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT in $(pwd -P)"; echo "$me"
 sleep 0.0{pause}; mkdir -p sub; echo "$me" > sub/who.txt; cat input.txt sub/who.txt > copy.txt
 head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}; sleep 0.{pause}"""
-# A stubborn one has to be killed, once it is told to go.
+# A stubborn command ignores TERM for a minute, so the worker must kill it.
 STUBBORN = (":", ":", "trap 'sleep 60' TERM")
 GRACE = 3  # seconds
-QUIT_AGAIN = 1.2  # seconds: a TERM that comes sooner after another is the same request
-# What a network may do; `count` is added.
+QUIT_AGAIN = 1.2  # seconds: a second TERM within this time counts as the same request
+# Faults of the network; `count` is added.
 FAULTS = (
     {"action": "cut", "kind": "datastore.commit", "apply": True},
     {"action": "cut", "kind": "datastore.commit"},
@@ -47,7 +46,7 @@ FAULTS = (
     {"action": "corrupt", "kind": "object.*", "offset": 3},
     {"action": "corrupt", "kind": "upload.*", "offset": 900, "side": "request"},
 )
-# What the metadata server of a machine may do. A worker can do without it.
+# Faults of a machine's metadata server. A worker can work without it.
 METADATA_FAULTS = (
     {"action": "status", "code": 503, "kind": "metadata.*"},
     {"action": "cut", "kind": "metadata.*"},
@@ -59,7 +58,7 @@ MISSING = "missing-input"
 
 
 class Machine:
-    """A machine with one worker at a time. Its metadata server is its own."""
+    """A machine with one worker at a time and a metadata server of its own."""
 
     def __init__(self, lab, number):
         self.lab = lab
@@ -70,15 +69,15 @@ class Machine:
         self.metadata.metadata.set("project/project-id", lab.datastore.project)
         self.owner = f"projects/123456/zones/us-east1-b/vm-{number}"
         self.worker = None
-        self.done = set()  # what was done to end this worker, see chaos_judge.explained
+        self.done = set()  # causes for this worker's end, see chaos_judge.explained
         self.start_at = 0.0
-        self.wakes_at = None  # when it is frozen
-        self.quits_at = []  # when it was told to go once, and will be again
-        self.ended = []  # (worker, what was done to it)
-        self.past = chaos_judge.Past()  # of all its workers
-        self.told_at = None  # when this one was told to go, if nothing excuses that it does not
-        self.stops = 0  # signals that told it so
-        self.frozen = False  # ever
+        self.wakes_at = None  # set while the worker is frozen
+        self.quits_at = []  # times of further TERM signals
+        self.ended = []  # (worker, causes of its end)
+        self.past = chaos_judge.Past()  # of all workers of this machine
+        self.told_at = None  # time of the first request to stop; None if the worker may miss it
+        self.stops = 0  # number of TERM and INT signals
+        self.frozen = False  # true if the worker was ever frozen
         self.stop_times = []  # seconds
 
     def start(self):
@@ -87,7 +86,7 @@ class Machine:
         self.metadata.faults.clear()
         self.done, self.wakes_at, self.quits_at = set(), None, []
         self.told_at, self.stops, self.frozen = None, 0, False
-        # A short grace and a short patience with an empty queue: all is faster than life here.
+        # A short grace and little time with an empty queue, because a storm is short.
         self.worker = self.lab.start_consume(
             "--shutdownAfter", "1", "--grace", GRACE,
             environment={"GCE_METADATA_HOST": self.metadata.address})
@@ -96,7 +95,7 @@ class Machine:
         return self.worker is not None and self.worker.exit_code is None
 
     def end(self, number):
-        """Sends a signal that it does not survive, or not for long."""
+        """Sends a signal that ends the worker, at once or soon."""
         if not self.lives():
             return
         self.done.add(number)
@@ -104,7 +103,8 @@ class Machine:
         if number in (signal.SIGTERM, signal.SIGINT):
             self.stops += 1
             self.told_at = self.told_at or time.monotonic()
-        # The third signal ends it on the spot, and so does the lack of time after a freeze.
+        # The third signal ends the worker at once, as does a signal after a freeze without time
+        # left.
         if number == signal.SIGKILL or self.stops >= 3 or (self.stops and self.frozen):
             self.past.note(chaos_judge.ABANDONED)
         self.worker.signal(number)
@@ -125,7 +125,7 @@ class Machine:
         if self.lives():
             self.done.add(chaos_judge.PREEMPTED)
             self.past.note(chaos_judge.PREEMPTED)
-            if not self.metadata.faults.rules():  # else it is told some time later
+            if not self.metadata.faults.rules():  # otherwise the worker gets the notice later
                 self.told_at = self.told_at or time.monotonic()
             if self.frozen:
                 self.past.note(chaos_judge.ABANDONED)
@@ -133,16 +133,16 @@ class Machine:
 
     def fail_metadata(self, fault, count):
         if not self.stops:
-            self.told_at = None  # not by a notice that it may not see
+            self.told_at = None  # the worker may miss a preemption notice
         self.metadata.faults.add(**fault, count=count)
 
     def quit(self, now, times):
-        """Tells it to go, and again a moment later: then it has to hurry, or ends at once."""
+        """Sends TERM, and again a moment later: the worker must then hurry, or ends at once."""
         self.end(signal.SIGTERM)
         self.quits_at = [now + QUIT_AGAIN * i for i in range(1, times)]
 
     def look(self, now, pause):
-        """Wakes it, or starts it again, when it is time for that. True: it was told to hurry."""
+        """Wakes or restarts the worker when it is time. True if the worker was told to hurry."""
         if self.wakes_at is not None and now >= self.wakes_at:
             self.wake()
         if self.lives():
@@ -165,13 +165,13 @@ class Machine:
         self.worker = None
 
     def leave_alone(self):
-        """From now on nothing more is done to it."""
+        """Ends all disturbances of this machine."""
         self.quits_at = []
         self.metadata.faults.clear()
         self.wake()
 
     def start_last(self):
-        """A worker to which nothing is done: it clears what a killed one has left."""
+        """Starts an undisturbed worker, which removes what a killed one has left."""
         if self.worker is not None and (self.done or not self.lives()):
             self.worker.wait(60)
             self.bury()
@@ -192,12 +192,12 @@ class Chaos:
         self.names = [f"job-{number % 5}.{number}" for number in range(1, tasks + 1)]
         self.expected = {}
         self.failing = self.names[3::max(4, tasks // 2)]  # two tasks
-        self.killed_jobs = {}  # when, in Unix seconds
-        self.resets = collections.Counter()  # the test's own, by task
+        self.killed_jobs = {}  # job -> time of the kill in Unix seconds
+        self.resets = collections.Counter()  # resets by this test, by task
         self.folders = {machine.owner: machine.folder() for machine in self.machines}
         self.witness = chaos_judge.Witness()
-        self.rewritten = []  # problems that were seen on the way
-        self.done = collections.Counter()  # what was done to them
+        self.rewritten = []  # problems found during the storm
+        self.done = collections.Counter()  # number of disturbances by kind
 
     # --- the storm
 
@@ -227,13 +227,13 @@ class Chaos:
         elif action == "term":
             machine.end(self.random.choice((signal.SIGTERM, signal.SIGINT)))
         elif action == "stop" and machine.lives() and machine.wakes_at is None:
-            # Now and then so long that another one has the task meanwhile.
+            # Sometimes so long that another worker claims the task meanwhile.
             machine.freeze(time.monotonic() + self.random.choice((0.3, 2.0, 8.0)))
             if self.random.random() < 0.5:
                 self.reset_tasks_of(machine)
         elif action == "fault":
             fault = self.random.choice(FAULTS)
-            # What is wrong three times in a row is given up.
+            # A worker gives up after three consecutive corrupted transfers.
             most = 1 if fault["action"] == "corrupt" else 5
             self.lab.cloud.faults.add(**fault, count=self.random.randint(1, most))
             action = f"{fault['action']} {fault['kind']}"
@@ -260,7 +260,7 @@ class Chaos:
         strike_at = 0.0
         while now < start + self.seconds:
             now = time.monotonic()
-            # There is work for as long as it storms.
+            # New tasks arrive during the whole storm.
             due = int(len(self.names) * min(1.0, (now - start) / self.seconds + 0.1))
             self.submit(self.names[len(self.expected):due])
             for machine in self.machines:
@@ -285,7 +285,7 @@ class Chaos:
     # --- the calm
 
     def reset_tasks_of(self, machine):
-        """What a client does who takes the machine for dead."""
+        """Resets the tasks of a machine, like a client that takes the machine for dead."""
         for name, state in self.look_at_tasks().items():
             if state.status == "claimed" and state.owner == machine.owner:
                 self.resets[name] += 1
@@ -296,13 +296,13 @@ class Chaos:
                 if state.status not in chaos_judge.FINAL}
 
     def come_to_rest(self, seconds):
-        """Nobody resets anything now: what the killed held, the next on their machine give back."""
+        """Waits until all tasks end. Each next worker hands back the claims of a killed one."""
         end = time.monotonic() + seconds * SLOWNESS
         while left := self.unfinished():
             now = time.monotonic()
-            # Workers that die of something are why, if there are such.
+            # Workers that ended badly may be the cause.
             assert now < end, "\n".join([
-                f"seed {self.seed}: not at its end after {seconds} s: {left}",
+                f"seed {self.seed}: not ended after {seconds} s: {left}",
                 *self.problems_of_exits()[:5]])
             for machine in self.machines:
                 machine.look(now, 0.1)
@@ -316,7 +316,7 @@ class Chaos:
     # --- the judgement
 
     def problems(self):
-        """Everything that is not as it was promised, as a list of lines."""
+        """All broken promises, as a list of lines."""
         states = self.look_at_tasks()
         found = self.rewritten
         if sorted(states) != sorted(self.names):
@@ -328,7 +328,7 @@ class Chaos:
             found += [f"machine {machine.number}: {problem}" for seconds in machine.stop_times
                       for problem in chaos_judge.problems_of_stop(seconds)]
         places = tuple(f"{name}/" for name in (*self.names, "cas", "specs"))
-        found += [f"{path}: nobody's object" for path in self.lab.storage.objects(cloud_lab.BUCKET)
+        found += [f"{path}: no task owns it" for path in self.lab.storage.objects(cloud_lab.BUCKET)
                   if not path.startswith(places)]
         found += self.problems_of_exits()
         found += [f"process {pid} is left" for pid in processes_of(self.lab.folder)]
@@ -370,7 +370,7 @@ class Chaos:
         exits = collections.Counter(
             worker.exit_code for machine in self.machines for worker, _ in machine.ended)
         return (f"seed {self.seed}: {len(self.names)} tasks, {len(self.machines)} machines, "
-                f"{self.seconds:g} s; done to them: {dict(self.done)}; workers ended with "
+                f"{self.seconds:g} s; disturbances: {dict(self.done)}; workers ended with "
                 f"{dict(exits)}")
 
 

@@ -1,7 +1,7 @@
-"""What chaos.py has to find after a storm, as functions on plain data that yield problems.
+"""Checks the state after chaos.py, with functions on plain data that yield problems.
 
-The one hard idea: the storm explains little. A worker ends as it was made to end, a history goes
-step by step, and all that a complete task has left is of the one attempt whose claim was completed.
+A worker must end in one of the ways that its disturbances allow. A history must consist of allowed
+steps. All results of a complete task must come from the attempt whose claim was completed.
 """
 import json
 import re
@@ -11,25 +11,26 @@ import time
 from harness import SLOWNESS, crc32c
 
 FINAL = ("complete", "failed", "killed")
-# A task's next entry in its history, by its last one.
+# Allowed next entries in a task's history, by its last entry.
 FOLLOWS = {
     None: ("pending",),
     "pending": ("claimed", "killed"),
     "reset": ("claimed", "killed"),
     "claimed": ("reset", *FINAL),
 }
-# Stands in expected contents for the line with which a command says who it is.
+# Stands in expected contents for the line in which a command names its attempt.
 MARK = b"<mark>"
 MARK_SHAPE = re.compile(r"(?P<task>\S+) attempt (?P<attempt>\d+) in (?P<folder>\S+)")
-MARKED = "sub/who.txt"  # has the mark and nothing else
-PREEMPTED = "preempted"  # what ends a worker besides signals
-LAST_LINES = 15  # of a worker's stderr, in a problem
-# Seconds from the first request to go to the end (docs/wire-contract.md section 3), and one to
-# notice it.
+MARKED = "sub/who.txt"  # has only the mark
+PREEMPTED = "preempted"  # the cause of a worker's end that is not a signal
+LAST_LINES = 15  # lines of a worker's stderr in a problem
+# Seconds from the first request to stop to the end (docs/wire-contract.md section 3), and one
+# second to notice it.
 STOP_LIMIT = 20 * SLOWNESS + 1
-# What a worker's disk holds when it has ended: inputs, what is known of them, who uses them.
+# Files that a worker leaves in the cache: inputs, what is known of them, and the lock for their
+# use.
 IN_CACHE = re.compile(r"[0-9a-f]{64}(\.ok)?|uses\.lock")
-# Why a task was reset, by how its reason begins, and what must have been done to its worker.
+# The cause behind each reason for a reset, by the start of the reason.
 ABANDONED = "abandoned: "
 CAUSES = {
     "the worker was stopped by SIGTERM": signal.SIGTERM,
@@ -38,21 +39,21 @@ CAUSES = {
     "the worker is to stop after this task": signal.SIGUSR1,
     ABANDONED: ABANDONED,
 }
-# The next worker, or one that must stop, so keeps a delayed claim from being made.
+# A reset for a claim that was never made: it stops a delayed commit from making it later.
 WITHDRAWN = "abandoned: a worker ended before its claim was made"
-REACTION = 5.0  # seconds: what was done takes effect, on a busy machine
+REACTION = 5.0  # seconds in which a disturbance takes effect on a busy machine
 
 
 def explained(code, done, stderr):
-    """Whether a worker to which `done` (signals, PREEMPTED) was done may end with `code`.
+    """True if a worker with the causes `done` (signals, PREEMPTED) may end with `code`.
 
-    Never with 5: a storm breaks the network, and a worker that takes this for an unfit machine is
-    wrong. Nor with 6: nothing is frozen for as long as a watchdog waits.
+    5 is never allowed: a storm breaks the network, which is not a fault of the machine. 6 is never
+    allowed: no freeze lasts as long as the watchdog waits.
     """
     if code == 75:
         return PREEMPTED in done
     if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGUSR1):
-        return -code in done and not stderr  # it had not begun yet
+        return -code in done and not stderr  # the worker had not started its work yet
     if code in (128 + signal.SIGTERM, 128 + signal.SIGINT):
         return code - 128 in done
     return code == 0 or (code == -signal.SIGKILL and signal.SIGKILL in done)
@@ -66,17 +67,17 @@ def problems_of_exit(code, done, stderr):
 
 
 def problems_of_stop(seconds):
-    """Of a worker that was never frozen and ended so long after it was told to go."""
+    """For a worker that was never frozen. `seconds`: from the request to stop to the end."""
     if seconds > STOP_LIMIT:
         yield f"ended {seconds:.1f} s after it was told to go"
 
 
 def problems_of_disk(tasks_dir, cache_dir):
-    """Of a machine whose last worker had time to clear up."""
+    """For a machine whose last worker had time to remove its files."""
     for path in tasks_dir.glob("*"):
         yield f"left behind: {path}"
     for path in cache_dir.glob("*"):
-        # The lock of an input that a killed worker was fetching goes with the next fetch.
+        # If a fetch was killed, the lock of that input stays until the next fetch of the input.
         fetching = path.suffix == ".lock" and not path.with_suffix("").exists()
         if not fetching and not IN_CACHE.fullmatch(path.name):
             yield f"left behind: {path}"
@@ -86,10 +87,10 @@ def problems_of_disk(tasks_dir, cache_dir):
 
 
 class Past:
-    """What was done to the workers of a machine, and when: what its claims may have ended for."""
+    """The disturbances of a machine's workers, with times: possible reasons for lost claims."""
 
     def __init__(self):
-        self.events = []  # (Unix seconds, what)
+        self.events = []  # (Unix seconds, disturbance)
 
     def note(self, what, now=None):
         self.events.append((time.time() if now is None else now, what))
@@ -99,7 +100,7 @@ class Past:
 
 
 def problems_of_resets(lines, pasts, resets):
-    """Each reset has a true reason. `pasts`: {owner: Past}; `resets`: how many were the test's."""
+    """Checks the reason of each reset. `pasts`: {owner: Past}; `resets`: resets by the test."""
     claim = {}
     for step, line in enumerate(lines, 1):
         if line["status"] == "claimed":
@@ -120,7 +121,7 @@ def problems_of_resets(lines, pasts, resets):
 
 
 def problems_of_history(lines, version, owners):
-    """Of a task at any time of its life. `owners` are those that may claim."""
+    """For a task at any time. `owners`: the owners that may claim."""
     story = [line["status"] for line in lines]
     last = None
     for step, line in enumerate(lines, 1):
@@ -141,7 +142,7 @@ def problems_of_history(lines, version, owners):
 
 
 class Witness:
-    """Looks at histories while they grow: what it has seen must stay."""
+    """Checks that histories only grow."""
 
     def __init__(self):
         self.seen = {}
@@ -156,8 +157,8 @@ class Witness:
 
 
 def problems_of_task(name, task, known, folders, end="complete", killed_at=None):
-    """Of a task at its end. `task`: its properties, which are to be `known`; `folders`: {owner:
-    the tasks folder of his machine}; `end`: the status that it must have if its job was not killed
+    """For a task at its end. `task`: its properties, with the names `known`; `folders`: {owner: the
+    tasks directory of its machine}; `end`: its status, unless its job was killed at `killed_at`
     (Unix seconds)."""
     lines = task["history"]
     yield from problems_of_history(lines, task["version"], folders)
@@ -193,8 +194,8 @@ def last_claim(lines):
 
 
 def problems_of_objects(name, lines, objects, expected, folders):
-    """Of what a complete task has left. `objects`: {path: thing with data and generation}, without
-    `name`/; `expected`: {path: content with MARK in it}, stdout.txt too."""
+    """For a complete task. `objects`: {path: object with data and generation}, without `name`/;
+    `expected`: {path: content with MARK in it}, including stdout.txt."""
     result = objects.get("result.json")
     if result is None:
         yield "no result.json"
@@ -226,7 +227,7 @@ def problems_of_objects(name, lines, objects, expected, folders):
 
 
 def problems_of_failure(task, objects, word):
-    """Of a task that had to fail: `word` must be in what people are told of it."""
+    """For a task that had to fail. `word` must be in the messages for people."""
     result = objects.get("result.json")
     told = json.loads(bytes(result.data)) if result else {}
     if told.get("failure_reason") != task["failure_reason"]:
@@ -238,7 +239,7 @@ def problems_of_failure(task, objects, word):
 
 
 def problems_of_mark(name, lines, mark, folders):
-    """The mark must be of the claim that was completed, which is the last one."""
+    """The mark must belong to the claim that was completed, which is the last one."""
     found = MARK_SHAPE.fullmatch(mark)
     if found is None:
         yield f"{MARKED} has {mark!r}"

@@ -1,7 +1,7 @@
 """A lab in the cloud: our own Google Cloud server (tests/gcloud) and the real Datastore emulator.
 
-The one hard idea: the worker reaches Datastore through our server too, so that its requests are
-counted and can be disturbed, while the lab itself talks to the emulator directly.
+The worker's requests to Datastore go through our server, which counts and disturbs them. The lab
+itself uses the emulator directly.
 """
 import atexit
 import functools
@@ -20,14 +20,14 @@ from harness import Lab, LabTest, remove_tree, wait_until
 BUCKET = "lab"
 CLUSTER = "cluster-1"
 LONGEST_INDEXED = 1500  # bytes: longer specs are objects, and `args` is their URL
-# What must not leak from the machine that runs the tests into a worker under test.
+# Variables of the test machine that must not reach a worker under test.
 HIDDEN = ("GOOGLE_", "GCLOUD_", "CLOUDSDK_", "GCE_", "DATASTORE_", "STORAGE_", "BATCH_", "HTTP_",
           "HTTPS_", "NO_PROXY", "ALL_PROXY", "SSL_CERT", "CURL_CA")
 
 
 @functools.cache
 def emulator_address():
-    """host:port of the emulator that run_tests.py started, or of one for this process alone."""
+    """host:port of the emulator of run_tests.py, or of an emulator for this process alone."""
     address = os.environ.get("SPARKLES_TEST_DATASTORE")
     if not address:
         folder = tempfile.mkdtemp(prefix="emulator-")
@@ -40,7 +40,7 @@ def emulator_address():
 
 
 class Datastore:
-    """What the client does to Datastore, in one project of the emulator."""
+    """Acts as the client of Datastore, in one project of the emulator."""
 
     def __init__(self, address, project):
         self.address = address
@@ -62,7 +62,7 @@ class Datastore:
         return {"partitionId": {"projectId": self.project}, "path": [{"kind": kind, "name": name}]}
 
     def put(self, *entities):
-        """Plain puts, as the client's."""
+        """Writes entities without preconditions, as the client does."""
         for start in range(0, len(entities), 100):
             self.call("commit", {"mode": "NON_TRANSACTIONAL", "mutations": [
                 {"upsert": entity} for entity in entities[start:start + 100]]})
@@ -89,7 +89,7 @@ class Datastore:
 
 
 def value(thing):
-    """A Datastore value of a Python one."""
+    """The Datastore value for a Python value."""
     if thing is None:
         return {"nullValue": None}
     if isinstance(thing, bool):
@@ -106,7 +106,7 @@ def value(thing):
 
 
 def plain(thing):
-    """The Python value of a Datastore one."""
+    """The Python value of a Datastore value."""
     if "nullValue" in thing:
         return None
     if "integerValue" in thing:
@@ -123,7 +123,7 @@ def properties_of(entity):
 
 
 class CloudTaskState:
-    """A task's entity; the names are those of harness.TaskState."""
+    """A task's entity, with the attribute names of harness.TaskState."""
 
     def __init__(self, entity):
         self.entity = entity
@@ -141,7 +141,7 @@ class CloudTaskState:
 
 
 class CloudLab(Lab):
-    """`real_hosts`: the worker is told of no emulator and meets the server as googleapis.com."""
+    """`real_hosts`: the worker uses no emulator, and our server acts as googleapis.com."""
 
     def __init__(self, folder=None, datastore=None, real_hosts=False):
         super().__init__(folder)
@@ -155,7 +155,7 @@ class CloudLab(Lab):
         self.storage = self.cloud.storage
         self.storage.make_bucket(BUCKET)
 
-    # --- what a task is made of
+    # --- parts of a task
 
     def url(self, path):
         return f"gs://{BUCKET}/{path}"
@@ -165,7 +165,7 @@ class CloudLab(Lab):
         return self.url(path)
 
     def entity(self, name, args, /, **changes):
-        """A pending task as the client writes it; `changes` replace properties; `...`: absent."""
+        """A pending task as the client writes it. `changes` replace properties; `...` removes."""
         if not isinstance(args, str):
             args = json.dumps(args)
         if len(args) > LONGEST_INDEXED:
@@ -189,8 +189,8 @@ class CloudLab(Lab):
                              for task in tasks))
 
     def reset_task(self, name, of=None):
-        """As the client does: a plain put of what it last saw, made pending. `of`: only if that
-        owner has claimed it."""
+        """Resets tasks as the client does: writes the entities it last read as pending. `of`: only
+        tasks that this owner has claimed."""
         entity = self.datastore.get("SparklesV5Task", name)
         properties = entity["properties"]
         if of and (plain(properties["status"]), plain(properties["owner"])) != ("claimed", of):
@@ -227,7 +227,7 @@ class CloudLab(Lab):
                 *(() if "--permissionPatience" in flags else ("--permissionPatience", "1")),
                 *flags)
 
-    # --- what came of it
+    # --- results
 
     def states(self):
         return {name: CloudTaskState(entity) for name, entity in self.datastore.tasks().items()}
@@ -235,7 +235,7 @@ class CloudLab(Lab):
     def read(self, url):
         bucket, _, name = url.removeprefix("gs://").partition("/")
         data = self.storage.data(bucket, name)
-        assert data is not None, f"{url} is not there"
+        assert data is not None, f"{url} does not exist"
         return data
 
     def result(self, name):
@@ -250,7 +250,7 @@ class CloudLab(Lab):
                 for path, found in self.storage.objects(BUCKET, prefix).items()}
 
     def leftovers(self):
-        """Files that a worker forgot: in its tasks folder all, in the cache what is unfinished."""
+        """Files left by a worker: all in its tasks directory, unfinished ones in the cache."""
         cached = [path for path in self.cache_dir.rglob("*") if path.is_file()]
         return ([path for path in self.tasks_dir.rglob("*") if "task-" in str(path)]
                 + [path for path in cached if not path.name.split(".")[0].isalnum()])
@@ -261,7 +261,7 @@ class CloudLab(Lab):
 
 
 class CloudLabTest(LabTest):
-    """A test with a cloud lab of its own, in a Datastore project of its own."""
+    """A test with its own cloud lab and Datastore project."""
 
     real_hosts = False
 
@@ -276,16 +276,16 @@ class CloudLabTest(LabTest):
         return CloudLab(real_hosts=self.real_hosts)
 
     def fault(self, **rule):
-        """Adds a fault, which must bite before the test ends."""
+        """Adds a fault, and checks at the end of the test that it struck."""
         rule = self.cloud.faults.add(**rule)
-        self.addCleanup(lambda: self.assertGreater(rule.bites, 0, f"never met: {rule.text()}"))
+        self.addCleanup(lambda: self.assertGreater(rule.strikes, 0, f"never struck: {rule.text()}"))
         return rule
 
     def wait_for_status(self, name, status, seconds=30.0):
         wait_until(lambda: self.lab.states()[name].status == status, f"{name} is {status}", seconds)
 
     def assert_once(self, names, *workers):
-        """Each task was claimed once and ended once, and its history tells just that."""
+        """Checks that each task was claimed once and ended once, also in its history."""
         states = self.lab.states()
         self.assertEqual(sorted(states), sorted(names))
         for name, state in states.items():
@@ -297,7 +297,7 @@ class CloudLabTest(LabTest):
 
 
 def make_certificate(folder):
-    """The paths of a certificate for Google's hosts, which vouches for itself, and of its key."""
+    """The paths of a self-signed certificate for Google's hosts, and of its key."""
     certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "tls.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -308,7 +308,7 @@ def make_certificate(folder):
 
 
 def make_key(test):
-    """The path of a new private key, which goes when `test` ends."""
+    """The path of a new private key, which is removed when `test` ends."""
     folder = tempfile.mkdtemp(prefix="key-")
     test.addCleanup(remove_tree, folder)
     path = os.path.join(folder, "private.pem")
@@ -318,7 +318,7 @@ def make_key(test):
 
 
 def public_key(path):
-    """(modulus, exponent) that belong to a private key."""
+    """(modulus, exponent) of a private key."""
     done = subprocess.run(["openssl", "rsa", "-in", path, "-noout", "-modulus"],
                           check=True, capture_output=True, text=True)
     return int(done.stdout.strip().removeprefix("Modulus="), 16), 65537

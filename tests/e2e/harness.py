@@ -1,7 +1,7 @@
-"""Drives the shipped binary. A `Lab` is one folder with a tasks file, a store, a worker's folders.
+"""Runs the shipped binary. A `Lab` is a directory with a tasks file, a store and a worker's data.
 
-The one hard idea: every process of a lab carries the lab's folder in its environment, so whatever a
-worker leaves behind is found in /proc, whoever its parent is, and ended by its pid.
+Every process of a lab has the lab's directory in its environment. So processes that a worker leaves
+behind are found in /proc, with any parent, and are ended by pid.
 """
 import functools
 import hashlib
@@ -29,7 +29,7 @@ def sanitizer_report(text):
 
 
 def processes_of(folder):
-    """Pids of the living processes that belong to a lab in or below `folder`."""
+    """Pids of the living processes of the labs in or below `folder`."""
     mark = f"{MARK}={folder}".encode()
     found = []
     for entry in os.listdir("/proc"):
@@ -37,14 +37,14 @@ def processes_of(folder):
             try:
                 environment = pathlib.Path("/proc", entry, "environ").read_bytes()
             except OSError:
-                continue  # it has ended, or is not ours
+                continue  # the process has ended, or belongs to another user
             if any(variable.startswith(mark) for variable in environment.split(b"\0")):
                 found.append(int(entry))
     return [pid for pid in found if pid != os.getpid()]
 
 
 def proc_text(pid, name):
-    """What /proc tells of a process; "" if it is gone."""
+    """The text of a file of a process in /proc; "" if the process is gone."""
     try:
         return pathlib.Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -52,7 +52,7 @@ def proc_text(pid, name):
 
 
 def state_of(pid):
-    """A letter; "Z": it has ended, and waits to be waited for; "" if it is gone."""
+    """The letter of the process state; "Z" for a zombie, "" if the process is gone."""
     return proc_text(pid, "stat").rpartition(") ")[2][:1]
 
 
@@ -74,20 +74,20 @@ def kill_processes_of(folder):
 
 
 def remove_tree(folder):
-    """shutil.rmtree recurses, and some tests make trees deeper than Python's stack."""
+    """Removes a tree of any depth, where the recursion of shutil.rmtree fails."""
     subprocess.run(["chmod", "-R", "u+rwx", folder], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["rm", "-rf", folder], check=False)
 
 
 def wait_until(condition, what, seconds=20.0):
-    """Polls `condition` until it returns something true, which is returned."""
+    """Polls `condition` until its result is true, and returns the result."""
     deadline = time.monotonic() + seconds * SLOWNESS
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"in vain waited {seconds * SLOWNESS} s until {what}")
+            raise AssertionError(f"after {seconds * SLOWNESS} s still not: {what}")
         time.sleep(0.005)
 
 
@@ -105,7 +105,7 @@ _CRC32C = _crc32c_table()
 
 @functools.cache
 def crc32c(data):
-    """CRC-32C, by the book, so that the worker's own is checked by something else."""
+    """CRC-32C by the textbook, to check the worker's own implementation."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _CRC32C[(crc ^ byte) & 0xFF] ^ (crc >> 8)
@@ -113,7 +113,7 @@ def crc32c(data):
 
 
 class Worker:
-    """A running binary. `stderr` and `stdout` are what it wrote so far."""
+    """A running binary. `stderr` and `stdout` are its output so far."""
 
     def __init__(self, process, stdout_path, stderr_path):
         self.process = process
@@ -146,7 +146,7 @@ class Worker:
 
 
 class TaskState:
-    """All lines of the state file about one task; the attributes are the last known values."""
+    """All lines of the state file about one task; the attributes have the latest values."""
 
     def __init__(self):
         self.lines = []
@@ -172,7 +172,7 @@ class Lab:
         self.worker_was_killed = False
         self._workers = []
 
-    # --- what a task is made of
+    # --- parts of a task
 
     def url(self, path):
         return f"file://{self.store}/{path}"
@@ -193,7 +193,7 @@ class Lab:
                 "is_cas_key": is_cas_key, "symlink_safe": symlink_safe}
 
     def spec(self, name, command, **changes):
-        """A task spec as the command line writes it, whose results go to store/NAME/."""
+        """A task spec like one of the command line, with results in store/NAME/."""
         spec = {
             "working_dir": ".",
             "command": command,
@@ -241,7 +241,7 @@ class Lab:
     def consume(self, *flags, seconds=60.0, **options):
         return self.start_consume(*flags, **options).wait(seconds)
 
-    # --- what came of it
+    # --- results
 
     def states(self):
         """{task id: TaskState} in the order of first appearance."""
@@ -267,25 +267,25 @@ class Lab:
         return (self.store / name / "stdout.txt").read_bytes().decode("utf-8", "replace")
 
     def stored(self, name):
-        """{relative path: content} of what was uploaded below store/NAME/."""
+        """{relative path: content} of the uploads below store/NAME/."""
         top = self.store / name
         return {str(path.relative_to(top)): path.read_bytes()
                 for path in sorted(top.rglob("*"))
                 if path.is_file() and not self._may_stay(path)}
 
     def _may_stay(self, path):
-        """A kill -9 in the instant in which an object is replaced may leave a temporary name."""
+        """Ignores temporary names, which a kill -9 during the replacement of an object leaves."""
         return self.worker_was_killed and path.name.startswith(".sparkles-")
 
     def outputs(self, name):
-        """Relative paths of what was uploaded, without the task's log and result.json."""
+        """Relative paths of the uploads, except the task's log and result.json."""
         return sorted(set(self.stored(name)) - {"result.json", "stdout.txt"})
 
     def processes(self):
         return processes_of(self.folder)
 
     def close(self):
-        """Ends what still runs and removes the folder. A sanitizer's report fails the test."""
+        """Ends the remaining processes, removes the directory, and fails on sanitizer reports."""
         kill_processes_of(self.folder)
         reports = []
         for worker in self._workers:
@@ -297,7 +297,7 @@ class Lab:
 
 
 class LabTest(unittest.TestCase):
-    """A test with a lab of its own."""
+    """A test with its own lab."""
 
     maxDiff = None
     longMessage = True
@@ -319,14 +319,14 @@ class LabTest(unittest.TestCase):
         self.assertEqual(state.exit_code, exit_code, state.lines)
 
     def assert_failed(self, name, *words):
-        """The task failed, with a reason that has all `words` in it, in all three places."""
+        """Checks that the task failed, with all `words` in the reason, in all three places."""
         state = self.lab.states()[name]
         self.assertEqual(state.status, "failed", state.lines)
         for word in words:
             self.assertIn(word, state.failure_reason)
 
     def assert_delivered(self, name):
-        """result.json lists exactly what is in the store, with right sizes and checksums."""
+        """Checks that result.json lists exactly the stored files, with their sizes and checksums."""
         result = self.lab.result(name)
         stored = self.lab.stored(name)
         listed = {}

@@ -119,7 +119,7 @@ class Readiness(CloudLabTest):
         port = free_port()
         rule = self.fault(kind="datastore.*", action="status", code=503, count=0)
         worker = self.lab.start_consume("--healthPort", str(port), "--shutdownAfter", "60")
-        wait_until(lambda: rule.bites > 2, "it asks")
+        wait_until(lambda: rule.strikes > 2, "it asks")
         self.assertEqual(status(port, "/readyz"), 503)
         self.assertEqual(status(port, "/healthz"), 200)
         wait_until(lambda: metric(port, 'sparkles_retries_total{service="datastore"}') > 0, "tries")

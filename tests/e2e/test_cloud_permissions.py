@@ -24,7 +24,7 @@ class Grants(CloudLabTest):
         worker = self.lab.consume("--localhost", "--permissionPatience", "60")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
-        self.assertEqual((reads.bites, writes.bites), (3, 3))
+        self.assertEqual((reads.strikes, writes.strikes), (3, 3))
         for word in ("cannot read from gs://lab", "cannot write to gs://lab",
                      "roles/storage.objectUser", "--permissionPatience"):
             self.assertIn(word, worker.stderr)
@@ -142,7 +142,7 @@ class CreateOnly(CloudLabTest):
         self.attempt()
         self.assert_complete("a.1")
         self.assertIn("storage.objects.delete", self.lab.result("a.1")["skipped"][0]["reason"])
-        self.assertGreater(refused.bites, 1)  # the probe, too
+        self.assertGreater(refused.strikes, 1)  # the probe, too
 
     def test_old_result_fails_after_delivery(self):
         self.lab.put("a.1/result.json", b"of the first attempt")

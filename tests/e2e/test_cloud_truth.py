@@ -100,7 +100,7 @@ class FrozenWorker(CloudLabTest):
                              seconds=seconds)
         self.lab.write_tasks([self.lab.task("a.1", "echo $$ > out")])
         frozen = self.lab.start_consume("--localhost")
-        wait_until(lambda: stalled.bites == 1, "its output is on the way")
+        wait_until(lambda: stalled.strikes == 1, "its output is on the way")
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         self.lab.reset_task("a.1")

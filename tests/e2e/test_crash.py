@@ -107,7 +107,7 @@ class Journal(CloudLabTest):
         stall = self.fault(kind="datastore.lookup", skip=1, action="stall", seconds=60)
         worker = self.lab.start_consume("--localhost")
         self.wait_for_status("a.1", "claimed")  # and the worker does not know
-        wait_until(lambda: stall.bites, "it asks")
+        wait_until(lambda: stall.strikes, "it asks")
         self.kill(worker)
         second = self.lab.consume("--localhost")
         self.assertEqual(second.exit_code, 0, second.stderr)
@@ -170,7 +170,7 @@ class FrozenWorker(CloudLabTest):
         self.lab.write_tasks([self.lab.task("a.1", "echo $SPARKLES_ATTEMPT > out")])
         stall = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=6)
         frozen = self.lab.start_consume("--localhost")
-        wait_until(lambda: stall.bites, "it uploads its output")
+        wait_until(lambda: stall.strikes, "it uploads its output")
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         self.lab.reset_task("a.1")

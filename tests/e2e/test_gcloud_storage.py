@@ -234,7 +234,7 @@ class Faults(ServerTest):
         rule = self.server.faults.add(action="status", code=503, retry_after=7, kind="object.*",
                                       path="/a", skip=1, count=2)
         self.assertEqual([self.get("a").status for _ in range(5)], [200, 503, 503, 200, 200])
-        self.assertEqual((rule.bites, self.get("b").status), (2, 404))
+        self.assertEqual((rule.strikes, self.get("b").status), (2, 404))
         self.server.faults.add(action="status", code=503, holds="needle", count=0)
         statuses = [self.call("POST", f"{UPLOAD}media&name=h", body).status
                     for body in (b"hay", b"hay needle hay", b"needle" * 9)]
@@ -322,9 +322,9 @@ class Faults(ServerTest):
 
     def test_faults_are_set_by_http(self):
         rule = {"action": "status", "code": 429, "kind": "object.get"}
-        self.assertEqual(self.call("POST", "/_faults", json.dumps(rule)).json()[0]["bites"], 0)
+        self.assertEqual(self.call("POST", "/_faults", json.dumps(rule)).json()[0]["strikes"], 0)
         self.assertEqual(self.get("a").status, 429)
-        self.assertEqual(self.call("GET", "/_faults").json()[0]["bites"], 1)
+        self.assertEqual(self.call("GET", "/_faults").json()[0]["strikes"], 1)
         self.assertEqual(self.call("DELETE", "/_faults").json(), [])
         self.assertEqual(self.call("POST", "/_faults", b'{"action": "no"}').status, 400)
         kinds = [each["kind"] for each in self.call("GET", "/_requests").json()]

@@ -1,14 +1,14 @@
-"""Runs a small Google Cloud on this machine, for trying the worker and for its tests:
+"""Runs a small Google Cloud on this machine, to try and to test the worker:
 
     python3 tests/gcloud --port 9000 --emulator --bucket lab
 
-It prints the variables that send the worker (and Google's own clients) to it, and runs until
-Ctrl-C. Faults are added with curl; see faults.py for what a rule may say:
+It prints the environment variables that direct the worker (and Google's own clients) to it, and
+runs until Ctrl-C. Add faults with curl; faults.py describes the rules:
 
     curl localhost:9000/_faults -d '{"kind": "upload.*", "action": "status", "code": 503}'
-    curl -X DELETE localhost:9000/_faults          no more faults
-    curl localhost:9000/_requests                  what was asked so far
-    curl localhost:9000/_down -d '{"seconds": 5}'  gone for a while
+    curl -X DELETE localhost:9000/_faults          removes all faults
+    curl localhost:9000/_requests                  lists the requests so far
+    curl localhost:9000/_down -d '{"seconds": 5}'  stops the server for a while
     curl localhost:9000/_metadata -d '{"instance/preempted": "TRUE"}'
 """
 import argparse
@@ -34,7 +34,7 @@ def main():
     options = parser.parse_args()
     if options.emulator and emulator.why_not():
         sys.exit(emulator.why_not())
-    # Both end it in the same way; a script's shell lets its background jobs ignore the first.
+    # Both signals end the server, because a script's shell makes background jobs ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:

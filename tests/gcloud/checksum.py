@@ -1,17 +1,17 @@
-"""CRC-32C at some hundred MB/s with nothing but Python.
+"""Computes CRC-32C in plain Python, at about 100 MB/s.
 
-The one hard idea: a block is one big integer, a polynomial over GF(2) whose lowest bit is the
-highest power (the CRC's own order). Its first half A and second half B of n bits are folded into
-A * (x**n mod P) + B, which has the same remainder, until little is left for the usual table. The
-split is chosen where x**n mod P has few terms, so that the product is a few shifts.
+A block is one big integer: a polynomial over GF(2) whose lowest bit is the highest power (the CRC's
+own order). Its first half A and second half B of n bits are folded into A * (x**n mod P) + B, which
+has the same remainder, until only a short rest is left for the usual table. The halves are divided
+where x**n mod P has few terms, so that the product is a few shifts.
 """
 import base64
 import functools
 
 _POLYNOMIAL = 0x82F63B78  # reflected: the highest bit is x**0
 _BLOCK = 1 << 17  # bytes; fits into the processor's cache
-_SHORT = 2048  # bits that are left to the table
-_WINDOW = 4096  # how many splits are looked at
+_SHORT = 2048  # the table computes this many bits
+_WINDOW = 4096  # number of places to divide a block that are tried
 
 
 def _times_x(value):
@@ -93,5 +93,5 @@ def crc32c(data):
 
 
 def crc32c_text(value):
-    """As Cloud Storage writes it: base64 of the four bytes, highest first."""
+    """The form of Cloud Storage: base64 of the four bytes, highest first."""
     return base64.b64encode(value.to_bytes(4, "big")).decode()

@@ -1,4 +1,4 @@
-"""Passes Datastore's requests on to the real emulator: they can be counted and disturbed here."""
+"""Passes Datastore's requests on to the real emulator, where tests count and disturb them."""
 import http.client
 import re
 
@@ -34,19 +34,19 @@ class Datastore:
                 link = http.client.HTTPConnection(self.address, timeout=60)
                 request.connection.onward = link
             try:
-                # Only the sending is tried again: the emulator must not get a commit twice.
+                # Only the connection is retried: the emulator must not get a commit twice.
                 link.request(request.method, request.target, body, headers)
                 break
             except OSError:
                 link.close()
                 if last_try:
-                    return Response(502, b"the emulator is not there")
+                    return Response(502, b"the emulator does not accept connections")
         try:
             answer = link.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException):
             link.close()
-            return Response(502, b"the emulator went away")
+            return Response(502, b"the emulator closed the connection")
         response = Response(answer.status, text)
         response.headers = {name: value for name, value in answer.getheaders()
                             if name.lower() in KEPT}

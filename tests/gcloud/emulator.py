@@ -1,4 +1,4 @@
-"""The real Datastore emulator of the Cloud SDK, for as long as its owner lives."""
+"""Runs the Datastore emulator of the Cloud SDK."""
 import ctypes
 import http.client
 import pathlib
@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def find_jar():
-    """The emulator's jar below the SDK of Debian's package or of gcloud; None if there is none."""
+    """The path of the emulator's jar in the SDK of Debian's package or of gcloud, or None."""
     folders = []
     if shutil.which("dpkg"):
         listed = subprocess.run(["dpkg", "-L", PACKAGE], capture_output=True, text=True,
@@ -30,7 +30,7 @@ def find_jar():
 
 
 def why_not():
-    """What is missing to start it, in one line; "" if nothing is."""
+    """One line with the missing requirement, or ""."""
     if shutil.which("java") is None:
         return "the Datastore emulator needs java (package default-jre-headless)"
     if find_jar() is None:
@@ -43,12 +43,12 @@ def _die_with_parent():
 
 
 def wait_for(address, lives=lambda: True):
-    """Returns when an emulator answers at `address`; RuntimeError if that does not come about."""
+    """Waits until an emulator answers at `address`; RuntimeError after a timeout."""
     deadline = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < deadline and lives():
         link = http.client.HTTPConnection(address, timeout=30)
         try:
-            # Something real: the first query is slow, and nobody should have to wait for it later.
+            # Sends a real query, because the first query is slow and would otherwise delay a test.
             link.request("POST", "/v1/projects/warm-up:runQuery",
                          '{"query": {"kind": [{"name": "Nothing"}]}}',
                          {"Content-Type": "application/json"})
@@ -63,9 +63,9 @@ def wait_for(address, lives=lambda: True):
 
 class Emulator:
     """`folder` keeps its files. With `keep` the entities survive stop() and start(). Without `wait`
-    it may still be booting; see wait_for().
+    the constructor does not wait for the start; see wait_for().
 
-    It is killed when the thread that started it ends: start it from the main thread.
+    Start it from the main thread: the kernel kills it when the thread that started it ends.
     """
 
     def __init__(self, folder, keep=False, wait=True):
@@ -98,7 +98,7 @@ class Emulator:
             raise RuntimeError(f"{error}:\n{log[-4000:]}") from None
 
     def stop(self):
-        """Ends it; with `keep` it writes its entities first."""
+        """Ends the emulator; with `keep` it saves its entities first."""
         if self._process is None:
             return
         self._process.terminate()

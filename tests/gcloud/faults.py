@@ -1,25 +1,26 @@
-"""What can go wrong on the wire: rules that say which request meets which trouble.
+"""Rules that say which requests get which fault.
 
-A rule is a dict, so that it can also come as JSON (POST /_faults). It is for the requests of a
-`kind` (a glob such as "upload.*"; the kinds are those of the routes), with a `method` and with a
-target in which the regular expression `path` is found, and a body that `holds` a text. It skips
-the first `skip` of them, then bites `count` times (0: for ever). The first rule that bites wins.
-The actions, with further keys:
+A rule is a dict, so that it can also be JSON (POST /_faults). It matches requests of a `kind` (a
+glob such as "upload.*"; the routes define the kinds), with a `method`, with a target that contains
+the regular expression `path`, and with a body that contains the text `holds`. It skips the first
+`skip` matching requests, then strikes `count` times (0: for ever). The first rule that strikes
+wins. The actions, with their other keys:
 
-  status   answers `code` with `body` (text, or an object sent as JSON), `retry_after` in seconds
-           and `headers`. With `apply` the request is carried out first: the answer is a lie
+  status   answers `code` with `body` (text, or an object that is sent as JSON), `retry_after` in
+           seconds and `headers`. With `apply` the server first executes the request
   cut      breaks the connection: after `request_bytes` of the request's body, or after
-           `response_bytes` of the response's, or instead of the response (with `apply`: when the
-           request was carried out); with a reset, or as if all were well (`how`: "fin"); at once,
-           or when `seconds` have passed
+           `response_bytes` of the response's, or instead of the response (with `apply`: after the
+           server executed the request); with a reset or a normal end (`how`: "fin"); at once, or
+           after `seconds`
   stall    waits `seconds`: before the response, or after `request_bytes` or `response_bytes`
-  truncate sends only `bytes` of the body; Content-Length promises all, or is `honest`
-  corrupt  turns the byte at `offset` of the body of the response, or of the `side` "request"
+  truncate sends only `bytes` of the body; Content-Length has the full size, or is `honest`
+  corrupt  inverts the byte at `offset` of the response's body, or with `side` "request" of the
+           request's body
   headers  replaces headers of the response by those in `set` (null removes one)
   json     replaces keys of a JSON response by those in `set`
-  persist  an upload session keeps only `bytes` of what it is sent now
-  defer    an upload session that has all bytes says so, but makes the object at the next request
-  expire   an upload session is gone: `code` 404, 410 or 499
+  persist  makes an upload session keep only `bytes` of this request's content
+  defer    acknowledges all bytes of an upload session, and creates the object at the next request
+  expire   ends an upload session with `code` 404, 410 or 499
   garbage  answers with the bytes of `text` instead of HTTP
 """
 import fnmatch
@@ -27,7 +28,7 @@ import json
 import re
 import threading
 
-# action -> (keys that it needs, keys that it may have)
+# action -> (required keys, optional keys)
 ACTIONS = {
     "status": ({"code"}, {"body", "retry_after", "headers", "apply"}),
     "cut": (set(), {"request_bytes", "response_bytes", "apply", "how", "seconds"}),
@@ -45,7 +46,7 @@ MATCH_KEYS = {"action", "kind", "method", "path", "holds", "skip", "count"}
 
 
 class Rule:
-    """One rule and how often it has bitten."""
+    """One rule, and how often it has struck."""
 
     def __init__(self, **keys):
         action = keys.get("action")
@@ -57,7 +58,7 @@ class Rule:
             raise ValueError(f"{action}: keys missing: {missing}, keys not known: {unknown}")
         self.keys = keys
         self.action = action
-        self.bites = 0
+        self.strikes = 0
         self._path = re.compile(keys.get("path", ""))
         self._to_skip = keys.get("skip", 0)
         self._lock = threading.Lock()
@@ -69,7 +70,7 @@ class Rule:
         return self.keys.get(key, default)
 
     def takes(self, request):
-        """Whether it bites this request; then that is counted."""
+        """True, and counted, if the rule strikes this request."""
         if not fnmatch.fnmatchcase(request.kind, self.get("kind", "*")):
             return False
         if request.method != self.get("method", request.method):
@@ -82,24 +83,24 @@ class Rule:
             count = self.get("count", 1)
             if self._to_skip > 0:
                 self._to_skip -= 1
-            elif not count or self.bites < count:
-                self.bites += 1
+            elif not count or self.strikes < count:
+                self.strikes += 1
                 return True
             return False
 
     def text(self):
-        return json.dumps({**self.keys, "bites": self.bites})
+        return json.dumps({**self.keys, "strikes": self.strikes})
 
 
 class Faults:
-    """The rules in force. Thread-safe."""
+    """The active rules. Thread-safe."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._rules = []
 
     def add(self, **keys):
-        """Adds a rule; it is returned, so that a test can ask how often it has bitten."""
+        """Adds a rule and returns it, so that a test can count its strikes."""
         rule = Rule(**keys)
         with self._lock:
             self._rules.append(rule)
@@ -114,7 +115,7 @@ class Faults:
             return list(self._rules)
 
     def take(self, request):
-        """The rule that bites this request, or None."""
+        """The rule that strikes this request, or None."""
         for rule in self.rules():
             if rule.takes(request):
                 return rule

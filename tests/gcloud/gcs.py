@@ -1,4 +1,4 @@
-"""The Cloud Storage JSON API: objects. Uploads are in uploads.py."""
+"""The objects of the Cloud Storage JSON API. Uploads are in uploads.py."""
 import gzip
 import json
 import re
@@ -17,7 +17,7 @@ def conditions_of(request):
 
 
 def error(request, failure):
-    """The response to a refusal; for media it is plain text."""
+    """The error response; plain text for media."""
     if failure.code == 304:
         return Response(304)
     if request.query.get("alt") == "media":
@@ -37,7 +37,7 @@ def parse_json(text):
 
 
 def selected(value, fields):
-    """The partial response that `fields` asks for: "a,b" or "items(a,b),c"."""
+    """The partial response for `fields`: "a,b" or "items(a,b),c"."""
     if not fields or fields == "*":
         return value
     result = {}
@@ -50,9 +50,9 @@ def selected(value, fields):
 class ObjectsApi:
     def __init__(self, storage):
         self.storage = storage
-        # Differences of Google's storage testbench from Cloud Storage.
-        self.omits_zeros = False  # no `size` in the resource of an empty object
-        self.ranges_as_200 = False  # a part comes with 200 and Content-Range
+        # Google's storage testbench differs from Cloud Storage in these.
+        self.omits_zeros = False  # leaves out `size` in the resource of an empty object
+        self.ranges_as_200 = False  # sends a range with 200 and Content-Range
 
     def route(self, request):
         """(kind, handler) or None."""
@@ -146,7 +146,7 @@ class ObjectsApi:
         found = self.storage.find(bucket, name, request.query.get("generation"))
         check_conditions(conditions_of(request), found)
         if self._transcodes(request, found):
-            # The hash is still that of the stored bytes; a range is ignored.
+            # The hash is that of the stored bytes, and a range is ignored.
             response = Response(200, gzip.decompress(found.data))
             response.chunked = True
             response.headers["Warning"] = "214 UploadServer gunzipped"

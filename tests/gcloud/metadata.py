@@ -1,4 +1,4 @@
-"""The metadata server of a virtual machine: a tree of values, some of which may change."""
+"""The metadata server of a virtual machine, with values that can change."""
 import hashlib
 import json
 import threading
@@ -17,7 +17,7 @@ def camel(name):
 
 
 class Metadata:
-    """Thread-safe. `set` a path to None to remove it; a waiting client is answered then."""
+    """Thread-safe. `set` a path to None to remove it. A change answers a waiting client."""
 
     def __init__(self, tokens):
         self._tokens = tokens

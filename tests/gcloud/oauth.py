@@ -1,6 +1,6 @@
-"""Where access tokens come from: the token endpoint, the STS exchange, impersonation.
+"""Issues access tokens: the token endpoint, the STS exchange, and impersonation.
 
-It believes nothing: a client that gets a token here has sent what Google wants to see.
+It checks every part of a request that Google checks.
 """
 import base64
 import hashlib
@@ -16,7 +16,7 @@ TOKEN_URL = "https://oauth2.googleapis.com/token"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
-# What PKCS#1 puts before a SHA-256 hash.
+# The prefix of a SHA-256 hash in PKCS#1.
 SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
@@ -40,7 +40,7 @@ def signature_is_right(modulus, exponent, text, signature):
 
 
 class Tokens:
-    """All tokens ever issued. Thread-safe."""
+    """All issued tokens. Thread-safe."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class Tokens:
             self._tokens = {token: (scopes, 0) for token, (scopes, _) in self._tokens.items()}
 
     def refusal(self, request, accepted_scopes):
-        """The error response for a request without a good token, or None."""
+        """The error response for a request without a valid token, or None."""
         header = request.headers.get("authorization", "")
         with self._lock:
             scopes, expiry = self._tokens.get(header.removeprefix("Bearer "), ([], 0))
@@ -80,11 +80,11 @@ def api_error(code, status, message, **headers):
 
 
 class OAuth:
-    """Whoever is in `accounts`, `users` or `subjects` is let in.
+    """Accepts the clients in `accounts`, `users` and `subjects`.
 
     accounts: client_email -> (modulus, exponent) of its public key
     users: refresh_token -> (client_id, client_secret)
-    subjects: the subject tokens that the exchange knows
+    subjects: the valid subject tokens of the exchange
     """
 
     def __init__(self, tokens):
@@ -135,7 +135,7 @@ class OAuth:
         raise Refused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type')}")
 
     def _check_assertion(self, assertion):
-        """The scopes of a JWT that says all it must, and was signed by who it says."""
+        """The scopes of a JWT, after a check of all its claims and its signature."""
         try:
             head, claims, signature = assertion.split(".")
             header, said = json.loads(decoded(head)), json.loads(decoded(claims))

@@ -1,4 +1,4 @@
-"""Buckets, objects and upload sessions: what Cloud Storage remembers. Knows nothing of HTTP."""
+"""The state of Cloud Storage: buckets, objects and upload sessions, without HTTP."""
 import base64
 import copy
 import hashlib
@@ -8,12 +8,12 @@ import time
 
 from .checksum import crc32c, crc32c_text
 
-GRANULE = 256 * 1024  # upload sessions persist whole granules until the last byte has come
+GRANULE = 256 * 1024  # an upload session persists whole granules until the last byte arrives
 METADATA_KEYS = ("contentType", "contentEncoding", "cacheControl", "contentDisposition", "metadata")
 
 
 class StorageError(Exception):
-    """A refusal: HTTP status, Google's reason, message."""
+    """An error: HTTP status, Google's reason, message."""
 
     def __init__(self, code, reason, message):
         super().__init__(message)
@@ -24,7 +24,7 @@ class StorageError(Exception):
 class Object:
     def __init__(self, name, data, generation, metadata):
         self.name = name
-        self.data = data  # as it is stored; never changed
+        self.data = data  # the stored bytes; never changed
         self.generation = generation
         self.metadata = {key: metadata[key] for key in METADATA_KEYS if metadata.get(key)}
         self.crc32c = crc32c_text(crc32c(data))
@@ -38,7 +38,7 @@ class Object:
 
 
 class Session:
-    """A resumable upload. `data` is what has been persisted."""
+    """A resumable upload. `data` has the persisted bytes."""
 
     def __init__(self, bucket, name, metadata, conditions, length):
         self.id = "AHmUCY" + secrets.token_urlsafe(48)
@@ -46,16 +46,16 @@ class Session:
         self.name = name
         self.metadata = metadata
         self.conditions = conditions
-        self.length = length  # what X-Upload-Content-Length said, or None
+        self.length = length  # the value of X-Upload-Content-Length, or None
         self.data = bytearray()
-        self.object = None  # once it is complete
+        self.object = None  # set when the upload is complete
         self.lock = threading.Lock()
 
     def add(self, piece):
         self.data += piece
 
     def keep_whole_granules(self, before):
-        """The connection broke: what was persisted earlier stays, of the rest whole granules."""
+        """Call when the connection breaks: of the new bytes, keeps only whole granules."""
         del self.data[max(before, len(self.data) // GRANULE * GRANULE):]
 
 
@@ -67,12 +67,12 @@ class Storage:
         self._buckets = {}
         self._sessions = {}
         self._generation = int(time.time() * 1_000_000)
-        self.session_ids = []  # all ever given out: they are secrets
-        self.denied = set()  # names of permissions, as "storage.objects.get"
+        self.session_ids = []  # all ids so far; they are secrets
+        self.denied = set()  # names of permissions, such as "storage.objects.get"
         self.requester_pays = set()  # buckets
 
     def require(self, permission):
-        """Refuses what needs a permission that the account lacks."""
+        """Raises an error if the account lacks the permission."""
         if permission in self.denied:
             raise StorageError(403, "forbidden", (
                 f"worker@lab does not have {permission} access to the Google Cloud Storage object. "
@@ -89,7 +89,7 @@ class Storage:
             self._buckets.setdefault(bucket, {})
 
     def copy(self, bucket, name, new_name):
-        """Another object of the same content (for tests)."""
+        """Creates another object with the same content (for tests)."""
         with self._lock:
             made = copy.copy(self._objects(bucket)[name])
             self._generation += 1
@@ -131,7 +131,7 @@ class Storage:
         return found
 
     def insert(self, bucket, name, data, metadata, conditions):
-        """Makes a new generation if what the client said of the content is true."""
+        """Creates a new generation if the client's declarations match the content."""
         if not name or len(name.encode()) > 1024 or "\r" in name or "\n" in name:
             raise StorageError(400, "invalid", "Invalid object name.")
         made = Object(name, data, 0, metadata)
@@ -181,7 +181,7 @@ class Storage:
             self._sessions.pop(session_id, None)
 
     def finish_session(self, session):
-        """All bytes are there: the object appears, or the session ends with an error."""
+        """Call after the last byte: creates the object, or ends the session with an error."""
         try:
             session.object = self.insert(session.bucket, session.name, session.data,
                                          session.metadata, session.conditions)
@@ -191,7 +191,7 @@ class Storage:
 
 
 def check_kept(found):
-    """Refuses to replace or delete what a hold or a retention policy keeps."""
+    """Raises an error if a hold or a retention policy keeps the object."""
     if found.kept.get("temporaryHold") or found.kept.get("eventBasedHold"):
         raise StorageError(403, "objectUnderActiveHold", (
             f"Object '{found.name}' is under active Temporary hold and cannot be deleted, "

@@ -1,9 +1,8 @@
-"""Ports to listen on.
+"""Reserves ports to listen on.
 
-The one hard idea: a port that the kernel picks is one that it may also give to a client a moment
-later, while our server boots or is down for a test. These are outside of the range that it picks
-from; and to keep other tests from choosing the same one, each is bound for as long as this process
-lives by a socket that does not listen. Whoever sets SO_REUSEADDR, as servers do, can bind it too.
+The kernel could give a port of its own range to a client while our server starts, or is down for a
+test. These ports are outside of that range. This process keeps each port bound by a socket that
+does not listen, so that no other test takes it. A server that sets SO_REUSEADDR can bind it too.
 """
 import pathlib
 import random
@@ -22,13 +21,13 @@ def ephemeral_start():
 
 
 def free_port():
-    """A port of the loopback on which nobody listens, and which no other process gets from here."""
+    """A free port of the loopback interface that no other process gets from this function."""
     chance = random.SystemRandom()  # many test processes choose at the same time
     while True:
         port = chance.randrange(LOWEST, ephemeral_start())
         probe = socket.socket()
         try:
-            probe.bind(("127.0.0.1", port))  # without SO_REUSEADDR: it shares with no other probe
+            probe.bind(("127.0.0.1", port))  # no SO_REUSEADDR: probes do not share it
         except OSError:
             probe.close()
             continue

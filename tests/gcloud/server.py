@@ -1,8 +1,8 @@
-"""A Google Cloud of our own on one port of the loopback: storage, metadata, tokens, Datastore.
+"""A Google Cloud on one port of the loopback interface: storage, metadata, tokens, Datastore.
 
-The one hard idea: it is written from Google's documented behaviour, not from our client, and each
-request can meet a fault (see faults.py). As a proxy it also plays the real hosts: a client that is
-told HTTPS_PROXY and trusts its certificate believes that it talks to storage.googleapis.com.
+It follows Google's documented behaviour and not our client, and each request can get a fault (see
+faults.py). It also acts as a proxy for the real hosts: a client with this server as its HTTPS_PROXY
+that trusts the server's certificate takes it for storage.googleapis.com.
 """
 import json
 import socket
@@ -24,12 +24,12 @@ STORAGE_SCOPES = [CLOUD_PLATFORM, "https://www.googleapis.com/auth/devstorage.re
                   "https://www.googleapis.com/auth/devstorage.full_control"]
 DATASTORE_SCOPES = [CLOUD_PLATFORM, "https://www.googleapis.com/auth/datastore"]
 REAL_HOSTS = "googleapis.com"
-KEPT_BODY = 1 << 20  # bytes of a request's body that are kept for a test to look at
+KEPT_BODY = 1 << 20  # bytes of a request's body that are kept for tests
 
 
 class Server:
-    """`port` 0 takes a free one. `certificate`: (certificate file, key file) of the real hosts.
-    `host`: the numeric address to listen at, IPv4 or IPv6."""
+    """`port` 0 chooses a free one. `certificate`: (certificate file, key file) for the real hosts.
+    `host`: the numeric address to listen on, IPv4 or IPv6."""
 
     def __init__(self, port=0, emulator=None, certificate=None, latency=0.0, host="127.0.0.1"):
         self.storage = Storage()
@@ -39,7 +39,7 @@ class Server:
         self.datastore = Datastore(emulator)
         self.faults = Faults()
         self.latency = latency  # seconds added to each response
-        self.needs_token = False  # also where a client takes it for an emulator
+        self.needs_token = False  # also for requests to an emulator's address
         self.objects_api = ObjectsApi(self.storage)
         self._services = [self.objects_api, UploadsApi(self.storage, self.objects_api), self.oauth,
                           self.metadata, self.datastore]
@@ -56,10 +56,10 @@ class Server:
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._accept()
 
-    # --- what a test asks
+    # --- for tests
 
     def requests(self, kind=None):
-        """All requests so far, or those of one kind, in the order in which they came."""
+        """All requests so far, or those of one kind, in the order of arrival."""
         with self._lock:
             return [request for request in self._requests if kind in (None, request.kind)]
 
@@ -84,7 +84,7 @@ class Server:
         threading.Thread(target=self._accept_loop, args=(self._listener,), daemon=True).start()
 
     def go_down(self, seconds=None):
-        """Cuts all connections and refuses new ones, until come_back() or for so many seconds."""
+        """Cuts all connections and refuses new ones, for `seconds` or until come_back()."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
@@ -128,14 +128,14 @@ class Server:
         except ValueError as problem:
             connection.send(Response(400, str(problem).encode()))
         except OSError:
-            pass  # the client went away
+            pass  # the client closed the connection
         finally:
             with self._lock:
                 self._connections.discard(connection)
             connection.close(fin)
 
     def _exchange(self, connection, request):
-        """Answers one request; True if the connection is to end after it."""
+        """Answers one request; True if the connection must end after it."""
         if request.method == "CONNECT":
             return self._become_real_host(connection, request)
         request.trusted = isinstance(connection.sock, ssl.SSLSocket)
@@ -192,17 +192,17 @@ class Server:
                                                              "datastore"):
             return None
         if service == "upload" and "upload_id" in request.query:
-            return None  # the session's URI is all that is needed
+            return None  # the session's URI needs no token
         return self.tokens.refusal(request, DATASTORE_SCOPES if service == "datastore"
                                    else STORAGE_SCOPES)
 
     # --- faults
 
     def _strike_before(self, rule, request):
-        """A response instead of carrying the request out, or None."""
+        """A response that replaces the execution of the request, or None."""
         marked = rule.get("request_bytes") is not None or rule.get("response_bytes") is not None
         if rule.action == "stall" and not marked:
-            request.read()  # it is carried out later
+            request.read()  # the request is executed later
             strike(rule)
         if rule.action == "cut" and not marked:
             request.drain()
@@ -222,7 +222,7 @@ class Server:
 
     @staticmethod
     def _status(rule):
-        body = rule.get("body", f"made to answer {rule['code']}")
+        body = rule.get("body", f"a fault made this {rule['code']}")
         if isinstance(body, str):
             response = Response(rule["code"], body.encode())
         else:
@@ -233,7 +233,7 @@ class Server:
         return response
 
     def _strike_after(self, rule, request, response):
-        """What becomes of the response to a request that was carried out."""
+        """Changes the response to a request that was executed."""
         if rule.action == "status":
             return self._status(rule)
         if rule.action == "cut" and rule.get("apply"):
@@ -262,7 +262,7 @@ class Server:
         response.headers.update({name: str(value) for name, value in changes.items()
                                  if value is not None})
 
-    # --- control by HTTP, for whoever runs this as a program
+    # --- control by HTTP, for use as a program
 
     def _control(self, request):
         asked = json.loads(request.read() or b"{}")

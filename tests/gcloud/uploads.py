@@ -1,4 +1,4 @@
-"""The Cloud Storage JSON API: media, multipart and resumable uploads."""
+"""The media, multipart and resumable uploads of the Cloud Storage JSON API."""
 import email.parser
 import email.policy
 import re
@@ -16,7 +16,7 @@ def invalid(message):
 
 
 def parse_related(content_type, body):
-    """(metadata, content, its type) of a multipart/related body of exactly two parts."""
+    """(metadata, content, content type) of a multipart/related body of exactly two parts."""
     message = email.parser.HeaderParser(policy=email.policy.HTTP).parsestr(
         f"Content-Type: {content_type}\r\n\r\n")
     boundary = message.get_boundary()
@@ -169,7 +169,7 @@ class UploadsApi:
 
     @staticmethod
     def _range(request):
-        """(first, last, total) of Content-Range; None where it has no such number."""
+        """(first, last, total) of Content-Range; None for a missing number."""
         text = request.headers.get("content-range")
         length = request.length()
         if text is None:
@@ -191,7 +191,7 @@ class UploadsApi:
 
     @staticmethod
     def _receive(request, session, first):
-        """Appends what is new. When the connection breaks, whole granules of it are kept."""
+        """Appends the new bytes. If the connection breaks, keeps only whole granules."""
         before = len(session.data)
         if first > before:
             raise invalid(f"The range begins at {first}, but only {before} bytes are there.")
@@ -206,7 +206,7 @@ class UploadsApi:
 
 
 def said_hashes(request):
-    """What the header X-Goog-Hash says, under the names of the metadata."""
+    """The hashes in the header X-Goog-Hash, under the names of the metadata."""
     names = {"crc32c": "crc32c", "md5": "md5Hash"}
     found = re.findall(r"(crc32c|md5)=([A-Za-z0-9+/=]+)", request.headers.get("x-goog-hash", ""))
     return {names[kind]: value for kind, value in found}

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as bytes: one request in, one response out, and the faults that break them on the way.
+"""HTTP/1.1 on the wire: reads a request, writes a response, and applies faults to the bytes.
 
-The one hard idea: a body is read by the handler in pieces, so that a fault can strike in the middle
-of it and what came before is there.
+The handler reads a body in pieces, so that a fault can strike in the middle of the body while the
+pieces before it are kept.
 """
 import json
 import socket
@@ -15,7 +15,7 @@ REASONS = {200: "OK", 206: "Partial Content", 308: "Resume Incomplete", 404: "No
 
 
 class Cut(Exception):
-    """The connection is to be broken now, with a reset or (`fin`) as if all were well."""
+    """The connection must end now: with a reset, or (`fin`) with a normal end."""
 
     def __init__(self, fin=False):
         super().__init__("cut")
@@ -23,7 +23,7 @@ class Cut(Exception):
 
 
 class Request:
-    """`target` is as it came, `path` the part before "?", still encoded; `query` is decoded."""
+    """`target` is unchanged, `path` is its part before "?", still encoded; `query` is decoded."""
 
     def __init__(self, connection, method, target, headers):
         self.connection = connection
@@ -33,12 +33,12 @@ class Request:
         self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         self.headers = headers  # names in lower case
         self.kind = ""  # set by the router
-        self.rule = None  # the fault that strikes it
-        self.status = None  # what was answered; None if nothing was
+        self.rule = None  # the fault that strikes this request
+        self.status = None  # the status of the response; None without one
         self.time = time.time()
-        self.body_bytes = 0  # how many came so far
+        self.body_bytes = 0  # number of received bytes
         self.body = None  # after read()
-        self.trusted = False  # the client asked for the real host, by TLS
+        self.trusted = False  # the client used the real host by TLS
 
     @property
     def host(self):
@@ -50,13 +50,13 @@ class Request:
         return f"{scheme}://{self.headers.get('host', '')}"
 
     def length(self):
-        """How many bytes the body has; None if it comes in chunks."""
+        """The size of the body; None for a chunked body."""
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
             return None
         return int(self.headers.get("content-length") or 0)
 
     def pieces(self):
-        """The body, piece by piece; breaks off where a rule says so."""
+        """The body in pieces; stops where a rule cuts it."""
         if self.body is not None:
             yield self.body
             return
@@ -76,7 +76,7 @@ class Request:
         return self.body
 
     def drain(self):
-        """Reads what is left of the body, for whoever does not care."""
+        """Reads and drops the rest of the body."""
         if self.body is None and not self.connection.body_done:
             for _ in self.pieces():
                 pass
@@ -88,8 +88,8 @@ class Response:
         self.body = body  # bytes-like
         self.headers = {"Content-Type": content_type,
                         **{name.replace("_", "-"): str(value) for name, value in headers.items()}}
-        self.more_headers = []  # (name, value) of names that occur twice
-        self.length = None  # what Content-Length says, if it is not to be the truth
+        self.more_headers = []  # (name, value) for names that occur twice
+        self.length = None  # a false Content-Length, or None
         self.chunked = False
         self.close = False
 
@@ -107,7 +107,7 @@ def flipped(data, offset):
 
 
 def strike(rule):
-    """What happens at the marked byte."""
+    """Applies the fault at the marked byte."""
     time.sleep(rule.get("seconds", 0))
     if rule.action == "cut":
         raise Cut(fin=rule.get("how") == "fin")
@@ -119,23 +119,23 @@ class Connection:
     def __init__(self, sock):
         self.sock = sock
         self.body_done = True
-        self.onward = None  # a relay's connection to whom it relays
+        self.onward = None  # a relay's connection to its target
         self._buffer = b""
 
     def wrap(self, context):
-        """From here on TLS, as the client of a proxy expects after CONNECT."""
+        """Starts TLS, as the client of a proxy expects after CONNECT."""
         self.sock = context.wrap_socket(self.sock, server_side=True)
 
     def cut(self):
-        """Ends it from any thread. Its descriptor stays: closed here, its number could already be
-        another file's when the serving thread, still in the midst of TLS, writes to it."""
+        """Ends the connection from any thread. Keeps the descriptor open: if it were closed here,
+        the serving thread could write TLS data to another file with the same number."""
         try:
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
             pass
 
     def close(self, fin=True):
-        """Only for the thread that serves it."""
+        """Closes the descriptor. Call only on the serving thread."""
         try:
             if not fin:
                 linger = struct.pack("ii", 1, 0)
@@ -167,7 +167,7 @@ class Connection:
         return request
 
     def body(self, length, mark):
-        """Pieces of a body of that length (None: chunked); none reaches across byte `mark`."""
+        """Pieces of a body of that length (None: chunked); no piece crosses the byte `mark`."""
         if length is None:
             yield from self._chunks()
         else:
@@ -218,7 +218,7 @@ class Connection:
         return bool(piece)
 
     def _take(self, most):
-        """Some bytes, at most so many; the end of the connection is a cut."""
+        """Some bytes, up to this many. The end of the connection counts as a cut."""
         if self._buffer:
             piece, self._buffer = self._buffer[:most], self._buffer[most:]
             return piece

@@ -1,4 +1,4 @@
-// Whoever does something in a simulated cluster.
+// Identifies the worker or client that changes something in a simulated cluster.
 #pragma once
 
 #include <compare>
@@ -8,9 +8,9 @@
 
 namespace sparkles {
 
-// One life of a worker: it begins when the worker starts and ends when it exits or crashes.
+// One life of a worker: from its start to its exit or crash.
 struct Author {
-  int vm = 0;  // 0: nobody
+  int vm = 0;  // 0: no worker
   int life = 0;
   friend auto operator<=>(const Author&, const Author&) = default;
 };

@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-// As long as nobody needs with all services up, however long the machines were frozen.
+// Longer than any run needs after all services are up, even with frozen machines.
 constexpr absl::Duration kLongest = absl::Hours(12);
 
 double Seconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
@@ -24,7 +24,7 @@ Json Entry(const char* status, absl::Time now) {
                       {"failure_reason", NullValue()}});
 }
 
-// "" if there is no such task.
+// "" if the task does not exist.
 std::string StatusOf(const Json& task) { return task.is_null() ? "" : TextIn(task, "status"); }
 
 }  // namespace
@@ -86,7 +86,7 @@ std::string Client::RandomTask() {
   return absl::StrCat(job->first, ".", index + 1);
 }
 
-// Reads and puts, with time between: whatever a worker does meanwhile is overwritten.
+// Reads, waits and writes, so that changes of a worker meanwhile are overwritten.
 void Client::Overwrite(const std::string& task_id, const char* status, const char* entry) {
   Json task = world_.datastore.Get({kTaskKind, task_id});
   if (task.is_null()) return;
@@ -160,7 +160,7 @@ void Client::ResetAbandoned() {
     if (holder.vm == 0) continue;
     const Machine& machine = *world_.machines[static_cast<size_t>(holder.vm - 1)];
     const bool lives = machine.alive && machine.author() == holder;
-    // Everything else is given back by the next life of the worker, from its journal.
+    // The next life of the worker hands back every other claim, from its journal.
     const bool gone = machine.vanished || holder.life <= machine.lost_lives;
     if (!lives && gone) Reset(id);
   }

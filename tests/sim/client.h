@@ -1,5 +1,5 @@
-// The people and programs on the other side of the queue: they submit, reset, kill and make anew,
-// at any time, with plain puts.
+// Simulates the users of the queue, which submit, reset, kill and recreate tasks at any time, with
+// writes without preconditions.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ class Client {
   explicit Client(World& world) : world_(world) {}
 
   void Submit();
-  // Meddles until the weather is calm, then waits until every task has come to its end. If that
-  // takes for ever, a promise is broken.
+  // Disturbs tasks until the weather is calm, then waits until every task has ended. Reports a
+  // broken promise if that takes too long.
   void Run();
 
  private:
@@ -27,11 +27,11 @@ class Client {
   void MeddleWithJob(const std::string& job);
   void Reset(const std::string& task_id);
   void KillTask(const std::string& task_id);
-  // Sets a task to `status`, with `entry` in its history.
+  // Sets a task to `status` and adds `entry` to its history.
   void Overwrite(const std::string& task_id, const char* status, const char* entry);
-  // As who takes a frozen machine for a dead one.
+  // Resets the tasks of a frozen machine, like a user that takes the machine for dead.
   void ResetFrozen();
-  // Puts back what a worker left behind that will never come back.
+  // Resets the tasks of workers that never come back.
   void ResetAbandoned();
   bool AllEnded();
   std::string Unfinished();

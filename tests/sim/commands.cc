@@ -71,7 +71,7 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
   const absl::Duration takes = world_.scheduler.RandomDuration(
       world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
   const bool undisturbed = world_.scheduler.Sleep(takes, &cancel);
-  // Before its grace, which the command may use up.
+  // Checked before the grace period, which the command may use fully.
   world_.CheckPrompt(machine_, world_.judge.VoidSince(machine_.author(), task),
                      "the end of a command whose claim was void");
   if (!undisturbed) {

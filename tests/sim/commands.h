@@ -1,4 +1,4 @@
-// The tasks of a simulated cluster: their specs, their inputs, and what their commands do.
+// The tasks of a simulated cluster: specs, inputs and commands.
 #pragma once
 
 #include <map>
@@ -10,16 +10,16 @@
 
 namespace sparkles {
 
-// The spec of a task: an input by its hash, another by its name, and everything uploaded.
+// The spec of a task with an input by hash and an input by name, which uploads everything.
 Json SpecOf(const std::string& task_id);
-// The input that all tasks share, and its place in the store.
+// The content of the input that all tasks share.
 std::string InputText();
 std::string InputKey();
 
-// What a machine says that can start no process.
+// The error of a machine that cannot start processes.
 inline constexpr char kNoProcess[] = "fork: out of processes";
 
-// Commands take their time and write two files that tell who wrote them and when.
+// Runs commands that take time and write two files with their author and time.
 class SimProcessRunner : public ProcessRunner {
  public:
   // Borrows both. For one life of the machine's worker.

@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// What a worker may change of a task (docs/wire-contract.md section 3).
+// The properties that a worker may change (docs/wire-contract.md section 3).
 const std::set<std::string> kOurs = {"task_id",         "status",         "owner",
                                      "monitor_address", "history",        "last_updated",
                                      "exit_code",       "failure_reason", "version"};
@@ -28,8 +28,8 @@ bool HasOnlyFourFields(const Json& entry) {
   return properties->contains("timestamp") && properties->contains("status");
 }
 
-// Each value belongs to one end: clients count whoever has a failure_reason as failed, and fetch
-// by last_updated what is new to them.
+// Each value belongs to one kind of end: clients count a task with a failure_reason as failed, and
+// use last_updated to fetch new ends.
 void CheckFields(const std::string& id, const Json& before, const Json& after,
                  std::vector<std::string>& problems) {
   const std::string status = TextIn(after, "status");
@@ -43,7 +43,7 @@ void CheckFields(const std::string& id, const Json& before, const Json& after,
   check(!ends || TextIn(after, "owner") == TextIn(before, "owner"), "its owner was changed");
   const Json* updated = JsonField(PropertiesOf(after), "last_updated");
   const Json entry = HistoryOf(after).back();
-  // A claim moves the time of its entry back by up to a second (docs/claim-protocol.md).
+  // A claim dates its entry back by up to a second (docs/claim-protocol.md).
   const double moved = updated == nullptr
                            ? 0
                            : AsDouble(updated).value_or(-1) -

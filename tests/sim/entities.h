@@ -1,5 +1,5 @@
-// Tasks as they stand in Datastore, read with as little of the worker's own code as possible: the
-// judge must not share its mistakes.
+// Reads tasks in Datastore with little of the worker's own code, so that the judge does not share
+// its errors.
 #pragma once
 
 #include <string>
@@ -10,25 +10,25 @@
 
 namespace sparkles {
 
-// "" for what is absent or no string.
+// "" if the property is absent or not a string.
 std::string TextIn(const Json& entity, const char* property);
-// Absent or null.
+// True if the property is absent or null.
 bool IsNullIn(const Json& entity, const char* property);
 Json HistoryOf(const Json& entity);
-// Of one entry of a history.
+// A field of one entry of a history.
 std::string EntryText(const Json& entry, const char* property);
-// Of the last entry.
+// The status in the last entry of the history.
 std::string LastEntry(const Json& entity);
 std::string LastReason(const Json& entity);
-// How many claims there are in the history.
+// The number of claims in the history.
 int ClaimsIn(const Json& entity);
 
 bool IsFinal(absl::string_view status);
-// Whether a task with this past must not be claimed any more (docs/wire-contract.md section 3): 10
-// abandoned claims, or 20 machine faults, since it last ended.
+// True if a task with this history must not be claimed any more (docs/wire-contract.md section 3):
+// it has 10 abandoned claims or 20 machine faults since its last end.
 bool IsUsedUp(const Json& history);
 
-// What a worker's change from `before` to `after` may not do, whatever it is for: one line each.
+// One line for each way in which a worker's change from `before` to `after` breaks a general rule.
 std::vector<std::string> ShapeProblems(const std::string& id, const Json& before,
                                        const Json& after);
 

@@ -1,4 +1,4 @@
-// What can go wrong in a simulated cluster.
+// The faults of a simulated cluster.
 #pragma once
 
 #include <array>
@@ -11,36 +11,36 @@ namespace sparkles {
 
 enum class Fault {
   // Requests.
-  kRefused,     // the server never had it
-  kLost,        // no answer; the request was not carried out
-  kAnswerLost,  // no answer; the request was carried out
-  kLate,        // no answer; the request is carried out much later
-  kTwice,       // carried out twice; the second answer comes
-  kStatus,      // 429 or 5xx, carried out or not
+  kRefused,     // not received by the server
+  kLost,        // no answer, and not executed
+  kAnswerLost,  // no answer, but executed
+  kLate,        // no answer, and executed much later
+  kTwice,       // executed twice; the second answer arrives
+  kStatus,      // 429 or 5xx, executed or not
   kForbidden,   // 403
-  kContention,  // 409 for no visible reason
-  kGarbage,     // a page of somebody who is not the server
-  kDelay,       // the answer takes its time, or more than we wait
-  kCut,         // a download ends early, or of an upload a part arrives
-  kFlip,        // a download has a wrong byte, or one is stored
-  kSession,     // an upload session has ended
-  kNotListed,   // a query does not find what is there
-  kOutage,      // for a while one service answers this machine nothing
+  kContention,  // 409 without a visible reason
+  kGarbage,     // a page of another server
+  kDelay,       // the answer is slow, or slower than the worker's timeout
+  kCut,         // a download ends early, or only a part of an upload arrives
+  kFlip,        // a download has a wrong byte, or a wrong byte is stored
+  kSession,     // the upload session does not exist any more
+  kNotListed,   // a query leaves out an entity
+  kOutage,      // one service does not answer this machine for a while
   // Machines.
   kCrash,    // kill -9
-  kVanish,   // the machine is gone for good
+  kVanish,   // the machine never comes back
   kPause,    // SIGSTOP, or a frozen machine
-  kTerm,     // SIGTERM, SIGINT, a notice of preemption
+  kTerm,     // SIGTERM, SIGINT, or a preemption notice
   kHurry,    // a second signal
   kDrain,    // SIGUSR1, SIGQUIT
-  kMachine,  // no process can be started
+  kMachine,  // the machine cannot start processes
   // Clients.
   kReset,     // a claimed task is reset
   kKillJob,   // a job is killed
-  kRecreate,  // a job is deleted and made again under the same id
+  kRecreate,  // a job is deleted and created again with the same id
   kKillTask,  // a task is set to killed
-  kRepeat,    // an ended task is reset
-  kDelete,    // a task is deleted for good
+  kRepeat,    // a task that has ended is reset
+  kDelete,    // a task is deleted and stays deleted
   kCount,
 };
 absl::string_view NameOf(Fault fault);

@@ -39,7 +39,7 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
     return JobChanged(key.name, after);
   }
   const std::string& id = key.name;
-  if (!by_worker) {  // after any change by a client, the worker has lost the task
+  if (!by_worker) {  // any change by a client takes the task from its holder
     Void(id);
     holders_.erase(id);
     claimants_.erase(id);
@@ -54,7 +54,7 @@ void Judge::Changed(const EntityKey& key, const Json& before, const Json& after,
     holders_[id] = author_;
     claimants_[id] = author_;
     Claimed(id, after);
-    // What earlier claims have delivered is nobody's now: only this one's results count.
+    // Outputs of earlier claims may be replaced now: only this claim's results count.
     const std::string prefix = KeyOf(id, "");
     for (auto object = stored_.lower_bound(prefix);
          object != stored_.end() && absl::StartsWith(object->first, prefix); ++object) {
@@ -77,7 +77,7 @@ void Judge::JobChanged(const std::string& job, const Json& after) {
   }
 }
 
-// Whoever has claimed the task works for nothing from now on.
+// From now on the claims of other lives to the task are void.
 void Judge::Void(const std::string& id) {
   const Author holder = HolderOf(id);
   if (holder.vm == 0) return;
@@ -95,7 +95,7 @@ void Judge::StorageStruck(const Author& author, Fault fault) {
   if (task == last_claimed_.end()) return;
   Claim& claim = claims_[{author, task->second}];
   ++claim.storage_faults;
-  // The outputs of a command that cannot be delivered are kept on disk.
+  // The worker keeps the outputs of a command on disk if they cannot be delivered.
   if (claim.run.ended) keepers_.insert(author.vm);
   if (fault == Fault::kForbidden) ++claim.refusals;
   if (fault == Fault::kGarbage || fault == Fault::kFlip || fault == Fault::kSession) {
@@ -113,7 +113,7 @@ void Judge::CheckStep(const std::string& id, const std::string& to, const Json& 
   if (LastEntry(after) != entry) Break(absl::StrCat(step, ": the history says something else"));
   if (from == "pending") return CheckFirstStep(step, id, to, before, after);
   if (from != "claimed" || to == "claimed") Break(absl::StrCat(step, ": no such step"));
-  // A life gives back what an earlier life of the same worker held.
+  // A life may hand back the claims of earlier lives of the same worker.
   const bool same = to == "pending" ? holder.vm == author_.vm : holder == author_;
   if (!same) Break(absl::StrCat(step, ": but ", ToString(holder), " holds it"));
   if (to == "pending" && !IsNullIn(after, "owner")) {
@@ -130,9 +130,9 @@ void Judge::CheckFirstStep(const std::string& step, const std::string& id, const
   const bool used_up = IsUsedUp(HistoryOf(before));
   if (to == "claimed") {
     if (TextIn(after, "owner") != OwnerOf(author_.vm)) {
-      Break(absl::StrCat(step, ": in somebody else's name"));
+      Break(absl::StrCat(step, ": with another worker's name as the owner"));
     }
-    // The job may be killed between the lookup and the commit: the claim's watch notices that.
+    // The job may be killed between the lookup and the commit. The claim's watch notices this.
     if (killed && !saw_job_alive_.contains({author_, id})) {
       Break(absl::StrCat(step, ": but its job was killed"));
     }
@@ -146,7 +146,7 @@ void Judge::CheckFirstStep(const std::string& step, const std::string& id, const
   }
 }
 
-// A pending task is only changed to make a claim void whose commit may still arrive.
+// A worker changes a pending task only to revoke a claim whose commit may still arrive.
 void Judge::CheckRevocation(const std::string& step, const std::string& id, const Json& after) {
   if (!sent_claims_.contains({author_.vm, id})) {
     Break(absl::StrCat(step, ": but no claim of this machine was sent"));
@@ -171,10 +171,11 @@ void Judge::CheckEnd(const std::string& step, const std::string& id, const std::
                      const Json& after) {
   if (to == "complete") return CheckComplete(id, after);
   const Claim& claim = claims_[{author_, id}];
-  if (to == "killed" && !claim.job_killed) Break(absl::StrCat(step, ": nobody has killed its job"));
+  if (to == "killed" && !claim.job_killed)
+    Break(absl::StrCat(step, ": but its job was not killed"));
   if (to != "failed") return;
-  // Trouble that may pass is no reason, nor are wrong answers: only a refusal, and people must be
-  // told of it.
+  // Errors that may pass and wrong answers are no reason to give up. Only a refusal is, and the
+  // history must name it.
   const std::string reason = LastReason(after);
   const bool refused = claim.refusals > 0 && absl::StrContains(reason, "HTTP 403");
   if (!refused) {

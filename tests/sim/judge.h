@@ -1,7 +1,7 @@
-// Watches a simulated cluster from the servers' side, and says which promise was broken.
-// The one hard idea: it believes nothing that workers say. It sees each change at the moment when
-// Datastore or Cloud Storage applies it, and knows which life of which worker has sent it, and what
-// has gone wrong for that since it made its claim. A bad end needs a reason among those things.
+// Watches a simulated cluster from the servers' side and reports broken promises.
+// The judge trusts no worker. It sees each change when Datastore or Cloud Storage applies it, and
+// knows which life of which worker sent the change and which faults that life has met since its
+// claim. Every bad end needs one of these faults as its reason.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class Judge {
  public:
   static constexpr char kBucket[] = "lab";
 
-  // What a command did.
+  // The result of a command.
   struct Run {
     std::map<std::string, std::string> files;  // by path
     std::string printed;
@@ -35,26 +35,26 @@ class Judge {
     bool ended = false;
   };
 
-  // Borrows `gcs` and `clock`.
-  // `note` is told of all that the servers do, and of what is broken.
+  // Borrows `gcs` and `clock`. `note` receives every action of the servers and every broken
+  // promise.
   Judge(const FakeGcs& gcs, Clock& clock, std::function<void(const std::string&)> note)
       : gcs_(gcs), clock_(clock), note_(std::move(note)) {}
 
-  // Whose request a server is about to carry out.
+  // Sets the author of the request that a server is about to execute.
   void SetAuthor(const Author& author) { author_ = author; }
 
-  // What the servers have done; see FakeDatastore::OnChange and FakeGcs::OnStore.
+  // Called for each change; see FakeDatastore::OnChange and FakeGcs::OnStore.
   void Changed(const EntityKey& key, const Json& before, const Json& after, bool by_worker);
   void Stored(const std::string& key, int64_t generation);
 
   // A worker has looked up the task and its job.
   void LookedUp(const Author& author, const std::string& task_id);
-  // A worker sends the commit of a claim, which may be lost on its way.
+  // A worker sends the commit of a claim. The commit may be lost.
   void ClaimIsSent(const Author& author, const std::string& task_id) {
     sent_claims_.insert({author.vm, task_id});
   }
 
-  // `attempt`: as the command is told.
+  // `attempt`: the number that the command receives.
   void CommandBegins(const Author& author, const std::string& task_id, const std::string& attempt);
   void CommandEnded(const Author& author, const std::string& task_id, Run run);
   // A fault has struck a request of `author` to Cloud Storage.
@@ -62,30 +62,30 @@ class Judge {
   // No process can be started for the task that `author` has claimed.
   void MachineStruck(const Author& author);
 
-  // Of one life, in this order.
+  // Called for one life, in this order.
   void LifeBegins(const Author& author);
   void ToldToGo(const Author& author, const std::string& reason, bool at_once);
   void Queried(const Author& author, bool found_nothing);
   void LifeEnds(const Author& author, Consumer::End end, absl::Duration linger);
-  // Whether a worker of this machine may have kept a task's folder on purpose.
+  // True if a worker of this machine may have kept a task's directory on purpose.
   bool MayHaveKeptFolders(int vm) const { return keepers_.contains(vm); }
 
-  // From when on the last claim of `author` to the task is void: its job was killed, or somebody
-  // has changed the task. Never: in the infinite future.
+  // The time since which the last claim of `author` to the task is void, because its job was killed
+  // or a client changed the task. Infinite future if the claim is valid.
   absl::Time VoidSince(const Author& author, const std::string& task_id) const;
 
-  // Whose claim a task is under; vm 0: nobody's.
+  // The holder of the task's claim; vm 0 if there is none.
   Author HolderOf(const std::string& task_id) const;
-  // A life that has come to its end in peace must hold nothing any more.
+  // Checks that a life that has ended normally holds no claim.
   void CheckHoldsNothing(const Author& author);
   static std::string OwnerOf(int vm);  // its name in the queue
   static std::string KeyOf(const std::string& task_id, const std::string& path);
 
-  // For the end: what was completed is still there as it was.
+  // At the end of the run, checks that the results of complete tasks are unchanged.
   void CheckWhatIsComplete();
   void Break(const std::string& promise);
   const std::vector<std::string>& broken() const { return broken_; }
-  // How many claims, completions and the like there were, by what they made of the task.
+  // The number of claims, completions and so on, by the new status of the task.
   const std::map<std::string, int>& changes() const { return changes_; }
 
  private:
@@ -94,16 +94,16 @@ class Judge {
     Run run;
     absl::Time since = absl::InfinitePast();
     int attempt = 0;
-    bool begun = false;  // its command
-    bool over = false;   // by this life itself
+    bool begun = false;  // its command has started
+    bool over = false;   // this life has ended the claim itself
     bool handed_back_as_unfit = false;
     bool no_process = false;
     int storage_faults = 0;
     bool job_killed = false;
     absl::Time void_since = absl::InfiniteFuture();
-    // Of Cloud Storage, while this was the life's last claim.
+    // Answers of Cloud Storage while this was the life's last claim.
     int refusals = 0;       // 403
-    int wrong_answers = 0;  // a page of somebody else, a wrong byte, a lost session
+    int wrong_answers = 0;  // a page of another server, a wrong byte, a lost session
   };
   struct Delivered {
     int64_t generation = 0;
@@ -112,11 +112,11 @@ class Judge {
   struct Life {
     absl::Time begun;
     absl::Time busy_until;
-    std::set<std::string> told_to_stop;  // the reasons
+    std::set<std::string> told_to_stop;  // reasons
     std::set<std::string> told_to_drain;
-    bool found_nothing = false;  // the last query
-    bool found_some = false;     // any query
-    // Claims in a row that met a fault of the machine; that were handed back as such.
+    bool found_nothing = false;  // result of the last query
+    bool found_some = false;     // result of any query
+    // Consecutive claims that met a machine fault, and those that were handed back because of one.
     int faults_in_a_row = 0;
     int unfit_in_a_row = 0;
   };
@@ -131,7 +131,7 @@ class Judge {
                 const Json& after);
   void CheckHandBack(const std::string& step, const std::string& id, const Json& after);
   void Claimed(const std::string& id, const Json& after);
-  // What the end of the life's last claim, as far as one is known, says of its machine.
+  // Counts the end of the life's last claim for or against its machine.
   void CountFaults(const Author& author);
   bool HasMachineFault(const Claim& claim) const;
   void Void(const std::string& id);
@@ -142,11 +142,11 @@ class Judge {
   Clock& clock_;
   const std::function<void(const std::string&)> note_;
   Author author_;
-  std::map<std::string, Author> holders_;    // of tasks
-  std::map<std::string, Author> claimants_;  // the last ones, whatever they made of the tasks
-  std::map<std::pair<Author, std::string>, Claim> claims_;          // by author and task
-  std::map<Author, std::string> last_claimed_;                      // tasks
-  std::map<std::string, Delivered> stored_;                         // by key
+  std::map<std::string, Author> holders_;                   // by task
+  std::map<std::string, Author> claimants_;                 // the last claimant of each task
+  std::map<std::pair<Author, std::string>, Claim> claims_;  // by author and task
+  std::map<Author, std::string> last_claimed_;  // the task that each author claimed last
+  std::map<std::string, Delivered> stored_;     // by key
   std::map<std::string, std::map<std::string, int64_t>> complete_;  // task -> key -> generation
   std::map<Author, Life> lives_;
   std::set<int> keepers_;  // machines

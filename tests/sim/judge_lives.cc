@@ -1,5 +1,5 @@
-// What the lives of workers may do with their claims: run a command once, give back for a cause,
-// and end for one.
+// Checks what lives of workers do with their claims: each runs the command once, and hands back or
+// ends only with a reason.
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -12,11 +12,11 @@
 namespace sparkles {
 namespace {
 
-// Trouble with Cloud Storage that lasts no longer is no fault of the machine's.
+// Problems with Cloud Storage that last less than this are not machine faults.
 constexpr absl::Duration kPatienceWithStorage = absl::Minutes(30);
-// But so many wrong answers to one task are: elsewhere the bytes may arrive as they are.
+// After this many wrong answers to one task they are: another machine may receive correct bytes.
 constexpr int kWrongAnswers = 3;
-// Fresh tasks may show up late: a worker that finds none at first looks again:
+// New tasks may appear late, so a worker that finds none at its start looks again:
 // docs/wire-contract.md section 3.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
 
@@ -81,7 +81,7 @@ void Judge::CommandEnded(const Author& author, const std::string& task_id, Run r
   lives_[author].busy_until = clock_.Now();
 }
 
-// Reasons are looked at by people, and counted by whoever asks whether the task is to blame.
+// People read the reasons, and tools count them to see whether the task caused a failure.
 void Judge::CheckHandBack(const std::string& step, const std::string& id, const Json& after) {
   const std::string reason = LastReason(after);
   const std::string said = absl::StrCat(step, ": because of \"", reason, "\", ");
@@ -98,7 +98,7 @@ void Judge::CheckHandBack(const std::string& step, const std::string& id, const 
     return;
   }
   if (life.told_to_stop.contains(reason)) return;
-  // Who is to end in peace does what he has claimed.
+  // A worker that drains still runs the task that it has claimed.
   if (life.told_to_drain.contains(reason) && !claim.begun) return;
   Break(said + "which was not the cause");
 }
@@ -132,9 +132,9 @@ void Judge::LifeEnds(const Author& author, Consumer::End end, absl::Duration lin
             "but had not looked again");
       return check(life.found_nothing, "but had not found the queue empty");
     case Consumer::End::kStopped:
-      return check(!life.told_to_stop.empty(), "but nobody had stopped it");
+      return check(!life.told_to_stop.empty(), "but without a signal to stop");
     case Consumer::End::kDrained:
-      return check(!life.told_to_drain.empty(), "but nobody had told it to take no more");
+      return check(!life.told_to_drain.empty(), "but without a signal to drain");
     case Consumer::End::kMachineUnfit:
       return check(life.faults_in_a_row >= kMaxMachineFaults,
                    absl::StrCat("its machine being unfit, after ", life.faults_in_a_row,

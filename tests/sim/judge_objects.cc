@@ -1,4 +1,4 @@
-// What lies in Cloud Storage, and what result.json says of it.
+// Checks the objects in Cloud Storage against result.json.
 #include <set>
 #include <utility>
 #include <vector>
@@ -15,7 +15,7 @@
 namespace sparkles {
 namespace {
 
-// Of a log, without what the worker adds.
+// The command's part of a log, without the worker's lines.
 std::string PrintedIn(const std::string& log) {
   std::vector<std::string> lines = absl::StrSplit(log, '\n');
   std::erase_if(lines,
@@ -50,7 +50,7 @@ void Judge::CheckComplete(const std::string& id, const Json& after) {
     CheckFile(id, file, run, gcs_.GenerationOf(result_key));
   }
   for (const Json& skipped : result->value("skipped", Json::array())) {
-    // A refusal keeps the log of an earlier attempt in its place.
+    // After a refusal, the log of an earlier attempt stays.
     const bool kept = claims_[{author_, id}].refusals > 0;
     if (kept && JsonText(skipped, "src") == "stdout.txt") listed.insert("stdout.txt");
   }
@@ -93,7 +93,8 @@ void Judge::CheckFile(const std::string& id, const Json& file, const Run& run, i
 }
 
 void Judge::Stored(const std::string& key, int64_t generation) {
-  // A late request of an earlier attempt may take a place that its worker has cleared.
+  // A late request of an earlier attempt may store an object after its worker has removed the old
+  // one.
   if (generation == 0) {
     stored_.erase(key);
     return;

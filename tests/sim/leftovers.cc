@@ -23,7 +23,7 @@ bool IsEntryName(absl::string_view name) {
   return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == absl::string_view::npos;
 }
 
-// The lock of an input whose fetching a crash has ended goes with the next fetch.
+// If a crash ended a fetch, the lock of that input stays until the next fetch of the input.
 bool BelongsIntoCache(const fs::path& path) {
   const std::string file = path.filename().string();
   absl::string_view name = file;

@@ -1,4 +1,4 @@
-// What a machine's folders may hold when its last worker, to which nothing was done, has ended.
+// Finds files that the last, undisturbed worker of a machine should have removed.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace sparkles {
 
-// The paths of what should not be there. `folder` holds tasks/ and cache/; `may_keep`: outputs that
-// could not be delivered may lie there yet.
+// The paths of unexpected files. `folder` contains tasks/ and cache/. `may_keep`: outputs that
+// could not be delivered may still exist.
 std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep);
 
 }  // namespace sparkles

@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-// How long packets that nobody answers are waited for.
+// The timeout of packets that get no answer.
 constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
 constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
@@ -27,7 +27,7 @@ absl::Status Trouble(const char* what, bool maybe_applied) {
 HttpResponse Refusal(int code, const char* status) {
   HttpResponse response;
   response.status = code;
-  const Json error = {{"code", code}, {"status", status}, {"message", "made to answer this"}};
+  const Json error = {{"code", code}, {"status", status}, {"message", "a fault made this answer"}};
   response.body = DumpJson(Json{{"error", error}});
   return response;
 }
@@ -36,14 +36,14 @@ bool IsToDatastore(const HttpRequest& request) {
   return absl::StartsWith(request.url, "http://datastore");
 }
 
-// Of the body of an upload, the part that is content, if there is any.
+// The position of the content in the body of an upload; nullopt without content.
 std::optional<std::pair<size_t, size_t>> PlaceOfContent(const HttpRequest& request) {
   if (request.method == "PUT") {
     const size_t size = request.body_source ? request.body_bytes : request.body.size();
     if (size == 0) return std::nullopt;
     return std::pair<size_t, size_t>(0, size);
   }
-  // The second of two parts, between an empty line and the line that ends both.
+  // The content is the second of two parts, between an empty line and the line that ends both.
   if (!absl::StrContains(request.url, "uploadType=multipart")) return std::nullopt;
   const size_t first = request.body.find("\r\n\r\n");
   const size_t begin = request.body.find("\r\n\r\n", first + 4) + 4;
@@ -63,7 +63,7 @@ absl::StatusOr<std::string> WholeBody(const HttpRequest& request) {
   return body;
 }
 
-// "commit", "POST multipart", "GET", as the trace shows it.
+// "commit", "POST multipart", "GET" and so on, for the trace.
 std::string NameOf(const HttpRequest& request, bool to_datastore) {
   if (to_datastore) return request.url.substr(request.url.rfind(':') + 1);
   const size_t query = request.url.find('?');
@@ -99,7 +99,7 @@ absl::StatusOr<HttpResponse> SimTransport::Send(const HttpRequest& request) {
   RETURN_IF_ERROR(CheckAlive(request));
   absl::StatusOr<HttpResponse> response = Travel(request, to_datastore);
   Learn(request, response);
-  // The worker may also die between what it asked for and the answer.
+  // The worker may also die between the request and the answer.
   if (!world_.Step(machine_, response.ok() ? absl::StrCat("<- ", response->status) : "<- error")) {
     return absl::CancelledError("this worker is dead");
   }
@@ -168,7 +168,7 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
 
 absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
   if (Strikes(Fault::kLost, request)) return Trouble("connection reset", true);
-  // A body that is read from a file has gone when its connection has.
+  // A body that is read from a file is gone after the connection.
   const bool whole = !request.body_source;
   if (whole && Strikes(Fault::kLate, request)) {
     world_.ServeLater(author_, request, world_.scheduler.RandomDuration(absl::Minutes(2)));
@@ -194,7 +194,7 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
   const CancelToken never;
   const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
   const absl::Duration patience = std::min(delay, std::min(request.timeout, request.stall_timeout));
-  // As the real transport: the request is asked about every second whether it is to go on.
+  // As in the real transport, the request can be cancelled every second.
   for (absl::Duration waited; waited < patience; waited += kProgressInterval) {
     world_.scheduler.Sleep(std::min(kProgressInterval, patience - waited), cancel);
     RETURN_IF_ERROR(CheckAlive(request));
@@ -210,7 +210,7 @@ absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request)
   return PlaceOfContent(request) ? DisturbedUpload(request) : world_.Serve(author_, request);
 }
 
-// A download may end early, or have a wrong byte.
+// The download may end early, or have a wrong byte.
 absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& request) {
   const bool cut = Strikes(Fault::kCut, request);
   const bool flip = Strikes(Fault::kFlip, request);
@@ -227,7 +227,8 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& 
   return world_.Serve(author_, disturbed);
 }
 
-// A wrong byte may be stored; a session may have ended, or keep a part and say so, or not.
+// A wrong byte may be stored. A session may be gone, or keep only a part, with or without an
+// answer.
 absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& request) {
   const bool in_session = request.method == "PUT";
   if (in_session && Strikes(Fault::kSession, request)) {
@@ -243,7 +244,7 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& re
   const size_t place = begin + world_.scheduler.Random(end - begin);
   if (flip) disturbed.body[place] ^= 1;
   if (!cut) return world_.Serve(author_, disturbed);
-  disturbed.body.resize(place);  // the server knows from the Content-Range that more is to come
+  disturbed.body.resize(place);  // the server expects more because of the Content-Range
   absl::StatusOr<HttpResponse> kept = world_.Serve(author_, disturbed);
   if (world_.scheduler.Chance(0.5)) return Trouble("connection reset", true);
   return kept;

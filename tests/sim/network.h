@@ -1,4 +1,4 @@
-// The network of a simulated worker: carries its requests to the servers, or not, or not only.
+// The network of a simulated worker, which delivers, loses, delays or changes requests.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ class SimTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
 
  private:
-  // Whether this fault strikes the request.
+  // True if this fault strikes the request.
   bool Strikes(Fault fault, const HttpRequest& request);
   absl::StatusOr<HttpResponse> Travel(const HttpRequest& request, bool to_datastore);
   absl::StatusOr<HttpResponse> Unknown(const HttpRequest& request);
@@ -25,11 +25,11 @@ class SimTransport : public HttpTransport {
   absl::StatusOr<HttpResponse> Disturbed(const HttpRequest& request);
   absl::StatusOr<HttpResponse> DisturbedDownload(const HttpRequest& request);
   absl::StatusOr<HttpResponse> DisturbedUpload(const HttpRequest& request);
-  // The claim that a commit makes, for the judge.
+  // Tells the judge about the claim in a commit.
   void NoteClaim(const HttpRequest& request);
-  // What the worker learns from an answer, for the judge.
+  // Tells the judge what the worker learns from an answer.
   void Learn(const HttpRequest& request, const absl::StatusOr<HttpResponse>& response);
-  // Whoever is dead has no effect and gets no answer.
+  // A dead worker must have no effect and gets no answer.
   absl::Status CheckAlive(const HttpRequest& request);
 
   World& world_;

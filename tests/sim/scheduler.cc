@@ -12,8 +12,8 @@ namespace sparkles {
 
 struct Scheduler::Actor {
   int group = 0;
-  Group* state = nullptr;  // of its group
-  bool main = false;       // started by Spawn, not by real code
+  Group* state = nullptr;  // the state of its group
+  bool main = false;       // started by Spawn, not by code of the worker
   bool dismissed = false;
   absl::Time wake = absl::InfinitePast();
   const CancelToken* cancel = nullptr;
@@ -22,8 +22,8 @@ struct Scheduler::Actor {
 
 namespace {
 
-// Any time that is earlier than the machine's own, so that files are always younger than "now":
-// how old they look must not depend on the day of the test.
+// Earlier than the machine's own time, so that files always look newer than "now". The age of files
+// must not depend on the day of the test.
 const absl::Time kStart = absl::FromUnixSeconds(1'600'000'000);
 // Actors go on without asking for others in some of their steps: that makes long stretches of one
 // worker as likely as tight races.
@@ -35,7 +35,8 @@ uint32_t SeedFromCurrent() { return current.load()->Seed(); }
 
 }  // namespace
 
-// Takes an actor off the list when its thread ends, whoever has made that thread.
+// Removes an actor from the list when its thread ends. The worker's code may have started the
+// thread.
 struct ThreadEnd {
   Scheduler* scheduler = nullptr;
   void* actor = nullptr;

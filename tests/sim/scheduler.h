@@ -1,7 +1,7 @@
-// Many threads of real code, of which exactly one runs at a time, in virtual time.
-// The one hard idea: threads only stop at the seams (a clock, a network, a process). There each
-// hands the baton to whom the seed says, so that a run is a function of its seed, and time passes
-// only when nobody can go on.
+// Runs many threads of real code, exactly one at a time, in virtual time.
+// Threads stop only at the interfaces to clock, network and processes. There the seed chooses the
+// next thread, so that a run depends only on its seed. Time passes only when no thread can
+// continue.
 #pragma once
 
 #include <condition_variable>
@@ -23,54 +23,54 @@
 
 namespace sparkles {
 
-// Ends a worker as kill -9 does: thrown at a seam, on the worker's main thread.
+// Ends a worker like kill -9. Thrown at an interface on the worker's main thread.
 struct Crash {};
 
-// Actors are threads in groups; a group is a process, which can be paused and crashed as one. One
-// scheduler at a time may exist in a process.
+// Actors are threads in groups. A group is like a process, and is paused or crashed as one. Only
+// one scheduler may exist in a process at a time.
 class Scheduler {
  public:
-  // `verbose`: the trace is printed as it is made.
+  // `verbose`: prints the trace during the run.
   Scheduler(uint64_t seed, bool verbose);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Adds an actor whose Crash is caught by `body` itself. From outside before Run, or by an actor.
+  // Adds an actor. `body` must catch Crash. Call before Run, or from an actor.
   void Spawn(int group, std::function<void()> body);
   // Blocks until all actors have ended.
   void Run();
 
-  // --- By actors, at the seams. A thread unknown so far (one that real code has started) joins the
-  // group of the actor that runs.
+  // --- For actors, at the interfaces. A thread that the worker's code has started joins the group
+  // of the running actor at its first call.
   absl::Time Now();
-  // Lets others go first, perhaps.
+  // Lets other actors run first, if the seed says so.
   void Yield();
-  // False if `cancel` (may be null) ended it, or the actor was dismissed.
+  // False if `cancel` (may be null) ended the sleep, or the actor was dismissed.
   bool Sleep(absl::Duration duration, const CancelToken* cancel);
-  // Waits until one more thread, which real code of this group has just started, has joined.
+  // Waits until a thread that the code of this group has just started has joined.
   void AwaitJoiner();
-  // Threads that joined the group of this actor run on alone, to their end: their sleeps are over,
-  // and they are told of it by `Dismissed`.
+  // Lets the threads that joined this actor's group run alone until they end. Their sleeps end at
+  // once, and `Dismissed` is true for them.
   void DismissJoiners();
-  // True if this thread must have no more effect.
+  // True if this thread must have no effect any more.
   bool Dismissed();
 
-  // The whole group stands still for so long. Call Yield after it.
+  // Stops the whole group for `duration`. Call Yield afterwards.
   void Pause(absl::Duration duration);
   bool IsPaused(int group);
-  // Crashes the group: throws on its main thread, at once or when that gets the baton.
+  // Crashes the group: throws on its main thread, at once or when that thread runs next.
   void CrashGroup();
   // The group begins a new life.
   void Revive();
 
-  // --- The seed's choices, for the actor that runs.
+  // --- Choices of the seed for the running actor.
   uint64_t Random(uint64_t below);
   bool Chance(double probability);
   absl::Duration RandomDuration(absl::Duration longest);
   uint32_t Seed();
 
-  // One line of the trace; whatever is in it must be a function of the seed.
+  // Adds a line to the trace. The line must depend only on the seed.
   void Note(absl::string_view line);
   uint64_t trace_hash() const { return trace_hash_; }
 
@@ -78,7 +78,7 @@ class Scheduler {
   struct Actor;
   struct Group {
     absl::Time paused_until = absl::InfinitePast();
-    bool crashing = false;  // the main thread is still to throw
+    bool crashing = false;  // the main thread has not thrown yet
     bool crashed = false;
   };
 
@@ -100,13 +100,13 @@ class Scheduler {
   std::list<std::unique_ptr<Actor>> actors_;
   std::map<int, Group> groups_;
   Actor* running_ = nullptr;
-  int joiners_ = 0;  // joined, and not yet awaited
+  int joiners_ = 0;  // joined and not yet awaited
   std::vector<std::thread> threads_;
 
   friend struct ThreadEnd;
 };
 
-// The clock of one group, which may go wrong by `skew`.
+// The clock of one group, which is wrong by `skew`.
 class SimClock : public Clock {
  public:
   SimClock(Scheduler& scheduler, absl::Duration skew) : scheduler_(scheduler), skew_(skew) {}

@@ -1,6 +1,6 @@
 // Runs whole workers on simulated machines and networks. A seed determines the whole run.
-//   SIM_SEEDS=N  how many (default 1,000; 100 under sanitizers);  SIM_SEED=X  only this one, with
-//   everything it does
+//   SIM_SEEDS=N  the number of seeds (default 1,000; 100 under sanitizers)
+//   SIM_SEED=X   runs only this seed, with its full trace
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ class Totals {
   std::map<std::string, int> measured_;
 };
 
-// One actor runs at a time; to hand over to another is quicker within one processor.
+// One actor runs at a time, and a switch is faster on one processor.
 void StayOnOneProcessor() {
   cpu_set_t one;
   CPU_ZERO(&one);

@@ -1,4 +1,4 @@
-// One life of a simulated worker: cli/consume.cc over other seams.
+// Runs one life of a simulated worker: cli/consume.cc with simulated interfaces.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -21,8 +21,8 @@
 namespace sparkles {
 namespace {
 
-// The threads that real code has started for a task end without any further effect when the task
-// does, also when it ends in a crash.
+// Ends the threads that the worker's code has started for a task, without further effects, when the
+// task ends or crashes.
 class Dismissal {
  public:
   explicit Dismissal(Scheduler& scheduler) : scheduler_(scheduler) { scheduler_.AwaitJoiner(); }
@@ -34,7 +34,7 @@ class Dismissal {
   Scheduler& scheduler_;
 };
 
-// Signals reach a worker from here on, until it is gone.
+// During its lifetime, signals reach the worker.
 class Reachable {
  public:
   Reachable(Machine& machine, CancelToken& stop, CancelToken& drain) : machine_(machine) {
@@ -49,7 +49,7 @@ class Reachable {
   Machine& machine_;
 };
 
-// Either way of uploading is tried.
+// Tries both ways to upload.
 GcsStoreOptions StoreOptions(Scheduler& scheduler) {
   GcsStoreOptions options;
   if (scheduler.Chance(0.3)) options.upload_at_once_bytes = 100;
@@ -59,7 +59,7 @@ GcsStoreOptions StoreOptions(Scheduler& scheduler) {
 ExecutorOptions OptionsOf(const Machine& machine) {
   ExecutorOptions options;
   options.tasks_dir = machine.folder + "/tasks";
-  options.transfers = 1;  // more would be threads that the scheduler does not know
+  options.transfers = 1;  // the scheduler would not know the other threads
   options.grace = absl::Seconds(10);
   return options;
 }
@@ -111,9 +111,9 @@ bool RunWorker(World& world, Machine& machine) {
       });
   world.judge.LifeEnds(machine.author(), end, linger);
   if (end == Consumer::End::kMachineUnfit) ++world.measured["the end of an unfit machine"];
-  // Who still holds a claim is not done, however soon it gives up an end.
+  // A worker that still holds a claim is not done.
   const bool done = end == Consumer::End::kQueueEmpty;
-  // Who has to go may have no time to give back what he holds; but he has if nothing is in his way.
+  // A stopped worker may lack the time to hand back its task, but has it without disturbances.
   const bool stopped = stop.cancelled();
   const bool had_time =
       drain.cancelled() &&

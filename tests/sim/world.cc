@@ -18,18 +18,17 @@
 namespace sparkles {
 namespace {
 
-// The group of what is no machine: clients, the weather, packets on their way.
+// The group of all actors that are not machines: clients, weather, packets on their way.
 constexpr int kOutside = 0;
-// As long as a worker tries before it sleeps.
+// The time for which a worker retries before it sleeps.
 constexpr absl::Duration kShortOutage = absl::Seconds(30);
-// What a worker has to do at once may take so long (docs/wire-contract.md section 3).
-constexpr absl::Duration kPromptly = absl::Seconds(20);
-// For so long a fault may be felt that is over: the longest wait before another attempt. What else
-// would cut it short in a worker that has to go runs by the real clock (base/late_cancel), and so
-// is not simulated.
+// The limit of everything that a worker must do at once (docs/wire-contract.md section 3).
+constexpr absl::Duration kMaxReaction = absl::Seconds(20);
+// The time in which a past fault may still have an effect: the longest wait before a retry. In a
+// worker that stops, other limits run in real time (base/late_cancel), which is not simulated.
 constexpr absl::Duration kAftermath = absl::Seconds(35);
 
-// The longest time between two looks whether somebody sends a signal.
+// The longest time between two checks for signals.
 constexpr absl::Duration kLongestLull = absl::Seconds(10);
 
 bool IsOfMachine(Fault fault) {
@@ -46,8 +45,8 @@ World::World(uint64_t seed, bool is_verbose) : scheduler(seed, is_verbose), verb
       [this](const std::string& key, int64_t generation) { judge.Stored(key, generation); });
 }
 
-// Each seed has weather of its own: most kinds of fault are absent, and the others are of very
-// different frequency. Where everything goes wrong at once, little is ever reached.
+// Each seed has its own weather: most kinds of fault are absent, and the others differ much in
+// frequency. If everything failed at once, few runs would get far.
 void World::ChooseRates() {
   for (size_t i = 0; i < rates_.size(); ++i) {
     const uint64_t dice = scheduler.Random(100);
@@ -72,7 +71,7 @@ void World::MakeMachines() {
 }
 
 void World::Run() {
-  // The first actor makes the others: what the seed says before Run would not be asked in order.
+  // The first actor creates the others, because the order of choices before Run is not fixed.
   scheduler.Spawn(kOutside, [this] {
     ChooseRates();
     MakeMachines();
@@ -89,7 +88,7 @@ void World::Run() {
   judge.CheckWhatIsComplete();
 }
 
-// Signals come at any time, also when a worker waits and nothing else happens on its machine.
+// Signals can come at any time, also while a worker waits and nothing else happens on its machine.
 void World::RunWeather() {
   while (scheduler.Now() < calm_from_) {
     const absl::Duration rest = calm_from_ - scheduler.Now();
@@ -101,14 +100,14 @@ void World::RunWeather() {
 }
 
 void World::RunMachine(Machine& machine) {
-  // The last life clears what those before have left.
+  // The last life removes the leftovers of earlier lives.
   for (bool quiet = false; !over_ || !quiet;) {
     scheduler.Sleep(scheduler.RandomDuration(absl::Minutes(2)), nullptr);
     ++machine.life;
     quiet = calm_;
     machine.alive = true;
     machine.stopped_at = machine.drained_at = absl::InfiniteFuture();
-    // Of what an earlier life has met, only an outage goes on.
+    // Of the faults of an earlier life, only an outage continues.
     machine.disturbed_until = std::max(machine.away_until[0], machine.away_until[1]);
     scheduler.Revive();
     scheduler.Note(absl::StrCat(ToString(machine.author()), " begins"));
@@ -125,7 +124,7 @@ void World::RunMachine(Machine& machine) {
     }
     machine.alive = false;
     if (!machine.vanished) continue;
-    // The first machine is always replaced in time by one like it: somebody has to do the work.
+    // The first machine is always replaced, so that one machine completes the work.
     if (machine.number != 1) return;
     machine.vanished = false;
     machine.lost_lives = machine.life;
@@ -151,7 +150,7 @@ void World::Disturb(Machine& machine, absl::Duration lasts) {
   machine.disturbed_until = std::max(machine.disturbed_until, scheduler.Now() + lasts);
 }
 
-// Much happens in one moment: what may have been before `time` or after it counts.
+// Many events have the same time, so both orders of events at `time` count.
 bool World::QuietSince(const Machine& machine, absl::Time time) {
   return machine.disturbed_until < time;
 }
@@ -160,7 +159,7 @@ void World::CheckPrompt(const Machine& machine, absl::Time since, const std::str
   const absl::Duration took = scheduler.Now() - since;
   if (took < absl::ZeroDuration() || !QuietSince(machine, since - kAftermath)) return;
   ++measured[what];
-  if (took <= kPromptly) return;
+  if (took <= kMaxReaction) return;
   judge.Break(absl::StrCat(ToString(machine.author()), ": ", what, " took ",
                            absl::FormatDuration(took), ", and nothing was in its way"));
 }
@@ -182,7 +181,7 @@ bool World::IsUnfit(Machine& machine) {
   if (calm_) return false;
   if (scheduler.Now() < machine.unfit_until) return true;
   if (!Strikes(Fault::kMachine)) return false;
-  // Some stay so until they are given up.
+  // Some outages last until the worker gives up.
   const bool long_one = scheduler.Chance(0.3);
   if (long_one) machine.unfit_until = scheduler.Now() + scheduler.RandomDuration(absl::Minutes(5));
   return true;

@@ -1,4 +1,4 @@
-// One simulated cluster: its servers, its machines, what goes wrong there, and its judge.
+// One simulated cluster: its servers, machines, faults and judge.
 #pragma once
 
 #include <array>
@@ -21,24 +21,24 @@
 
 namespace sparkles {
 
-// A machine and the worker on it.
+// A machine and its worker.
 struct Machine {
-  int number = 0;  // from 1; its group in the scheduler
-  int life = 0;    // of its worker
+  int number = 0;  // from 1; also the number of its group in the scheduler
+  int life = 0;    // number of the worker's life
   bool alive = false;
   bool vanished = false;
-  int lost_lives = 0;           // those up to this one have left nothing: their disk is gone
-  absl::Duration skew;          // of its clock
+  int lost_lives = 0;           // lives up to this one left nothing, because their disk is gone
+  absl::Duration skew;          // of the machine's clock
   std::string folder;           // holds tasks/ and cache/
-  CancelToken* stop = nullptr;  // of the worker that runs, and so is
+  CancelToken* stop = nullptr;  // of the running worker, as the next one
   CancelToken* drain = nullptr;
-  // Until when Cloud Storage and Datastore are out of its reach.
+  // Cloud Storage and Datastore are out of reach until these times.
   std::array<absl::Time, 2> away_until = {absl::InfinitePast(), absl::InfinitePast()};
-  // Until when the last fault of its network, or the last pause, has lasted.
+  // The last fault of the network, or the last pause, lasts until this time.
   absl::Time disturbed_until = absl::InfinitePast();
-  // Until when no process can be started.
+  // No process can be started until this time.
   absl::Time unfit_until = absl::InfinitePast();
-  // When this life was told to go.
+  // The time of the request to stop this life.
   absl::Time stopped_at = absl::InfiniteFuture();
   absl::Time drained_at = absl::InfiniteFuture();
   Author author() const { return {number, life}; }
@@ -50,38 +50,39 @@ class World {
 
   World(uint64_t seed, bool verbose);
 
-  // Runs it to its end. What was broken, with the judge.
+  // Runs the cluster to its end. The judge has the broken promises.
   void Run();
   const std::vector<std::string>& broken() const { return judge.broken(); }
 
   // --- For the parts of the world.
-  // Every step of a worker at a seam: others may go first, and the worker may crash, stop or freeze
-  // here. False if this thread must have no more effect.
+  // A step of a worker at an interface: other actors may run first, and the worker may crash, stop
+  // or freeze. False if this thread must have no effect any more.
   bool Step(Machine& machine, absl::string_view what);
-  // Whether this fault happens now; counted.
+  // True, and counted, if this fault strikes now.
   bool Strikes(Fault fault);
-  // What has struck disturbs the machine for so long.
+  // Marks the machine as disturbed for `lasts`.
   void Disturb(Machine& machine, absl::Duration lasts);
-  // Whether nothing has disturbed the machine from `time` on.
+  // True if nothing has disturbed the machine since `time`.
   static bool QuietSince(const Machine& machine, absl::Time time);
-  // That `what` was due from `since` on, and is over only now, breaks a promise, unless something
-  // has disturbed the machine meanwhile or shortly before.
+  // Reports a broken promise if `what` was due at `since` and is late, unless the machine was
+  // disturbed in that time or shortly before.
   void CheckPrompt(const Machine& machine, absl::Time since, const std::string& what);
-  // Whether an outage keeps the machine from the service now, or begins: what was asked for then
-  // may be carried out yet.
+  // Whether an outage separates the machine from the service. If the outage has just begun, the
+  // request may still be executed.
   enum class Reach { kUp, kAway, kBeginsToBeAway };
   Reach ReachOf(Machine& machine, bool to_datastore);
-  // Whether the machine can start no process now.
+  // True if the machine cannot start processes now.
   bool IsUnfit(Machine& machine);
-  // In calm weather nothing more goes wrong.
+  // In calm weather there are no more faults.
   bool calm() const { return calm_; }
   bool over() const { return over_; }
-  // Moves the folders of a worker that dies out of reach of its destructors, and back.
+  // Moves the directories of a dying worker away, so that its destructors cannot change them, and
+  // back.
   static void HideFolders(const Machine& machine);
   static void RestoreFolders(const Machine& machine);
-  // The server carries out a request of `author`.
+  // Executes a request of `author`.
   absl::StatusOr<HttpResponse> Serve(const Author& author, const HttpRequest& request);
-  // The same, but so much later.
+  // The same after `delay`.
   void ServeLater(const Author& author, const HttpRequest& request, absl::Duration delay);
 
   Scheduler scheduler;
@@ -92,7 +93,7 @@ class World {
   FaultCounts faults{};
   std::vector<std::unique_ptr<Machine>> machines;
   std::map<std::string, int> jobs;  // name -> number of tasks
-  // How often there was no excuse: promises that are kept in quiet times only. And rare ends.
+  // Counts undisturbed cases, in which all promises must hold, and rare ends.
   std::map<std::string, int> measured;
   bool verbose;
 
@@ -101,7 +102,7 @@ class World {
   void MakeMachines();
   void RunMachine(Machine& machine);
   void RunWeather();
-  // Whoever may ask a worker to go does so, perhaps.
+  // May send a signal to the machine's worker.
   void SignalPerhaps(Machine& machine);
 
   TempFolder folder_ = TempFolder::InMemory();
@@ -113,8 +114,8 @@ class World {
   friend class Client;
 };
 
-// One life of a worker: the objects of cli/consume.cc over this world's seams. False if it may hold
-// a claim yet: it was told to go, and had little patience. Throws Crash.
+// Runs one life of a worker: the objects of cli/consume.cc with this world's interfaces. False if
+// the life may still hold a claim, because it was stopped with little time. Throws Crash.
 bool RunWorker(World& world, Machine& machine);
 
 }  // namespace sparkles

@@ -1,5 +1,5 @@
-// A project of its own on the Datastore emulator, with everything between it and a queue, and a
-// client's hands: what a test puts, resets and looks at goes past the queue under test.
+// A project on the Datastore emulator, with a queue's connection to it and the actions of a client.
+// The client's actions do not go through the queue under test.
 #pragma once
 
 #include <functional>
@@ -21,18 +21,18 @@
 namespace sparkles {
 
 // Passes requests on to the emulator, counts them by method ("lookup", "commit", ...), and lets a
-// test come between. Thread-safe.
+// test intercept them. Thread-safe.
 class MeddlingTransport : public HttpTransport {
  public:
   using Meddle = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
                                                             const HttpRequest& request)>;
 
-  // Set it while nobody sends; empty: all requests go through.
+  // Call while no request is sent. Empty: all requests go through.
   void SetMeddle(Meddle meddle) { meddle_ = std::move(meddle); }
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
-  // Past the meddling.
+  // Sends a request without interception.
   absl::StatusOr<HttpResponse> PassOn(const HttpRequest& request) { return curl_.Send(request); }
-  // The methods asked for so far.
+  // The methods of all requests so far.
   std::vector<std::string> methods() const;
 
  private:
@@ -55,10 +55,10 @@ class DatastoreLab {
   DatastoreClient& client() { return client_; }
   std::string LogText() const { return log_.Text(); }
 
-  // A pending task as the client writes it.
+  // A pending task in the form that the client writes.
   static Json PendingTask(const Task& task);
   static Json JobOf(const std::string& job_id, const std::string& status);
-  // Plain puts, as the client's; the second many at once.
+  // Writes entities without preconditions, as the client does. PutAll writes many in one request.
   void Put(const Json& entity) { PutAll({entity}); }
   void PutAll(const std::vector<Json>& entities);
   void Delete(const EntityKey& key);

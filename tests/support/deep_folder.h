@@ -1,4 +1,4 @@
-// Folders one in the other, also deeper than PATH_MAX allows to name.
+// Creates nested directories, also deeper than PATH_MAX.
 #pragma once
 
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 
 namespace sparkles {
 
-// Makes `levels` folders called `name`, one in the other, in `top`. Returns the innermost, open; an
-// invalid descriptor if one could not be made.
+// Creates `levels` nested directories called `name` in `top`. Returns the innermost one, open, or
+// an invalid descriptor after an error.
 inline UniqueFd MakeDeepFolder(const std::string& top, int levels, const std::string& name) {
   UniqueFd fd(open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int i = 0; i < levels && fd.valid(); ++i) {

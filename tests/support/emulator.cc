@@ -26,8 +26,8 @@ sockaddr_in Loopback(int port) {
   return address;
 }
 
-// Whether the emulator answers. Asked for something real: the first query is slow, and no test's
-// business.
+// True if the emulator answers. Sends a real query, because the first query is slow and would
+// otherwise delay a test.
 bool IsUp(int port) {
   const UniqueFd socket_fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = Loopback(port);
@@ -43,13 +43,13 @@ bool IsUp(int port) {
          read(socket_fd.get(), answer, sizeof answer) > 0;
 }
 
-// It may still be booting.
+// Waits for the emulator to start.
 void AwaitBoot(int port) {
   for (const absl::Time end = absl::Now() + kBootTime; absl::Now() < end;) {
     if (IsUp(port)) return;
     absl::SleepFor(absl::Milliseconds(50));
   }
-  std::fprintf(stderr, "the emulator on port %d did not come up within %s\n", port,
+  std::fprintf(stderr, "the emulator on port %d did not start within %s\n", port,
                absl::FormatDuration(kBootTime).c_str());
   std::abort();
 }

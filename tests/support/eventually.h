@@ -1,12 +1,12 @@
-// Waits for what another thread or process does, with a deadline.
+// Waits, with a deadline, for another thread or process.
 #pragma once
 
 #include "absl/functional/function_ref.h"
 
 namespace sparkles {
 
-// Looks every few milliseconds until `condition` holds; false if it does not within 30 s, longer
-// than any pause of a busy machine. Only spent in full when something is broken.
+// Checks `condition` every few milliseconds until it is true. False after 30 s, which is longer
+// than any pause of a busy machine.
 bool Eventually(absl::FunctionRef<bool()> condition);
 
 }  // namespace sparkles

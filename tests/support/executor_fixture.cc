@@ -34,7 +34,7 @@ ExecutorFixture::ExecutorFixture() {
 
 Outcome ExecutorFixture::Run() {
   if (task_.args.empty()) task_.args = DumpJson(spec_);
-  // More than any task has scripts.
+  // More scripts than any task has.
   for (int i = 0; i < 6; ++i) {
     runner_.Next(
         [this](const Command& command, const CancelToken& cancel) -> absl::StatusOr<CommandExit> {

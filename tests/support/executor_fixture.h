@@ -1,5 +1,5 @@
-// An executor among fakes, and a task that uses every step. Nothing is forked and nothing leaves
-// memory but the task's folder and the cache.
+// An executor with fakes for everything around it, and a task that uses every step.
+// Nothing is forked, and only the task's directory and the cache are on disk.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,31 +28,32 @@ class ExecutorFixture : public testing::Test {
 
   ExecutorFixture();
 
-  // Runs `task_` with `spec_` (unless the task has args already).
+  // Runs `task_` with `spec_`, unless the task has args already.
   Outcome Run();
 
-  // What a script or the command does. One without an action exits with 0; "command" is born with
-  // one that prints "hello\n" and writes "output\n" to out.txt.
+  // The action of a script or the command. Without an action it exits with 0. The initial action of
+  // "command" prints "hello\n" and writes "output\n" to out.txt.
   std::map<std::string, FakeProcessRunner::Action> scripts_;
-  // Called after each step with its name, as it stands in `steps_`.
+  // Called after each step with the name of the step in `steps_`.
   std::function<void(const std::string& step)> after_step_;
-  // "read URL", "run SCRIPT", "download URL", "upload URL", "flush", in the order of their ends.
+  // "read URL", "run SCRIPT", "download URL", "upload URL", "flush", in the order in which they
+  // end.
   std::vector<std::string> steps_;
 
-  // The command of the run whose script is `script`; fails the test if there was none.
+  // The command that ran `script`. Fails the test if there was none.
   Command CommandOf(const std::string& script) const;
-  // result.json; null if there is none.
+  // The content of result.json; null if it does not exist.
   Json Result() const;
-  // What was uploaded as stdout; "(none)" if nothing was.
+  // The uploaded stdout; "(none)" if nothing was uploaded.
   std::string Stdout() const { return memory_.Get(kStdout).value_or("(none)"); }
-  // Names of the task folders that are left.
+  // The names of the remaining task directories.
   std::vector<std::string> TaskFolders() const;
 
   TempFolder folder_;
   Json spec_;
   Task task_;
   CancelToken cancel_;
-  // What a run is told when it asks for its claim.
+  // The answer when a run checks its claim.
   std::function<absl::Status(Freshness, const CancelToken&)> confirm_claim_ =
       [](Freshness, const CancelToken&) { return absl::OkStatus(); };
   FakeClock clock_;

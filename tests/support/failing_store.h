@@ -1,4 +1,4 @@
-// A store that fails on demand and otherwise does what the store behind it does.
+// A store that fails on demand, and otherwise passes calls to another store.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ enum class StoreMethod { kDownload, kUpload, kUploadBytes, kReadBytes, kCheckWri
 
 struct StoreFault {
   StoreMethod method = StoreMethod::kDownload;
-  std::string url_part = {};  // only calls whose URL contains this; empty: all
-  int skip = 0;               // so many matching calls do not fail
-  int times = 1'000'000;      // and then so many do
-  absl::Status status = {};   // what they return
-  // kDownload: the call first writes the object, cut to so many bytes. With an ok `status` it then
-  // reports success: a store that lies.
+  std::string url_part = {};  // only for calls whose URL contains this; empty: all calls
+  int skip = 0;               // number of matching calls that succeed first
+  int times = 1'000'000;      // number of calls that fail after that
+  absl::Status status = {};   // the result of these calls
+  // kDownload: the call first writes the object, cut to this many bytes. With an ok `status` the
+  // call then reports success, although the object is incomplete.
   std::optional<uint64_t> cut_to_bytes = {};
 };
 
@@ -33,8 +33,8 @@ class FailingStore : public ObjectStore {
 
   void Add(StoreFault fault);
   void RemoveFaults();
-  // From now on uploads share this many bytes; one that needs more is a machine fault, as on a full
-  // disk, and stores nothing.
+  // Limits the bytes of all later uploads together. An upload that needs more is a machine fault,
+  // as on a full disk, and stores nothing.
   void SetQuota(uint64_t bytes);
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
@@ -50,7 +50,7 @@ class FailingStore : public ObjectStore {
   absl::Status Flush() override;
 
  private:
-  // The fault that hits this call.
+  // The fault for this call; nullopt if there is none.
   std::optional<StoreFault> NextFault(StoreMethod method, const std::string& url);
   absl::Status StatusOfNextFault(StoreMethod method, const std::string& url);
   absl::Status TakeQuota(uint64_t bytes, const std::string& url);

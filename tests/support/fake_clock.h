@@ -1,4 +1,4 @@
-// A clock that stands still until it is told otherwise: a sleep takes no time and moves it on.
+// A clock that moves only when a test or a sleep moves it; sleeps take no time.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ class FakeClock : public Clock {
     return now_;
   }
 
-  // A cancelled token ends the sleep before it has begun.
+  // A sleep with a cancelled token does not start.
   bool Sleep(absl::Duration duration, const CancelToken& cancel) override {
     if (!cancel.cancelled()) Begin(duration);
     return !cancel.cancelled();
@@ -31,14 +31,14 @@ class FakeClock : public Clock {
     now_ += duration;
   }
 
-  // All that were begun, oldest first.
+  // All sleeps that have started, oldest first.
   std::vector<absl::Duration> sleeps() const {
     MutexLock lock(mutex_);
     return sleeps_;
   }
 
-  // Called during each sleep from now on, with how many were begun so far. Set it before threads
-  // use the clock.
+  // Calls `action` during each sleep with the number of sleeps so far. Set it before threads use
+  // the clock.
   void OnSleep(std::function<void(size_t count)> action) { on_sleep_ = std::move(action); }
 
  private:

@@ -1,4 +1,4 @@
-// Credentials files for tests, with a private key that is made on the spot: none is ever in git.
+// Credentials files for tests, with a private key that is created at run time and is never in git.
 #pragma once
 
 #include <map>
@@ -12,23 +12,23 @@ struct evp_pkey_st;  // OpenSSL's EVP_PKEY
 
 namespace sparkles {
 
-// One RSA key for all tests of this program. Lives as long as the program.
+// One RSA key for all tests of this program, with the life of the program.
 evp_pkey_st* TestKey();
-// As PKCS#8 in PEM form.
+// The same key in PKCS#8 and PEM form.
 std::string TestKeyPem();
 // True if `jwt` is signed by TestKey with RS256.
 bool HasTestSignature(absl::string_view jwt);
 // One of the three parts of a JWT, decoded: 0 the header, 1 the claims.
 Json JwtPart(absl::string_view jwt, size_t part);
 
-// The fields of a credentials file of each type, complete and right.
+// The complete, valid fields of a credentials file of each type.
 Json ServiceAccountFields();
 Json AuthorizedUserFields();
 // The subject token is in `subject_file`.
 Json ExternalAccountFields(const std::string& subject_file);
 Json ImpersonatedFields(const Json& source);
 
-// Variables of a test; all others are unset.
+// An environment with only these variables.
 Environment EnvironmentOf(std::map<std::string, std::string> variables);
 
 }  // namespace sparkles

@@ -37,7 +37,7 @@ std::string Parameter(absl::string_view query, absl::string_view name) {
   return "";
 }
 
-// Of media in plain text.
+// Answers to a request for media are plain text.
 HttpResponse Missing(const std::string& what, absl::string_view query) {
   if (Parameter(query, "alt") == "media") return Answer(404, what);
   return Answer(404, DumpJson(Json{{"error", {{"code", 404}, {"message", what}}}}));
@@ -199,11 +199,11 @@ HttpResponse FakeGcs::Insert(const HttpRequest& request, absl::string_view body,
 HttpResponse FakeGcs::Continue(const HttpRequest& request, absl::string_view body,
                                Session& session) {
   if (session.end) return *session.end;
-  // "bytes 0-4/20" or, as a question, "bytes */20".
+  // "bytes 0-4/20" or, for a status query, "bytes */20".
   const std::vector<std::string> parts =
       absl::StrSplit(*request.headers.Find("Content-Range"), absl::ByAnyChar(" -/"));
   if (parts[1] != "*" && Number(parts[1]) != static_cast<int64_t>(session.content.size())) {
-    return Answer(400, "not where it goes on");
+    return Answer(400, "the range does not start at the stored size");
   }
   absl::StrAppend(&session.content, body);
   const std::string total = parts.back();

@@ -1,4 +1,4 @@
-// A Cloud Storage in memory, behind the HTTP seam: as much of its JSON API as the worker uses.
+// A Cloud Storage in memory behind the HTTP interface, with the methods that the worker uses.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace sparkles {
 
-// Thread-safe. Every bucket exists. Knows neither tokens nor faults: script those.
+// Thread-safe. Every bucket exists. Ignores tokens and has no faults; use ScriptedTransport for
+// faults.
 class FakeGcs : public HttpTransport {
  public:
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
@@ -26,13 +27,13 @@ class FakeGcs : public HttpTransport {
   using OnStore = std::function<void(const std::string& key, int64_t generation)>;
   void SetOnStore(OnStore on_store) { on_store_ = std::move(on_store); }
 
-  // By "bucket/object", encoded as in URLs.
+  // Keys are "bucket/object", encoded as in URLs.
   std::optional<std::string> Get(const std::string& key) const;
-  // 0 if there is none.
+  // The generation; 0 if the object does not exist.
   int64_t GenerationOf(const std::string& key) const;
-  // In order.
+  // All keys with this prefix, sorted.
   std::vector<std::string> KeysBelow(const std::string& prefix) const;
-  // Past HTTP.
+  // Stores an object without HTTP.
   void Put(const std::string& key, absl::string_view content);
   // "GET", "POST multipart", "POST resumable", "PUT", ... oldest first.
   std::vector<std::string> requests() const;
@@ -46,7 +47,7 @@ class FakeGcs : public HttpTransport {
     std::string key;
     int64_t expected = 0;
     std::string content;
-    std::optional<HttpResponse> end;  // what it has been answered for its last byte
+    std::optional<HttpResponse> end;  // the answer to its last byte
   };
 
   HttpResponse Handle(const HttpRequest& request, absl::string_view body)

@@ -14,7 +14,7 @@
 namespace sparkles {
 namespace {
 
-// As waitpid(2) packs it: the signal in the low bits, the exit code in the next byte.
+// The form of waitpid(2): the signal in the low bits, the exit code in the next byte.
 CommandExit ExitOf(int wait_status) {
   CommandExit exit;
   exit.wait_status = wait_status;

@@ -1,4 +1,4 @@
-// A ProcessRunner that runs nothing: it does what the test says and remembers what it was asked.
+// A ProcessRunner that runs a test's action instead of a process, and records all commands.
 #pragma once
 
 #include <deque>
@@ -14,24 +14,24 @@ namespace sparkles {
 CommandExit ExitedWith(int code);
 CommandExit DiedOf(int signal);
 
-// Refuses what no runner can run, and a folder or argv[0] that is not there, before any action.
+// Refuses, before any action, a command that no runner can run, a missing directory and a missing
+// argv[0].
 class FakeProcessRunner : public ProcessRunner {
  public:
   // May write to command.directory and command.output_fd as a real command would.
   using Action = std::function<absl::StatusOr<CommandExit>(const Command&, const CancelToken&)>;
 
-  // What the next command that has no action yet does. One without any exits with 0.
+  // Sets the action of the next command that has none. A command without an action exits with 0.
   void Next(Action action) { actions_.push_back(std::move(action)); }
   void NextReturns(absl::StatusOr<CommandExit> result);
-  // The next command runs until it is cancelled, or beyond its time limit if it has one, and dies
-  // of TERM.
+  // The next command runs until it is cancelled, or until after its time limit, and TERM ends it.
   void NextWaitsForCancel();
 
   absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
 
-  // All that were run, refused ones included, oldest first. Their output_fd may be closed by now.
+  // All commands so far, oldest first, including refused ones. Their output_fd may be closed.
   const std::vector<Command>& commands() const { return commands_; }
-  // Actions that no command has taken; a test that scripts exactly expects 0 at its end.
+  // The number of unused actions. A test that scripts every command expects 0 at its end.
   size_t actions_left() const { return actions_.size(); }
 
  private:

@@ -1,4 +1,4 @@
-// A process that is nearly out of file descriptors.
+// Simulates a process that is short of file descriptors.
 #pragma once
 
 #include <sys/resource.h>
@@ -10,8 +10,7 @@
 
 namespace sparkles {
 
-// While it lives no more than `more` descriptors can be opened besides those below the first free
-// one.
+// During its lifetime, at most `more` descriptors can be opened above the first free one.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t more) {

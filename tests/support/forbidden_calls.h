@@ -1,4 +1,4 @@
-// What some file systems refuse, refused here: a child process in which system calls fail.
+// Runs code in a child process in which chosen system calls fail, as on some file systems.
 #pragma once
 
 #include <linux/filter.h>
@@ -19,10 +19,10 @@ namespace sparkles {
 
 struct ForbiddenCall {
   long number;
-  std::optional<uint32_t> second_argument = std::nullopt;  // with this one only
+  std::optional<uint32_t> second_argument = std::nullopt;  // only calls with this one fail
 };
 
-// From now on `calls` fail with `error` in this process. False without seccomp.
+// Makes `calls` fail with `error` in this process from now on. False without seccomp.
 inline bool Forbid(const std::vector<ForbiddenCall>& calls, int error) {
   std::vector<sock_filter> program;
   const auto load = [&](size_t offset) {
@@ -34,7 +34,7 @@ inline bool Forbid(const std::vector<ForbiddenCall>& calls, int error) {
     program.push_back(
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(call.number), 0, rest));
     if (call.second_argument) {
-      load(offsetof(seccomp_data, args[1]));  // its lower half: we are little-endian everywhere
+      load(offsetof(seccomp_data, args[1]));  // the lower half, on little-endian machines
       program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, *call.second_argument, 0, 1));
     }
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
@@ -45,7 +45,7 @@ inline bool Forbid(const std::vector<ForbiddenCall>& calls, int error) {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-// What `body` says in such a process; nullopt without seccomp.
+// The result of `body` in such a process; nullopt without seccomp.
 inline std::optional<bool> InProcessWithout(const std::vector<ForbiddenCall>& calls, int error,
                                             absl::FunctionRef<bool()> body) {
   constexpr int kNoSeccomp = 2;

@@ -1,4 +1,4 @@
-// A GcsClient over scripted responses, and the responses of Cloud Storage that tests write most.
+// A GcsClient with scripted responses, and the usual responses of Cloud Storage.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,14 +25,14 @@ class GcsFixture : public testing::Test {
  protected:
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
-  // The resource of an object with this content.
+  // The resource of an object with `content`.
   static HttpResponse Resource(absl::string_view content, int64_t generation) {
     return MakeResponse(
         200, absl::StrCat(R"({"size":")", content.size(), R"(","generation":")", generation,
                           R"(","crc32c":")", FormatCrc32c(Crc32c(content)), R"("})"));
   }
 
-  // No such object, or bucket.
+  // The response for an object or bucket that does not exist.
   static HttpResponse Missing() {
     return MakeResponse(404, R"({"error":{"code":404,"message":"No such object: b/d/o"}})");
   }
@@ -42,7 +42,7 @@ class GcsFixture : public testing::Test {
     return MakeResponse(status, "<html>log in to the hotel's network</html>");
   }
 
-  // A download of `whole` in which only `part` arrives.
+  // A download of `whole` of which only `part` arrives.
   static HttpResponse Media(int status, absl::string_view whole, absl::string_view part,
                             int64_t generation = 7, const Headers& more = {}) {
     HttpResponse response = MakeResponse(status, part, more);
@@ -52,7 +52,7 @@ class GcsFixture : public testing::Test {
     return response;
   }
 
-  // The rest of `whole` from `first` on.
+  // The rest of `whole` from the byte `first`.
   static HttpResponse Rest(absl::string_view whole, size_t first, int64_t generation = 7) {
     return Media(206, whole, whole.substr(first), generation,
                  {{"Content-Range",
@@ -108,7 +108,7 @@ class GcsFixture : public testing::Test {
   FakeClock clock_;
   CancelToken cancel_;
   uint64_t moved_ = 0;
-  int lives_ = 0;  // signs of life
+  int lives_ = 0;  // number of signs of life
   ApiClient api_{{"http://gcs", nullptr}, server_, clock_};
   GcsClient client_{api_, clock_};
   const GcsName name_{"b", "d/o"};

@@ -1,4 +1,4 @@
-// An HTTP server on the loopback interface, small enough to misbehave in any way a test asks for.
+// An HTTP server on the loopback interface that can misbehave in every way that a test needs.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -20,25 +20,25 @@ namespace sparkles {
 
 class LoopbackServer;
 
-// One connection, on the server's side. Used by one thread.
+// The server's side of one connection. Used by one thread.
 class LoopbackConnection {
  public:
   LoopbackConnection(LoopbackServer& server, UniqueFd socket, int number);
 
-  // From 1 on, in the order of acceptance.
+  // Connections are numbered from 1 in the order in which they are accepted.
   int number() const { return number_; }
-  // The next request, head and body (by Content-Length) as they came; nullopt at the end.
+  // The next request with head and body (by Content-Length), unchanged; nullopt at the end.
   std::optional<std::string> ReadRequest();
-  // Only up to the empty line. The server does not count it as a request.
+  // Reads only up to the empty line. The server does not count such a request.
   std::optional<std::string> ReadHead();
   void Write(absl::string_view data);
-  // Adds a Content-Length. `headers` are lines, each with its "\r\n".
+  // Adds a Content-Length. `headers` are lines that each end in "\r\n".
   void Answer(int status, absl::string_view body = "", absl::string_view headers = "");
-  // Speaks TLS from here on, as after a CONNECT. False if the other side does not.
+  // Uses TLS from here on, as after a CONNECT. False if the other side does not.
   bool StartTls(SSL_CTX* tls);
-  // Ends the connection with a TCP reset instead of a proper end.
+  // Ends the connection with a TCP reset.
   void Reset();
-  // Blocks until the other side ends the connection, or the server its life.
+  // Blocks until the other side closes the connection, or the server is destroyed.
   void WaitForEnd();
 
  private:
@@ -47,32 +47,32 @@ class LoopbackConnection {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
   bool Fill();
-  // Ends reading and writing, here and on the other side. Any thread may.
+  // Ends reading and writing on both sides. Any thread may call this.
   void Shutdown();
 
   LoopbackServer& server_;
-  Mutex mutex_;                           // between Shutdown and closing
-  UniqueFd socket_;                       // only the thread that uses the connection changes it
+  Mutex mutex_;                           // protects Shutdown against closing
+  UniqueFd socket_;                       // changed only by the thread that uses the connection
   std::unique_ptr<SSL, SslDeleter> ssl_;  // null: plain text
   const int number_;
   std::string buffer_;
 };
 
-// `handler` runs for each connection on a thread of its own; when it returns the connection ends.
+// Runs `handler` for each connection on its own thread. The connection ends when `handler` returns.
 class LoopbackServer {
  public:
   using Handler = std::function<void(LoopbackConnection&)>;
 
-  // With `tls` (borrowed) it speaks https.
+  // Uses https if `tls` (borrowed) is not null.
   explicit LoopbackServer(Handler handler, SSL_CTX* tls = nullptr);
-  // Ends all connections, and waits for the handlers.
+  // Ends all connections and waits for the handlers.
   ~LoopbackServer();
 
-  // "http://127.0.0.1:port", or https.
+  // "http://127.0.0.1:port", or the same with https.
   std::string url() const;
   std::string host() const;
   int connections() const;
-  // All whole requests so far.
+  // All complete requests so far.
   std::vector<std::string> requests() const;
 
  private:
@@ -95,7 +95,7 @@ class LoopbackServer {
   std::thread acceptor_;
 };
 
-// What most handlers are: answers every request with 200 and `body`.
+// A handler that answers every request with 200 and `body`.
 LoopbackServer::Handler AlwaysAnswer(std::string body);
 
 }  // namespace sparkles

@@ -1,5 +1,6 @@
-// A queue in memory. The tasks are one object and each worker's view of them another, so that a
-// test can have many workers and play the client who resets a task.
+// A queue in memory.
+// One object has the tasks, and each worker has its own queue object, so that a test can have
+// several workers and act as the client that resets a task.
 #pragma once
 
 #include <map>
@@ -32,9 +33,9 @@ class MemTasks {
 
   MemTasks(const std::vector<Task>& tasks, Clock& clock);
 
-  // A copy; the task must exist.
+  // A copy. The task must exist.
   Entry Find(const std::string& task_id) const;
-  // What the client does when the user resets a task.
+  // Resets a task, as the client does for a user.
   void Reset(const std::string& task_id);
 
  private:
@@ -47,8 +48,8 @@ class MemTasks {
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Borrows the tasks. Destroyed with an open claim it leaves the task claimed, as a dead worker
-// does.
+// Borrows the tasks. If it is destroyed with an open claim, the task stays claimed, as after a
+// worker's death.
 class MemQueue : public Queue {
  public:
   MemQueue(MemTasks& tasks, std::string owner) : tasks_(tasks), owner_(std::move(owner)) {}
@@ -64,15 +65,15 @@ class MemQueue : public Queue {
   bool CanReceiveNewTasks() const override { return more_may_come; }
 
   bool more_may_come = false;
-  // The next calls of each give these instead of doing anything, first one first.
+  // The next calls return these errors, the first one first, and do nothing else.
   std::vector<absl::Status> claim_errors;
   std::vector<absl::Status> finish_errors;
   std::vector<absl::Status> hand_back_errors;
-  std::vector<std::string> given_up;  // ids
-  std::vector<RecordedEnd> ends;      // to be told
+  std::vector<std::string> given_up;  // ids of the tasks
+  std::vector<RecordedEnd> ends;      // returned by the next call for recorded ends
 
  private:
-  // Null if the claim is no longer ours.
+  // Null if the claim is lost.
   MemTasks::Entry* FindClaimed(const Claim& claim) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tasks_.mutex_);
 
   MemTasks& tasks_;

@@ -1,4 +1,4 @@
-// A store in memory, for any URL that has a path: "scheme://bucket/name".
+// A store in memory for every URL with a path: "scheme://bucket/name".
 #pragma once
 
 #include <map>
@@ -12,13 +12,13 @@
 
 namespace sparkles {
 
-// Thread-safe. Generations count from 1 for each URL.
+// Thread-safe. Each URL has generations 1, 2, 3 and so on.
 class MemStore : public ObjectStore {
  public:
-  // What a test looks at or prepares.
+  // Access for tests.
   void Put(const std::string& url, absl::string_view content);
   std::optional<std::string> Get(const std::string& url) const;
-  // In the order of their names.
+  // All URLs, sorted.
   std::vector<std::string> Urls() const;
   int downloads() const;
 

@@ -1,4 +1,4 @@
-// A worker's log whose lines a test can read.
+// A worker's log that a test can read.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-// As text, with every severity and the time of a clock that stands still.
+// Text lines of every severity, with the time of a clock that stands still.
 class RecordedLog {
  public:
   RecordedLog();

@@ -1,4 +1,4 @@
-// A port where connections are refused.
+// A port that refuses connections.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace sparkles {
 
-// Taken, but not listened on: so nobody else can get it meanwhile.
+// Bound but not listening, so that no other process gets the port meanwhile.
 class RefusingPort {
  public:
   RefusingPort();

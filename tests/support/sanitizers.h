@@ -1,4 +1,4 @@
-// Which sanitizer this program was built with.
+// Tells the sanitizer that this program was built with.
 #pragma once
 
 #if defined(__has_feature)

@@ -12,7 +12,7 @@
 namespace sparkles {
 namespace {
 
-// Neither a whole body nor a power of two, so that nobody relies on where pieces end.
+// Smaller than a body and not a power of two, so that no code depends on the size of pieces.
 constexpr size_t kPiece = 1021;
 
 std::string LineOf(const HttpRequest& request) {
@@ -143,7 +143,7 @@ absl::StatusOr<HttpResponse> ScriptedTransport::Send(const HttpRequest& request)
     MutexLock lock(mutex_);
     requests_.push_back(sent);
   }
-  sent.cancel = request.cancel;  // for the exchange, which ends before it may
+  sent.cancel = request.cancel;  // valid only during the exchange
   RETURN_IF_ERROR(body.status());
   if (request.on_progress) RETURN_IF_ERROR(request.on_progress());
   ASSIGN_OR_RETURN(HttpResponse response, scripted.exchange(sent));

@@ -1,4 +1,4 @@
-// An HTTP transport that plays back what a test wrote, and fails the test if anything else is sent.
+// An HTTP transport that plays back scripted exchanges and fails the test at any other request.
 #pragma once
 
 #include <deque>
@@ -17,30 +17,30 @@ namespace sparkles {
 HttpResponse MakeResponse(int status, absl::string_view body = "",
                           const std::vector<std::pair<std::string, std::string>>& headers = {});
 
-// Thread-safe. Every scripted exchange names the request it is for by a part of "METHOD URL"
-// (empty: any); a request takes the oldest one that fits. A request that none fits, and exchanges
-// that are left over at the end, are failures of the test.
+// Thread-safe. Each scripted exchange names its request by a part of "METHOD URL" (empty: any). A
+// request takes the oldest exchange that matches. The test fails at a request without a match, and
+// if exchanges are left at the end.
 class ScriptedTransport : public HttpTransport {
  public:
-  // What a request gets: `request` has its whole body in `body`.
+  // Answers a request. `request` has its whole body in `body`.
   using Exchange = std::function<absl::StatusOr<HttpResponse>(const HttpRequest& request)>;
 
   ~ScriptedTransport() override;
 
   void Answer(absl::string_view expected, HttpResponse response);
-  // No response. Network trouble is absl::Status marked by Transient (http/transient.h).
+  // No response. Network errors are absl::Status marked by Transient (http/transient.h).
   void Fail(absl::string_view expected, absl::Status error);
   // The response breaks off: on_body gets the body of `part`, then Send returns `error`.
   void BreakOff(absl::string_view expected, HttpResponse part, absl::Status error);
-  // `exchange` runs without a lock, on the thread that sends.
+  // Calls `exchange` without a lock on the sending thread.
   void Do(absl::string_view expected, Exchange exchange);
-  // Only so many bytes of the request's body_source are asked for, then Send returns `error`.
+  // Reads this many bytes of the request's body_source, then Send returns `error`.
   void FailUpload(absl::string_view expected, size_t bytes_sent, absl::Status error);
 
-  // All requests so far, oldest first, each with its whole body (as far as it was sent) in `body`;
-  // the functions and the cancel token are gone.
+  // All requests so far, oldest first, each with its body (as far as it was sent) in `body`. The
+  // functions and the cancel token are removed.
   std::vector<HttpRequest> requests() const;
-  // "METHOD URL" of each.
+  // "METHOD URL" of each request.
   std::vector<std::string> lines() const;
 
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
@@ -50,7 +50,7 @@ class ScriptedTransport : public HttpTransport {
     std::string expected;
     Exchange exchange;
     size_t bytes_sent = SIZE_MAX;
-    absl::Status broken;  // after the body was delivered
+    absl::Status broken;  // the error after the body was delivered
   };
 
   void Add(Scripted scripted);

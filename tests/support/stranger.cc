@@ -12,7 +12,7 @@
 namespace sparkles {
 
 pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
-  // A shell that starts it and goes.
+  // The shell starts the process and exits.
   const std::string pid_file = folder / "pid";
   const std::string script = absl::StrCat("sleep 600 > /dev/null 2>&1 & echo $! > ", pid_file);
   std::string shell = "/bin/sh";
@@ -26,7 +26,7 @@ pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
   EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
   const int stranger = std::stoi(ReadFile(pid_file, 100).value_or("0"));
   const std::string proc = absl::StrCat("/proc/", stranger);
-  EXPECT_TRUE(Eventually([&] {  // amid exec it has no environment
+  EXPECT_TRUE(Eventually([&] {  // during exec the process has no environment
     return absl::StartsWith(ReadFile(proc + "/cmdline", 100).value_or(""), "sleep") &&
            absl::StrContains(ReadFile(proc + "/environ", 64 << 10).value_or(""), variable);
   }));

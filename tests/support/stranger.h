@@ -1,4 +1,4 @@
-// A process that is no child of the test's: what a killed worker may leave.
+// A process that is not a child of the test, like one that a killed worker leaves behind.
 #pragma once
 
 #include <sys/types.h>
@@ -10,10 +10,10 @@
 namespace sparkles {
 
 // Starts a program that sleeps for ten minutes with `variable` ("NAME=value") as its environment.
-// `folder` takes a file with its number.
+// Writes a file with its pid to `folder`.
 pid_t StartStranger(const std::string& variable, const TempFolder& folder);
 
-// Neither gone nor a zombie.
+// True if the process exists and is not a zombie.
 bool Lives(pid_t pid);
 
 }  // namespace sparkles

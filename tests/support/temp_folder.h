@@ -1,4 +1,4 @@
-// A folder of its own for one test, removed with everything in it.
+// A directory for one test, removed with its content.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@ namespace sparkles {
 class TempFolder {
  public:
   TempFolder();
-  // Where files cost least, if there is such a place.
+  // A directory in memory if possible, because files are fastest there.
   static TempFolder InMemory();
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
 
-  // Absolute, without a trailing slash.
+  // The absolute path, without a slash at the end.
   const std::string& path() const { return path_; }
   // path() + "/" + name.
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }

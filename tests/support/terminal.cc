@@ -18,12 +18,12 @@ Terminal::Terminal(unsigned short columns) : outside_(posix_openpt(O_RDWR | O_NO
   termios settings;
   const winsize size = {24, columns, 0, 0};
   if (tcgetattr(fd(), &settings) != 0 || ioctl(fd(), TIOCSWINSZ, &size) != 0) abort();
-  settings.c_oflag &= ~static_cast<tcflag_t>(OPOST);  // no "\r" of the terminal's own
+  settings.c_oflag &= ~static_cast<tcflag_t>(OPOST);  // no "\r" from the terminal itself
   if (tcsetattr(fd(), TCSANOW, &settings) != 0) abort();
 }
 
 std::string Terminal::TakeOutput() {
-  // The kernel brings output over in its own time, but in order: what comes last shows the end.
+  // The kernel delivers output later but in order, so the last byte marks the end.
   const char end = '\0';
   if (write(fd(), &end, 1) != 1) abort();
   std::string output;

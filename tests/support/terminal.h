@@ -1,4 +1,4 @@
-// A terminal of a given width, for what shows itself only on one.
+// A terminal of a given width, for code that behaves differently on a terminal.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@ namespace sparkles {
 
 class Terminal {
  public:
-  // `columns` 0: a terminal that does not know its width.
+  // With `columns` 0 the terminal does not know its width.
   explicit Terminal(unsigned short columns);
 
-  // What a program writes to.
+  // The descriptor that a program writes to.
   int fd() const { return inside_.get(); }
-  // What was written since the last call, byte for byte.
+  // The bytes written since the last call.
   std::string TakeOutput();
 
  private:

@@ -1,4 +1,4 @@
-// A certificate that vouches for itself, and its key.
+// A self-signed certificate and its key.
 #pragma once
 
 #include <openssl/ssl.h>

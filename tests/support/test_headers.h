@@ -1,5 +1,5 @@
-// What nearly every test includes; the Makefile compiles it once a lane. Tests still name what they
-// use.
+// Headers that nearly every test includes. The Makefile compiles them once for each lane. Tests
+// still include the headers that they use.
 #pragma once
 
 #include <gmock/gmock.h>

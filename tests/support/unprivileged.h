@@ -1,4 +1,5 @@
-// Root may read everything, which would make tests of permissions pass for the wrong reason.
+// Runs a test without root's rights, because root may read everything and permission tests would
+// pass for the wrong reason.
 #pragma once
 
 #include <sys/types.h>
@@ -9,8 +10,8 @@
 
 namespace sparkles {
 
-// While it lives the process, if it was root, is nobody, and `folder` (in which the test works) is
-// nobody's.
+// During its lifetime a root process runs as the user "nobody", which also owns `folder`, the
+// test's directory.
 class Unprivileged {
  public:
   explicit Unprivileged(const std::string& folder) : root_(geteuid() == 0) {

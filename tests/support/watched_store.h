@@ -1,4 +1,4 @@
-// A store that tells of every call when it is over, so that a test can look and act in between.
+// A store that reports the end of every call, so that a test can act between calls.
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@ namespace sparkles {
 // Thread-safe if the watcher is.
 class WatchedStore : public ObjectStore {
  public:
-  // Called after each call with "download URL", "upload URL" (also for bytes), "read URL" or
-  // "flush", whether it succeeded or not.
+  // Called after each call, successful or not, with "download URL", "upload URL" (also for bytes),
+  // "read URL" or "flush".
   using Watcher = std::function<void(const std::string& call)>;
 
   // Borrows `store`.
