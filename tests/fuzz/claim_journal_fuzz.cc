@@ -1,4 +1,4 @@
-// The input is the journal of a dead worker, as a crash, a full disk or a stranger left it.
+// Fuzzes the reader of claim journals, which a crash, a full disk or another program may damage.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace {
 void Check(absl::string_view text) {
   const std::vector<JournalEntry> open = ParseJournal(text);
   for (const JournalEntry& entry : open) Require(!entry.task_id.empty(), "each names its task");
-  // What follows a torn line is still read.
+  // A line after an incomplete line is still read.
   std::string more(text);
   more +=
       "\n{\"event\":\"claim\",\"project\":\"p\",\"cluster\":\"c\",\"task_id\":\"new.1\","

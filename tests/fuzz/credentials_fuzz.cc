@@ -1,5 +1,5 @@
-// The input is a credentials file as somebody may have mangled it. Whatever is in it, making a
-// token source of it must end in a source or in an error that quotes no secret.
+// Fuzzes the reader of credentials files. Any file gives a token source, or an error without
+// secrets.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-// Making a source sends nothing.
+// Fails the test if a request is sent, because making a source must send nothing.
 class NoTransport : public HttpTransport {
  public:
   absl::StatusOr<HttpResponse> Send(const HttpRequest&) override {
@@ -25,8 +25,8 @@ class NoTransport : public HttpTransport {
   }
 };
 
-// Whether `text` stands in a message for another reason: it is a word of ours, or stands in a field
-// that may be quoted, too.
+// True if `text` may be in a message for another reason: it is part of our own text, or of a field
+// that may be quoted.
 bool IsPublic(const Json& fields, const std::string& text) {
   constexpr absl::string_view kOurs =
       "private_key refresh_token client_secret client_email source_credentials token_uri "
@@ -40,7 +40,7 @@ bool IsPublic(const Json& fields, const std::string& text) {
 }
 
 void CheckNoSecret(const Json& fields, absl::string_view message) {
-  // What is shorter stands in any message by chance.
+  // A shorter text may be in a message by chance.
   constexpr size_t kLeastBytes = 12;
   for (const char* field : {"private_key", "refresh_token", "client_secret"}) {
     const std::string secret = JsonText(fields, field);

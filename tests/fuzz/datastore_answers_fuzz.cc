@@ -1,5 +1,5 @@
-// The input is the answers of a Datastore, or of a server in its place. Each call ends in time, and
-// nothing counts as read or applied that no answer says.
+// Fuzzes the Datastore client with any answers. Each call must end, and must report as read or
+// applied only what an answer says.
 #include <cstddef>
 #include <cstdint>
 

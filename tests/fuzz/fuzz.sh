@@ -19,7 +19,7 @@ for target in "$build"/*"$filter"*_fuzz; do
   set -- -max_total_time="$seconds" -timeout=20 -artifact_prefix="$build/artifacts/$name-"
   [ -f "$here/$name.dict" ] && set -- "$@" -dict="$here/$name.dict"
   echo "fuzz: $name for $seconds s"
-  # The first folder takes what is found, the second is only read.
+  # The fuzzer adds inputs to the first directory and only reads the second.
   if ! "$target" "$@" -print_final_stats=1 "$found" "$here/corpus/$name" >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     exit 1

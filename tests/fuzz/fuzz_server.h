@@ -1,4 +1,4 @@
-// A server and a clock for fuzz targets: it answers each request with the next part of the input.
+// A server and a clock for fuzz targets: each part of the input answers one request.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace sparkles {
 
-// Sleeps take no time and move it on.
+// Sleeps take no time and move the clock.
 class FuzzClock : public Clock {
  public:
   absl::Time Now() override { return now_; }
@@ -26,9 +26,9 @@ class FuzzClock : public Clock {
   absl::Time now_ = absl::FromUnixSeconds(1'769'860'800);
 };
 
-// The input is a row of answers, each ended by a line "%": its first line is the status, then come
-// headers up to an empty line, and the body. What is no such answer is a broken connection, and so
-// is everything after the last one.
+// The input is a list of answers, each ended by a line "%". An answer has the status in its first
+// line, then headers up to an empty line, and then the body. Any other text, and the end of the
+// input, break the connection.
 class FuzzServer : public HttpTransport {
  public:
   explicit FuzzServer(absl::string_view input) : rest_(input) {}
@@ -72,7 +72,7 @@ class FuzzServer : public HttpTransport {
   }
 
  private:
-  // What stands before `mark`, which is taken away too; all if there is none.
+  // Takes the text before `mark`, and `mark` itself. Takes everything if there is no `mark`.
   static absl::string_view TakeUntil(absl::string_view& text, absl::string_view mark) {
     const size_t found = text.find(mark);
     const absl::string_view before = text.substr(0, found);

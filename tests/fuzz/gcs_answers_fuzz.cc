@@ -1,6 +1,5 @@
-// The input is what a Cloud Storage, or something in its place, answers to a download and two
-// uploads. Whatever it is: they end, success means that the checksums agreed, and no download is
-// longer than what was told.
+// Fuzzes a download and two uploads with any answers of Cloud Storage. The calls must end, success
+// must mean equal checksums, and no download may be longer than its declared size.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// Whatever a server says of an object is read without harm, and what is taken is consistent. The
-// input is tried as a resource, a URL and the value of each header that we read.
+// Fuzzes the parsers of object metadata. The input is tried as a resource, as a URL and as each
+// header that the worker reads; accepted values must be consistent.
 #include <cstddef>
 #include <cstdint>
 #include <limits>

@@ -1,6 +1,5 @@
-// The input is a pattern, a line end, and a path. Whatever they are, matching ends; where the
-// obvious way to match is affordable, both agree; and the walk's questions never contradict a
-// match.
+// Fuzzes the matching of patterns. The input is a pattern, a line end and a path. Matching must
+// end, agree with a simple matcher where that is fast enough, and agree with the states of a walk.
 
 #include <algorithm>
 #include <cstddef>
@@ -17,7 +16,7 @@
 namespace sparkles {
 namespace {
 
-// The obvious matcher, exponential: within one element, without braces.
+// A simple, exponential matcher for one element without braces.
 bool NaiveElement(absl::string_view pattern, absl::string_view name);
 
 // The rest of NaiveElement for a pattern that begins with '['.
@@ -66,7 +65,7 @@ bool NaivePath(const Elements& pattern, size_t p, const Elements& path, size_t n
          NaivePath(pattern, p + 1, path, n + 1);
 }
 
-// True if the obvious matcher can be asked: no braces, and nothing to resolve or to wait for.
+// True if the simple matcher supports the pattern and is fast enough.
 bool IsSimple(absl::string_view pattern, absl::string_view path) {
   const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
   return pattern.size() <= 32 && path.size() <= 32 && !pattern.empty() && !path.empty() &&

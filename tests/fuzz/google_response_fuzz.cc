@@ -1,5 +1,5 @@
-// The input is what a token endpoint or an API may answer. A token that is let through must fit
-// into a header and end some day; every error must be one printable line.
+// Fuzzes the parsers of answers from token endpoints and APIs. An accepted token must be valid in a
+// header and expire, and every error must be one printable line.
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The input is, byte for byte, what a server sends on a connection. libcurl and what is behind it
-// end the exchange with a response or an error, within bounds.
+// Fuzzes the HTTP client with any bytes from a server. Each exchange must end with a response or an
+// error, within limits.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t kMaxBody = 4096;
 
-// Listens on the loopback for as long as the program runs.
+// Listens on the loopback interface for the life of the program.
 class Listener {
  public:
   Listener() {
@@ -41,12 +41,12 @@ class Listener {
 
   int port() const { return port_; }
 
-  // Sends `bytes` to who connects next, and ends the connection.
+  // Sends `bytes` to the next client and ends the connection.
   void Answer(absl::string_view bytes) {
     const UniqueFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection.valid()) return;
     char request[4096];
-    (void)!read(connection.get(), request, sizeof request);  // it is small: it comes as one
+    (void)!read(connection.get(), request, sizeof request);  // small, so it arrives in one piece
     size_t sent = 0;
     while (sent < bytes.size()) {
       const ssize_t more = write(connection.get(), bytes.data() + sent, bytes.size() - sent);
@@ -64,7 +64,7 @@ void Check(absl::string_view input) {
   static Listener listener;
   CurlTransport transport(CaRoots{});
   HttpRequest request;
-  // One that is never sent twice, so that there is one connection.
+  // A POST is never sent twice, so there is one connection.
   request.method = "POST";
   request.url = absl::StrCat("http://127.0.0.1:", listener.port(), "/");
   request.body = "x";

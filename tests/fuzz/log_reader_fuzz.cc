@@ -1,5 +1,5 @@
-// The input is a log that grows while it is read: the first bytes say how long pieces may be and
-// where it was at first. Pieces must be UTF-8, move on, and equal the log where it is UTF-8.
+// Fuzzes the reader of a growing log. The first bytes of the input are the maximum size of pieces
+// and the initial length. Pieces must be UTF-8, make progress, and equal the log where it is UTF-8.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kLongestCharacter = 4;
 
-// Reads on from the end of `all` until nothing is left, in pieces of up to `size` bytes.
+// Reads from the end of `all` until nothing is left, in pieces of up to `size` bytes.
 void ReadOn(int fd, size_t size, bool ended, std::string& all) {
   while (true) {
     const auto piece = ReadLog(fd, static_cast<int64_t>(all.size()), size, ended);

@@ -1,4 +1,4 @@
-// The input is what a metadata server, or a hotel's network in its place, answers.
+// Fuzzes the metadata client with any answers, as from a captive portal.
 #include <cstddef>
 #include <cstdint>
 

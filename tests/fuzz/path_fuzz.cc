@@ -1,4 +1,4 @@
-// The input is a path from a task spec: what CleanRelativePath lets through must stay inside.
+// Fuzzes CleanRelativePath: a path that it accepts must stay inside its directory.
 
 #include <cstddef>
 #include <cstdint>

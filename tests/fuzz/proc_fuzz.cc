@@ -1,5 +1,5 @@
-// The input is a file of /proc, as another kernel, a container or lxcfs may write it. What is read
-// of it are sane numbers, or nothing.
+// Fuzzes the parsers of /proc with files as another kernel, a container or lxcfs may write them.
+// Numbers must be plausible or absent.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of a folder, so that the tests replay its corpus on any
-// compiler: TARGET FOLDER.
+// Runs a fuzz target on the files of a directory (TARGET DIRECTORY), so that tests replay the
+// corpus with any compiler.
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ absl::StatusOr<int> Replay(const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+    fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
     return 2;
   }
   const absl::StatusOr<int> count = sparkles::Replay(argv[1]);

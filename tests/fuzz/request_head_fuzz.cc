@@ -1,4 +1,4 @@
-// Whatever somebody sends to the health port gets an answer, and more bytes do not change it.
+// Fuzzes the health port: any bytes must get an answer, and further bytes must not change it.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a fuzz target demands of the code under test.
+// Checks the promises of fuzzed code.
 #pragma once
 
 #include <cstdio>
@@ -6,7 +6,7 @@
 
 namespace sparkles {
 
-// Ends the program, which the fuzzer reports with the input that led here.
+// Aborts if `holds` is false. The fuzzer then reports the input.
 inline void Require(bool holds, const char* promise) {
   if (holds) return;
   fprintf(stderr, "broken promise: %s\n", promise);

@@ -1,5 +1,5 @@
-// The input is a state file, or the tasks file beside it, as a crash, an editor or a stranger may
-// have left it. It is refused or read; what is read comes back as it was.
+// Fuzzes the readers of the state file and the tasks file, which a crash or an editor may damage. A
+// file is refused or read; the content must survive being written.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,7 +46,7 @@ void CheckTasksFile(absl::string_view input) {
   Require(table.pending().size() == table.size(), "each is pending");
 }
 
-// Lines that are appended later are read as those of a whole file.
+// Appended lines must be read like the lines of a whole file.
 void CheckGrowth(absl::string_view input) {
   TasksParser grown;
   const auto first = grown.ParseAll(input.substr(0, input.find('\n') + 1));
@@ -60,7 +60,7 @@ void CheckGrowth(absl::string_view input) {
   Require(grown.parsed_bytes() == whole.parsed_bytes(), "and the same rest");
 }
 
-// As FILE.state, with and without the header that makes it one.
+// Reads `content` as FILE.state, with and without the header.
 void CheckFile(absl::string_view content) {
   static const std::string path = [] {
     std::string name = "/tmp/sparkles-state-fuzz-XXXXXX";

@@ -1,5 +1,5 @@
-// The input is an entity as JSON: whatever it is, it is read and changed without harm, and what is
-// not the worker's comes back as it was.
+// Fuzzes reads and changes of task entities. Any JSON must be safe, and properties of others must
+// stay unchanged.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,4 @@
-// The input is a task spec as a stranger might write it. What ParseTaskSpec lets through must keep
-// every promise of task/task_spec.h, because everybody behind it trusts that.
+// Fuzzes ParseTaskSpec: a spec that it accepts must keep every promise of task/task_spec.h.
 
 #include <cstddef>
 #include <cstdint>
