@@ -1,8 +1,8 @@
-// Measures the shipped worker's transfers to and from Cloud Storage, which is
-// bench/support/fast_gcs in this process: no network, no disk, no checksums on that side. What one
-// `curl` takes against the same server is the baseline for large objects; the worker has to do more
-// (checksums, a task's folders, atomic files). The one hard idea: what a transfer takes is read
-// from the times that the worker itself leaves.
+// Measures the shipped worker's transfers to and from Cloud Storage.
+// bench/support/fast_gcs in this process plays Cloud Storage, without network, disk or checksums.
+// `curl` with the same server is the baseline for large objects; the worker does more work
+// (checksums, task directories, atomic files). The time of a transfer comes from the times that the
+// worker records.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ constexpr double kMaxLateDownloads = 1.0;  // seconds for 500
 constexpr double kMinUploadsPerSecond = 3000;
 constexpr double kMaxLarge = 1.15;          // times curl
 constexpr int64_t kMaxMemory = 40'000'000;  // bytes
-// Nothing is removed before the end: see Ground. curl removes nothing that it has sent either.
+// Files stay until the end: see Ground. curl does not remove the file that it sends either.
 const std::vector<std::string> kFlags = {"--durable=false", "--keepTasks"};
 
 std::string Human(double bytes) { return HumanBytes(bytes); }
@@ -43,7 +43,7 @@ class CloudBench {
 
   void MeasureSmall();
   void MeasureLarge();
-  // Of the worker, in all that was measured. Bytes.
+  // The maximum over all measurements, in bytes.
   int64_t memory() const { return memory_; }
 
  private:
@@ -83,7 +83,7 @@ class CloudBench {
   const std::string ground_;
   const std::string block_;
   FastGcs server_;
-  int64_t memory_ = 0;  // bytes; the most of all runs
+  int64_t memory_ = 0;  // bytes; the maximum of all runs
 };
 
 CloudBench::Figure CloudBench::Median(const std::vector<Figure>& figures) const {
@@ -165,7 +165,7 @@ double CloudBench::CurlDownload(uint64_t bytes) {
       .seconds;
 }
 
-// `goal`: seconds; 0: kMinUploadsPerSecond.
+// `goal` in seconds; 0 means kMinUploadsPerSecond.
 void CloudBench::PrintSmall(const char* what, int count, Figure (CloudBench::*measure)(int),
                             double goal) {
   std::vector<Figure> figures;
@@ -184,7 +184,7 @@ void CloudBench::PrintLarge(uint64_t bytes, bool has_goal) {
   std::vector<Figure> downs;
   std::vector<double> curl_ups;
   std::vector<double> curl_downs;
-  (void)CurlUpload(bytes);  // memory that is touched for the first time is slow
+  (void)CurlUpload(bytes);  // the first use of memory is slow
   for (int round = 0; round < settings_.rounds; ++round) {
     for (const bool ours : {round % 2 == 0, round % 2 != 0}) {
       if (ours) {

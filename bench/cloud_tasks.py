@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures what a task of no work costs: tasks per second, requests, and CPU of the worker.
+"""Measures the cost of a task that does nothing: tasks per second, requests, and the worker's CPU.
 
-Each task runs `true` and delivers a log and a result.json. Datastore is Google's emulator; Cloud
-Storage is the test server, which also counts the requests. Name several binaries to compare them:
-they run in turns.
+Each task runs `true` and delivers a log and a result.json. Datastore is Google's emulator. Cloud
+Storage is the test server, which also counts the requests. With several binaries, the script runs
+them in turns to compare them.
 
 Usage: bench/cloud_tasks.py [--tasks 200] [--rounds 3] BINARY...
 """

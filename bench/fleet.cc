@@ -1,5 +1,5 @@
-// Simulates a fleet of workers that start in the same second and empty one queue, on the
-// simulator's clock. Prints how long that takes, and how many requests to Datastore it costs.
+// Simulates a fleet of workers that start in the same second and empty one queue.
+// Uses the simulator's clock. Prints the total time and the number of requests to Datastore.
 //
 // Usage: bench_fleet WORKERS TASKS [SECONDS_A_TASK]
 #include <fcntl.h>
@@ -31,8 +31,8 @@
 namespace sparkles {
 namespace {
 
-// The latency of Datastore as a VM of the same region sees it: median and spread (sigma of the
-// logarithm) of a log-normal distribution.
+// The latency of Datastore for a VM in the same region: median and sigma of a log-normal
+// distribution.
 struct Latency {
   absl::Duration median;
   double sigma;
@@ -42,20 +42,20 @@ constexpr Latency kQuery = {absl::Milliseconds(30), kSpread};
 constexpr Latency kLookup = {absl::Milliseconds(10), kSpread};
 constexpr Latency kCommit = {absl::Milliseconds(25), kSpread};
 
-// Workers are started by one request, but not in the same millisecond.
+// One request starts all workers, but not in the same millisecond.
 constexpr absl::Duration kStartWithin = absl::Seconds(1);
 constexpr char kContention[] = R"({"error": {"code": 409, "status": "ABORTED"}})";
 
 struct Counts {
   std::map<std::string, int> requests;  // by method
-  int lost_commits = 0;                 // answered with a conflict or with contention
+  int lost_commits = 0;                 // commits answered with a conflict or with contention
   std::vector<absl::Time> first_task;   // one for each worker that got a task
   absl::Time last_end = absl::InfinitePast();
   int ended = 0;
 };
 
-// Datastore as all workers see it: requests take their time, and of two commits to one entity that
-// overlap, the later one is refused.
+// Datastore as all workers see it: requests take time, and if two commits to one entity overlap,
+// the later one fails.
 class FleetTransport : public HttpTransport {
  public:
   FleetTransport(Scheduler& scheduler, FakeDatastore& datastore, Counts& counts)
@@ -107,7 +107,7 @@ class FleetTransport : public HttpTransport {
   std::normal_distribution<> normal_;
 };
 
-// One worker, from its start until the queue is empty.
+// Runs one worker until the queue is empty.
 void Work(Scheduler& scheduler, FleetTransport& transport, absl::Duration task_time, LogSink& sink,
           Counts& counts) {
   scheduler.Sleep(scheduler.RandomDuration(kStartWithin), nullptr);

@@ -1,8 +1,8 @@
-// Measures the shipped worker in local mode, each figure against a baseline that is measured in
-// turns with it: fork+exec+wait for the overhead of a task, cp for the delivery of its outputs.
-// The one hard idea: what a delivery takes is read from the times that the worker itself leaves
-// (end of the command in result.json, end of the task in the state), so that making the outputs
-// does not count, nor does starting the worker.
+// Measures the shipped worker in local mode, in turns with a baseline for each figure.
+// The baseline is fork+exec+wait for the overhead of a task, and cp for the delivery of its
+// outputs. The time of a delivery comes from the times that the worker records (end of the command
+// in result.json, end of the task in the state), so it excludes the creation of the outputs and the
+// worker's start.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -46,7 +46,7 @@ double TaskSeconds(const Settings& settings, const std::string& parent, int coun
   return run.Run(flags).seconds / count;
 }
 
-// Returns what fork+exec+wait takes, in seconds.
+// Returns the time of fork+exec+wait in seconds.
 double MeasureOverhead(const Settings& settings, const std::string& parent) {
   std::vector<double> bare;
   std::vector<double> quick;
@@ -63,7 +63,7 @@ double MeasureOverhead(const Settings& settings, const std::string& parent) {
   return Median(bare);
 }
 
-// By strace's listing of a run of `count` tasks.
+// Counts in strace's output of a run of `count` tasks.
 int CountSyncs(const Settings& settings, const std::string& parent, int count, bool delivers) {
   WorkerRun run(settings, parent);
   run.AddTasks(count, "true", delivers);
@@ -88,12 +88,12 @@ void PrintSyncs(const Settings& settings, const std::string& parent) {
     absl::PrintF("%-52s %10d  %s\n",
                  delivers ? "syncs of a durable task that delivers" : "syncs of a durable task",
                  syncs,
-                 delivers ? "stdout.txt and its folder, result.json and its folder, the state"
+                 delivers ? "stdout.txt, result.json, the directory of each, the state"
                           : "the state, so that the task does not run again");
   }
 }
 
-// `bare`: what fork+exec+wait takes, which shows how busy the machine is.
+// `bare`: the time of fork+exec+wait, which shows how busy the machine is.
 void MeasureStart(const Settings& settings, const std::string& parent, double bare) {
   std::vector<double> starts;
   for (int round = 0; round < 4 * settings.rounds; ++round) {
@@ -108,11 +108,11 @@ void MeasureStart(const Settings& settings, const std::string& parent, double ba
             absl::StrFormat("< %.0f ms", kMaxStart * 1000), start < kMaxStart);
 }
 
-// How an output is delivered, and what a copy must do to be comparable.
+// One way to deliver an output, and the copy to compare it with.
 struct Manner {
   std::string name;
   std::vector<std::string> flags;
-  std::string copy;  // "a" to "b"
+  std::string copy;  // copies "a" to "b"
   bool has_goal = false;
 };
 
@@ -127,19 +127,19 @@ double CopySeconds(const std::string& parent, const std::string& command, const 
 int64_t MeasureDelivery(const Settings& settings, const std::string& parent,
                         const std::string& what, const std::string& command, double goal,
                         bool removes_late) {
-  // The first leaves the task's folder alone: cp does not remove what it has copied either.
+  // The first entry keeps the task's directory, because cp does not remove its source either.
   const Manner manners[] = {
       {"", {kQuick, "--keepTasks"}, "cp -r a b", true},
       {", durable", {"--keepTasks"}, "cp -r a b && sync -f b"},
-      {", task folder removed", {kQuick}, "cp -r a b && rm -r a"},
+      {", task directory removed", {kQuick}, "cp -r a b && rm -r a"},
   };
   int64_t memory = 0;
   for (const Manner& manner : manners) {
     std::vector<double> copies;
     std::vector<double> deliveries;
-    // A virtual machine's memory is slow when it is touched for the first time, or again after a
-    // while: one round is for that alone, and then each side goes first in turn, and big files go
-    // at once, so that both sides find the same memory.
+    // A virtual machine's memory is slow at its first use and again after a pause. So one round
+    // only warms it up, then the two sides take turns in going first, and big files are removed at
+    // once.
     for (int turn = -2; turn < 2 * settings.rounds; ++turn) {
       std::optional<Ground> own;
       if (!removes_late) own.emplace(parent);

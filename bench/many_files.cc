@@ -1,5 +1,4 @@
-// Measures tasks with very many inputs or outputs: the time for each file must not grow with the
-// number of files.
+// Measures tasks with very many files: the time for each file must not grow with their number.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -19,7 +18,7 @@ constexpr int kFilesInDirectory = 1'000;
 constexpr double kMaxGrowth = 1.5;  // of the time for a file, compared to the smallest task
 constexpr char kQuick[] = "--durable=false";
 
-// `count` files of 1 KB, 1,000 in a directory.
+// Makes `count` files of 1 KB, 1,000 in each directory.
 std::string MakeFilesCommand(int count) {
   return absl::StrCat("for d in $(seq ", count / kFilesInDirectory,
                       "); do mkdir d$d && head -c 1024000 /dev/urandom | "
@@ -36,7 +35,8 @@ struct Measured {
   int64_t memory = 0;
 };
 
-// Runs a task with `count` inputs. Gives the spec by URL, because it is too large for an entity.
+// Runs a task with `count` inputs. The task has its spec by URL, because it is too large for an
+// entity.
 Ended RunWithInputs(const Settings& settings, const std::string& parent, int count) {
   WorkerRun run(settings, parent);
   const std::string inputs = run.path() + "/inputs";
@@ -55,7 +55,7 @@ Ended RunWithInputs(const Settings& settings, const std::string& parent, int cou
   return ended;
 }
 
-// The worker's start and end, which take longer than 1,000 inputs, do not count.
+// Excludes the worker's start and end, which take longer than 1,000 inputs.
 Measured MeasureInputs(const Settings& settings, const std::string& parent, int count) {
   const double idle = RunWithInputs(settings, parent, 0).seconds;
   const Ended ended = RunWithInputs(settings, parent, count);

@@ -1,6 +1,6 @@
-// What the Monitor costs: counting processes, and clients that tail a log.
-// The one hard idea: the server runs in this process and the clients in another, so that CPU time
-// is told apart; both are forked before gRPC starts any thread.
+// Measures the cost of the Monitor: counting processes, and serving clients that follow a log.
+// The server runs in this process and the clients in another one, so that their CPU times are
+// separate. Both are forked before gRPC starts any thread.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -32,7 +32,7 @@ constexpr int kProcesses = 10'000;
 constexpr size_t kRealProcesses = 2000;
 constexpr double kMaxStatusSeconds = 0.050;
 constexpr int64_t kLogBytes = 1'000'000'000;
-constexpr int32_t kPieceBytes = 100'000;  // what the usual client asks for
+constexpr int32_t kPieceBytes = 100'000;  // the usual client's piece
 constexpr double kSeconds = 5;
 constexpr char kTask[] = "job.1";
 constexpr char kSecret[] = "secret";
@@ -42,7 +42,7 @@ struct Cost {
   int64_t memory = 0;
 };
 
-// Of this process since it was started.
+// The cost of this process since its start.
 Cost CostSoFar() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -52,7 +52,7 @@ Cost CostSoFar() {
   return {seconds(usage.ru_utime) + seconds(usage.ru_stime), usage.ru_maxrss * 1024};
 }
 
-// The median CPU time of one look that finds at least `count` processes.
+// The median CPU time of one status request that finds at least `count` processes.
 double StatusSeconds(const std::string& proc_root, int count) {
   std::vector<double> times;
   for (int round = 0; round < 11; ++round) {
@@ -63,7 +63,7 @@ double StatusSeconds(const std::string& proc_root, int count) {
   return Median(times);
 }
 
-// In a folder in memory that looks like /proc.
+// Uses a directory in memory that looks like /proc.
 void MeasureMadeUpProcesses() {
   const Ground ground("/dev/shm");
   for (int pid = 1; pid <= kProcesses; ++pid) {
@@ -76,7 +76,7 @@ void MeasureMadeUpProcesses() {
             seconds < kMaxStatusSeconds);
 }
 
-// What the kernel takes to open and make up the files of a real /proc is most of it.
+// The kernel takes most of this time to open and generate the files of /proc.
 void MeasureRealProcesses() {
   const int before = ReadProcessStatus().process_count;
   std::vector<pid_t> children;
@@ -108,7 +108,7 @@ void MakeLog(const std::string& path) {
 struct Order {
   int port = 0;
   int clients = 0;
-  bool at_end = false;  // each asks once a second and finds nothing new
+  bool at_end = false;  // each client polls once a second and finds no new data
 };
 
 struct Counts {
@@ -134,7 +134,7 @@ Counts RunClients(const Order& order, const std::string& certificate) {
   for (int i = 0; i < order.clients; ++i) {
     clients.push_back(std::make_unique<MonitorClient>(absl::StrCat("localhost:", order.port),
                                                       certificate, kSecret));
-    // Connected before the clock runs.
+    // Connect before the measurement starts.
     OrGiveUp(clients.back()->ReadOutput(kTask, kLogBytes, 1).status());
   }
   std::atomic<uint64_t> calls = 0;
@@ -148,7 +148,7 @@ Counts RunClients(const Order& order, const std::string& certificate) {
   return {calls, bytes};
 }
 
-// A process that does what it is ordered, once.
+// A process that executes one order.
 class ClientProcess {
  public:
   explicit ClientProcess(const std::string& certificate) {
@@ -208,7 +208,7 @@ int Run(int argc, char** argv) {
   const int64_t memory = CostSoFar().memory;
   const auto server = OrGiveUp(
       MonitorServer::Start({pem, OrGiveUp(ReadFile(key, 1 << 20)), kSecret}, {}, outputs, clock));
-  PrintLine("memory of a Monitor that nobody asks",
+  PrintLine("memory of a Monitor without clients",
             HumanBytes(static_cast<double>(CostSoFar().memory - memory)), "", "", true);
   absl::PrintF("a log of 1 GB, pieces of 100 KB:\n");
   for (size_t i = 0; i < orders.size(); ++i) {

@@ -1,5 +1,4 @@
-// Measures what every start of the shipped program costs: the time and memory of `version`, beside
-// those of a program that does nothing.
+// Measures the start of the shipped program: time and memory of `version`, beside an empty program.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -21,7 +20,7 @@ constexpr int kStarts = 200;
 constexpr double kMaxStart = 0.003;        // seconds
 constexpr int64_t kMaxMemory = 6'000'000;  // bytes
 
-// Starts a program that prints to nowhere. By vfork, as its cost does not depend on our own size.
+// Starts a program without output. Uses vfork, whose cost does not depend on our own size.
 Ended Start(std::vector<std::string> arguments) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -39,7 +38,7 @@ Ended Start(std::vector<std::string> arguments) {
     GiveUp(absl::StrCat(arguments[0], ": ended with wait status ", status));
   }
   ended.seconds = Seconds() - ended.start;
-  // Never less than what we had in memory ourselves: the kernel hands that down.
+  // Never less than our own memory, because the kernel passes that on.
   ended.memory = int64_t{usage.ru_maxrss} * 1024;
   posix_spawn_file_actions_destroy(&actions);
   return ended;

@@ -1,5 +1,5 @@
-// Measures what watching costs: the CPU time that the worker and its launcher take while a command
-// runs that takes none itself (samples, watchdog, claim), and single parts of it.
+// Measures the CPU time of the worker and its launcher while an idle command runs (samples,
+// watchdog, claim), and the time of single parts.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ double CpuSeconds(int who) {
                                absl::DurationFromTimeval(usage.ru_stime));
 }
 
-// Of a worker with one task.
+// The CPU seconds of a worker with one task.
 double WorkerCpuSeconds(const Settings& settings, const std::string& parent,
                         const std::string& command) {
   WorkerRun run(settings, parent);

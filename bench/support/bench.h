@@ -1,4 +1,4 @@
-// What the benches share: the shipped worker run on tasks of their own, and tables of figures.
+// Runs the shipped worker for benches and prints tables of figures.
 // Every error ends the bench.
 #pragma once
 
@@ -16,10 +16,10 @@ namespace sparkles {
 struct Settings {
   std::string binary;
   int rounds = 3;
-  uint64_t megabytes = 2000;  // of the one big file
+  uint64_t megabytes = 2000;  // size of the one big file
 };
 
-// Of a command line `BINARY [--rounds=N] [--megabytes=N]`.
+// Parses a command line `BINARY [--rounds=N] [--megabytes=N]`.
 Settings ParseSettings(int argc, char** argv);
 
 [[noreturn]] void GiveUp(absl::string_view why);
@@ -31,26 +31,26 @@ T OrGiveUp(absl::StatusOr<T> value) {
 }
 void OrGiveUp(const absl::Status& status);
 
-// Since 1970.
+// The current time in seconds since 1970.
 double Seconds();
 double Median(std::vector<double> values);
-// Where files of the bench go: TMPDIR, or /tmp.
+// The directory for files of the bench: TMPDIR, or /tmp.
 std::string DiskFolder();
 
 struct Ended {
   double start = 0;    // seconds since 1970
-  double seconds = 0;  // until it was waited for
-  int64_t memory = 0;  // bytes; the largest of the process and all that it waited for
+  double seconds = 0;  // until the process was waited for
+  int64_t memory = 0;  // bytes; the maximum of the process and its children
 };
 
-// Runs a program to its end, which must be a good one. Its stderr is dropped.
+// Runs a program to its end, which must be successful. Drops its stderr.
 Ended RunProgram(std::vector<std::string> arguments);
 Ended Shell(const std::string& command);
 
 std::string MakeFreshFolder(const std::string& parent);
 
-// Where the folders of several runs go, all removed at the end: ext4 without a journal is slow to
-// make files for minutes after many were removed.
+// A directory for the files of several runs. Removes them only at the end, because ext4 without a
+// journal is slow to create files for minutes after a large removal.
 class Ground {
  public:
   explicit Ground(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
@@ -63,29 +63,30 @@ class Ground {
   const std::string path_;
 };
 
-// One run of the worker on tasks of its own, from a file.
+// One run of the worker on its own tasks, from a tasks file.
 class WorkerRun {
  public:
-  // Makes a folder in `parent`, which has to remove it.
+  // Makes a directory in `parent`. The owner of `parent` removes it.
   WorkerRun(const Settings& settings, const std::string& parent);
 
   void AddTask(const Json& args);
-  // `count` tasks that run `command`; they deliver to a folder only if `delivers`.
+  // Adds `count` tasks that run `command`. They deliver to a directory only if `delivers`.
   void AddTasks(int count, const std::string& command, bool delivers);
 
-  // `flags` are added to the worker's command line, `prefix` is put before it.
+  // Adds `flags` to the worker's command line and puts `prefix` before it.
   Ended Run(const std::vector<std::string>& flags, std::vector<std::string> prefix = {});
 
   const std::string& path() const { return path_; }
-  // Where a task that delivers leaves its files, as a URL.
+  // The URL of the files that tasks deliver.
   std::string results_url() const { return "file://" + results_; }
 
-  // Of the one task, whose result.json must be in results_url(). Seconds since 1970.
+  // The start of the only task's command in seconds since 1970. Its result.json must be in
+  // results_url().
   double CommandStart() const { return UsageTime("start_time"); }
   double CommandEnd() const { return UsageTime("end_time"); }
-  // When the task came into that state, which it must have been in.
+  // The time when the task entered `state`. Fails if the task never had that state.
   double StateTime(const std::string& state) const;
-  // From the end of its command to the end of the task.
+  // The time from the end of the command to the end of the task.
   double DeliverySeconds() const { return StateTime("complete") - CommandEnd(); }
 
  private:
@@ -100,11 +101,11 @@ class WorkerRun {
 
 void PrintLine(const std::string& what, const std::string& figure, const std::string& baseline,
                const std::string& goal, bool met);
-// `goal`: at most so many times `baseline`, called `name`; 0: there is none.
+// `goal`: the maximum as a multiple of `baseline`, which is called `name`; 0: no goal.
 void PrintRatio(const std::string& what, double ours, double baseline, const std::string& name,
                 double goal);
 std::string Milliseconds(double seconds);
-// How many processes want to run now, for readers who wonder about the figures.
+// Prints the number of runnable processes, which explains noisy figures.
 void PrintLoad();
 
 }  // namespace sparkles

@@ -27,7 +27,7 @@ namespace sparkles {
 namespace {
 
 constexpr size_t kDropAtOnce = 1 << 20;
-// Of a body so much is kept: the head of a multipart upload with its metadata.
+// The kept part of a body: the start of a multipart upload with its metadata.
 constexpr size_t kKeptOfBody = 4096;
 
 int64_t NowNs() { return absl::GetCurrentTimeNanos(); }
@@ -48,7 +48,7 @@ uint64_t NumberOr0(absl::string_view text) {
   return absl::SimpleAtoi(text, &number) ? number : 0;
 }
 
-// The value of `"key":"value"` in JSON without spaces, as our client writes it.
+// The value of `"key":"value"` in JSON without spaces, as the client writes it.
 std::string Quoted(absl::string_view json, absl::string_view key) {
   const std::string start = absl::StrCat("\"", key, "\":\"");
   const size_t at = json.find(start);
@@ -67,7 +67,7 @@ std::string AnswerHead(int status, uint64_t length, absl::string_view headers) {
 struct FastGcs::Request {
   std::string method;
   std::string path;   // without percent-encoded slashes
-  std::string query;  // as it came
+  std::string query;  // unchanged
   std::string range;
   std::string content_range;
 };
@@ -75,15 +75,15 @@ struct FastGcs::Request {
 struct FastGcs::Connection {
   UniqueFd fd;
   uint64_t serial = 0;
-  std::string in;          // a head that is not complete yet
+  std::string in;          // an incomplete head
   std::string head;        // of the request that is being read or answered
-  std::string body_start;  // kKeptOfBody of it at most
+  std::string body_start;  // at most kKeptOfBody
   uint64_t body_bytes = 0;
   uint64_t body_left = 0;
-  bool in_request = false;  // its body is being read, or its answer awaited or sent
+  bool in_request = false;  // a body is read, or an answer is due or sent
   std::string out;
   size_t out_sent = 0;
-  std::shared_ptr<const FastObject> object;  // what is sent after `out`
+  std::shared_ptr<const FastObject> object;  // sent after `out`
   uint64_t at = 0;
   uint64_t end = 0;
   bool due = true;  // the answer may be sent
@@ -181,7 +181,7 @@ bool FastGcs::Receive(Connection& connection) {
       const bool keeps = connection.body_start.size() < kKeptOfBody;
       const size_t room = keeps ? buffer.size() : kDropAtOnce;
       const auto wanted = static_cast<size_t>(std::min<uint64_t>(room, connection.body_left));
-      // For TCP MSG_TRUNC means: drop it.
+      // For TCP, MSG_TRUNC drops the data.
       got = recv(connection.fd.get(), buffer.data(), wanted, keeps ? 0 : MSG_TRUNC);
       if (got > 0) {
         const auto count = static_cast<size_t>(got);
@@ -205,7 +205,7 @@ bool FastGcs::Receive(Connection& connection) {
 bool FastGcs::BeginRequest(Connection& connection) {
   const size_t end = connection.in.find("\r\n\r\n");
   if (end == std::string::npos) return connection.in.size() < (1 << 20);
-  if (connection.in_request) return false;  // no client of ours sends the next one early
+  if (connection.in_request) return false;  // our client never sends the next request early
   ++requests_;
   connection.head = connection.in.substr(0, end);
   connection.in_request = true;
@@ -242,7 +242,7 @@ void FastGcs::Answer(Connection& connection) {
   if (!connection.due) late_.push({NowNs() + latency, connection.fd.get(), connection.serial});
 }
 
-// Paths: /upload/storage/v1/b/BUCKET/o?...&name=NAME, and /session/BUCKET/NAME for what follows.
+// Paths: /upload/storage/v1/b/BUCKET/o?...&name=NAME, and /session/BUCKET/NAME for the session.
 void FastGcs::AnswerUpload(Connection& connection, const Request& request) {
   std::string name;
   std::string type;
@@ -264,7 +264,7 @@ void FastGcs::AnswerUpload(Connection& connection, const Request& request) {
   }
   std::string crc = Quoted(connection.body_start, "crc32c");
   if (type == "multipart") {
-    // Two heads of parts, the content, and "\r\n--BOUNDARY--\r\n".
+    // Two part heads, the content, and "\r\n--BOUNDARY--\r\n".
     const std::string& body = connection.body_start;
     const size_t first = body.find("\r\n\r\n");
     const size_t content = body.find("\r\n\r\n", first + 4) + 4;

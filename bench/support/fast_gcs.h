@@ -1,7 +1,7 @@
-// A Cloud Storage on the loopback interface that is fast enough not to be what a bench measures.
-// The one hard idea: it does no work on content. Uploaded bytes are dropped unread in the kernel,
-// downloads come from one block in memory, and checksums are those that the bench knows or the
-// client declares. So it proves nothing about correctness; the tests' server does that.
+// A Cloud Storage on the loopback interface that is much faster than the worker.
+// The server does no work on content. The kernel drops uploaded bytes unread, downloads come from
+// one block in memory, and checksums come from the bench or the client. So this server cannot prove
+// correctness; the tests' server does that.
 #pragma once
 
 #include <atomic>
@@ -22,14 +22,14 @@
 
 namespace sparkles {
 
-// Content: `block`, repeated up to `size` bytes.
+// An object whose content is `block`, repeated up to `size` bytes.
 struct FastObject {
   std::string block;
   uint64_t size = 0;
   uint32_t crc32c = 0;
 };
 
-// One thread serves all connections. Keeps them open; HTTP/1.1 without TLS.
+// One thread serves all connections and keeps them open. HTTP/1.1 without TLS.
 class FastGcs {
  public:
   FastGcs();
@@ -37,12 +37,12 @@ class FastGcs {
 
   // "http://127.0.0.1:PORT".
   std::string url() const;
-  // From now on each answer is sent so long after its request came in.
+  // Delays each answer by `latency` after its request.
   void set_latency(absl::Duration latency) { latency_ns_ = absl::ToInt64Nanoseconds(latency); }
-  // There is an object "BUCKET/NAME" from now on; an upload of that name is said to have its
-  // checksum, unless the client declares one.
+  // Creates the object "BUCKET/NAME". An upload of that name gets its checksum, unless the client
+  // declares one.
   void Put(const std::string& name, FastObject object) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Since the start.
+  // The number of requests since the start.
   int64_t requests() const { return requests_; }
 
  private:
@@ -51,13 +51,13 @@ class FastGcs {
   struct Late {
     int64_t due_ns;
     int fd;
-    uint64_t serial;  // of the connection: its descriptor may be another's by then
+    uint64_t serial;  // of the connection, because its descriptor may be reused
     bool operator>(const Late& other) const { return due_ns > other.due_ns; }
   };
 
   void Serve();
   void Accept();
-  // False if the connection is to be closed.
+  // False if the connection must be closed.
   bool Receive(Connection& connection);
   bool BeginRequest(Connection& connection);
   bool Send(Connection& connection);
@@ -82,7 +82,7 @@ class FastGcs {
   std::thread thread_;
 };
 
-// `block`, repeated up to `size` bytes.
+// Makes an object whose content is `block`, repeated up to `size` bytes.
 FastObject MakeFastObject(std::string block, uint64_t size);
 
 }  // namespace sparkles
