@@ -1,5 +1,5 @@
-# sparklesworker: `make help` lists what can be asked of this file.
-# LANE chooses how things are built; each lane has its own folder below build/.
+# Builds sparklesworker; `make help` lists the targets.
+# LANE selects the compiler and the libraries. Each lane has its own directory below build/.
 #   native (default)  g++, Debian's libraries          clang  the same with clang 19
 #   asan, tsan, fuzz  clang 19 with sanitizers, for tests
 #   static            what ships: clang 19 and musl, libraries built by third_party/static;
@@ -10,7 +10,7 @@ TARGET ?= x86_64
 BUILD := build/$(LANE)$(if $(filter static,$(LANE)),$(if $(filter-out x86_64,$(TARGET)),-$(TARGET)))
 BINARY := $(BUILD)/sparklesworker
 VERSION := 0.1.0
-# Of this folder's repository, not of one that this folder lies in.
+# Only if this directory is the root of the repository.
 COMMIT := $(shell [ -e .git ] && git describe --always --exclude '*' --abbrev=12 --dirty || echo unknown)
 
 ifneq ($(words $(CURDIR)),1)
@@ -47,7 +47,7 @@ endif
 
 ABSEIL := absl_status absl_statusor absl_strings \
           absl_str_format absl_time
-# What the Monitor links; nothing else of the program needs it.
+# Libraries that only the Monitor needs.
 MONITOR_LIBS := grpc++ protobuf
 GEN := $(BUILD)/gen
 CPPFLAGS := -Isrc -I.
@@ -96,24 +96,24 @@ man: build
 help:
 	@echo 'make              build build/native/sparklesworker'
 	@echo 'make demo         run the example job and show its results; installs missing packages'
-	@echo "make test         all tests, T='Retry*' only these; installs missing packages"
-	@echo 'make quick        unit and contract tests without the Datastore emulator'
+	@echo "make test         run all tests; T='Retry*': only tests with such names; installs packages"
+	@echo 'make quick        run the unit and contract tests that need no Datastore emulator'
 	@echo 'make static       build dist/sparklesworker, which runs in any image; TARGET=aarch64 for ARM'
 	@echo 'make dist, image  the same with SBOM, licences, manual page and checksums; as a container image'
-	@echo 'make test-static  the end-to-end tests and some of its own on that'
-	@echo 'make reproducible build it in another folder too and compare'
+	@echo 'make test-static  run the end-to-end tests with the static binary'
+	@echo 'make reproducible build the static binary again in another directory and compare'
 	@echo 'make man          write docs/sparklesworker.1, the manual page'
 	@echo 'make docs-test    run the commands that README.md and docs/ show'
-	@echo 'make check        formatting, include directions and documents'
-	@echo 'make tidy         clang-tidy over src/ (minutes)'
-	@echo 'make asan, tsan   all tests under the sanitizers'
-	@echo 'make valgrind     chaos and queue, end to end, with the worker under valgrind'
-	@echo 'make sim          simulate SEEDS=1000 clusters of workers; SEED=N only that one, in full'
+	@echo 'make check        check formatting, include directions and documents'
+	@echo 'make tidy         run clang-tidy on src/ (minutes)'
+	@echo 'make asan, tsan   run all tests with sanitizers'
+	@echo 'make valgrind     run the chaos and queue tests with the worker under valgrind'
+	@echo 'make sim          simulate SEEDS=1000 clusters of workers; SEED=N: one with its trace'
 	@echo 'make chaos        kill, freeze and disturb real workers for CHAOS_SECONDS=120; SEED=N'
 	@echo 'make fleet        simulate WORKERS=1000 that empty a queue of TASKS=10000; requests, makespan'
-	@echo 'make fuzz         fuzz every target for SECONDS=60; F=glob only that one'
-	@echo 'make bench        measure; never part of the tests'
-	@echo 'make deps         install the Debian packages that building and testing need'
+	@echo 'make fuzz         fuzz each target for SECONDS=60; F=glob: only this target'
+	@echo 'make bench        measure speed and memory'
+	@echo 'make deps         install the Debian packages for builds and tests'
 	@echo 'make deps-check   the same for make check, asan, tsan, fuzz and valgrind (clang 19 and its tools)'
 	@echo 'make format       reformat the sources'
 	@echo 'make clean        remove build/'
@@ -132,7 +132,7 @@ deps-check:
 deps-check-found:
 	@$(PACKAGES) check 'make deps-check' $(CHECK_PACKAGES)
 
-# Everything that compiles needs the packages of its lane.
+# Every compilation needs the packages of its lane.
 ifeq ($(LANE),native)
 LANE_DEPS := $(if $(filter deps demo test,$(MAKECMDGOALS)),deps,deps-found)
 else ifeq ($(LANE),static)
@@ -141,8 +141,7 @@ else
 LANE_DEPS := deps-check-found
 endif
 
-# What is compiled or linked otherwise than before is made again; so is all, if libraries of the
-# static lane changed.
+# Changed flags rebuild everything, as do changed libraries of the static lane.
 MADE_WITH := $(BUILD)/flags.stamp $(if $(filter static,$(LANE)),$(STATIC_BUILT))
 $(BUILD)/flags.stamp: FORCE | $(LANE_DEPS)
 	@mkdir -p $(@D)
@@ -152,7 +151,7 @@ $(BUILD)/flags.stamp: FORCE | $(LANE_DEPS)
 build: $(BINARY)
 test-programs: $(BINARY) $(UNIT_TESTS) $(CONTRACT_TESTS) $(SIM_TESTS) $(FUZZ_REPLAYS)
 
-# Messages and stubs of the Monitor; of others' making, so without our warnings.
+# The Monitor's messages and stubs are generated code, so they compile without our warnings.
 PROTO_STAMP := $(GEN)/proto.stamp
 PROTOS := proto/monitor.proto proto/reflection.proto
 PROTO_OBJ := $(foreach kind,pb grpc.pb,$(PROTOS:proto/%.proto=$(BUILD)/obj/gen/%.$(kind).o))
@@ -166,15 +165,15 @@ $(PROTO_OBJ): $(BUILD)/obj/gen/%.o: $(PROTO_STAMP) $(MADE_WITH)
 	@mkdir -p $(@D)
 	@echo '  CXX  gen/$*.cc'
 	@$(LANE_CXX) -I$(GEN) $(filter-out $(WARNINGS),$(CXXFLAGS)) -w -c $(GEN)/$*.cc -o $@
-# Who includes them.
+# Files that include the generated headers.
 PROTO_USERS := $(call OBJ,$(wildcard src/monitor/*.cc bench/monitor*.cc)) \
                $(call UNITY_OBJ,tests/unit/monitor tests/contract)
 $(PROTO_USERS): private CPPFLAGS += -isystem $(GEN)
 $(PROTO_USERS): $(PROTO_STAMP)
 
-# The headers that nearly every file includes, compiled once a lane; and tests need no optimizer.
-# Together they take half the time. What src/ includes is seen to be enough where it has to do
-# without them: in the other lanes.
+# Two savings that together halve the time: the headers that nearly every file includes are compiled
+# once for each lane, and tests are not optimized. The other lanes check that each file of src/
+# includes what it needs.
 SRC_OBJ := $(call OBJ,$(LIB_SRC) src/main.cc)
 TEST_OBJ := $(call UNITY_OBJ,$(UNIT_DIRS) tests/contract tests/support)
 $(GEN)/test_headers.h.gch: tests/support/test_headers.h
@@ -197,7 +196,7 @@ $(BUILD)/obj/%.o: %.cc $(MADE_WITH) | $(LANE_DEPS)
 	@echo '  CXX  $<'
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) $(EXTRA_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
-# All tests of a directory are one file for the compiler, which takes a third of the time.
+# The compiler gets all tests of a directory as one file, which takes a third of the time.
 UNITY := $(patsubst %,$(GEN)/%.cc,$(UNIT_DIRS) tests/contract tests/support tests/sim)
 $(UNITY): $(GEN)/%.cc: FORCE
 	@mkdir -p $(@D)
@@ -209,7 +208,7 @@ $(patsubst $(GEN)/%.cc,$(BUILD)/obj/%.o,$(UNITY)): $(BUILD)/obj/%.o: $(GEN)/%.cc
 	@echo '  CXX  $*/*.cc'
 	@$(LANE_CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
 
-# The version lives in one object, which is made again when the commit or the version changes.
+# One object has the version. It is rebuilt when the commit or the version changes.
 VERSION_STAMP := $(BUILD)/version.stamp
 EXTRA_src_cli_version := -DSPARKLES_VERSION='"$(VERSION)"' -DSPARKLES_COMMIT='"$(COMMIT)"' \
                          -DSPARKLES_LANE='"$(LANE)"'
@@ -219,7 +218,7 @@ $(VERSION_STAMP): FORCE
 	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
 FORCE:
 
-# The CA roots for images that have none: those of Debian's package, not what this machine trusts.
+# The CA roots for images without any come from Debian's package, not from this machine's settings.
 CA_PACKAGE := /var/lib/dpkg/info/ca-certificates.list
 CA_BUNDLE_SRC := $(GEN)/ca_bundle.cc
 $(CA_PACKAGE): | $(LANE_DEPS) ;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the job of examples/kmer-job/ with two workers and shows what came of it.
-# Usage: examples/run-demo.sh [BINARY]; everything goes to ./demo-results, made anew each time.
+# Runs the job of examples/kmer-job/ with two workers and shows the results.
+# Usage: examples/run-demo.sh [BINARY]. Replaces the directory ./demo-results.
 set -eu
 
 binary=${1:-build/native/sparklesworker}
@@ -12,7 +12,7 @@ demo=$PWD/demo-results
 rm -rf "$demo"
 mkdir -p "$demo/store/cas"
 
-# An input that several tasks share is stored once, under the SHA-256 of its content.
+# Stores an input of several tasks once, under the SHA-256 of its content.
 store_by_hash() {
   hash=$(sha256sum "$1" | cut -d ' ' -f 1)
   cp "$1" "$demo/store/cas/$hash"

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Start-up script for a bare VM: fetches the worker from a bucket and starts it. Nothing need be
-# installed but one of curl, wget and python3.
+# Start-up script for a plain VM: fetches the worker from a bucket and starts it. The VM needs only
+# one of curl, wget and python3.
 #
 #   gcloud compute instances create VM ... --metadata-from-file startup-script=startup-script.sh \
 #     --metadata sparkles-worker=gs://BUCKET/sparklesworker,sparkles-worker-sha256=HEX,\
 #   sparkles-cluster=CLUSTER
 #
 # More flags of the worker go into sparkles-flags, with spaces between: "--shutdownAfter 600".
-# With sparkles-worker-sha256 the file of an earlier boot is used if it has that content. Without,
-# the object is fetched at each boot, and the earlier file is used where that fails.
+# With sparkles-worker-sha256, the script uses the file of an earlier boot if it has that content.
+# Without it, the script fetches the object at each boot, and uses the earlier file if that fails.
 #
 # The VM's service account must be allowed to read the bucket. These may be set instead of the VM's
 # metadata: SPARKLES_WORKER, SPARKLES_WORKER_SHA256 (empty: not checked), SPARKLES_CLUSTER,
@@ -19,14 +19,14 @@ METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v
 STORAGE=${STORAGE_EMULATOR_HOST:-https://storage.googleapis.com}
 TRIES=${SPARKLES_TRIES:-10}
 folder=${SPARKLES_FOLDER:-/mnt/sparkles}
-ABSENT=44 # what get returns where the server has no such thing
+ABSENT=44  # result of get if the server does not have the value
 
 say() { echo "startup-script: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# get URL HEADER FILE. Returns 0 if the file is there, whole; ABSENT; or another number for what
-# may pass. No step may hang for longer than a minute. The header can hold a token: curl and
-# python3 read it from stdin, as arguments are for all to see.
+# get URL HEADER FILE. Returns 0 if the file was fetched whole, ABSENT, or another number for an
+# error that may pass. No step may take longer than a minute. The header can contain a token, so
+# curl and python3 read it from stdin: other users can read arguments.
 get() {
   failed=0
   if command -v curl > /dev/null; then
@@ -62,7 +62,7 @@ except OSError as error:
   esac
 }
 
-# The network of a fresh VM, and its service account, can be late.
+# Retries, because the network and the service account of a new VM can be late.
 get_patiently() {
   tries=1
   while true; do
@@ -75,7 +75,7 @@ get_patiently() {
   done
 }
 
-# Prints what the metadata server has under that name, nothing if it has no such thing.
+# Prints a value of the metadata server; prints nothing if the server does not have it.
 metadata() {
   outcome=0
   get_patiently "$METADATA/$1" "Metadata-Flavor: Google" "$folder/answer" || outcome=$?
@@ -89,7 +89,7 @@ has_sum() { # FILE
   echo "$sha256  $1" | sha256sum -c - > /dev/null 2>&1
 }
 
-# Fetches the worker, or says why not.
+# Fetches the worker, or prints the error.
 fetch_worker() {
   new=$folder/sparklesworker.new
   token=$(metadata instance/service-accounts/default/token) || return 1
@@ -128,7 +128,7 @@ if [ -z "$sha256" ] || [ ! -x "$folder/sparklesworker" ] || ! has_sum "$folder/s
   fi
 fi
 
-set -f # the flags are words, no patterns
+set -f  # split the flags into words without expanding patterns
 # shellcheck disable=SC2086
 exec "$folder/sparklesworker" consume --projectId "$project" --cluster "$cluster" \
   --tasksDir "$folder/tasks" --cacheDir "$folder/cache" $flags "$@"

@@ -1,4 +1,4 @@
-# Running what the Makefile builds: tests, checks, fuzzing, demo, benches.
+# Targets that run the tests, checks, fuzzers, simulators, demo and benches.
 
 .PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench \
         check format format-check includes-check docs-check tidy clean
@@ -8,7 +8,7 @@ RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 test: test-programs
 	@$(RUN_TESTS)
 
-# For each change: unit and contract tests, but none that needs the Datastore emulator.
+# Runs the unit and contract tests that do not need the Datastore emulator.
 quick: $(UNIT_TESTS) $(CONTRACT_TESTS)
 	@$(RUN_TESTS) --quick
 
@@ -19,11 +19,11 @@ docs-test: build
 asan tsan:
 	@$(MAKE) --no-print-directory LANE=$@ test
 
-# Names of modules; `make test` runs them without valgrind.
+# T names test modules; `make test` runs them without valgrind.
 valgrind: build | deps-check-found
 	@tests/valgrind.sh $(abspath $(BINARY)) $(BUILD)/valgrind $(or $(T),test_cloud_chaos test_cloud_queue)
 
-# One seed is printed step by step; SEEDS counts them from 1.
+# SEED=N prints one seed step by step. SEEDS=N runs the seeds 1 to N.
 SEEDS ?= 1000
 sim: $(SIM_TESTS)
 	@SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) $(SIM_TESTS) --gtest_brief=1 \
@@ -40,7 +40,7 @@ demo: build
 bench: $(BENCHES) build
 	@for bench in $(BENCHES); do $$bench $(BINARY) || exit 1; done
 
-# Without WORKERS: the fleets of docs/claim-protocol.md.
+# Without WORKERS, simulates the fleets of docs/claim-protocol.md.
 TASKS ?= 10000
 fleet: $(FLEET)
 	@for workers in $(or $(WORKERS),1 10 100 1000 2000); do $(FLEET) $$workers $(TASKS) || exit 1; done

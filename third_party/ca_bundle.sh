@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the C++ source of the built-in CA roots (src/http/ca_roots.h) from Debian's package
-# ca-certificates, as the package has them: what this machine trusts besides is not for everyone.
+# ca-certificates, without the roots that this machine's administrator added.
 set -eu
 LC_ALL=C
 export LC_ALL

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Checks or installs the Debian packages that lists name (one a line, "#" starts a comment).
+# Checks or installs the Debian packages of lists (one package a line, "#" starts a comment).
 # usage: packages.sh check COMMAND LIST...    fails if one is missing; COMMAND would install it
-#        packages.sh install LIST...          installs those that are missing, as root or with sudo
+#        packages.sh install LIST...          installs missing packages, as root or with sudo
 set -eu
 action=$1
 shift
@@ -22,7 +22,7 @@ if [ "$action" = check ]; then
   exit 1
 fi
 
-# A package's question would wait for an answer.
+# Packages must not ask questions, because there may be no terminal.
 as_root="env DEBIAN_FRONTEND=noninteractive"
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || {
@@ -42,7 +42,7 @@ run() {
     exit 1
   }
 }
-# A fresh machine may still be installing its updates and hold the lock: 300 s are for that.
+# A new machine may still be installing updates, which hold apt's lock; waits up to 300 s for it.
 # shellcheck disable=SC2086  # both are meant to be split
 run $as_root apt-get update -q
 # shellcheck disable=SC2086

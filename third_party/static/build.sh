@@ -1,11 +1,12 @@
 #!/bin/sh
-# Builds the toolchain and the libraries of the static lane, one recipe after the other. A recipe
-# runs again only if it, the sources it unpacks, these scripts, the compiler or a recipe that it
-# builds on changed; an interrupted build goes on with the recipe it was at.
+# Builds the toolchain and the libraries of the static lane, one recipe after the other.
+# A recipe runs again only if one of these changed: the recipe, its sources, these scripts, the
+# compiler, or a recipe that it builds on. After an interruption, the build continues with the same
+# recipe.
 . "$(dirname "$0")/settings.sh"
 
-# Each of the toolchain builds on those before it, each library on the toolchain and on those that
-# its recipe names ("builds on: ...").
+# Each part of the toolchain builds on the parts before it. Each library builds on the toolchain and
+# on the libraries that its recipe names ("builds on: ...").
 TOOLCHAIN="toolchain musl compiler-rt libcxx"
 LIBRARIES="headers zlib openssl c-ares abseil curl protobuf grpc"
 
@@ -15,9 +16,9 @@ for tool in clang-19 clang++-19 ld.lld-19 llvm-ar-19 llvm-ranlib-19 llvm-objcopy
     fail "$tool is missing; 'make deps-static' (as root) installs what this lane needs"
 done
 mkdir -p "$TREE/done" "$TREE/logs" "$LICENCES" 2> /dev/null && [ -w "$TREE" ] ||
-  fail "cannot write to $TREE; SPARKLES_STATIC_CACHE names another folder for what is built"
+  fail "cannot write to $TREE; set SPARKLES_STATIC_CACHE to a directory that can be written"
 
-# Two builds at once would unpack into one folder.
+# Two builds at the same time would unpack into one directory.
 lock() { # FILE
   exec 9> "$1"
   flock -n 9 && return
@@ -27,7 +28,7 @@ lock() { # FILE
 lock "$CACHE/fetch.lock"
 wanted=$(cat "$HERE/sources.txt" "$HERE/fetch.sh" | sha256sum)
 [ "$(cat "$CACHE/fetched" 2> /dev/null)" = "$wanted" ] || "$HERE/fetch.sh"
-# Where the archive had another version than is pinned this is said, and tried, every time.
+# If the archive had another version than the pinned one, says so and tries again at every build.
 if grep -v '^#' "$HERE/sources.txt" | cmp -s - "$CACHE/resolved.txt"; then
   echo "$wanted" > "$CACHE/fetched"
 fi
@@ -37,7 +38,7 @@ lock "$TREE/lock"
 
 key_of() { cut -d ' ' -f 1 "$TREE/done/$1" 2> /dev/null || true; }
 
-# What a recipe was made of, as one hash.
+# A hash of all inputs of a recipe.
 inputs_of() { # RECIPE KEY-OF-WHAT-IT-BUILDS-ON
   {
     echo "$2"
@@ -54,7 +55,7 @@ run_recipe() { # RECIPE KEY
   say "building $1"
   started=$(date +%s)
   rm -f "$TREE/done/$1"
-  # Not as the condition of an `if`: some shells go on after errors in one.
+  # Not in the condition of an `if`, because some shells then ignore errors inside.
   set +e
   (set -ex; . "$HERE/recipes/$1.sh") > "$TREE/logs/$1.log" 2>&1
   outcome=$?
@@ -75,6 +76,6 @@ done
 for recipe in $LIBRARIES; do run_recipe "$recipe" "$(inputs_of "$recipe" "$key")"; done
 rm -rf "$WORK"
 
-# What depends on any of it is made again when this file is newer: see static.mk.
+# A newer file rebuilds everything that depends on the libraries: see static.mk.
 sha256sum "$TREE"/done/* | sed "s|$TREE/||" > "$TREE/built.new"
 cmp -s "$TREE/built.new" "$TREE/built" || mv "$TREE/built.new" "$TREE/built"

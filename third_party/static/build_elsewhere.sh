@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds the static binary once more, from a copy of the source in another folder, and compares the
-# two bit for bit. usage: build_elsewhere.sh BINARY TARGET COMMIT BUILD [FOLDER...]
-# With FOLDERs (such as src/base) only what lies in these is compiled anew, and all is linked anew:
-# enough to see that neither the place nor the time gets into the program.
+# Builds the static binary again from a copy of the source in another directory, and compares both
+# bit by bit.
+# usage: build_elsewhere.sh BINARY TARGET COMMIT BUILD [FOLDER...]
+# With FOLDERs (such as src/base) compiles only their files again, and links everything again. This
+# is enough to show that neither the place nor the time of the build gets into the program.
 set -eu
 binary=$1 target=$2 commit=$3 build=$4
 shift 4
@@ -16,16 +17,16 @@ if [ $# != 0 ]; then
   rm "$elsewhere/$build/sparklesworker"
   for folder; do rm "$elsewhere/$build/obj/$folder/"*.o; done
 fi
-# Called by make, whose jobs it does not share.
+# Removes make's flags, because this build must not share the jobs of the calling make.
 MAKEFLAGS='' make -s -j"$(nproc)" -C "$elsewhere" TARGET="$target" COMMIT="$commit" static > "$copy/log" 2>&1 || {
   cat "$copy/log" >&2
   exit 1
 }
 for file in "$binary" "$binary.debug"; do
   cmp "$file" "$elsewhere/$file" || {
-    echo "reproducible: a build in another folder gave another $file" >&2
+    echo "reproducible: a build in another directory gave another $file" >&2
     exit 1
   }
 done
-echo "reproducible: $(grep -c '^  CXX ' "$copy/log") objects compiled in another folder gave the same" \
+echo "reproducible: $(grep -c '^  CXX ' "$copy/log") objects compiled in another directory gave the same" \
   "$(sha256sum "$binary")"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds Dockerfile.static with whichever tool works here: docker, podman or buildah.
+# Builds Dockerfile.static with docker, podman or buildah.
 # usage: build_image.sh NAME TARGET VERSION COMMIT EPOCH
-# IMAGE_BASE names another base image than Docker Hub's debian:bookworm; IMAGE_APT_CONF a file of apt
-# settings that the build, but not the image, needs. buildah in a container of its own may need
-# BUILDAH_ISOLATION=chroot and STORAGE_DRIVER=vfs.
+# IMAGE_BASE replaces the base image, Docker Hub's debian:bookworm. IMAGE_APT_CONF is a file of apt
+# settings for the build only. In a container, buildah may need BUILDAH_ISOLATION=chroot and
+# STORAGE_DRIVER=vfs.
 set -eu
 name=$1 target=$2 version=$3 commit=$4 epoch=$5
 cd "$(dirname "$0")/../.."

@@ -1,13 +1,15 @@
-"""Which source packages are in the static binary, read from the linker's map and from what our
-sources include. An archive or folder of headers that is not in the tables below is an error: it
-would be missing from the SBOM."""
+"""Finds the source packages in the static binary, from the linker's map and from our includes.
+
+An archive or header directory that is not in the tables below is an error, because the SBOM would
+lack it.
+"""
 import pathlib
 import re
 import sys
 
-# How an archive's name begins -> the Debian source package that it comes from. The first counts.
+# From the start of an archive's name to its Debian source package. The first match counts.
 ARCHIVES = (
-    ("libsparkles.", None),  # ours
+    ("libsparkles.", None),  # our own code
     ("libabsl_", "abseil"),
     ("libaddress_sorting.", "grpc"),
     ("libc++", "llvm-toolchain-19"),
@@ -33,7 +35,7 @@ NOT_LOADED = (".debug", ".comment", ".symtab", ".strtab", ".shstrtab")
 
 
 def package_of(file):
-    """The package that a file of the map comes from; None: our own code, or the linker's."""
+    """The package of a file in the map; None for our own code and the linker's."""
     archive, has_member, _ = file.partition("(")
     name = pathlib.PurePath(archive).name
     if has_member:
@@ -45,7 +47,7 @@ def package_of(file):
 
 
 def sizes(map_file):
-    """{package or None for our own: bytes of the program in memory and file}."""
+    """{package, or None for our own code: bytes of the program in memory and file}."""
     found = {}
     with open(map_file, encoding="utf-8") as lines:
         for line in lines:
@@ -59,7 +61,7 @@ def sizes(map_file):
 
 
 def header_packages(source):
-    """The packages of which only headers are used, by what our own files include."""
+    """The packages of which only headers are used, from the includes of our files."""
     text = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(source).rglob("*.*"))
     return {package for folder, package in HEADERS.items()
             if re.search(rf'#include [<"]{folder}/', text)}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the SBOM (SPDX 2.3, JSON) of a static binary, and the licences of all that is in it.
+"""Writes the SBOM (SPDX 2.3, JSON) of a static binary, and the licences of its parts.
 
 usage: sbom.py --binary FILE --map FILE --source FOLDER --resolved FILE --licences FOLDER
                --version VERSION --commit COMMIT --epoch SECONDS --out FOLDER
@@ -16,7 +16,7 @@ import urllib.parse
 
 import linked
 
-# SPDX's names of the licences that the code in question has; the texts are Debian's copyright files.
+# SPDX's names of the licences of the used code. The licence texts are Debian's copyright files.
 LICENCES = {
     "abseil": "Apache-2.0",
     "c-ares": "MIT AND ISC",
@@ -97,7 +97,7 @@ def document(options, libraries):
 
 
 def ca_certificates():
-    """The version of the installed package, of which the roots are taken."""
+    """The version of the installed package that contains the CA roots."""
     done = subprocess.run(["dpkg-query", "-W", "-f", "${source:Version}", "ca-certificates"],
                           check=True, capture_output=True, text=True)
     return done.stdout

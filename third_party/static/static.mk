@@ -1,8 +1,9 @@
-# The static lane: `make static` leaves dist/sparklesworker. Its libraries lie outside the source
-# tree, in a folder for each target (settings.sh has the same names).
+# The static lane: `make static` writes dist/sparklesworker.
+# The libraries are outside of the source tree, in one directory for each target (settings.sh has
+# the same names).
 
 STATIC_CACHE := $(or $(SPARKLES_STATIC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sparklesworker/static)
-# Written by the libraries' build, anew only when one of them changed.
+# The libraries' build writes this file only if a library has changed.
 STATIC_BUILT = $(STATIC_TREE)/built
 STATIC_TREE := $(STATIC_CACHE)/$(TARGET)
 STATIC_BUILD := build/static$(if $(filter-out x86_64,$(TARGET)),-$(TARGET))
@@ -11,19 +12,19 @@ DIST := dist$(if $(filter-out x86_64,$(TARGET)),/$(TARGET))
 LANE_PKG_CONFIG := pkg-config
 ifeq ($(LANE),static)
 LANE_PKG_CONFIG := PKG_CONFIG_LIBDIR=$(STATIC_TREE)/sysroot/lib/pkgconfig pkg-config --static
-# Checks of the C++ library that cost next to nothing take the place of _FORTIFY_SOURCE, which musl
-# does not have. No path of this machine comes into the program. Stacks can be as small as 64 KiB.
+# Checks of the C++ library with very low cost replace _FORTIFY_SOURCE, which musl lacks. The
+# program must contain no path of this machine. Stacks can be as small as 64 KiB.
 LANE_CXXFLAGS := -gline-tables-only -fPIE -fstack-clash-protection \
   -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST \
   -ffile-prefix-map=$(CURDIR)=. -Wframe-larger-than=20000
-# musl takes the stack size of threads from the program's header; its own default is 128 KiB.
+# musl takes the stack size of threads from the program's header; the default is 128 KiB.
 LANE_LDFLAGS := -static-pie -Wl,--icf=safe -Wl,--build-id=sha1 -Wl,-z,noexecstack \
   -Wl,--pack-dyn-relocs=relr \
   -Wl,-z,stack-size=1048576
 $(BINARY): private LDFLAGS += -Wl,-Map=$(BINARY).map
 endif
 
-# The commit's time stands for the build's, so that equal sources give equal files.
+# The time of the commit replaces the time of the build, so that equal sources give equal files.
 EPOCH := $(or $(shell git log -1 --format=%ct 2> /dev/null),1700000000)
 
 .PHONY: static static-libraries static-sizes deps-static deps-static-found test-static reproducible \
@@ -48,7 +49,7 @@ IN_STATIC_LANE = +@$(MAKE) --no-print-directory LANE=static TARGET=$(TARGET)
 static:
 	$(IN_STATIC_LANE) $(DIST)/sparklesworker
 
-# Which library takes how many bytes of the program.
+# Prints the bytes of each library in the program.
 static-sizes: static
 	@python3 third_party/static/linked.py $(STATIC_BUILD)/sparklesworker.map
 
@@ -56,8 +57,8 @@ static-sizes: static
 RUN := $(if $(filter-out $(shell uname -m),$(TARGET)),qemu-$(TARGET)-static)
 
 ifeq ($(LANE),static)
-# Stripped, with the debug file beside it: gdb and llvm-symbolizer find that by the build-id.
-# The files that dist-files made from an earlier binary would be wrong now.
+# A stripped binary with its debug file; gdb and llvm-symbolizer find that by the build-id. The
+# files of dist-files would not match a new binary, so they are removed.
 $(DIST)/sparklesworker $(DIST)/sparklesworker.debug &: $(BINARY)
 	@mkdir -p $(DIST)
 	@rm -f $(addprefix $(DIST)/,$(addprefix sparklesworker.,1 bash spdx.json) SHA256SUMS)
@@ -82,12 +83,12 @@ endif
 dist:
 	$(IN_STATIC_LANE) dist-files
 
-# QEMU is too slow for the whole suite.
+# QEMU is too slow for all tests.
 test-static: dist
 	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker --only '$(or $(T),$(CROSS_TESTS))'
 CROSS_TESTS := $(if $(RUN),test_cross.)
 
-# FOLDERS='src/base src/cli': compiles only these anew.
+# FOLDERS='src/base src/cli': compiles only these again.
 reproducible: static
 	@third_party/static/build_elsewhere.sh $(DIST)/sparklesworker '$(TARGET)' '$(COMMIT)' \
 	  $(STATIC_BUILD) $(FOLDERS)
