@@ -181,12 +181,12 @@ TEST_F(DatastoreJournalTest, OutageDelaysHandBack) {
   ASSERT_TRUE(dead_->ClaimOne());
   Die();
   Worker next(*lab_, folder_.path(), "vm");
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [](const std::string&, const HttpRequest&) -> absl::StatusOr<HttpResponse> {
         return absl::PermissionDeniedError("cut off");  // an error that is not retried for seconds
       });
   EXPECT_FALSE(next.ClaimOne());
-  lab_->transport().SetMeddle(nullptr);
+  lab_->transport().SetInterceptor(nullptr);
   EXPECT_FALSE(next.ClaimOne());
   EXPECT_TRUE(next.ClaimOne());
 }
@@ -210,7 +210,7 @@ TEST_F(DatastoreJournalTest, WrongClockLosesNoTask) {
 
 TEST_F(DatastoreJournalTest, ClaimIsJournaledBeforeItsCommit) {
   std::string journal;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (method == "commit") {
           for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {

@@ -60,7 +60,7 @@ class DatastoreQueueTest : public testing::Test {
 
   // The next commit is applied or not, and its answer is lost either way.
   void LoseNextCommit(bool applied) {
-    lab_->transport().SetMeddle(
+    lab_->transport().SetInterceptor(
         [this, applied, lost = false](
             const std::string& method,
             const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
@@ -76,12 +76,12 @@ class DatastoreQueueTest : public testing::Test {
 
   // From now on no request is answered.
   void CutOff() {
-    lab_->transport().SetMeddle([](const std::string&,
-                                   const HttpRequest&) -> absl::StatusOr<HttpResponse> {
+    lab_->transport().SetInterceptor([](const std::string&,
+                                        const HttpRequest&) -> absl::StatusOr<HttpResponse> {
       return absl::PermissionDeniedError("cut off");  // an error that is not retried for seconds
     });
   }
-  void Reconnect() { lab_->transport().SetMeddle(nullptr); }
+  void Reconnect() { lab_->transport().SetInterceptor(nullptr); }
 
   std::vector<std::string> Statuses(const std::string& id) {
     const Json properties = lab_->Properties(id);
@@ -187,7 +187,7 @@ TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
   PutTask("job.1");
   CancelToken cancel;
   std::optional<HttpRequest> delayed;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (method != "commit" || delayed) return lab_->transport().PassOn(request);
         delayed = request;
@@ -205,7 +205,7 @@ TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
 TEST_F(DatastoreQueueTest, SettlingHandsBackClaim) {
   PutTask("job.1");
   CancelToken cancel;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         auto answer = lab_->transport().PassOn(request);
         if (method != "commit" || cancel.cancelled()) return answer;
@@ -223,7 +223,7 @@ TEST_F(DatastoreQueueTest, TwoCopiesOfCommitMakeOneClaim) {
   PutTask("job.1");
   std::optional<HttpRequest> delayed;
   int commits = 0;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (method != "commit") return lab_->transport().PassOn(request);
         if (++commits == 1) {
@@ -257,7 +257,7 @@ TEST_F(DatastoreQueueTest, EndWithLostAnswerIsOneEnd) {
 TEST_F(DatastoreQueueTest, UnknownClaimIsFoundAfterOutage) {
   PutTask("job.1");
   bool cut = false;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (cut) return absl::PermissionDeniedError("cut off");
         auto answer = lab_->transport().PassOn(request);
@@ -280,7 +280,7 @@ TEST_F(DatastoreQueueTest, UnknownEndIsFoundAfterNextClaim) {
   const auto claim = ClaimOne();
   ASSERT_TRUE(claim);
   bool cut = false;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (cut) return absl::PermissionDeniedError("cut off");
         auto answer = lab_->transport().PassOn(request);
@@ -301,7 +301,7 @@ TEST_F(DatastoreQueueTest, WorkerThatLosesRaceGetsOtherTask) {
   PutTask("job.2");
   const auto other = lab_->MakeQueue("other");
   bool raced = false;
-  lab_->transport().SetMeddle(
+  lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (method == "commit" && !std::exchange(raced, true)) {
           // The client writes to the task between our lookup and our commit.

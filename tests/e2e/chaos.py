@@ -23,7 +23,7 @@ import cloud_lab  # noqa: E402
 
 # big.bin is the same in each attempt, so it need not be uploaded again if it is in the store.
 COMMAND = """{stubborn}; me="$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT in $(pwd -P)"; echo "$me"
-sleep 0.0{pause}; mkdir -p sub; echo "$me" > sub/who.txt; cat input.txt sub/who.txt > copy.txt
+sleep 0.0{pause}; mkdir -p sub; echo "$me" > sub/mark.txt; cat input.txt sub/mark.txt > copy.txt
 head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}; sleep 0.{pause}"""
 # A stubborn command ignores TERM for a minute, so the worker must kill it.
 STUBBORN = (":", ":", "trap 'sleep 60' TERM")
@@ -152,19 +152,19 @@ class Machine:
                 self.end(signal.SIGTERM)
             return hurries
         if self.worker is not None:
-            self.bury()
+            self.record_end()
             self.start_at = now + pause
         if now >= self.start_at:
             self.start()
         return False
 
-    def bury(self):
+    def record_end(self):
         if self.told_at and not self.frozen:
             self.stop_times.append(time.monotonic() - self.told_at)
         self.ended.append((self.worker, self.done))
         self.worker = None
 
-    def leave_alone(self):
+    def end_disturbances(self):
         """Ends all disturbances of this machine."""
         self.quits_at = []
         self.metadata.faults.clear()
@@ -174,7 +174,7 @@ class Machine:
         """Starts an undisturbed worker, which removes what a killed one has left."""
         if self.worker is not None and (self.done or not self.lives()):
             self.worker.wait(60)
-            self.bury()
+            self.record_end()
         if self.worker is None:
             self.start()
 
@@ -273,7 +273,7 @@ class Chaos:
         self.lab.cloud.faults.clear()
         self.lab.cloud.come_back()
         for machine in self.machines:
-            machine.leave_alone()
+            machine.end_disturbances()
 
     def look_at_tasks(self):
         states = self.lab.states()
@@ -311,7 +311,7 @@ class Chaos:
             machine.start_last()
         for machine in self.machines:
             machine.worker.wait(60)
-            machine.bury()
+            machine.record_end()
 
     # --- the judgement
 

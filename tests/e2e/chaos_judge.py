@@ -21,7 +21,7 @@ FOLLOWS = {
 # Stands in expected contents for the line in which a command names its attempt.
 MARK = b"<mark>"
 MARK_SHAPE = re.compile(r"(?P<task>\S+) attempt (?P<attempt>\d+) in (?P<folder>\S+)")
-MARKED = "sub/who.txt"  # has only the mark
+MARKED = "sub/mark.txt"  # has only the mark
 PREEMPTED = "preempted"  # the cause of a worker's end that is not a signal
 LAST_LINES = 15  # lines of a worker's stderr in a problem
 # Seconds from the first request to stop to the end (docs/wire-contract.md section 3), and one
@@ -183,7 +183,7 @@ def problems_of_task(name, task, known, folders, end="complete", killed_at=None)
     if not true or task["task_id"] != name:
         yield f"{task['status']}, but {task}"
     if task["owner"] != claim.get("owner") and story[-2] == "claimed":
-        yield f"its owner {task['owner']} is not who ended it"
+        yield f"its owner {task['owner']} did not end it"
 
 
 def last_claim(lines):

@@ -326,7 +326,7 @@ class LabTest(unittest.TestCase):
             self.assertIn(word, state.failure_reason)
 
     def assert_delivered(self, name):
-        """Checks that result.json lists exactly the stored files, with their sizes and checksums."""
+        """Checks that result.json lists exactly the stored files, with sizes and checksums."""
         result = self.lab.result(name)
         stored = self.lab.stored(name)
         listed = {}

@@ -13,7 +13,7 @@ from harness import crc32c
 NAME = "job-1.7"
 FOLDERS = {"zone/vm-1": "/lab/machine-1/tasks", "zone/vm-2": "/lab/machine-2/tasks"}
 KNOWN = {"task_id", "status", "owner", "exit_code", "failure_reason", "version", "history"}
-EXPECTED = {"sub/who.txt": b"<mark>\n", "big.bin": b"aaa", "stdout.txt": b"begun\n<mark>\ndone\n"}
+EXPECTED = {"sub/mark.txt": b"<mark>\n", "big.bin": b"aaa", "stdout.txt": b"begun\n<mark>\ndone\n"}
 Stored = collections.namedtuple("Stored", "data generation")
 
 
@@ -340,14 +340,14 @@ class DeliveredObjects(JudgeTest):
         self.assert_condemned(self.story.problems(), "complete in attempt 2", "job-1.8")
 
     def test_mixed_outputs_are_condemned(self):
-        for path in ("stdout.txt", "sub/who.txt"):
+        for path in ("stdout.txt", "sub/mark.txt"):
             with self.subTest(path=path):
                 self.story.marks = {path: mark_of(1, 1)}
                 self.assert_condemned(self.story.problems(), "stdout.txt has a wrong content")
 
     def test_unreadable_mark_is_condemned(self):
         self.story.mark = b"\xff"
-        self.assert_condemned(self.story.problems(), "sub/who.txt has ")
+        self.assert_condemned(self.story.problems(), "sub/mark.txt has ")
 
     def test_result_of_other_attempt_is_condemned(self):
         for times in ((2.5, 2.9), (3.9, 6.0), (5.0, 7.1)):

@@ -106,14 +106,14 @@ void Client::Reset(const std::string& task_id) { Overwrite(task_id, "pending", "
 
 void Client::KillTask(const std::string& task_id) { Overwrite(task_id, "killed", "killed"); }
 
-void Client::Meddle() {
+void Client::DisturbRandomTask() {
   ResetFrozen();
   const std::string task = RandomTask();
-  MeddleWithTask(task);
-  MeddleWithJob(JobIdOf(task));
+  DisturbTask(task);
+  DisturbJob(JobIdOf(task));
 }
 
-void Client::MeddleWithTask(const std::string& task_id) {
+void Client::DisturbTask(const std::string& task_id) {
   const std::string status = StatusOf(world_.datastore.Get({kTaskKind, task_id}));
   if (status == "claimed" && world_.Strikes(Fault::kReset)) return Reset(task_id);
   if (IsFinal(status) && world_.Strikes(Fault::kRepeat)) return Reset(task_id);
@@ -123,7 +123,7 @@ void Client::MeddleWithTask(const std::string& task_id) {
   world_.datastore.Delete({kTaskKind, task_id});
 }
 
-void Client::MeddleWithJob(const std::string& job) {
+void Client::DisturbJob(const std::string& job) {
   if (world_.Strikes(Fault::kKillJob)) {
     world_.scheduler.Note(absl::StrCat("client: kills ", job));
     world_.datastore.Put({kJobKind, job}, {{"key", ToJson({kJobKind, job})},
@@ -182,7 +182,7 @@ std::string Client::Unfinished() {
 void Client::Run() {
   while (!world_.calm()) {
     world_.scheduler.Sleep(world_.scheduler.RandomDuration(absl::Seconds(20)), nullptr);
-    if (!world_.calm()) Meddle();
+    if (!world_.calm()) DisturbRandomTask();
   }
   const absl::Time late = world_.scheduler.Now() + kLongest;
   while (!AllEnded()) {

@@ -22,9 +22,9 @@ class Client {
  private:
   void PutJob(const std::string& job, int tasks);
   Json TaskOf(const std::string& job, int index);
-  void Meddle();
-  void MeddleWithTask(const std::string& task_id);
-  void MeddleWithJob(const std::string& job);
+  void DisturbRandomTask();
+  void DisturbTask(const std::string& task_id);
+  void DisturbJob(const std::string& job);
   void Reset(const std::string& task_id);
   void KillTask(const std::string& task_id);
   // Sets a task to `status` and adds `entry` to its history.

@@ -96,7 +96,7 @@ void Judge::StorageStruck(const Author& author, Fault fault) {
   Claim& claim = claims_[{author, task->second}];
   ++claim.storage_faults;
   // The worker keeps the outputs of a command on disk if they cannot be delivered.
-  if (claim.run.ended) keepers_.insert(author.vm);
+  if (claim.run.ended) vms_with_kept_outputs_.insert(author.vm);
   if (fault == Fault::kForbidden) ++claim.refusals;
   if (fault == Fault::kGarbage || fault == Fault::kFlip || fault == Fault::kSession) {
     ++claim.wrong_answers;

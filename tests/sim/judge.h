@@ -68,7 +68,7 @@ class Judge {
   void Queried(const Author& author, bool found_nothing);
   void LifeEnds(const Author& author, Consumer::End end, absl::Duration linger);
   // True if a worker of this machine may have kept a task's directory on purpose.
-  bool MayHaveKeptFolders(int vm) const { return keepers_.contains(vm); }
+  bool MayHaveKeptFolders(int vm) const { return vms_with_kept_outputs_.contains(vm); }
 
   // The time since which the last claim of `author` to the task is void, because its job was killed
   // or a client changed the task. Infinite future if the claim is valid.
@@ -82,7 +82,7 @@ class Judge {
   static std::string KeyOf(const std::string& task_id, const std::string& path);
 
   // At the end of the run, checks that the results of complete tasks are unchanged.
-  void CheckWhatIsComplete();
+  void CheckCompleteTasks();
   void Break(const std::string& promise);
   const std::vector<std::string>& broken() const { return broken_; }
   // The number of claims, completions and so on, by the new status of the task.
@@ -149,7 +149,7 @@ class Judge {
   std::map<std::string, Delivered> stored_;     // by key
   std::map<std::string, std::map<std::string, int64_t>> complete_;  // task -> key -> generation
   std::map<Author, Life> lives_;
-  std::set<int> keepers_;  // machines
+  std::set<int> vms_with_kept_outputs_;  // machines
   std::set<std::string> killed_jobs_;
   std::set<std::pair<Author, std::string>> saw_job_alive_;  // of the task
   std::set<std::pair<int, std::string>> sent_claims_;       // by machine and task

@@ -116,7 +116,7 @@ void Judge::Stored(const std::string& key, int64_t generation) {
   object = {generation, author_};
 }
 
-void Judge::CheckWhatIsComplete() {
+void Judge::CheckCompleteTasks() {
   for (const auto& [id, objects] : complete_) {
     for (const auto& [key, generation] : objects) {
       if (gcs_.GenerationOf(key) == generation) continue;

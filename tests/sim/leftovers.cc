@@ -24,7 +24,7 @@ bool IsEntryName(absl::string_view name) {
 }
 
 // If a crash ended a fetch, the lock of that input stays until the next fetch of the input.
-bool BelongsIntoCache(const fs::path& path) {
+bool IsExpectedInCache(const fs::path& path) {
   const std::string file = path.filename().string();
   absl::string_view name = file;
   if (absl::ConsumeSuffix(&name, ".lock") && IsEntryName(name)) {
@@ -44,7 +44,7 @@ std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep) {
     if (!kept) left.push_back(path.string());
   }
   for (const fs::path& path : Entries(folder + "/cache")) {
-    if (!BelongsIntoCache(path)) left.push_back(path.string());
+    if (!IsExpectedInCache(path)) left.push_back(path.string());
   }
   return left;
 }

@@ -37,7 +37,7 @@ bool IsToDatastore(const HttpRequest& request) {
 }
 
 // The position of the content in the body of an upload; nullopt without content.
-std::optional<std::pair<size_t, size_t>> PlaceOfContent(const HttpRequest& request) {
+std::optional<std::pair<size_t, size_t>> FindContent(const HttpRequest& request) {
   if (request.method == "PUT") {
     const size_t size = request.body_source ? request.body_bytes : request.body.size();
     if (size == 0) return std::nullopt;
@@ -207,7 +207,7 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
 
 absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request) {
   if (request.on_body) return DisturbedDownload(request);
-  return PlaceOfContent(request) ? DisturbedUpload(request) : world_.Serve(author_, request);
+  return FindContent(request) ? DisturbedUpload(request) : world_.Serve(author_, request);
 }
 
 // The download may end early, or have a wrong byte.
@@ -240,7 +240,7 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& re
   HttpRequest disturbed = request;
   ASSIGN_OR_RETURN(disturbed.body, WholeBody(request));
   disturbed.body_source = nullptr;
-  const auto [begin, end] = *PlaceOfContent(disturbed);
+  const auto [begin, end] = *FindContent(disturbed);
   const size_t place = begin + world_.scheduler.Random(end - begin);
   if (flip) disturbed.body[place] ^= 1;
   if (!cut) return world_.Serve(author_, disturbed);

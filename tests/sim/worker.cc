@@ -35,15 +35,15 @@ class Dismissal {
 };
 
 // During its lifetime, signals reach the worker.
-class Reachable {
+class SignalScope {
  public:
-  Reachable(Machine& machine, CancelToken& stop, CancelToken& drain) : machine_(machine) {
+  SignalScope(Machine& machine, CancelToken& stop, CancelToken& drain) : machine_(machine) {
     machine_.stop = &stop;
     machine_.drain = &drain;
   }
-  ~Reachable() { machine_.stop = machine_.drain = nullptr; }
-  Reachable(const Reachable&) = delete;
-  Reachable& operator=(const Reachable&) = delete;
+  ~SignalScope() { machine_.stop = machine_.drain = nullptr; }
+  SignalScope(const SignalScope&) = delete;
+  SignalScope& operator=(const SignalScope&) = delete;
 
  private:
   Machine& machine_;
@@ -69,7 +69,7 @@ ExecutorOptions OptionsOf(const Machine& machine) {
 bool RunWorker(World& world, Machine& machine) {
   CancelToken stop;
   CancelToken drain(&stop);
-  const Reachable reachable(machine, stop, drain);
+  const SignalScope reachable(machine, stop, drain);
   SimClock clock(world.scheduler, machine.skew);
   const auto nowhere = OpenFile("/dev/null", O_WRONLY);
   LogSink sink(clock, world.verbose ? STDERR_FILENO : nowhere->get(), LogFormat::kText,

@@ -26,10 +26,10 @@ constexpr absl::Duration kShortOutage = absl::Seconds(30);
 constexpr absl::Duration kMaxReaction = absl::Seconds(20);
 // The time in which a past fault may still have an effect: the longest wait before a retry. In a
 // worker that stops, other limits run in real time (base/late_cancel), which is not simulated.
-constexpr absl::Duration kAftermath = absl::Seconds(35);
+constexpr absl::Duration kMaxFaultEffect = absl::Seconds(35);
 
 // The longest time between two checks for signals.
-constexpr absl::Duration kLongestLull = absl::Seconds(10);
+constexpr absl::Duration kMaxSignalInterval = absl::Seconds(10);
 
 bool IsOfMachine(Fault fault) {
   return fault == Fault::kCrash || fault == Fault::kVanish || fault == Fault::kPause ||
@@ -85,14 +85,14 @@ void World::Run() {
     over_ = true;
   });
   scheduler.Run();
-  judge.CheckWhatIsComplete();
+  judge.CheckCompleteTasks();
 }
 
 // Signals can come at any time, also while a worker waits and nothing else happens on its machine.
 void World::RunWeather() {
   while (scheduler.Now() < calm_from_) {
     const absl::Duration rest = calm_from_ - scheduler.Now();
-    scheduler.Sleep(std::min(rest, scheduler.RandomDuration(kLongestLull)), nullptr);
+    scheduler.Sleep(std::min(rest, scheduler.RandomDuration(kMaxSignalInterval)), nullptr);
     for (const auto& machine : machines) SignalPerhaps(*machine);
   }
   calm_ = true;
@@ -157,7 +157,7 @@ bool World::QuietSince(const Machine& machine, absl::Time time) {
 
 void World::CheckPrompt(const Machine& machine, absl::Time since, const std::string& what) {
   const absl::Duration took = scheduler.Now() - since;
-  if (took < absl::ZeroDuration() || !QuietSince(machine, since - kAftermath)) return;
+  if (took < absl::ZeroDuration() || !QuietSince(machine, since - kMaxFaultEffect)) return;
   ++measured[what];
   if (took <= kMaxReaction) return;
   judge.Break(absl::StrCat(ToString(machine.author()), ": ", what, " took ",

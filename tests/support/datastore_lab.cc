@@ -18,16 +18,16 @@ Json Entry(const std::string& status, double timestamp) {
 
 }  // namespace
 
-absl::StatusOr<HttpResponse> MeddlingTransport::Send(const HttpRequest& request) {
+absl::StatusOr<HttpResponse> InterceptingTransport::Send(const HttpRequest& request) {
   const std::string method = request.url.substr(request.url.rfind(':') + 1);
   {
     MutexLock lock(mutex_);
     methods_.push_back(method);
   }
-  return meddle_ ? meddle_(method, request) : PassOn(request);
+  return interceptor_ ? interceptor_(method, request) : PassOn(request);
 }
 
-std::vector<std::string> MeddlingTransport::methods() const {
+std::vector<std::string> InterceptingTransport::methods() const {
   MutexLock lock(mutex_);
   return methods_;
 }

@@ -22,13 +22,13 @@ namespace sparkles {
 
 // Passes requests on to the emulator, counts them by method ("lookup", "commit", ...), and lets a
 // test intercept them. Thread-safe.
-class MeddlingTransport : public HttpTransport {
+class InterceptingTransport : public HttpTransport {
  public:
-  using Meddle = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
-                                                            const HttpRequest& request)>;
+  using Interceptor = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
+                                                                 const HttpRequest& request)>;
 
   // Call while no request is sent. Empty: all requests go through.
-  void SetMeddle(Meddle meddle) { meddle_ = std::move(meddle); }
+  void SetInterceptor(Interceptor interceptor) { interceptor_ = std::move(interceptor); }
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override;
   // Sends a request without interception.
   absl::StatusOr<HttpResponse> PassOn(const HttpRequest& request) { return curl_.Send(request); }
@@ -37,7 +37,7 @@ class MeddlingTransport : public HttpTransport {
 
  private:
   CurlTransport curl_{CaRoots{}};
-  Meddle meddle_;
+  Interceptor interceptor_;
   mutable Mutex mutex_;
   std::vector<std::string> methods_ ABSL_GUARDED_BY(mutex_);
 };
@@ -51,7 +51,7 @@ class DatastoreLab {
 
   std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner,
                                             ClaimJournal* journal = nullptr);
-  MeddlingTransport& transport() { return transport_; }
+  InterceptingTransport& transport() { return transport_; }
   DatastoreClient& client() { return client_; }
   std::string LogText() const { return log_.Text(); }
 
@@ -74,7 +74,7 @@ class DatastoreLab {
   SystemClock clock_;
   RecordedLog log_;
   const std::string project_;
-  MeddlingTransport transport_;
+  InterceptingTransport transport_;
   ApiClient api_;
   DatastoreClient client_;
 };

@@ -21,8 +21,8 @@
 #include "tests/support/eventually.h"
 #include "tests/support/forbidden_calls.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/stranger.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unrelated_process.h"
 
 namespace sparkles {
 namespace {
@@ -210,7 +210,7 @@ TEST_F(TaskFolderTest, StopEndsRemovalEarly) {
 TEST_F(TaskFolderTest, StopStillEndsOrphanedProcesses) {
   std::vector<pid_t> orphans;
   for (const char* name : {"task-123456789", "task-123456780"}) {
-    orphans.push_back(StartStranger("SPARKLES_TASK_DIR=" + MakeStale(name), folder_));
+    orphans.push_back(StartUnrelatedProcess("SPARKLES_TASK_DIR=" + MakeStale(name), folder_));
   }
   cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   RemoveStale();

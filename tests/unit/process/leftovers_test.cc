@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/eventually.h"
-#include "tests/support/stranger.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unrelated_process.h"
 
 namespace sparkles {
 namespace {
@@ -19,8 +19,8 @@ namespace {
 TEST(LeftoversTest, OnlyMarkedProcessesAreEnded) {
   const TempFolder folder;
   const std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
-  const pid_t ours = StartStranger(mark, folder);
-  const pid_t other = StartStranger(mark + "0", folder);
+  const pid_t ours = StartUnrelatedProcess(mark, folder);
+  const pid_t other = StartUnrelatedProcess(mark + "0", folder);
   const Leftovers left = EndLeftovers(mark, absl::Seconds(10));
   EXPECT_EQ(left.killed, 1);
   EXPECT_FALSE(left.any_lives);

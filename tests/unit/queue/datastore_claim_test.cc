@@ -35,18 +35,18 @@ absl::Status LostAnswer() {
 }
 
 // Comes between a queue and the fake.
-class Meddler : public HttpTransport {
+class DatastoreInterceptor : public HttpTransport {
  public:
-  using Meddle = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
-                                                            const HttpRequest& request)>;
+  using Interceptor = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
+                                                                 const HttpRequest& request)>;
 
-  explicit Meddler(FakeDatastore& datastore) : datastore_(datastore) {}
+  explicit DatastoreInterceptor(FakeDatastore& datastore) : datastore_(datastore) {}
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
     const std::string method = request.url.substr(request.url.rfind(':') + 1);
-    return meddle ? meddle(method, request) : datastore_.Send(request);
+    return interceptor ? interceptor(method, request) : datastore_.Send(request);
   }
 
-  Meddle meddle;  // empty: all requests go through
+  Interceptor interceptor;  // empty: all requests go through
 
  private:
   FakeDatastore& datastore_;
@@ -75,9 +75,10 @@ class DatastoreClaimTest : public testing::Test {
 
   // The next commit is carried out or not, its answer is lost, and then nothing is answered.
   void CutOffAtCommit(bool applied) {
-    transport_.meddle = [this, applied, cut = false](
-                            const std::string& method,
-                            const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
+    transport_.interceptor =
+        [this, applied, cut = false](
+            const std::string& method,
+            const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
       if (cut) return absl::PermissionDeniedError("cut off");  // not retried for seconds
       if (method != "commit") return datastore_.Send(request);
       cut = true;
@@ -89,15 +90,16 @@ class DatastoreClaimTest : public testing::Test {
   }
   // From now on commits of what has `text` in it are refused.
   void RefuseCommits(const std::string& text) {
-    transport_.meddle = [this, text](const std::string& method,
-                                     const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    transport_.interceptor = [this, text](
+                                 const std::string& method,
+                                 const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
       if (method != "commit" || !absl::StrContains(request.body, text)) {
         return datastore_.Send(request);
       }
       return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
     };
   }
-  void Reconnect() { transport_.meddle = nullptr; }
+  void Reconnect() { transport_.interceptor = nullptr; }
 
   std::vector<std::string> Story(const std::string& id) {
     const Json task = datastore_.Get({kTaskKind, id});
@@ -123,7 +125,7 @@ class DatastoreClaimTest : public testing::Test {
   RecordedLog log_;
   TempFolder folder_;
   FakeDatastore datastore_;
-  Meddler transport_{datastore_};
+  DatastoreInterceptor transport_{datastore_};
   ApiClient api_{{"http://datastore", nullptr}, transport_, clock_};
   DatastoreClient client_{api_, "p"};
   CancelToken never_;
@@ -189,8 +191,8 @@ TEST_F(DatastoreClaimTest, LateCommitOfDeadWorkerHasNoEffect) {
   auto journal = OpenJournal();
   auto dead = MakeQueue("vm", journal.get());
   std::optional<HttpRequest> delayed;
-  transport_.meddle = [&](const std::string& method,
-                          const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [&](const std::string& method,
+                               const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     if (delayed) return absl::PermissionDeniedError("cut off");
     if (method != "commit") return datastore_.Send(request);
     delayed = request;
@@ -234,9 +236,9 @@ TEST_F(DatastoreClaimTest, NeighboursClaimIsNotTakenForOwn) {
   const auto slow = MakeQueue("vm", nullptr);
   const auto fast = MakeQueue("vm", nullptr);
   std::vector<std::string> claimed;
-  transport_.meddle = [&, raced = false](
-                          const std::string& method,
-                          const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [&, raced = false](
+                               const std::string& method,
+                               const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
     if (method == "commit" && !std::exchange(raced, true)) {
       while (claimed.size() < 2) claimed.push_back(fast->ClaimOne(never_).value()->task.id);
     }
@@ -269,8 +271,8 @@ TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
   PutTask("job.1");
   const auto journal = OpenJournal();
   const auto queue = MakeQueue("vm", journal.get());
-  transport_.meddle = [this](const std::string& method,
-                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [this](const std::string& method,
+                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     if (method != "commit") return datastore_.Send(request);
     return MakeResponse(403, R"({"error": {"code": 403, "status": "PERMISSION_DENIED"}})");
   };
@@ -284,8 +286,8 @@ TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
 TEST_F(DatastoreClaimTest, AppliedCommitWithRefusedCopyIsFound) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
-  transport_.meddle = [this](const std::string& method,
-                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [this](const std::string& method,
+                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     if (method != "commit") return datastore_.Send(request);
     (void)datastore_.Send(request);
     return MakeResponse(429, R"({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}})");
@@ -322,8 +324,8 @@ TEST_F(DatastoreClaimTest, LastTryIsBoundedInOutage) {
     ASSERT_TRUE(claim);
     queue->LeaveUnrecorded(*claim, Outcome());
   }
-  transport_.meddle = [this](const std::string&,
-                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [this](const std::string&,
+                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     clock_.Advance(request.timeout);
     return LostAnswer();
   };
@@ -341,8 +343,8 @@ TEST_F(DatastoreClaimTest, FleetSpreadsOverEachJob) {
   for (const char* job : {"one", "two"}) {
     for (int i = 1; i <= kTasks; ++i) PutTask(absl::StrCat(job, ".", i));
     std::set<std::string> choices;
-    transport_.meddle = [&](const std::string& method,
-                            const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    transport_.interceptor = [&](const std::string& method,
+                                 const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
       if (method != "lookup") return datastore_.Send(request);
       choices.insert(request.body);
       return MakeResponse(403, R"({"error": {"code": 403, "status": "PERMISSION_DENIED"}})");
@@ -364,7 +366,7 @@ class DatastoreReadAheadTest : public DatastoreClaimTest {
  protected:
   void SetUp() override {
     for (const char* id : {"job.1", "job.2", "job.3", "job.4"}) PutTask(id);
-    transport_.meddle = [this](const std::string& method, const HttpRequest& request) {
+    transport_.interceptor = [this](const std::string& method, const HttpRequest& request) {
       lookups_ += method == "lookup" ? 1 : 0;
       return datastore_.Send(request);
     };
@@ -424,8 +426,8 @@ TEST_F(DatastoreReadAheadTest, DeletedTaskIsNotClaimed) {
 TEST_F(DatastoreReadAheadTest, UnusableKeyDelaysNoOtherTask) {
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
   for (const char* id : {"bad.1", "job.5", "job.6"}) PutTask(id);
-  transport_.meddle = [this](const std::string& method,
-                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [this](const std::string& method,
+                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     if (method != "lookup" || !absl::StrContains(request.body, "bad.1")) {
       return datastore_.Send(request);
     }
@@ -452,8 +454,8 @@ TEST_F(DatastoreClaimTest, RefusalsKeepClaimUnknown) {
     const auto queue = MakeQueue("vm", journal.get());
     CutOffAtCommit(/*applied=*/false);
     EXPECT_FALSE(queue->ClaimOne(never_).ok());
-    transport_.meddle = [&](const std::string& method,
-                            const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+    transport_.interceptor = [&](const std::string& method,
+                                 const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
       if (method != refused) return datastore_.Send(request);
       return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
     };
@@ -495,8 +497,8 @@ TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kComplete;
   outcome.exit_code = "0";
-  transport_.meddle = [this](const std::string& method,
-                             const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
+  transport_.interceptor = [this](const std::string& method,
+                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
     if (method == "commit") return absl::PermissionDeniedError("cut off");
     return datastore_.Send(request);
   };

@@ -11,7 +11,7 @@ namespace sparkles {
 
 // Starts a program that sleeps for ten minutes with `variable` ("NAME=value") as its environment.
 // Writes a file with its pid to `folder`.
-pid_t StartStranger(const std::string& variable, const TempFolder& folder);
+pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folder);
 
 // True if the process exists and is not a zombie.
 bool Lives(pid_t pid);

@@ -1,4 +1,4 @@
-#include "tests/support/stranger.h"
+#include "tests/support/unrelated_process.h"
 
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -11,7 +11,7 @@
 
 namespace sparkles {
 
-pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
+pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folder) {
   // The shell starts the process and exits.
   const std::string pid_file = folder / "pid";
   const std::string script = absl::StrCat("sleep 600 > /dev/null 2>&1 & echo $! > ", pid_file);
@@ -24,13 +24,13 @@ pid_t StartStranger(const std::string& variable, const TempFolder& folder) {
   pid_t pid = 0;
   EXPECT_EQ(posix_spawn(&pid, shell.c_str(), nullptr, nullptr, argv, environment), 0);
   EXPECT_EQ(waitpid(pid, nullptr, 0), pid);
-  const int stranger = std::stoi(ReadFile(pid_file, 100).value_or("0"));
-  const std::string proc = absl::StrCat("/proc/", stranger);
+  const int process = std::stoi(ReadFile(pid_file, 100).value_or("0"));
+  const std::string proc = absl::StrCat("/proc/", process);
   EXPECT_TRUE(Eventually([&] {  // during exec the process has no environment
     return absl::StartsWith(ReadFile(proc + "/cmdline", 100).value_or(""), "sleep") &&
            absl::StrContains(ReadFile(proc + "/environ", 64 << 10).value_or(""), variable);
   }));
-  return stranger;
+  return process;
 }
 
 bool Lives(pid_t pid) {
