@@ -86,7 +86,7 @@ class Machine:
         self.metadata.faults.clear()
         self.done, self.wakes_at, self.quits_at = set(), None, []
         self.told_at, self.stops, self.frozen = None, 0, False
-        # A short grace and little time with an empty queue, because a storm is short.
+        # A storm is short, so the grace and the wait with an empty queue are short too.
         self.worker = self.lab.start_consume(
             "--shutdownAfter", "1", "--grace", GRACE,
             environment={"GCE_METADATA_HOST": self.metadata.address})
@@ -103,8 +103,7 @@ class Machine:
         if number in (signal.SIGTERM, signal.SIGINT):
             self.stops += 1
             self.told_at = self.told_at or time.monotonic()
-        # The third signal ends the worker at once, as does a signal after a freeze without time
-        # left.
+        # The third signal ends the worker at once, and so does a signal after a long freeze.
         if number == signal.SIGKILL or self.stops >= 3 or (self.stops and self.frozen):
             self.past.note(chaos_judge.ABANDONED)
         self.worker.signal(number)
@@ -165,7 +164,6 @@ class Machine:
         self.worker = None
 
     def end_disturbances(self):
-        """Ends all disturbances of this machine."""
         self.quits_at = []
         self.metadata.faults.clear()
         self.wake()
@@ -316,7 +314,7 @@ class Chaos:
     # --- the judgement
 
     def problems(self):
-        """All broken promises, as a list of lines."""
+        """One line for each broken promise."""
         states = self.look_at_tasks()
         found = self.rewritten
         if sorted(states) != sorted(self.names):

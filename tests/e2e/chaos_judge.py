@@ -27,8 +27,7 @@ LAST_LINES = 15  # lines of a worker's stderr in a problem
 # Seconds from the first request to stop to the end (docs/wire-contract.md section 3), and one
 # second to notice it.
 STOP_LIMIT = 20 * SLOWNESS + 1
-# Files that a worker leaves in the cache: inputs, what is known of them, and the lock for their
-# use.
+# Files that a worker leaves in the cache: inputs, their descriptions, and the lock of the cache.
 IN_CACHE = re.compile(r"[0-9a-f]{64}(\.ok)?|uses\.lock")
 # The cause behind each reason for a reset, by the start of the reason.
 ABANDONED = "abandoned: "

@@ -25,9 +25,9 @@ def _check(result, what):
 
 
 class HungMount:
-    """A FUSE file system at `path` that never answers a look-up. A process that looks there is in
-    an uninterruptible wait, which even KILL does not end, until `close`. Raises OSError where this
-    is not possible."""
+    """A FUSE file system at `path` that never answers a look-up. A process that opens a file there
+    waits until `close`, and even KILL does not end it. Raises OSError if the machine does not
+    allow FUSE."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -71,7 +71,7 @@ class HungMount:
 
 class FrozenMainThread:
     """Stops only the main thread of a child process, until `close` or its death. One thread must
-    make and close the object. Raises OSError where this is not possible."""
+    make and close the object. Raises OSError if the machine does not allow ptrace."""
 
     def __init__(self, pid):
         self._pid = pid

@@ -1,10 +1,10 @@
-"""A stock gRPC client of the Monitor. A program: it runs in the Python that has Debian's grpcio.
+"""A standard gRPC client of the Monitor, as a program for the Python that has grpcio.
 
-usage: monitor_client.py ADDRESS CERTIFICATE STUBS    (a folder with monitor_pb2.py)
+usage: monitor_client.py ADDRESS CERTIFICATE STUBS    (STUBS: the directory of monitor_pb2.py)
 
-Each line on stdin is a call as JSON: {"method", "request", "metadata", "times"}; each line on
-stdout its end: {"code", "details", "reply", "trailing"}. Bytes are Latin-1 text. `method` "reflect"
-sends `request`, the bytes of a message, to the reflection service.
+Each line on stdin is a call as JSON: {"method", "request", "metadata", "times"}. Each line on
+stdout is its result: {"code", "details", "reply", "trailing"}. Bytes are Latin-1 text. "reflect"
+as `method` sends `request`, the bytes of a message, to the reflection service.
 """
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A lab in the cloud whose workers have a Monitor; its clients: a stock one, and rude ones."""
+"""A cloud lab whose workers have a Monitor, with a standard client and hostile clients."""
 import base64
 import functools
 import json
@@ -21,7 +21,7 @@ CLIENT = pathlib.Path(__file__).with_name("monitor_client.py")
 
 @functools.cache
 def grpc_python():
-    """A Python with grpc and protobuf, or None; Debian's packages are for the system's own."""
+    """A Python with grpc and protobuf, or None. Debian's packages work only in Debian's Python."""
     for program in (sys.executable, "/usr/bin/python3", shutil.which("python3")):
         probe = [program, "-c", "import grpc, google.protobuf"]
         if program and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
@@ -30,7 +30,7 @@ def grpc_python():
 
 
 def make_keys(folder):
-    """A certificate as the command line makes it: CN=sparkles.server, no other name."""
+    """Makes a certificate like that of `sparkles`: with CN=sparkles.server and no other name."""
     certificate, key = folder / "monitor.pem", folder / "monitor-key.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                     "-subj", "/CN=sparkles.server", "-keyout", key, "-out", certificate],
@@ -43,7 +43,7 @@ def blob(content):
 
 
 class MonitorClient:
-    """The stock client, in a process of its own."""
+    """The standard client, in a process of its own."""
 
     def __init__(self, lab, port):
         stubs = lab.folder / "stubs"
@@ -57,7 +57,7 @@ class MonitorClient:
             env={"GRPC_VERBOSITY": "NONE", "PYTHONDONTWRITEBYTECODE": "1"})
 
     def call(self, method, request=None, metadata=(("shared-secret", SECRET),), **more):
-        """Its end, with the attributes code, details, reply (a dict) and trailing."""
+        """Returns the result, with the attributes code, details, reply (a dict) and trailing."""
         order = {"method": method, "request": request or {}, "metadata": metadata, **more}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -83,7 +83,7 @@ class MonitorLab(CloudLab):
         self.port = free_port()
 
     def put_keys(self, **changes):
-        """The entity as the command line writes it; `changes` replace properties; `...`: absent."""
+        """Writes the entity as `sparkles` does. `changes` replace properties; `...` removes one."""
         properties = {"cert": blob(self.certificate_file.read_bytes()),
                       "private_key": blob(self.key_file.read_bytes()),
                       "shared_secret": {**value(SECRET), "excludeFromIndexes": True}, **changes}
@@ -94,14 +94,14 @@ class MonitorLab(CloudLab):
     def start_watched(self, *flags, **options):
         return self.start_consume("--localhost", "--port", self.port, *flags, **options)
 
-    # --- clients that no library would make
+    # --- connections of hostile clients
 
     def connect(self):
         return socket.create_connection(("localhost", self.port), timeout=20)
 
     def tls_context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False  # Python knows no names but those of SAN
+        context.check_hostname = False  # the certificate has no SAN, which Python requires
         context.load_verify_locations(self.certificate_file)
         context.set_alpn_protocols(["h2"])
         return context
@@ -111,7 +111,7 @@ class MonitorLab(CloudLab):
 
 
 class MonitorTest(CloudLabTest):
-    """A test with a watched worker that runs one task, "job.1", as long as the test likes."""
+    """A test with a watched worker that runs the task "job.1" until the test ends it."""
 
     def setUp(self):
         if not grpc_python():
@@ -124,7 +124,7 @@ class MonitorTest(CloudLabTest):
         return MonitorLab()
 
     def start_task(self, command, *flags):
-        """The worker that runs `command`, and which goes on until `self.end` is called."""
+        """Starts a worker whose task runs `command` and then waits for `self.end`."""
         self.gate = self.lab.folder / "gate"
         script = f"{command}\nwhile [ ! -e {self.gate} ]; do sleep 0.02; done"
         self.lab.write_tasks([self.lab.task("job.1", script)])
@@ -133,7 +133,7 @@ class MonitorTest(CloudLabTest):
         return self.worker
 
     def end(self):
-        """Lets the task end, and with it the worker; both must be well."""
+        """Ends the task and the worker, and checks that both succeed."""
         self.gate.touch()
         self.assertEqual(self.worker.wait().exit_code, 0, self.worker.stderr)
         self.assert_once(["job.1"], self.worker)
@@ -162,7 +162,7 @@ def frame(kind, flags, stream, payload):
 
 
 class RudeReader:
-    """An HTTP/2 connection that asks for logs and never lets the server send any of them."""
+    """An HTTP/2 connection that asks for logs but gives the server no window to send them."""
 
     DATA, HEADERS, SETTINGS, CONTINUATION = 0, 1, 4, 9
     END_STREAM, END_HEADERS = 1, 4

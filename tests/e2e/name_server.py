@@ -1,4 +1,4 @@
-"""A small name server over UDP and TCP that can answer wrongly, or not at all."""
+"""A small name server over UDP and TCP that can answer with errors or stay silent."""
 import ipaddress
 import socket
 import struct
@@ -8,16 +8,16 @@ ADDRESS = "127.0.0.9"  # no other server listens there
 TYPES = {1: "A", 28: "AAAA"}
 NXDOMAIN, REFUSED, SERVFAIL = 3, 5, 2
 ERRORS = {"NXDOMAIN": NXDOMAIN, "REFUSED": REFUSED, "SERVFAIL": SERVFAIL}
-LONGEST_DATAGRAM = 512  # bytes, of an answer to a question without EDNS (RFC 1035)
+LONGEST_DATAGRAM = 512  # bytes of an answer without EDNS (RFC 1035)
 TRUNCATED = 0x0200
 
 
 class NameServer:
-    """Answers at `address`, port 53, until close(). Raises PermissionError without the right to it.
+    """Answers at `address`, port 53, until close(). Raises PermissionError if that is not allowed.
 
-    records  {name: [address, ...]}; a list of names is all of them at 127.0.0.1
-    answers  {"A" or "AAAA": "silent" or one of ERRORS}: how it answers such questions instead
-    asked    the names in the order of the questions; over_tcp: how many of these came over TCP
+    records  {name: [address, ...]}, or a list of names that are all at 127.0.0.1
+    answers  {"A" or "AAAA": "silent" or one of ERRORS}: replaces the answer to such questions
+    asked    the names in the order of the questions; over_tcp: number of questions over TCP
     """
 
     def __init__(self, records, address=ADDRESS, answers=None):
@@ -40,7 +40,7 @@ class NameServer:
             thread.start()
 
     def close(self):
-        self._datagrams.sendto(b"", self._datagrams.getsockname())  # no question: the end
+        self._datagrams.sendto(b"", self._datagrams.getsockname())  # ends the thread
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
@@ -61,7 +61,7 @@ class NameServer:
                 self._datagrams.sendto(answer, client)
 
     def _serve_connections(self):
-        """Serves connections one by one, with one question each, which is enough for the tests."""
+        """Serves one connection at a time, with one question each."""
         while True:
             try:
                 connection, _ = self._listener.accept()

@@ -26,7 +26,7 @@ def _loopback(request, value):
 
 
 def set_ipv4(there):
-    """Gives the loopback interface its IPv4 address, or takes it away."""
+    """Adds or removes the IPv4 address of the loopback interface."""
     address = socket.inet_aton("127.0.0.1" if there else "0.0.0.0")
     _loopback(SIOCSIFADDR, struct.pack("HH4s8x", socket.AF_INET, 0, address))
 
@@ -34,7 +34,7 @@ def set_ipv4(there):
 def enter(folder):
     """Moves this process into a network with only a loopback interface, where `folder`/resolv.conf
     and `folder`/hosts replace the files in /etc. Later child processes are there, too. Skips the
-    test where that is not allowed. No other thread may run yet."""
+    test if this is not allowed. Call before other threads start."""
     uid, gid = os.getuid(), os.getgid()
     try:
         flags = CLONE_NEWNET | CLONE_NEWNS | (CLONE_NEWUSER if uid else 0)

@@ -1,4 +1,4 @@
-"""What the tests of our own cloud server share: a server, and exchanges with it."""
+"""The base of the tests of our own cloud server: a server, and exchanges with it."""
 import http.client
 import json
 import unittest
@@ -30,7 +30,7 @@ class ServerTest(unittest.TestCase):
         self.link = None
 
     def call(self, method, target, body=b"", **headers):
-        """One exchange on a connection that is kept."""
+        """One exchange on a connection that stays open."""
         if self.link is None:
             self.link = http.client.HTTPConnection(self.server.address, timeout=20)
             self.addCleanup(self.link.close)

@@ -22,7 +22,7 @@ def uploads(**changes):
     return {key: value for key, value in {**good, **changes}.items() if value is not Ellipsis}
 
 
-# (what is changed in a good spec, what the failure reason must name). Ellipsis: the key is absent.
+# (change of a good spec, word in the failure reason). Ellipsis removes the key.
 BAD_SPECS = [
     # the command
     ({"command": ...}, "command"),
@@ -32,7 +32,7 @@ BAD_SPECS = [
     ({"command": ["echo", "x"]}, "command"),
     ({"command": "echo \0 x"}, "command"),
     ({"command": "true #" + "x" * 200_000}, "command"),
-    # the working folder
+    # the work directory
     ({"working_dir": ".."}, "working_dir"),
     ({"working_dir": "a/../../b"}, "working_dir"),
     ({"working_dir": "/tmp"}, "working_dir"),
@@ -95,12 +95,12 @@ BAD_SPECS = [
     ({"uploads": uploads(exclude_patterns=["[]"])}, "uploads.exclude_patterns[0]"),
     ({"uploads": uploads(exclude_patterns=["ok", 5])}, "uploads.exclude_patterns[1]"),
     ({"uploads": uploads(exclude_patterns=["a/../../b"])}, "uploads.exclude_patterns[0]"),
-    # where results go
+    # destinations of results
     ({"command_result_url": 1}, "command_result_url"),
     ({"stdout_url": {}}, "stdout_url"),
 ]
 
-# args that are no spec at all.
+# args that are not a spec.
 BAD_ARGS = ["", "{", "[]", "null", "{\"command\": }", "{\"command\": \"true\"} trailing",
             "not a url", "{" + "\"a\":{" * 5000 + "}" * 5001,
             '{"command": "\\ud83d"}', 5, None, [], True]
@@ -120,7 +120,7 @@ def fill(value, places):
 
 
 def snapshot(folder):
-    """What would tell of any change below `folder`."""
+    """The modes, times and contents of all files below `folder`, to detect changes."""
     return {str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns,
                         path.read_bytes() if path.is_file() else b"")
             for path in sorted(pathlib.Path(folder).rglob("*"))}
@@ -137,7 +137,7 @@ class BadInputTest(LabTest):
         self.before = snapshot(self.canary)
 
     def run_all(self, *tasks, exit_code=0):
-        """Runs `tasks` and a good one after them, which must be reached."""
+        """Runs `tasks` and then a good task, which must complete."""
         self.run_tasks(*tasks, self.lab.task("good.1", "echo fine"), exit_code=exit_code)
         self.assert_complete("good.1")
         self.assertEqual(self.lab.log("good.1"), "fine\n")
@@ -175,7 +175,7 @@ class MalformedSpecs(BadInputTest):
             if name in states:
                 self.assertEqual(states[name].status, "failed", args)
                 self.assertTrue(states[name].failure_reason)
-            else:  # not even a task
+            else:  # refused when the worker reads the tasks file
                 self.assertIn(f"tasks[{number}]", worker.stderr)
 
     def test_absent_and_null_values_are_allowed(self):
@@ -240,7 +240,7 @@ class HostileTasks(BadInputTest):
         self.assert_failed("trap.1", "working_dir")
 
     def test_replaced_work_directory_is_contained(self):
-        """The task may damage itself, but nothing outside of its directory."""
+        """A task must not damage anything outside of its directory."""
         self.run_all(self.trap(f'w=$PWD; cd ..; mv "$w" gone; ln -s {self.canary} "$w"',
                                downloads=self.input("evil")))
 

@@ -37,12 +37,12 @@ class Story:
                      "exit_code": "0", "failure_reason": None, "version": 5,
                      "history": self.lines}
         self.mark = mark_of(2, 2)
-        self.marks = {}  # other ones, by path
+        self.marks = {}  # path -> mark that differs from self.mark
         self.times = (5.0, 6.0)
         self.change_objects = lambda objects: None
         self.pasts = {owner: chaos_judge.Past() for owner in FOLDERS}
         self.pasts["zone/vm-1"].note(chaos_judge.ABANDONED, 2.5)
-        self.resets = 0  # of the test's
+        self.resets = 0  # resets by the test
         self.end, self.killed_at = "complete", None
 
     def objects(self):

@@ -1,4 +1,4 @@
-"""The checkers that `make check` relies on must be able to fail."""
+"""Tests that the checkers of `make check` find errors."""
 import pathlib
 import subprocess
 import sys

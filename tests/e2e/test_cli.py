@@ -90,7 +90,7 @@ class Usage(LabTest):
         self.assert_usage_error("consume", "--colour", "red", names="colour")
         self.assert_usage_error("fetch", "--force", names="force")
         self.assert_usage_error("frobnicate", names="frobnicate")
-        self.assert_usage_error(names="consume")  # no command at all: which there are
+        self.assert_usage_error(names="consume")  # without a command the error lists them
 
     def test_missing_required_flags_are_named(self):
         consume = ["consume", "--tasksFile", "f"]

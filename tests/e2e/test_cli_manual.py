@@ -1,4 +1,4 @@
-"""Tests of what the program prints about itself for other programs: manual page and completion."""
+"""Tests of the manual page and of the shell completion that the program prints."""
 import os
 import pathlib
 import pty
@@ -50,7 +50,7 @@ class ManualPage(LabTest):
 
 
 class Shell:
-    """An interactive bash without any settings, with the completion of the program."""
+    """An interactive bash without settings, which has loaded the program's completion."""
 
     def __init__(self, folder):
         self.keys, terminal = pty.openpty()
@@ -68,7 +68,7 @@ class Shell:
         return self.bash.stdout.readline().decode().strip()
 
     def complete(self, line):
-        """The line after a tab. Ctrl-A goes to its start, so that bash prints it."""
+        """The line after a tab. Ctrl-A goes to its start, so that bash prints the line."""
         return self.answer(f"sparklesworker {line}\t\x01echo \n").removeprefix("sparklesworker ")
 
     def close(self):
@@ -81,7 +81,7 @@ class Shell:
 @unittest.skipUnless(shutil.which("bash"), "bash is missing")
 class Completion(LabTest):
     def candidates(self, *words):
-        """What bash offers for the last word. Bash splits --name=value into three words."""
+        """The completions for the last word. Bash splits --name=value into three words."""
         script = self.lab.run("completion").stdout
         done = subprocess.run(
             ["bash", "-c", f'{script}\nCOMP_WORDS=("$@") COMP_CWORD=$(($# - 1))\n'

@@ -1,4 +1,4 @@
-"""The short form of chaos.py: `make chaos` runs the long one."""
+"""Runs a short storm of chaos.py; `make chaos` runs a long one."""
 import os
 import unittest
 

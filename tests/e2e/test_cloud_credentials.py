@@ -1,7 +1,7 @@
 """Tests of each kind of credentials against fakes of Google's hosts. No secret is printed.
 
-The worker knows no emulator here: it speaks TLS to storage.googleapis.com and the others, through
-HTTPS_PROXY, which is our server, whose certificate it was told to trust.
+The worker uses no emulator here. It connects to Google's hosts by TLS, through HTTPS_PROXY. This
+proxy is our server, which answers for Google's hosts with a certificate that the worker trusts.
 """
 import json
 import os
@@ -55,7 +55,7 @@ class CredentialsTest(CloudLabTest):
         return str(path)
 
     def run_with(self, credentials=None, exit_code=0, environment=None, flags=("--localhost",)):
-        """Runs the task, with everything logged; checks that nothing secret was."""
+        """Runs the task with all log levels; checks that the log contains no secret."""
         environment = dict(environment or {})
         if credentials is not None:
             environment["GOOGLE_APPLICATION_CREDENTIALS"] = self.file(credentials)
@@ -66,7 +66,7 @@ class CredentialsTest(CloudLabTest):
         return worker
 
     def assert_no_secret_in(self, worker):
-        """Not in what it printed, nor in what it left anywhere."""
+        """Checks output, entities, files and objects."""
         texts = [worker.stdout, worker.stderr, json.dumps(self.lab.datastore.tasks())]
         texts += [path.read_text("utf-8", "replace") for folder in ("tasks", "cache")
                   for path in (self.lab.folder / folder).rglob("*")
@@ -84,7 +84,7 @@ class CredentialsTest(CloudLabTest):
     def assert_done(self):
         self.assert_complete("a.1")
         self.assertEqual(self.lab.stored("a.1")["out"], LARGE)
-        self.assertTrue(self.lab.storage.session_ids)  # there were such secrets
+        self.assertTrue(self.lab.storage.session_ids)  # large uploads use sessions
 
 
 class CredentialKinds(CredentialsTest):
@@ -187,7 +187,7 @@ class CredentialErrors(CredentialsTest):
 
     def test_broken_credentials_file_is_named(self):
         cases = {
-            "nothing.json": None,  # named, but not there
+            "nothing.json": None,  # does not exist
             "text.json": "not json",
             "odd.json": {"type": "gdch_service_account"},
             "evil.json": {**self.service_account(), "token_uri": "https://evil.example/token"},
@@ -226,7 +226,7 @@ class CredentialErrors(CredentialsTest):
 
 
 class MetadataServer(CloudLabTest):
-    """The identity that a machine has from its metadata server."""
+    """A worker's identity comes from the metadata server."""
 
     def identity(self, *flags):
         self.lab.write_tasks([self.lab.task("a.1", "true")])

@@ -1,4 +1,4 @@
-"""Tests of `fetch` over Cloud Storage: the file is complete and checked, or absent."""
+"""Tests of `fetch` from Cloud Storage: the file is complete and verified, or absent."""
 import hashlib
 import os
 import time

@@ -1,11 +1,11 @@
-"""Runs the golden tasks over Datastore and Cloud Storage and compares the entities, too.
+"""Runs the golden tasks with Datastore and Cloud Storage, and also compares the entities.
 
 The deliberate differences are listed in test_golden.py.
 """
 import time
 import unittest
 
-import test_golden  # not its names: its tests would run here again
+import test_golden  # a module, because imported test classes would run here again
 from cloud_lab import CloudLabTest, plain, properties_of, value
 
 NEW_PROPERTIES = {

@@ -14,7 +14,7 @@ from harness import LabTest, wait_until
 
 
 def ask(port, path):
-    """(status, text), or None if nobody listens."""
+    """(status, text), or None if no process listens."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         link.request("GET", path)
@@ -32,7 +32,7 @@ def status(port, path):
 
 
 def metric(port, name):
-    _, text = ask(port, "/metrics") or (None, "nobody answers")
+    _, text = ask(port, "/metrics") or (None, "no answer")
     for line in text.splitlines():
         if line.startswith(name + " "):
             return float(line.rpartition(" ")[2])
@@ -40,7 +40,7 @@ def metric(port, name):
 
 
 def listening(pid):
-    """How many TCP sockets the process listens on."""
+    """The number of TCP sockets on which the process listens."""
     ours = set()
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ class Health(LabTest):
                             ('sparkles_queue_call_seconds_count{call="claim"}', 4)):
             self.assertEqual(metric(port, name), value, name)
         self.assertGreater(metric(port, 'sparkles_transfer_bytes_total{direction="upload"}'), 1000)
-        worker.signal(signal.SIGUSR1)  # it claims no more, and goes on with the task that it has
+        worker.signal(signal.SIGUSR1)  # drains: it finishes its task and claims no other
         wait_until(lambda: status(port, "/readyz") == 503, "it is not ready any more")
         self.assertEqual(metric(port, "sparkles_task_running"), 1)
         worker.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Tests of the Monitor with a stock gRPC client."""
+"""Tests of the Monitor with a standard gRPC client."""
 import codecs
 import contextlib
 import os
@@ -10,14 +10,14 @@ from cloud_lab import value
 from harness import wait_until
 from monitor_lab import SECRET, MonitorTest, blob
 
-# Characters of one to four bytes, so that pieces of any size would cut one.
+# Characters of one to four bytes, so that some piece of a log ends within a character.
 LINE = "naïve Größe 漢字 🧬 α→β\n"
 LIST_SERVICES = "\x3a\x00"  # ServerReflectionRequest{list_services: ""}
 DESCRIBE = "\x22\x07Monitor"  # ... {file_containing_symbol: "Monitor"}
 
 
 class Tail:
-    """Reads a task's log as the command line does: decodes each reply strictly."""
+    """Reads a task's log as `sparkles` does, and decodes each reply strictly."""
 
     def __init__(self, client, task, size=100_000):
         self.client, self.task, self.size = client, task, size
@@ -42,7 +42,7 @@ class Tail:
 class MonitorServesTest(MonitorTest):
     @staticmethod
     def wait_for_log(client):
-        """The Monitor knows of a task's log a little later than Datastore of its claim."""
+        """Waits, because the log appears a little later than the claim in Datastore."""
         wait_until(lambda: client.read("job.1").code == "OK", "the log is there")
 
     def test_log_is_followed_to_its_end(self):
@@ -60,7 +60,7 @@ class MonitorServesTest(MonitorTest):
         go_on.touch()
         wait_until(lambda: tail.poll() or "中" in tail.text, "the split character is read")
         self.gate.touch()
-        wait_until(tail.poll, "the log is complete")  # its folder is gone by now
+        wait_until(tail.poll, "the log is complete")  # its directory is removed by now
         self.assertEqual(tail.text, LINE * lines + "中\n")
         self.wait_for_status("job.1", "complete")
         self.assertEqual(self.lab.log("job.1"), tail.text)
@@ -88,7 +88,7 @@ class MonitorServesTest(MonitorTest):
         self.wait_for_status("job.1", "claimed")
         client = self.client()
         self.wait_for_log(client)
-        self.assertGreater(self.sockets(worker), 2)  # it listens, and serves
+        self.assertGreater(self.sockets(worker), 2)  # one listens, others serve
         go.touch()
         self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.states()["job.1"].status, "failed")
@@ -100,7 +100,7 @@ class MonitorServesTest(MonitorTest):
     def sockets(worker):
         count = 0
         for each in pathlib.Path(f"/proc/{worker.pid}/fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # the socket was closed meanwhile
                 count += "socket:" in os.readlink(each)
         return count
 
@@ -174,7 +174,7 @@ class MonitorServesTest(MonitorTest):
         while not read.endswith(b"end\n"):
             reply = client.read("job.1", len(read), 1013).reply
             data = reply["data"].encode("latin-1")
-            data.decode("utf-8")  # as a strict client does
+            data.decode("utf-8")  # raises an error if a character is cut
             read += data
             self.assertEqual(reply["newOffset"], len(read))
         self.end()
@@ -201,7 +201,7 @@ class MonitorServesTest(MonitorTest):
 
 class MonitorKeepsLogsTest(MonitorTest):
     def held(self, worker):
-        """Bytes of disk that are held only by the worker."""
+        """Bytes of deleted files that the worker still holds open."""
         blocks = 0
         for each in pathlib.Path(f"/proc/{worker.pid}/fd").iterdir():
             try:
@@ -232,7 +232,7 @@ class MonitorKeepsLogsTest(MonitorTest):
 
 class MonitorIsOptionalTest(MonitorTest):
     def check_runs_without(self, *words):
-        """The worker warns with `words`, does its task, and does not claim to be watched."""
+        """The worker warns with `words`, runs its task, and records no Monitor address."""
         self.lab.write_tasks([self.lab.task("job.1", "echo hello")])
         worker = self.lab.start_watched().wait()
         self.assertEqual(worker.exit_code, 0, worker.stderr)

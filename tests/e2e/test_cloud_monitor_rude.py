@@ -11,7 +11,7 @@ import unittest
 from harness import SANITIZED, wait_until
 from monitor_lab import SECRET, MonitorTest, RudeReader, varint
 
-# What all of one test together may add to the worker, whose threads and buffers come and go.
+# Limit on the growth of the worker's memory in one test, for all threads and buffers together.
 MAX_GROWTH = 64 << 20
 BIG = 2_000_000  # bytes of a log
 
@@ -19,7 +19,7 @@ BIG = 2_000_000  # bytes of a log
 class RudeTest(MonitorTest):
     def setUp(self):
         super().setUp()
-        # A task that shows by its output that it goes on.
+        # The ticks of this task show that it still runs.
         self.start_task(f"head -c {BIG} /dev/zero | tr '\\0' x; echo\n"
                         "(i=0; while sleep 0.05; do i=$((i+1)); echo tick $i; done) &")
         self.watcher = self.client()
@@ -35,11 +35,11 @@ class RudeTest(MonitorTest):
         return int(re.search(which + r":\s+(\d+) kB", status)[1]) * 1024
 
     def assert_unmoved(self):
-        """The task prints on, the Monitor answers, and memory has not grown much."""
+        """The task still prints, the Monitor answers, and memory has not grown much."""
         before = self.ticks()
-        wait_until(lambda: self.ticks() > before, "the task prints on")
+        wait_until(lambda: self.ticks() > before, "the task still prints")
         if not SANITIZED:
-            self.assertLess(self.resident("VmHWM") - self.memory, MAX_GROWTH)  # at any time
+            self.assertLess(self.resident("VmHWM") - self.memory, MAX_GROWTH)  # the peak
 
     def keep(self, thing):
         self.addCleanup(thing.close)
@@ -74,7 +74,7 @@ class RudeConnectionsTest(RudeTest):
                 if i % 3 == 0:
                     link.close()
             except OSError:
-                pass  # hung up on, and rightly
+                pass  # the worker closed the connection, as it should
         self.assert_unmoved()
         self.assertNotIn("handshake", self.worker.stderr.lower())
         self.end()
@@ -91,7 +91,7 @@ class RudeConnectionsTest(RudeTest):
 
 
 class RudeCallsTest(RudeTest):
-    # CVE-2023-1428: gRPC aborts when it encodes what only a load balancer's client sends.
+    # CVE-2023-1428: gRPC aborts when it encodes metadata of load balancers' clients.
     def test_unencodable_metadata_is_tolerated(self):
         for name in ("grpclb_client_stats", "lb-cost-bin", "lb-token", "endpoint-load-metrics-bin"):
             stranger = self.keep(RudeReader(self.lab))
@@ -108,7 +108,7 @@ class RudeCallsTest(RudeTest):
         self.assert_unmoved()
         self.end()
 
-    # CVE-2023-33953: gRPC's limit is one for each frame. Unbounded they would take 1.2 GB.
+    # CVE-2023-33953: gRPC limits each frame only. Without a limit the headers would take 1.2 GB.
     def test_endless_headers_take_little_memory(self):
         piece = b"\0\5x-aaa\x7f\x81\x7c" + b"y" * 16_000
         for _ in range(4):
@@ -123,7 +123,7 @@ class RudeCallsTest(RudeTest):
         self.assert_unmoved()
         self.end()
 
-    # Unbounded they would take 64 MB each for a moment.
+    # Without a limit each message would take 64 MB for a moment.
     def test_compression_bomb_is_refused(self):
         bomb = gzip.compress(b"\x0a" + varint(64_000_000) + bytes(64_000_000), 1)[:60_000]
         for _ in range(3):
@@ -141,16 +141,16 @@ class RudeCallsTest(RudeTest):
         self.end()
 
     def flood(self, begin, piece, times):
-        """Sends what no secret comes with, until it is hung up on."""
+        """Sends headers without a secret, until the worker closes the connection."""
         stranger = self.keep(RudeReader(self.lab))
         stranger.socket.settimeout(2)
         stranger.send(RudeReader.HEADERS, 0, begin)
         with self.assertRaises(OSError):
             for _ in range(times):
                 stranger.send(RudeReader.CONTINUATION, 0, piece)
-                time.sleep(0.001)  # who looks for such readers may have to wait for a processor
+                time.sleep(0.001)  # gives the worker's thread time to notice on a busy machine
 
-    # Unbounded they would take 480 MB.
+    # Without a limit the readers would take 480 MB.
     def test_idle_readers_take_little_memory(self):
         for _ in range(30):
             reader = self.keep(RudeReader(self.lab))

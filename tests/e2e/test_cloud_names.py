@@ -1,4 +1,4 @@
-"""Object names and encodings that are easy to get wrong."""
+"""Tests of unusual object names and of encodings."""
 import gzip
 import json
 import unittest
@@ -6,11 +6,11 @@ import unittest
 from cloud_lab import BUCKET, CloudLabTest
 
 PACKED = gzip.compress(b"unpacked\n" * 1000)
-# As names below the folder that a task uploads to: what a file may be called.
+# Names of outputs, which must be valid file names.
 FILES = ["a b", "a#b", "a?b", "a%b", "a%2Fb", "a+b", "a&b=c", "ü/é", "日本/語.txt", "a\\b",
          "[x]", "..b", ".hidden/.b", "a:b@c", "'\"`$(x)", "~", "e\u0301", "tab\there", "\x7f", "*",
          "d/" * 100 + "deep"]
-# As names of inputs: also what no file can be called.
+# Names of inputs, which need not be valid file names.
 OBJECTS = ["/leading", "//two", "a//b", "../up", "a/../b", "./a/.", "a b+c%20d", "?",
            "#", "%", "%zz", "ünï/cödé", "\U0001f9ec", "x" * 1024, "é" * 512, "a\tb"]
 
@@ -87,7 +87,7 @@ class ContentEncoding(CloudLabTest):
         self.assertIn(str(len(PACKED * 2000)), self.lab.log("z.1"))
 
     def test_transcoded_object_is_machine_fault(self):
-        # The content that a server or proxy decompresses cannot be checked: the reason must say so.
+        # Content that a server or proxy has decompressed cannot be checked; the reason must say so.
         # On another machine the object may arrive unchanged.
         self.lab.put("in/t", PACKED, contentEncoding="gzip")
         self.fault(kind="object.media", action="status", code=200, count=0, apply=True,

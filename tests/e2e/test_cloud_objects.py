@@ -1,4 +1,4 @@
-"""Objects in Cloud Storage: their content types, and servers that describe objects differently."""
+"""Tests of content types, and of servers that describe objects differently."""
 import hashlib
 import unittest
 
@@ -27,7 +27,7 @@ class ContentTypes(CloudLabTest):
 
 
 class StorageTestbench(CloudLabTest):
-    """Servers that leave out zeros, or answer a Range with 200, like Google's own testbench."""
+    """Servers that leave out zeros, or answer a Range with 200, like Google's testbench."""
 
     def test_empty_log_without_size_is_stored(self):
         self.cloud.objects_api.omits_zeros = True

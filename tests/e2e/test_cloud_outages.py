@@ -22,7 +22,7 @@ class DatastoreOutage(CloudLabTest):
         self.emulator = Emulator(self.lab.folder, keep=True)
         self.addCleanup(self.emulator.stop)
         self.lab.datastore.address = self.cloud.datastore.address = self.emulator.address
-        # Without a server of ours between: refused connections, too, must be survived.
+        # Workers connect to the emulator directly, because the test includes refused connections.
         self.direct = {"DATASTORE_EMULATOR_HOST": self.emulator.address}
 
     def test_datastore_restart_loses_no_task(self):
@@ -36,7 +36,7 @@ class DatastoreOutage(CloudLabTest):
         wait_until(lambda: sum(state.status == "claimed"
                                for state in self.lab.states().values()) == 2, "both work")
         self.emulator.stop()
-        gate.touch()  # the ends of both tasks cannot be written now
+        gate.touch()  # Datastore cannot record the ends of the tasks now
         wait_until(lambda: all(self.lab.stored(name) for name in self.claimed(workers)),
                    "results are delivered")
         time.sleep(2)
@@ -47,7 +47,7 @@ class DatastoreOutage(CloudLabTest):
 
     @staticmethod
     def claimed(workers):
-        """The tasks that the workers say they have."""
+        """The tasks that the workers have claimed, according to their logs."""
         lines = [line for worker in workers for line in worker.stderr.splitlines()]
         return {word.strip("[]:") for line in lines if "claimed" in line
                 for word in line.split() if word.strip("[]:").startswith("a.")}
@@ -82,11 +82,11 @@ class DatastoreFaults(CloudLabTest):
             order = faults * 2
             chance.shuffle(order)
             for number, rule in enumerate(order):
-                # No two faults in a row: a rule skips requests that others leave.
+                # No two faults in a row: a rule does not count the requests of earlier rules.
                 self.fault(kind=f"datastore.{kind}", skip=number + 1, **rule)
         worker = self.lab.consume("--localhost", "--shutdownAfter", "6", seconds=110)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        # A commit that was applied although it failed is not applied again.
+        # A commit that was applied without an answer must not be applied again.
         self.assert_once(names, worker)
 
     def test_ambiguous_commits_are_not_repeated(self):
@@ -100,7 +100,7 @@ class DatastoreFaults(CloudLabTest):
 
     def test_slow_answers_get_longer_timeout(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
-        # The first of each kind is given up after 4 s, the second has 8 s.
+        # The worker waits 4 s for the first request of each kind, and 8 s for the second.
         for kind, count in (("runQuery", 2), ("lookup", 0), ("commit", 2)):
             self.fault(kind=f"datastore.{kind}", action="stall", seconds=4.5, count=count)
         worker = self.lab.consume("--localhost", seconds=60)
@@ -136,7 +136,7 @@ class StorageOutage(CloudLabTest):
         names = [f"a.{number}" for number in range(1, 21)]
         self.lab.write_tasks([self.lab.task(name, "cp in out", downloads=[
             self.lab.download(url, "in")]) for name in names])
-        # Only storage goes away: Datastore is reached directly.
+        # Only Cloud Storage fails, because the worker connects to Datastore directly.
         worker = self.lab.start_consume("--localhost", environment={
             "DATASTORE_EMULATOR_HOST": self.lab.emulator_address})
         wait_until(lambda: len(self.cloud.requests("upload.multipart")) > 5, "uploads go on")

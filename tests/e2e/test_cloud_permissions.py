@@ -1,4 +1,4 @@
-"""Permissions that come late or never: waits, failures, and their messages."""
+"""Tests of permissions that are late or missing: waits, failures and messages."""
 import copy
 import signal
 import time
@@ -103,7 +103,7 @@ class Destinations(CloudLabTest):
         return self.cloud.storage.find(BUCKET, path)
 
     def attempt_again(self, name, command):
-        """A task that has been claimed and handed back before."""
+        """A task that was claimed and handed back before."""
         task = self.lab.entity(name, self.lab.spec(name, command))
         history = task["properties"]["history"]["arrayValue"]["values"]
         for status in ("claimed", "reset"):
@@ -134,7 +134,7 @@ class CreateOnly(CloudLabTest):
         self.assertIn("storage.objects.get", result["skipped"][0]["reason"])
 
     def test_refused_log_does_not_fail_task(self):
-        # The server may look at the permission before the precondition.
+        # The server may check the permission before the precondition.
         refused = self.fault(kind="upload.*", path="stdout.txt", action="status", code=403, count=0,
                              body={"error": {"code": 403, "message": "worker@lab does not have "
                                              "storage.objects.delete access to the object."}})
@@ -142,7 +142,7 @@ class CreateOnly(CloudLabTest):
         self.attempt()
         self.assert_complete("a.1")
         self.assertIn("storage.objects.delete", self.lab.result("a.1")["skipped"][0]["reason"])
-        self.assertGreater(refused.strikes, 1)  # the probe, too
+        self.assertGreater(refused.strikes, 1)  # the probe was refused, too
 
     def test_old_result_fails_after_delivery(self):
         self.lab.put("a.1/result.json", b"of the first attempt")
@@ -173,7 +173,7 @@ class RequesterPays(CloudLabTest):
         self.assertEqual(self.cloud.storage.data("paid", "o/out"), b"text")
         named = [request.query.get("userProject") for request in self.cloud.requests()
                  if "/paid/" in request.target and "upload_id" not in request.query]
-        self.assertEqual(named[0], None)  # the bucket is asked without one first
+        self.assertEqual(named[0], None)  # the first request names no project
         for request in self.cloud.requests():
             if "/paid/" not in request.target:
                 self.assertNotIn("userProject", request.target)
@@ -188,7 +188,7 @@ class RequesterPays(CloudLabTest):
 
 
 class RequesterPaysByTls(RequesterPays):
-    """With tokens, which could name a quota project to every service."""
+    """With tokens, because a quota project is sent only with tokens."""
 
     real_hosts = True
 

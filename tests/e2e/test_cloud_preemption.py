@@ -17,7 +17,7 @@ HEARS_TERM = IGNORES_TERM.replace("''", "'echo told'")
 
 
 def in_a_child(script):
-    """What most commands are: a shell, which dies of TERM at once, and a program below it."""
+    """Like most commands: a shell, which TERM ends at once, with a program as its child."""
     return f"cd . && sh -c {shlex.quote(script)}; echo not reached"
 
 
@@ -32,12 +32,12 @@ class NoticeTest(CloudLabTest):
         self.cloud.metadata.set("instance/preempted", "TRUE")
 
     def end(self, worker, exit_code=75):
-        """Waits for the end that a notice of just now brings; returns the seconds it took."""
+        """Waits for the end of the worker after a notice; returns the seconds."""
         started = time.monotonic()
         worker.wait(40)
         took = time.monotonic() - started
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
-        # The process ends itself 19 s after the notice; what stalls here does so for a minute.
+        # The worker ends 19 s after the notice at the latest; stalls in these tests last a minute.
         self.assertLess(took, 25 * SLOWNESS, worker.stderr)
         wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
         return took
@@ -65,7 +65,7 @@ class NoticeTest(CloudLabTest):
 
 
 class Preemption(NoticeTest):
-    """The metadata server gives the notice, as on a Spot VM."""
+    """Preemption notices of the metadata server, as on a Spot VM."""
 
     def test_early_notice_prevents_claim(self):
         self.preempt()
@@ -166,7 +166,7 @@ class Preemption(NoticeTest):
 
 class Signals(NoticeTest):
     def terminate_again(self, worker):
-        time.sleep(1.5)  # a signal within a second is an echo of the first
+        time.sleep(1.5)  # a signal within a second counts as the same request
         worker.signal(signal.SIGTERM)
 
     def test_second_signal_skips_grace(self):

@@ -7,8 +7,8 @@ import unittest
 from cloud_lab import CloudLabTest
 from harness import SLOWNESS, proc_text, wait_until
 
-PRICE = 3.2  # requests a task: lookup, commit, commit, and a share of a query
-NOTICED = 25  # seconds: what others do to a task is noticed within 20, and a little later seen here
+PRICE = 3.2  # requests for each task: lookup, commit, commit, and a share of a query
+NOTICED = 25  # seconds in which a test sees that the worker has noticed a change (limit: 20)
 
 
 class Race(CloudLabTest):
@@ -20,7 +20,7 @@ class Race(CloudLabTest):
         names = [f"job-{number % 3}.{number}" for number in range(1, self.TASKS + 1)]
         self.lab.write_tasks([
             self.lab.task(name, f"mktemp -p {marks} $SPARKLES_TASK_ID-XXXXXX") for name in names])
-        # Like machines of their own: nothing is shared but the queue.
+        # Each worker has its own directories, so that the workers share only the queue.
         racers = []
         for number in range(workers):
             top = self.lab.folder / f"machine-{number}"
@@ -94,7 +94,7 @@ class Waiting(CloudLabTest):
         self.assertLess(took, 25 * SLOWNESS)
 
     def lingering(self, environment, *flags):
-        """How long a worker stays after its only task."""
+        """The seconds that a worker waits after its only task."""
         self.lab.write_tasks([self.lab.task("only.1", "true")])
         worker = self.lab.start_consume("--localhost", *flags, environment=environment)
         self.wait_for_status("only.1", "complete")
@@ -107,7 +107,7 @@ class Waiting(CloudLabTest):
         self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 4)
         self.assertLess(self.lingering({"BATCH_TASK_INDEX": "1"}, *flags), 6 * SLOWNESS)
         self.assertLess(self.lingering({}, *flags), 6 * SLOWNESS)
-        flags = ("--shutdownAfter", "8", "--ftShutdownAfter", "0")  # never shorter than others
+        flags = ("--shutdownAfter", "8", "--ftShutdownAfter", "0")  # task 0 never waits a shorter time than the others
         self.assertGreater(self.lingering({"BATCH_TASK_INDEX": "0"}, *flags), 4)
 
     def test_version_mismatch_claims_nothing(self):
@@ -138,7 +138,7 @@ class ClientChanges(CloudLabTest):
         return worker
 
     def running(self):
-        """Whether the command of a long task is alive."""
+        """True if the command of a long task is alive."""
         return any("sleep\0" in proc_text(pid, "cmdline") for pid in self.lab.processes())
 
     def test_killed_job_ends_command(self):  # D29
@@ -162,7 +162,7 @@ class ClientChanges(CloudLabTest):
         worker = self.start_long_task()
         self.lab.reset_task("long.1")
         wait_until(lambda: "dropped" in worker.stderr, "the command has ended", NOTICED)
-        # The command is ended, its result dropped, and the task claimed again by the same worker.
+        # The worker ends the command, drops its result, and claims the task again.
         wait_until(lambda: self.lab.states()["long.1"].count("claimed") == 2, "claimed again", 40)
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(20).exit_code, 143, worker.stderr)

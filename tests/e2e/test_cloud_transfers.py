@@ -1,7 +1,8 @@
 """Tests of each kind of transfer with each fault: correct bytes, or a failure of that task only.
 
-All faults of one kind of transfer meet one worker, a task for each, whose objects have the fault's
-name in theirs. A fault that passes must not be noticed; one that stays must be named.
+One worker gets all faults of one kind of transfer. Each fault has its own task, and the names of
+its objects contain the name of the fault. The worker must survive a fault that passes, and must
+name a fault that stays.
 """
 import hashlib
 import random
@@ -14,14 +15,14 @@ from cloud_lab import BUCKET, CloudLabTest
 MIB = 1 << 20
 GRANULE = 256 * 1024
 SMALL = random.Random(1).randbytes(200_000)
-LARGE = random.Random(2).randbytes(9 * MIB + 12_345)  # more than goes into one request
+LARGE = random.Random(2).randbytes(9 * MIB + 12_345)  # too large for one request
 HUGE = random.Random(3).randbytes(72 * MIB + 4_321)  # downloaded in slices
 
-RIGHT = "the right bytes"  # nothing is noticed
+RIGHT = "the right bytes"
 FAILED = "a failure that names the object"
 EITHER = "the right bytes or such a failure"
 
-# name -> (rule, what comes of it), for requests that carry out what they ask for
+# name -> (rule, expected result)
 PASSING = {
     "s500": ({"action": "status", "code": 500}, RIGHT),
     "s502": ({"action": "status", "code": 502}, RIGHT),
@@ -73,13 +74,13 @@ AMBIGUOUS = {
 }
 
 
-# What an upload session answers while it is at work on an earlier request.
+# Answers of an upload session that still executes an earlier request.
 BUSY = {"error": {"code": 409, "message": "Concurrent requests received."}}
 TOO_FAST = {"error": {"code": 400, "message": "Invalid request."}}
 
 
 class Matrix(CloudLabTest):
-    """`self.cases`: name -> what is to come of the task of that name."""
+    """`self.cases`: name of a case -> expected result. Its task is NAME.1."""
 
     def setUp(self):
         super().setUp()
@@ -90,7 +91,7 @@ class Matrix(CloudLabTest):
         self.cases[name] = expected
         self.tasks.append(task)
         if rule and rule["kind"] == "upload.multipart":
-            self.fault(holds=f'out/{name}"', **rule)  # its name is not in the target
+            self.fault(holds=f'out/{name}"', **rule)  # the URL does not have the object's name
         elif rule:
             self.fault(path=f"%2F{name}\\b(?!-)", **rule)
 
@@ -234,7 +235,7 @@ class Downloads(Matrix):
 
 class Uploads(Matrix):
     def add_upload(self, name, rule, expected, data):
-        """The task uploads an object `name` into a folder that has the fault's name too."""
+        """Adds a task that uploads an object with the name of the fault."""
         source = self.lab.put(f"in/{name}-source", data)
         self.add(name, rule, expected, self.lab.task(
             f"{name}.1", "true", downloads=[self.lab.download(source, "source.bin")],
@@ -243,7 +244,7 @@ class Uploads(Matrix):
                      "dst_url": self.lab.url("out")}))
 
     def check_leftovers(self, states):
-        """The results of a task are kept on disk if they could not be delivered, and only then."""
+        """Outputs stay on disk only for tasks whose outputs could not be delivered."""
         kept = {path.name for path in self.lab.tasks_dir.glob("task-*/work/*")} - {"stdout.txt"}
         lost = {name for name in self.cases if states[f"{name}.1"].status == "failed"}
         self.assertEqual(kept, lost)
@@ -255,7 +256,7 @@ class Uploads(Matrix):
                        lambda name=name: self.delivered(name) == data)
 
     def delivered(self, name):
-        """What was stored, if result.json tells the truth about it."""
+        """The stored content; checks that result.json has its size and generation."""
         found = self.lab.storage.find(BUCKET, f"out/{name}")
         file, = (file for file in self.lab.result(f"{name}.1")["files"] if file["src"] == name)
         self.assertEqual((file["size"], file["generation"]), (len(found.data), found.generation))
@@ -343,11 +344,11 @@ class Uploads(Matrix):
         self.check_uploads(LARGE, 60)
         for kind in ("upload.start", "upload.put"):
             sent = [each for each in self.cloud.requests(kind) if "name=out" in each.target]
-            self.assertEqual(len(sent), 2, kind)  # not counting the probe of the log's place
+            self.assertEqual(len(sent), 2, kind)  # without the probe of the log's destination
 
 
 class PersistentFaults(CloudLabTest):
-    """A fault on the way to Cloud Storage that repeats each time is a machine fault."""
+    """A network fault that strikes every request to Cloud Storage is a machine fault."""
 
     def assert_handed_back(self, name):
         worker = self.lab.consume("--localhost", seconds=120)

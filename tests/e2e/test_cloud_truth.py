@@ -55,7 +55,7 @@ class Stops(CloudLabTest):
         started = time.monotonic()
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(40).exit_code, 143, worker.stderr)
-        # The process ends itself 19 s after the signal, and would wait for a minute.
+        # The worker ends 19 s after the signal at the latest; the stall lasts a minute.
         self.assertLess(time.monotonic() - started, 25 * SLOWNESS)
 
     def test_stop_ends_without_metadata_server(self):
@@ -82,7 +82,7 @@ class FrozenWorker(CloudLabTest):
         wait_until(lambda: "running: " in frozen.stderr, "it knows that it has the task")
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
-        time.sleep(24)  # its last look at the claim is too old to deliver by
+        time.sleep(24)  # before it delivers now, the worker must check its claim again
         self.lab.reset_task("a.1")
         go.touch()
         second = self.lab.consume("--localhost")
@@ -95,7 +95,7 @@ class FrozenWorker(CloudLabTest):
         self.assertEqual(self.lab.states()["a.1"].status, "complete")
 
     def test_late_upload_overwrites_nothing(self):
-        seconds = 20 * SLOWNESS  # the next worker has to be done before
+        seconds = 20 * SLOWNESS  # the next worker must finish earlier
         stalled = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", count=1,
                              seconds=seconds)
         self.lab.write_tasks([self.lab.task("a.1", "echo $$ > out")])

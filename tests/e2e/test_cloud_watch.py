@@ -10,7 +10,7 @@ from monitor_lab import SECRET, MonitorTest, make_keys
 
 class WatchTest(MonitorTest):
     def watch(self, command, *flags, secret=SECRET, port=None, certificate=None, wait=True):
-        """The ended (or running) `sparklesworker status` or `logs`."""
+        """Runs `sparklesworker status` or `logs`, to its end or in the background."""
         watcher = self.lab.start(
             command, "--address", f"localhost:{port or self.lab.port}",
             "--certFile", certificate or self.lab.certificate_file, *flags,
@@ -60,7 +60,7 @@ class WatchRunningTaskTest(WatchTest):
                          self.lab.read(self.lab.url("job.1/stdout.txt")))
 
     def test_logs_shows_end_of_last_task(self):
-        for _ in range(3):  # the worker waits three seconds for a follower, which may be off
+        for _ in range(3):  # on a busy machine a follower may miss the worker's three seconds
             self.start_task("echo first; sleep 1.2; echo last")
             watcher = self.logs("--follow", wait=False)
             wait_until(lambda: "first" in watcher.stdout, "the first line is printed")
@@ -89,7 +89,7 @@ class WatchRunningTaskTest(WatchTest):
         self.start_task("echo hello")
         watcher = self.logs("--follow", wait=False)
         wait_until(lambda: "hello" in watcher.stdout, "the line is printed")
-        # A worker that is stopped by TERM would first say that the log has ended.
+        # KILL, because TERM would make the worker report the end of the log.
         self.worker.signal(signal.SIGKILL)
         self.worker.wait()
         self.assertEqual(watcher.wait(90).exit_code, 1)

@@ -24,7 +24,7 @@ class StuckWorker(CloudLabTest):
     def test_stalled_transfer_hands_back(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
-        for _ in range(3):  # a thread that has to wait for a processor shows no stack in time
+        for _ in range(3):  # on a busy machine a thread may be too late with its stack
             self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
                 self.lab.download(url, "input")])])
             worker = self.lab.start_consume(*period(3))
@@ -39,7 +39,7 @@ class StuckWorker(CloudLabTest):
         state = self.lab.states()["a.1"]
         self.assertEqual([line["status"] for line in state.lines], ["pending", "claimed", "reset"])
         self.assertEqual((state.status, state.owner), ("pending", None))
-        # Counted like a death, so that a task that sticks every worker fails at some time.
+        # Counts as an abandoned claim, so that a task that stalls every worker fails at some time.
         self.assertEqual(state.lines[-1]["failure_reason"],
                          "abandoned: the worker was stuck: no sign of life for 6s")
         self.assertEqual(worker.stderr.count("no sign of life for 3s"), 1, worker.stderr)
@@ -118,7 +118,7 @@ class LongWaits(LabTest):
                                                      check=False).returncode != 0:
             self.skipTest("needs strace, and the right to trace")
         slow = self.lab.folder / "slow"
-        # The first sync is that of the state file, before there is a watchdog.
+        # The first sync is that of the state file, before the watchdog starts.
         slow.write_text(f"#!/bin/sh\nexec {strace} -f -qq -o /dev/null -e trace=fsync "
                         f"-e inject=fsync:delay_enter=7500000:when=2 {BINARY} \"$@\"\n")
         slow.chmod(0o755)
