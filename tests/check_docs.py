@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Checks that each test that docs/reliability.md and docs/known-defects.md name exists, and that
-each row of their tables names one. A row after a blank line belongs to no table, and is an error.
+"""Checks the tables of docs/reliability.md, docs/faults.md and docs/known-defects.md: each row
+names a test, and each test that they name exists. A row after a blank line belongs to no table, and
+is an error.
 
 Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
 """
@@ -11,7 +12,7 @@ import re
 import sys
 import tempfile
 
-DOCUMENTS = ("docs/reliability.md", "docs/known-defects.md")
+DOCUMENTS = ("docs/reliability.md", "docs/faults.md", "docs/known-defects.md")
 GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
 TITLE = re.compile(r"\| (when|what is wrong|defect) \|")
 NAMED = re.compile(r"`([A-Z]\w+\.[A-Z]\w+|test_\w+\.\w+\.test_\w+)`")

@@ -7,7 +7,7 @@
 
 namespace sparkles {
 
-// The default of --stopWithin: docs/wire-contract.md section 3.
+// The default of --stopWithin: docs/wire-entities.md.
 inline constexpr absl::Duration kStopWithin = absl::Seconds(20);
 
 struct StopTime {

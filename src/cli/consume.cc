@@ -47,7 +47,7 @@
 namespace sparkles {
 namespace {
 
-// docs/wire-contract.md section 3: a killed job or a lost claim is noticed within 20 s.
+// docs/wire-entities.md: a killed job or a lost claim is noticed within 20 s.
 constexpr absl::Duration kClaimWatchPeriod = absl::Seconds(15);
 // An outage of Datastore must not cost a result that took hours.
 constexpr absl::Duration kRecordPatience = absl::Hours(6);

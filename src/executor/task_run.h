@@ -1,4 +1,4 @@
-// One run of one task: the steps of docs/wire-contract.md section 4, in their order.
+// One run of one task: the steps of docs/wire-results.md, in their order.
 // The one hard idea: a run ends in one of three ways (delivered, failed, to be handed back), and
 // whichever it is, the log goes out before the outcome does, and result.json last of all files.
 #pragma once

@@ -16,7 +16,7 @@ namespace sparkles {
 // Thread-safe.
 class ReplyBudget {
  public:
-  static constexpr size_t kMaxReply = 1 << 20;  // see docs/wire-contract.md, section 5
+  static constexpr size_t kMaxReply = 1 << 20;  // see docs/wire-contract.md
   static constexpr size_t kMinReply = 4 << 10;
   // Enough for 160 clients that request the usual size and do not read.
   static constexpr size_t kTotal = 16 << 20;

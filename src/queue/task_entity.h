@@ -1,4 +1,4 @@
-// Reads and changes the entity of a task in Datastore (docs/wire-contract.md, section 3).
+// Reads and changes the entity of a task in Datastore (docs/wire-entities.md).
 // A property may have any type: reading it returns a value or a problem. Unknown properties are
 // kept.
 #pragma once

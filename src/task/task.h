@@ -49,7 +49,7 @@ inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";
 // The number of abandoned claims since the last final status. A task that kills its worker causes
 // them. A claim is not abandoned if the next entry is a final status, or a reset with another
 // reason. A claim in the last entry counts, because the caller asks only when the task could be
-// claimed. A task with kMaxAbandonedClaims is failed (docs/wire-contract.md, section 3).
+// claimed. A task with kMaxAbandonedClaims is failed (docs/wire-entities.md).
 int CountAbandonedClaims(const std::vector<HistoryEntry>& history);
 inline constexpr int kMaxAbandonedClaims = 10;
 

@@ -1,4 +1,4 @@
-// The content of result.json (docs/wire-contract.md, section 4).
+// The content of result.json (docs/wire-results.md).
 // The keys of the two releases of the Go worker come first, in the same order. Keys of this worker
 // follow.
 #pragma once

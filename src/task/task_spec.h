@@ -1,4 +1,4 @@
-// Parses and checks a task's spec (docs/wire-contract.md, section 4).
+// Parses and checks a task's spec (docs/wire-results.md).
 // After this check, other code relies on the spec.
 #pragma once
 

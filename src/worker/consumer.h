@@ -35,7 +35,7 @@ struct ConsumerOptions {
   StopTime stop_time = {};
 };
 
-// Machine faults in a row after which a worker claims no more (docs/wire-contract.md section 3):
+// Machine faults in a row after which a worker claims no more (docs/wire-entities.md):
 // one bad machine must not run through the whole queue.
 inline constexpr int kMaxMachineFaults = 5;
 // The same for tasks in a row that failed because one permission is missing.

@@ -1,5 +1,5 @@
 // Notices stalls, and calls actions at their start, at their end and after two periods.
-// docs/wire-contract.md, section 6, describes the watchdog.
+// docs/wire-contract.md describes the watchdog.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ MARK_SHAPE = re.compile(r"(?P<task>\S+) attempt (?P<attempt>\d+) in (?P<folder>\
 MARKED = "sub/mark.txt"  # has only the mark
 PREEMPTED = "preempted"  # the cause of a worker's end that is not a signal
 LAST_LINES = 15  # lines of a worker's stderr in a problem
-# Seconds from the first request to stop to the end (docs/wire-contract.md section 3), and one
+# Seconds from the first request to stop to the end (docs/wire-entities.md), and one
 # second to notice it.
 STOP_LIMIT = 20 * SLOWNESS + 1
 # Files that a worker leaves in the cache: inputs, their descriptions, and the lock of the cache.

@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// The properties that a worker may change (docs/wire-contract.md section 3).
+// The properties that a worker may change (docs/wire-entities.md).
 const std::set<std::string> kOurs = {"task_id",         "status",         "owner",
                                      "monitor_address", "history",        "last_updated",
                                      "exit_code",       "failure_reason", "version"};

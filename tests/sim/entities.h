@@ -24,7 +24,7 @@ std::string LastReason(const Json& entity);
 int ClaimsIn(const Json& entity);
 
 bool IsFinal(absl::string_view status);
-// True if a task with this history must not be claimed any more (docs/wire-contract.md section 3):
+// True if a task with this history must not be claimed any more (docs/wire-entities.md):
 // it has 10 abandoned claims or 20 machine faults since its last end.
 bool IsUsedUp(const Json& history);
 

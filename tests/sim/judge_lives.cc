@@ -17,7 +17,7 @@ constexpr absl::Duration kPatienceWithStorage = absl::Minutes(30);
 // After this many wrong answers to one task they are: another machine may receive correct bytes.
 constexpr int kWrongAnswers = 3;
 // New tasks may appear late, so a worker that finds none at its start looks again:
-// docs/wire-contract.md section 3.
+// docs/wire-entities.md.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
 
 }  // namespace

@@ -22,7 +22,7 @@ namespace {
 constexpr int kOutside = 0;
 // The time for which a worker retries before it sleeps.
 constexpr absl::Duration kShortOutage = absl::Seconds(30);
-// The limit of everything that a worker must do at once (docs/wire-contract.md section 3).
+// The limit of everything that a worker must do at once (docs/wire-entities.md).
 constexpr absl::Duration kMaxReaction = absl::Seconds(20);
 // The time in which a past fault may still have an effect: the longest wait before a retry. In a
 // worker that stops, other limits run in real time (base/late_cancel), which is not simulated.
