@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the tables of docs/reliability.md, docs/faults.md and docs/known-defects.md: each row
-names a test, and each test that they name exists. A row after a blank line belongs to no table, and
-is an error.
+"""Checks that the tables of reliability.md, faults.md and known-defects.md in docs/ name tests.
 
-Names in backquotes: `Suite.Test` of GoogleTest, `test_module.Class.test_name` of tests/e2e.
+Each row must name an existing test: `Suite.Test` of GoogleTest, or `test_module.Class.test_name` of
+tests/e2e. A row after a blank line belongs to no table, and is an error.
 """
 import argparse
 import ast

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks what the compiler does not: who may include whom, and the size of files and lines.
+"""Checks the directions of includes, and the sizes of files and lines.
 
-The tables below are the rule and its documentation. A permission that no file uses is an error,
-too. `--self-test` proves that each rule works.
+The tables below are the rule and its documentation. An unused permission is an error.
+`--self-test` proves that each rule works.
 """
 import argparse
 import pathlib
@@ -10,8 +10,8 @@ import re
 import sys
 import tempfile
 
-# Folder below src/ -> the folders whose headers it may include, besides its own. Arrows only go
-# down; executor and worker know neither gcp nor http, so that they run without any cloud.
+# Directory below src/ -> the directories whose headers it may include, besides its own. There are
+# no cycles. executor and worker include neither gcp nor http, so that they run without a cloud.
 MAY_INCLUDE = {
     "base": [],
     "http": ["base"],
@@ -28,8 +28,8 @@ MAY_INCLUDE = {
     "main.cc": ["process", "cli"],
 }
 
-# Third-party library -> its doors: the only files or folders below src/ that may include it. The
-# library is known by the start of its headers' names. Abseil is our vocabulary: no door.
+# Start of a third-party library's header names -> its doors: the only files or directories below
+# src/ that may include it. All files may include Abseil.
 DOORS = {
     "absl/": ["*"],
     "ares.h": ["http/host_lookup.cc"],
@@ -45,11 +45,11 @@ DOORS = {
                  "http/curl_exchange.h", "http/curl_exchange.cc", "monitor/key_pair.cc"],
 }
 
-# What Linux and libc offer in folders of their own.
+# Directories of the headers of Linux and libc.
 SYSTEM_FOLDERS = ("sys/", "linux/", "netinet/", "arpa/")
 
 MAX_LINE = 100
-# A longer file gets a warning, because it may have two jobs. Cut it where its meaning changes.
+# A longer file gets a warning, because it may have two jobs.
 LONG = {".cc": 400, ".h": 150, ".py": 400, ".sh": 400}
 MAX_LINES = {".cc": 600, ".h": 300, ".py": 600, ".sh": 600}
 TREES = ("src", "tests", "bench", "examples")
@@ -87,7 +87,7 @@ def our_include_problem(root, file, name):
 
 def include_problem(root, path, quote, name):
     parts = path.relative_to(root).parts
-    if parts[0] != "src":  # tests and benches see everything, by full path
+    if parts[0] != "src":  # tests and benches may include all headers, by full path
         places = (root / name, root / "src" / name)
         found = is_third_party(name) or any(place.is_file() for place in places)
         return None if quote == "<" or found else f'includes "{name}", which is not a full path'
@@ -156,7 +156,7 @@ def warnings(root):
                            f"over {LONG[path.suffix]} a file often has two jobs")
 
 
-# Each breaks one rule: (file, content, word of the message). No message expected: "".
+# (file, content that breaks a rule, part of the message; "" if no message is expected).
 SELF_TESTS = [
     ("src/executor/x.cc", '#include "gcp/a.h"', "executor may only include"),
     ("src/executor/x.cc", '#include "http/a.h"', "executor may only include"),

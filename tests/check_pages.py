@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks the documents against the code: names, links, flags, codes, metrics, keys and variables.
 
-What users can see of the program must be in its page, and what a page names must exist. Everything
-is read from the sources, so that no build is needed. `--self-test` proves that each rule works.
+The pages must explain all that users can see of the program, and must name only things that exist.
+The checks read the sources and need no build. `--self-test` proves that each rule works.
 """
 import argparse
 import pathlib
@@ -25,9 +25,9 @@ VARIABLE_PAGES = ("cluster.md", "operations.md", "monitor.md", "development.md")
 # Files that may name a page, besides the pages themselves.
 TREES = ("src", "tests", "bench", "examples", "third_party", "proto", ".ci", ".github")
 TEXT = (".cc", ".h", ".py", ".sh", ".md", ".mk", ".txt", ".proto", ".yml", ".supp", "")
-CHECKERS = ("check_pages.py", "check_docs.py", "run_docs.py")  # name pages of their self-tests
+CHECKERS = ("check_pages.py", "check_docs.py", "run_docs.py")  # their self-tests name other pages
 
-# Flags of other programs that documents show, and examples.
+# Flags of other programs in the documents.
 FOREIGN_FLAGS = {
     "any": {"--name"},
     "docker": {"--init", "--rm", "--stop-timeout"},
@@ -37,9 +37,9 @@ FOREIGN_FLAGS = {
     "Slurm": {"--signal"},
     "coreutils": {"--foreground", "--ignore-missing"},
 }
-# Pages that a workflow makes.
+# Pages that a workflow writes.
 MADE_PAGES = {"notes.md"}
-# Words of Google's protocols, which look like variables.
+# Words of Google's protocols that look like variables.
 NOT_VARIABLES = {"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "BILLING_DISABLED", "GREATER_THAN",
                  "NOT_FINISHED", "SERVICE_DISABLED"}
 
@@ -95,12 +95,12 @@ def anchors(text):
 
 
 def link_problem(root, path, target):
-    """What is wrong with a link's target in the page `path`; None if nothing is."""
+    """The problem of a link's target in the page `path`, or None."""
     if "://" in target or target.startswith("mailto:"):
         return None
     name, _, anchor = target.partition("#")
     file = (path.parent / name) if name else path
-    if not file.exists():  # a page was named as missing before
+    if not file.exists():  # page names have their own check
         return None if file.suffix == ".md" else f"the link {target} leads nowhere"
     if anchor and file.suffix == ".md" and anchor not in anchors(read(file)):
         return f"the link {target} leads to no heading"
@@ -136,13 +136,13 @@ def link_problems(root):
 
 
 def guides(root):
-    """The pages, and the other documents of the root directory that speak of the code."""
+    """The pages, and the documents of the root directory that describe the code."""
     others = [root / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
     return pages(root) + [path for path in others if path.is_file()]
 
 
 def path_problems(root):
-    """Of files and directories in backquotes: `src/base/file.h`, or `base/file` for both files."""
+    """Checks names in backquotes: `src/base/file.h`, or `base/file` for header and source."""
     inside = {path.name for path in (root / "src").iterdir() if path.is_dir()}
     for page in guides(root):
         for number, line in enumerate(read(page).splitlines(), 1):
@@ -249,7 +249,7 @@ def variable_problems(root):
     variables = set(VARIABLE_LITERAL.findall(code)) | set(VARIABLE_CALL.findall(code))
     text = "\n".join(page_text(root, name) for name in VARIABLE_PAGES)
     for name in sorted(variables - NOT_VARIABLES):
-        # Proxies may be written in lower case, too.
+        # Names of proxy variables may be in lower case, too.
         if not has_word(text, name) and not has_word(text.lower(), name):
             yield f"docs: none of {', '.join(VARIABLE_PAGES)} explains the variable {name}"
 
@@ -275,7 +275,7 @@ def form_problems(root):
 # (e) Names of tests.
 
 def test_names(root):
-    """Pairs of a file and the name of a test in it, without `test_`."""
+    """(file, name of a test in the file without `test_`) of each test."""
     for path in sorted((root / "tests").rglob("*")):
         if path.suffix == ".cc":
             yield from ((path, name) for _, name in GTEST.findall(read(path)))
@@ -300,7 +300,7 @@ def problems(root):
         yield from rule(root)
 
 
-# A tree without problems; each self-test changes one file, and expects one message.
+# A tree without problems. Each self-test changes one file and expects one message.
 GOOD = {
     "README.md": "See [operations](docs/operations.md#exit-codes).\n",
     "docs/operations.md": "# Exit codes\n\n| code | meaning |\n|---|---|\n| 0 | done |\n\n"

@@ -2,9 +2,9 @@
 """Runs the commands that README.md and the pages of docs/ show.
 
 A fenced block that starts with ```sh run is runnable. All runnable blocks of a page are one shell
-script (`sh -eu`), run in a copy of the source tree, in which `build/` is that of this tree and
-`sparklesworker` is on the PATH. A fresh directory takes the place of /tmp, so that an earlier run
-leaves no trace. `--self-test` proves that a command that fails is found.
+script (`sh -eu`). It runs in a copy of the source tree with this tree's `build/`, and with
+`sparklesworker` on the PATH. A fresh directory replaces /tmp, so that no earlier run matters.
+`--self-test` proves that a failing command is found.
 """
 import argparse
 import os
@@ -28,13 +28,13 @@ MAX_OUTPUT = 8000  # characters of a failed page's output
 
 
 def script_of(text):
-    """The runnable blocks of a page, one after the other; "" if it has none."""
+    """The runnable blocks of a page as one script; "" if it has none."""
     return "\n".join(re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
                      for indent, block in BLOCK.findall(text))
 
 
 def copy_tree(root, copy):
-    """Copies what git tracks or would add, with its times, so that make finds nothing to do."""
+    """Copies the tracked and new files with their times, so that make has nothing to build."""
     names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                            cwd=root, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
@@ -46,7 +46,7 @@ def copy_tree(root, copy):
 
 
 def commit_of(root):
-    """As the Makefile has it: another name of the commit would mean another build."""
+    """The commit as the Makefile names it, so that make builds nothing again."""
     done = subprocess.run(["git", "describe", "--always", "--exclude", "*", "--abbrev=12",
                            "--dirty"], cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs every test of one build directory, or the end-to-end tests and those of the static lane on
-one binary, and ends with the slowest tests and one line that counts the results.
+"""Runs all tests of a build directory, or the end-to-end and static tests of one binary.
 
 A job is one process: a part of the tests of a GoogleTest binary, the replay of a fuzz corpus, or
 one end-to-end test. Each job has a time limit and a temp directory of its own. At the end of a job,
-the runner kills all its processes and removes the directory.
+the runner kills all its processes and removes the directory. The report lists the slowest tests and
+counts the results.
 """
 import argparse
 import concurrent.futures
@@ -31,10 +31,10 @@ from gcloud import emulator  # noqa: E402
 PROGRAM_SECONDS = 600
 E2E_SECONDS = 300
 SANITIZER_SLOWNESS = 4
-# Each program with the number of jobs that share its tests.
+# Program -> number of jobs that share its tests.
 GTEST_PROGRAMS = {"sim_tests": 2, "contract_tests": 3, "unit_tests": 3}
 QUICK_PROGRAMS = ("contract_tests", "unit_tests")
-# Most tests wait most of their time: two processors do the work of six jobs.
+# Tests mostly wait, so two processors are enough for six jobs.
 AT_ONCE = max(6, 2 * (os.cpu_count() or 1))
 SLOWEST = 10  # tests that the report lists
 # Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
@@ -43,7 +43,7 @@ CLOUD_JOBS = ("contract_tests", "test_cloud_")
 
 @dataclass
 class Outcome:
-    """What came of one job."""
+    """The result of one job."""
 
     name: str
     passed: int = 0
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def sanitizer_environment(lane):
-    """Options under which a sanitizer's report ends the program, with an exit code of its own."""
+    """Options that make a sanitizer's report end the program with an exit code of its own."""
     symbolizer = shutil.which("llvm-symbolizer-19")
     common = "halt_on_error=1:exitcode=99:print_stacktrace=1"
     if symbolizer:
@@ -65,7 +65,7 @@ def sanitizer_environment(lane):
                 "LSAN_OPTIONS": f"print_suppressions=0:suppressions={suppressions}"}
     if lane == "tsan":
         suppressions = TESTS / "tsan.supp"
-        # A worker that has to go at once leaves its threads where they are.
+        # A worker that must exit at once does not join its threads.
         return {"TSAN_OPTIONS": f"{common}:second_deadlock_stack=1:report_thread_leaks=0"
                                 f":suppressions={suppressions}"}
     return {}
@@ -80,7 +80,7 @@ class Runner:
         self.pattern = f"*{pattern}*" if pattern else "*"
         self.quick = options.quick
         self.slowness = SANITIZER_SLOWNESS if self.lane in ("asan", "tsan", "fuzz") else 1
-        # For this process too: some tests look at the binary when they are listed.
+        # Also for this process, because some tests read the binary when they are listed.
         os.environ["SPARKLES_BINARY"] = str(binary.resolve())
         self.environment = {
             **os.environ,
@@ -88,7 +88,7 @@ class Runner:
             "SPARKLES_LANE": self.lane,
             "SPARKLES_BINARY": str(binary.resolve()),
             "PYTHONPATH": f"{TESTS / 'e2e'}:{TESTS / 'static'}:{TESTS}",
-            # Compiles the modules once, and not beside their sources.
+            # Keeps compiled modules out of the source directories.
             "PYTHONPYCACHEPREFIX": str(TESTS.parent / "build" / "pycache"),
         }
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -96,7 +96,7 @@ class Runner:
     def run(self, command, seconds, folder, **variables):
         """Returns (exit code or None when out of time, all output)."""
         environment = {**self.environment, "TMPDIR": folder, harness.MARK: folder, **variables}
-        # Output goes to a file: a pipe would stay open as long as anything that was left behind.
+        # A file and not a pipe, because leftover processes would keep a pipe open.
         with open(os.path.join(folder, "output.log"), "w+b") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, cwd=TESTS.parent, env=environment,
@@ -111,7 +111,7 @@ class Runner:
             return code, output.read().decode("utf-8", "replace")
 
     def job(self, name, body):
-        """Runs `body(folder)` in a temp folder of its own."""
+        """Runs `body(folder)` in a temp directory of its own."""
         started = time.monotonic()
         folder = tempfile.mkdtemp(prefix="sparkles-test-")
         os.chmod(folder, 0o755)  # some tests become another user
@@ -143,7 +143,7 @@ class Runner:
         if os.path.exists(report):
             with open(report, encoding="utf-8") as file:
                 self.read_gtest_report(json.load(file), outcome)
-        if code != 0 and not outcome.failures:  # it died, or could not even start
+        if code != 0 and not outcome.failures:  # it crashed or did not start
             ending = self.ending(code, PROGRAM_SECONDS)
             outcome.failures.append((name, f"{ending}\n{output[-8000:]}"))
         elif harness.sanitizer_report(output):
@@ -198,7 +198,7 @@ class Runner:
                 yield program, lambda folder, p=program: self.run_replay(p, folder)
 
     def jobs(self):
-        """(name, body) of all that is to run, the long ones first."""
+        """(name, body) of all jobs, the long ones first."""
         if self.build:
             yield from self.programs()
         if self.quick:
@@ -210,7 +210,7 @@ class Runner:
 
 @contextlib.contextmanager
 def datastore_for(runner):
-    """One emulator for all tests of this run that need one; it boots while other tests run."""
+    """One emulator for all tests of this run that need it. It starts while other tests run."""
     wanted = not runner.quick and any(name.startswith(CLOUD_JOBS) for name, _ in runner.jobs())
     if not wanted or emulator.why_not():
         if wanted and os.environ.get("CI"):
@@ -229,7 +229,7 @@ def datastore_for(runner):
 
 
 def python_tests(folder):
-    """"module.Class.test" of all tests in a folder of this one."""
+    """The names "module.Class.test" of all tests in a directory of tests/."""
 
     def names(suite):
         for item in suite:

@@ -11,7 +11,7 @@ from test_resources import hog, small_group
 
 
 def kill_with_launcher(worker):
-    """Neither can do anything for the other any more, nor holds what the next worker wants."""
+    """Stops both before it kills them, so that neither can react to the death of the other."""
     victims = [worker.pid, *children_of(worker.pid)]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in victims:
@@ -31,7 +31,7 @@ class OrphanedProcesses(LabTest):
         wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, "all run")
         kill_with_launcher(worker)
         self.lab.worker_was_killed = True
-        self.assertTrue(self.lab.processes(), "nobody has ended them yet")
+        self.assertTrue(self.lab.processes(), "they must still run")
         second = self.lab.consume()
         self.assertEqual(second.exit_code, 0, second.stderr)
         self.assertRegex(second.stderr, r"ended \d+ processes of a worker that was killed")
@@ -106,7 +106,7 @@ class Journal(CloudLabTest):
         self.fault(kind="datastore.commit", action="cut", apply=True)
         stall = self.fault(kind="datastore.lookup", skip=1, action="stall", seconds=60)
         worker = self.lab.start_consume("--localhost")
-        self.wait_for_status("a.1", "claimed")  # and the worker does not know
+        self.wait_for_status("a.1", "claimed")  # the worker has no answer to its commit
         wait_until(lambda: stall.strikes, "it asks")
         self.kill(worker)
         second = self.lab.consume("--localhost")
@@ -178,7 +178,7 @@ class FrozenWorker(CloudLabTest):
         second = self.lab.consume("--localhost")
         self.assertEqual(second.exit_code, 0, second.stderr)
         before = self.generations()
-        time.sleep(22)  # what it knew about its claim is too old now
+        time.sleep(22)  # before it delivers now, the worker must check its claim again
         frozen.signal(signal.SIGCONT)
         wait_until(lambda: re.search("dropped|no longer ours", frozen.stderr), "it sees", 60)
         self.assertEqual(frozen.wait(60).exit_code, 0, frozen.stderr)

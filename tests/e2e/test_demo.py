@@ -1,4 +1,4 @@
-"""The example job gives right answers, as `make demo` runs it."""
+"""Tests the results of the example job, which `make demo` runs."""
 import collections
 import csv
 import pathlib
@@ -11,7 +11,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 
 def canonical(word):
-    """The same word on both strands."""
+    """The smaller of a word and its reverse complement."""
     return min(word, word[::-1].translate(str.maketrans("ACGT", "TGCA")))
 
 

@@ -9,7 +9,7 @@ import unittest
 
 from harness import SANITIZED, LabTest
 
-# Signal -> how result.json calls it (the names of Go's syscall package, which clients know).
+# Signal -> name in result.json, which is that of Go's syscall package.
 SIGNALS = {
     "HUP": "hangup", "INT": "interrupt", "QUIT": "quit", "ILL": "illegal instruction",
     "ABRT": "aborted", "FPE": "floating point exception", "KILL": "killed",
@@ -53,7 +53,7 @@ class Leftovers(LabTest):
             f"sh -c 'trap \"\" TERM HUP INT; {stay}' &",
             f"(sh -c 'kill -STOP $$; {stay}') &",
         ]
-        # Programs that have the number as one whole argument; the brackets keep grep itself out.
+        # Counts processes with the number as an argument. The brackets hide grep from itself.
         number = f"{seconds[:-1]}[{seconds[-1]}]"
         count = f"grep -lzx '{number}' /proc/[0-9]*/cmdline 2> /dev/null | wc -l"
         wait = f"n=0; while [ $({count}) -lt 5 ] && [ $n -lt 500 ]; do " \
@@ -71,7 +71,7 @@ class Leftovers(LabTest):
 
 
 def ignore_library_signal():
-    """Ignores signal 32, which the C library keeps to itself and hides from sigaction."""
+    """Ignores signal 32, which the C library reserves, so that sigaction refuses it."""
     system_calls = {"x86_64": 13, "aarch64": 134}  # rt_sigaction
     action = struct.pack("@4Q", 1, 0, 0, 0)  # SIG_IGN
     number = system_calls.get(os.uname().machine)
@@ -136,7 +136,7 @@ class CommandEnvironment(LabTest):
         self.assertTrue(temp.startswith(f"{self.lab.tasks_dir}/task-"), temp)
         self.assertTrue(log.splitlines()[1].startswith(temp + "/"), log)
         self.assertTrue(log.endswith("xx_YY\n"), log)
-        self.assertFalse(os.path.exists(temp))  # it goes with its task
+        self.assertFalse(os.path.exists(temp))  # it is removed with its task
         self.assertEqual(self.lab.outputs("job-7.12"), [])
 
     def test_tmpdir_of_image_is_kept(self):
@@ -171,7 +171,7 @@ class Memory(LabTest):
     def test_memory_of_new_launcher_is_not_charged(self):
         many = "mkdir d; cd d; seq 20000 | while read n; do : >a-rather-long-name-$n; done"
         uploads = {"include_patterns": ["**"], "dst_url": self.lab.url("grow.1")}
-        # The worker grows, and then the process that starts commands is killed.
+        # The first task makes the worker grow, and the second one kills the launcher.
         self.run_tasks(self.lab.task("grow.1", f"{many}; cd ..", uploads=uploads),
                        self.lab.task("kill.1", "kill -9 $PPID"), self.lab.task("m.1", "true"))
         self.assert_complete("grow.1")

@@ -24,8 +24,8 @@ class FaultTest(LabTest):
 
 
 def private_mounts():
-    """Moves this process into a mount namespace of its own; False if it may not."""
-    import ctypes  # nothing else here needs it
+    """Moves this process into its own mount namespace; False if that is not allowed."""
+    import ctypes
     clone_newns = 0x00020000
     if ctypes.CDLL(None).unshare(clone_newns) != 0:
         return False
@@ -353,7 +353,7 @@ class Signals(FaultTest):
             self.assertNotIn("a.2", self.lab.states())
             self.assertTrue(told.exists())
             told.unlink()
-            self.assertIn("early\n", self.lab.log("a.1"))  # best effort, and here nothing hinders
+            self.assertIn("early\n", self.lab.log("a.1"))  # best effort, which succeeds here
             self.assertEqual(self.lab.processes(), [])
             self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
             self.lab.state_file.unlink()
@@ -385,7 +385,7 @@ class Signals(FaultTest):
                                  "--grace", "1")
         worker.signal(signal.SIGTERM)
         started = time.monotonic()
-        while time.monotonic() - started < 0.3:  # beyond a second they count as further ones
+        while time.monotonic() - started < 0.3:  # after a second it would count as a further signal
             time.sleep(0.05)
             worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(20).exit_code, 143)

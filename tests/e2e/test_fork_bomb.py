@@ -21,7 +21,7 @@ class UnkillableProcesses(LabTest):
         self.lab.store.chmod(0o777)
         program = self.lab.folder / "sparklesworker"
         shutil.copy(BINARY, program)
-        # The limit counts all threads of a user.
+        # The limit counts all threads of a user, so the worker needs a user of its own.
         self.stranger = {"user": 60000 + os.getpid() % 5000, "program": program, "preexec_fn":
                          lambda: resource.setrlimit(resource.RLIMIT_NPROC, (LIMIT, LIMIT))}
         user = self.stranger["user"]

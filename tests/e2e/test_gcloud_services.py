@@ -48,7 +48,7 @@ class MetadataServer(ServerTest):
         change = threading.Timer(0.1, self.server.metadata.set, ["instance/preempted", "TRUE"])
         change.start()
         self.assertEqual(self.ask_metadata(wait + "&timeout_sec=20").body, b"TRUE")
-        # A change between two requests is not missed.
+        # The client also gets a change that happened between two requests.
         self.assertEqual(self.ask_metadata(wait + "&timeout_sec=20").body, b"TRUE")
 
     def test_metadata_token_is_accepted(self):
@@ -155,9 +155,9 @@ class Connections(ServerTest):
     def test_relay_without_emulator_fails(self):
         lookup = "/v1/projects/p:lookup"
         self.assertEqual(self.call("POST", lookup, b"{}").status, 404)
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            self.server.datastore.address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            self.server.datastore.address = f"127.0.0.1:{unused.getsockname()[1]}"
             self.assertEqual(self.call("POST", lookup, b"{}").status, 502)
         self.assertEqual(len(self.server.requests("datastore.lookup")), 1)
 

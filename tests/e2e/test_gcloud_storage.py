@@ -1,6 +1,6 @@
 """Tests of the fake Cloud Storage: it follows Google's documentation and makes ordered faults.
 
-No worker is involved: a server that is wrong in the same way as its client would prove nothing.
+The tests use no worker, because a worker could share an error with the server.
 """
 import base64
 import gzip
@@ -166,18 +166,18 @@ class Writing(ServerTest):
         session = self.start_session(X_Upload_Content_Length=str(len(DATA)))
         answer = self.put(session, 0, DATA, len(DATA))
         self.assertEqual((answer.status, self.storage.data("lab", "big")), (200, DATA))
-        again = self.ask(session)  # a finished session tells of its object
+        again = self.ask(session)  # a finished session returns its object
         self.assertEqual((again.status, again.body), (200, answer.body))
 
     def test_resumable_upload_in_chunks(self):
         session = self.start_session()
         none = self.ask(session)
         self.assertEqual((none.status, none.headers["Range"]), (308, None))
-        self.assertEqual(self.put(session, 0, DATA[:1000], "*").status, 400)  # no multiple
+        self.assertEqual(self.put(session, 0, DATA[:1000], "*").status, 400)  # not a granule
         part = self.put(session, 0, DATA[:2 * GRANULE], "*")
         self.assertEqual((part.status, part.headers["Range"]), (308, f"bytes=0-{2 * GRANULE - 1}"))
         self.assertEqual(self.put(session, 3 * GRANULE, DATA[3 * GRANULE:], len(DATA)).status, 400)
-        # Bytes that are sent twice are ignored.
+        # The server ignores bytes that it already has.
         again = self.put(session, GRANULE, DATA[GRANULE:3 * GRANULE], "*")
         self.assertEqual(again.headers["Range"], f"bytes=0-{3 * GRANULE - 1}")
         self.assertEqual(self.put(session, 3 * GRANULE, DATA[3 * GRANULE:], len(DATA)).status, 200)
@@ -335,7 +335,7 @@ class Faults(ServerTest):
         self.storage.put("lab", "big", big)
         started = time.process_time()
         answer = self.get("big", "alt=media")
-        self.assertLess(time.process_time() - started, 1.0)  # both ends: more than 64 MB/s
+        self.assertLess(time.process_time() - started, 1.0)  # both: over 64 MB/s
         self.assertEqual(len(answer.body), len(big))
 
 

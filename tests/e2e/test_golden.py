@@ -15,7 +15,7 @@ SCENARIOS = sorted(path.stem for path in GOLDEN.glob("*.json"))
 
 ALPHA, BETA = b"a" * 5000, b"b" * 4000
 PLAIN = b"plain\n"
-# The golden names of ALPHA and BETA are hashes of content that was not kept.
+# The content of ALPHA and BETA in the golden data is lost; only its hashes are known.
 GOLDEN_ALPHA = "828668074959e6321224a6eb9d6b4ac96c9ec40d1bf6c29cb3a8771ab93498f3"
 GOLDEN_BETA = "b984972f286a3d7038f670fb8fcb8a8ba13200bdd50795497d60e4022c44df53"
 
@@ -59,21 +59,20 @@ MORE_KEYS = [
     ("", "unmatched_patterns", list, "what users have to know"),
 ]
 
-# How the entity that we leave in Datastore may differ: (property, what it is instead, why).
-# test_cloud_golden.py compares them; here tasks come from a file.
+# Differences of our entities in Datastore, for test_cloud_golden.py: (property, value, why).
 ENTITY_DIFFERENCES = [
     ("failure_reason", None, "null stays null; Go leaves the property out"),
     ("exit_code", None, "where there is none: null stays null; Go writes an empty text"),
     ("monitor_address", None, "the same"),
 ]
-# Entries of the history that were there stay as they were; Go drops nulls and index flags. Ours
-# have the golden keys, and the reason of an end besides.
+# Our worker leaves existing history entries unchanged; Go drops nulls and index flags. New entries
+# have the golden keys and these.
 HISTORY_MORE_KEYS = {"failure_reason"}
 
 
 def normal_stdout(text):
-    """`ls -l` without what differs from machine to machine, and without the mode of stdout.txt:
-    ours is an ordinary file (0644), theirs was made 0766 less umask by mistake."""
+    """`ls -l` without details of the machine and without the mode of stdout.txt. Ours is an
+    ordinary file (0644); the old worker made it with 0766 less umask by mistake."""
     text = re.sub(r"(?m)^total \d+$", "total", text)
     lines = []
     for line in text.splitlines(keepends=True):
@@ -92,7 +91,7 @@ def normal_stdout(text):
 
 class Golden(LabTest):
     def prepare(self, scenario):
-        """Puts the inputs and returns the golden data with our URLs and hashes in it."""
+        """Stores the inputs; returns the golden data with our URLs and hashes."""
         for content in (ALPHA, BETA):
             self.lab.put_cas(content)
         self.lab.put("plain/file.txt", PLAIN)
@@ -151,18 +150,18 @@ class Golden(LabTest):
         theirs = {(file["src"], file["dst_url"]) for file in golden["result"]["files"]}
         if "pre-exec-script" in golden["spec"]:
             theirs.add(("preexec.txt", golden["spec"]["uploads"]["dst_url"] + "/preexec.txt"))
-        self.assertEqual(ours, sorted(theirs))  # theirs are in the random order of a Go map
+        self.assertEqual(ours, sorted(theirs))  # Go's are in the random order of a map
         self.assertEqual(result["machine_stats"]["machine_type"], "")
         usage = result["resource_usage"]
-        if not SANITIZED:  # a sanitizer's memory is in our number
-            # Theirs counts the worker's own memory.
+        if not SANITIZED:  # the number includes memory of the sanitizer
+            # The old worker also counted its own memory.
             self.assertLess(usage["max_memory_size"],
                             golden["result"]["resource_usage"]["max_memory_size"])
         self.assertAlmostEqual(usage["elapsed_time"], usage["end_time"] - usage["start_time"],
                                delta=0.01)
 
     def check_result_keys(self, golden, result):
-        """All keys of `golden` with the same types, and the further ones of MORE_KEYS."""
+        """Checks that the result has the keys and types of `golden` and of MORE_KEYS."""
         more = {(where, key): kind for where, key, kind, _why in MORE_KEYS}
 
         def check(where, theirs, ours):

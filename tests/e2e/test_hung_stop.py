@@ -54,20 +54,18 @@ class HungStop(HungTest):
 
     def test_preemption_with_hung_mount_hands_back(self):
         mount = self.mount()
-        # A preempted VM goes after 30 s, whatever the flag says.
+        # A preempted VM ends after 30 s, so the worker must not use all the time of the flag.
         inputs = [self.lab.download(f"file://{mount.path}/in", "in")]
         worker = self.start("--stopWithin", "120", downloads=inputs)
         wait_until(lambda: mount.asked, "the worker hangs")
         self.preempt()
         wait_until(lambda: self.lab.states()["a.1"].status == "pending", "it is handed back", 20)
         self.assert_reset(f"{NOTICE}; the worker hung")
-        mount.close()  # the kernel lets the process go
+        mount.close()  # ends the wait in the kernel
         self.end(worker)
 
 
 class StopWithin(HungTest):
-    """A stop with --stopWithin."""
-
     def test_frozen_worker_ends_in_time(self):
         self.assertLess(self.stop_frozen("--stopWithin", "5"), 5 * SLOWNESS)
 

@@ -31,7 +31,7 @@ class Kill(LabTest):
         self.lab.write_tasks(self.tasks)
 
     def kill(self, worker):
-        """kill -9; the command and its launcher must follow without help."""
+        """Kills the worker with KILL; its command and launcher must then end, too."""
         self.lab.worker_was_killed = True
         worker.signal(signal.SIGKILL)
         worker.wait(10)
@@ -39,7 +39,7 @@ class Kill(LabTest):
         self.assert_no_false_claims()
 
     def wait_for_the_launcher(self):
-        """Until then it holds the claim: a worker without `--shutdownAfter` takes all as done."""
+        """Waits, because the launcher holds the claim, and the next worker would find no task."""
         wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
 
     def kill_when(self, condition, what):
@@ -61,7 +61,7 @@ class Kill(LabTest):
             self.assertEqual(state.count("complete"), 1, state.lines)
             versions = [line["version"] for line in state.lines]
             self.assertEqual(versions, sorted(set(versions)), "each change has its own version")
-            self.assert_delivered(name)  # no file in the store but those of result.json
+            self.assert_delivered(name)  # the store has only files that result.json lists
             self.assertEqual(len(self.lab.outputs(name)), 61)
             self.assertTrue(self.lab.log(name).endswith("done\n"))
         for path in self.lab.cache_dir.iterdir():
@@ -127,7 +127,7 @@ class Kill(LabTest):
 
 
 def hide_proc():
-    """For a child: without /proc unfinished files have temporary names, as on NFS or vfat."""
+    """For a child: without /proc, unfinished files have temporary names, as on NFS or vfat."""
     clone_newns = 0x00020000
     ctypes.CDLL(None).unshare(clone_newns)
     os.system("mount --make-rprivate / && mount -t tmpfs none /proc")

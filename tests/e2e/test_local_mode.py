@@ -15,7 +15,7 @@ from harness import LOG_LINE, LabTest, wait_until
 
 class State(LabTest):
     def tasks(self, count):
-        """Tasks that tell in store/ran that they ran."""
+        """Tasks that append their names to store/ran."""
         ran = self.lab.store / "ran"
         return [self.lab.task(f"t.{n}", f"echo t.{n} >> {ran}") for n in range(1, count + 1)]
 
@@ -108,10 +108,10 @@ class Watchdog(LabTest):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         state = pathlib.Path(f"{self.lab.tasks_file}.state")
         with state.open("w") as file:
-            # Another process holds the write lock, for which the worker waits close to main().
+            # This process holds the write lock. The worker waits for it close to main().
             lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-            fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK, which Python has no name for
-            for _ in range(3):  # a thread that has to wait for a processor shows no stack in time
+            fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK, which Python does not define
+            for _ in range(3):  # on a busy machine a thread may be too late with its stack
                 worker = self.lab.consume("--timeout", "0.005")
                 self.assertEqual(worker.exit_code, 6, worker.stderr)
                 if "'main': stack" in worker.stderr:
@@ -160,7 +160,7 @@ class WorkerOutput(LabTest):
         self.assert_complete("a.1")
 
     def long_transfer(self, **options):
-        """The ended worker of a task whose upload lasted seconds: it was stopped in its midst."""
+        """Runs a worker and freezes it several times during an upload, which so takes seconds."""
         size = 300_000_000
         self.lab.write_tasks([self.lab.task("big.1", f"head -c {size} /dev/zero > big.bin")])
         for _ in range(5):
@@ -187,7 +187,7 @@ class WorkerOutput(LabTest):
         return False
 
     def stop(self, worker, seconds):
-        """True if it was stopped amid its upload."""
+        """Freezes the worker for `seconds`. True if it was uploading then."""
         worker.signal(signal.SIGSTOP)
         time.sleep(seconds)
         uploading = self.uploading(worker)
@@ -208,12 +208,12 @@ class WorkerOutput(LabTest):
         while True:
             try:
                 shown += os.read(main, 65536)
-            except OSError:  # EIO: all that was written has been read
+            except OSError:  # EIO: the end of the output
                 break
         text = shown.decode()
         self.assertRegex(text, r"\r[^\n]*\d ?[kMG]?B")
         last = re.split(r"[\r\n]+", text.rstrip("\r\n\x1b[K"))[-1]
-        self.assertRegex(last, LOG_LINE)  # what remains on the screen is a log line
+        self.assertRegex(last, LOG_LINE)  # the progress line is erased at the end
 
 
 if __name__ == "__main__":

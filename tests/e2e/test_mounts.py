@@ -11,7 +11,7 @@ NOT_CONNECTED = "Transport endpoint is not connected|Socket not connected"  # gl
 
 
 def mount_dead_fuse(path):
-    """A FUSE file system whose daemon has ended. False if this machine cannot make one."""
+    """Mounts a FUSE file system whose daemon has ended; False if that is not allowed."""
     path.mkdir(parents=True)
     try:
         device = os.open("/dev/fuse", os.O_RDWR)
@@ -39,7 +39,7 @@ class DeadMount(MountTest):
         self.addCleanup(os.system, f"umount -l {self.dead}")
 
     def assert_unfit(self, *tasks):
-        """Five machine faults end the worker, and every task is in the queue."""
+        """Checks that five machine faults end the worker and that all tasks are pending."""
         worker = self.run_tasks(*tasks, exit_code=5)
         self.assertRegex(worker.stderr, NOT_CONNECTED)
         states = self.lab.states()
@@ -86,7 +86,7 @@ def limit_file_size():
 
 
 class FileSizeLimit(FaultTest):
-    """The worker was started with `ulimit -f`."""
+    """The worker starts with `ulimit -f`."""
 
     def assert_unfit(self, task):
         self.lab.write_tasks([task])

@@ -15,7 +15,7 @@ CONTENT = os.urandom(1 << 10)
 DEAD = "127.0.0.8"
 NAME = "cloud.test"
 PORT = 8080
-SECONDS = 2  # for a whole `fetch` where a name server, or a half of a question, is dead
+SECONDS = 2  # limit for a `fetch` while a name server, or its answers of one kind, are missing
 
 ETC = None
 
@@ -49,7 +49,7 @@ class HostNames(LabTest):
         return cloud
 
     def fetch(self, name=NAME, seconds=30, exit_code=0, **environment):
-        """Fetches an object from the host `name`; returns what the worker says."""
+        """Fetches an object from the host `name`; returns the worker's log."""
         started = time.monotonic()
         worker = self.lab.run(
             "fetch", "--src", "gs://lab/a", "--dst", self.lab.folder / "a", seconds=60,
@@ -123,7 +123,7 @@ class HostNames(LabTest):
         self.assertIn("127.0.0.1:1:", worker.stderr)
 
     def fetch_by_proxy(self, proxy, metadata):
-        """Fetches from Google's host names, for which the proxy answers."""
+        """Fetches from Google's hosts, for which the proxy answers."""
         self.fetch(STORAGE_EMULATOR_HOST="", HTTPS_PROXY=f"http://{proxy}",
                    GCE_METADATA_HOST=metadata, SSL_CERT_FILE=self.certificate[0])
 

@@ -9,7 +9,7 @@ from harness import LabTest
 
 class NoAnswer(LabTest):
     def take_port(self, listens):
-        """A port that refuses connections, or takes them and says nothing."""
+        """A port that refuses connections, or accepts them (`listens`) and never answers."""
         sock = socket.socket()
         self.addCleanup(sock.close)
         sock.bind(("127.0.0.1", 0))

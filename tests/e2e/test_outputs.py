@@ -7,7 +7,7 @@ from harness import LabTest
 
 class OutputTest(LabTest):
     def deliver(self, command, include=("**",), exclude=(), **changes):
-        """Runs one task "o.1" to its complete end; returns the relative paths of its outputs."""
+        """Runs the task "o.1", which must complete; returns the relative paths of its outputs."""
         spec_uploads = {"include_patterns": list(include), "exclude_patterns": list(exclude),
                         "dst_url": self.lab.url("o.1")}
         self.run_tasks(self.lab.task("o.1", command, **{"uploads": spec_uploads, **changes}))

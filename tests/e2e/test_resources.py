@@ -11,7 +11,7 @@ from harness import BINARY, LabTest
 
 MIB = 1 << 20
 MEMORY_GROUPS = pathlib.Path("/sys/fs/cgroup")
-# Takes `argv[1]` MiB and holds them for `argv[2]` seconds.
+# Allocates `argv[1]` MiB for `argv[2]` seconds.
 HOG = ("import sys, time; data = [b'x' * (1 << 20) for _ in range(int(sys.argv[1]))];"
        " time.sleep(float(sys.argv[2]))")
 
@@ -21,7 +21,7 @@ def hog(megabytes, seconds=0.0):
 
 
 def own_group(controller):
-    """Our own folder in the hierarchy of `controller` (version 1), or of version 2 ("")."""
+    """The path of our cgroup for `controller` (version 1), or of version 2 ("")."""
     for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -31,7 +31,7 @@ def own_group(controller):
 
 @contextlib.contextmanager
 def small_group(limit):
-    """A memory control group with that limit; None, and why, if the machine does not allow it."""
+    """Yields a memory cgroup with that limit and "", or None and the reason."""
     name = f"sparkles-test-{uuid.uuid4().hex[:8]}"
     old = own_group("memory")
     if old is not None:
@@ -58,14 +58,14 @@ def small_group(limit):
 
 
 def kills_for_lack_of_memory():
-    """How many there were on the machine."""
+    """The number of OOM kills since the machine started."""
     counts = dict(line.split() for line in pathlib.Path("/proc/vmstat").read_text().splitlines())
     return int(counts.get("oom_kill", 0))
 
 
 class ResourceUsage(LabTest):
     def thrice(self, command):
-        """Runs three such tasks; returns their names."""
+        """Runs the command in three tasks; returns their names."""
         names = ["a.1", "a.2", "a.3"]
         self.run_tasks(*[self.lab.task(name, command) for name in names])
         return names
@@ -118,7 +118,7 @@ class CauseOfDeath(LabTest):
         self.assertIn("segmentation fault", cause["detail"])
 
     def test_sigkill_without_oom_is_a_signal(self):
-        for _ in range(10):  # others on this machine may run out of memory just now
+        for _ in range(10):  # another process may be killed for memory meanwhile
             before = kills_for_lack_of_memory()
             cause = self.cause("kill -KILL $$", "137")
             if kills_for_lack_of_memory() == before:
@@ -147,7 +147,7 @@ class CauseOfDeath(LabTest):
         self.assertNotIn("cause", self.lab.result("a.3"))
 
     def test_stop_after_oom_kill_is_abandoned(self):
-        """As with systemd's OOMPolicy=stop: the worker gets TERM when a child process dies."""
+        """Like systemd's OOMPolicy=stop: the worker gets TERM when a child process dies."""
         pid = self.lab.folder / "pid"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"{hog(1000, 60)}; kill -TERM $(cat {pid}); exec sleep 600")])

@@ -1,4 +1,4 @@
-"""Tests of all signals: each stops or drains the worker or is ignored, and is logged."""
+"""Tests of all signals: each stops or drains the worker, or is ignored, and is logged."""
 import signal
 import unittest
 
@@ -7,7 +7,7 @@ from harness import LabTest, wait_until
 STOPS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 140, signal.SIGXCPU: 152}
 IGNORED = (signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGPWR,
            signal.SIGIO, signal.SIGSTKFLT)
-LIBRARY_SIGNALS = (32, 33, 34)  # which the C library keeps for itself
+LIBRARY_SIGNALS = (32, 33, 34)  # reserved by the C library
 FIRST_REAL_TIME, LAST_SIGNAL = 35, 64
 
 

@@ -23,7 +23,7 @@ class SmallDisk(LabTest):
         self.addCleanup(os.system, f"umount -l {path}")
 
     def inputs(self, number):
-        """A task with one input of a megabyte of its own."""
+        """A task with one input of a megabyte that no other task has."""
         url = self.lab.put_cas(os.urandom(MEGABYTE))
         return self.lab.task(f"a.{number}", "wc -c < in", downloads=[
             self.lab.download(url, "in", is_cas_key=True)])
@@ -87,7 +87,7 @@ class SmallDisk(LabTest):
             self.lab.task("a.2", "true")])
         worker = self.lab.start_consume()
         wait_until((self.lab.folder / "gate.begun").exists, "the command runs")
-        # A bind mount on top: open files would keep the mount itself from turning read-only.
+        # A bind mount, because the mount itself cannot turn read-only while files are open.
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
         gate.touch()

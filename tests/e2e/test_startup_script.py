@@ -1,4 +1,4 @@
-"""examples/startup-script.sh, with each of the tools that a bare VM may have."""
+"""Tests of examples/startup-script.sh with each tool that a plain VM may have."""
 import hashlib
 import os
 import pathlib
@@ -10,7 +10,7 @@ from gcloud.server import Server
 from harness import LabTest
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "startup-script.sh"
-# Stands for the worker: says how it was called.
+# Replaces the worker, and prints its arguments.
 WORKER = b'#!/bin/sh\necho "started: $*"\n'
 TOOLS = ("sh", "sed", "cat", "rm", "chmod", "mv", "mkdir", "sha256sum", "sleep", "env", "uname")
 
@@ -32,7 +32,7 @@ class StartupScript(LabTest):
         self.cloud.metadata.set(f"instance/attributes/{name}", value)
 
     def run_with(self, tool, exit_code=0):
-        """Only `tool` can fetch."""
+        """Runs the script with a PATH on which only `tool` can fetch."""
         tools = pathlib.Path(tempfile.mkdtemp(dir=self.lab.folder))
         for name in (*TOOLS, tool):
             found = shutil.which(name)

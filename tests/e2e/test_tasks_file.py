@@ -46,7 +46,7 @@ class TasksFile(LabTest):
 
     def test_json_lines_are_read(self):
         lines = [json.dumps(self.lab.task(f"a.{n}", "true")) for n in (1, 2)]
-        self.lab.tasks_file.write_text("\n".join(lines))  # without a line end at the end
+        self.lab.tasks_file.write_text("\n".join(lines))  # no newline at the end
         worker = self.lab.consume()
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
@@ -139,7 +139,7 @@ class Growth(LabTest):
         new.rename(self.lab.tasks_file)
 
     def test_added_tasks_run_within_the_linger(self):
-        # Each needs the other, so both workers have read the file once these are complete.
+        # Each task waits for the other, so both workers have read the file when they complete.
         first = [self.task(f"t.{n}", f"touch {self.lab.folder}/{n}; "
                            f"while ! [ -e {self.lab.folder}/{1 - n} ]; do sleep 0.01; done")
                  for n in (0, 1)]
@@ -179,7 +179,7 @@ class Growth(LabTest):
 
 
 class SharedDestinations(LabTest):
-    """Two objects cannot have one destination."""
+    """Two tasks must not write the same object."""
 
     def test_shared_destination_is_refused(self):
         tasks = [self.lab.task(f"t.{n}", "echo > out") for n in range(5)]
@@ -197,7 +197,7 @@ class SharedDestinations(LabTest):
         tasks[3] = self.lab.task("t.3", "true")
         self.lab.write_tasks(tasks)
         self.lab.consume()
-        self.assert_complete("t.3")  # once it is mended
+        self.assert_complete("t.3")  # after its correction
 
     def test_tasks_without_outputs_may_share_a_prefix(self):
         tasks = [self.lab.task(f"t.{n}", "true") for n in range(2)]

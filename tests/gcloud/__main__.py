@@ -1,4 +1,4 @@
-"""Runs a small Google Cloud on this machine, to try and to test the worker:
+"""Runs a small Google Cloud on this machine, to try or test the worker:
 
     python3 tests/gcloud --port 9000 --emulator --bucket lab
 

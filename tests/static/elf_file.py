@@ -1,4 +1,4 @@
-"""What a program's file says of itself: ELF, read with the standard library."""
+"""Reads an ELF file with the standard library."""
 import struct
 from dataclasses import dataclass
 
@@ -71,7 +71,7 @@ class ElfFile:
                 yield tag, value
 
     def build_id(self):
-        """In hex; empty if there is none."""
+        """The build ID in hex, or ""."""
         for segment in self.of_type(PT_NOTE):
             at, end = segment.offset, segment.offset + segment.file_bytes
             while at < end:
@@ -86,7 +86,7 @@ class ElfFile:
         return next((section for section in self.sections if section.name == name), None)
 
     def symbols(self):
-        """The address of each symbol; none of a stripped file."""
+        """{symbol: address}; empty for a stripped file."""
         addresses = {}
         for table in self.sections:
             if table.type == SHT_SYMTAB:
@@ -97,7 +97,7 @@ class ElfFile:
         return addresses
 
     def callers(self, address):
-        """Where code (of x86_64) seems to call this address."""
+        """The places in x86_64 code that look like a call of this address."""
         text = self.section(".text")
         code = self.data[text.offset:text.offset + text.size]
         at = code.find(b"\xe8")

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Becomes a program in another root folder: enter_root.py JSON PROGRAM [ARGUMENT...]
+"""Runs a program in another root directory: enter_root.py JSON PROGRAM [ARGUMENT...]
 
-JSON is an object; all its keys but "root" may be absent:
-  root          the folder
-  mounts        {path below root: path of this machine}, bound in a namespace of our own
+JSON is an object with these keys; only "root" is required:
+  root          the directory
+  mounts        {path below root: path of this machine}: bind mounts in a new namespace
   read_only     [path below root, ...]
-  uid           to become; limits: {"NOFILE": 64, ...}; umask: 63
+  uid           the user; limits: {"NOFILE": 64, ...}; umask: 63
   forbidden     system calls that answer with the error `answer`: ENOSYS as under an old kernel, or
                 EPERM as under an old seccomp profile
-  environment   all of it
+  environment   all variables
 
-Without root's rights it becomes root of a user namespace of its own.
+Without root's rights, the script becomes root of a new user namespace.
 """
 import ctypes
 import errno
@@ -28,7 +28,7 @@ PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO = 0x7FFF0000, 0x50000
 BPF_LOAD_WORD, BPF_JUMP_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
 
-# Name -> number on (x86_64, aarch64); the newer ones have the same everywhere.
+# Name -> number on (x86_64, aarch64); newer calls have the same number on both.
 SYSTEM_CALLS = {
     "getrandom": (318, 278), "memfd_create": (319, 279), "renameat2": (316, 276),
     "membarrier": (324, 283), "copy_file_range": (326, 285), "preadv2": (327, 286),
@@ -73,7 +73,7 @@ def mount_all(root, mounts, read_only):
 
 
 def forbid(names, answer):
-    """A seccomp filter; inherited by all that we become and start."""
+    """Sets a seccomp filter, which the program and its children inherit."""
     column = {"x86_64": 0, "aarch64": 1}[platform.machine()]
     numbers = [SYSTEM_CALLS[name][column] for name in names]
     program = [struct.pack("HBBI", BPF_LOAD_WORD, 0, 0, 0)]  # the call's number

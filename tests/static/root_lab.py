@@ -1,4 +1,4 @@
-"""A root folder made on the spot, with the binary in it and little else, and its use."""
+"""Makes a root directory with the binary and little else, and runs the binary in it."""
 import functools
 import json
 import os
@@ -14,13 +14,13 @@ from harness import BINARY, MARK, Lab, LabTest, remove_tree
 ENTER = str(pathlib.Path(__file__).with_name("enter_root.py"))
 BUSYBOX = "/bin/busybox"
 TOOLS = ("cat", "cp", "tr", "wc", "ls", "true", "sleep", "id")
-# What Linux 4.14 lacks, and what a strict profile forbids.
+# System calls that Linux 4.14 lacks and that a strict seccomp profile forbids.
 NEWER_CALLS = sorted(SYSTEM_CALLS)
 
 
 @functools.cache
 def why_not(needs_mounts):
-    """Why this machine cannot make such roots; "" if it can."""
+    """The reason why this machine cannot make such roots, or ""."""
     wish = {"root": "/", "mounts": {"/tmp": "/tmp"} if needs_mounts else {}}
     done = subprocess.run([sys.executable, ENTER, json.dumps(wish), "/bin/true"],
                           capture_output=True, text=True, check=False)
@@ -31,9 +31,9 @@ def why_not(needs_mounts):
 
 
 class RootLab(Lab):
-    """A lab in the folder /w of a root of its own, whose only writable folder that may be.
+    """A lab in the directory /w of its own root.
 
-    `wish`: what enter_root.py is to do besides. The worker's paths begin with /w, ours do not.
+    `wish`: more keys for enter_root.py. The worker's paths begin with /w, ours do not.
     """
 
     def __init__(self, shell=True, **wish):
@@ -57,12 +57,12 @@ class RootLab(Lab):
         target.chmod(mode)
 
     def mount(self, path):
-        """Shows the worker a folder of this machine, under its own name."""
+        """Mounts a directory of this machine into the root, at the same path."""
         os.makedirs(self.root + path, exist_ok=True)
         self.wish.setdefault("mounts", {})[path] = path
 
     def inside(self, path):
-        """As the worker names it."""
+        """The worker's name of a path."""
         return str(path).removeprefix(self.root)
 
     def url(self, path):
@@ -72,7 +72,7 @@ class RootLab(Lab):
         return super().read(url.replace("file://", f"file://{self.root}"))
 
     def own_all(self):
-        """Gives all that is in /w to the user that the worker becomes."""
+        """Makes the worker's user the owner of all files in /w."""
         uid = self.wish.get("uid", 0)
         for folder, folders, files in os.walk(self.folder):
             for name in (".", *folders, *files):
@@ -92,7 +92,7 @@ class RootLab(Lab):
 
 
 class RootTest(LabTest):
-    """A test in a root folder; `make` gives it one of its own."""
+    """A test in its own root directory, which `make` creates."""
 
     def setUp(self):
         pass

@@ -12,7 +12,7 @@ MACHINE = ElfFile(BINARY).machine
 
 
 class CrossHardening(test_hardening.Hardening):
-    """The file, whatever its architecture."""
+    """The tests of the ELF file that work for each architecture."""
 
 
 class CrossRun(LabTest):

@@ -11,7 +11,7 @@ from harness import BINARY
 DIST = pathlib.Path(BINARY).parent
 SBOM = DIST / "sparklesworker.spdx.json"
 SOURCES = pathlib.Path(__file__).parents[2] / "third_party/static/sources.txt"
-# What every build has in it, whatever else is added to it.
+# Packages that every build contains.
 ALWAYS = {"abseil", "c-ares", "ca-certificates", "cli11", "curl", "llvm-toolchain-19", "musl",
           "nlohmann-json3", "openssl", "zlib"}
 
@@ -60,7 +60,6 @@ class Dist(unittest.TestCase):
         self.assertEqual(links, {each["SPDXID"] for each in self.libraries.values()})
 
     def test_binary_versions_match_sbom(self):
-        """The versions that the binary prints are those of the pinned sources."""
         said = subprocess.run([BINARY, "version", "--verbose"], capture_output=True, text=True,
                               check=True).stdout
         for name, mark in (("openssl", "OpenSSL/"), ("curl", "libcurl/"), ("zlib", "zlib/"),

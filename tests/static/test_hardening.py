@@ -11,7 +11,7 @@ from elf_file import ElfFile
 BINARY = pathlib.Path(os.environ["SPARKLES_BINARY"])
 DEBUG = BINARY.with_name(BINARY.name + ".debug")
 LARGEST_BYTES = 9_000_000
-# How names of functions begin, of ours and of each larger library.
+# Patterns for the names of our functions and of each larger library's.
 PROTECTED = [r"_ZNK?8sparkles", r"_ZNK?(4grpc|9grpc_core)", r"_ZNK?6google8protobuf", r"_ZNK?4absl",
              r"(EVP|X509|ossl|tls|ssl)_", r"(Curl|curl)_"]
 
@@ -78,7 +78,7 @@ class DebugFile(unittest.TestCase):
         self.assertEqual(name.decode(), DEBUG.name)
 
     def test_stacks_are_protected(self):
-        """Only the symbols show it, and only the debug file has them."""
+        """Uses the symbols, which only the debug file has."""
         symbols = ElfFile(DEBUG).symbols()
         self.assertIn("__stack_chk_guard", symbols)
         shipped = ElfFile(BINARY)

@@ -13,7 +13,7 @@ CONTENT = os.urandom(3 << 20)
 
 
 class EmptyImage(RootTest):
-    """Nothing but the binary: no shell, no libc, no /proc, /dev, /tmp or /etc."""
+    """Only the binary: no shell, no libc, no /proc, /dev, /tmp or /etc."""
 
     def setUp(self):
         self.make(shell=False)
@@ -59,7 +59,7 @@ class EmptyImage(RootTest):
 
 
 class Images(RootTest):
-    """A task with inputs of both kinds and outputs runs in each of these."""
+    """Each image runs a task with inputs of both kinds and outputs."""
 
     def run_a_task(self):
         lab = self.lab
@@ -76,7 +76,7 @@ class Images(RootTest):
         return worker
 
     def run_a_cloud_task(self):
-        """The same from and to a bucket, with transfers at once."""
+        """Runs a task with several transfers from and to a bucket."""
         cloud = Server()
         self.addCleanup(cloud.close)
         cloud.storage.make_bucket("lab")
@@ -184,7 +184,7 @@ class Images(RootTest):
             wait_until(started.exists, "the command runs")
             kill_with_launcher(worker)
             lab.worker_was_killed = True
-            self.assertTrue(lab.processes(), "nobody has ended it yet")
+            self.assertTrue(lab.processes(), "it must still run")
             second = lab.consume()
             self.assertIn("processes of a worker that was killed", second.stderr)
             self.assertEqual(lab.processes(), [], answer)
@@ -197,7 +197,7 @@ class Images(RootTest):
 
 
 class HostNames(RootTest):
-    """Host names are looked up in /etc/hosts, then at the servers of /etc/resolv.conf."""
+    """The binary looks up names in /etc/hosts, then at the servers of /etc/resolv.conf."""
 
     def setUp(self):
         self.make(shell=False)

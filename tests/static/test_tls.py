@@ -1,4 +1,4 @@
-"""Tests of TLS in an empty image: the built-in roots apply, and can be replaced."""
+"""Tests of TLS in an empty image: the built-in roots are used, and can be replaced."""
 import os
 import pathlib
 import re
