@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/support/eventually.h"
+#include "tests/support/only_thread.h"
 #include "tests/support/recorded_log.h"
 #include "worker/exit_timer.h"
 
@@ -44,6 +45,7 @@ bool WaitUntilReceived(int signal) {
 class StopSignalsTest : public testing::Test {
  protected:
   void SetUp() override {
+    ASSERT_TRUE(AwaitOnlyThread());
     ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &old_mask_), 0);
     BlockSignals();
   }

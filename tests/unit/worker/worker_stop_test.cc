@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "tests/support/only_thread.h"
 #include "tests/support/recorded_log.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
@@ -17,6 +18,7 @@ namespace {
 class WorkerStopTest : public testing::Test {
  protected:
   void SetUp() override {
+    ASSERT_TRUE(AwaitOnlyThread());
     ASSERT_EQ(pthread_sigmask(SIG_SETMASK, nullptr, &old_mask_), 0);
     BlockSignals();
     stop_.emplace(StopTime(), log_.sink());
