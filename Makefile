@@ -127,7 +127,8 @@ deps:
 	@$(PACKAGES) install $(BUILD_PACKAGES)
 deps-found:
 	@$(PACKAGES) check 'make deps' $(BUILD_PACKAGES)
-deps-check:
+# apt-get takes one lock: `make deps deps-check` installs one list after the other.
+deps-check: | $(filter deps,$(MAKECMDGOALS))
 	@$(PACKAGES) install $(CHECK_PACKAGES)
 deps-check-found:
 	@$(PACKAGES) check 'make deps-check' $(CHECK_PACKAGES)

@@ -33,7 +33,7 @@ EPOCH := $(or $(shell git log -1 --format=%ct 2> /dev/null),1700000000)
 STATIC_PACKAGES = $(BUILD_PACKAGES) third_party/static/packages.txt \
                   $(if $(filter-out x86_64,$(TARGET)),third_party/static/packages-$(TARGET).txt)
 TARGET_ARGUMENT := $(if $(filter-out x86_64,$(TARGET)), TARGET=$(TARGET))
-deps-static:
+deps-static: | $(filter deps deps-check,$(MAKECMDGOALS))
 	@$(PACKAGES) install $(STATIC_PACKAGES)
 deps-static-found:
 	@$(PACKAGES) check 'make deps-static$(TARGET_ARGUMENT)' $(STATIC_PACKAGES)
