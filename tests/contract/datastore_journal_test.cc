@@ -1,4 +1,4 @@
-// What becomes of claims whose worker died, on the real server.
+// Tests of the claims of dead workers, on Google's emulator.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ Task TaskOf(const std::string& id) {
   return task;
 }
 
-// A worker on the machine whose tasks folder is `folder`.
+// A worker on the machine whose tasks directory is `folder`.
 struct Worker {
   Worker(DatastoreLab& lab, const std::string& folder, const std::string& owner)
       : journal(*ClaimJournal::Open(folder, false)), queue(lab.MakeQueue(owner, journal.get())) {}
@@ -129,7 +129,7 @@ TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
 TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
   ASSERT_TRUE(dead_->ClaimOne());
   lab_->Reset("job.1");
-  Worker other(*lab_, folder_.path(), "vm");  // of the same name, even
+  Worker other(*lab_, folder_.path(), "vm");  // has the same name
   const auto claim = other.ClaimOne();
   ASSERT_TRUE(claim);
   const int64_t version = claim->version;

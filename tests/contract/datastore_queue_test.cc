@@ -1,4 +1,4 @@
-// What the Datastore queue promises beyond the contract of every queue, on the real server.
+// Tests of the promises that only the Datastore queue makes, on Google's emulator.
 #include "queue/datastore_queue.h"
 
 #include <gmock/gmock.h>
@@ -58,7 +58,7 @@ class DatastoreQueueTest : public testing::Test {
     return claim.value_or(std::nullopt);
   }
 
-  // The next commit is applied or not, and its answer is lost either way.
+  // Loses the answer of the next commit, which is `applied` or not.
   void LoseNextCommit(bool applied) {
     lab_->transport().SetInterceptor(
         [this, applied, lost = false](
@@ -74,7 +74,7 @@ class DatastoreQueueTest : public testing::Test {
         });
   }
 
-  // From now on no request is answered.
+  // Answers no request from now on.
   void CutOff() {
     lab_->transport().SetInterceptor([](const std::string&,
                                         const HttpRequest&) -> absl::StatusOr<HttpResponse> {
@@ -148,7 +148,7 @@ TEST_F(DatastoreQueueTest, HandBackCostsOneRequest) {
   EXPECT_EQ(lab_->transport().methods().size(), before + 1);
 }
 
-// A client changes another property while the task runs: the end keeps that change.
+// A client changes another property while the task runs. The end must keep that change.
 TEST_F(DatastoreQueueTest, EndKeepsChangesOfOtherClients) {
   PutTask("job.1");
   const auto claim = ClaimOne();
@@ -182,7 +182,7 @@ TEST_F(DatastoreQueueTest, ClaimWithLostAnswerIsOneClaim) {
   }
 }
 
-// The commit of the claim lies in the network, and the worker is told to stop.
+// The network delays the commit of the claim, and the worker gets a request to stop.
 TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
   PutTask("job.1");
   CancelToken cancel;
@@ -335,7 +335,7 @@ TEST_F(DatastoreQueueTest, CheckSeesKilledAndLostClaims) {
   EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kHeld);
   lab_->Put(DatastoreLab::JobOf("job", "killed"));
   EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kKilled);
-  lab_->Reset("job.1");  // what is killed now is not ours: its new owner may have written already
+  lab_->Reset("job.1");  // a new owner may have claimed the task already
   EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kLost);
   lab_->Put(DatastoreLab::JobOf("job", "running"));
   EXPECT_EQ(queue_->Check(*claim, never_).value(), ClaimState::kLost);
@@ -344,7 +344,7 @@ TEST_F(DatastoreQueueTest, CheckSeesKilledAndLostClaims) {
   EXPECT_TRUE(absl::IsAborted(queue_->Finish(*claim, Completed())));
 }
 
-// The versions start over, and the worker has the same name: only the time tells the claims apart.
+// The versions start again, and the worker has the same name, so the claims differ only in time.
 TEST_F(DatastoreQueueTest, OldClaimOfTaskMadeAnewIsLost) {
   PutTask("job.1");
   const auto old_claim = ClaimOne();

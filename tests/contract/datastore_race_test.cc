@@ -1,4 +1,4 @@
-// Many workers and few tasks, on the real server: each task is claimed once and ends once.
+// Tests of many workers with few tasks, on Google's emulator: each task has one claim and one end.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -35,7 +35,7 @@ class DatastoreRace : public testing::TestWithParam<int> {
     lab_->PutAll(entities);
   }
 
-  // A worker that finishes whatever it can get. All have one name, as on one machine.
+  // Claims and finishes tasks until none is left. All workers have one name, as on one machine.
   void Work() {
     const auto queue = lab_->MakeQueue("one name for all");
     const CancelToken never;

@@ -1,4 +1,4 @@
-// What an update with a base version does, on the emulator and on the fake alike.
+// Tests of updates with a base version, on the emulator and on the fake.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -15,7 +15,7 @@
 namespace sparkles {
 namespace {
 
-// A Datastore with the hands of another client.
+// A Datastore, and the actions of another client.
 class Place {
  public:
   virtual ~Place() = default;

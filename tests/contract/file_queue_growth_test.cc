@@ -101,7 +101,7 @@ TEST_F(FileQueueGrowthTest, TaskEndedElsewhereIsNotRepeated) {
   EXPECT_EQ(ClaimedBy(young), "a");
   const auto b = ClaimOne(young);
   ASSERT_TRUE(b && young.queue->Finish(*b, Complete()).ok());
-  // The old worker has read the end of "b" before it knew of the task.
+  // The old worker reads the end of "b" before it reads the task itself.
   WriteArray({Entry("a")});
   EXPECT_EQ(ClaimedBy(old), "");
   WriteArray({Entry("a"), Entry("b"), Entry("c")});
@@ -139,7 +139,7 @@ TEST_F(FileQueueGrowthTest, BrokenFileIsErrorOnceDrained) {
   WriteArray({Entry("a")});
   Worker worker = Open();
   ASSERT_TRUE(WriteFileAtomically(path_, "[oops", false).ok());
-  EXPECT_EQ(ClaimedBy(worker), "a") << "its last good content is used";
+  EXPECT_EQ(ClaimedBy(worker), "a") << "the worker uses the last valid content";
   const absl::Status status = worker.queue->ClaimOne(cancel_).status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("is not valid JSON"));

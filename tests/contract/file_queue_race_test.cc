@@ -21,8 +21,8 @@ namespace {
 
 class FileQueueRace : public testing::Test {
  protected:
-  // Retries as the consumer does while another process holds the lock, on a busy machine.
-  static bool Patiently(absl::FunctionRef<absl::Status()> attempt) {
+  // Retries like the consumer if another process holds the lock for long.
+  static bool RetryWhileLocked(absl::FunctionRef<absl::Status()> attempt) {
     absl::Status status = attempt();
     for (int i = 0; i < 10 && absl::IsUnavailable(status); ++i) status = attempt();
     EXPECT_TRUE(status.ok()) << status;
@@ -46,17 +46,17 @@ class FileQueueRace : public testing::Test {
     complete.exit_code = "0";
     while (true) {
       absl::StatusOr<std::optional<Claim>> claim = std::nullopt;
-      const bool claimed = Patiently([&] {
+      const bool claimed = RetryWhileLocked([&] {
         claim = (*queue)->ClaimOne(CancelToken());
         return claim.status();
       });
       if (!claimed) return 2;
       if (!claim->has_value()) return 0;
-      if (!Patiently([&] { return (*queue)->Finish(**claim, complete); })) return 3;
+      if (!RetryWhileLocked([&] { return (*queue)->Finish(**claim, complete); })) return 3;
     }
   }
 
-  // Drains one file with that number of processes.
+  // Drains one tasks file with this number of processes.
   void Race(int processes, int count) {
     std::vector<pid_t> pids;
     for (int i = 0; i < processes; ++i) {

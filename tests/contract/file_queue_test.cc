@@ -68,14 +68,14 @@ class FileQueueTest : public testing::Test {
     ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), text, state_path_).ok());
   }
 
-  // Runs `body` in a process of its own, whose exit status it is.
+  // Runs `body` in a new process, which exits with its result.
   static pid_t Fork(const std::function<int()>& body) {
     const pid_t pid = fork();
     if (pid == 0) _exit(body());
     return pid;
   }
 
-  // Starts a process that claims one task and then waits to be killed; returns once it has it.
+  // Starts a process that claims one task and then waits for KILL. Returns after the claim.
   pid_t ForkClaimer(int count) {
     int ready[2];
     EXPECT_EQ(pipe(ready), 0);
@@ -83,7 +83,7 @@ class FileQueueTest : public testing::Test {
       const auto queue = Open(count);
       const auto claim = ClaimOne(*queue);
       (void)!write(ready[1], claim ? "y" : "n", 1);
-      return pause();  // for ever: nothing but KILL comes
+      return pause();
     });
     close(ready[1]);
     char answer = 0;
@@ -149,7 +149,7 @@ TEST_F(FileQueueTest, SeveralHandedBackTasksComeLast) {
 TEST_F(FileQueueTest, DeadWorkerClaimIsTakenOver) {
   const pid_t pid = ForkClaimer(1);
   const auto queue = Open(1);
-  EXPECT_FALSE(ClaimOne(*queue)) << "its worker lives";
+  EXPECT_FALSE(ClaimOne(*queue)) << "the other worker is alive";
   EXPECT_FALSE(States(1)[0].abandoned);
   Kill(pid);
   EXPECT_TRUE(States(1)[0].abandoned);
@@ -228,7 +228,7 @@ TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
     }
   }
   std::string text = StateText();
-  text[text.find("complete")] = 'C';  // line 3, of the first task
+  text[text.find("complete")] = 'C';  // line 3, the end of the first task
   ASSERT_TRUE(WriteFileAtomically(state_path_, text, false).ok());
   std::vector<std::string> damage;
   const auto states = ReadStates(tasks_path_, Tasks(2), &damage);
@@ -246,7 +246,7 @@ TEST_F(FileQueueTest, DamagedLineIsSkippedAndNamed) {
   EXPECT_EQ(ClaimOne(**queue)->task.id, "job.1");
   EXPECT_FALSE(ClaimOne(**queue));
   EXPECT_THAT(recorded.Text(), HasSubstr("line 3: has a wrong checksum"));
-  EXPECT_EQ(StateText().substr(0, text.size()), text) << "the damaged line is left alone";
+  EXPECT_EQ(StateText().substr(0, text.size()), text) << "the damaged line must stay";
 }
 
 TEST_F(FileQueueTest, DamagedByteAffectsOneTask) {
@@ -258,7 +258,7 @@ TEST_F(FileQueueTest, DamagedByteAffectsOneTask) {
     }
   }
   const std::string text = StateText();
-  const size_t version = text.find('1');  // of the format: another one is refused
+  const size_t version = text.find('1');  // the version of the format; another version is refused
   for (size_t i = 0; i < text.size(); ++i) {
     if (i == version) continue;
     std::string damaged = text;
@@ -298,7 +298,7 @@ TEST_F(FileQueueTest, OverlongStateLineIsRefused) {
   EXPECT_THAT(std::string(TryOpen(1).status().message()), HasSubstr("line 2: is too long"));
 }
 
-// With a new state file the same task would run again and again.
+// With a new state file, the worker would run the same task again and again.
 TEST_F(FileQueueTest, LostStateFileEndsWorkers) {
   const std::pair<std::string, std::function<int()>> ways[] = {
       {"removed", [&] { return unlink(state_path_.c_str()); }},
@@ -320,7 +320,7 @@ TEST_F(FileQueueTest, LostStateFileEndsWorkers) {
                   HasSubstr(state_path_ + ": was " + how + " while this worker ran"));
     }
     const auto later = Open(2);
-    EXPECT_EQ(ClaimOne(*later)->attempt, 1) << "the next worker starts over";
+    EXPECT_EQ(ClaimOne(*later)->attempt, 1) << "the next worker starts with a new state";
   }
 }
 
@@ -341,7 +341,7 @@ TEST_F(FileQueueTest, UnwritableStateErrorNamesReason) {
               StartsWith(folder_ / "missing/tasks.json.state: No such file or directory"));
 }
 
-// A limit on the size of files stands in for a full disk.
+// A limit on the size of files acts like a full disk.
 TEST_F(FileQueueTest, PartialStateLineIsRemoved) {
   const pid_t pid = Fork([&] {
     const auto queue = Open(1);
@@ -385,7 +385,7 @@ TEST_F(FileQueueTest, MissingStateFileMeansPending) {
   ASSERT_EQ(states.size(), 2u);
   EXPECT_EQ(states[0].status, TaskStatus::kPending);
   EXPECT_EQ(states[0].attempts, 0);
-  EXPECT_NE(access(state_path_.c_str(), F_OK), 0) << "looking must not make the file";
+  EXPECT_NE(access(state_path_.c_str(), F_OK), 0) << "reading must not create the file";
 }
 
 TEST_F(FileQueueTest, StatesHoldOwnerTimeAndReason) {

@@ -1,4 +1,4 @@
-// Tests what callers may expect of each transport: libcurl, and the scripted transport of tests.
+// Tests of the contract of HttpTransport, on libcurl and on the scripted transport.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -22,7 +22,7 @@ class Rig {
   virtual std::string url() const = 0;
   // Sets the answer to the next request.
   virtual void Answer(int status, const std::string& body) = 0;
-  // The body of the last request that arrived whole; empty if none did.
+  // The body of the last complete request, or "".
   virtual std::string LastBody() const = 0;
 };
 

@@ -94,7 +94,7 @@ TEST_F(MonitorServerTest, LogIsReadToItsEnd) {
   EXPECT_EQ(some->new_offset, 6);
   outputs_.End("job.1");
   const auto last = client.ReadOutput("job.1", 6, 100);
-  EXPECT_EQ(last->data, "??");  // the rest of the character never came
+  EXPECT_EQ(last->data, "??");  // the log ends within a character
   EXPECT_TRUE(last->complete);
 }
 
@@ -178,7 +178,7 @@ TEST_F(MonitorServerTest, ExcessConnectionsAreClosed) {
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(IsClosed(Connect().get()));
   EXPECT_TRUE(client.GetProcessStatus().ok());
   idle.clear();
-  // gRPC frees the places once it has seen the connections close.
+  // gRPC accepts new connections after it has noticed the end of the old ones.
   absl::Status another = absl::UnavailableError("");
   for (int i = 0; i < 1000 && !another.ok(); ++i) another = Client().GetProcessStatus().status();
   EXPECT_TRUE(another.ok()) << another;
@@ -210,7 +210,7 @@ TEST_F(MonitorServerTest, BusyPortIsError) {  // D61
 
 TEST_F(MonitorServerTest, PortIsFreeAfterServerEnds) {
   absl::Status second = absl::UnknownError("");
-  for (int i = 0; i < 3 && !second.ok(); ++i) {  // another process may take it at that moment
+  for (int i = 0; i < 3 && !second.ok(); ++i) {  // another process may take the port meanwhile
     Start();
     ASSERT_TRUE(Client().GetProcessStatus().ok());
     MonitorOptions options;

@@ -20,7 +20,7 @@
 namespace sparkles {
 namespace {
 
-// Returns a script that starts a daemon (own session, no parent), which writes its id to `name`.
+// Returns a script that starts a daemon (own session, no parent), whose id is in the file `name`.
 std::string Daemon(const std::string& name) {
   return absl::StrCat("(setsid sh -c 'echo $$ >", name, ".new; mv ", name, ".new ", name,
                       "; exec sleep 1000' &); while [ ! -e ", name, " ]; do sleep 0.01; done; ");
@@ -53,7 +53,7 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     return exit;
   }
 
-  // As RunAndCancel, with an hour of grace and a token that is hurried at once.
+  // Like RunAndCancel, with an hour of grace and an immediate hurry.
   absl::StatusOr<CommandExit> RunAndHurry(const std::string& script) {
     std::thread hurrier([this] {
       const CancelToken never;
@@ -185,7 +185,7 @@ TEST_F(PosixProcessRunnerEnd, HurryKillsCommandDuringGrace) {
 TEST_F(PosixProcessRunnerEnd, ProgramGetsGraceAfterShellDies) {
   const absl::StatusOr<CommandExit> exit = RunAndCancel(SavingProgram(), absl::Hours(1));
   ASSERT_TRUE(exit.ok()) << exit.status();
-  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);  // the shell's end is the command's
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);  // of the shell
   EXPECT_TRUE(Output().ends_with("saving\nsaved\n")) << Output();
   EXPECT_EQ(exit->leftovers, 0);
 }

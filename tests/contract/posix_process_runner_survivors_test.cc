@@ -21,18 +21,18 @@
 namespace sparkles {
 namespace {
 
-constexpr uid_t kStranger = 64'321;
-constexpr char kRise[] = "/usr/bin/setpriv";
+constexpr uid_t kOtherUser = 64'321;
+constexpr char kSetpriv[] = "/usr/bin/setpriv";
 
 class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
  protected:
   void SetUp() override {
-    if (geteuid() != 0 || access(kRise, X_OK) != 0) GTEST_SKIP() << "needs root and setpriv";
+    if (geteuid() != 0 || access(kSetpriv, X_OK) != 0) GTEST_SKIP() << "needs root and setpriv";
     struct statvfs info;
     ASSERT_EQ(statvfs(folder_.path().c_str(), &info), 0);
     if ((info.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "needs a folder with setuid programs";
     PosixProcessRunnerTest::SetUp();
-    std::filesystem::copy_file(kRise, folder_ / "rise");
+    std::filesystem::copy_file(kSetpriv, folder_ / "rise");
     ASSERT_EQ(chmod((folder_ / "rise").c_str(), 04755), 0);
     ASSERT_EQ(chmod(folder_.path().c_str(), 0777), 0);
   }
@@ -50,9 +50,9 @@ class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
   }
 
   // Returns the result of `check`, which runs in a child process that is not root.
-  static bool AsStranger(const std::function<bool()>& check) {
+  static bool AsOtherUser(const std::function<bool()>& check) {
     const pid_t child = fork();
-    if (child == 0) _exit(setgid(kStranger) == 0 && setuid(kStranger) == 0 && check() ? 0 : 1);
+    if (child == 0) _exit(setgid(kOtherUser) == 0 && setuid(kOtherUser) == 0 && check() ? 0 : 1);
     int status = -1;
     return waitpid(child, &status, 0) == child && status == 0;
   }
@@ -63,7 +63,7 @@ TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
     EXPECT_TRUE(Eventually([this] { return access((folder_ / "told").c_str(), F_OK) == 0; }));
     kill(PidIn("pid"), SIGKILL);
   });
-  EXPECT_TRUE(AsStranger([this] {
+  EXPECT_TRUE(AsOtherUser([this] {
     Start();
     Command command = LeaveSurvivor();
     command.sweep_limit = absl::Milliseconds(300);
@@ -82,7 +82,7 @@ TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
 }
 
 TEST_F(PosixProcessRunnerSurvivors, StopEndsWaitForSurvivor) {
-  EXPECT_TRUE(AsStranger([this] {
+  EXPECT_TRUE(AsOtherUser([this] {
     Start();
     std::thread canceller([this] {
       EXPECT_GT(PidIn("pid"), 0);

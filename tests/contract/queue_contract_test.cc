@@ -27,7 +27,7 @@ struct Recorded {
   std::string failure_reason;
 };
 
-// One set of tasks that queues work on.
+// A set of tasks, and the queues of its workers.
 class World {
  public:
   virtual ~World() = default;
@@ -103,12 +103,12 @@ Recorded RecordedIn(const std::string& task_id, const Json& json) {
   Recorded recorded;
   recorded.status = ParseTaskStatus(*AsString(entity->Find("status"))).value();
   recorded.exit_code = AsString(entity->Find("exit_code")).value_or("");
-  // A reason that is not a failure reason is in the history only.
+  // Reasons of resets are only in the history.
   recorded.failure_reason = TaskEntity(task_id, *entity).History().back().failure_reason;
   return recorded;
 }
 
-// On the emulator.
+// Uses the emulator.
 class DatastoreWorld : public World {
  public:
   explicit DatastoreWorld(const std::vector<Task>& tasks) {
@@ -126,7 +126,7 @@ class DatastoreWorld : public World {
   DatastoreLab lab_;
 };
 
-// On the fake that stands for it in simulations.
+// Uses the fake Datastore of the simulator.
 class FakeDatastoreWorld : public World {
  public:
   explicit FakeDatastoreWorld(const std::vector<Task>& tasks) {

@@ -1,5 +1,5 @@
-// Tests of the state lock: a suspended worker that holds the lock must not make others hang, and
-// claims stay while the file cannot be reached.
+// Tests of the state lock. A suspended worker with the lock must not block other workers, and an
+// unreachable file must keep its claims.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -121,14 +121,14 @@ class UnprivilegedWorker(FaultTest):
         self.lab.folder.chmod(0o777)
         program = self.lab.folder / "sparklesworker"
         shutil.copy(BINARY, program)
-        self.nobody = {"user": 65534, "program": program}
+        self.unprivileged = {"user": 65534, "program": program}
         if subprocess.run(["test", "-x", program], user=65534, check=False).returncode != 0:
             self.skipTest("the temp folder is closed to other users")
 
     def test_unwritable_tasks_dir_exits_5(self):
         self.lab.tasks_dir.mkdir()
         self.lab.write_tasks([self.lab.task("a.1", "true")])
-        worker = self.lab.consume(**self.nobody)
+        worker = self.lab.consume(**self.unprivileged)
         self.assertEqual(worker.exit_code, 5, worker.stderr)
         self.assertIn("Permission denied", worker.stderr)
 
@@ -138,14 +138,14 @@ class UnprivilegedWorker(FaultTest):
             os.setgroups([])
             os.setuid(61_234)  # a user without any other process
         self.lab.write_tasks([self.lab.task("a.1", "true")])
-        worker = self.lab.consume(program=self.nobody["program"], preexec_fn=limit_processes)
+        worker = self.lab.consume(program=self.unprivileged["program"], preexec_fn=limit_processes)
         self.assertEqual(worker.exit_code, 5, worker.stderr)
         self.assertIn("no threads could be started", worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
     def test_unwritable_destination_fails_task(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x")])
-        worker = self.lab.consume(**self.nobody)
+        worker = self.lab.consume(**self.unprivileged)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("a.1", "Permission denied")
         self.assertFalse((self.lab.store / "a.1").exists())
@@ -156,7 +156,7 @@ class UnprivilegedWorker(FaultTest):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
             self.lab.download(self.lab.url("secret"), "x")])])
-        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assertEqual(self.lab.consume(**self.unprivileged).exit_code, 0)
         self.assert_failed("a.1", self.lab.url("secret"), "Permission denied")
 
     def test_unreadable_cached_input_is_refetched(self):
@@ -164,14 +164,14 @@ class UnprivilegedWorker(FaultTest):
         inputs = [self.lab.download(self.lab.put_cas(b"reference"), "ref", True, False, True)]
         self.lab.write_tasks([self.lab.task("a.1", "chmod a-r ref", downloads=inputs),
                               self.lab.task("a.2", "cat ref > out", downloads=inputs)])
-        worker = self.lab.consume(**self.nobody)
+        worker = self.lab.consume(**self.unprivileged)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(self.lab.stored("a.2")["out"], b"reference")
 
     def test_unreadable_output_is_skipped(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "mkdir d; echo x > d/x; echo y > y; chmod 0 d")])
-        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assertEqual(self.lab.consume(**self.unprivileged).exit_code, 0)
         self.assert_complete("a.1")
         self.assertEqual(self.lab.outputs("a.1"), ["y"])
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
@@ -180,7 +180,7 @@ class UnprivilegedWorker(FaultTest):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x; chmod 0 ."),
                               self.lab.task("a.2", "true")])
-        self.assertEqual(self.lab.consume(**self.nobody).exit_code, 0)
+        self.assertEqual(self.lab.consume(**self.unprivileged).exit_code, 0)
         self.assert_failed("a.1", "Permission denied")
         self.assert_complete("a.2")
 

@@ -22,15 +22,15 @@ class UnkillableProcesses(LabTest):
         program = self.lab.folder / "sparklesworker"
         shutil.copy(BINARY, program)
         # The limit counts all threads of a user, so the worker needs a user of its own.
-        self.stranger = {"user": 60000 + os.getpid() % 5000, "program": program, "preexec_fn":
+        self.other_user = {"user": 60000 + os.getpid() % 5000, "program": program, "preexec_fn":
                          lambda: resource.setrlimit(resource.RLIMIT_NPROC, (LIMIT, LIMIT))}
-        user = self.stranger["user"]
+        user = self.other_user["user"]
         if subprocess.run(["test", "-x", program], user=user, check=False).returncode != 0:
             self.skipTest("the temp folder is closed to other users")
 
     def test_fork_bomb_is_ended(self):
         self.lab.write_tasks([self.lab.task("a.1", BOMB), self.lab.task("a.2", "echo second")])
-        worker = self.lab.consume(**self.stranger)
+        worker = self.lab.consume(**self.other_user)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
         self.assert_delivered("a.1")
@@ -39,13 +39,13 @@ class UnkillableProcesses(LabTest):
 
     def test_next_worker_ends_fork_bomb(self):
         self.lab.write_tasks([self.lab.task("a.1", f"[ -e ../../1 ] || {{ >../../1; {BOMB}; }}")])
-        worker = self.lab.start_consume(**self.stranger)
+        worker = self.lab.start_consume(**self.other_user)
         self.lab.worker_was_killed = True
         wait_until(lambda: len(self.lab.processes()) > LIMIT / 2, "the bomb has grown")
         for pid in (*children_of(worker.pid), worker.pid):  # the launcher first
             os.kill(pid, signal.SIGKILL)
         worker.wait(10)
-        following = self.lab.consume(program=self.stranger["program"])  # by root, without limit
+        following = self.lab.consume(program=self.other_user["program"])  # by root, without limit
         self.assertEqual(following.exit_code, 0, following.stderr)
         self.assert_complete("a.1")
         self.assertEqual(self.lab.processes(), [])
@@ -59,7 +59,7 @@ class UnkillableProcesses(LabTest):
                     f"sh -c 'echo $$ > {pid_file}; exec sleep 1000' &); "
                     f"while [ ! -s {pid_file} ]; do sleep 0.01; done; echo x > out.txt")
         self.lab.write_tasks([self.lab.task("a.1", survivor), self.lab.task("a.2", "echo second")])
-        worker = self.lab.start_consume(**self.stranger)
+        worker = self.lab.start_consume(**self.other_user)
         wait_until(lambda: "nothing is claimed now" in worker.stderr, "the worker waits", 60)
         self.assert_failed("a.1", "SIGKILL")
         self.assertEqual(self.lab.outputs("a.1"), [])

@@ -100,7 +100,7 @@ TEST(CancelTokenTest, HurryReachesExistingAndNewChildren) {
   CancelToken parent;
   const CancelToken child(&parent);
   parent.Hurry();
-  EXPECT_FALSE(parent.hurried()) << "nothing is to stop yet";
+  EXPECT_FALSE(parent.hurried()) << "a hurry needs a cancellation";
   parent.Cancel(CancelKind::kHandBack, "SIGTERM");
   EXPECT_FALSE(child.hurried());
   parent.Hurry();

@@ -55,7 +55,7 @@ TEST(SystemClockTest, CancelEndsSleepWithoutDescriptor) {
   SystemClock clock;
   std::optional<CancelToken> cancel;
   {
-    // No longer than this: UBSan itself opens a pipe to look at an object's type.
+    // A short scope, because UBSan itself opens a pipe when it checks the type of an object.
     const FewDescriptors none(0);
     cancel.emplace();
   }

@@ -25,7 +25,7 @@ class Copy : public testing::Test {
   TempFolder folder_;
 };
 
-// The sizes lie around those at which the copy uses another method.
+// The sizes are near the limits at which the copy changes its method.
 TEST_F(Copy, ContentIsExactAtEverySize) {
   for (const size_t size : {0U, 1U, 65'536U, 65'537U, 1'048'575U, 1'048'576U, 20'000'000U}) {
     std::string content(size, '\0');

@@ -1,5 +1,5 @@
-// Tests what patterns match. The first table also holds for github.com/bmatcuk/doublestar v1.1.1:
-// each row was checked against that library. The second table lists the intended differences.
+// Tests what patterns match. Each row of the first table was checked against the library
+// github.com/bmatcuk/doublestar v1.1.1. The second table lists the intended differences.
 #include <gtest/gtest.h>
 
 #include "absl/strings/string_view.h"
@@ -207,9 +207,9 @@ TEST(GlobFacts, MatchesLikeDoublestar) {
   for (const Fact& fact : kSameAsDoublestar) Check(fact);
 }
 
-// The comment above each group says what doublestar v1.1.1 does, after the colon.
+// The comment above each group ends with the behaviour of doublestar v1.1.1.
 constexpr Fact kBetterThanDoublestar[] = {
-    // Braces nest, hold '/' and whole-element **: malformed or taken apart at the wrong place.
+    // Braces may contain braces, '/' and **. doublestar: an error, or a split at the wrong place.
     {"{a,{b,c}}", "c", true},
     {"{a,{b,c}}", "c}", false},
     {"{a,{b,{c,d}e}f}", "cef", true},
@@ -236,22 +236,22 @@ constexpr Fact kBetterThanDoublestar[] = {
     {"{a,.}", "a", true},
     {"{[}],a}", "}", true},
     {"{[,],a}", ",", true},
-    // An alternative may be empty at the end: never matches.
+    // The last alternative may be empty. doublestar: no match.
     {"a{b,}", "a", true},
     {"*{,.gz}", "x", true},
-    // A third star is one too many: does not match "none".
+    // A third star has no effect. doublestar: must match a character.
     {"a***", "a", true},
     {"***", "a/b", false},
-    // After a star it skips by the length of the first character: misses the match.
+    // A star before a character of two bytes. doublestar: skips the match.
     {"*b", "\u00e9ab", true},
-    // '!' negates as in a shell: an ordinary member.
+    // '!' negates, as in a shell. doublestar: an ordinary member.
     {"[!a]", "b", true},
     {"[!a]", "a", false},
     {"[!a]", "!", true},
     {"[\\!a]", "!", true},
-    // An escaped backslash escapes nothing: the set is unterminated.
+    // An escaped backslash does not escape the next character. doublestar: the set has no end.
     {"[\\\\]", "\\", true},
-    // A byte that is not UTF-8 is equal to any other such byte, and to U+FFFD.
+    // Invalid bytes differ. doublestar: such a byte equals any other, and U+FFFD.
     {"\xff", "\xff", true},
     {"\xff", "\xfe", false},
     {"\xff", "\u00ff", false},

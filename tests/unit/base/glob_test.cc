@@ -49,7 +49,7 @@ TEST(Glob, HugeAndDeepPatternsAreRefused) {
   EXPECT_TRUE(Glob::Parse(std::string(Glob::kMaxPatternBytes, 'a')).ok());
   const absl::Status huge = Glob::Parse(std::string(Glob::kMaxPatternBytes + 1, 'a')).status();
   EXPECT_TRUE(absl::IsInvalidArgument(huge));
-  EXPECT_LT(huge.message().size(), 300u) << "the message quotes the start only";
+  EXPECT_LT(huge.message().size(), 300u) << "the message must quote only the start";
   EXPECT_TRUE(Glob::Parse(Repeat("{", 100) + Repeat("}", 100)).ok());
   EXPECT_TRUE(absl::IsInvalidArgument(Glob::Parse(Repeat("{", 101) + Repeat("}", 101)).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(Glob::Parse(Repeat("{", 30'000)).status()));

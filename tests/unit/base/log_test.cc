@@ -95,7 +95,7 @@ TEST(LogTest, FullPipeDropsAndCountsLines) {
   const UniqueFd reader(ends[0]);
   const UniqueFd writer(ends[1]);
   LogSink sink(clock, writer.get(), LogFormat::kText, Severity::kDebug);
-  const std::string long_line(100'000, 'x');  // more than a pipe holds
+  const std::string long_line(100'000, 'x');  // more than the buffer of a pipe
   Log(sink).Info(long_line);
   for (int i = 0; i < 100; ++i) Log(sink).Info("dropped");
   sink.WriteUrgently(Severity::kError, "dropped");

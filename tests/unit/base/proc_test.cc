@@ -24,7 +24,7 @@ TEST(ProcTest, OnlyNumbersAreVisited) {
   std::vector<int> numbers;
   EXPECT_TRUE(ForEachNumber(folder.path(), [&](int number) { numbers.push_back(number); }));
   EXPECT_THAT(numbers, UnorderedElementsAre(7, 42));
-  EXPECT_FALSE(ForEachNumber(folder / "7", [](int) {})) << "it is empty";
+  EXPECT_FALSE(ForEachNumber(folder / "7", [](int) {})) << "an empty directory";
   EXPECT_FALSE(ForEachNumber(folder / "absent", [](int) {}));
 }
 

@@ -10,7 +10,7 @@ namespace sparkles {
 namespace {
 
 TEST(FillRandom, ExactlyGivenBytesAreFilled) {
-  // Each byte is zero by chance once in 256 times; in one of ten rounds it is not.
+  // A byte may be zero by chance, but not in ten rounds.
   std::array<char, 1001> seen{};
   for (int round = 0; round < 10; ++round) {
     std::array<char, 1001> bytes{};
@@ -25,7 +25,7 @@ TEST(FillRandom, ExactlyGivenBytesAreFilled) {
 TEST(RandomSeed, SeedsDiffer) {
   std::set<uint32_t> seeds;
   for (int i = 0; i < 8; ++i) seeds.insert(RandomSeed());
-  EXPECT_GT(seeds.size(), 6u);  // two of eight may be the same by chance, once in 10^8 runs
+  EXPECT_GT(seeds.size(), 6u);  // two of the eight may be equal by chance
 }
 
 TEST(RandomSeed, TestSourceReplacesRandomSeeds) {

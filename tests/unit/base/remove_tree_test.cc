@@ -103,7 +103,7 @@ TEST(RemoveTree, OwnerRemovesUnreadableDirectories) {
 TEST(RemoveTree, RemovalContinuesAfterError) {
   const TempFolder temp;
   ASSERT_TRUE(MakeFolders(temp / "tree/of-root/sub").ok());
-  if (geteuid() != 0) GTEST_SKIP() << "needs a folder of somebody else";
+  if (geteuid() != 0) GTEST_SKIP() << "needs a directory of another user";
   ASSERT_EQ(chmod(temp.path().c_str(), 0755), 0);
   ASSERT_EQ(chmod((temp / "tree").c_str(), 0777), 0);
   Touch(temp / "tree/of-root/file");
@@ -133,7 +133,7 @@ TEST(RemoveTree, CallbackErrorStopsRemoval) {
   make_tree();
   int reports = 0;
   EXPECT_TRUE(RemoveTree(temp / "tree", [&] { return ++reports, absl::OkStatus(); }).ok());
-  EXPECT_GE(reports, 3 + 3 * 2 + 7) << "each entry, and each folder once more";
+  EXPECT_GE(reports, 3 + 3 * 2 + 7) << "each entry, and each directory twice";
   for (int last = 1; last <= reports; ++last) {
     make_tree();
     int calls = 0;

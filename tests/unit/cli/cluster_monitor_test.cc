@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// As the command line writes it: "Y2VydA==" is "cert", "a2V5" is "key".
+// The entity that `sparkles` writes. "Y2VydA==" is "cert", "a2V5" is "key".
 Json KeysEntity() {
   return ParseJson(R"({"key": {"path": [{"kind": "ClusterKeys", "name": "sparklespray"}]},
                        "properties": {"cert": {"blobValue": "Y2VydA=="},

@@ -1,5 +1,5 @@
-// What a command line means. Commands that start processes are driven by the end-to-end tests;
-// these tests use `fetch`, whose flags have visible effects.
+// Tests of the command line, mostly with `fetch`, whose flags have visible effects. The end-to-end
+// tests run the commands that start processes.
 #include "cli/command_line.h"
 
 #include <gmock/gmock.h>

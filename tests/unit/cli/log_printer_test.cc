@@ -76,7 +76,7 @@ TEST_F(LogPrinterTest, ShortAbsenceIsTolerated) {
 
 TEST_F(LogPrinterTest, EachAnswerRestartsDeadline) {
   const auto answer = [](int call) -> absl::StatusOr<OutputPiece> {
-    if (call % 50 == 0) return Piece("", 0, call == 200);  // 25 s later
+    if (call % 50 == 0) return Piece("", 0, call == 200);  // after 25 s without an answer
     return absl::UnavailableError("refused");
   };
   EXPECT_TRUE(Run(answer).ok());

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 class DescribeMachineTest : public testing::Test {
  protected:
-  // A machine with a processor of 100 ticks a second, of which one in four is the user's.
+  // A machine with one processor that counts 100 ticks a second; the user's share is 25%.
   ProcessStatus Machine() {
     const int64_t ticks = absl::ToInt64Milliseconds(clock_.Now() - start_) / 10;
     ProcessStatus status;
@@ -55,7 +55,7 @@ TEST_F(DescribeMachineTest, CachedStatusIsRequestedAgain) {
   };
   const std::string report = Report(ask);
   EXPECT_THAT(report, HasSubstr("user 25.0%, "));
-  EXPECT_THAT(report, HasSubstr("processes        2,"));  // the rest is as new
+  EXPECT_THAT(report, HasSubstr("processes        2,"));  // the second answer
   EXPECT_EQ(clock_.Now() - start_, absl::Seconds(10));
 }
 

@@ -17,7 +17,7 @@ std::string Describe(const std::string& scheme, std::map<std::string, std::strin
 TEST(FindProxyTest, VariablesHaveFixedPrecedence) {
   EXPECT_EQ(Describe("https", {}), "none");
   EXPECT_EQ(Describe("https", {{"http_proxy", "a:1"}, {"HTTP_PROXY", "b:2"}}), "none");
-  EXPECT_EQ(Describe("http", {{"HTTP_PROXY", "b:2"}}), "none");  // as libcurl has it
+  EXPECT_EQ(Describe("http", {{"HTTP_PROXY", "b:2"}}), "none");  // like libcurl
   EXPECT_EQ(Describe("http", {{"http_proxy", "a:1"}}), "a:1 (see http_proxy)");
   EXPECT_EQ(Describe("https", {{"ALL_PROXY", "c:3"}}), "c:3 (see ALL_PROXY)");
   EXPECT_EQ(Describe("https", {{"ALL_PROXY", "c:3"}, {"HTTPS_PROXY", "d:4"}}),

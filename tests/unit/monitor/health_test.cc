@@ -41,19 +41,19 @@ TEST_F(HealthTest, StallMakesWorkerUnhealthy) {
 }
 
 TEST_F(HealthTest, ReadyWhileQueueAnswers) {
-  EXPECT_EQ(Ask("/readyz").status, 503) << "it has never answered";
+  EXPECT_EQ(Ask("/readyz").status, 503) << "the queue has never answered";
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 200);
   now_ += absl::Minutes(3);
   EXPECT_THAT(Ask("/readyz").body, HasSubstr("has not answered for 180 s"));
   EXPECT_EQ(Ask("/readyz").status, 503);
   remote_ = false;
-  EXPECT_EQ(Ask("/readyz").status, 200) << "a file is always there";
+  EXPECT_EQ(Ask("/readyz").status, 200) << "a tasks file needs no answers";
 }
 
 TEST_F(HealthTest, NotReadyWhenMachineIsUnfit) {
   vitals_.machine_unfit = true;
-  EXPECT_THAT(Ask("/readyz").body, HasSubstr("unfit machine")) << "the queue was not asked yet";
+  EXPECT_THAT(Ask("/readyz").body, HasSubstr("unfit machine")) << "before the first claim";
   vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 503);
   remote_ = false;

@@ -172,7 +172,7 @@ TEST_F(OutputTableTest, LastReaderCountsEndedLogsOnly) {
   Start("b");
   clock_.Advance(absl::Minutes(1));
   table_.Find("a")->RecordUnfinishedRead(clock_.Now());
-  EXPECT_LT(table_.LastUnfinishedRead(), clock_.Now() - absl::Hours(1)) << "it has not ended";
+  EXPECT_LT(table_.LastUnfinishedRead(), clock_.Now() - absl::Hours(1)) << "the log has not ended";
   table_.End("a");
   EXPECT_EQ(table_.LastUnfinishedRead(), clock_.Now());
   table_.End("b");

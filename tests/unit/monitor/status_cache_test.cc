@@ -9,7 +9,7 @@ namespace {
 
 class StatusCacheTest : public testing::Test {
  protected:
-  // Returns the number of the reading that the answer comes from.
+  // Returns the number of readings until the answer was read.
   int Ask() { return cache_.Current().process_count; }
 
   FakeClock clock_;

@@ -138,7 +138,7 @@ TEST_F(MachineSamplerTest, StopReturnsWithinHalfSecond) {
   absl::Duration least = absl::InfiniteDuration();
   for (int i = 0; i < 5 && least > absl::Seconds(0.5); ++i) {
     MachineSampler sampler("", proc_.path());
-    absl::SleepFor(absl::Seconds(1.1));  // from now on it samples once a second
+    absl::SleepFor(absl::Seconds(1.1));  // now the sampler takes one sample a second
     const absl::Time start = absl::Now();
     sampler.Stop();
     least = std::min(least, absl::Now() - start);

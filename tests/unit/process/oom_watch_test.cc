@@ -40,7 +40,7 @@ TEST(FindOomCounterTest, MissingCounterGivesNothing) {
   EXPECT_FALSE(FindOomCounter("4:memory:/a\n",
                               "31 24 0:27 /b /sys/fs/cgroup/memory rw - cgroup c rw,memory\n")
                    .has_value())
-      << "the mount shows another group";
+      << "the mount has another group";
 }
 
 TEST(KilledProcessTest, VictimIsReadFromKernelRecord) {
@@ -89,9 +89,9 @@ TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
   const OomKills kills = watch.End();
   EXPECT_EQ(kills.in_group, 2);
   EXPECT_EQ(kills.on_machine, 3);
-  EXPECT_EQ(kills.victim, "") << "the log holds no record";
+  EXPECT_EQ(kills.victim, "") << "the kernel log has no record";
   watch.Begin();
-  EXPECT_EQ(watch.End().on_machine, 0) << "of the next command";
+  EXPECT_EQ(watch.End().on_machine, 0) << "the next command starts at 0";
 }
 
 TEST_F(OomWatchTest, LastKillTimeIsKept) {
@@ -158,14 +158,14 @@ TEST_F(OomWatchTest, KnownIsFalseWithoutCounters) {
   watch.Begin();
   EXPECT_TRUE(watch.End().known);
   Write("proc/vmstat", "pgfault 1\n");
-  EXPECT_TRUE(watch.End().known) << "the group's count";
+  EXPECT_TRUE(watch.End().known) << "the group has a counter";
   Write("memory.events", "");
   const OomKills kills = watch.End();
   EXPECT_FALSE(kills.known);
   EXPECT_EQ(kills.on_machine, 0);
   watch.Begin();
   Write("proc/vmstat", "oom_kill 20\n");
-  EXPECT_EQ(watch.End().on_machine, 0) << "of before, perhaps";
+  EXPECT_EQ(watch.End().on_machine, 0) << "the kill may be older than the command";
 }
 
 }  // namespace

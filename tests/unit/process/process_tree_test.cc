@@ -72,10 +72,10 @@ TEST_F(ProcessTreeTest, UnrelatedProcessesAreReadOnce) {
   Add(11, 10, 5);
   Add(20, 1, 10);
   Add(21, 20, 10);
-  Add(30, 29, 10);  // its parent was gone when it was listed, so its tree is unknown
+  Add(30, 29, 10);  // its parent has ended, so its tree is unknown
   EXPECT_EQ(Measure()->processes, 1);
   EXPECT_EQ(unrelated_, UnrelatedPids({1, 2, 20, 21}));
-  Add(20, 10, 7);  // would count if it were read again
+  Add(20, 10, 7);  // must not be read again
   Add(22, 21, 10);
   Add(12, 11, 5);
   Add(30, 10, 5);

@@ -15,7 +15,7 @@ TEST(SweepChildrenTest, ZeroLimitStillKillsChildren) {
         const pid_t child = fork();
         while (child == 0) pause();
         bool killed = SweepChildren("/proc", absl::ZeroDuration()).killed == 1;
-        if (!killed) {  // or it has not ended yet
+        if (!killed) {  // the child may not have ended yet
           kill(child, SIGTERM);
           int status = 0;
           killed = waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&

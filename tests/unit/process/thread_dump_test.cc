@@ -29,7 +29,7 @@ __attribute__((noinline)) void StuckInATest(int fd) {
 
 __attribute__((noinline)) void CallsWhatIsStuckInATest(int fd) {
   StuckInATest(fd);
-  EXPECT_GE(fd, 0);  // no tail call
+  EXPECT_GE(fd, 0);  // prevents a tail call
 }
 
 namespace {
@@ -122,7 +122,7 @@ TEST(ThreadDumpTest, DumpShowsEveryThreadAndStack) {
     });
     if (stack != lines.end() && testing::Value(lines, Contains(in_call))) break;
   }
-  ASSERT_GE(lines.size(), 5) << "a head line, and two for each of at least two threads";
+  ASSERT_GE(lines.size(), 5) << "a head line, and two lines for each of two threads";
   EXPECT_THAT(lines[0], AllOf(HasSubstr(" threads"), HasSubstr("build id ")));
   EXPECT_THAT(lines, Contains(HasSubstr(absl::StrCat("thread ", getpid(), " 'main': R"))));
   EXPECT_THAT(lines, Contains(in_call));
@@ -142,7 +142,7 @@ TEST(ThreadStacksTest, ScanFindsCallersWithoutUnwinder) {
   for (const uintptr_t address : exact.addresses) {
     for (const uintptr_t scanned : stack.addresses) found += scanned == address ? 1 : 0;
   }
-  EXPECT_GE(found, 3) << "where it is, and both of its callers in this program";
+  EXPECT_GE(found, 3) << "the innermost function and its two callers";
 }
 
 TEST(ThreadStacksTest, BlockedThreadIsNotAwaitedLong) {
@@ -162,7 +162,7 @@ TEST(ThreadStacksTest, BlockedThreadIsNotAwaitedLong) {
   EXPECT_TRUE(ReadThreadStack(id, absl::Milliseconds(10)).addresses.empty());
   const pid_t self = static_cast<pid_t>(syscall(SYS_gettid));
   EXPECT_FALSE(ReadThreadStack(self, absl::Seconds(10)).addresses.empty())
-      << "the next question is answered";
+      << "other threads still answer";
   close(ends[1]);
   deaf.join();
   close(ends[0]);

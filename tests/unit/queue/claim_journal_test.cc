@@ -31,7 +31,7 @@ class ClaimJournalTest : public testing::Test {
  protected:
   std::unique_ptr<ClaimJournal> Open() { return *ClaimJournal::Open(folder_.path(), true); }
 
-  // What a worker that dies now leaves behind.
+  // Writes a journal of a dead worker.
   void LeaveBehind(absl::string_view text, const std::string& number = "123456789") {
     ASSERT_TRUE(WriteFileAtomically(PathOf(number), text, false).ok());
   }
@@ -51,7 +51,7 @@ class ClaimJournalTest : public testing::Test {
     return files;
   }
 
-  // The text of the only journal there is.
+  // The text of the only journal.
   std::string Text() {
     const std::vector<std::string> files = Files();
     return files.size() == 1 ? ReadFile(files[0], 1 << 20).value() : "";
@@ -90,7 +90,7 @@ TEST_F(ClaimJournalTest, MemoryMarkIsKept) {
   ASSERT_EQ(ParseJournal(Text()).size(), 1U);
   EXPECT_EQ(ParseJournal(Text())[0].memory_mark, "boot 1:2 3 4");
   journal->End(EntryOf("a.1"));
-  EXPECT_EQ(Text(), "") << "a mark does not tell claims apart";
+  EXPECT_EQ(Text(), "") << "the mark is not part of a claim's identity";
 }
 
 TEST_F(ClaimJournalTest, OpenClaimStaysForNextWorker) {
@@ -115,7 +115,7 @@ TEST_F(ClaimJournalTest, FailedRewriteIsRepeated) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
   ASSERT_TRUE(RemoveTree(folder_.path()).ok());
-  // A limit on the size of files stands in for a full disk.
+  // A limit on the size of files acts like a full disk.
   signal(SIGXFSZ, SIG_IGN);
   rlimit usual{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
@@ -134,10 +134,10 @@ TEST_F(ClaimJournalTest, ReplacedJournalIsWrittenAgain) {
   const std::string path = Files()[0];
   const std::string text = Text();
   ASSERT_EQ(unlink(path.c_str()), 0);
-  ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());  // a copy that nobody holds
+  ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());  // an unlocked copy
   ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
   EXPECT_EQ(ReadFile(path, 1 << 20).value(), text);
-  EXPECT_THAT(Abandoned(*journal), IsEmpty()) << "what is ours is not dead";
+  EXPECT_THAT(Abandoned(*journal), IsEmpty()) << "a worker's own claims are not abandoned";
   journal.reset();
   EXPECT_THAT(Abandoned(*Open()), ElementsAre("a.1", "a.2"));
 }
@@ -157,7 +157,7 @@ TEST_F(ClaimJournalTest, LongJournalIsRewrittenWhenClaimEnds) {
 TEST_F(ClaimJournalTest, LineAfterTornLineIsRead) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
-  // A limit on the size of files stands in for a full disk: half of the next line is written.
+  // A limit on the size of files acts like a disk that is full after half of the next line.
   signal(SIGXFSZ, SIG_IGN);
   rlimit usual{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
@@ -210,7 +210,7 @@ TEST_F(ClaimJournalTest, HostileJournalsAreHarmless) {
               "100000002");
   LeaveBehind(std::string(5000, '['), "100000003");
   LeaveBehind(absl::StrCat(std::string(2 << 20, '\n'), line), "100000004");
-  LeaveBehind(line, "1");  // somebody else's file
+  LeaveBehind(line, "1");  // not the name of a journal
   ASSERT_EQ(symlink("/etc/passwd", PathOf("100000005").c_str()), 0);
   ASSERT_EQ(mkfifo(PathOf("100000006").c_str(), 0600), 0);
   ASSERT_EQ(mkdir(PathOf("100000007").c_str(), 0700), 0);

@@ -1,4 +1,4 @@
-// What becomes of claims where Datastore does not answer, or the worker dies: on the fake.
+// Tests of claims when Datastore does not answer or the worker dies, with the fake Datastore.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ absl::Status LostAnswer() {
   return Transient(absl::UnavailableError("the answer was lost"), /*maybe_applied=*/true);
 }
 
-// Comes between a queue and the fake.
+// Intercepts the requests of a queue to the fake.
 class DatastoreInterceptor : public HttpTransport {
  public:
   using Interceptor = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
@@ -73,7 +73,7 @@ class DatastoreClaimTest : public testing::Test {
     return *ClaimJournal::Open(folder_.path(), /*durable=*/false);
   }
 
-  // The next commit is carried out or not, its answer is lost, and then nothing is answered.
+  // Loses the answer of the next commit, which is `applied` or not, and then answers nothing.
   void CutOffAtCommit(bool applied) {
     transport_.interceptor =
         [this, applied, cut = false](
@@ -88,7 +88,7 @@ class DatastoreClaimTest : public testing::Test {
       return LostAnswer();
     };
   }
-  // From now on commits of what has `text` in it are refused.
+  // Refuses all commits that contain `text`.
   void RefuseCommits(const std::string& text) {
     transport_.interceptor = [this, text](
                                  const std::string& method,
@@ -114,7 +114,7 @@ class DatastoreClaimTest : public testing::Test {
     const auto files = std::filesystem::directory_iterator(folder_.path());
     return static_cast<size_t>(std::distance(begin(files), end(files)));
   }
-  // The text of the only journal there is.
+  // The text of the only journal.
   std::string Journal() const {
     EXPECT_EQ(Journals(), 1U);
     const auto file = std::filesystem::directory_iterator(folder_.path());
@@ -184,8 +184,8 @@ TEST_F(DatastoreClaimTest, JournalForgetsClaimOfKilledTask) {
   EXPECT_EQ(Journal(), "");
 }
 
-// The worker dies while its claim's commit lies in the network. The next worker changes the task,
-// so that the commit is in conflict whenever it arrives.
+// The worker dies while the network delays the commit of its claim. The next worker changes the
+// task, so that the delayed commit always conflicts.
 TEST_F(DatastoreClaimTest, LateCommitOfDeadWorkerHasNoEffect) {
   PutTask("job.1");
   auto journal = OpenJournal();
@@ -211,7 +211,7 @@ TEST_F(DatastoreClaimTest, LateCommitOfDeadWorkerHasNoEffect) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "reset"));
 }
 
-// The first commit and its copy: the client has reset the task between them.
+// The client resets the task between the first commit and its copy.
 TEST_F(DatastoreClaimTest, UnknownClaimOfChangedTaskIsForgotten) {
   PutTask("job.1");
   const auto journal = OpenJournal();
@@ -261,7 +261,7 @@ TEST_F(DatastoreClaimTest, LastingRefusalOfUnknownClaimEnds) {
     clock_.Advance(absl::Minutes(1));
   }
   EXPECT_EQ(queue->ClaimOne(never_).value(), std::nullopt);
-  EXPECT_EQ(ParseJournal(Journal()).size(), 1U) << "the next worker settles the claim";
+  EXPECT_EQ(ParseJournal(Journal()).size(), 1U) << "the next worker handles the claim";
   PutTask("job.2");
   EXPECT_TRUE(queue->ClaimOne(never_).value());
 }
@@ -299,7 +299,7 @@ TEST_F(DatastoreClaimTest, AppliedCommitWithRefusedCopyIsFound) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
 }
 
-// A client may ask for what has changed since the last_updated that it saw.
+// A client may query the tasks that have changed since the last_updated that it has seen.
 TEST_F(DatastoreClaimTest, LaterClaimHasLaterLastUpdated) {
   for (int i = 0; i < 10; ++i) {
     PutTask("job.1");
@@ -334,7 +334,7 @@ TEST_F(DatastoreClaimTest, LastTryIsBoundedInOutage) {
   EXPECT_LT(clock_.Now() - started, absl::Seconds(15));
 }
 
-// All workers read the queue before any of them claims a task. The jobs follow one another.
+// All workers read the queue before one of them claims a task. The second job follows the first.
 TEST_F(DatastoreClaimTest, FleetSpreadsOverEachJob) {
   constexpr int kWorkers = 60;
   constexpr int kTasks = 1000;
@@ -361,7 +361,7 @@ TEST_F(DatastoreClaimTest, FleetSpreadsOverEachJob) {
   }
 }
 
-// Tasks of 0.1 s: the second claim reads the others ahead.
+// Tasks take 0.1 s, so the second claim reads the other tasks ahead.
 class DatastoreReadAheadTest : public DatastoreClaimTest {
  protected:
   void SetUp() override {
@@ -373,7 +373,7 @@ class DatastoreReadAheadTest : public DatastoreClaimTest {
     for (int i = 0; i < 2; ++i) EXPECT_TRUE(ClaimNext());
     EXPECT_EQ(lookups_, 2);
   }
-  // The next task, 0.1 s after the last one.
+  // Claims the next task, `pause` after the last one.
   std::optional<Claim> ClaimNext(absl::Duration pause = absl::Milliseconds(100)) {
     clock_.Advance(pause);
     const auto claim = queue_->ClaimOne(never_);
@@ -481,7 +481,7 @@ TEST_F(DatastoreClaimTest, RefusedHandBackOfDeadWorkerIsRepeated) {
   for (int minute = 0; minute < 5; ++minute) {
     EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
     EXPECT_EQ(Journals(), 2U) << minute;
-    clock_.Advance(minute == 2 ? absl::Hours(3) : absl::Minutes(1));  // a jump counts a minute
+    clock_.Advance(minute == 2 ? absl::Hours(3) : absl::Minutes(1));  // counts as a minute
   }
   EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
   EXPECT_EQ(Journals(), 1U);
@@ -504,7 +504,7 @@ TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
   };
   EXPECT_FALSE(queue->Finish(*claim, outcome).ok());
   queue->LeaveUnrecorded(*claim, outcome);
-  EXPECT_FALSE(queue->ClaimOne(never_).ok()) << "a worker that holds a claim is not done";
+  EXPECT_FALSE(queue->ClaimOne(never_).ok()) << "the worker still has a claim";
   Reconnect();
   EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
@@ -562,7 +562,7 @@ TEST_F(DatastoreClaimTest, PassingRefusalKeepsEnd) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
 }
 
-// An end and its hand-back that are both refused must not keep the worker from ending.
+// The worker must end although its end of the task and its hand-back are refused.
 TEST_F(DatastoreClaimTest, RefusedHandBackLetsWorkerEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);

@@ -1,4 +1,4 @@
-// How the Datastore queue searches; that it is right is shown on the real server (tests/contract).
+// Tests how the Datastore queue searches for tasks. The contract tests use the real server.
 #include "queue/datastore_queue.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,7 @@ constexpr char kContention[] = R"({"error": {"status": "ABORTED"}})";
 
 class DatastoreQueueSearch : public testing::Test {
  protected:
-  // The answer to a query: `count` tasks seem to be pending.
+  // Scripts the answer to a query: `count` pending tasks.
   void AnswerQuery(int count) {
     std::string results;
     for (int i = 0; i < count; ++i) {
@@ -33,12 +33,12 @@ class DatastoreQueueSearch : public testing::Test {
                                                      R"(], "moreResults": "NO_MORE_RESULTS"}})")));
   }
 
-  // The next candidate turns out to be gone.
+  // Scripts the look-up of the next candidate, which does not exist any more.
   void LoseCandidate() {
     transport_.Answer(":lookup", MakeResponse(200, R"({"missing": [{}, {}]})"));
   }
 
-  // The names of the keys behind which the queries began; "" for the first key.
+  // The name of the key after which each query started; "" for the first key.
   std::vector<std::string> Starts() {
     std::vector<std::string> starts;
     for (const HttpRequest& request : transport_.requests()) {
@@ -105,7 +105,7 @@ TEST_F(DatastoreQueueSearch, SearchStartsOverAfterLastKey) {
   AnswerQuery(20);
   AnswerQuery(300);
   LoseCandidate();
-  AnswerQuery(0);  // behind a random key
+  AnswerQuery(0);  // after a random key
   AnswerQuery(1);  // from the first key
   LoseCandidate();
   AnswerQuery(0);
@@ -160,7 +160,7 @@ TEST_F(DatastoreQueueSearch, ProxyRefusalHidesNoTask) {
   transport_.Answer(":lookup", MakeResponse(400, "what?"));
   EXPECT_TRUE(absl::IsUnavailable(queue_.ClaimOne(never_).status()));
   AnswerQuery(1);
-  LoseCandidate();  // it is looked at again
+  LoseCandidate();  // the candidate is looked up again
   AnswerQuery(0);
   EXPECT_TRUE(queue_.ClaimOne(never_).ok());
 }

@@ -40,7 +40,7 @@ TEST_F(MeteredQueueTest, ClaimIsHeldUntilRecorded) {
   EXPECT_EQ(queue_.held()->task.id, "a.1");
   memory_.finish_errors = {absl::UnavailableError("away")};
   EXPECT_FALSE(queue_.Finish(claim, Ended(Outcome::Kind::kComplete)).ok());
-  EXPECT_TRUE(queue_.held().has_value()) << "its end is not recorded yet";
+  EXPECT_TRUE(queue_.held().has_value()) << "the end is not recorded yet";
   EXPECT_TRUE(queue_.Finish(claim, Ended(Outcome::Kind::kComplete)).ok());
   EXPECT_FALSE(queue_.held().has_value());
 }

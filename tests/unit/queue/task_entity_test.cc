@@ -160,7 +160,7 @@ TEST(TaskEntity, EndBelongsToPrecedingClaim) {
   EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow));
   EXPECT_FALSE(task.HasEntryAfter("vm", kNow, "complete", kNow));
   task.Claim("other", "", kNow + absl::Seconds(1), kNow + absl::Seconds(1));
-  EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow)) << "others may go on";
+  EXPECT_TRUE(task.HasEntryAfter("vm", kNow, kResetEntry, kNow)) << "later claims do not matter";
 }
 
 TEST(TaskEntity, VersionMayExceed32Bits) {

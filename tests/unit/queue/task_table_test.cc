@@ -104,7 +104,7 @@ TEST(TaskTableTest, ReplacedListKeepsStates) {
   EXPECT_THAT(table.pending(), ElementsAre(1, 2));
   EXPECT_THAT(table.claimed(), IsEmpty());
   EXPECT_EQ(table.Find("a"), std::nullopt);
-  ASSERT_NE(table.FindRecord("a"), nullptr) << "its worker may still end it";
+  ASSERT_NE(table.FindRecord("a"), nullptr) << "the worker may still end the task";
   EXPECT_EQ(table.FindRecord("a")->version, 2);
   EXPECT_EQ(table.record(0).status, TaskStatus::kComplete);
   table.Replace({TaskOf("a")});

@@ -157,11 +157,11 @@ TEST_F(TasksFileWatchTest, MissingFileIsErrorUntilRestored) {
   EXPECT_FALSE(watch_.Poll());
   EXPECT_EQ(Trouble(), path_ + ": No such file or directory");
   Write("[" + Line("a") + "]");
-  EXPECT_FALSE(watch_.Poll()) << "as it was";
+  EXPECT_FALSE(watch_.Poll()) << "the same content as before";
   EXPECT_TRUE(watch_.status().ok());
 }
 
-// The state file lies beside the first target of the link.
+// The state file is beside the first target of the link, so another target needs another state.
 TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
   const auto link_to = [&](const std::string& name) {
     ASSERT_TRUE(WriteFileAtomically(folder_ / name, "[" + Line(name) + "]", false).ok());
@@ -180,7 +180,7 @@ TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
   EXPECT_TRUE(watch_.status().ok());
 }
 
-// While a program rewrites the lines, the first ones look like a whole file.
+// While a program rewrites the file, the lines so far look like a whole file.
 TEST_F(TasksFileWatchTest, RewrittenLinesAreUsedOnceComplete) {
   Write(Line("a") + Line("b"));
   Read();

@@ -83,7 +83,7 @@ TEST_F(LocalStoreTest, SpecialFilesAreNotRead) {
   for (const std::string name : {"folder", "pipe", "socket"}) {
     const absl::Status status = store_.Download(Url(name), SourceWith("").get(), {}).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-    EXPECT_FALSE(IsMachineFault(status)) << "another machine reads no socket either";
+    EXPECT_FALSE(IsMachineFault(status)) << "other machines cannot read it either";
     EXPECT_EQ(status.message(), Url(name) + ": not a regular file");
   }
 }
@@ -102,7 +102,7 @@ TEST_F(LocalStoreTest, ResizedFileIsNotStored) {
 
 TEST_F(LocalStoreTest, RewrittenFileIsNotStored) {
   const UniqueFd source = SourceWith(std::string(200'000, 'x'));
-  // An old time stamp cannot equal the time of the change by chance.
+  // An old time stamp, which cannot equal the time of the change by chance.
   const timespec old_times[2] = {{1'000'000, 0}, {1'000'000, 0}};
   ASSERT_EQ(futimens(source.get(), old_times), 0);
   TransferOptions options;

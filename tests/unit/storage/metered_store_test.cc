@@ -50,7 +50,7 @@ TEST_F(MeteredStoreTest, IdleTransferDoesNotBeat) {
   IdleStore idle;
   MeteredStore store(idle, vitals_);
   EXPECT_FALSE(store.Download("gs://b/o", -1, {}).ok());
-  EXPECT_EQ(vitals_.heartbeat.beats(), 2) << "its begin and its end";
+  EXPECT_EQ(vitals_.heartbeat.beats(), 2) << "the start and the end of the transfer";
   EXPECT_EQ(vitals_.transfers_failed.value(), 1);
 }
 

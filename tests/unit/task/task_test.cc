@@ -83,7 +83,7 @@ TEST(AbandonedClaimsTest, ResetOfFailedTaskRestoresTries) {
   std::vector<HistoryEntry> history(kMaxAbandonedClaims, Entry("claimed"));
   EXPECT_NE(ReasonNotToClaim(history), "");
   history.push_back(Entry("failed", "given up"));
-  history.push_back(Entry("reset"));  // its user has mended it
+  history.push_back(Entry("reset"));  // after a correction of the task
   for (int i = 0; i < kMaxAbandonedClaims; ++i) {
     EXPECT_EQ(ReasonNotToClaim(history), "") << i;
     history.push_back(Entry("claimed"));
@@ -105,7 +105,7 @@ TEST(MachineFaultsTest, OnlyMachineFaultHandBacksCount) {
   EXPECT_EQ(ReasonNotToClaim(history),
             "failed after 20 machine faults; the last machine fault: no space for 19");
   history.push_back(Entry("failed", "given up"));
-  history.push_back(Entry("reset"));  // its user has found larger machines
+  history.push_back(Entry("reset"));  // to try larger machines
   EXPECT_EQ(ReasonNotToClaim(history), "");
 }
 

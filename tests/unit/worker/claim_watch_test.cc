@@ -73,10 +73,10 @@ class ClaimWatchTest : public testing::Test {
 
 TEST_F(ClaimWatchTest, ClaimIsCheckedAfterLongPause) {
   AnsweringQueue queue({ClaimState::kHeld, ClaimState::kLost});
-  StoppedClock clock;  // the watch's own thread sleeps on
+  StoppedClock clock;  // keeps the watch's own thread asleep
   ClaimWatch watch(absl::Seconds(15), clock, queue, claim_, task_, recorded_.log());
   EXPECT_TRUE(watch.Confirm(Freshness::kRecent, never_).ok());
-  EXPECT_EQ(queue.checks, 0);  // a short task pays nothing
+  EXPECT_EQ(queue.checks, 0);  // a short task needs no request
   clock.now += absl::Minutes(1);
   EXPECT_TRUE(watch.Confirm(Freshness::kRecent, never_).ok());
   EXPECT_EQ(queue.checks, 1);
@@ -94,7 +94,7 @@ TEST_F(ClaimWatchTest, FreshnessNowAlwaysChecksClaim) {
   EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());
   EXPECT_TRUE(absl::IsUnavailable(watch.Confirm(Freshness::kNow, never_)));
   EXPECT_FALSE(task_.cancelled());
-  EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());  // killed, but nobody else has it
+  EXPECT_TRUE(watch.Confirm(Freshness::kNow, never_).ok());  // killed, not claimed again
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
   EXPECT_TRUE(absl::IsCancelled(watch.Confirm(Freshness::kNow, never_)));
   EXPECT_EQ(queue.checks, 4);
@@ -153,7 +153,7 @@ TEST_F(ClaimWatchTest, FailedCheckIsRetriedSoon) {  // D18
   EXPECT_EQ(task_.kind(), CancelKind::kKilled);
   EXPECT_EQ(queue.checks, 3);
   ASSERT_EQ(clock_.sleeps().size(), 3u);
-  EXPECT_LE(clock_.sleeps()[1], absl::Seconds(5)) << "a kill is to be noticed within 20 s";
+  EXPECT_LE(clock_.sleeps()[1], absl::Seconds(5)) << "the watch must notice a kill within 20 s";
   EXPECT_LE(clock_.sleeps()[2], absl::Seconds(5));
 }
 

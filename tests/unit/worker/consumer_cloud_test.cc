@@ -1,4 +1,4 @@
-// The consumer with a queue that many workers share.
+// Tests of the consumer with a queue that many workers share.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ class ConsumerCloudTest : public testing::Test {
   RecordedLog recorded_;
   CancelToken stop_;
   int runs_ = 0;
-  bool wait_for_cancel_ = false;  // the task runs until it is cancelled, and is the last one
+  bool wait_for_cancel_ = false;  // the last task runs until it is cancelled
 };
 
 TEST_F(ConsumerCloudTest, ContentionIsRetriedAtOnce) {  // D19
@@ -68,7 +68,7 @@ TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
   queue.more_may_come = true;
   EXPECT_EQ(Run(queue, {absl::Minutes(10)}), Consumer::End::kQueueEmpty);
   const auto sleeps = clock_.sleeps();
-  EXPECT_EQ(sleeps[0], absl::Seconds(10));  // fresh tasks may be late
+  EXPECT_EQ(sleeps[0], absl::Seconds(10));  // new tasks may appear late
   EXPECT_LE(sleeps[1], absl::Seconds(1));
   EXPECT_GE(sleeps[sleeps.size() - 2], absl::Milliseconds(2500));
   EXPECT_LE(sleeps[sleeps.size() - 2], absl::Seconds(5));
@@ -142,7 +142,7 @@ TEST_F(ConsumerCloudTest, UnwritableJournalEndsWorker) {
   queue.more_may_come = true;
   const absl::Status no_space = ClaimNotPersistable(absl::UnknownError("journal: no space"));
   queue.claim_errors.assign(3, no_space);
-  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it passed
+  EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it has passed
   const absl::Time start = clock_.Now();
   queue.claim_errors.assign(100, no_space);
   queue.claim_errors[3] = absl::AbortedError("others were faster");
@@ -201,7 +201,7 @@ TEST_F(ConsumerCloudTest, DrainFinishesTaskAndClaimsNoMore) {
   EXPECT_EQ(tasks.Find("job.2").status, TaskStatus::kPending);
 }
 
-// Claims, and loses the answer; says so only after some more errors.
+// Loses the answer of a claim, and reports the claim only after more errors.
 class ForgetfulQueue : public MemQueue {
  public:
   ForgetfulQueue(MemTasks& tasks, int errors) : MemQueue(tasks, "a"), errors_(errors) {

@@ -54,7 +54,7 @@ class ConsumerTest : public testing::Test {
     return tasks;
   }
 
-  // Runs the loop over `count` tasks, each of which ends as `execute_` says.
+  // Runs the loop over `count` tasks, which end as `execute_` returns.
   Consumer::End Run(int count) {
     tasks_.emplace(Tasks(count), clock_);
     queue_.emplace(*tasks_, "us");
@@ -150,7 +150,7 @@ TEST_F(ConsumerTest, FullDiskFreesDirectoryBeforeRetry) {
   finish_errors_ = {absl::UnavailableError("503"), full, full};
   size_t sleeps = 0;
   clock_.OnSleep([&](size_t) {
-    EXPECT_EQ(removed, ++sleeps > 1) << "what it frees may be what is missing";
+    EXPECT_EQ(removed, ++sleeps > 1) << "the removal may free the missing space";
     EXPECT_EQ(StatusOf("t1"), TaskStatus::kClaimed);
   });
   EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
@@ -227,7 +227,7 @@ TEST_F(ConsumerTest, FiveMachineFaultsEndWorker) {  // D31
 TEST_F(ConsumerTest, FiveMissingPermissionsEndWorker) {
   execute_ = [this](const Claim&, const CancelToken&) {
     Outcome outcome = EndedAs(Outcome::Kind::kFailed);
-    // The third lacks another one: the count begins anew.
+    // The third task lacks another permission, so the count starts again.
     outcome.lacks_permission = executed_.size() == 3 ? "read from gs://a" : "write to gs://b";
     return outcome;
   };
@@ -354,7 +354,7 @@ TEST_F(ConsumerTest, EndIsRecordedDespiteStop) {
 
 TEST_F(ConsumerTest, StopEndsWaitForFirstTask) {
   clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  more_may_come_ = true;  // the first look
+  more_may_come_ = true;  // the first query is empty
   EXPECT_EQ(Run(0), Consumer::End::kStopped);
   EXPECT_THAT(clock_.sleeps(), SizeIs(1));
 }
@@ -392,11 +392,11 @@ TEST_F(ConsumerTest, MissingStateFileEndsWorker) {
   EXPECT_EQ(Run(1), Consumer::End::kQueueBroken);
   const absl::Duration slept = clock_.Now() - start;
   EXPECT_GE(slept, absl::Minutes(5));
-  EXPECT_LE(slept, absl::Minutes(11));  // five for what it may have claimed unseen
+  EXPECT_LE(slept, absl::Minutes(11));  // five more for a claim whose answer may be lost
   EXPECT_THAT(recorded_.Text(), HasSubstr("could not be used for 5m"));
 }
 
-// A queue that sees the stop while it looks for a task.
+// A queue that is stopped during its search for a task.
 class StoppingQueue : public Queue {
  public:
   explicit StoppingQueue(CancelToken& stop) : stop_(stop) {}

@@ -27,21 +27,21 @@ bool IsPending(int signal) {
   return sigismember(&pending, signal) == 1;
 }
 
-// Long, and only spent when something is broken.
-constexpr int kPatienceMilliseconds = 30'000;
+// Long, because only a failing test waits for so long.
+constexpr int kMaxWaitMilliseconds = 30'000;
 
 bool WaitForCancel(const CancelToken& token) {
   pollfd waited{token.fd(), POLLIN, 0};
-  return poll(&waited, 1, kPatienceMilliseconds) == 1;
+  return poll(&waited, 1, kMaxWaitMilliseconds) == 1;
 }
 
 bool WaitUntilReceived(int signal) {
-  const absl::Time end = absl::Now() + absl::Milliseconds(kPatienceMilliseconds);
+  const absl::Time end = absl::Now() + absl::Milliseconds(kMaxWaitMilliseconds);
   while (IsPending(signal) && absl::Now() < end) std::this_thread::yield();
   return !IsPending(signal);
 }
 
-// Leaves the signals of the test program as they were.
+// Restores the signal handling of the test program.
 class StopSignalsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -114,7 +114,7 @@ TEST_F(StopSignalsTest, PendingSignalIsReceived) {
 
 TEST_F(StopSignalsTest, OnlyLaterSecondSignalHurries) {
   bool was_echo = false;
-  for (int i = 0; i < 10 && !was_echo; ++i) {  // on a busy machine the echo may come too late
+  for (int i = 0; i < 10 && !was_echo; ++i) {  // on a busy machine the second signal may be late
     CancelToken stop;
     CancelToken drain;
     const StopSignals signals(stop, drain, log_.sink());
@@ -124,7 +124,7 @@ TEST_F(StopSignalsTest, OnlyLaterSecondSignalHurries) {
     kill(getpid(), SIGTERM);
     EXPECT_TRUE(WaitUntilReceived(SIGTERM));
     kill(getpid(), SIGUSR1);
-    ASSERT_TRUE(WaitForCancel(drain));  // and so the echo has been dealt with
+    ASSERT_TRUE(WaitForCancel(drain));  // so the second signal was handled
     was_echo = absl::Now() - start < kSameRequest;
     if (!was_echo) continue;
     EXPECT_FALSE(stop.hurried());
@@ -155,7 +155,7 @@ TEST_F(StopSignalsTest, RepeatedXcpuDoesNotHurry) {
   kill(getpid(), SIGXCPU);
   EXPECT_TRUE(WaitUntilReceived(SIGXCPU));
   kill(getpid(), SIGHUP);
-  EXPECT_TRUE(Eventually([&] { return log_.Text() != ""; }));  // and so XCPU has been dealt with
+  EXPECT_TRUE(Eventually([&] { return log_.Text() != ""; }));  // so SIGXCPU was handled
   EXPECT_FALSE(stop_.hurried());
 }
 
@@ -172,7 +172,7 @@ TEST_F(StopSignalsTest, OtherSignalsAreIgnoredAndLogged) {
   kill(getpid(), SIGPROF);
   EXPECT_TRUE(WaitUntilReceived(SIGPROF));
   kill(getpid(), SIGUSR1);
-  ASSERT_TRUE(WaitForCancel(drain_));  // and so SIGPROF has been dealt with
+  ASSERT_TRUE(WaitForCancel(drain_));  // so SIGPROF was handled
   EXPECT_EQ(log_.Text(), text) << "said once";
   EXPECT_FALSE(stop_.cancelled());
 }

@@ -97,7 +97,7 @@ TEST(StopDeadlineTest, EndInTimeSkipsSteps) {
 TEST(StopTimeTest, StopPhasesFitLimit) {
   for (const int seconds : {5, 20, 120}) {
     const StopTime time = {absl::Seconds(seconds)};
-    // A command that dies of KILL and its log, or one that does not die and the sweep.
+    // A command ends after KILL and its log is uploaded, or it does not end and the sweep follows.
     EXPECT_LT(time.hurry() + time.log_limit(), time.hand_back());
     EXPECT_LT(time.hurry() + time.kill_limit() + time.sweep_limit(), time.hand_back());
     EXPECT_LT(time.hand_back(), time.end());

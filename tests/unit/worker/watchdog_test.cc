@@ -38,7 +38,7 @@ TEST(StallDetectorTest, StallGivesOneReportAndEnd) {
 // D59
 TEST(StallDetectorTest, HeartbeatClearsStall) {
   StallDetector detector(kPeriod, kPeriod / 2);
-  LookTimes(detector, 1, 4);  // nearly hopeless
+  LookTimes(detector, 1, 4);  // one look before it is hopeless
   EXPECT_EQ(detector.Observe(2), Finding::kStallEnds);
   EXPECT_THAT(LookTimes(detector, 2, 2), ElementsAre(Finding::kAlive, Finding::kStallBegins));
   EXPECT_EQ(detector.Observe(3), Finding::kStallEnds);
@@ -77,7 +77,7 @@ class WatchdogTest : public testing::Test {
 
   FakeClock clock_;
   Vitals vitals_;
-  std::vector<std::string> told_;  // by the watchdog's thread; read when that has ended
+  std::vector<std::string> told_;  // written by the watchdog's thread; read after its end
   Mutex mutex_;
   CondVar changed_;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
