@@ -2,7 +2,7 @@
 # LANE selects the compiler and the libraries. Each lane has its own directory below build/.
 #   native (default)  g++, Debian's libraries          clang  the same with clang 19
 #   asan, tsan, fuzz  clang 19 with sanitizers, for tests
-#   static            what ships: clang 19 and musl, libraries built by third_party/static;
+#   static            the released binary: clang 19 and musl, libraries built by third_party/static;
 #                     TARGET=aarch64 for ARM
 
 LANE ?= native
@@ -59,7 +59,7 @@ LIBS = $(shell $(LANE_PKG_CONFIG) --libs $(MONITOR_LIBS) $(ABSEIL) libcurl libca
 TEST_LIBS := -lgmock -lgtest
 
 LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
-# Directories; what they hold is compiled as one file.
+# Directories. All files of a directory are compiled as one.
 UNIT_DIRS := $(wildcard tests/unit/*)
 SIM_SUPPORT_SRC := $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner \
                                                    temp_folder)

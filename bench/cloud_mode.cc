@@ -28,17 +28,17 @@ constexpr double kMaxLateDownloads = 1.0;  // seconds for 500
 constexpr double kMinUploadsPerSecond = 3000;
 constexpr double kMaxLarge = 1.15;          // times curl
 constexpr int64_t kMaxMemory = 40'000'000;  // bytes
-// Files stay until the end: see Ground. curl does not remove the file that it sends either.
+// Files stay until the end: see BenchDir. curl does not remove the file that it sends either.
 const std::vector<std::string> kFlags = {"--durable=false", "--keepTasks"};
 
 std::string Human(double bytes) { return HumanBytes(bytes); }
 
 class CloudBench {
  public:
-  CloudBench(const Settings& settings, const std::string& ground)
-      : settings_(settings), ground_(ground), block_(RandomBlock()) {
+  CloudBench(const Settings& settings, const std::string& bench_dir)
+      : settings_(settings), bench_dir_(bench_dir), block_(RandomBlock()) {
     setenv("STORAGE_EMULATOR_HOST", server_.url().c_str(), 1);
-    OrGiveUp(WriteFileAtomically(ground_ + "/block", block_, /*durable=*/false));
+    OrExit(WriteFileAtomically(bench_dir_ + "/block", block_, /*durable=*/false));
   }
 
   void MeasureSmall();
@@ -66,8 +66,8 @@ class CloudBench {
     return {{"command", command}, {"command_result_url", run.results_url() + "/result.json"}};
   }
   std::string MakeFile(uint64_t bytes, const std::string& name) const {
-    return absl::StrCat("while cat ", ground_, "/block; do :; done 2>/dev/null | head -c ", bytes,
-                        " > ", name);
+    return absl::StrCat("while cat ", bench_dir_, "/block; do :; done 2>/dev/null | head -c ",
+                        bytes, " > ", name);
   }
   Figure Median(const std::vector<Figure>& figures) const;
   Figure SmallUploads(int count);
@@ -80,7 +80,7 @@ class CloudBench {
   void PrintLarge(uint64_t bytes, bool has_goal);
 
   const Settings& settings_;
-  const std::string ground_;
+  const std::string bench_dir_;
   const std::string block_;
   FastGcs server_;
   int64_t memory_ = 0;  // bytes; the maximum of all runs
@@ -99,8 +99,8 @@ CloudBench::Figure CloudBench::Median(const std::vector<Figure>& figures) const 
 }
 
 CloudBench::Figure CloudBench::SmallUploads(int count) {
-  WorkerRun run(settings_, ground_);
-  Json args = ArgsOf(run, absl::StrCat("head -c ", int64_t{count} * 1024, " ", ground_,
+  WorkerRun run(settings_, bench_dir_);
+  Json args = ArgsOf(run, absl::StrCat("head -c ", int64_t{count} * 1024, " ", bench_dir_,
                                        "/many | split -b 1024 -a 4 -d - file"));
   args["uploads"] = {{"include_patterns", Json::array({"**"})}, {"dst_url", "gs://lab/out"}};
   run.AddTask(args);
@@ -110,7 +110,7 @@ CloudBench::Figure CloudBench::SmallUploads(int count) {
 }
 
 CloudBench::Figure CloudBench::SmallDownloads(int count) {
-  WorkerRun run(settings_, ground_);
+  WorkerRun run(settings_, bench_dir_);
   Json args = ArgsOf(run, "true");
   for (int i = 0; i < count; ++i) {
     const std::string content = absl::StrCat(i, "\n", block_.substr(0, 1000));
@@ -128,8 +128,8 @@ CloudBench::Figure CloudBench::SmallDownloads(int count) {
 }
 
 CloudBench::Figure CloudBench::LargeUpload(uint64_t bytes) {
-  const Ground ground(ground_);
-  WorkerRun run(settings_, ground.path());
+  const BenchDir bench_dir(bench_dir_);
+  WorkerRun run(settings_, bench_dir.path());
   server_.Put("lab/out/big", MakeFastObject(block_, bytes));
   Json args = ArgsOf(run, MakeFile(bytes, "big"));
   args["uploads"] = {{"include_patterns", Json::array({"**"})}, {"dst_url", "gs://lab/out"}};
@@ -139,8 +139,8 @@ CloudBench::Figure CloudBench::LargeUpload(uint64_t bytes) {
 }
 
 CloudBench::Figure CloudBench::LargeDownload(uint64_t bytes) {
-  const Ground ground(ground_);
-  WorkerRun run(settings_, ground.path());
+  const BenchDir bench_dir(bench_dir_);
+  WorkerRun run(settings_, bench_dir.path());
   server_.Put("lab/in/big", MakeFastObject(block_, bytes));
   Json args = ArgsOf(run, "true");
   args["downloads"] = Json::array({{{"src_url", "gs://lab/in/big"}, {"dst", "big"}}});
@@ -150,17 +150,17 @@ CloudBench::Figure CloudBench::LargeDownload(uint64_t bytes) {
 }
 
 double CloudBench::CurlUpload(uint64_t bytes) {
-  const Ground ground(ground_);
-  Shell(MakeFile(bytes, ground.path() + "/big"));
-  return Shell(absl::StrCat("exec curl -s -f -o /dev/null -H Expect: -T ", ground.path(), "/big ",
-                            server_.url(), "/session/lab/plain"))
+  const BenchDir bench_dir(bench_dir_);
+  Shell(MakeFile(bytes, bench_dir.path() + "/big"));
+  return Shell(absl::StrCat("exec curl -s -f -o /dev/null -H Expect: -T ", bench_dir.path(),
+                            "/big ", server_.url(), "/session/lab/plain"))
       .seconds;
 }
 
 double CloudBench::CurlDownload(uint64_t bytes) {
-  const Ground ground(ground_);
+  const BenchDir bench_dir(bench_dir_);
   server_.Put("lab/in/big", MakeFastObject(block_, bytes));
-  return Shell(absl::StrCat("exec curl -s -f -o ", ground.path(), "/big '", server_.url(),
+  return Shell(absl::StrCat("exec curl -s -f -o ", bench_dir.path(), "/big '", server_.url(),
                             "/storage/v1/b/lab/o/in%2Fbig?alt=media'"))
       .seconds;
 }
@@ -207,7 +207,7 @@ void CloudBench::PrintLarge(uint64_t bytes, bool has_goal) {
 }
 
 void CloudBench::MeasureSmall() {
-  Shell(MakeFile(10'240'000, ground_ + "/many"));
+  Shell(MakeFile(10'240'000, bench_dir_ + "/many"));
   absl::PrintF("with %s of latency for each request\n", absl::FormatDuration(kLatency));
   server_.set_latency(kLatency);
   PrintSmall("uploads of 1 KB in a task", 1000, &CloudBench::SmallUploads, kMaxLateUploads);
@@ -233,8 +233,8 @@ int Run(int argc, char** argv) {
   PrintLoad();
   int64_t memory = 0;
   for (const std::string& parent : {DiskFolder(), std::string("/dev/shm")}) {
-    const Ground ground(parent);
-    CloudBench bench(settings, ground.path());
+    const BenchDir bench_dir(parent);
+    CloudBench bench(settings, bench_dir.path());
     absl::PrintF("\nfiles in %s\n", parent);
     bench.MeasureSmall();
     bench.MeasureLarge();

@@ -169,7 +169,7 @@ void Simulate(int workers, int tasks, absl::Duration task_time) {
   }
   Counts counts;
   FleetTransport transport(scheduler, datastore, counts);
-  const auto nowhere = OrGiveUp(OpenFile("/dev/null", O_WRONLY));
+  const auto nowhere = OrExit(OpenFile("/dev/null", O_WRONLY));
   LogSink sink(server_clock, nowhere.get(), LogFormat::kText, Severity::kError);
   const absl::Time start = scheduler.Now();
   for (int i = 1; i <= workers; ++i) {

@@ -71,7 +71,7 @@ int CountSyncs(const Settings& settings, const std::string& parent, int count, b
   run.Run({}, {"strace", "-f", "-qq", "-e", "trace=fsync,fdatasync,syncfs", "-e", "signal=none",
                "-o", listing});
   int syncs = 0;
-  for (absl::string_view line : absl::StrSplit(OrGiveUp(ReadFile(listing, 1 << 20)), '\n')) {
+  for (absl::string_view line : absl::StrSplit(OrExit(ReadFile(listing, 1 << 20)), '\n')) {
     if (absl::StrContains(line, "sync(") || absl::StrContains(line, "syncfs(")) ++syncs;
   }
   return syncs;
@@ -141,18 +141,18 @@ int64_t MeasureDelivery(const Settings& settings, const std::string& parent,
     // only warms it up, then the two sides take turns in going first, and big files are removed at
     // once.
     for (int turn = -2; turn < 2 * settings.rounds; ++turn) {
-      std::optional<Ground> own;
+      std::optional<BenchDir> own;
       if (!removes_late) own.emplace(parent);
-      const std::string& ground = own ? own->path() : parent;
+      const std::string& bench_dir = own ? own->path() : parent;
       const bool ours = (turn + (turn >> 1)) % 2 != 0;
       double seconds = 0;
       if (ours) {
-        WorkerRun run(settings, ground);
+        WorkerRun run(settings, bench_dir);
         run.AddTasks(1, command, /*delivers=*/true);
         memory = std::max(memory, run.Run(manner.flags).memory);
         seconds = run.DeliverySeconds();
       } else {
-        seconds = CopySeconds(ground, command, manner);
+        seconds = CopySeconds(bench_dir, command, manner);
       }
       if (turn >= 0) (ours ? deliveries : copies).push_back(seconds);
     }
@@ -163,19 +163,19 @@ int64_t MeasureDelivery(const Settings& settings, const std::string& parent,
 }
 
 bool CanShareBlocks(const std::string& parent) {
-  const Ground ground(parent);
-  OrGiveUp(WriteFileAtomically(ground.path() + "/a", std::string(1 << 20, 'a'), true));
-  const UniqueFd from = OrGiveUp(OpenFile(ground.path() + "/a", O_RDONLY));
-  const UniqueFd to = OrGiveUp(OpenFile(ground.path() + "/b", O_RDWR | O_CREAT));
+  const BenchDir bench_dir(parent);
+  OrExit(WriteFileAtomically(bench_dir.path() + "/a", std::string(1 << 20, 'a'), true));
+  const UniqueFd from = OrExit(OpenFile(bench_dir.path() + "/a", O_RDONLY));
+  const UniqueFd to = OrExit(OpenFile(bench_dir.path() + "/b", O_RDWR | O_CREAT));
   return ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
 void MeasureIn(const Settings& settings, const std::string& parent) {
   absl::PrintF("\nin %s (blocks can%s be shared between files)\n", parent,
                CanShareBlocks(parent) ? "" : "not");
-  const Ground ground(parent);
-  MeasureStart(settings, ground.path(), MeasureOverhead(settings, ground.path()));
-  int64_t memory = MeasureDelivery(settings, ground.path(), "delivery of 10,000 outputs of 1 KB",
+  const BenchDir bench_dir(parent);
+  MeasureStart(settings, bench_dir.path(), MeasureOverhead(settings, bench_dir.path()));
+  int64_t memory = MeasureDelivery(settings, bench_dir.path(), "delivery of 10,000 outputs of 1 KB",
                                    kManyFiles, kMaxManyFiles, /*removes_late=*/true);
   const uint64_t bytes = settings.megabytes * 1'000'000;
   struct statvfs disk;
@@ -203,8 +203,8 @@ int Run(int argc, char** argv) {
   const std::string disk = DiskFolder();
   MeasureIn(settings, disk);
   {
-    const Ground ground(disk);
-    PrintSyncs(settings, ground.path());
+    const BenchDir bench_dir(disk);
+    PrintSyncs(settings, bench_dir.path());
   }
   if (disk != "/dev/shm" && access("/dev/shm", W_OK) == 0) MeasureIn(settings, "/dev/shm");
   return 0;

@@ -47,7 +47,7 @@ Ended RunWithInputs(const Settings& settings, const std::string& parent, int cou
         {{"src_url", absl::StrCat("file://", inputs, "/", FileName(i))}, {"dst", FileName(i)}});
   }
   const std::string spec = run.path() + "/spec.json";
-  OrGiveUp(WriteFileAtomically(
+  OrExit(WriteFileAtomically(
       spec, DumpJson(Json{{"command", "true"}, {"downloads", std::move(downloads)}}), false));
   run.AddTask("file://" + spec);
   const Ended ended = run.Run({kQuick, "--keepTasks"});
@@ -76,8 +76,8 @@ void MeasureGrowth(const std::string& what, const Settings& settings, Measure me
     std::vector<double> seconds;
     int64_t memory = 0;
     for (int round = 0; round < settings.rounds; ++round) {
-      const Ground ground(DiskFolder());
-      const Measured measured = measure(settings, ground.path(), count);
+      const BenchDir bench_dir(DiskFolder());
+      const Measured measured = measure(settings, bench_dir.path(), count);
       seconds.push_back(measured.seconds);
       memory = std::max(memory, measured.memory);
     }

@@ -65,13 +65,13 @@ double StatusSeconds(const std::string& proc_root, int count) {
 
 // Uses a directory in memory that looks like /proc.
 void MeasureMadeUpProcesses() {
-  const Ground ground("/dev/shm");
+  const BenchDir bench_dir("/dev/shm");
   for (int pid = 1; pid <= kProcesses; ++pid) {
-    const std::string folder = absl::StrCat(ground.path(), "/", pid);
-    OrGiveUp(MakeFolders(folder));
-    OrGiveUp(WriteFileAtomically(folder + "/statm", "1000 200 30 40 0 50 0\n", false));
+    const std::string folder = absl::StrCat(bench_dir.path(), "/", pid);
+    OrExit(MakeFolders(folder));
+    OrExit(WriteFileAtomically(folder + "/statm", "1000 200 30 40 0 50 0\n", false));
   }
-  const double seconds = StatusSeconds(ground.path(), kProcesses);
+  const double seconds = StatusSeconds(bench_dir.path(), kProcesses);
   PrintLine("status of 10,000 made-up processes", Milliseconds(seconds), "", "< 50 ms",
             seconds < kMaxStatusSeconds);
 }
@@ -97,11 +97,11 @@ void MeasureRealProcesses() {
 }
 
 void MakeLog(const std::string& path) {
-  const UniqueFd file = OrGiveUp(OpenFile(path, O_CREAT | O_WRONLY));
+  const UniqueFd file = OrExit(OpenFile(path, O_CREAT | O_WRONLY));
   std::string block;
   while (block.size() < 1'000'000) block += std::string(99, 'x') + "\n";
   for (int64_t bytes = 0; bytes < kLogBytes; bytes += static_cast<int64_t>(block.size())) {
-    OrGiveUp(WriteAll(file.get(), block, path));
+    OrExit(WriteAll(file.get(), block, path));
   }
 }
 
@@ -135,7 +135,7 @@ Counts RunClients(const Order& order, const std::string& certificate) {
     clients.push_back(std::make_unique<MonitorClient>(absl::StrCat("localhost:", order.port),
                                                       certificate, kSecret));
     // Connect before the measurement starts.
-    OrGiveUp(clients.back()->ReadOutput(kTask, kLogBytes, 1).status());
+    OrExit(clients.back()->ReadOutput(kTask, kLogBytes, 1).status());
   }
   std::atomic<uint64_t> calls = 0;
   std::atomic<uint64_t> bytes = 0;
@@ -191,23 +191,23 @@ int Run(int argc, char** argv) {
   PrintLoad();
   MeasureMadeUpProcesses();
   MeasureRealProcesses();
-  const Ground ground(DiskFolder());
-  const std::string key = ground.path() + "/key.pem";
-  const std::string certificate = ground.path() + "/certificate.pem";
+  const BenchDir bench_dir(DiskFolder());
+  const std::string key = bench_dir.path() + "/key.pem";
+  const std::string certificate = bench_dir.path() + "/certificate.pem";
   Shell(absl::StrCat("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=sparkles.server -keyout ",
                      key, " -out ", certificate));
-  const std::string pem = OrGiveUp(ReadFile(certificate, 1 << 20));
+  const std::string pem = OrExit(ReadFile(certificate, 1 << 20));
   std::vector<Order> orders = {{0, 1}, {0, 10}, {0, 100}, {0, 1, true}, {0, 100, true}};
   std::vector<ClientProcess> clients;
   for (size_t i = 0; i < orders.size(); ++i) clients.emplace_back(pem);
 
   SystemClock clock;
   OutputTable outputs(clock);
-  MakeLog(ground.path() + "/log");
-  OrGiveUp(outputs.Add(kTask, ground.path() + "/log"));
+  MakeLog(bench_dir.path() + "/log");
+  OrExit(outputs.Add(kTask, bench_dir.path() + "/log"));
   const int64_t memory = CostSoFar().memory;
-  const auto server = OrGiveUp(
-      MonitorServer::Start({pem, OrGiveUp(ReadFile(key, 1 << 20)), kSecret}, {}, outputs, clock));
+  const auto server = OrExit(
+      MonitorServer::Start({pem, OrExit(ReadFile(key, 1 << 20)), kSecret}, {}, outputs, clock));
   PrintLine("memory of a Monitor without clients",
             HumanBytes(static_cast<double>(CostSoFar().memory - memory)), "", "", true);
   absl::PrintF("a log of 1 GB, pieces of 100 KB:\n");

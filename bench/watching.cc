@@ -47,11 +47,12 @@ void PrintPart(const std::string& what, int times, Part part) {
 }
 
 void Measure(const Settings& settings) {
-  const Ground ground(DiskFolder());
+  const BenchDir bench_dir(DiskFolder());
   std::vector<double> shares;
   for (int round = 0; round < settings.rounds; ++round) {
-    const double idle = WorkerCpuSeconds(settings, ground.path(), absl::StrCat("sleep ", kSeconds));
-    const double none = WorkerCpuSeconds(settings, ground.path(), "sleep 0");
+    const double idle =
+        WorkerCpuSeconds(settings, bench_dir.path(), absl::StrCat("sleep ", kSeconds));
+    const double none = WorkerCpuSeconds(settings, bench_dir.path(), "sleep 0");
     shares.push_back((idle - none) / kSeconds);
   }
   const double share = Median(shares);
@@ -60,7 +61,7 @@ void Measure(const Settings& settings) {
   Vitals vitals;
   PrintPart("a sign of life", 10'000'000, [&] { vitals.heartbeat.Beat(); });
   PrintPart("two samples of the machine, and a thread", 200,
-            [&] { MachineSampler(ground.path()).Stop(); });
+            [&] { MachineSampler(bench_dir.path()).Stop(); });
   PrintPart("a sample of all processes", 200, [] {
     UnrelatedPids none;
     (void)MeasureTree("/proc", getpid(), none);

@@ -1,6 +1,7 @@
-# Joins C++ sources into one, so that a compiler reads their headers once. The unnamed namespace of
-# each file gets a name, so that equal names of two files do not clash. It is an inline namespace
-# where code below it may use its names. Messages of compilers name the original file and line.
+# Joins C++ sources into one file, so that the compiler reads their headers once.
+# The unnamed namespace of each file gets a name, so that equal names in two files do not conflict.
+# In files that are not tests this namespace is inline, because code after it uses its names.
+# Messages of the compiler name the original file and line.
 FNR == 1 {
   name = "in_" FILENAME
   gsub(/[^A-Za-z0-9]/, "_", name)

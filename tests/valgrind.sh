@@ -1,6 +1,6 @@
 #!/bin/sh
-# valgrind.sh BINARY FOLDER FILTER...: runs the end-to-end tests whose names hold a FILTER with the
-# worker under valgrind, for which a script of its name in FOLDER stands in.
+# valgrind.sh BINARY FOLDER FILTER...: runs the end-to-end tests whose names contain a FILTER, with
+# the worker under valgrind. A script in FOLDER replaces the worker and starts valgrind.
 set -eu
 binary=$1
 folder=$2
@@ -8,7 +8,8 @@ shift 2
 rm -rf "$folder"
 mkdir -p "$folder/reports"
 reports=$(cd "$folder/reports" && pwd)
-# Between fork and exec, and in a launcher that was not started anew, there is nothing to be seen.
+# Silent after a fork, because the code between fork and exec, and a forked launcher, give only
+# false reports.
 cat > "$folder/sparklesworker" <<END
 #!/bin/sh
 exec valgrind --quiet --error-exitcode=99 --child-silent-after-fork=yes --leak-check=full \\
@@ -19,7 +20,8 @@ chmod +x "$folder/sparklesworker"
 for filter; do
   python3 "$(dirname "$0")/run_tests.py" --binary "$folder/sparklesworker" --only "$filter"
 done
-# Lines of "==" are errors; others say which system calls valgrind does not know (we do without).
+# Lines that start with "==" are errors. Other lines name system calls that valgrind does not know;
+# the worker does not need these.
 bad=$(grep -l -r '^==' "$reports" || true)
 if [ -n "$bad" ]; then
   # shellcheck disable=SC2086  # names are numbers

@@ -44,7 +44,7 @@ void GiveUp(absl::string_view why) {
   exit(1);
 }
 
-void OrGiveUp(const absl::Status& status) {
+void OrExit(const absl::Status& status) {
   if (!status.ok()) GiveUp(status.message());
 }
 
@@ -91,7 +91,7 @@ std::string MakeFreshFolder(const std::string& parent) {
   return path;
 }
 
-Ground::~Ground() { OrGiveUp(RemoveTree(path_)); }
+BenchDir::~BenchDir() { OrExit(RemoveTree(path_)); }
 
 WorkerRun::WorkerRun(const Settings& settings, const std::string& parent)
     : settings_(settings), path_(MakeFreshFolder(parent)), results_(path_ + "/results") {}
@@ -113,7 +113,7 @@ void WorkerRun::AddTasks(int count, const std::string& command, bool delivers) {
 }
 
 Ended WorkerRun::Run(const std::vector<std::string>& flags, std::vector<std::string> prefix) {
-  OrGiveUp(WriteFileAtomically(TasksPath(), DumpJson(tasks_), /*durable=*/false));
+  OrExit(WriteFileAtomically(TasksPath(), DumpJson(tasks_), /*durable=*/false));
   std::vector<std::string> line = std::move(prefix);
   line.insert(line.end(), {settings_.binary, "consume", "--tasksFile=" + TasksPath(),
                            "--tasksDir=" + path_ + "/tasks", "--cacheDir=" + path_ + "/cache"});
@@ -122,16 +122,16 @@ Ended WorkerRun::Run(const std::vector<std::string>& flags, std::vector<std::str
 }
 
 double WorkerRun::StateTime(const std::string& state) const {
-  const std::string changes = OrGiveUp(ReadFile(TasksPath() + ".state", 1 << 20));
+  const std::string changes = OrExit(ReadFile(TasksPath() + ".state", 1 << 20));
   for (const absl::string_view line : absl::StrSplit(changes, '\n', absl::SkipEmpty())) {
-    const Json change = OrGiveUp(ParseJson(line));
+    const Json change = OrExit(ParseJson(line));
     if (change.value("status", "") == state) return change.at("timestamp").get<double>();
   }
   GiveUp("the task was never " + state);
 }
 
-double WorkerRun::UsageTime(const char* field) const {
-  const Json result = OrGiveUp(ParseJson(OrGiveUp(ReadFile(results_ + "/result.json", 1 << 28))));
+double WorkerRun::ResultTime(const char* field) const {
+  const Json result = OrExit(ParseJson(OrExit(ReadFile(results_ + "/result.json", 1 << 28))));
   if (!result.contains("resource_usage")) GiveUp(result.value("failure_reason", "no usage"));
   return result.at("resource_usage").at(field).get<double>();
 }

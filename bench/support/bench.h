@@ -25,11 +25,11 @@ Settings ParseSettings(int argc, char** argv);
 [[noreturn]] void GiveUp(absl::string_view why);
 
 template <typename T>
-T OrGiveUp(absl::StatusOr<T> value) {
+T OrExit(absl::StatusOr<T> value) {
   if (!value.ok()) GiveUp(value.status().message());
   return *std::move(value);
 }
-void OrGiveUp(const absl::Status& status);
+void OrExit(const absl::Status& status);
 
 // The current time in seconds since 1970.
 double Seconds();
@@ -51,12 +51,12 @@ std::string MakeFreshFolder(const std::string& parent);
 
 // A directory for the files of several runs. Removes them only at the end, because ext4 without a
 // journal is slow to create files for minutes after a large removal.
-class Ground {
+class BenchDir {
  public:
-  explicit Ground(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
-  ~Ground();
-  Ground(const Ground&) = delete;
-  Ground& operator=(const Ground&) = delete;
+  explicit BenchDir(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
+  ~BenchDir();
+  BenchDir(const BenchDir&) = delete;
+  BenchDir& operator=(const BenchDir&) = delete;
   const std::string& path() const { return path_; }
 
  private:
@@ -82,8 +82,8 @@ class WorkerRun {
 
   // The start of the only task's command in seconds since 1970. Its result.json must be in
   // results_url().
-  double CommandStart() const { return UsageTime("start_time"); }
-  double CommandEnd() const { return UsageTime("end_time"); }
+  double CommandStart() const { return ResultTime("start_time"); }
+  double CommandEnd() const { return ResultTime("end_time"); }
   // The time when the task entered `state`. Fails if the task never had that state.
   double StateTime(const std::string& state) const;
   // The time from the end of the command to the end of the task.
@@ -91,7 +91,7 @@ class WorkerRun {
 
  private:
   std::string TasksPath() const { return path_ + "/tasks.json"; }
-  double UsageTime(const char* field) const;
+  double ResultTime(const char* field) const;
 
   const Settings& settings_;
   const std::string path_;

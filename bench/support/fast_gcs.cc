@@ -153,7 +153,7 @@ void FastGcs::Serve() {
       Connection& connection = *found->second;
       if (!Send(connection) || !Receive(connection)) connections_.erase(found);
     }
-    SendLateOnes();
+    SendDelayedAnswers();
   }
 }
 
@@ -338,7 +338,7 @@ bool FastGcs::Send(Connection& connection) {
   return true;
 }
 
-void FastGcs::SendLateOnes() {
+void FastGcs::SendDelayedAnswers() {
   const int64_t now = NowNs();
   while (!late_.empty() && late_.top().due_ns <= now) {
     const Late late = late_.top();

@@ -64,7 +64,7 @@ class FastGcs {
   void Answer(Connection& connection);
   void AnswerUpload(Connection& connection, const Request& request);
   void AnswerDownload(Connection& connection, const Request& request);
-  void SendLateOnes();
+  void SendDelayedAnswers();
   int WaitMilliseconds() const;
   std::shared_ptr<const FastObject> Find(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -33,7 +33,7 @@ class StateLockTest : public testing::Test {
   }
 
   // The write lock, as a suspended worker holds it.
-  UniqueFd HoldState() {
+  UniqueFd HoldWriteLock() {
     auto state = OpenFile(StatePathOf(tasks_path_), O_RDWR | O_CREAT);
     EXPECT_TRUE(state.ok()) << state.status();
     struct flock lock = {};
@@ -51,7 +51,7 @@ class StateLockTest : public testing::Test {
 
 TEST_F(StateLockTest, LockedStateIsUnavailableUntilReleased) {
   const auto early = Open();
-  UniqueFd held = HoldState();
+  UniqueFd held = HoldWriteLock();
   const auto late = Open();
   ASSERT_NE(late, nullptr);
   for (FileQueue* queue : {early.get(), late.get()}) {

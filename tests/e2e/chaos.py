@@ -91,12 +91,12 @@ class Machine:
             "--shutdownAfter", "1", "--grace", GRACE,
             environment={"GCE_METADATA_HOST": self.metadata.address})
 
-    def lives(self):
+    def is_alive(self):
         return self.worker is not None and self.worker.exit_code is None
 
     def end(self, number):
         """Sends a signal that ends the worker, at once or soon."""
-        if not self.lives():
+        if not self.is_alive():
             return
         self.done.add(number)
         self.past.note(number)
@@ -117,11 +117,11 @@ class Machine:
 
     def wake(self):
         self.wakes_at = None
-        if self.lives():
+        if self.is_alive():
             self.worker.signal(signal.SIGCONT)
 
     def preempt(self):
-        if self.lives():
+        if self.is_alive():
             self.done.add(chaos_judge.PREEMPTED)
             self.past.note(chaos_judge.PREEMPTED)
             if not self.metadata.faults.rules():  # otherwise the worker gets the notice later
@@ -144,7 +144,7 @@ class Machine:
         """Wakes or restarts the worker when it is time. True if the worker was told to hurry."""
         if self.wakes_at is not None and now >= self.wakes_at:
             self.wake()
-        if self.lives():
+        if self.is_alive():
             hurries = bool(self.quits_at) and now >= self.quits_at[0]
             if hurries:
                 self.quits_at.pop(0)
@@ -170,7 +170,7 @@ class Machine:
 
     def start_last(self):
         """Starts an undisturbed worker, which removes what a killed one has left."""
-        if self.worker is not None and (self.done or not self.lives()):
+        if self.worker is not None and (self.done or not self.is_alive()):
             self.worker.wait(60)
             self.record_end()
         if self.worker is None:
@@ -224,7 +224,7 @@ class Chaos:
             machine.end(signal.SIGKILL)
         elif action == "term":
             machine.end(self.random.choice((signal.SIGTERM, signal.SIGINT)))
-        elif action == "stop" and machine.lives() and machine.wakes_at is None:
+        elif action == "stop" and machine.is_alive() and machine.wakes_at is None:
             # Sometimes so long that another worker claims the task meanwhile.
             machine.freeze(time.monotonic() + self.random.choice((0.3, 2.0, 8.0)))
             if self.random.random() < 0.5:
@@ -273,7 +273,7 @@ class Chaos:
         for machine in self.machines:
             machine.end_disturbances()
 
-    def look_at_tasks(self):
+    def read_tasks(self):
         states = self.lab.states()
         for name, state in states.items():
             self.rewritten += [f"{name}: {problem}" for problem in self.witness.problems(
@@ -284,16 +284,16 @@ class Chaos:
 
     def reset_tasks_of(self, machine):
         """Resets the tasks of a machine, like a client that takes the machine for dead."""
-        for name, state in self.look_at_tasks().items():
+        for name, state in self.read_tasks().items():
             if state.status == "claimed" and state.owner == machine.owner:
                 self.resets[name] += 1
                 self.lab.reset_task(name, of=machine.owner)
 
     def unfinished(self):
-        return {name: state.status for name, state in self.look_at_tasks().items()
+        return {name: state.status for name, state in self.read_tasks().items()
                 if state.status not in chaos_judge.FINAL}
 
-    def come_to_rest(self, seconds):
+    def wait_for_end(self, seconds):
         """Waits until all tasks end. Each next worker hands back the claims of a killed one."""
         end = time.monotonic() + seconds * SLOWNESS
         while left := self.unfinished():
@@ -315,7 +315,7 @@ class Chaos:
 
     def problems(self):
         """One line for each broken promise."""
-        states = self.look_at_tasks()
+        states = self.read_tasks()
         found = self.rewritten
         if sorted(states) != sorted(self.names):
             found.append(f"there are {len(states)} tasks")
@@ -357,7 +357,7 @@ class Chaos:
     def run(self, rest=90):
         try:
             self.storm()
-            self.come_to_rest(rest)
+            self.wait_for_end(rest)
             return self.problems()
         finally:
             for machine in self.machines:

@@ -34,7 +34,7 @@ class RudeTest(MonitorTest):
         status = pathlib.Path(f"/proc/{self.worker.pid}/status").read_text(encoding="ascii")
         return int(re.search(which + r":\s+(\d+) kB", status)[1]) * 1024
 
-    def assert_unmoved(self):
+    def assert_unaffected(self):
         """The task still prints, the Monitor answers, and memory has not grown much."""
         before = self.ticks()
         wait_until(lambda: self.ticks() > before, "the task still prints")
@@ -50,7 +50,7 @@ class RudeConnectionsTest(RudeTest):
     def test_idle_connections_are_tolerated(self):
         for _ in range(200):
             self.keep(RudeReader(self.lab))
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     def test_half_open_tls_is_tolerated(self):
@@ -62,7 +62,7 @@ class RudeConnectionsTest(RudeTest):
         for i in range(100):
             link = self.keep(self.lab.connect())
             link.sendall(hello[:i * len(hello) // 100] if i % 2 else hello)
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     def test_garbage_is_tolerated(self):
@@ -75,7 +75,7 @@ class RudeConnectionsTest(RudeTest):
                     link.close()
             except OSError:
                 pass  # the worker closed the connection, as it should
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.assertNotIn("handshake", self.worker.stderr.lower())
         self.end()
 
@@ -85,7 +85,7 @@ class RudeConnectionsTest(RudeTest):
                 self.keep(self.lab.connect())
             except OSError:
                 pass
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.assertLess(len(os.listdir(f"/proc/{self.worker.pid}/fd")), 330)
         self.end()
 
@@ -98,14 +98,14 @@ class RudeCallsTest(RudeTest):
             stranger.send(RudeReader.HEADERS, RudeReader.END_HEADERS | RudeReader.END_STREAM,
                           RudeReader.header_block(**{name: "x"}))
             self.assertTrue(stranger.socket.recv(100))
-            self.assert_unmoved()
+            self.assert_unaffected()
         self.end()
 
     def test_ten_thousand_calls_are_answered(self):
         answer = self.watcher.read("job.1", 0, 1000, times=9000)
         self.assertEqual(answer.code, "OK")
         self.assertEqual(self.watcher.status(times=1000).code, "OK")
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     # CVE-2023-33953: gRPC limits each frame only. Without a limit the headers would take 1.2 GB.
@@ -113,14 +113,14 @@ class RudeCallsTest(RudeTest):
         piece = b"\0\5x-aaa\x7f\x81\x7c" + b"y" * 16_000
         for _ in range(4):
             self.flood(RudeReader.header_block(), piece, 20_000)
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     def test_gibibyte_header_takes_little_memory(self):
         for _ in range(4):
             begin = b"\0\1a\x7f" + varint((1 << 30) - 127)
             self.flood(RudeReader.header_block() + begin, b"y" * 16_000, 20_000)
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     # Without a limit each message would take 64 MB for a moment.
@@ -137,7 +137,7 @@ class RudeCallsTest(RudeTest):
             while b"grpc-status" not in answer:
                 answer += reader.socket.recv(1000)
             self.assertIn(b"grpc-status\x0212", answer)  # UNIMPLEMENTED
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     def flood(self, begin, piece, times):
@@ -156,7 +156,7 @@ class RudeCallsTest(RudeTest):
             reader = self.keep(RudeReader(self.lab))
             for _ in range(16):
                 reader.ask("job.1", 1 << 20)
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
     def test_wrong_secrets_take_little_memory(self):
@@ -167,7 +167,7 @@ class RudeCallsTest(RudeTest):
                     stranger.ask("job.1", 1 << 20, secret=f"{SECRET}{i}"[:120])
                 except OSError:
                     break
-        self.assert_unmoved()
+        self.assert_unaffected()
         self.end()
 
 

@@ -35,10 +35,10 @@ class Kill(LabTest):
         self.lab.worker_was_killed = True
         worker.signal(signal.SIGKILL)
         worker.wait(10)
-        self.wait_for_the_launcher()
+        self.wait_for_launcher()
         self.assert_no_false_claims()
 
-    def wait_for_the_launcher(self):
+    def wait_for_launcher(self):
         """Waits, because the launcher holds the claim, and the next worker would find no task."""
         wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
 
@@ -52,7 +52,7 @@ class Kill(LabTest):
             if state.status == "complete":
                 self.assert_delivered(name)
 
-    def assert_all_is_done_and_clean(self):
+    def assert_all_complete_and_clean(self):
         self.assertEqual(self.lab.consume(seconds=60).exit_code, 0)
         states = self.lab.states()
         self.assertEqual(sorted(states), sorted(task["task_id"] for task in self.tasks))
@@ -73,19 +73,19 @@ class Kill(LabTest):
         self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work")), "a task has begun")
         self.kill_when(lambda: list(self.lab.tasks_dir.glob("task-*/work/shared")),
                        "an input is there")
-        self.assert_all_is_done_and_clean()
+        self.assert_all_complete_and_clean()
 
     def test_kill_during_command_loses_nothing(self):
         for number in (1, 2, 3):
             self.kill_when((self.marks / f"k.{number}").exists, "the command runs")
-        self.assert_all_is_done_and_clean()
+        self.assert_all_complete_and_clean()
 
     def test_kill_during_delivery_loses_nothing(self):
         self.kill_when((self.lab.store / "k.1").exists, "the first output is there")
         self.kill_when((self.lab.store / "k.2" / "out").exists, "more outputs are there")
         self.kill_when((self.lab.store / "k.3" / "stdout.txt").exists, "the log is there")
         self.kill_when((self.lab.store / "k.4" / "result.json").exists, "the result is there")
-        self.assert_all_is_done_and_clean()
+        self.assert_all_complete_and_clean()
 
     def test_kill_at_random_loses_nothing(self):
         seed = random.randrange(1_000_000)
@@ -95,7 +95,7 @@ class Kill(LabTest):
                 worker = self.lab.start_consume()
                 time.sleep(chance.uniform(0, 0.4) * SLOWNESS)
                 self.kill(worker)
-            self.assert_all_is_done_and_clean()
+            self.assert_all_complete_and_clean()
 
     def test_surviving_worker_runs_all_tasks(self):
         self.lab.worker_was_killed = True
@@ -104,8 +104,8 @@ class Kill(LabTest):
         wait_until(lambda: len(list(self.marks.iterdir())) >= 2, "both work")
         victim.signal(signal.SIGKILL)
         self.assertEqual(survivor.wait().exit_code, 0, survivor.stderr)
-        self.wait_for_the_launcher()
-        self.assert_all_is_done_and_clean()
+        self.wait_for_launcher()
+        self.assert_all_complete_and_clean()
 
     def test_ten_worker_kills_fail_task(self):
         kill_worker = f"kill -9 $(cat {self.lab.folder}/pid)"
@@ -116,7 +116,7 @@ class Kill(LabTest):
             worker = self.lab.start_consume(preexec_fn=self.write_pid)
             if worker.wait(20).exit_code == 0:
                 break
-            self.wait_for_the_launcher()
+            self.wait_for_launcher()
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_failed("evil.1", "10")
         self.assertEqual(self.lab.states()["evil.1"].count("claimed"), 10)

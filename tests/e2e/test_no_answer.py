@@ -8,7 +8,7 @@ from harness import LabTest
 
 
 class NoAnswer(LabTest):
-    def take_port(self, listens):
+    def bind_port(self, listens):
         """A port that refuses connections, or accepts them (`listens`) and never answers."""
         sock = socket.socket()
         self.addCleanup(sock.close)
@@ -27,7 +27,7 @@ class NoAnswer(LabTest):
 
     def test_fetch_ends_without_credentials(self):
         for listens in (False, True):
-            metadata = self.take_port(listens)
+            metadata = self.bind_port(listens)
             with self.subTest(listens=listens):
                 said = self.run_within(
                     30, "fetch", "--src", "gs://lab/a", "--dst", self.lab.folder / "a",
@@ -39,7 +39,7 @@ class NoAnswer(LabTest):
 
     def test_status_names_a_silent_port(self):
         certificate, _ = make_certificate(str(self.lab.folder))
-        address = self.take_port(listens=True)
+        address = self.bind_port(listens=True)
         said = self.run_within(30, "status", "--address", address, "--certFile", certificate,
                                SPARKLES_MONITOR_SECRET="secret")
         self.assertIn(f"{address}: nothing answered within 20s", said)

@@ -64,7 +64,7 @@ def kills_for_lack_of_memory():
 
 
 class ResourceUsage(LabTest):
-    def thrice(self, command):
+    def run_three(self, command):
         """Runs the command in three tasks; returns their names."""
         names = ["a.1", "a.2", "a.3"]
         self.run_tasks(*[self.lab.task(name, command) for name in names])
@@ -72,7 +72,7 @@ class ResourceUsage(LabTest):
 
     def test_short_task_has_resource_usage(self):
         # The sampler may not run during one short task, but hardly misses all three.
-        names = self.thrice(hog(60, 0.25))
+        names = self.run_three(hog(60, 0.25))
         result = max(map(self.lab.result, names), key=lambda each: each["machine_stats"]["samples"])
         usage, machine = result["resource_usage"], result["machine_stats"]
         self.assertGreaterEqual(usage["peak_processes"], 1)
@@ -84,7 +84,7 @@ class ResourceUsage(LabTest):
         self.assertNotIn("cause", result)
 
     def test_usage_of_processes_is_summed(self):
-        names = self.thrice(f"{hog(30, 1)} & {hog(30, 1)} & {hog(30, 1)} & wait")
+        names = self.run_three(f"{hog(30, 1)} & {hog(30, 1)} & {hog(30, 1)} & wait")
         usage = max((self.lab.result(name)["resource_usage"] for name in names),
                     key=lambda each: (min(each["peak_processes"], 4), each["peak_memory_size"]))
         self.assertGreaterEqual(usage["peak_processes"], 4)

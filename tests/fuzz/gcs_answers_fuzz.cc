@@ -20,7 +20,7 @@
 namespace sparkles {
 namespace {
 
-constexpr absl::string_view kContent = "what is uploaded";
+constexpr absl::string_view kContent = "uploaded content";
 constexpr RetryPolicy kPolicy = {absl::Seconds(1), absl::Seconds(5), absl::Seconds(20)};
 
 class Fuzzed {

@@ -57,7 +57,7 @@ void Check(absl::string_view input) {
   task.HandBack("reason", now);
   for (const TaskEntity* changed : {&ended, &task}) CheckRest(*json, changed->entity().json());
   const absl::StatusOr<Json> sent = ParseJson(DumpJson(task.entity().json()));
-  Require(sent.ok(), "what is sent is JSON");
+  Require(sent.ok(), "the request is JSON");
 }
 
 }  // namespace

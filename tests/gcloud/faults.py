@@ -69,7 +69,7 @@ class Rule:
     def get(self, key, default=None):
         return self.keys.get(key, default)
 
-    def takes(self, request):
+    def try_strike(self, request):
         """True, and counted, if the rule strikes this request."""
         if not fnmatch.fnmatchcase(request.kind, self.get("kind", "*")):
             return False
@@ -117,6 +117,6 @@ class Faults:
     def take(self, request):
         """The rule that strikes this request, or None."""
         for rule in self.rules():
-            if rule.takes(request):
+            if rule.try_strike(request):
                 return rule
         return None

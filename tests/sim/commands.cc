@@ -72,7 +72,7 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
       world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
   const bool undisturbed = world_.scheduler.Sleep(takes, &cancel);
   // Checked before the grace period, which the command may use fully.
-  world_.CheckPrompt(machine_, world_.judge.VoidSince(machine_.author(), task),
+  world_.CheckInTime(machine_, world_.judge.VoidSince(machine_.author(), task),
                      "the end of a command whose claim was void");
   if (!undisturbed) {
     const CancelToken never;

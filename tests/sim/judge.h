@@ -64,7 +64,7 @@ class Judge {
 
   // Called for one life, in this order.
   void LifeBegins(const Author& author);
-  void ToldToGo(const Author& author, const std::string& reason, bool at_once);
+  void StopRequested(const Author& author, const std::string& reason, bool at_once);
   void Queried(const Author& author, bool found_nothing);
   void LifeEnds(const Author& author, Consumer::End end, absl::Duration linger);
   // True if a worker of this machine may have kept a task's directory on purpose.

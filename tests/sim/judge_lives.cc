@@ -13,8 +13,8 @@ namespace sparkles {
 namespace {
 
 // Problems with Cloud Storage that last less than this are not machine faults.
-constexpr absl::Duration kPatienceWithStorage = absl::Minutes(30);
-// After this many wrong answers to one task they are: another machine may receive correct bytes.
+constexpr absl::Duration kMinStorageOutage = absl::Minutes(30);
+// So many wrong answers to one task are a machine fault: another machine may get correct bytes.
 constexpr int kWrongAnswers = 3;
 // New tasks may appear late, so a worker that finds none at its start looks again:
 // docs/wire-entities.md.
@@ -53,7 +53,7 @@ void Judge::CountFaults(const Author& author) {
 
 bool Judge::HasMachineFault(const Claim& claim) const {
   return claim.no_process || claim.wrong_answers >= kWrongAnswers ||
-         (claim.storage_faults > 0 && clock_.Now() - claim.since >= kPatienceWithStorage);
+         (claim.storage_faults > 0 && clock_.Now() - claim.since >= kMinStorageOutage);
 }
 
 void Judge::MachineStruck(const Author& author) {
@@ -108,7 +108,7 @@ void Judge::LifeBegins(const Author& author) {
   life.begun = life.busy_until = clock_.Now();
 }
 
-void Judge::ToldToGo(const Author& author, const std::string& reason, bool at_once) {
+void Judge::StopRequested(const Author& author, const std::string& reason, bool at_once) {
   Life& life = lives_[author];
   (at_once ? life.told_to_stop : life.told_to_drain).insert(reason);
 }

@@ -20,7 +20,7 @@ namespace {
 constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
 constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
-absl::Status Trouble(const char* what, bool maybe_applied) {
+absl::Status NetworkError(const char* what, bool maybe_applied) {
   return Transient(absl::UnavailableError(what), maybe_applied);
 }
 
@@ -128,16 +128,16 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
   }
   if (reach == World::Reach::kBeginsToBeAway) {
     if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
-    return Trouble("connection reset", true);
+    return NetworkError("connection reset", true);
   }
   if (reach == World::Reach::kAway) {
     const CancelToken never;
     const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
     world_.scheduler.Sleep(std::min(request.timeout, kConnectTimeout), cancel);
     RETURN_IF_ERROR(CheckAlive(request));
-    return Trouble("no route to the host", false);
+    return NetworkError("no route to the host", false);
   }
-  if (Strikes(Fault::kRefused, request)) return Trouble("connection refused", false);
+  if (Strikes(Fault::kRefused, request)) return NetworkError("connection refused", false);
   if (Strikes(Fault::kStatus, request)) {
     constexpr int kCodes[] = {429, 500, 502, 503, 504};
     const bool applied = world_.scheduler.Chance(0.3);
@@ -167,12 +167,12 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
 }
 
 absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
-  if (Strikes(Fault::kLost, request)) return Trouble("connection reset", true);
+  if (Strikes(Fault::kLost, request)) return NetworkError("connection reset", true);
   // A body that is read from a file is gone after the connection.
   const bool whole = !request.body_source;
   if (whole && Strikes(Fault::kLate, request)) {
     world_.ServeLater(author_, request, world_.scheduler.RandomDuration(absl::Minutes(2)));
-    return Trouble("connection timed out", true);
+    return NetworkError("connection timed out", true);
   }
   if (whole && Strikes(Fault::kTwice, request)) {
     HttpRequest first = request;
@@ -181,7 +181,7 @@ absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
   }
   const bool answer_lost = Strikes(Fault::kAnswerLost, request);
   absl::StatusOr<HttpResponse> response = Disturbed(request);
-  if (answer_lost) return Trouble("connection reset", true);
+  if (answer_lost) return NetworkError("connection reset", true);
   return response;
 }
 
@@ -193,15 +193,15 @@ absl::StatusOr<HttpResponse> SimTransport::Delayed(const HttpRequest& request) {
   if (!before) response = Unknown(request);
   const CancelToken never;
   const CancelToken* cancel = request.cancel != nullptr ? request.cancel : &never;
-  const absl::Duration patience = std::min(delay, std::min(request.timeout, request.stall_timeout));
+  const absl::Duration max_wait = std::min(delay, std::min(request.timeout, request.stall_timeout));
   // As in the real transport, the request can be cancelled every second.
-  for (absl::Duration waited; waited < patience; waited += kProgressInterval) {
-    world_.scheduler.Sleep(std::min(kProgressInterval, patience - waited), cancel);
+  for (absl::Duration waited; waited < max_wait; waited += kProgressInterval) {
+    world_.scheduler.Sleep(std::min(kProgressInterval, max_wait - waited), cancel);
     RETURN_IF_ERROR(CheckAlive(request));
     if (request.on_progress) RETURN_IF_ERROR(request.on_progress());
   }
   if (before) response = Unknown(request);
-  if (delay > patience) return Transient(absl::DeadlineExceededError("timed out"), true);
+  if (delay > max_wait) return Transient(absl::DeadlineExceededError("timed out"), true);
   return response;
 }
 
@@ -222,7 +222,7 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& 
     if (flip && !bytes.empty()) bytes[place % bytes.size()] ^= 1;
     if (cut) bytes.resize(place % (bytes.size() + 1));
     RETURN_IF_ERROR(request.on_body(response, bytes));
-    return cut ? Trouble("connection reset", true) : absl::OkStatus();
+    return cut ? NetworkError("connection reset", true) : absl::OkStatus();
   };
   return world_.Serve(author_, disturbed);
 }
@@ -246,7 +246,7 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& re
   if (!cut) return world_.Serve(author_, disturbed);
   disturbed.body.resize(place);  // the server expects more because of the Content-Range
   absl::StatusOr<HttpResponse> kept = world_.Serve(author_, disturbed);
-  if (world_.scheduler.Chance(0.5)) return Trouble("connection reset", true);
+  if (world_.scheduler.Chance(0.5)) return NetworkError("connection reset", true);
   return kept;
 }
 

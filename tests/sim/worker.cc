@@ -97,11 +97,11 @@ bool RunWorker(World& world, Machine& machine) {
                     .store = store,
                     .cache = cache,
                     .log = log};
-  const bool patient = world.scheduler.Chance(0.7);
+  const bool retries_long = world.scheduler.Chance(0.7);
   const absl::Duration linger = absl::Seconds(world.scheduler.Random(world.calm() ? 20 : 60));
   Consumer consumer({.linger = linger,
                      .watch_period = absl::Seconds(15),
-                     .record_patience = patient ? absl::Hours(6) : absl::Seconds(5),
+                     .record_patience = retries_long ? absl::Hours(6) : absl::Seconds(5),
                      .drain = &drain},
                     clock, queue, stop, log);
   const Consumer::End end =
@@ -119,7 +119,7 @@ bool RunWorker(World& world, Machine& machine) {
       drain.cancelled() &&
       World::QuietSince(machine, stopped ? machine.stopped_at : machine.drained_at);
   if (had_time) ++world.measured["a hand-back in time"];
-  return done || (!stopped && patient) || had_time;
+  return done || (!stopped && retries_long) || had_time;
 }
 
 }  // namespace sparkles

@@ -93,7 +93,7 @@ void World::RunWeather() {
   while (scheduler.Now() < calm_from_) {
     const absl::Duration rest = calm_from_ - scheduler.Now();
     scheduler.Sleep(std::min(rest, scheduler.RandomDuration(kMaxSignalInterval)), nullptr);
-    for (const auto& machine : machines) SignalPerhaps(*machine);
+    for (const auto& machine : machines) MaybeSendSignal(*machine);
   }
   calm_ = true;
   scheduler.Note("calm");
@@ -114,7 +114,7 @@ void World::RunMachine(Machine& machine) {
     judge.LifeBegins(machine.author());
     try {
       if (RunWorker(*this, machine)) judge.CheckHoldsNothing(machine.author());
-      CheckPrompt(machine, machine.stopped_at, "the end of a life that was stopped");
+      CheckInTime(machine, machine.stopped_at, "the end of a life that was stopped");
       scheduler.Yield();  // a crash that its other threads have decided on
       scheduler.Note(absl::StrCat(ToString(machine.author()), " ends"));
     } catch (const Crash&) {
@@ -155,7 +155,7 @@ bool World::QuietSince(const Machine& machine, absl::Time time) {
   return machine.disturbed_until < time;
 }
 
-void World::CheckPrompt(const Machine& machine, absl::Time since, const std::string& what) {
+void World::CheckInTime(const Machine& machine, absl::Time since, const std::string& what) {
   const absl::Duration took = scheduler.Now() - since;
   if (took < absl::ZeroDuration() || !QuietSince(machine, since - kMaxFaultEffect)) return;
   ++measured[what];
@@ -199,7 +199,7 @@ bool World::Step(Machine& machine, absl::string_view what) {
     scheduler.CrashGroup();
     return false;
   }
-  SignalPerhaps(machine);
+  MaybeSendSignal(machine);
   if (Strikes(Fault::kPause)) {
     const bool long_one = scheduler.Chance(0.5);
     const absl::Duration pause =
@@ -211,10 +211,10 @@ bool World::Step(Machine& machine, absl::string_view what) {
   return !scheduler.Dismissed();
 }
 
-void World::SignalPerhaps(Machine& machine) {
+void World::MaybeSendSignal(Machine& machine) {
   if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
     machine.stopped_at = std::min(machine.stopped_at, scheduler.Now());
-    judge.ToldToGo(machine.author(), "SIGTERM", /*at_once=*/true);
+    judge.StopRequested(machine.author(), "SIGTERM", /*at_once=*/true);
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
   }
   if (machine.stop != nullptr && machine.stop->cancelled() && Strikes(Fault::kHurry)) {
@@ -222,7 +222,7 @@ void World::SignalPerhaps(Machine& machine) {
   }
   if (machine.drain != nullptr && Strikes(Fault::kDrain)) {
     machine.drained_at = std::min(machine.drained_at, scheduler.Now());
-    judge.ToldToGo(machine.author(), "SIGUSR1", /*at_once=*/false);
+    judge.StopRequested(machine.author(), "SIGUSR1", /*at_once=*/false);
     machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
 }

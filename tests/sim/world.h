@@ -66,7 +66,7 @@ class World {
   static bool QuietSince(const Machine& machine, absl::Time time);
   // Reports a broken promise if `what` was due at `since` and is late, unless the machine was
   // disturbed in that time or shortly before.
-  void CheckPrompt(const Machine& machine, absl::Time since, const std::string& what);
+  void CheckInTime(const Machine& machine, absl::Time since, const std::string& what);
   // Whether an outage separates the machine from the service. If the outage has just begun, the
   // request may still be executed.
   enum class Reach { kUp, kAway, kBeginsToBeAway };
@@ -82,7 +82,7 @@ class World {
   static void RestoreFolders(const Machine& machine);
   // Executes a request of `author`.
   absl::StatusOr<HttpResponse> Serve(const Author& author, const HttpRequest& request);
-  // The same after `delay`.
+  // Executes the request after `delay`.
   void ServeLater(const Author& author, const HttpRequest& request, absl::Duration delay);
 
   Scheduler scheduler;
@@ -103,7 +103,7 @@ class World {
   void RunMachine(Machine& machine);
   void RunWeather();
   // May send a signal to the machine's worker.
-  void SignalPerhaps(Machine& machine);
+  void MaybeSendSignal(Machine& machine);
 
   TempFolder folder_ = TempFolder::InMemory();
   std::array<double, static_cast<size_t>(Fault::kCount)> rates_{};

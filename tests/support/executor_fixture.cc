@@ -42,7 +42,7 @@ Outcome ExecutorFixture::Run() {
           const auto action = scripts_.find(script);
           absl::StatusOr<CommandExit> exit = ExitedWith(0);
           if (action != scripts_.end()) exit = action->second(command, cancel);
-          Took("run " + script);
+          RecordStep("run " + script);
           return exit;
         });
   }
@@ -59,7 +59,7 @@ Outcome ExecutorFixture::Run() {
                           });
 }
 
-void ExecutorFixture::Took(const std::string& step) {
+void ExecutorFixture::RecordStep(const std::string& step) {
   steps_.push_back(step);
   if (after_step_) after_step_(step);
 }

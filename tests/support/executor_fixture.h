@@ -60,12 +60,12 @@ class ExecutorFixture : public testing::Test {
   RecordedLog recorded_;
   MemStore memory_;
   FailingStore failing_{memory_};
-  WatchedStore store_{failing_, [this](const std::string& call) { Took(call); }};
+  WatchedStore store_{failing_, [this](const std::string& call) { RecordStep(call); }};
   FakeProcessRunner runner_;
   ExecutorOptions options_;
 
  private:
-  void Took(const std::string& step);
+  void RecordStep(const std::string& step);
 };
 
 }  // namespace sparkles

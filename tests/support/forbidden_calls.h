@@ -45,7 +45,7 @@ inline bool Forbid(const std::vector<ForbiddenCall>& calls, int error) {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-// The result of `body` in such a process; nullopt without seccomp.
+// The result of `body` in a process where `calls` fail; nullopt without seccomp.
 inline std::optional<bool> InProcessWithout(const std::vector<ForbiddenCall>& calls, int error,
                                             absl::FunctionRef<bool()> body) {
   constexpr int kNoSeccomp = 2;

@@ -93,7 +93,7 @@ class GcsFixture : public testing::Test {
 
   // A transfer that receives only `page` must retry for minutes and then return a machine fault.
   template <typename Transfer>
-  void ExpectPatience(HttpResponse page, Transfer transfer) {
+  void ExpectLongRetry(HttpResponse page, Transfer transfer) {
     SCOPED_TRACE(page.status);
     Portal portal(std::move(page));
     ApiClient api({"http://gcs", nullptr}, portal, clock_);

@@ -21,29 +21,29 @@ class WatchedStore : public ObjectStore {
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
                                       const TransferOptions& options) override {
-    return Told("download " + url, store_.Download(url, fd, options));
+    return Report("download " + url, store_.Download(url, fd, options));
   }
   absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
                                     const TransferOptions& options) override {
-    return Told("upload " + url, store_.Upload(fd, url, options));
+    return Report("upload " + url, store_.Upload(fd, url, options));
   }
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const TransferOptions& options) override {
-    return Told("upload " + url, store_.UploadBytes(bytes, url, options));
+    return Report("upload " + url, store_.UploadBytes(bytes, url, options));
   }
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const TransferOptions& options) override {
-    return Told("read " + url, store_.ReadBytes(url, max_bytes, options));
+    return Report("read " + url, store_.ReadBytes(url, max_bytes, options));
   }
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const TransferOptions& options) override {
     return store_.CheckWritable(url, replace, options);
   }
-  absl::Status Flush() override { return Told("flush", store_.Flush()); }
+  absl::Status Flush() override { return Report("flush", store_.Flush()); }
 
  private:
   template <typename Result>
-  Result Told(const std::string& call, Result result) {
+  Result Report(const std::string& call, Result result) {
     watcher_(call);
     return result;
   }

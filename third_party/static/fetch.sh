@@ -1,8 +1,8 @@
 #!/bin/sh
-# Gets the Debian source packages of sources.txt into the cache, over apt and thus checked against
-# the archive's signature. Uses private package lists: the machine's apt setup is not touched, and
-# root is not needed.
-# With --pin it writes sources.txt anew, with the newest versions that the archive has.
+# Fetches the Debian source packages of sources.txt into the cache.
+# Uses apt, which verifies the archive's signature, with private package lists. So the script needs
+# no root and does not change the machine's apt. With --pin it rewrites sources.txt with the newest
+# versions in the archive.
 . "$(dirname "$0")/settings.sh"
 
 APT_FOLDER=$CACHE/apt
@@ -18,7 +18,7 @@ private_apt() {
     -o APT::Sandbox::User="" -o APT::Get::List-Cleanup=0 "$@"
 }
 
-# Our lists are the system's, with deb-src for deb, in either of the two formats.
+# Copies the system's lists in both formats, with deb-src instead of deb.
 update_lists() {
   rm -f "$APT_FOLDER"/parts/*
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
@@ -50,7 +50,7 @@ pinned() { awk -v package="$1" -v field="$2" '$1 == package { print $field }' "$
 
 sum_of() { sha256sum "$(dsc_of "$1" "$2")" | cut -d ' ' -f 1; }
 
-# The newest version whose files are there: an index can name one that is not published yet.
+# Prints the newest version that can be fetched. An index can name one that is not published yet.
 newest() {
   for version in $(offered_versions "$1"); do
     if is_complete "$1" "$version" || download "$1" "$version"; then
@@ -63,8 +63,8 @@ newest() {
   fail "no version of $1 can be fetched (see above, and $APT_FOLDER/$1.log)"
 }
 
-# Whether the archive has replaced a version, as it does with security fixes. Where it cannot be
-# asked, or does not give what its index names, building something else would be no answer.
+# True if the archive has replaced a version, for example by a security fix. False if the archive is
+# out of reach or broken, because another version would then hide the error.
 is_replaced() { # PACKAGE VERSION
   offered=$(offered_versions "$1")
   [ -n "$offered" ] || return 1

@@ -30,7 +30,7 @@ class Counter {
   }
 
   // Returns the result of a WaitFor that no change ends.
-  bool WaitInVain(absl::Duration timeout) {
+  bool WaitUntilTimeout(absl::Duration timeout) {
     MutexLock lock(mutex_);
     return changed_.WaitFor(mutex_, timeout);
   }
@@ -69,8 +69,8 @@ TEST(CondVar, NotifyEndsInfiniteWait) {
 }
 
 TEST(CondVar, ElapsedTimeoutReturnsFalse) {
-  EXPECT_FALSE(Counter().WaitInVain(absl::ZeroDuration()));
-  EXPECT_FALSE(Counter().WaitInVain(-absl::Seconds(1)));
+  EXPECT_FALSE(Counter().WaitUntilTimeout(absl::ZeroDuration()));
+  EXPECT_FALSE(Counter().WaitUntilTimeout(-absl::Seconds(1)));
 }
 
 }  // namespace

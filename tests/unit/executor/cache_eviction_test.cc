@@ -29,7 +29,7 @@ constexpr uint64_t kAll = UINT64_MAX;
 
 class CacheEvictionTest : public testing::Test {
  protected:
-  // "a" stands for the entry "aaa...".
+  // The entry of the letter "a" is "aaa...".
   static std::string NameOf(char letter) { return std::string(64, letter); }
   std::string PathOf(char letter) { return folder_ / NameOf(letter); }
 
@@ -39,7 +39,7 @@ class CacheEvictionTest : public testing::Test {
     ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0) << path;
   }
 
-  // An entry that was filled long ago and used so many seconds ago.
+  // Adds an entry that was filled long ago and last used `used_seconds_ago`.
   void Add(char letter, int used_seconds_ago) {
     ASSERT_TRUE(WriteFileAtomically(PathOf(letter), std::string(kEntryBytes, 'x'), false).ok());
     ASSERT_TRUE(WriteFileAtomically(PathOf(letter) + ".ok", "record", false).ok());
@@ -47,7 +47,7 @@ class CacheEvictionTest : public testing::Test {
     Touch(PathOf(letter) + ".ok", used_seconds_ago);
   }
 
-  // Of an entry that is there.
+  // True if `name` is the record of an existing entry.
   bool IsRecord(const std::string& name) {
     return name.size() > 64 && std::filesystem::exists(folder_ / name.substr(0, 64));
   }

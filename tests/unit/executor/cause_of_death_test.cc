@@ -41,9 +41,9 @@ TEST(CauseOfDeathTest, OomKillDiffersFromOtherKills) {  // D47
   EXPECT_THAT(ours->detail, HasSubstr("Killed process 5 (r)"));
   EXPECT_EQ(KindOf(DiedOf(SIGKILL), {.oom = kElsewhere, .least_free = {}}), "out_of_memory");
   EXPECT_EQ(KindOf(ExitedWith(137), {.oom = kElsewhere, .least_free = {}}), "out_of_memory")
-      << "as a shell tells its child's end";
+      << "the exit code of a shell whose child was killed";
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kInGroup, .least_free = {}}), "out_of_memory")
-      << "a make whose compiler was killed";
+      << "the exit code of a make whose compiler was killed";
   EXPECT_EQ(KindOf(DiedOf(SIGKILL), {}), "signal");
 }
 

@@ -18,10 +18,10 @@
 namespace sparkles {
 namespace {
 
-// Ends a child that hangs, so that the test fails.
+// Kills a hanging child, so that the test fails.
 constexpr unsigned kChildSeconds = 30;
 
-// A pipe between the processes of a test, whose bytes are events.
+// Events between the processes of a test: bytes in a pipe.
 class Events {
  public:
   Events() {
@@ -40,7 +40,7 @@ class Events {
   std::array<int, 2> ends_;
 };
 
-// Tells when its user begins to wait.
+// Sends an event when its user starts to wait.
 class WaitTellingClock : public SystemClock {
  public:
   explicit WaitTellingClock(const Events& waiting) : waiting_(waiting) {}
@@ -53,7 +53,7 @@ class WaitTellingClock : public SystemClock {
   const Events& waiting_;
 };
 
-// Does something between the first byte and the last one of a download.
+// Calls `interruption` in the middle of each download.
 class InterruptedStore : public MemStore {
  public:
   explicit InterruptedStore(std::function<void()> interruption)
@@ -71,7 +71,7 @@ class InterruptedStore : public MemStore {
 
 class ContentCacheProcesses : public testing::Test {
  protected:
-  // Runs `work` in a process of its own, whose exit status it becomes.
+  // Runs `work` in a new process, which exits with its result.
   template <typename Work>
   static pid_t Fork(const Work& work) {
     const pid_t pid = fork();
@@ -93,7 +93,7 @@ class ContentCacheProcesses : public testing::Test {
 TEST_F(ContentCacheProcesses, SecondWorkerWaitsForFirstDownload) {  // D51
   const Events waiting;
   const auto worker = [&](const std::string& name) {
-    // The download ends only once the other process waits for it.
+    // The download ends when the other process waits for it.
     InterruptedStore store([&] { waiting.Await(); });
     store.Put(url_, content_);
     WaitTellingClock clock(waiting);

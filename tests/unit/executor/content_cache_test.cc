@@ -30,7 +30,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Far enough in the future for every time stamp on the disk to be old.
+// A clock in the future, so that every time stamp on the disk is old.
 class LateClock : public Clock {
  public:
   absl::Time Now() override { return absl::Now() + lead; }
@@ -47,7 +47,7 @@ class ContentCacheTest : public testing::Test {
 
   void SetUp() override { memory_.Put(url_, content_); }
 
-  // As a worker that starts now sees it.
+  // The cache of a new worker.
   ContentCache Cache() {
     return ContentCache(Folder(), store_, clock_, &vitals_, &log_, boot_id_path_);
   }
@@ -63,7 +63,7 @@ class ContentCacheTest : public testing::Test {
   }
   std::string Copied(ContentCache& cache) { return Copied(cache, url_); }
 
-  // A cache that has the entry, checked and recorded.
+  // A cache with a verified and recorded entry.
   ContentCache FilledCache() {
     {
       ContentCache cache = Cache();
@@ -74,7 +74,7 @@ class ContentCacheTest : public testing::Test {
     return Cache();
   }
 
-  // Whether the next use reads the content of the entry to check it.
+  // True if the next use reads the entry to verify its content.
   bool ChecksContent(ContentCache& cache) {
     bool checked = false;
     TransferOptions options;
@@ -83,14 +83,14 @@ class ContentCacheTest : public testing::Test {
     return checked;
   }
 
-  // What a root process can do through a symlink: other bytes, same size, same mtime.
-  void EditKeepingTheMtime() { EditKeepingTheMtime(EntryPath(), 0); }
-  static void EditKeepingTheMtime(const std::string& path, off_t offset) {
+  // Writes other bytes with the same size and mtime, as a root process can do through a symlink.
+  void EditKeepingMtime() { EditKeepingMtime(EntryPath(), 0); }
+  static void EditKeepingMtime(const std::string& path, off_t offset) {
     struct stat before;
     struct stat after;
     ASSERT_EQ(stat(path.c_str(), &before), 0);
     ASSERT_EQ(chmod(path.c_str(), 0644), 0);
-    // Again until the kernel's clock has ticked; in real life a record is never that young.
+    // Repeats until the time stamp changes. In production, records are older than a clock tick.
     do {
       const auto fd = OpenFile(path, O_WRONLY);
       ASSERT_TRUE(fd.ok());
@@ -126,7 +126,7 @@ TEST_F(ContentCacheTest, HitsAndMissesAreCounted) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
   EXPECT_EQ(vitals_.cache_misses.value(), 1);
   EXPECT_EQ(vitals_.cache_hits.value(), 2);
-  EXPECT_GT(vitals_.heartbeat.beats(), 0) << "local copies are signs of life, too";
+  EXPECT_GT(vitals_.heartbeat.beats(), 0) << "a local copy is a sign of life, too";
 }
 
 TEST_F(ContentCacheTest, ObjectIsDownloadedOnce) {
@@ -212,7 +212,7 @@ TEST_F(ContentCacheTest, TruncatedEntryIsReplaced) {  // D10
 
 TEST_F(ContentCacheTest, EditWithSameMtimeIsDetected) {  // D11, D12
   ContentCache cache = FilledCache();
-  EditKeepingTheMtime();
+  EditKeepingMtime();
   EXPECT_EQ(Copied(cache), content_);
   EXPECT_EQ(memory_.downloads(), 2);
 }
@@ -266,13 +266,13 @@ TEST_F(ContentCacheTest, OnlyChangedEntryIsDropped) {  // D11
   ASSERT_EQ(chmod(EntryPath().c_str(), 0777), 0);
   EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), false);
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
-  EditKeepingTheMtime();
+  EditKeepingMtime();
   EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), true);
   EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
 }
 
 TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
-  // The kernel is made to copy 16 MiB at a time: the end of this is not copied with its start.
+  // The cache copies 16 MiB at a time, so the end of the file is in a later piece.
   const std::string large = std::string(17 << 20, 'c');
   const std::string hash = HexHash(HashKind::kSha256, large);
   memory_.Put("gs://bucket/" + hash, large);
@@ -282,8 +282,8 @@ TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
   TransferOptions options;
   int edits = 1;
   options.on_bytes = [&](uint64_t bytes) {
-    // A piece of the copy, not of a check: the entry has been verified already.
-    if (bytes > 0 && edits-- > 0) EditKeepingTheMtime(Folder() + "/" + hash, (17 << 20) - 1);
+    // The bytes are from the copy, because the entry is already verified.
+    if (bytes > 0 && edits-- > 0) EditKeepingMtime(Folder() + "/" + hash, (17 << 20) - 1);
   };
   ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, folder_ / "copy", 0666, options).ok());
   EXPECT_TRUE(*ReadFile(folder_ / "copy", large.size()) == large);
@@ -294,7 +294,7 @@ TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
   TransferOptions options;
   options.on_bytes = [&](uint64_t bytes) {
     if (bytes == 0) return;
-    absl::SleepFor(kTimestampTick);  // so that the ctime shows it
+    absl::SleepFor(kTimestampTick);  // so that the ctime changes
     EXPECT_EQ(EvictEntries(Folder(), UINT64_MAX, 0).entries, 1);
   };
   const absl::Status copied = cache.Copy(url_, folder_ / "copy", 0666, options);
@@ -307,7 +307,7 @@ TEST_F(ContentCacheTest, EntryChangingRepeatedlyIsMachineFault) {
   ContentCache cache = FilledCache();
   TransferOptions options;
   options.on_bytes = [&](uint64_t bytes) {
-    // While it is filled anew for the second try it has no name.
+    // During the refill for the second try, the entry has no name.
     if (bytes == 0 || chmod(EntryPath().c_str(), 0644) != 0) return;
     const auto fd = OpenFile(EntryPath(), O_WRONLY | O_APPEND);
     ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), "more", "entry").ok());
@@ -354,7 +354,7 @@ TEST_F(ContentCacheTest, FilesOfDeadWorkersAreRemoved) {  // D50
   ASSERT_TRUE(owner.ok());
   MarkInUse(owner->get());
   Cache();
-  EXPECT_EQ(FilesInFolder().size(), 6U) << "a minute old: may be in use";
+  EXPECT_EQ(FilesInFolder().size(), 6U) << "may be in use, because it is a minute old";
   clock_.lead = absl::Hours(2);
   Cache();
   EXPECT_EQ(FilesInFolder(),

@@ -94,7 +94,7 @@ TEST_F(ContentCacheWaitTest, SignsOfLifeExtendWait) {
   clock_.OnSleep([&](size_t) {
     if (!held_) return;
     held_->ShowLife();
-    absl::SleepFor(kTimestampTick);  // until the next sign differs from this one
+    absl::SleepFor(kTimestampTick);  // so that the next sign has another time
     clock_.Advance(kMaxQuiet / 2);
     if (clock_.Now() - begin > 3 * kMaxQuiet) held_.reset();
   });

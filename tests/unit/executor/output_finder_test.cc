@@ -47,7 +47,7 @@ class OutputFinderTest : public ::testing::Test {
                                  const std::vector<std::string>& exclude = {}) {
     return Find(include, exclude).files;
   }
-  // "path: reason" each.
+  // Lines "path: reason".
   std::vector<std::string> Skips(const std::vector<std::string>& include,
                                  const std::vector<std::string>& exclude = {}) {
     std::vector<std::string> skips;
@@ -191,10 +191,10 @@ TEST_F(OutputFinderTest, MissingWorkDirectoryIsTaskFault) {
   EXPECT_FALSE(outputs.ok() || IsMachineFault(outputs.status()));
 }
 
-// An incomplete list must not pass for a complete one.
+// An incomplete list must not look complete.
 TEST_F(OutputFinderTest, DescriptorExhaustionIsMachineFault) {
   MakeFile("sub/f");
-  // Enough for the work folder and its listing only.
+  // Enough for the work directory and its listing only.
   const FewDescriptors few(2);
   const absl::StatusOr<Outputs> outputs = FindOutputs(work_, Globs({"**"}), {});
   ASSERT_FALSE(outputs.ok());
@@ -202,7 +202,7 @@ TEST_F(OutputFinderTest, DescriptorExhaustionIsMachineFault) {
 }
 
 TEST_F(OutputFinderTest, FilesBeyondPathMaxAreFound) {
-  // 10,200 bytes: taken apart twice.
+  // A path of 10,200 bytes, which the search must split twice.
   const UniqueFd bottom = MakeDeepFolder(work_, 100, std::string(101, 'd'));
   ASSERT_TRUE(bottom.valid());
   ASSERT_TRUE(UniqueFd(openat(bottom.get(), "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0666)).valid());
@@ -234,7 +234,7 @@ TEST_F(OutputFinderTest, StopDuringSearchReturnsCancelled) {
   int reports = 0;
   ASSERT_TRUE(
       FindOutputs(work_, Globs({"**"}), {}, [&] { return ++reports, absl::OkStatus(); }).ok());
-  EXPECT_GE(reports, 9 + 5) << "each entry, and each folder";
+  EXPECT_GE(reports, 9 + 5) << "each entry, and each directory again";
   for (int last = 1; last <= reports; ++last) {
     int calls = 0;
     const auto outputs = FindOutputs(work_, Globs({"**"}), {}, [&] {
@@ -253,7 +253,7 @@ TEST_F(OutputFinderTest, UnmatchedPatternsAreReturned) {
   EXPECT_THAT(Find({"*.csv", "*.log", "**", "dangling", "sub", "folder", "sub/*"}).unmatched,
               ElementsAre(1, 4, 5));
   EXPECT_THAT(Find({"*.csv", "sub/**"}, {"sub/**"}).unmatched, ElementsAre(1))
-      << "what is excluded is no output";
+      << "an excluded file is not an output";
   EXPECT_THAT(Find({"**"}).unmatched, IsEmpty());
 }
 

@@ -39,7 +39,7 @@ TEST_F(LogScriptOutputTest, LongOutputKeepsBothEnds) {
   std::string output;
   for (int line = 10'000; line < 40'000; ++line) absl::StrAppend(&output, "line ", line, "\n");
   const std::string text = Logged(output);
-  // A line has 11 bytes, of which 5957 lines fit into 64 KiB.
+  // A line has 11 bytes, so 5957 lines fit into 64 KiB.
   EXPECT_THAT(text, AllOf(HasSubstr(": line 10000\n"), HasSubstr(": line 15956\n"),
                           Not(HasSubstr("line 15957")), Not(HasSubstr("line 34042")),
                           HasSubstr(": line 34043\n"), HasSubstr(": line 39999\n")));

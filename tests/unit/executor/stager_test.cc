@@ -34,7 +34,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// Far enough in the future for every time stamp on the disk to be old.
+// A clock in the future, so that every time stamp on the disk is old.
 class LateClock : public SystemClock {
  public:
   absl::Time Now() override { return SystemClock::Now() + absl::Minutes(1); }
@@ -195,7 +195,7 @@ TEST_F(StagerTest, FullDiskIsMachineFault) {
   EXPECT_TRUE(IsMachineFault(Stage({Plain("plain")})));
 }
 
-// A store whose first downloads run at the same time and all find the disk full.
+// A store whose first downloads run at the same time and fail because of a full disk.
 class FullDiskStore : public MemStore {
  public:
   explicit FullDiskStore(int count) : full_(count), latch_(count) {}
@@ -249,12 +249,12 @@ TEST_F(StagerTest, TouchedInputIsComparedByContent) {
   EXPECT_THAT(Unchanged(), ElementsAre("copy", "linked", "plain"));
 }
 
-// An old timestamp that did not change saves reading an input of many gigabytes.
+// If an old time stamp has not changed, the stager need not read an input of many gigabytes.
 TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
   LateClock late;
   Stager stager(store_, cache_, late, /*transfers=*/1);
   inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
-  inputs_[0].crc32c ^= 1;  // what reading would find is not what was staged
+  inputs_[0].crc32c ^= 1;  // a read would find a change
   EXPECT_THAT(Unchanged(), ElementsAre("plain"));
 }
 
@@ -274,7 +274,7 @@ TEST_F(StagerTest, ChangedCtimeMarksInputChanged) {  // D12
   EXPECT_THAT(Unchanged(), IsEmpty());
 }
 
-// Edits in place, right after staging: the file system's clock may not have ticked since.
+// Edits right after staging, when the time stamp may still be the same.
 TEST_F(StagerTest, EditWithSameMtimeIsDetected) {  // D12
   for (const char* name : {"copy", "plain"}) {
     ASSERT_TRUE(Stage({std::string(name) == "copy" ? Cas(name) : Plain(name)}).ok());
@@ -317,7 +317,7 @@ TEST_F(StagerTest, MissingOrReplacedInputIsChanged) {
   EXPECT_EQ(memory_.downloads(), 3);
 }
 
-// D11: what one task writes through its link must not reach other tasks.
+// D11: a task that writes through its link must not change the inputs of other tasks.
 TEST_F(StagerTest, ChangedLinkedInputIsMadePrivate) {
   ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
   const std::string entry = std::filesystem::read_symlink(In("linked"));
@@ -362,7 +362,7 @@ TEST_F(StagerTest, OversizedChangedLinkIsMachineFault) {
   const auto settled = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
   EXPECT_THAT(std::string(settled.status().message()), HasSubstr("changed input: "));
-  EXPECT_TRUE(IsMachineFault(settled.status())) << "by the worker's own ulimit -f";
+  EXPECT_TRUE(IsMachineFault(settled.status())) << "the limit is the worker's own ulimit -f";
 }
 
 TEST_F(StagerTest, ReplacedLinkLeavesCacheIntact) {

@@ -31,7 +31,7 @@ using testing::HasSubstr;
 
 class TaskFolderTest : public testing::Test {
  protected:
-  // Makes what a worker that is killed during a task leaves behind.
+  // Makes the directory of a worker that was killed during a task.
   std::string MakeStale(const std::string& name) {
     std::string path = tasks_dir_ + "/" + name;
     EXPECT_TRUE(MakeFolders(path + "/work/deep").ok());
@@ -201,7 +201,7 @@ TEST_F(TaskFolderTest, StopEndsRemovalEarly) {
   });
   EXPECT_LE(entries, 3);
   EXPECT_TRUE(Exists(stale + "/work"));
-  EXPECT_TRUE(Exists(stale + "/.lock")) << "or nobody would take it up again";
+  EXPECT_TRUE(Exists(stale + "/.lock")) << "so that a later worker removes the rest";
   EXPECT_EQ(recorded_.Text(), "");
   RemoveStaleTaskFolders(tasks_dir_, CancelToken(), recorded_.log());
   EXPECT_FALSE(Exists(stale));
@@ -217,7 +217,7 @@ TEST_F(TaskFolderTest, StopStillEndsOrphanedProcesses) {
   for (const pid_t orphan : orphans) EXPECT_TRUE(Eventually([&] { return !Lives(orphan); }));
 }
 
-// The command of such a task may still run, and the worker finds it by the directory.
+// The command of such a task may still run, and the next worker finds it by the directory.
 TEST_F(TaskFolderTest, DirectoryStaleDuringRemovalStays) {
   MakeStale("task-123456789");
   std::vector<TaskFolder> in_use;
@@ -228,7 +228,7 @@ TEST_F(TaskFolderTest, DirectoryStaleDuringRemovalStays) {
   }
   int calls = 0;
   RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
-    if (++calls != 2) return;  // the first is for what runs in the stale one
+    if (++calls != 2) return;  // the first call is before the sweep of the stale one
     for (TaskFolder& folder : in_use) folder.LeaveBehind();
   });
   for (const std::string& path : paths) EXPECT_TRUE(Exists(path));
@@ -236,7 +236,7 @@ TEST_F(TaskFolderTest, DirectoryStaleDuringRemovalStays) {
 
 TEST_F(TaskFolderTest, LockIsRemovedLast) {
   const std::string path = MakeStale("task-123456789");
-  ASSERT_TRUE(MakeFolders(path + "/.cache/deep").ok());  // of a program whose HOME it was
+  ASSERT_TRUE(MakeFolders(path + "/.cache/deep").ok());  // as a program with this HOME makes it
   // The first entry that is removed ends the removal.
   RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
     if (Exists(path + "/.cache")) cancel_.Cancel(CancelKind::kHandBack, "test");

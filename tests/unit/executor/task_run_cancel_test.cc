@@ -16,7 +16,7 @@ namespace {
 using testing::EndsWith;
 using testing::IsEmpty;
 
-// Each step after which a run can still be cancelled.
+// The steps after which a run can still be cancelled.
 constexpr const char* kSteps[] = {
     "read gs://in/spec.json", "run pre-download", "download gs://in/input.txt",
     "run post-download",      "run pre-exec",     "run command",
@@ -243,7 +243,7 @@ TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
   EXPECT_TRUE(Result().is_null());
 }
 
-// All outputs are delivered by then: two more small objects cost less than a second attempt.
+// All outputs are delivered, and two more small objects cost less than a second attempt.
 TEST_F(TaskRunCancelTest, StopAfterLastOutputIsIgnored) {
   EXPECT_EQ(RunCancelledAfter("upload gs://out/1/out.txt", CancelKind::kHandBack).kind,
             Outcome::Kind::kComplete);
@@ -267,7 +267,7 @@ TEST_F(TaskRunCancelTest, ClaimLossAfterLogSkipsResult) {
 TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
   confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
-    if (freshness == Freshness::kRecent) return absl::OkStatus();  // it was ours a moment ago
+    if (freshness == Freshness::kRecent) return absl::OkStatus();  // the last check is recent
     cancel_.Cancel(CancelKind::kClaimLost, "the claim is lost");
     return absl::CancelledError("the claim is lost");
   };
@@ -290,7 +290,7 @@ TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
   EXPECT_EQ(Stdout(), "the new owner's");
 }
 
-// Without a deadline the check of the claim could use up the time that is left to stop.
+// Without a deadline, the check of the claim could take all the time of the stop.
 TEST_F(TaskRunLostClaimTest, ClaimCheckDuringStopHasDeadline) {
   memory_.Put(kStdout, "of an earlier attempt");
   confirm_claim_ = [](Freshness freshness, const CancelToken& cancel) {

@@ -28,15 +28,15 @@ FakeProcessRunner::Action Returns(const absl::Status& status) {
 }
 
 // Makes later writes to `fd` fail. Its content can still be read.
-void TakeNoMore(int fd) {
+void MakeWritesFail(int fd) {
   const auto again = OpenFile("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
   EXPECT_EQ(dup2(again.value().get(), fd), fd);
 }
 
 class TaskRunFailureTest : public ExecutorFixture {
  protected:
-  // The task failed for `reason`, and both log and result say so.
-  void ExpectFailedAndWrittenDown(const std::string& reason) {
+  // Checks that the task failed for `reason`, and that log and result have the reason.
+  void ExpectFailedAndRecorded(const std::string& reason) {
     const Outcome outcome = Run();
     EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
     EXPECT_THAT(outcome.failure_reason, StartsWith(reason));
@@ -45,7 +45,7 @@ class TaskRunFailureTest : public ExecutorFixture {
     EXPECT_EQ(Result().value("failure_reason", "(none)"), outcome.failure_reason);
   }
 
-  // The task is handed back, and no result.json is uploaded.
+  // Checks that the task is handed back without a result.json.
   void ExpectHandedBack(const std::string& reason) {
     const Outcome outcome = Run();
     EXPECT_EQ(outcome.kind, Outcome::Kind::kHandBack);
@@ -64,7 +64,7 @@ TEST_F(TaskRunFailureTest, InvalidSpecFailsWithQueueUrls) {  // D27, D30
   task_.args = "{";
   task_.log_url = kStdout;
   task_.command_result_url = kResult;
-  ExpectFailedAndWrittenDown("args: is not valid JSON");
+  ExpectFailedAndRecorded("args: is not valid JSON");
   EXPECT_THAT(runner_.commands(), IsEmpty());
 }
 
@@ -75,7 +75,7 @@ TEST_F(TaskRunFailureTest, SurvivorsOfCommandFailTask) {
     exit.survivors = true;
     return exit;
   };
-  ExpectFailedAndWrittenDown("command: processes that it started still run");
+  ExpectFailedAndRecorded("command: processes that it started still run");
   EXPECT_EQ(Result().value("return_code", "(none)"), "0");
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
 }
@@ -86,7 +86,7 @@ TEST_F(TaskRunFailureTest, SurvivorsOfScriptFailTask) {
     exit.survivors = true;
     return exit;
   };
-  ExpectFailedAndWrittenDown("pre-exec-script: processes that it started still run");
+  ExpectFailedAndRecorded("pre-exec-script: processes that it started still run");
   EXPECT_EQ(runner_.commands().back().argv.back(), "pre-exec");
 }
 
@@ -99,7 +99,7 @@ TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
     exit.timed_out = true;
     return exit;
   };
-  ExpectFailedAndWrittenDown("time-out: it ran longer than --taskTimeout allows (2h)");
+  ExpectFailedAndRecorded("time-out: it ran longer than --taskTimeout allows (2h)");
   EXPECT_THAT(Stdout(), HasSubstr("epoch 1 of 9\n"));
   EXPECT_EQ(Result().value("return_code", "(none)"), "signaled(terminated)");
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
@@ -116,12 +116,12 @@ TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
   EXPECT_FALSE(memory_.Get(kStdout).has_value());
 }
 
-// Stands for a command that has filled the disk.
+// Acts like a command that has filled the disk.
 TEST_F(TaskRunFailureTest, FullLogLeavesReasonInResult) {
   options_.time_limit = absl::Hours(2);
   scripts_["command"] = [](const Command& command, const CancelToken&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
-    TakeNoMore(command.output_fd);
+    MakeWritesFail(command.output_fd);
     CommandExit exit = DiedOf(SIGTERM);
     exit.timed_out = true;
     return exit;
@@ -197,7 +197,7 @@ TEST_F(TaskRunFailureTest, OutputNamedLikeResultFailsTask) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/result.json", "{}", false).ok());
     return usual(command, cancel);
   };
-  ExpectFailedAndWrittenDown("output result.json: its place gs://out/1/result.json is needed");
+  ExpectFailedAndRecorded("output result.json: its place gs://out/1/result.json is needed");
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
 }
 
@@ -221,14 +221,14 @@ TEST_F(TaskRunFailureTest, DestinationWithTwoSourcesFails) {  // D09
 
 TEST_F(TaskRunFailureTest, MissingInputFailsAndIsNamed) {
   spec_["downloads"][0]["src_url"] = "gs://in/none";
-  ExpectFailedAndWrittenDown("downloads: input.txt: gs://in/none: not found");
+  ExpectFailedAndRecorded("downloads: input.txt: gs://in/none: not found");
   EXPECT_FALSE(Result().contains("return_code"));
   EXPECT_THAT(steps_, Not(Contains("run command")));
 }
 
 TEST_F(TaskRunFailureTest, MissingWorkingDirFails) {  // D42
   spec_["working_dir"] = "no/such";
-  ExpectFailedAndWrittenDown("working_dir: no/such: No such file or directory");
+  ExpectFailedAndRecorded("working_dir: no/such: No such file or directory");
 }
 
 TEST_F(TaskRunFailureTest, WorkingDirBehindOutsideLinkFails) {  // D08
@@ -237,13 +237,13 @@ TEST_F(TaskRunFailureTest, WorkingDirBehindOutsideLinkFails) {  // D08
     EXPECT_EQ(symlink("/", (command.directory + "/link").c_str()), 0);
     return ExitedWith(0);
   };
-  ExpectFailedAndWrittenDown("working_dir: link: ");
+  ExpectFailedAndRecorded("working_dir: link: ");
   EXPECT_THAT(steps_, Not(Contains("run command")));
 }
 
 TEST_F(TaskRunFailureTest, FileAsWorkingDirFails) {
   spec_["working_dir"] = "input.txt";
-  ExpectFailedAndWrittenDown("command: chdir ");
+  ExpectFailedAndRecorded("command: chdir ");
 }
 
 TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
@@ -253,13 +253,13 @@ TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
     EXPECT_EQ(symlink("/", work.c_str()), 0);
     return ExitedWith(0);
   };
-  ExpectFailedAndWrittenDown("the task moved or replaced its own work folder");
+  ExpectFailedAndRecorded("the task moved or replaced its own work folder");
 }
 
 TEST_F(TaskRunFailureTest, UndeliveredOutputFailsAndIsUnlisted) {  // D01
   memory_.Put(kOutput, "of an earlier attempt");
   Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("gs://out/1/out.txt: no"));
-  ExpectFailedAndWrittenDown("gs://out/1/out.txt: no");
+  ExpectFailedAndRecorded("gs://out/1/out.txt: no");
   ASSERT_THAT(Result().at("files"), SizeIs(1));
   EXPECT_EQ(Result().at("files").at(0).at("src"), "stdout.txt");
   EXPECT_EQ(Result().at("return_code"), "0");
@@ -330,7 +330,7 @@ TEST_F(TaskRunFailureTest, UnusableShellForScriptHandsBack) {
 
 TEST_F(TaskRunFailureTest, OverlongCommandFailsTask) {
   scripts_["command"] = Returns(absl::InvalidArgumentError("exec /bin/sh: too long"));
-  ExpectFailedAndWrittenDown("command: exec /bin/sh: too long");
+  ExpectFailedAndRecorded("command: exec /bin/sh: too long");
 }
 
 TEST_F(TaskRunFailureTest, OutputsToFullDiskHandBack) {

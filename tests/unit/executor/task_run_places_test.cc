@@ -1,4 +1,4 @@
-// Runs whose log or result.json cannot be delivered because a permission is missing.
+// Tests of runs whose log or result.json cannot be delivered because a permission is missing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

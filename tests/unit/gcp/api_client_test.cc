@@ -103,7 +103,7 @@ TEST_F(ApiClientTest, SecondTokenRefusalIsMachineFault) {
   transport_.Answer("", MakeResponse(401));
   const absl::Status error = Once().status();
   EXPECT_TRUE(absl::IsUnauthenticated(error));
-  EXPECT_TRUE(IsMachineFault(error)) << error;  // no task's fault
+  EXPECT_TRUE(IsMachineFault(error)) << error;  // not a fault of the task
   EXPECT_EQ(tokens_.drops, 2);
 }
 

@@ -30,7 +30,7 @@ class DatastoreClientTest : public testing::Test {
     Json json = {{"key", ToJson({"K", "a"})}};
     return client_.Update(Entity::Parse(json).value(), /*base_version=*/7);
   }
-  // The update is known to be applied.
+  // True if the update is certainly applied.
   bool IsApplied() {
     const auto version = Update();
     EXPECT_TRUE(version.ok()) << version.status();
@@ -63,7 +63,7 @@ TEST_F(DatastoreClientTest, LookupKeepsKeyOrder) {
   EXPECT_EQ(*transport_.requests()[0].headers.Find("Content-Type"), "application/json");
 }
 
-// Databases with pessimistic locks answer so.
+// The answer of databases with pessimistic locks.
 TEST_F(DatastoreClientTest, LockedReadsAreUnavailable) {
   for (const char* method : {kLookup, kQuery}) {
     transport_.Answer(method, MakeResponse(409, R"({"error": {"status": "ABORTED"}})"));
@@ -261,7 +261,7 @@ TEST_F(DatastoreClientTest, UpdateIsOneTransaction) {
 constexpr char kConflict[] = R"({"mutationResults": [{"version": "8", "conflictDetected": true}]})";
 constexpr char kAborted[] = R"({"error": {"status": "ABORTED"}})";
 
-// The conflict may be one with a copy of this request, which the network has made.
+// The network may have copied the request, and the conflict may be with the first copy.
 TEST_F(DatastoreClientTest, UpdateInConflictIsUnknown) {
   transport_.Answer(kCommit, MakeResponse(200, kConflict));
   EXPECT_FALSE(IsApplied());
@@ -285,7 +285,7 @@ TEST_F(DatastoreClientTest, UpdateWithoutClearAnswerIsUnknown) {
   }
   transport_.Fail(kCommit, absl::ResourceExhaustedError("endless headers"));
   EXPECT_FALSE(IsApplied());
-  EXPECT_THAT(transport_.requests(), SizeIs(17)) << "no unknown update is sent again";
+  EXPECT_THAT(transport_.requests(), SizeIs(17)) << "an unknown update must not be sent again";
 }
 
 TEST_F(DatastoreClientTest, UnsentUpdateIsRetried) {

@@ -34,7 +34,7 @@ TEST(GcsObject, InvalidUrlsAreRefused) {
 }
 
 TEST(GcsObject, ChecksumsAreBigEndianBase64) {
-  EXPECT_EQ(FormatCrc32c(Crc32c("hello")), "mnG7TA==");  // as Google's tools print it
+  EXPECT_EQ(FormatCrc32c(Crc32c("hello")), "mnG7TA==");  // the form of Google's tools
   EXPECT_EQ(FormatCrc32c(0), "AAAAAA==");
   for (const uint32_t crc : {0U, 1U, 0x80000000U, 0xFFFFFFFFU, 0x12345678U}) {
     EXPECT_EQ(ParseCrc32c(FormatCrc32c(crc)), crc);

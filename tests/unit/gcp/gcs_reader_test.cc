@@ -200,7 +200,7 @@ TEST_F(GcsReaderTest, ServerDecompressionIsMachineFault) {
 
 TEST_F(GcsReaderTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 203, 204, 206, 302, 403, 404, 412}) {
-    ExpectPatience(Page(status), [this](GcsClient& client) {
+    ExpectLongRetry(Page(status), [this](GcsClient& client) {
       GcsReader reader(client, name_, call_,
                        [](uint64_t, absl::string_view) { return absl::OkStatus(); });
       return reader.ReadWhole(nullptr).status();

@@ -150,7 +150,7 @@ TEST_F(GcsUploadAtOnceTest, CorruptObjectIsReplaced) {
 
 TEST_F(GcsUploadAtOnceTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 403, 404, 412}) {
-    ExpectPatience(Page(status), [this](GcsClient& client) {
+    ExpectLongRetry(Page(status), [this](GcsClient& client) {
       return UploadAtOnce(client, name_, ContentOf("mine"), call_).status();
     });
   }

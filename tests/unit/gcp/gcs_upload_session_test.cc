@@ -175,7 +175,7 @@ TEST_F(GcsUploadSessionTest, DeadSessionRestartsFromFirstByte) {
 
 TEST_F(GcsUploadSessionTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 400, 403, 404, 409, 412, 413}) {
-    ExpectPatience(Page(status), [this](GcsClient& client) {
+    ExpectLongRetry(Page(status), [this](GcsClient& client) {
       return UploadResumably(client, name_, Content(), call_, 0).status();
     });
   }
@@ -269,7 +269,7 @@ TEST_F(GcsUploadSessionTest, FourLostRacesFail) {
 }
 
 TEST_F(GcsUploadSessionTest, InconsistentOffsetStartsNewSession) {
-  // Beyond the sent bytes; below the bytes kept before; a range that does not start at byte 0.
+  // More bytes than were sent, fewer than were kept before, and a range that starts after byte 0.
   for (const char* second : {"bytes=0-999998", "bytes=0-9", "bytes=5-9"}) {
     ScriptBegin();
     server_.FailUpload(kSession, 500'000, Broken());
@@ -327,7 +327,7 @@ TEST_F(GcsUploadSessionTest, RetriesEndWhenNothingIsKept) {
   }
   EXPECT_TRUE(absl::IsUnavailable(Upload().status()));
   EXPECT_LT(server_.lines().size(), 202U);
-  HttpRequest rest;  // uses up the answers that are left
+  HttpRequest rest;  // uses the remaining answers
   rest.method = "PUT";
   rest.url = kSession;
   while (server_.lines().size() < 202) (void)server_.Send(rest);

@@ -19,14 +19,14 @@ using testing::HasSubstr;
 
 constexpr char kPlain[] = "GET http://vm/computeMetadata/v1/instance/preempted";
 
-HttpResponse Told(absl::string_view text, absl::string_view etag, int status = 200) {
+HttpResponse MetadataAnswer(absl::string_view text, absl::string_view etag, int status = 200) {
   return MakeResponse(status, text, {{"Metadata-Flavor", "Google"}, {"ETag", std::string(etag)}});
 }
 
 class PreemptionWatchTest : public testing::Test {
  protected:
   // The next request hangs, as a long poll does, until the watch is destroyed.
-  void AskUntilTheEnd() {
+  void RunUntilEnd() {
     transport_.Do("wait_for_change",
                   [this](const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
                     asked_.Cancel(CancelKind::kAbort, "");
@@ -46,7 +46,7 @@ class PreemptionWatchTest : public testing::Test {
 };
 
 TEST_F(PreemptionWatchTest, PreemptionBeforeStartIsSeen) {
-  transport_.Answer(kPlain, Told("TRUE\n", "b"));
+  transport_.Answer(kPlain, MetadataAnswer("TRUE\n", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_EQ(stop_.kind(), CancelKind::kHandBack);
   EXPECT_EQ(stop_.reason(), "the VM is being preempted");
@@ -64,16 +64,16 @@ TEST_F(PreemptionWatchTest, StopPrecedesLogLine) {
   } clock;
   clock.stop = &stop_;
   LogSink sink(clock, STDERR_FILENO, LogFormat::kText, Severity::kInfo);
-  transport_.Answer(kPlain, Told("TRUE\n", "b"));
+  transport_.Answer(kPlain, MetadataAnswer("TRUE\n", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, Log(sink));
   EXPECT_EQ(clock.stopped_by_then, std::optional(true));
 }
 
 TEST_F(PreemptionWatchTest, NoticeStopsWorker) {
-  transport_.Answer(kPlain, Told("FALSE", "a"));
+  transport_.Answer(kPlain, MetadataAnswer("FALSE", "a"));
   transport_.Answer("instance/preempted?wait_for_change=true&last_etag=a&timeout_sec=60",
-                    Told("FALSE", "a"));
-  transport_.Answer("last_etag=a", Told("TRUE", "b"));
+                    MetadataAnswer("FALSE", "a"));
+  transport_.Answer("last_etag=a", MetadataAnswer("TRUE", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
   EXPECT_EQ(transport_.lines().size(), 3U);
@@ -81,10 +81,10 @@ TEST_F(PreemptionWatchTest, NoticeStopsWorker) {
 
 TEST_F(PreemptionWatchTest, ErrorsAreRetried) {
   transport_.Fail(kPlain, Transient(absl::UnavailableError("refused"), false));
-  transport_.Answer("wait_for_change", Told("", "", 404));
+  transport_.Answer("wait_for_change", MetadataAnswer("", "", 404));
   transport_.Answer("wait_for_change", MakeResponse(503, ""));
   transport_.Answer("wait_for_change", MakeResponse(200, "log in to the hotel's network"));
-  transport_.Answer("wait_for_change", Told("TRUE", "b"));
+  transport_.Answer("wait_for_change", MetadataAnswer("TRUE", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
   const std::vector<absl::Duration> pauses = clock_.sleeps();
@@ -94,13 +94,13 @@ TEST_F(PreemptionWatchTest, ErrorsAreRetried) {
 
 TEST_F(PreemptionWatchTest, HtmlPageAtStartIsRetried) {
   transport_.Answer(kPlain, MakeResponse(200, "log in to the hotel's network"));
-  transport_.Answer("wait_for_change", Told("TRUE", "b"));
+  transport_.Answer("wait_for_change", MetadataAnswer("TRUE", "b"));
   const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   EXPECT_TRUE(AwaitCancel(stop_, never_));
 }
 
 TEST_F(PreemptionWatchTest, MissingValueDisablesWatch) {
-  transport_.Answer(kPlain, Told("Not Found", "", 404));
+  transport_.Answer(kPlain, MetadataAnswer("Not Found", "", 404));
   {
     const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
   }
@@ -109,8 +109,8 @@ TEST_F(PreemptionWatchTest, MissingValueDisablesWatch) {
 }
 
 TEST_F(PreemptionWatchTest, DestructorEndsPendingRequest) {
-  transport_.Answer(kPlain, Told("FALSE", "a"));
-  AskUntilTheEnd();
+  transport_.Answer(kPlain, MetadataAnswer("FALSE", "a"));
+  RunUntilEnd();
   {
     const PreemptionWatch watch(metadata_, clock_, never_, stop_, recorded_.log());
     EXPECT_TRUE(AwaitCancel(asked_, never_));

@@ -16,7 +16,7 @@ namespace {
 
 using Ips = std::vector<std::string>;
 
-constexpr absl::Duration kPatience = absl::Seconds(60);
+constexpr absl::Duration kMaxWait = absl::Seconds(60);
 
 TEST(HostCacheTest, AnswerIsCachedUntilExpiry) {
   int lookups = 0;
@@ -24,11 +24,11 @@ TEST(HostCacheTest, AnswerIsCachedUntilExpiry) {
   HostCache cache([&](const std::string& host, absl::Duration, const CancelToken*) {
     return HostAddresses{{absl::StrCat(host, ++lookups)}, valid_for};
   });
-  EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{"a1"});
-  EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{"a1"});
+  EXPECT_EQ(cache.Find("a", kMaxWait, nullptr), Ips{"a1"});
+  EXPECT_EQ(cache.Find("a", kMaxWait, nullptr), Ips{"a1"});
   valid_for = absl::ZeroDuration();
-  EXPECT_EQ(cache.Find("b", kPatience, nullptr), Ips{"b2"});
-  EXPECT_EQ(cache.Find("b", kPatience, nullptr), Ips{"b3"});
+  EXPECT_EQ(cache.Find("b", kMaxWait, nullptr), Ips{"b2"});
+  EXPECT_EQ(cache.Find("b", kMaxWait, nullptr), Ips{"b3"});
 }
 
 TEST(HostCacheTest, FailedLookupIsNotCached) {
@@ -36,9 +36,9 @@ TEST(HostCacheTest, FailedLookupIsNotCached) {
   HostCache cache([&](const std::string&, absl::Duration, const CancelToken*) {
     return works ? HostAddresses{{"1.2.3.4"}, absl::Minutes(1)} : HostAddresses{};
   });
-  EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{});
+  EXPECT_EQ(cache.Find("a", kMaxWait, nullptr), Ips{});
   works = true;
-  EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{"1.2.3.4"});
+  EXPECT_EQ(cache.Find("a", kMaxWait, nullptr), Ips{"1.2.3.4"});
 }
 
 TEST(HostCacheTest, ConcurrentRequestsShareOneLookup) {
@@ -56,7 +56,7 @@ TEST(HostCacheTest, ConcurrentRequestsShareOneLookup) {
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       all_started.count_down();
-      if (cache.Find("a", kPatience, nullptr) == Ips{"1.2.3.4"}) ++found;
+      if (cache.Find("a", kMaxWait, nullptr) == Ips{"1.2.3.4"}) ++found;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -74,9 +74,9 @@ TEST(HostCacheTest, WaiterTakesOverCancelledLookup) {
     while (!cancel.cancelled()) absl::SleepFor(absl::Milliseconds(1));
     return HostAddresses{};
   });
-  std::thread first([&] { EXPECT_EQ(cache.Find("a", kPatience, &cancel), Ips{}); });
+  std::thread first([&] { EXPECT_EQ(cache.Find("a", kMaxWait, &cancel), Ips{}); });
   looking.wait();
-  std::thread second([&] { EXPECT_EQ(cache.Find("a", kPatience, nullptr), Ips{"1.2.3.4"}); });
+  std::thread second([&] { EXPECT_EQ(cache.Find("a", kMaxWait, nullptr), Ips{"1.2.3.4"}); });
   absl::SleepFor(absl::Milliseconds(20));
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
   first.join();
@@ -91,12 +91,12 @@ TEST(HostCacheTest, WaitEndsAtTimeoutOrCancel) {
     over.wait();
     return HostAddresses{};
   });
-  std::thread first([&] { (void)cache.Find("a", kPatience, nullptr); });
+  std::thread first([&] { (void)cache.Find("a", kMaxWait, nullptr); });
   looking.wait();
   EXPECT_EQ(cache.Find("a", absl::Milliseconds(10), nullptr), Ips{});
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
-  EXPECT_EQ(cache.Find("a", kPatience, &cancel), Ips{});
+  EXPECT_EQ(cache.Find("a", kMaxWait, &cancel), Ips{});
   over.count_down();
   first.join();
 }

@@ -16,18 +16,18 @@ namespace {
 
 using ::testing::SizeIs;
 
-absl::Status Trouble(bool maybe_applied = true,
-                     std::optional<absl::Duration> retry_after = std::nullopt) {
+absl::Status TransientError(bool maybe_applied = true,
+                            std::optional<absl::Duration> retry_after = std::nullopt) {
   return Transient(absl::UnavailableError("host: trouble"), maybe_applied, retry_after);
 }
 
 TEST(Transient, MarksSurviveAnnotation) {
-  const absl::Status status = Annotate(Trouble(true, absl::Milliseconds(1500)), "gs://b/o");
+  const absl::Status status = Annotate(TransientError(true, absl::Milliseconds(1500)), "gs://b/o");
   EXPECT_TRUE(IsTransient(status));
   EXPECT_TRUE(MaybeApplied(status));
   EXPECT_EQ(RetryAfter(status), absl::Milliseconds(1500));
-  EXPECT_FALSE(MaybeApplied(Trouble(false)));
-  EXPECT_EQ(RetryAfter(Trouble()), std::nullopt);
+  EXPECT_FALSE(MaybeApplied(TransientError(false)));
+  EXPECT_EQ(RetryAfter(TransientError()), std::nullopt);
 }
 
 TEST(Transient, OnlyTransientErrorsAreMarked) {
@@ -58,7 +58,7 @@ TEST_F(RetryLoopTest, SuccessNeedsNoWait) {
 }
 
 TEST_F(RetryLoopTest, TransientErrorsAreRetried) {
-  EXPECT_TRUE(Run({{Trouble()}, {Trouble()}, {absl::OkStatus()}}).ok());
+  EXPECT_TRUE(Run({{TransientError()}, {TransientError()}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(attempts_, 3);
   EXPECT_THAT(clock_.sleeps(), SizeIs(2));
 }
@@ -66,15 +66,15 @@ TEST_F(RetryLoopTest, TransientErrorsAreRetried) {
 TEST_F(RetryLoopTest, PermanentErrorEndsRetries) {
   EXPECT_EQ(Run({{absl::NotFoundError("x: no")}}), absl::NotFoundError("x: no"));
   EXPECT_EQ(attempts_, 1);
-  const absl::Status later = Run({{Trouble()}, {absl::NotFoundError("x: no")}});
+  const absl::Status later = Run({{TransientError()}, {absl::NotFoundError("x: no")}});
   EXPECT_EQ(later, absl::NotFoundError("x: no (2 attempts)"));
 }
 
 TEST_F(RetryLoopTest, MaybeAppliedRetryNeedsIdempotency) {
-  const std::vector<Attempt> maybe = {{Trouble(true)}, {absl::OkStatus()}};
+  const std::vector<Attempt> maybe = {{TransientError(true)}, {absl::OkStatus()}};
   EXPECT_TRUE(Run(maybe, {}, Idempotency::kIdempotent).ok());
-  EXPECT_EQ(Run(maybe, {}, Idempotency::kNotIdempotent), Trouble(true));
-  const std::vector<Attempt> certainly_not = {{Trouble(false)}, {absl::OkStatus()}};
+  EXPECT_EQ(Run(maybe, {}, Idempotency::kNotIdempotent), TransientError(true));
+  const std::vector<Attempt> certainly_not = {{TransientError(false)}, {absl::OkStatus()}};
   EXPECT_TRUE(Run(certainly_not, {}, Idempotency::kNotIdempotent).ok());
 }
 
@@ -85,7 +85,7 @@ TEST_F(RetryLoopTest, BackoffIsExponentialWithJitter) {
   std::vector<double> shares;
   for (int round = 0; round < kRounds; ++round) {
     const size_t before = clock_.sleeps().size();
-    std::vector<Attempt> outcomes(bounds.size(), {Trouble()});
+    std::vector<Attempt> outcomes(bounds.size(), {TransientError()});
     outcomes.push_back({absl::OkStatus()});
     ASSERT_TRUE(Run(outcomes, policy).ok());
     const std::vector<absl::Duration> sleeps = clock_.sleeps();
@@ -103,9 +103,9 @@ TEST_F(RetryLoopTest, BackoffIsExponentialWithJitter) {
 }
 
 TEST_F(RetryLoopTest, RetryAfterIsMinimumWait) {
-  ASSERT_TRUE(Run({{Trouble(false, absl::Seconds(17))}, {absl::OkStatus()}}).ok());
+  ASSERT_TRUE(Run({{TransientError(false, absl::Seconds(17))}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(clock_.sleeps().at(0), absl::Seconds(17));
-  ASSERT_TRUE(Run({{Trouble(false, absl::Hours(3))}, {absl::OkStatus()}}).ok());
+  ASSERT_TRUE(Run({{TransientError(false, absl::Hours(3))}, {absl::OkStatus()}}).ok());
   EXPECT_EQ(clock_.sleeps().at(1), absl::Minutes(2));
 }
 
@@ -117,7 +117,7 @@ TEST_F(RetryLoopTest, NoAttemptStartsAfterDeadline) {
       RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel_, [&]() -> Attempt {
         last = clock_.Now();
         ++attempts_;
-        return {Trouble()};
+        return {TransientError()};
       });
   EXPECT_TRUE(IsTransient(status));
   EXPECT_EQ(status.message(), absl::StrCat("host: trouble (", attempts_, " attempts)"));
@@ -132,13 +132,13 @@ TEST_F(RetryLoopTest, ClockJumpsDoNotEndRetries) {
     int left = 4;
     EXPECT_TRUE(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel_, [&]() -> Attempt {
                   clock_.Advance(step);
-                  return {left-- > 0 ? Trouble() : absl::OkStatus()};
+                  return {left-- > 0 ? TransientError() : absl::OkStatus()};
                 }).ok());
   }
   EXPECT_FALSE(RetryLoop(policy, Idempotency::kIdempotent, clock_, cancel_, [&]() -> Attempt {
                  clock_.Advance(absl::Hours(1));
                  ++attempts_;
-                 return {Trouble()};
+                 return {TransientError()};
                }).ok());
   EXPECT_GT(attempts_, 4);
   EXPECT_LT(attempts_, 7);
@@ -146,14 +146,14 @@ TEST_F(RetryLoopTest, ClockJumpsDoNotEndRetries) {
 
 TEST_F(RetryLoopTest, NoWaitBeyondDeadline) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(30), absl::Seconds(60)};
-  EXPECT_FALSE(Run({{Trouble(false, absl::Seconds(61))}}, policy).ok());
+  EXPECT_FALSE(Run({{TransientError(false, absl::Seconds(61))}}, policy).ok());
   EXPECT_EQ(attempts_, 1);
   EXPECT_THAT(clock_.sleeps(), SizeIs(0));
 }
 
 TEST_F(RetryLoopTest, ProgressResetsDeadlineAndBackoff) {
   const RetryPolicy policy{absl::Seconds(1), absl::Seconds(8), absl::Seconds(20)};
-  std::vector<Attempt> outcomes(100, {Trouble(), /*progress=*/true});
+  std::vector<Attempt> outcomes(100, {TransientError(), /*progress=*/true});
   outcomes.push_back({absl::OkStatus()});
   EXPECT_TRUE(Run(outcomes, policy).ok());
   const std::vector<absl::Duration> sleeps = clock_.sleeps();
@@ -162,7 +162,7 @@ TEST_F(RetryLoopTest, ProgressResetsDeadlineAndBackoff) {
 
 TEST_F(RetryLoopTest, CancelEndsWait) {
   clock_.OnSleep([&](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  EXPECT_EQ(Run({{Trouble()}}), absl::CancelledError("SIGTERM"));
+  EXPECT_EQ(Run({{TransientError()}}), absl::CancelledError("SIGTERM"));
   EXPECT_EQ(attempts_, 1);
 }
 

@@ -27,7 +27,7 @@ __attribute__((noinline)) void StuckInATest(int fd) {
   EXPECT_EQ(read(fd, &byte, 1), 0);
 }
 
-__attribute__((noinline)) void CallsWhatIsStuckInATest(int fd) {
+__attribute__((noinline)) void CallsStuckInATest(int fd) {
   StuckInATest(fd);
   EXPECT_GE(fd, 0);  // prevents a tail call
 }
@@ -47,7 +47,7 @@ class StuckThread {
     EXPECT_EQ(pipe(ends_), 0);
     thread_ = StartThread("stuck-thread", [this] {
                 id_ = static_cast<pid_t>(syscall(SYS_gettid));
-                CallsWhatIsStuckInATest(ends_[0]);
+                CallsStuckInATest(ends_[0]);
               }).value();
     const auto sleeps = [] {
       std::vector<std::string> lines = Dump();
@@ -99,7 +99,7 @@ std::vector<std::string> FunctionsIn(const std::string& line) {
     const std::vector<std::string> parts = absl::StrSplit(word, '+');
     if (parts.size() != 2 || parts[0] != "sparklesworker") continue;
     const std::string place = FunctionAt(parts[1]);
-    for (const char* name : {"CallsWhatIsStuckInATest", "StuckInATest"}) {
+    for (const char* name : {"CallsStuckInATest", "StuckInATest"}) {
       if (!absl::StrContains(place, name)) continue;
       functions.emplace_back(name);
       break;
@@ -127,8 +127,7 @@ TEST(ThreadDumpTest, DumpShowsEveryThreadAndStack) {
   EXPECT_THAT(lines, Contains(HasSubstr(absl::StrCat("thread ", getpid(), " 'main': R"))));
   EXPECT_THAT(lines, Contains(in_call));
   ASSERT_NE(stack, lines.end());
-  EXPECT_THAT(FunctionsIn(*stack), ElementsAre("StuckInATest", "CallsWhatIsStuckInATest"))
-      << *stack;
+  EXPECT_THAT(FunctionsIn(*stack), ElementsAre("StuckInATest", "CallsStuckInATest")) << *stack;
 }
 
 TEST(ThreadStacksTest, ScanFindsCallersWithoutUnwinder) {

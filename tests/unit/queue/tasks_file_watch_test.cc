@@ -44,7 +44,7 @@ class TasksFileWatchTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status();
     return file.ok() ? IdsOf(file->tasks) : std::vector<std::string>();
   }
-  std::string Trouble() { return std::string(watch_.status().message()); }
+  std::string StatusText() { return std::string(watch_.status().message()); }
 
   TempFolder folder_;
   const std::string path_ = folder_ / "tasks.json";
@@ -102,7 +102,7 @@ TEST_F(TasksFileWatchTest, IncompleteLineIsAwaited) {
   const auto nothing = watch_.Poll();
   EXPECT_TRUE(!nothing || nothing->tasks.empty());
   EXPECT_TRUE(absl::IsUnavailable(watch_.status())) << watch_.status();
-  EXPECT_THAT(Trouble(), HasSubstr(path_ + ": line 2: is not complete"));
+  EXPECT_THAT(StatusText(), HasSubstr(path_ + ": line 2: is not complete"));
   Append(line.substr(12));
   const auto update = watch_.Poll();
   ASSERT_TRUE(update);
@@ -143,7 +143,7 @@ TEST_F(TasksFileWatchTest, BrokenFileIsErrorUntilRepaired) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_FALSE(watch_.Poll());
     EXPECT_TRUE(absl::IsUnavailable(watch_.status()));
-    EXPECT_THAT(Trouble(), HasSubstr(path_ + ": is not valid JSON at line 2, column 2"));
+    EXPECT_THAT(StatusText(), HasSubstr(path_ + ": is not valid JSON at line 2, column 2"));
   }
   Write("[" + Line("a") + "," + Line("b") + "]");
   EXPECT_TRUE(watch_.Poll());
@@ -155,7 +155,7 @@ TEST_F(TasksFileWatchTest, MissingFileIsErrorUntilRestored) {
   Read();
   ASSERT_EQ(unlink(path_.c_str()), 0);
   EXPECT_FALSE(watch_.Poll());
-  EXPECT_EQ(Trouble(), path_ + ": No such file or directory");
+  EXPECT_EQ(StatusText(), path_ + ": No such file or directory");
   Write("[" + Line("a") + "]");
   EXPECT_FALSE(watch_.Poll()) << "the same content as before";
   EXPECT_TRUE(watch_.status().ok());
