@@ -168,7 +168,7 @@ class CredentialErrors(CredentialsTest):
         self.lab.write_tasks([self.task])
         worker = self.lab.start_consume("--localhost", "--logLevel", "debug", environment={
             "GOOGLE_APPLICATION_CREDENTIALS": self.file(USER)})
-        wait_until(lambda: "invalid_grant" in worker.stderr, "it is said")
+        wait_until(lambda: "invalid_grant" in worker.stderr, "the error is logged")
         worker.signal(15)
         worker.wait(20)
         self.assert_no_secret_in(worker)
@@ -179,7 +179,7 @@ class CredentialErrors(CredentialsTest):
         self.cloud.metadata.set("instance/service-accounts/default/scopes", scopes + "\n")
         self.lab.write_tasks([self.task])
         worker = self.lab.start_consume("--logLevel", "debug")
-        wait_until(lambda: "scope" in worker.stderr, "it is said")
+        wait_until(lambda: "scope" in worker.stderr, "the error is logged")
         worker.signal(15)
         worker.wait(20)
         self.assertIn("devstorage.read_only", worker.stderr)
@@ -202,7 +202,7 @@ class CredentialErrors(CredentialsTest):
                 "GOOGLE_APPLICATION_CREDENTIALS": path})
             with self.subTest(file=name):
                 wait_until(lambda w=worker, n=name: n in w.stderr or w.exit_code is not None,
-                           "it is said")
+                           "the error is logged")
                 if worker.exit_code is None:
                     worker.signal(15)
                 self.assertNotEqual(worker.wait(20).exit_code, 0)
@@ -217,7 +217,7 @@ class CredentialErrors(CredentialsTest):
             "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
             "GOOGLE_APPLICATION_CREDENTIALS": self.file(self.service_account())})
         wait_until(lambda: "certificate" in worker.stderr or worker.exit_code is not None,
-                   "it is said")
+                   "the error is logged")
         self.assertIn("certificate", worker.stderr)
         if worker.exit_code is None:
             worker.signal(15)

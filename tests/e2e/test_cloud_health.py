@@ -80,7 +80,7 @@ class Health(LabTest):
             self.assertEqual(metric(port, name), value, name)
         self.assertGreater(metric(port, 'sparkles_transfer_bytes_total{direction="upload"}'), 1000)
         worker.signal(signal.SIGUSR1)  # drains: it finishes its task and claims no other
-        wait_until(lambda: status(port, "/readyz") == 503, "it is not ready any more")
+        wait_until(lambda: status(port, "/readyz") == 503, "the worker is not ready")
         self.assertEqual(metric(port, "sparkles_task_running"), 1)
         worker.signal(signal.SIGTERM)
         worker.wait()
@@ -119,12 +119,12 @@ class Readiness(CloudLabTest):
         port = free_port()
         rule = self.fault(kind="datastore.*", action="status", code=503, count=0)
         worker = self.lab.start_consume("--healthPort", str(port), "--shutdownAfter", "60")
-        wait_until(lambda: rule.strikes > 2, "it asks")
+        wait_until(lambda: rule.strikes > 2, "the request arrives")
         self.assertEqual(status(port, "/readyz"), 503)
         self.assertEqual(status(port, "/healthz"), 200)
         wait_until(lambda: metric(port, 'sparkles_retries_total{service="datastore"}') > 0, "tries")
         self.cloud.faults.clear()
-        wait_until(lambda: status(port, "/readyz") == 200, "it is ready")
+        wait_until(lambda: status(port, "/readyz") == 200, "the worker is ready")
         worker.signal(signal.SIGTERM)
         worker.wait()
 
@@ -135,8 +135,8 @@ class Readiness(CloudLabTest):
         self.lab.write_tasks([self.lab.task("a.1", "true", downloads=[
             self.lab.download(url, "input")])])
         worker = self.lab.start_consume("--timeout", str(5 / 60), "--healthPort", str(port))
-        wait_until(lambda: status(port, "/healthz") == 200, "it works")
-        wait_until(lambda: status(port, "/healthz") == 503, "it is stuck")
+        wait_until(lambda: status(port, "/healthz") == 200, "the worker runs")
+        wait_until(lambda: status(port, "/healthz") == 503, "the worker is stuck")
         self.assertEqual(metric(port, "sparkles_stalled"), 1)
         self.assertEqual(worker.wait().exit_code, 6, worker.stderr)
 

@@ -43,7 +43,7 @@ class MonitorServesTest(MonitorTest):
     @staticmethod
     def wait_for_log(client):
         """Waits, because the log appears a little later than the claim in Datastore."""
-        wait_until(lambda: client.read("job.1").code == "OK", "the log is there")
+        wait_until(lambda: client.read("job.1").code == "OK", "the log exists")
 
     def test_log_is_followed_to_its_end(self):
         # The task prints its last lines only after the reader has read the others.
@@ -56,7 +56,7 @@ class MonitorServesTest(MonitorTest):
             "--shutdownAfter", "30")
         client = self.client()
         tail = Tail(client, "job.1", size=997)
-        wait_until(lambda: tail.poll() or len(tail.text) >= lines * len(LINE), "all is read")
+        wait_until(lambda: tail.poll() or len(tail.text) >= lines * len(LINE), "the log is read")
         go_on.touch()
         wait_until(lambda: tail.poll() or "中" in tail.text, "the split character is read")
         self.gate.touch()
@@ -219,9 +219,9 @@ class MonitorKeepsLogsTest(MonitorTest):
         worker = self.lab.start_watched("--shutdownAfter", "60")
         for name in sizes:
             self.wait_for_status(name, "complete")
-        wait_until(lambda: not list(self.lab.tasks_dir.glob("task-*")), "the folders are gone")
+        wait_until(lambda: not list(self.lab.tasks_dir.glob("task-*")), "no directory is left")
         # The worker checks the limit before its next claim, about a second later.
-        wait_until(lambda: 0 < self.held(worker) <= 256 << 20, "the logs are let go")
+        wait_until(lambda: 0 < self.held(worker) <= 256 << 20, "the logs are closed")
         client = self.client()
         kept = [name for name in sizes if client.read(name, 0, 1).code == "OK"]
         self.assertEqual(len(kept), 2, kept)

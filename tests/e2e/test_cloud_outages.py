@@ -34,7 +34,7 @@ class DatastoreOutage(CloudLabTest):
         workers = [self.lab.start_consume("--localhost", environment=self.direct)
                    for _ in range(2)]
         wait_until(lambda: sum(state.status == "claimed"
-                               for state in self.lab.states().values()) == 2, "both work")
+                               for state in self.lab.states().values()) == 2, "two tasks run")
         self.emulator.stop()
         gate.touch()  # Datastore cannot record the ends of the tasks now
         wait_until(lambda: all(self.lab.stored(name) for name in self.claimed(workers)),
@@ -56,7 +56,7 @@ class DatastoreOutage(CloudLabTest):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.emulator.stop()
         worker = self.lab.start_consume("--localhost", environment=self.direct)
-        wait_until(lambda: "WARNING" in worker.stderr, "it says that it cannot claim")
+        wait_until(lambda: "WARNING" in worker.stderr, "the worker logs a warning")
         self.emulator.start()
         self.assertEqual(worker.wait(60).exit_code, 0, worker.stderr)
         self.assert_complete("a.1")
@@ -139,7 +139,7 @@ class StorageOutage(CloudLabTest):
         # Only Cloud Storage fails, because the worker connects to Datastore directly.
         worker = self.lab.start_consume("--localhost", environment={
             "DATASTORE_EMULATOR_HOST": self.lab.emulator_address})
-        wait_until(lambda: len(self.cloud.requests("upload.multipart")) > 5, "uploads go on")
+        wait_until(lambda: len(self.cloud.requests("upload.multipart")) > 5, "uploads arrive")
         self.cloud.go_down(4)
         self.assertEqual(worker.wait(90).exit_code, 0, worker.stderr)
         self.assert_once(names)

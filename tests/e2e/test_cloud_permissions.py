@@ -42,7 +42,7 @@ class Grants(CloudLabTest):
         self.refuse(kind="upload.*", count=0)
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.start_consume("--localhost", "--permissionPatience", "600")
-        wait_until(lambda: "cannot write to gs://lab" in worker.stderr, "it waits")
+        wait_until(lambda: "cannot write to gs://lab" in worker.stderr, "the worker waits")
         started = time.monotonic()
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(30).exit_code, 143, worker.stderr)

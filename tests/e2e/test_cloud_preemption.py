@@ -39,7 +39,7 @@ class NoticeTest(CloudLabTest):
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
         # The worker ends 19 s after the notice at the latest; stalls in these tests last a minute.
         self.assertLess(took, 25 * SLOWNESS, worker.stderr)
-        wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
+        wait_until(lambda: not self.lab.processes(), "all processes have ended", 5)
         return took
 
     def assert_handed_back(self, name="a.1"):
@@ -61,7 +61,7 @@ class NoticeTest(CloudLabTest):
     def begun(self, word="begun"):
         """Waits until the command has printed `word`."""
         wait_until(lambda: any(word in log.read_text() for log in
-                               self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "it runs")
+                               self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "a log exists")
 
 
 class Preemption(NoticeTest):
@@ -157,7 +157,7 @@ class Preemption(NoticeTest):
                                     "while :; do sleep 0.1; done")
         self.begun()
         self.preempt()
-        wait_until(lambda: NOTICE in worker.stderr, "it knows")
+        wait_until(lambda: NOTICE in worker.stderr, "the worker notices")
         worker.signal(signal.SIGTERM)
         self.end(worker)
         self.assert_handed_back()
@@ -195,7 +195,7 @@ class Signals(NoticeTest):
         self.begun()
         worker.signal(signal.SIGTERM)
         self.terminate_again(worker)
-        wait_until(lambda: self.asked("datastore.commit") >= 2, "it is being handed back")
+        wait_until(lambda: self.asked("datastore.commit") >= 2, "the hand-back starts")
         self.terminate_again(worker)
         self.end(worker, 143)
         self.assertNotIn("there is no more time", worker.stderr)
@@ -212,10 +212,10 @@ class Signals(NoticeTest):
                 worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600",
                                                 "--healthPort", port)
                 wait_until(lambda: any(state.status == "claimed" and state.version == 2
-                                       for state in self.lab.states().values()), "one is claimed")
+                                       for state in self.lab.states().values()), "a claim exists")
                 worker.signal(signal.SIGHUP)
                 worker.signal(number)
-                wait_until(lambda port=port: "stopping" in ask(port, "/readyz")[1], "it knows")
+                wait_until(lambda port=port: "stopping" in ask(port, "/readyz")[1], "worker stops")
                 self.assertIsNone(worker.exit_code)
                 gate.touch()
                 self.assertEqual(worker.wait(20).exit_code, 0, worker.stderr)
@@ -224,7 +224,7 @@ class Signals(NoticeTest):
 
     def test_drain_ends_idle_worker_at_once(self):
         worker = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
-        wait_until(lambda: self.cloud.requests("datastore.runQuery"), "it looks for tasks")
+        wait_until(lambda: self.cloud.requests("datastore.runQuery"), "the worker looks for tasks")
         worker.signal(signal.SIGUSR1)
         self.assertEqual(worker.wait(10).exit_code, 0, worker.stderr)
 

@@ -134,7 +134,7 @@ class ClientChanges(CloudLabTest):
         worker = self.lab.start_consume("--localhost", *flags)
         self.wait_for_status("long.1", "claimed")
         wait_until(lambda: any("begun" in log.read_text() for log in
-                               self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "it runs")
+                               self.lab.tasks_dir.glob("task-*/work/stdout.txt")), "a log exists")
         return worker
 
     def running(self):

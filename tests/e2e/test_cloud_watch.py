@@ -51,7 +51,7 @@ class WatchRunningTaskTest(WatchTest):
     def test_logs_follows_task_to_end(self):
         self.start_task("head -c 3000000 /dev/zero | tr '\\0' x; echo", "--shutdownAfter", "30")
         watcher = self.logs("--follow", wait=False)
-        wait_until(lambda: len(self.raw_output(watcher)) == 3_000_001, "all is printed")
+        wait_until(lambda: len(self.raw_output(watcher)) == 3_000_001, "the log is printed")
         self.assertIsNone(watcher.exit_code)
         self.gate.touch()
         self.assertEqual(watcher.wait().exit_code, 0, watcher.stderr)

@@ -43,7 +43,7 @@ class StuckWorker(CloudLabTest):
         self.assertEqual(state.lines[-1]["failure_reason"],
                          "abandoned: the worker was stuck: no sign of life for 6s")
         self.assertEqual(worker.stderr.count("no sign of life for 3s"), 1, worker.stderr)
-        wait_until(lambda: not self.lab.processes(), "the launcher is gone, too")
+        wait_until(lambda: not self.lab.processes(), "the launcher has ended")
 
     @staticmethod
     def stacks(text):
@@ -131,7 +131,7 @@ class LongWaits(LabTest):
     def test_frozen_process_is_no_stall(self):
         self.lab.write_tasks([self.lab.task("a.1", "echo begun > begun; sleep 3")])
         worker = self.lab.start_consume(*self.PERIOD)
-        wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "it runs")
+        wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "the command runs")
         worker.signal(signal.SIGSTOP)
         try:
             time.sleep(10)

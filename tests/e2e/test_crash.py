@@ -28,7 +28,7 @@ class OrphanedProcesses(LabTest):
                     "sh -c 'echo $$ >> {0}; sleep 600; true' & wait").format(pids)
         self.lab.write_tasks([self.lab.task("a.1", f"[ -e {pids} ] || {{ {stubborn}; }}")])
         worker = self.lab.start_consume()
-        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, "all run")
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3, "all pids exist")
         kill_with_launcher(worker)
         self.lab.worker_was_killed = True
         self.assertTrue(self.lab.processes(), "they must still run")
@@ -48,7 +48,7 @@ class OrphanedProcesses(LabTest):
         first = self.lab.start_consume()
         wait_until(lambda: pids.exists() and pids.read_text(), "the command runs")
         second = self.lab.start_consume()
-        wait_until(lambda: self.lab.states().get("b.1"), "the other is busy")
+        wait_until(lambda: self.lab.states().get("b.1"), "the other worker is busy")
         kill_with_launcher(first)
         self.lab.worker_was_killed = True
         gate.touch()
@@ -70,7 +70,7 @@ class Journal(CloudLabTest):
     def kill(self, worker):
         worker.signal(signal.SIGKILL)
         worker.wait(10)
-        wait_until(lambda: not self.lab.processes(), "nothing of it is alive", 10)
+        wait_until(lambda: not self.lab.processes(), "all processes of the worker have ended", 10)
 
     def story(self, name="a.1"):
         return [line["status"] for line in self.lab.states()[name].lines]
@@ -107,7 +107,7 @@ class Journal(CloudLabTest):
         stall = self.fault(kind="datastore.lookup", skip=1, action="stall", seconds=60)
         worker = self.lab.start_consume("--localhost")
         self.wait_for_status("a.1", "claimed")  # the worker has no answer to its commit
-        wait_until(lambda: stall.strikes, "it asks")
+        wait_until(lambda: stall.strikes, "the request arrives")
         self.kill(worker)
         second = self.lab.consume("--localhost")
         self.assertEqual(second.exit_code, 0, second.stderr)
@@ -140,7 +140,7 @@ class Journal(CloudLabTest):
                 self.write_pid()
 
             self.lab.start_consume("--localhost", preexec_fn=enter).wait(40)
-            wait_until(lambda: not self.lab.processes(), "nothing of it is alive", 10)
+            wait_until(lambda: not self.lab.processes(), "the worker has ended", 10)
             second = self.lab.consume("--localhost", preexec_fn=enter)
         self.assertEqual(second.exit_code, 0, second.stderr)
         self.assertEqual(self.story(), ["pending", "claimed", "reset", "claimed", "complete"])
@@ -170,7 +170,7 @@ class FrozenWorker(CloudLabTest):
         self.lab.write_tasks([self.lab.task("a.1", "echo $SPARKLES_ATTEMPT > out")])
         stall = self.fault(kind="upload.*", path="a.1%2Fout|a.1/out", action="stall", seconds=6)
         frozen = self.lab.start_consume("--localhost")
-        wait_until(lambda: stall.strikes, "it uploads its output")
+        wait_until(lambda: stall.strikes, "the upload starts")
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         self.lab.reset_task("a.1")
@@ -180,7 +180,8 @@ class FrozenWorker(CloudLabTest):
         before = self.generations()
         time.sleep(22)  # before it delivers now, the worker must check its claim again
         frozen.signal(signal.SIGCONT)
-        wait_until(lambda: re.search("dropped|no longer ours", frozen.stderr), "it sees", 60)
+        wait_until(lambda: re.search("dropped|no longer ours", frozen.stderr),
+                   "the worker notices the lost claim", 60)
         self.assertEqual(frozen.wait(60).exit_code, 0, frozen.stderr)
         self.assertEqual(self.generations(), before)
         self.assertEqual(self.lab.stored("a.1")["out"], b"2\n")

@@ -43,7 +43,7 @@ class HungTest(NoticeTest):
         took = time.monotonic() - began
         self.assertEqual(worker.exit_code, 143, worker.stderr)
         self.assertIn("the stacks of its threads follow", worker.stderr)
-        wait_until(lambda: not self.lab.processes(), "nothing is left running", 5)
+        wait_until(lambda: not self.lab.processes(), "all processes have ended", 5)
         self.assert_reset("the worker was stopped by SIGTERM; the worker hung")
         return took
 
@@ -59,7 +59,7 @@ class HungStop(HungTest):
         worker = self.start("--stopWithin", "120", downloads=inputs)
         wait_until(lambda: mount.asked, "the worker hangs")
         self.preempt()
-        wait_until(lambda: self.lab.states()["a.1"].status == "pending", "it is handed back", 20)
+        wait_until(lambda: self.lab.states()["a.1"].status == "pending", "the task is reset", 20)
         self.assert_reset(f"{NOTICE}; the worker hung")
         mount.close()  # ends the wait in the kernel
         self.end(worker)

@@ -40,7 +40,7 @@ class Kill(LabTest):
 
     def wait_for_launcher(self):
         """Waits, because the launcher holds the claim, and the next worker would find no task."""
-        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive", 10)
+        wait_until(lambda: not self.lab.processes(), "all processes have ended", 10)
 
     def kill_when(self, condition, what):
         worker = self.lab.start_consume()
@@ -83,7 +83,7 @@ class Kill(LabTest):
     def test_kill_during_delivery_loses_nothing(self):
         self.kill_when((self.lab.store / "k.1").exists, "the first output is there")
         self.kill_when((self.lab.store / "k.2" / "out").exists, "more outputs are there")
-        self.kill_when((self.lab.store / "k.3" / "stdout.txt").exists, "the log is there")
+        self.kill_when((self.lab.store / "k.3" / "stdout.txt").exists, "the log exists")
         self.kill_when((self.lab.store / "k.4" / "result.json").exists, "the result is there")
         self.assert_all_complete_and_clean()
 
@@ -101,7 +101,7 @@ class Kill(LabTest):
         self.lab.worker_was_killed = True
         survivor = self.lab.start_consume()
         victim = self.lab.start_consume()
-        wait_until(lambda: len(list(self.marks.iterdir())) >= 2, "both work")
+        wait_until(lambda: len(list(self.marks.iterdir())) >= 2, "both workers run tasks")
         victim.signal(signal.SIGKILL)
         self.assertEqual(survivor.wait().exit_code, 0, survivor.stderr)
         self.wait_for_launcher()
@@ -148,7 +148,7 @@ class TemporaryFiles(LabTest):
         worker.wait(10)
         self.lab.worker_was_killed = True
         self.assertEqual(len(self.temps()), 1)
-        wait_until(lambda: not self.lab.processes(), "nothing of the killed worker is alive")
+        wait_until(lambda: not self.lab.processes(), "all processes have ended")
         self.assertEqual(self.lab.consume(preexec_fn=hide_proc).exit_code, 0)
         self.assert_complete("a.1")
         self.assertEqual(self.temps(), [])
@@ -181,7 +181,7 @@ class StoppedLauncher(LabTest):
                    "the task is done")
         launcher, = children_of(worker.pid)
         os.kill(launcher, signal.SIGSTOP)
-        wait_until(lambda: state_of(launcher) == "T", "it is stopped")
+        wait_until(lambda: state_of(launcher) == "T", "the launcher is stopped")
         worker.signal(signal.SIGUSR1)
         self.assertEqual(worker.wait(25).exit_code, 0, worker.stderr)
 

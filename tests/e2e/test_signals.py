@@ -15,7 +15,7 @@ class Signals(LabTest):
     def start_task(self, command):
         self.lab.write_tasks([self.lab.task("a.1", f"echo begun > begun; {command}")])
         worker = self.lab.start_consume()
-        wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "it runs")
+        wait_until(lambda: list(self.lab.tasks_dir.rglob("begun")), "the command runs")
         return worker
 
     def test_each_stop_hands_back(self):

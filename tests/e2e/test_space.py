@@ -61,7 +61,7 @@ class SmallDisk(LabTest):
         ballast.write_bytes(bytes(2 * MEGABYTE))
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.start_consume("--minFreeSpace", "3M")
-        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "the worker logs the reason")
         self.assertIn("--minFreeSpace is 3 MiB", worker.stderr)
         self.assertEqual(self.lab.states(), {})
         ballast.unlink()
@@ -76,7 +76,7 @@ class SmallDisk(LabTest):
                     pass
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.start_consume()
-        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "the worker logs the reason")
         self.assertRegex(worker.stderr, "0 bytes are free, and --minFreeSpace is 10 KiB")
 
     def test_read_only_tasks_dir_claims_nothing(self):  # D31
@@ -91,7 +91,7 @@ class SmallDisk(LabTest):
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
         gate.touch()
-        wait_until(lambda: "Read-only file system" in worker.stderr, "it says so")
+        wait_until(lambda: "Read-only file system" in worker.stderr, "the worker logs the reason")
         self.assertNotIn("claimed", [line["status"] for name, state in self.lab.states().items()
                                      for line in state.lines if name == "a.2"])
         os.system(f"umount -l {self.lab.tasks_dir}")
@@ -119,7 +119,7 @@ class SmallDisk(LabTest):
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
         gate.touch()
-        wait_until(lambda: "nothing is claimed now" in worker.stderr, "it says so")
+        wait_until(lambda: "nothing is claimed now" in worker.stderr, "the worker logs the reason")
         ended = self.lab.states()[f"{phase}.1"]
         self.assertEqual(ended.status, "pending")
         self.assertIn("Read-only file system", ended.lines[-1]["failure_reason"])
