@@ -37,8 +37,7 @@ absl::StatusOr<struct stat> StatOf(int fd) {
 // Copies as much as the kernel can, and returns the number of bytes. Ignores errors, because the
 // kernel refuses for many harmless reasons. The rest is read and written, which shows serious
 // errors.
-absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size,
-                                      absl::FunctionRef<absl::Status(uint64_t)> on_piece) {
+absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size, const Activity& activity) {
   off_t source_offset = 0;
   off_t target_offset = 0;
   uint64_t left = size;
@@ -47,7 +46,7 @@ absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size,
                                            std::min(left, kKernelCopyBytes), 0);
     if (copied <= 0) break;
     left -= static_cast<uint64_t>(copied);
-    RETURN_IF_ERROR(on_piece(static_cast<uint64_t>(copied)));
+    RETURN_IF_ERROR(activity.Moved(static_cast<uint64_t>(copied)));
   }
   return size - left;
 }
@@ -86,8 +85,7 @@ absl::Status ReadPieces(int fd, uint64_t size,
   return VisitPieces(fd, 0, size, [&](uint64_t, absl::string_view piece) { return visit(piece); });
 }
 
-absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
-                                     absl::FunctionRef<absl::Status(uint64_t bytes)> on_piece) {
+absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c, const Activity& activity) {
   ASSIGN_OR_RETURN(const struct stat before, StatOf(from));
   const auto size = static_cast<uint64_t>(before.st_size);
   char probe;
@@ -97,23 +95,23 @@ absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
   uint32_t crc = 0;
   if (size >= kShareFromBytes && ioctl(to, FICLONE, from) == 0) {
     if (crc32c == nullptr) {
-      RETURN_IF_ERROR(on_piece(size));
+      RETURN_IF_ERROR(activity.Moved(size));
     } else {
       const auto add_piece = [&](absl::string_view piece) {
         crc = ExtendCrc32c(crc, piece);
-        return on_piece(piece.size());
+        return activity.Moved(piece.size());
       };
       RETURN_IF_ERROR(ReadPieces(to, size, add_piece));
     }
   } else {
     uint64_t done = 0;
     if (crc32c == nullptr) {
-      ASSIGN_OR_RETURN(done, CopyInKernel(from, to, size, on_piece));
+      ASSIGN_OR_RETURN(done, CopyInKernel(from, to, size, activity));
     }
     const auto copy_piece = [&](uint64_t offset, absl::string_view piece) {
       RETURN_IF_ERROR(WriteAt(to, offset, piece));
       if (crc32c != nullptr) crc = ExtendCrc32c(crc, piece);
-      return on_piece(piece.size());
+      return activity.Moved(piece.size());
     };
     RETURN_IF_ERROR(VisitPieces(from, done, size, copy_piece));
   }

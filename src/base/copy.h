@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 
 namespace sparkles {
 
@@ -25,10 +26,9 @@ absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data);
 // Copies the whole content of the regular file `from` to the empty regular file `to`, both by
 // offset, and returns its size in bytes. `to` must be readable too. If `crc32c` is not null, it
 // receives the checksum of the bytes in `to`.
-// Calls `on_piece` during the copy with the number of new bytes; an error of `on_piece` stops the
-// copy and is returned. Aborted if `from` changes during the copy. Messages say which file failed,
-// but contain no name: the caller adds it. After an error the content of `to` is undefined.
-absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c,
-                                     absl::FunctionRef<absl::Status(uint64_t bytes)> on_piece);
+// The copy is work of `activity`, whose cancellation stops it. Aborted if `from` changes during the
+// copy. Messages say which file failed, but contain no name: the caller adds it. After an error the
+// content of `to` is undefined.
+absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c, const Activity& activity);
 
 }  // namespace sparkles

@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 
 #include <cstddef>
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 #include "base/fd.h"
 
 namespace sparkles {
@@ -38,10 +38,9 @@ absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
 absl::Status CheckReplaceable(const std::string& path);
 
 // Like rm -rf, without following symlinks. Handles directories of any depth and without permission
-// bits. Continues after an error and returns the first one. Ok if `path` does not exist. `report`
-// may be empty; it is called for each entry and each directory, and its error ends the removal.
-absl::Status RemoveTree(const std::string& path,
-                        const std::function<absl::Status()>& report = nullptr);
+// bits. Continues after an error and returns the first one. Ok if `path` does not exist. Each entry
+// and each directory is work of `activity`, whose cancellation ends the removal.
+absl::Status RemoveTree(const std::string& path, const Activity& activity = Activity());
 
 // Calls fsync or fdatasync. Errors contain `name`. Ok if the file system does not support it
 // (EINVAL on some network mounts).

@@ -41,7 +41,7 @@ std::string HexHash(HashKind kind, absl::string_view data) {
 }
 
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
-                                     const std::function<absl::Status()>& on_piece) {
+                                     const Activity& activity) {
   Hasher hasher(kind);
   std::vector<char> buffer(size_t{256} * 1024);
   off_t offset = 0;
@@ -52,7 +52,7 @@ absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view na
     if (got == 0) return hasher.HexDigest();
     hasher.Update({buffer.data(), static_cast<size_t>(got)});
     offset += got;
-    if (on_piece) RETURN_IF_ERROR(on_piece());
+    RETURN_IF_ERROR(activity.Worked());
   }
 }
 

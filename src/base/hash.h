@@ -1,13 +1,13 @@
 // Computes SHA-256 (names of cached inputs) and MD5 (`fetch --expectMD5`) with OpenSSL.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/activity.h"
 
 struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
 
@@ -33,8 +33,8 @@ class Hasher {
 std::string HexHash(HashKind kind, absl::string_view data);
 
 // The hash of the whole file `fd`, which is read from offset 0 with pread. `name` is for the error.
-// `on_piece` may be empty; it is called after each piece, and its error stops the work.
+// Each piece is work of `activity`, whose cancellation stops it.
 absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view name,
-                                     const std::function<absl::Status()>& on_piece = nullptr);
+                                     const Activity& activity = Activity());
 
 }  // namespace sparkles

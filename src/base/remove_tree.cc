@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +26,7 @@ namespace {
 
 class TreeRemover {
  public:
-  explicit TreeRemover(const std::function<absl::Status()>& report) : report_(report) {}
+  explicit TreeRemover(const Activity& activity) : activity_(activity) {}
 
   // Empties and removes the directory `path`. Returns the first error.
   absl::Status Remove(const std::string& path);
@@ -45,7 +44,7 @@ class TreeRemover {
   void Leave();
   // Ok to continue.
   absl::Status Report() {
-    if (report_ && stopped_.ok()) stopped_ = report_();
+    if (stopped_.ok()) stopped_ = activity_.Worked();
     return stopped_;
   }
   void Note(const absl::Status& status) { first_error_.Update(status); }
@@ -55,7 +54,7 @@ class TreeRemover {
   }
   std::string PathOf(const std::string& entry) const;
 
-  const std::function<absl::Status()>& report_;
+  const Activity& activity_;
   UniqueFd directory_;         // the innermost directory of `levels_`
   std::vector<Level> levels_;  // outermost first
   std::string top_;            // the path of the outermost level
@@ -181,10 +180,10 @@ absl::Status TreeRemover::Remove(const std::string& path) {
 
 }  // namespace
 
-absl::Status RemoveTree(const std::string& path, const std::function<absl::Status()>& report) {
+absl::Status RemoveTree(const std::string& path, const Activity& activity) {
   struct stat info;
   const bool exists = lstat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(report).Remove(path);
+  if (exists && S_ISDIR(info.st_mode)) return TreeRemover(activity).Remove(path);
   if ((exists && unlink(path.c_str()) == 0) || errno == ENOENT) return absl::OkStatus();
   return ErrnoError(errno, path);
 }

@@ -138,7 +138,7 @@ int ConsumeDatastore(const WorkerParts& worker) {
   DatastoreClient client(cloud.datastore_api(), *project,
                          {.stop = &stop.token(),
                           .stop_time = stop.time().OnPreemption(),
-                          .alive = [&] { worker.vitals.heartbeat.Beat(); }});
+                          .heartbeat = &worker.vitals.heartbeat});
   std::optional<ClusterMonitor> monitor;
   if (options.port != 0) {
     monitor.emplace(identity->address, options.port, client, worker.clock, stop.token(), log);
@@ -202,7 +202,7 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
   ContentCache cache(options.cache_dir, store, clock, &vitals, &log);
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
   const auto health = StartHealthServer(options, vitals, stop.drain(), clock, log);
-  LeftBehind left_behind(options.tasks_dir, [&vitals] { vitals.heartbeat.Beat(); }, log);
+  LeftBehind left_behind(options.tasks_dir, vitals.heartbeat, log);
   const WorkerParts worker = {.options = options,
                               .runner = runner,
                               .cloud = cloud,

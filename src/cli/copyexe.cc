@@ -30,8 +30,7 @@ absl::StatusOr<uint64_t> CopyExecutable(const std::string& dst) {
   RETURN_IF_ERROR(MakeFolders(FolderOf(dst)));
   ASSIGN_OR_RETURN(const UniqueFd self, OpenOwnExecutable());
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(dst, 0777));
-  const absl::StatusOr<uint64_t> size =
-      CopyContent(self.get(), copy.fd(), nullptr, [](uint64_t) { return absl::OkStatus(); });
+  const absl::StatusOr<uint64_t> size = CopyContent(self.get(), copy.fd(), nullptr, Activity());
   if (!size.ok()) return Annotate(size.status(), dst);
   ASSIGN_OR_RETURN(const std::string ours,
                    HashFile(HashKind::kSha256, self.get(), "the running program"));

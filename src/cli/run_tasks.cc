@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/activity.h"
 #include "base/descriptors.h"
 #include "executor/command_environment.h"
 #include "executor/executor.h"
@@ -44,8 +45,8 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
   }
   executor.core_dumps = options.core_dumps;
   executor.machine_type = source.machine_type;
-  executor.alive = [&worker] { worker.vitals.heartbeat.Beat(); };
-  executor.alive_interval = std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
+  executor.heartbeat_interval =
+      std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
   executor.on_log = [&worker, monitor = source.monitor](const std::string& task,
                                                         const std::string& path) {
     const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->AddLog(task, path);
@@ -66,12 +67,7 @@ SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
   return {.tasks_dir = worker.options.tasks_dir,
           .cache_dir = worker.options.cache_dir,
           .min_free_bytes = worker.options.min_free_bytes,
-          .cache_bytes = worker.options.cache_bytes,
-          .report = [&worker] {
-            worker.vitals.heartbeat.Beat();
-            const CancelToken& drain = worker.stop.drain();
-            return drain.cancelled() ? absl::CancelledError(drain.reason()) : absl::OkStatus();
-          }};
+          .cache_bytes = worker.options.cache_bytes};
 }
 
 // Called before each claim. A new task must not run beside processes of an earlier one.
@@ -91,7 +87,8 @@ Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& e
   if (claim.attempt > 1) worker.left_behind.End(cancel);
   worker.vitals.task_running = true;
   worker.cloud.storage_access().BeginTask();
-  Outcome outcome = executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+  Outcome outcome = executor.Execute(claim.task, claim.attempt,
+                                     Activity(cancel, &worker.vitals.heartbeat), confirm_claim);
   worker.vitals.task_running = false;
   if (outcome.machine_fault) worker.vitals.machine_faults.Add();
   if (outcome.kind == Outcome::Kind::kClaimLost) worker.vitals.claim_lost.Add();
@@ -115,7 +112,8 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
       RespondToStalls(period, [&queue] { return queue.held(); }, source.hand_back, sink));
   const HungStopGuard hung_stop(worker.stop, queue, source.hand_back, sink);
   worker.left_behind.End(worker.stop.token());
-  SpaceGuard space(SpaceOptionsOf(worker), worker.log);
+  const Activity making_room(worker.stop.drain(), &worker.vitals.heartbeat);
+  SpaceGuard space(SpaceOptionsOf(worker), making_room, worker.log);
   Executor executor{.options = ExecutorOptionsOf(worker, source),
                     .clock = worker.clock,
                     .runner = worker.runner,

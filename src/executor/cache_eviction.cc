@@ -32,14 +32,13 @@ struct Candidate {
   absl::Time used = absl::InfinitePast();
 };
 
-// All of them, unless `report` ends it.
-std::map<std::string, Candidate> FindEntries(const std::string& folder,
-                                             const std::function<absl::Status()>& report) {
+// All of them, unless `activity` is cancelled.
+std::map<std::string, Candidate> FindEntries(const std::string& folder, const Activity& activity) {
   std::map<std::string, Candidate> entries;
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return entries;
   (void)ForEachEntry(fd->get(), folder, [&](const char* file, unsigned char) {
-    if (report) RETURN_IF_ERROR(report());
+    RETURN_IF_ERROR(activity.Worked());
     absl::string_view name = file;
     const bool record = absl::ConsumeSuffix(&name, kRecordSuffix);
     struct stat info;
@@ -60,9 +59,9 @@ std::map<std::string, Candidate> FindEntries(const std::string& folder,
 }  // namespace
 
 Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
-                     const std::function<absl::Status()>& report) {
+                     const Activity& activity) {
   Evicted evicted;
-  const std::map<std::string, Candidate> entries = FindEntries(folder, report);
+  const std::map<std::string, Candidate> entries = FindEntries(folder, activity);
   std::vector<std::map<std::string, Candidate>::const_iterator> oldest_first;
   for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
     evicted.bytes_left += entry->second.bytes;
@@ -77,7 +76,7 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
   });
   for (const auto& entry : oldest_first) {
     if (evicted.bytes >= bytes && evicted.bytes_left <= limit) break;
-    if (report && !report().ok()) break;
+    if (!activity.Worked().ok()) break;
     const std::string path = absl::StrCat(folder, "/", entry->first);
     const std::string record = absl::StrCat(path, kRecordSuffix);
     if (!entry->second.is_there) {

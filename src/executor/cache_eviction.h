@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/activity.h"
 
 namespace sparkles {
 
@@ -20,9 +20,9 @@ struct Evicted {
 // for longest, until `bytes` are freed and at most `limit` bytes are left. What a running task has
 // links into stays (CacheUse), as does what cannot be removed. Safe against any other worker on the
 // folder and against kill -9 at any instant: an entry that is going has no name, or all of it.
-// `report`, which may be empty, is called for each entry; after an error of its nothing more goes.
+// Each entry is work of `activity`; once that is cancelled, nothing more goes.
 Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
-                     const std::function<absl::Status()>& report = nullptr);
+                     const Activity& activity = Activity());
 
 // Whether room that is made in the one folder is room in the other.
 bool OnOneDisk(const std::string& one, const std::string& other);

@@ -42,20 +42,18 @@ absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
 }
 
 // Polls: only the holder of the lock could end a wait in the kernel.
-absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const TransferOptions& options) {
-  const CancelToken never;
-  const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
+absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const Activity& activity) {
   const absl::Time end = clock.Now() + kMaxWait;
   while (true) {
     ASSIGN_OR_RETURN(const bool held,
                      TryLockByte(fd_.get(), ByteOf(hash), ByteLock::kShared, kName));
     if (held) return absl::OkStatus();
-    RETURN_IF_ERROR(options.Report(0));
+    RETURN_IF_ERROR(activity.Continue());
     if (clock.Now() > end) {
       return absl::DeadlineExceededError(absl::StrCat(
           "a worker has not finished removing an input for ", absl::FormatDuration(kMaxWait)));
     }
-    clock.Sleep(kPoll, cancel);
+    clock.Sleep(kPoll, activity.cancel());
   }
 }
 

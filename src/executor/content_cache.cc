@@ -56,16 +56,17 @@ ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
 }
 
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
-                                const TransferOptions& options) {
+                                const Activity& activity) {
   // A task that can write to the entry may do so while we copy; then everything is looked at anew.
   for (int tries = 0; tries < 2; ++tries) {
-    ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+    ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, activity));
     if (!entry.has_value()) {
-      ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, options));
+      ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, activity));
       return file.Commit(/*durable=*/false);
     }
-    const absl::Status copied = WithRoom(
-        FolderOf(dst), options, [&] { return CopyEntry(*entry, HashOf(url), dst, mode, options); });
+    const absl::Status copied = WithRoom(FolderOf(dst), activity, [&] {
+      return CopyEntry(*entry, HashOf(url), dst, mode, activity);
+    });
     if (!absl::IsAborted(copied)) return copied;
   }
   // By whom is unknown: the task that waits for its copy has nothing to do with it.
@@ -74,16 +75,15 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
 
 absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash,
                                      const std::string& dst, mode_t mode,
-                                     const TransferOptions& options) {
+                                     const Activity& activity) {
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(dst, mode));
-  const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr,
-                                  [&](uint64_t bytes) { return Report(options, bytes); });
+  const auto copied = CopyContent(entry.fd.get(), file.fd(), nullptr, activity);
   if (!copied.ok()) return Annotate(copied.status(), dst);
   ASSIGN_OR_RETURN(const struct stat info, StatOf(entry.fd.get(), entry.path));
   if (StampOf(info) != StampOf(entry.seen)) {
     // The content may be unchanged: an eviction changes the ctime, too.
     ASSIGN_OR_RETURN(const std::string found,
-                     HashContent(file.fd(), static_cast<int64_t>(*copied), dst, options));
+                     HashContent(file.fd(), static_cast<int64_t>(*copied), dst, activity));
     if (found != hash) return absl::AbortedError(absl::StrCat(entry.path, ": was changed"));
   }
   return file.Commit(/*durable=*/false);
@@ -95,11 +95,11 @@ absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
 }
 
 absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string& url,
-                                                               const TransferOptions& options,
+                                                               const Activity& activity,
                                                                CacheUse* use) {
   // First: what is found below must still be there when the task looks.
   if (use != nullptr) {
-    const absl::Status held = use->Hold(HashOf(url), clock_, options);
+    const absl::Status held = use->Hold(HashOf(url), clock_, activity);
     if (absl::IsCancelled(held)) return held;
     if (!held.ok()) {
       if (log_ != nullptr) {
@@ -108,40 +108,35 @@ absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string
       return std::nullopt;
     }
   }
-  ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, options));
+  ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, activity));
   if (!entry.has_value()) return std::nullopt;
   return entry->path;
 }
 
-absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url,
-                                                 const TransferOptions& options) {
+absl::StatusOr<bool> ContentCache::DropIfChanged(const std::string& url, const Activity& activity) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(const std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) return false;
-  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, options));
-  ASSIGN_OR_RETURN(const std::optional<Entry> checked, OpenChecked(hash, options));
+  ASSIGN_OR_RETURN(const EntryLock lock, LockEntry(hash, activity));
+  ASSIGN_OR_RETURN(const std::optional<Entry> checked, OpenChecked(hash, activity));
   return !checked.has_value();
 }
 
-absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(
-    const std::string& url, const TransferOptions& options) {
+absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(const std::string& url,
+                                                                      const Activity& activity) {
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) {
     Count(&Vitals::cache_hits);
     return trusted;
   }
-  const auto lock = LockEntry(hash, options);
+  const auto lock = LockEntry(hash, activity);
   if (absl::IsDeadlineExceeded(lock.status())) {
     WarnOfWait(lock.status());
     return std::nullopt;
   }
   RETURN_IF_ERROR(lock.status());
-  TransferOptions locked = options;
-  locked.on_bytes = [&](uint64_t bytes) {
-    lock->ShowLife();
-    if (options.on_bytes) options.on_bytes(bytes);
-  };
+  const Activity locked(activity, [&lock](uint64_t) { lock->Touch(); });
   ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, locked));
   Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
   if (checked.has_value()) return checked;
@@ -154,10 +149,10 @@ void ContentCache::WarnOfWait(const absl::Status& status) const {
 }
 
 absl::StatusOr<EntryLock> ContentCache::LockEntry(const std::string& hash,
-                                                  const TransferOptions& options) {
+                                                  const Activity& activity) {
   const absl::Status made = MakeFolders(folder_);
   if (!made.ok()) return FolderFault(made);
-  auto lock = EntryLock::Take(PathOf(hash), clock_, options, log_);
+  auto lock = EntryLock::Take(PathOf(hash), clock_, activity, log_);
   const bool waited = absl::IsCancelled(lock.status()) || absl::IsDeadlineExceeded(lock.status());
   if (lock.ok() || waited) return lock;
   return FolderFault(lock.status());
@@ -196,12 +191,12 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenTrusted(
 }
 
 absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenChecked(
-    const std::string& hash, const TransferOptions& options) {
+    const std::string& hash, const Activity& activity) {
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) return trusted;
   ASSIGN_OR_RETURN(std::optional<Entry> entry, OpenEntry(hash));
   if (entry.has_value()) {
-    ASSIGN_OR_RETURN(const bool has_content, HasContent(*entry, hash, options));
+    ASSIGN_OR_RETURN(const bool has_content, HasContent(*entry, hash, activity));
     if (has_content) return entry;
   }
   const absl::Status removed = RemoveTree(PathOf(hash));
@@ -211,9 +206,9 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenChecked(
 }
 
 absl::StatusOr<bool> ContentCache::HasContent(const Entry& entry, const std::string& hash,
-                                              const TransferOptions& options) {
+                                              const Activity& activity) {
   const absl::Time start = clock_.Now();
-  const auto found = HashContent(entry.fd.get(), entry.seen.st_size, entry.path, options);
+  const auto found = HashContent(entry.fd.get(), entry.seen.st_size, entry.path, activity);
   if (absl::IsAborted(found.status())) return false;  // it has become shorter
   if (!found.ok()) return found.status();
   ASSIGN_OR_RETURN(const struct stat now, StatOf(entry.fd.get(), entry.path));
@@ -227,11 +222,11 @@ absl::StatusOr<bool> ContentCache::HasContent(const Entry& entry, const std::str
 
 // Aborted if the file is shorter than `size`.
 absl::StatusOr<std::string> ContentCache::HashContent(int fd, int64_t size, absl::string_view name,
-                                                      const TransferOptions& options) {
+                                                      const Activity& activity) {
   Hasher hasher(HashKind::kSha256);
   const auto add_piece = [&](absl::string_view piece) {
     hasher.Update(piece);
-    return Report(options, 0);
+    return activity.Worked();
   };
   absl::Status status = ReadPieces(fd, static_cast<uint64_t>(size), add_piece);
   if (status.ok()) return hasher.HexDigest();
@@ -243,47 +238,42 @@ void ContentCache::Count(Counter Vitals::* counter) {
   if (vitals_ != nullptr) (vitals_->*counter).Add();
 }
 
-absl::Status ContentCache::Report(const TransferOptions& options, uint64_t bytes) {
-  if (vitals_ != nullptr) vitals_->heartbeat.Beat();
-  return options.Report(bytes);
-}
-
 absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
                                                        const std::string& hash,
-                                                       const TransferOptions& options) {
-  ASSIGN_OR_RETURN(AtomicFile file, Download(url, PathOf(hash), kEntryMode, options));
+                                                       const Activity& activity) {
+  ASSIGN_OR_RETURN(AtomicFile file, Download(url, PathOf(hash), kEntryMode, activity));
   return Publish(file);
 }
 
 absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const std::string& path,
-                                                  mode_t mode, const TransferOptions& options) {
+                                                  mode_t mode, const Activity& activity) {
   std::string found;
   for (int tries = 0; tries < 2; ++tries) {
     std::optional<AtomicFile> file;
-    RETURN_IF_ERROR(WithRoom(FolderOf(path), options, [&] {
+    RETURN_IF_ERROR(WithRoom(FolderOf(path), activity, [&] {
       file.reset();
       auto made = AtomicFile::Create(path, mode);
       if (!made.ok()) return FolderOf(path) == folder_ ? FolderFault(made.status()) : made.status();
       file.emplace(*std::move(made));
       MarkInUse(file->fd());
-      return store_.Download(url, file->fd(), options).status();
+      return store_.Download(url, file->fd(), activity).status();
     }));
     ASSIGN_OR_RETURN(const struct stat info, StatOf(file->fd(), path));
-    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, path, options));
+    ASSIGN_OR_RETURN(found, HashContent(file->fd(), info.st_size, path, activity));
     if (found == HashOf(url)) return *std::move(file);
   }
   return absl::DataLossError(
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
 }
 
-absl::Status ContentCache::WithRoom(const std::string& folder, const TransferOptions& options,
+absl::Status ContentCache::WithRoom(const std::string& folder, const Activity& activity,
                                     absl::FunctionRef<absl::Status()> write) {
   absl::Status status;
   // More than once, since others fill the cache meanwhile; not for ever.
   for (int tries = 0; tries < 10; ++tries) {
     const int rooms_before = RoomsMade();
     status = write();
-    if (!IsDiskFull(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, options))
+    if (!IsDiskFull(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, activity))
       break;
   }
   return status;
@@ -294,10 +284,10 @@ int ContentCache::RoomsMade() {
   return rooms_made_;
 }
 
-bool ContentCache::MakeRoom(int rooms_before, const TransferOptions& options) {
+bool ContentCache::MakeRoom(int rooms_before, const Activity& activity) {
   MutexLock lock(room_mutex_);
   if (rooms_made_ != rooms_before) return true;
-  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0, [&] { return Report(options, 0); });
+  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0, activity);
   if (evicted.entries == 0) return false;
   ++rooms_made_;
   if (log_ != nullptr) {

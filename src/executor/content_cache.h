@@ -1,9 +1,9 @@
 // The inputs of this machine's tasks, each kept once under the SHA-256 of its content and shared by
 // all workers that have the same folder.
-// The one hard idea: nothing about an entry is believed but its content. A check of the content is
-// remembered in a record beside it, and the record counts only while the file has not been touched
-// since (size, mtime, ctime, inode) and the machine has not been rebooted. So an entry that a task
-// edits, or a power cut tears, is found without a single fsync.
+// An entry counts only by its content. A record beside the entry remembers a check of the content.
+// The record is valid while the file is untouched (size, mtime, ctime, inode) and the machine has
+// not been rebooted. So the cache finds an entry that a task has edited or a power cut has damaged,
+// and needs no fsync.
 //
 // Files, for content with the hash H: "H" the content, mode 0444; "H.ok" the record, touched at
 // each use; "H.lock" held (flock) by the one thread that fills or checks the entry, and gone
@@ -19,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -38,12 +39,10 @@ inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 // Thread-safe. Every `url` is that of a content-addressed object: its base name is the SHA-256 of
 // the content in hex (the caller has made sure). Errors: those of the store for the object;
 // DataLoss if it does not have that content; Cancelled; machine fault if the cache folder fails.
-// TransferOptions::on_bytes is also called, with 0, while another worker fills the entry and while
-// content is checked.
 class ContentCache {
  public:
-  // Borrows all but the texts; `vitals`, which is told of hits, misses and signs of life, and `log`
-  // may be null. Removes what dead workers left in `folder`, which need not exist yet.
+  // Borrows all but the texts; `vitals`, which counts hits and misses, and `log` may be null.
+  // Removes what dead workers left in `folder`, which need not exist yet.
   ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
                const Log* log = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
@@ -51,7 +50,7 @@ class ContentCache {
   // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
   // was there. The folder of `dst` must exist.
   absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
-                    const TransferOptions& options);
+                    const Activity& activity);
 
   // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
   absl::StatusOr<CacheUse> OpenUse() const;
@@ -60,16 +59,15 @@ class ContentCache {
   // entry shows no sign of life, or if `use` cannot hold the entry. `use` (may be null) holds the
   // entry from now on. The content is right now. A task that can write to the entry may change it,
   // so call DropIfChanged after the task.
-  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url,
-                                                   const TransferOptions& options,
+  absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url, const Activity& activity,
                                                    CacheUse* use = nullptr);
 
   // Drops the entry if it no longer has its content. True if it is gone.
-  absl::StatusOr<bool> DropIfChanged(const std::string& url, const TransferOptions& options);
+  absl::StatusOr<bool> DropIfChanged(const std::string& url, const Activity& activity);
 
   // Calls `write`, which makes a file in `folder`. If there is no space for the file, and the cache
   // is on that disk, evicts all unused entries and calls `write` once more.
-  absl::Status WithRoom(const std::string& folder, const TransferOptions& options,
+  absl::Status WithRoom(const std::string& folder, const Activity& activity,
                         absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
 
  private:
@@ -82,10 +80,10 @@ class ContentCache {
 
   // Aborted if what the entry holds is not that content (any more).
   absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
-                         mode_t mode, const TransferOptions& options);
+                         mode_t mode, const Activity& activity);
   // nullopt if a worker that has locked the entry shows no sign of life.
-  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const TransferOptions& options);
-  absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const TransferOptions& options);
+  absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const Activity& activity);
+  absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const Activity& activity);
   // nullopt if there is none, or nothing that can be one.
   absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
   // The same if its record does not vouch for it.
@@ -93,26 +91,24 @@ class ContentCache {
   // For the holder of the lock: an entry that its record or its content vouches for. If there is
   // none, nothing is left under its name.
   absl::StatusOr<std::optional<Entry>> OpenChecked(const std::string& hash,
-                                                   const TransferOptions& options);
+                                                   const Activity& activity);
   absl::StatusOr<bool> HasContent(const Entry& entry, const std::string& hash,
-                                  const TransferOptions& options);
+                                  const Activity& activity);
   // For the holder of the lock, if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
-                             const TransferOptions& options);
+                             const Activity& activity);
   // The object under construction at `path`, with the right content. Not yet committed.
   absl::StatusOr<AtomicFile> Download(const std::string& url, const std::string& path, mode_t mode,
-                                      const TransferOptions& options);
+                                      const Activity& activity);
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
-                                          const TransferOptions& options);
+                                          const Activity& activity);
   // How often room was made: who was short of it when it was `rooms_before` need not make it again,
   // and would find nothing to remove. False if there is no room to be had.
   int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
-  bool MakeRoom(int rooms_before, const TransferOptions& options) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  bool MakeRoom(int rooms_before, const Activity& activity) ABSL_LOCKS_EXCLUDED(room_mutex_);
   void WarnOfWait(const absl::Status& status) const;
   void Count(Counter Vitals::* counter);
-  // TransferOptions::Report, and a sign of life: local work goes on.
-  absl::Status Report(const TransferOptions& options, uint64_t bytes);
   std::string PathOf(const std::string& hash) const;
   std::string RecordPathOf(const std::string& hash) const;
   std::string RecordOf(const Entry& entry) const;

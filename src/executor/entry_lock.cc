@@ -75,25 +75,23 @@ bool IsEntryName(absl::string_view name) {
 }
 
 absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
-                                          const TransferOptions& options, const Log* log) {
-  const CancelToken never;
-  const CancelToken& cancel = options.cancel != nullptr ? *options.cancel : never;
+                                          const Activity& activity, const Log* log) {
   const std::string lock_path = absl::StrCat(path, kLockSuffix);
   Wait wait(lock_path, clock, log);
   while (true) {
     ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(lock_path, O_RDWR | O_CREAT));
     ASSIGN_OR_RETURN(LockResult lock, TryLockNamed(fd.get(), lock_path));
     while (lock == LockResult::kHeld) {
-      RETURN_IF_ERROR(options.Report(0));
+      RETURN_IF_ERROR(activity.Continue());
       RETURN_IF_ERROR(wait.GoOn(fd.get()));
-      clock.Sleep(kPoll, cancel);
+      clock.Sleep(kPoll, activity.cancel());
       ASSIGN_OR_RETURN(lock, TryLockNamed(fd.get(), lock_path));
     }
     if (lock == LockResult::kTaken) return EntryLock(lock_path, std::move(fd));
   }
 }
 
-void EntryLock::ShowLife() const { (void)futimens(fd_.get(), nullptr); }
+void EntryLock::Touch() const { (void)futimens(fd_.get(), nullptr); }
 
 EntryLock::~EntryLock() {
   // The file loses its name while it is locked. So no other worker takes it for the valid lock.

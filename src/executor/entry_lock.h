@@ -9,10 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "storage/object_store.h"
 
 namespace sparkles {
 
@@ -30,17 +30,17 @@ bool IsEntryName(absl::string_view name);
 // it from a holder that dies.
 class EntryLock {
  public:
-  // Waits for the lock of the entry `path`, whose directory must exist. Calls options.Report(0)
-  // meanwhile. Cancelled if Report says so. DeadlineExceeded if the holder has not shown life for
-  // kMaxQuiet. Logs a long wait to `log`, which may be null.
+  // Waits for the lock of the entry `path`, whose directory must exist. Cancelled with `activity`.
+  // DeadlineExceeded if the holder has not shown life for kMaxQuiet. Logs a long wait to `log`,
+  // which may be null.
   static absl::StatusOr<EntryLock> Take(const std::string& path, Clock& clock,
-                                        const TransferOptions& options, const Log* log = nullptr);
+                                        const Activity& activity, const Log* log = nullptr);
   EntryLock(EntryLock&&) = default;
   EntryLock& operator=(EntryLock&&) = delete;
   ~EntryLock();
 
   // Shows waiting workers that the work continues. Thread-safe.
-  void ShowLife() const;
+  void Touch() const;
 
  private:
   EntryLock(std::string lock_path, UniqueFd fd)

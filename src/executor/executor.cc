@@ -4,9 +4,9 @@
 
 namespace sparkles {
 
-Outcome Executor::Execute(const Task& task, int attempt, const CancelToken& cancel,
+Outcome Executor::Execute(const Task& task, int attempt, const Activity& activity,
                           ConfirmClaim confirm_claim) {
-  return TaskRun(*this, task, attempt, cancel, confirm_claim).Run();
+  return TaskRun(*this, task, attempt, activity, confirm_claim).Run();
 }
 
 }  // namespace sparkles

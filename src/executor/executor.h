@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop_time.h"
@@ -33,10 +33,7 @@ struct ExecutorOptions {
   std::string machine_type;                              // for result.json; may be empty
   // Called with each task's log file when the file exists and is still empty.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
-  // Called during local work that may take long, and once in each alive_interval while a command
-  // runs. May be empty.
-  std::function<void()> alive = nullptr;
-  absl::Duration alive_interval = absl::Milliseconds(500);
+  absl::Duration heartbeat_interval = absl::Milliseconds(500);  // while a command runs
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
@@ -56,8 +53,8 @@ struct Executor {
   // kComplete if some of them survive. kComplete means that the store has acknowledged everything
   // that result.json lists.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
-  // cancel `cancel`.
-  Outcome Execute(const Task& task, int attempt, const CancelToken& cancel,
+  // cancel the token of `activity`.
+  Outcome Execute(const Task& task, int attempt, const Activity& activity,
                   ConfirmClaim confirm_claim);
 };
 

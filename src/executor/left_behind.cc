@@ -2,15 +2,16 @@
 
 #include <utility>
 
+#include "base/activity.h"
 #include "executor/task_folder.h"
 
 namespace sparkles {
 
-LeftBehind::LeftBehind(std::string tasks_dir, std::function<void()> alive, const Log& log)
-    : tasks_dir_(std::move(tasks_dir)), alive_(std::move(alive)), log_(log) {}
+LeftBehind::LeftBehind(std::string tasks_dir, Heartbeat& heartbeat, const Log& log)
+    : tasks_dir_(std::move(tasks_dir)), heartbeat_(heartbeat), log_(log) {}
 
 void LeftBehind::End(const CancelToken& cancel) {
-  processes_run_ = !RemoveStaleTaskFolders(tasks_dir_, cancel, log_, alive_);
+  processes_run_ = !RemoveStaleTaskFolders(tasks_dir_, Activity(cancel, &heartbeat_), log_);
 }
 
 absl::Status LeftBehind::Check(const CancelToken& cancel) {

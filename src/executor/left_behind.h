@@ -1,20 +1,20 @@
 // Ends the processes that killed workers have left, and removes their task directories.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "base/cancel.h"
 #include "base/log.h"
+#include "base/vitals.h"
 
 namespace sparkles {
 
 // Used by one thread.
 class LeftBehind {
  public:
-  // `alive` is called for each entry that is removed.
-  LeftBehind(std::string tasks_dir, std::function<void()> alive, const Log& log);
+  // Borrows `heartbeat`, which beats for each entry that is removed.
+  LeftBehind(std::string tasks_dir, Heartbeat& heartbeat, const Log& log);
 
   // Ends the processes and removes the directories, until `cancel` is cancelled.
   void End(const CancelToken& cancel);
@@ -24,7 +24,7 @@ class LeftBehind {
 
  private:
   const std::string tasks_dir_;
-  const std::function<void()> alive_;
+  Heartbeat& heartbeat_;
   const Log log_;
   bool processes_run_ = false;  // after the last End
 };

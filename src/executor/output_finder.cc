@@ -62,8 +62,8 @@ constexpr char kLeadsToMount[] = "leads to another mount inside the work folder"
 class OutputWalk {
  public:
   OutputWalk(const std::vector<Glob>& include, const std::vector<Glob>& exclude,
-             const std::function<absl::Status()>& report)
-      : include_(include), exclude_(exclude), report_(report), matched_(include.size()) {}
+             const Activity& activity)
+      : include_(include), exclude_(exclude), activity_(activity), matched_(include.size()) {}
 
   absl::StatusOr<Outputs> Run(const std::string& work_folder);
 
@@ -73,7 +73,6 @@ class OutputWalk {
   bool Wanted(const PatternStates& states) const;
   bool WantedBelow(const PatternStates& states) const;
 
-  absl::Status Report() const { return report_ ? report_() : absl::OkStatus(); }
   absl::Status EnterPending();
   absl::Status Enter(const Folder& folder, bool through_link);
   absl::Status List(int fd, const Folder& folder);
@@ -90,7 +89,7 @@ class OutputWalk {
 
   const std::vector<Glob>& include_;
   const std::vector<Glob>& exclude_;
-  const std::function<absl::Status()>& report_;
+  const Activity& activity_;
   std::vector<bool> matched_;  // for each of `include_`
   UniqueFd root_;
   FileId root_id_;
@@ -246,12 +245,12 @@ absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* ent
 absl::Status OutputWalk::List(int fd, const Folder& folder) {
   return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
     RETURN_IF_ERROR(Visit(fd, folder, entry, type));
-    return Report();
+    return activity_.Worked();
   });
 }
 
 absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
-  RETURN_IF_ERROR(Report());
+  RETURN_IF_ERROR(activity_.Worked());
   const absl::StatusOr<UniqueFd> fd = OpenBelow(root_.get(), folder.path, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
   struct stat info;
@@ -313,9 +312,8 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
 
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
-                                    const std::vector<Glob>& exclude,
-                                    const std::function<absl::Status()>& report) {
-  return OutputWalk(include, exclude, report).Run(work_folder);
+                                    const std::vector<Glob>& exclude, const Activity& activity) {
+  return OutputWalk(include, exclude, activity).Run(work_folder);
 }
 
 }  // namespace sparkles

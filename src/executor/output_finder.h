@@ -1,13 +1,13 @@
 // Finds the files in a work folder that a task wants uploaded.
-// The one hard idea: the folder is a graph, because of symlinks. Every real folder is entered once,
-// by its real path if that could match and else by the first link to it, and none outside is.
+// Symlinks make the directory a graph. Each real directory is entered once: by its real path if
+// that can match, otherwise by the first link to it. No directory outside is entered.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/activity.h"
 #include "base/glob.h"
 #include "task/task_result.h"
 
@@ -25,11 +25,10 @@ struct Outputs {
 // Mounts below the work folder (proc, a bucket, a bind mount) are skipped. An error is a machine
 // fault: the work folder or the target of a link cannot be read (a dead mount), or the machine is
 // out of descriptors or memory, so that the list would be incomplete. Nothing may change the folder
-// meanwhile. `report`, which may be empty, is called for each entry and each folder; if it returns
-// an error (Cancelled), the search ends with that error.
+// meanwhile. Each entry and each folder is work of `activity`: Cancelled once that is cancelled.
 absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude,
-                                    const std::function<absl::Status()>& report = nullptr);
+                                    const Activity& activity = Activity());
 
 }  // namespace sparkles

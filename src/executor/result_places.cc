@@ -22,13 +22,12 @@ std::string BucketOf(const std::string& url) {
 }  // namespace
 
 absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& store,
-                               const CancelToken& cancel, const Log& log) {
+                               const Activity& activity, const Log& log) {
   const auto check = [&](absl::string_view field, const std::string& url, bool replace) {
-    if (cancel.cancelled()) return absl::CancelledError(cancel.reason());
+    RETURN_IF_ERROR(activity.Continue());
     if (url.empty()) return absl::OkStatus();
-    const absl::Status writable =
-        store.CheckWritable(url, replace, {.on_bytes = {}, .cancel = &cancel});
-    return Annotate(writable, absl::StrCat(field, ": cannot be written"));
+    return Annotate(store.CheckWritable(url, replace, activity),
+                    absl::StrCat(field, ": cannot be written"));
   };
   const bool again = attempt > 1;
   const absl::Status log_place = check("stdout_url", spec.stdout_url, again);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/log.h"
 #include "storage/object_store.h"
 #include "task/task_spec.h"
@@ -17,7 +17,7 @@ namespace sparkles {
 // replaces the log and result.json of an earlier one. A log that cannot be replaced is no error,
 // but a warning in `log`.
 absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& store,
-                               const CancelToken& cancel, const Log& log);
+                               const Activity& activity, const Log& log);
 
 // Removes from `outputs`, which are paths in the work folder, those that the log or result.json of
 // `spec` would replace, or that keep them from being written. An error if there are such outputs.

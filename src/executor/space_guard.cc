@@ -75,7 +75,7 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
 }
 
 void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
-  const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, options_.report);
+  const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, activity_);
   if (!evicted.locks.ok() && !warned_) {
     warned_ = true;
     log_.Warning("--cacheSize has no effect, since the cache's lock file cannot be used: ",

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/activity.h"
 #include "base/log.h"
 
 namespace sparkles {
@@ -18,14 +18,14 @@ struct SpaceOptions {
   // smaller than 10 GiB.
   std::optional<uint64_t> min_free_bytes;
   std::optional<uint64_t> cache_bytes;  // how large the cache may be between tasks
-  // As EvictEntries takes it: there may be millions of entries.
-  std::function<absl::Status()> report = nullptr;
 };
 
 // Used by one thread.
 class SpaceGuard {
  public:
-  SpaceGuard(SpaceOptions options, Log log) : options_(std::move(options)), log_(std::move(log)) {}
+  // Borrows `activity`, which ends the removal of cache entries: there may be millions of them.
+  SpaceGuard(SpaceOptions options, const Activity& activity, Log log)
+      : options_(std::move(options)), activity_(activity), log_(std::move(log)) {}
 
   // For before a claim: brings the cache down to its size, and below that where space is short;
   // what running tasks use stays. An error if there is too little space all the same, or nothing
@@ -37,6 +37,7 @@ class SpaceGuard {
   void Evict(uint64_t bytes, uint64_t limit);
 
   const SpaceOptions options_;
+  const Activity& activity_;
   const Log log_;
   bool warned_ = false;  // has warned that the cache's locks cannot be used
 };

@@ -35,11 +35,11 @@ absl::Status CheckUploadUrl(const std::string& upload_url, absl::string_view fie
 }
 
 absl::StatusOr<std::string> ReadText(const Task& task, ObjectStore& store,
-                                     const CancelToken& cancel) {
+                                     const Activity& activity) {
   std::string text(absl::StripAsciiWhitespace(task.args));
   if (text.empty()) return absl::InvalidArgumentError("args: missing");
   if (!absl::StartsWith(text, "gs://") && !absl::StartsWith(text, "file://")) return text;
-  auto content = store.ReadBytes(text, kMaxSpecBytes, {.on_bytes = {}, .cancel = &cancel});
+  auto content = store.ReadBytes(text, kMaxSpecBytes, activity);
   if (!content.ok()) return Annotate(content.status(), "args");
   if (!content->has_value()) {
     return absl::NotFoundError(absl::StrCat("args: ", text, ": no such object"));
@@ -87,11 +87,11 @@ TaskSpec PlacesOf(const Task& task, const std::string& refused_text) {
 
 }  // namespace
 
-ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const CancelToken& cancel) {
+ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const Activity& activity) {
   TaskSpec unread;
   unread.command_result_url = task.command_result_url;
   unread.stdout_url = task.log_url;
-  auto text = ReadText(task, store, cancel);
+  auto text = ReadText(task, store, activity);
   if (!text.ok()) return {std::move(unread), text.status()};
   auto spec = ParseSpecOf(task, *text);
   if (!spec.ok()) return {PlacesOf(task, *text), spec.status()};

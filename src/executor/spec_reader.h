@@ -2,7 +2,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "storage/object_store.h"
 #include "task/task.h"
 #include "task/task_spec.h"
@@ -18,6 +18,6 @@ struct ResolvedSpec {
 
 // Reads the spec from `task.args`, which is its text or its URL in `store`. The spec is refused if
 // a place for results is no place that a store takes, or if two results have the same place.
-ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const CancelToken& cancel);
+ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const Activity& activity);
 
 }  // namespace sparkles

@@ -32,12 +32,11 @@ bool SameFile(const struct stat& a, const struct stat& b) {
 // Of symlink(2) where the file system has no symlinks.
 bool IsRefusal(int error) { return error == EPERM || error == EOPNOTSUPP || error == ENOSYS; }
 
-absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size,
-                                      const std::function<absl::Status()>& on_piece) {
+absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size, const Activity& activity) {
   uint32_t crc = 0;
   RETURN_IF_ERROR(ReadPieces(fd, size, [&](absl::string_view piece) {
     crc = ExtendCrc32c(crc, piece);
-    return on_piece();
+    return activity.Worked();
   }));
   return crc;
 }
@@ -46,17 +45,15 @@ absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size,
 
 absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Download>& downloads,
                                                        const std::string& work_folder,
-                                                       const CancelToken& cancel, const Log& log) {
+                                                       const Activity& activity, const Log& log) {
   Progress progress(clock_, log.sink(), "downloading", downloads.size());
-  TransferOptions options;
-  options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
-  options.cancel = &cancel;
+  const Activity staging(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
   // Where nothing can keep an entry from being removed, everybody gets a copy.
   if (auto use = cache_.OpenUse(); use.ok()) use_.emplace(*std::move(use));
   std::vector<std::optional<StagedInput>> staged(downloads.size());
   RETURN_IF_ERROR(ParallelFor(downloads.size(), transfers_, [&](size_t i) {
     const Download& download = downloads[i];
-    auto one = StageOne(download, work_folder, options);
+    auto one = StageOne(download, work_folder, staging);
     if (!one.ok()) return Annotate(one.status(), absl::StrCat("downloads: ", download.dst));
     if (!one->has_value()) log.Info(download.dst, " is there already: not downloaded");
     staged[i] = *std::move(one);
@@ -75,8 +72,8 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
 
 absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& download,
                                                             const std::string& work_folder,
-                                                            const TransferOptions& options) {
-  RETURN_IF_ERROR(options.Report(0));
+                                                            const Activity& activity) {
+  RETURN_IF_ERROR(activity.Continue());
   const std::string path = absl::StrCat(work_folder, "/", download.dst);
   const std::string folder = FolderOf(path);
   RETURN_IF_ERROR(CheckInside(work_folder, folder));
@@ -87,46 +84,46 @@ absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& down
   staged.download = download;
   // A link would give the cache's own, read-only file the name; only a copy can be executable.
   staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable && use_;
-  RETURN_IF_ERROR(Put(download, path, staged, options));
+  RETURN_IF_ERROR(Put(download, path, staged, activity));
   if (stat(path.c_str(), &staged.seen) != 0) return ErrnoError(errno, path);
   return std::optional<StagedInput>(std::move(staged));
 }
 
 absl::Status Stager::Put(const Download& download, const std::string& path, StagedInput& staged,
-                         const TransferOptions& options) {
+                         const Activity& activity) {
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
-    ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, options, &*use_));
+    ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, activity, &*use_));
     if (entry && symlink(entry->c_str(), path.c_str()) == 0) return absl::OkStatus();
     if (entry && !IsRefusal(errno)) return ErrnoError(errno, path);
     staged.symlink = false;
   }
-  if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, options);
+  if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, activity);
   // What no task uses gives way to what this one needs.
-  return cache_.WithRoom(FolderOf(path), options,
-                         [&] { return Fetch(download.src_url, path, mode, staged, options); });
+  return cache_.WithRoom(FolderOf(path), activity,
+                         [&] { return Fetch(download.src_url, path, mode, staged, activity); });
 }
 
 absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode_t mode,
-                           StagedInput& staged, const TransferOptions& options) {
+                           StagedInput& staged, const Activity& activity) {
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path, mode));
-  ASSIGN_OR_RETURN(const ObjectInfo info, store_.Download(url, file.fd(), options));
+  ASSIGN_OR_RETURN(const ObjectInfo info, store_.Download(url, file.fd(), activity));
   staged.crc32c = info.crc32c;
   return file.Commit(/*durable=*/false);
 }
 
 absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
                                                         const std::string& work_folder,
-                                                        const CancelToken& cancel, const Log& log) {
+                                                        const Activity& activity, const Log& log) {
   std::vector<std::string> unchanged;
   for (StagedInput& input : inputs) {
     const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
-    ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path, cancel));
+    ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path, activity));
     input.changed = !same;
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      const absl::Status detached = Detach(path, cancel);
+      const absl::Status detached = Detach(path, activity);
       // An unreadable file cannot be delivered either, so that the task need not fail. After any
       // other error it must: the original may replace the entry before the delivery reads it.
       if (absl::IsPermissionDenied(detached)) {
@@ -142,13 +139,8 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
   return unchanged;
 }
 
-absl::Status Stager::Report(const CancelToken& cancel) const {
-  if (alive_) alive_();
-  return TransferOptions{.on_bytes = {}, .cancel = &cancel}.Report(0);
-}
-
 absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::string& path,
-                                         const CancelToken& cancel) {
+                                         const Activity& activity) {
   struct stat now;
   if (stat(path.c_str(), &now) != 0) {
     absl::Status error = ErrnoError(errno, path);
@@ -159,34 +151,32 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   // Perhaps touched, perhaps with the same content (chmod, copied over itself): that decides.
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
-  const auto report = [&] { return Report(cancel); };
   if (input.download.is_cas_key) {
-    ASSIGN_OR_RETURN(const std::string hash, HashFile(HashKind::kSha256, fd->get(), path, report));
+    ASSIGN_OR_RETURN(const std::string hash,
+                     HashFile(HashKind::kSha256, fd->get(), path, activity));
     return hash == absl::AsciiStrToLower(BaseName(input.download.src_url));
   }
   ASSIGN_OR_RETURN(const uint32_t crc,
-                   Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size), report));
+                   Crc32cOfFile(fd->get(), static_cast<uint64_t>(now.st_size), activity));
   return crc == input.crc32c;
 }
 
-absl::Status Stager::Detach(const std::string& path, const CancelToken& cancel) {
+absl::Status Stager::Detach(const std::string& path, const Activity& activity) {
   struct stat now;
   const bool linked = lstat(path.c_str(), &now) == 0 && S_ISLNK(now.st_mode);
   if (!linked || stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const UniqueFd from, OpenFile(path, O_RDONLY | O_NONBLOCK));
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(path));
-  auto copied =
-      CopyContent(from.get(), copy.fd(), nullptr, [&](uint64_t) { return Report(cancel); });
+  auto copied = CopyContent(from.get(), copy.fd(), nullptr, activity);
   if (!copied.ok()) return Annotate(copied.status(), path);
   return copy.Commit(/*durable=*/false);
 }
 
-void Stager::DropChanged(const std::vector<StagedInput>& inputs, const CancelToken& cancel,
+void Stager::DropChanged(const std::vector<StagedInput>& inputs, const Activity& activity,
                          const Log& log) {
   for (const StagedInput& input : inputs) {
     if (!input.symlink || !input.changed) continue;
-    const auto dropped =
-        cache_.DropIfChanged(input.download.src_url, {.on_bytes = {}, .cancel = &cancel});
+    const auto dropped = cache_.DropIfChanged(input.download.src_url, activity);
     if (absl::IsCancelled(dropped.status())) return;
     if (!dropped.ok()) {
       log.Warning(input.download.dst, ": ", dropped.status().message());

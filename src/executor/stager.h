@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/activity.h"
 #include "base/log.h"
 #include "executor/content_cache.h"
 #include "storage/object_store.h"
@@ -31,56 +31,47 @@ struct StagedInput {
 
 class Stager {
  public:
-  // Borrows all. `transfers` is how many inputs are fetched at a time; `alive`, which may be empty,
-  // is called while local files are read.
-  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers,
-         std::function<void()> alive = nullptr)
-      : store_(store),
-        cache_(cache),
-        clock_(clock),
-        transfers_(transfers),
-        alive_(std::move(alive)) {}
+  // Borrows all. `transfers` is how many inputs are fetched at a time.
+  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
+      : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
 
   // All inputs, in place and checked; links into the cache are good as long as this object. The
   // first error stops the rest; its message names the field
   // (`downloads: DST: ...`). A `dst` that exists already is kept.
   absl::StatusOr<std::vector<StagedInput>> Stage(const std::vector<Download>& downloads,
                                                  const std::string& work_folder,
-                                                 const CancelToken& cancel, const Log& log);
+                                                 const Activity& activity, const Log& log);
 
   // For after the command: gives changed symlinked inputs a private copy of what they hold now, if
   // that can be had. Then the sorted paths of inputs that still have the content they were staged
   // with.
   absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
                                                   const std::string& work_folder,
-                                                  const CancelToken& cancel, const Log& log);
+                                                  const Activity& activity, const Log& log);
 
   // For after the uploads, which may read through a link that the task made or moved: drops the
   // cache entries of changed symlinked inputs, so that no later task sees them. Best effort: who
   // uses an entry next finds out all the same.
-  void DropChanged(const std::vector<StagedInput>& inputs, const CancelToken& cancel,
+  void DropChanged(const std::vector<StagedInput>& inputs, const Activity& activity,
                    const Log& log);
 
  private:
   absl::StatusOr<std::optional<StagedInput>> StageOne(const Download& download,
                                                       const std::string& work_folder,
-                                                      const TransferOptions& options);
+                                                      const Activity& activity);
   absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
-                   const TransferOptions& options);
+                   const Activity& activity);
   absl::Status Fetch(const std::string& url, const std::string& path, mode_t mode,
-                     StagedInput& staged, const TransferOptions& options);
+                     StagedInput& staged, const Activity& activity);
   absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path,
-                                   const CancelToken& cancel);
-  absl::Status Detach(const std::string& path, const CancelToken& cancel);
-  // For each piece of a local file: a sign of life, and whether to stop.
-  absl::Status Report(const CancelToken& cancel) const;
+                                   const Activity& activity);
+  absl::Status Detach(const std::string& path, const Activity& activity);
 
   ObjectStore& store_;
   ContentCache& cache_;
   Clock& clock_;
   const int transfers_;
   std::optional<CacheUse> use_;  // of the entries that links point to
-  const std::function<void()> alive_;
 };
 
 }  // namespace sparkles

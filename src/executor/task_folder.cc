@@ -45,12 +45,7 @@ absl::StatusOr<UniqueFd> TakeLock(const std::string& folder, int extra_flags) {
 
 // Removes the lock last, so that a later worker can finish a removal that was cut short. The folder
 // may hold files that programs put into their HOME (login_environment.h).
-absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel,
-                              const std::function<void()>& alive) {
-  const auto report = [&] {
-    if (alive) alive();
-    return cancel.cancelled() ? absl::CancelledError(cancel.reason()) : absl::OkStatus();
-  };
+absl::Status RemoveTaskFolder(const std::string& path, const Activity& activity) {
   const absl::StatusOr<UniqueFd> folder = OpenFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (absl::IsNotFound(folder.status())) return absl::OkStatus();
   RETURN_IF_ERROR(folder.status());
@@ -60,8 +55,8 @@ absl::Status RemoveTaskFolder(const std::string& path, const CancelToken& cancel
     if (entry != kLockName) entries.push_back(path + entry);
     return absl::OkStatus();
   });
-  for (const std::string& entry : entries) status.Update(RemoveTree(entry, report));
-  if (status.ok()) status = RemoveTree(path, report);
+  for (const std::string& entry : entries) status.Update(RemoveTree(entry, activity));
+  if (status.ok()) status = RemoveTree(path, activity);
   return status;
 }
 
@@ -99,7 +94,7 @@ std::optional<UniqueFd> LockStale(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const Log& log,
-                                            std::function<void()> alive) {
+                                            Heartbeat* heartbeat) {
   absl::Status status = MakeFolders(tasks_dir);
   // A few tries: names may collide, and a worker that starts just now may take our fresh folder for
   // a stale one before it is locked.
@@ -118,7 +113,7 @@ absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const 
       }
       continue;
     }
-    TaskFolder folder(path, *std::move(lock), log, alive);
+    TaskFolder folder(path, *std::move(lock), log, heartbeat);
     status.Update(folder.MakeInside());
     if (status.ok()) return folder;
   }
@@ -163,7 +158,10 @@ absl::Status TaskFolder::Remove() const {
   if (lstat(path_.c_str(), &now) != 0) {
     return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, path_);
   }
-  if (IdOf(now) == id_) return RemoveTaskFolder(path_, CancelToken(), alive_);
+  if (IdOf(now) == id_) {
+    const CancelToken never;
+    return RemoveTaskFolder(path_, Activity(never, heartbeat_));
+  }
   if (S_ISLNK(now.st_mode)) unlink(path_.c_str());
   return MovedError(path_);
 }
@@ -181,8 +179,9 @@ absl::Status TaskFolder::Keep() {
   return status;
 }
 
-bool RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
-                            const std::function<void()>& alive) {
+bool RemoveStaleTaskFolders(const std::string& tasks_dir, const Activity& activity,
+                            const Log& log) {
+  const CancelToken& cancel = activity.cancel();
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return true;
   std::vector<std::string> paths;
@@ -211,13 +210,13 @@ bool RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& can
     } else {
       stale.push_back(path);
     }
-    if (alive) alive();
+    (void)activity.Worked();  // a cancellation hurries the rest, and does not end it
   }
   for (const std::string& path : stale) {
     if (cancel.cancelled()) return all_ended;
     const std::optional<UniqueFd> lock = LockStale(path);
     if (!lock) continue;
-    const absl::Status removed = RemoveTaskFolder(path, cancel, alive);
+    const absl::Status removed = RemoveTaskFolder(path, activity);
     if (!removed.ok() && cancel.cancelled()) return all_ended;
     if (removed.ok()) {
       log.Info("removed ", path,

@@ -1,19 +1,18 @@
 // The folder in which one task lives: tasksDir/task-XXXX/{work,log,tmp}.
-// The one hard idea: a lock that dies with its worker tells folders in use from what a killed
-// worker left behind.
+// A lock that ends with its worker tells directories in use from those of killed workers.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/fd.h"
 #include "base/file_id.h"
 #include "base/log.h"
+#include "base/vitals.h"
 
 namespace sparkles {
 
@@ -24,10 +23,10 @@ inline constexpr char kTaskDirVariable[] = "SPARKLES_TASK_DIR";
 class TaskFolder {
  public:
   // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
-  // `log` is told what cannot be removed in the end; `alive`, which may be empty, is called for
-  // each entry that is removed.
+  // `log` is told what cannot be removed in the end; `heartbeat`, which may be null, beats
+  // for each entry that is removed.
   static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir, const Log& log,
-                                         std::function<void()> alive = nullptr);
+                                         Heartbeat* heartbeat = nullptr);
   TaskFolder(TaskFolder&&) = default;
   TaskFolder& operator=(TaskFolder&&) = delete;
   // Removes the folder with everything in it, unless Keep was called. What a command has put in its
@@ -54,8 +53,8 @@ class TaskFolder {
   void LeaveBehind() { lock_.reset(); }
 
  private:
-  TaskFolder(std::string path, UniqueFd lock, const Log& log, std::function<void()> alive)
-      : path_(std::move(path)), lock_(std::move(lock)), log_(log), alive_(std::move(alive)) {}
+  TaskFolder(std::string path, UniqueFd lock, const Log& log, Heartbeat* heartbeat)
+      : path_(std::move(path)), lock_(std::move(lock)), log_(log), heartbeat_(heartbeat) {}
   absl::Status MakeInside();
   absl::Status Remove() const;
 
@@ -64,14 +63,13 @@ class TaskFolder {
   std::optional<FileId> work_id_;  // the same of work()
   UniqueFd lock_;                  // invalid once the folder is not ours to remove
   Log log_;
-  std::function<void()> alive_;
+  Heartbeat* heartbeat_;
 };
 
 // Ends the processes of tasks whose folders dead workers left in `tasks_dir` (at most 3 s for each
-// task, 0.3 s once `cancel` is cancelled), then removes the folders. False if a process still runs:
-// then its folder stays. Logs what cannot be removed. Once `cancel` is cancelled, the remaining
-// folders stay for another time. `alive` as for Make.
-bool RemoveStaleTaskFolders(const std::string& tasks_dir, const CancelToken& cancel, const Log& log,
-                            const std::function<void()>& alive = nullptr);
+// task, 0.3 s once `activity` is cancelled), then removes the folders. False if a process still
+// runs: then its folder stays. Logs what cannot be removed. Once `activity` is cancelled, the
+// remaining folders stay for another time.
+bool RemoveStaleTaskFolders(const std::string& tasks_dir, const Activity& activity, const Log& log);
 
 }  // namespace sparkles

@@ -54,16 +54,16 @@ absl::Status CheckNothingSurvives(const CommandExit& exit) {
 
 }  // namespace
 
-TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const CancelToken& cancel,
+TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const Activity& activity,
                  ConfirmClaim confirm_claim)
     : executor_(executor),
       task_(task),
       attempt_(attempt),
-      cancel_(cancel),
+      activity_(activity),
+      cancel_(activity.cancel()),
       confirm_claim_(confirm_claim),
       log_(executor.log.WithTask(task.id)),
-      stager_(executor.store, executor.cache, executor.clock, executor.options.transfers,
-              executor.options.alive),
+      stager_(executor.store, executor.cache, executor.clock, executor.options.transfers),
       uploader_(executor.store, executor.clock, executor.options.transfers) {}
 
 Outcome TaskRun::Run() {
@@ -71,13 +71,13 @@ Outcome TaskRun::Run() {
   absl::Status status = MakeFolder();
   if (status.ok()) status = TakeSpec();
   if (status.ok()) {
-    status = CheckResultPlaces(spec_, attempt_, executor_.store, cancel_, log_);
+    status = CheckResultPlaces(spec_, attempt_, executor_.store, activity_, log_);
   }
   if (status.ok()) status = Prepare();
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
   if (status.ok()) status = DeliverOutputs();
-  stager_.DropChanged(inputs_, cancel_, log_);
+  stager_.DropChanged(inputs_, activity_, log_);
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered =
@@ -101,13 +101,13 @@ Outcome TaskRun::Run() {
 
 absl::Status TaskRun::MakeFolder() {
   ASSIGN_OR_RETURN(TaskFolder folder,
-                   TaskFolder::Make(executor_.options.tasks_dir, log_, executor_.options.alive));
+                   TaskFolder::Make(executor_.options.tasks_dir, log_, activity_.heartbeat()));
   folder_.emplace(std::move(folder));
   std::vector<std::string> environment =
       TaskEnvironment(executor_.options.environment, task_, attempt_);
   environment.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
   AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment);
-  shell_.emplace(executor_, std::move(environment), cancel_);
+  shell_.emplace(executor_, std::move(environment), activity_);
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   task_log_.emplace(std::move(log));
   if (executor_.options.on_log) executor_.options.on_log(task_.id, task_log_->path());
@@ -115,7 +115,7 @@ absl::Status TaskRun::MakeFolder() {
 }
 
 absl::Status TaskRun::TakeSpec() {
-  ResolvedSpec resolved = ReadSpec(task_, executor_.store, cancel_);
+  ResolvedSpec resolved = ReadSpec(task_, executor_.store, activity_);
   spec_ = std::move(resolved.spec);
   for (const std::string& warning : spec_.warnings) log_.Warning(warning);
   result_.command = spec_.command;
@@ -134,7 +134,7 @@ absl::Status TaskRun::Prepare() {
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
   AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
-  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), cancel_, log_));
+  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), activity_, log_));
   AddToLog("download complete.");
   return absl::OkStatus();
 }
@@ -214,17 +214,14 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), cancel_, log_);
+  auto unchanged = stager_.Settle(inputs_, folder_->work(), activity_, log_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   (void)confirm_claim_(Freshness::kRecent, cancel_);
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, [this] {
-                     if (executor_.options.alive) executor_.options.alive();
-                     return CheckCancelled();
-                   }));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, activity_));
   ReportUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
   if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && task_log_->Replaced()) {
@@ -236,9 +233,9 @@ absl::Status TaskRun::DeliverOutputs() {
   // The other outputs are delivered, but the task fails.
   const absl::Status placed = RemoveMisplaced(spec_, outputs.files);
   result_.skipped = std::move(outputs.skipped);
-  absl::Status uploaded = uploader_.Upload(
-      folder_->work(), outputs.files, spec_.upload_url,
-      {.on_bytes = {}, .cancel = &cancel_, .before_replacing = StillOurs(cancel_)}, log_, result_);
+  absl::Status uploaded =
+      uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
+                       {.before_replacing = StillOurs(cancel_)}, activity_, log_, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     log_.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
@@ -269,8 +266,8 @@ void TaskRun::AddToLog(absl::string_view line) {
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  const auto info =
-      executor_.store.Upload(task_log_->fd(), spec_.stdout_url, LateOptions(kPlainText));
+  const auto info = executor_.store.Upload(task_log_->fd(), spec_.stdout_url,
+                                           LateOptions(kPlainText), LateActivity());
   if (IsOldObjectKept(info.status())) {
     LeaveOutLog(info.status());
     return absl::OkStatus();
@@ -295,17 +292,21 @@ absl::Status TaskRun::DeliverResult() {
   // The outputs must be on disk before the list of them is, and the list before the state.
   RETURN_IF_ERROR(executor_.store.Flush());
   auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
-                                          LateOptions(kJsonType));
+                                          LateOptions(kJsonType), LateActivity());
   if (!info.ok()) return Annotate(info.status(), "result.json");
   return executor_.store.Flush();
 }
 
-TransferOptions TaskRun::LateOptions(const char* content_type) {
-  if (!late_) late_.emplace(cancel_, executor_.options.stop_time.log_limit());
-  return {.on_bytes = {},
-          .cancel = &late_->token(),
-          .before_replacing = StillOurs(late_->token()),
-          .content_type = content_type};
+const Activity& TaskRun::LateActivity() {
+  if (!late_) {
+    late_.emplace(cancel_, executor_.options.stop_time.log_limit());
+    late_activity_.emplace(activity_, late_->token());
+  }
+  return *late_activity_;
+}
+
+UploadOptions TaskRun::LateOptions(const char* content_type) {
+  return {.before_replacing = StillOurs(LateActivity().cancel()), .content_type = content_type};
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.

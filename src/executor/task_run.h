@@ -1,6 +1,6 @@
 // One run of one task: the steps of docs/wire-results.md, in their order.
-// The one hard idea: a run ends in one of three ways (delivered, failed, to be handed back), and
-// whichever it is, the log goes out before the outcome does, and result.json last of all files.
+// A run delivers its results, fails, or hands the task back. In each case the log is delivered
+// before the outcome, and result.json is the last file.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/activity.h"
 #include "base/cancel.h"
 #include "base/late_cancel.h"
 #include "base/log.h"
@@ -26,7 +27,7 @@ namespace sparkles {
 class TaskRun {
  public:
   // Borrows all. The parameters are those of Executor::Execute.
-  TaskRun(Executor& executor, const Task& task, int attempt, const CancelToken& cancel,
+  TaskRun(Executor& executor, const Task& task, int attempt, const Activity& activity,
           ConfirmClaim confirm_claim);
 
   // Call once.
@@ -50,8 +51,9 @@ class TaskRun {
   void LeaveOutLog(const absl::Status& why);
   absl::Status DeliverResult();
   // For what is delivered even when the task is to stop.
-  TransferOptions LateOptions(const char* content_type);
-  // For TransferOptions::before_replacing of what ends with `transfer`.
+  UploadOptions LateOptions(const char* content_type);
+  const Activity& LateActivity();
+  // For UploadOptions::before_replacing of what ends with `transfer`.
   std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
@@ -64,7 +66,8 @@ class TaskRun {
   Executor& executor_;
   const Task& task_;
   const int attempt_;  // counts from 1
-  const CancelToken& cancel_;
+  const Activity& activity_;
+  const CancelToken& cancel_;  // of activity_
   const ConfirmClaim confirm_claim_;
   const Log log_;  // the worker's, with the task's id
   Stager stager_;
@@ -79,6 +82,7 @@ class TaskRun {
   bool timed_out_ = false;     // the command, by its time limit
   bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;
+  std::optional<Activity> late_activity_;  // ends with late_
 };
 
 }  // namespace sparkles

@@ -19,7 +19,8 @@ constexpr char kShell[] = "/bin/sh";
 // worker has read its own signal. The task must then be handed back, not completed.
 constexpr absl::Duration kSignalLag = absl::Milliseconds(250);
 // systemd (OOMPolicy=stop) stops a service within milliseconds of a kill for lack of memory. The
-// worker sees the kill when the command ends, or up to 2 s late (ExecutorOptions::alive_interval).
+// worker sees the kill when the command ends, or up to 2 s late
+// (ExecutorOptions::heartbeat_interval).
 constexpr absl::Duration kOomStopLag = absl::Seconds(2);
 // The exit codes of a command that died of INT, USR2, TERM or XCPU (worker/signals.h).
 constexpr std::array<absl::string_view, 4> kExitCodesOfStops = {"130", "140", "143", "152"};
@@ -33,10 +34,11 @@ bool EndedLikeAStop(int wait_status) {
 }  // namespace
 
 TaskShell::TaskShell(Executor& executor, std::vector<std::string> environment,
-                     const CancelToken& cancel)
+                     const Activity& activity)
     : executor_(executor),
       environment_(std::move(environment)),
-      cancel_(cancel),
+      activity_(activity),
+      cancel_(activity.cancel()),
       began_(MonotonicNow()) {}
 
 absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std::string& folder,
@@ -49,7 +51,7 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
                         .time_limit = executor_.options.time_limit,
                         .core_dumps = executor_.options.core_dumps,
                         .while_waiting = [this] { Watch(); },
-                        .waiting_interval = executor_.options.alive_interval,
+                        .waiting_interval = executor_.options.heartbeat_interval,
                         .stop_time = executor_.options.stop_time};
   executor_.oom.Begin();
   auto exit = executor_.runner.Run(command, cancel_);
@@ -73,7 +75,7 @@ std::optional<std::string> TaskShell::LackOfMemoryAtStop() {
 }
 
 void TaskShell::Watch() {
-  if (executor_.options.alive) executor_.options.alive();
+  (void)activity_.Worked();  // the runner watches cancel_
   executor_.oom.Poll();
   NoteStop();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/activity.h"
 #include "base/cancel.h"
 #include "executor/executor.h"
 #include "process/oom_watch.h"
@@ -17,8 +18,8 @@ namespace sparkles {
 // Used by one thread.
 class TaskShell {
  public:
-  // Borrows `executor` and `cancel`. `environment`: "NAME=value".
-  TaskShell(Executor& executor, std::vector<std::string> environment, const CancelToken& cancel);
+  // Borrows `executor` and `activity`. `environment`: "NAME=value".
+  TaskShell(Executor& executor, std::vector<std::string> environment, const Activity& activity);
 
   // Runs `script` in `folder`; its output goes to `output_fd`. An error if the shell cannot be run:
   // FailedPrecondition and InvalidArgument are the task's, any other is a machine fault.
@@ -39,7 +40,8 @@ class TaskShell {
 
   Executor& executor_;
   const std::vector<std::string> environment_;
-  const CancelToken& cancel_;
+  const Activity& activity_;
+  const CancelToken& cancel_;  // of activity_
   OomKills oom_kills_;
   OomKills last_oom_kills_;                   // of the last Run with a kill in our control group
   const absl::Duration began_;                // MonotonicNow

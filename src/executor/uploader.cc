@@ -78,15 +78,14 @@ absl::Status FirstFailure(const std::vector<Delivery>& deliveries, absl::Status 
 }  // namespace
 
 absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<std::string>& paths,
-                              const std::string& folder_url, const TransferOptions& transfer,
-                              const Log& log, TaskResult& result) {
+                              const std::string& folder_url, const UploadOptions& options,
+                              const Activity& activity, const Log& log, TaskResult& result) {
   auto folder = OpenFile(work_folder, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return MachineFault(folder.status());
   struct stat ours;
   if (fstat(folder->get(), &ours) != 0) return MachineFault(ErrnoError(errno, work_folder));
   Progress progress(clock_, log.sink(), "uploading", paths.size());
-  TransferOptions options = transfer;
-  options.on_bytes = [&progress](uint64_t bytes) { progress.AddBytes(bytes); };
+  const Activity uploading(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
 
   std::vector<Delivery> deliveries(paths.size());
   const auto deliver = [&](size_t i) -> absl::Status {
@@ -105,7 +104,7 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
       if (!deliveries[i].skipped.empty()) return absl::OkStatus();
     }
     const std::string url = absl::StrCat(folder_url, "/", path);
-    ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options));
+    ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options, uploading));
     deliveries[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
     progress.AddFile();
     return absl::OkStatus();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "storage/object_store.h"
@@ -24,10 +24,10 @@ class Uploader {
   // permission, or not be read, goes to `result.skipped`. A file that fails for a reason of its
   // own, or has a name that no store can hold (malformed UTF-8, a line end), is an error, but the
   // others are delivered first; ten such failures end it, and so do a machine fault and a cancelled
-  // token. `transfer` holds for each file; its on_bytes is not used.
+  // token. `options` holds for each file.
   absl::Status Upload(const std::string& work_folder, const std::vector<std::string>& paths,
-                      const std::string& folder_url, const TransferOptions& transfer,
-                      const Log& log, TaskResult& result);
+                      const std::string& folder_url, const UploadOptions& options,
+                      const Activity& activity, const Log& log, TaskResult& result);
 
  private:
   ObjectStore& store_;

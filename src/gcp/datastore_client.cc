@@ -117,7 +117,7 @@ HttpRequest DatastoreClient::MakePost(const Method& method, const std::string& b
   if (stopping) request.timeout = std::min(request.timeout, options_.stop_time.request_limit());
   request.accept_compressed = true;
   request.on_progress = [this, stopping, stopped_at = absl::InfiniteFuture()]() mutable {
-    if (options_.alive) options_.alive();
+    if (options_.heartbeat != nullptr) options_.heartbeat->Beat();
     if (stopping || options_.stop == nullptr || !options_.stop->cancelled()) {
       return absl::OkStatus();
     }

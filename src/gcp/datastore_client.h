@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/stop_time.h"
+#include "base/vitals.h"
 #include "gcp/adaptive_timeout.h"
 #include "gcp/api_client.h"
 #include "gcp/entity.h"
@@ -44,8 +44,7 @@ struct DatastoreOptions {
   // Borrowed, may be null. After `stop` is cancelled, `stop_time` limits each request.
   const CancelToken* stop = nullptr;
   StopTime stop_time = {};
-  // May be empty. Called about once a second during a request.
-  std::function<void()> alive = nullptr;
+  Heartbeat* heartbeat = nullptr;  // borrowed, may be null; beats about once a second of a request
 };
 
 // Thread-safe. Uses the default database and namespace of one project. Errors begin with "Datastore

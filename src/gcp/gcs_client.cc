@@ -48,7 +48,7 @@ bool GcsClient::Serves(absl::string_view url) const {
 }
 
 absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>& make_request,
-                                             const GcsCall& call,
+                                             const Activity& activity,
                                              std::initializer_list<int> also_good) {
   std::string bucket;
   std::string payer;
@@ -60,7 +60,7 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
   };
   const auto make = [&] {
     HttpRequest request = make_request();
-    request.on_progress = [&call] { return call.report(0); };
+    request.on_progress = [&activity] { return activity.Continue(); };
     request.stall_timeout = kStallTimeout;
     bucket = BucketOf(request.url);
     right = request.method == "GET" ? GcsRight::kRead : GcsRight::kWrite;
@@ -75,32 +75,33 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
     };
     return request;
   };
-  absl::StatusOr<HttpResponse> response = api_.SendOnce(make, call.cancel, also_good);
+  absl::StatusOr<HttpResponse> response = api_.SendOnce(make, activity.cancel(), also_good);
   const bool unpaid = WantsPayer(response.status()) && payer.empty() && access_ != nullptr;
-  if (unpaid && access_->FindPayerFor(bucket, call.cancel)) {
-    response = api_.SendOnce(make, call.cancel, also_good);
+  if (unpaid && access_->FindPayerFor(bucket, activity.cancel())) {
+    response = api_.SendOnce(make, activity.cancel(), also_good);
   }
   // The server reports a failed precondition only to an account with the right.
   if (response.ok()) grant();
   return response;
 }
 
-absl::StatusOr<HttpResponse> GcsClient::SendShort(const HttpRequest& request, const GcsCall& call,
+absl::StatusOr<HttpResponse> GcsClient::SendShort(const HttpRequest& request,
+                                                  const Activity& activity,
                                                   std::initializer_list<int> also_good) {
   const auto make = [&] {
     HttpRequest copy = request;
     copy.timeout = std::min(copy.timeout, kShortRequestTimeout);
     return copy;
   };
-  return Send(make, call, also_good);
+  return Send(make, activity, also_good);
 }
 
 absl::StatusOr<std::optional<GcsObject>> GcsClient::GetMetadata(const GcsName& name,
-                                                                const GcsCall& call) {
+                                                                const Activity& activity) {
   HttpRequest request;
   request.url = ObjectUrl(name) + "?fields=size,generation,crc32c,contentEncoding";
   request.accept_compressed = true;
-  const absl::StatusOr<HttpResponse> response = SendShort(request, call);
+  const absl::StatusOr<HttpResponse> response = SendShort(request, activity);
   if (absl::IsNotFound(response.status())) return std::nullopt;
   RETURN_IF_ERROR(response.status());
   const absl::StatusOr<GcsObject> object = ParseGcsObject(response->body);
@@ -108,25 +109,25 @@ absl::StatusOr<std::optional<GcsObject>> GcsClient::GetMetadata(const GcsName& n
   return *object;
 }
 
-absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const GcsCall& call) {
+absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Activity& activity) {
   HttpRequest request;
   request.method = "DELETE";
   request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
-  return SendShort(request, call).status();
+  return SendShort(request, activity).status();
 }
 
-absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const GcsCall& call,
+absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const Activity& activity,
                               absl::FunctionRef<Attempt()> attempt) {
-  return AwaitGrant(name, right, call, [&] {
+  return AwaitGrant(name, right, activity, [&] {
     absl::Status status =
-        RetryLoop(policy_, Idempotency::kIdempotent, clock_, call.cancel, attempt);
+        RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), attempt);
     // Trouble that outlasted all patience is that of this machine's network or of the service, not
     // the task's: it is to be handed back.
     return IsTransient(status) ? MachineFault(std::move(status)) : status;
   });
 }
 
-absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
+absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const Activity& activity,
                                    absl::FunctionRef<absl::Status()> transfer) {
   while (true) {
     const absl::Status status = transfer();
@@ -134,7 +135,7 @@ absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const Gc
     std::optional<absl::Duration> wait;
     if (access_ != nullptr) wait = access_->WaitFor(name.bucket, right, status);
     if (!wait.has_value()) return ExplainRefusal(status, name.bucket, right);
-    if (!clock_.Sleep(*wait, call.cancel)) return absl::CancelledError(call.cancel.reason());
+    if (!clock_.Sleep(*wait, activity.cancel())) return activity.Continue();
   }
 }
 

@@ -11,7 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "gcp/api_client.h"
 #include "gcp/gcs_access.h"
@@ -20,24 +20,6 @@
 #include "http/transport.h"
 
 namespace sparkles {
-
-// What all requests of one transfer share.
-struct GcsCall {
-  const CancelToken& cancel;
-  // Told of the new bytes that have moved, and with 0 about every second. An error ends the
-  // transfer and is returned.
-  std::function<absl::Status(uint64_t bytes)> report;
-  // May be empty. An upload calls it before it replaces what is there, whose generation it knows.
-  // Cancelled ends the upload; any other error is worth another try.
-  std::function<absl::Status()> before_replacing = nullptr;
-  // May be empty. Called for each piece that is read or has arrived, also where it is no news and
-  // thus not reported: who reads a large file once more for its checksum is not stuck.
-  std::function<void()> alive = nullptr;
-
-  void ShowLife() const {
-    if (alive) alive();
-  }
-};
 
 // Thread-safe.
 class GcsClient {
@@ -56,16 +38,18 @@ class GcsClient {
   bool Serves(absl::string_view url) const;  // whether the API's own server does
   absl::Time Now() const { return clock_.Now(); }
 
-  // As ApiClient::SendOnce, with signs of life to `call`. NotFound unless it is a page for people:
+  // As ApiClient::SendOnce, until `activity` is cancelled. NotFound unless it is a page for people:
   // for a bucket that is not there Cloud Storage answers uploads in plain text.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
-                                    const GcsCall& call, std::initializer_list<int> also_good = {});
+                                    const Activity& activity,
+                                    std::initializer_list<int> also_good = {});
   // As Send, for a request with a small body. Its timeout is one minute, or its own if shorter.
-  absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const GcsCall& call,
+  absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const Activity& activity,
                                          std::initializer_list<int> also_good = {});
 
   // The object's newest version; nullopt if there is none (or no such bucket).
-  absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name, const GcsCall& call);
+  absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name,
+                                                       const Activity& activity);
   // See GcsAccess::WrittenLately. False without `access`.
   bool WrittenLately(const GcsName& name) const {
     return access_ != nullptr && access_->WrittenLately(name);
@@ -74,15 +58,15 @@ class GcsClient {
     if (access_ != nullptr) access_->NoteWritten(name);
   }
   // Removes the object if its generation is still that one.
-  absl::Status Delete(const GcsName& name, int64_t generation, const GcsCall& call);
+  absl::Status Delete(const GcsName& name, int64_t generation, const Activity& activity);
 
   // The retry loop of all transfers, which can be repeated. Retries a refusal for lack of `right`
   // as GcsAccess says.
-  absl::Status Retry(const GcsName& name, GcsRight right, const GcsCall& call,
+  absl::Status Retry(const GcsName& name, GcsRight right, const Activity& activity,
                      absl::FunctionRef<Attempt()> attempt);
   // Calls `transfer` until it ends without such a refusal. A final refusal is explained, and marked
   // by MarkMissingPermission (base/permission.h).
-  absl::Status AwaitGrant(const GcsName& name, GcsRight right, const GcsCall& call,
+  absl::Status AwaitGrant(const GcsName& name, GcsRight right, const Activity& activity,
                           absl::FunctionRef<absl::Status()> transfer);
 
  private:

@@ -32,16 +32,16 @@ std::string DescribeHold(absl::string_view resource, absl::Time now) {
 
 }  // namespace
 
-absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& call) {
+absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const Activity& activity) {
   std::string session;
-  const absl::Status status = client.AwaitGrant(name, GcsRight::kWrite, call, [&] {
+  const absl::Status status = client.AwaitGrant(name, GcsRight::kWrite, activity, [&] {
     HttpRequest request;
     request.method = "POST";
     request.url = client.UploadUrl(name, "resumable", /*expected=*/0);
     request.headers.Add("Content-Type", "application/json; charset=UTF-8");
     request.body = "{}";
     request.timeout = kProbeTimeout;
-    const absl::StatusOr<HttpResponse> response = client.SendShort(request, call);
+    const absl::StatusOr<HttpResponse> response = client.SendShort(request, activity);
     const std::string* const location =
         response.ok() ? response->headers.Find("Location") : nullptr;
     if (location != nullptr) session = *location;
@@ -57,16 +57,16 @@ absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const GcsCall& c
   request.method = "DELETE";
   request.url = session;
   request.timeout = kProbeTimeout;
-  const absl::Status cancelled = client.SendShort(request, call, {499}).status();
+  const absl::Status cancelled = client.SendShort(request, activity, {499}).status();
   return absl::IsCancelled(cancelled) ? cancelled : absl::OkStatus();
 }
 
-absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const GcsCall& call) {
+absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const Activity& activity) {
   HttpRequest request;
   request.url =
       client.ObjectUrl(name) + "?fields=temporaryHold,eventBasedHold,retentionExpirationTime";
   request.timeout = kProbeTimeout;
-  const absl::StatusOr<HttpResponse> response = client.SendShort(request, call);
+  const absl::StatusOr<HttpResponse> response = client.SendShort(request, activity);
   if (absl::IsCancelled(response.status())) return response.status();
   if (!response.ok()) return absl::OkStatus();
   const std::string hold = DescribeHold(response->body, client.Now());

@@ -44,7 +44,7 @@ GcsVersion VersionOf(const HttpHeaders& headers) {
 absl::StatusOr<GcsObject> GcsReader::ReadWhole(
     const std::function<absl::Status(const GcsVersion&)>& on_version) {
   on_version_ = on_version;
-  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, call_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return Try(); }));
   return GcsObject{position_, version_->generation, crc_, version_->encoded};
 }
 
@@ -54,7 +54,7 @@ absl::StatusOr<uint32_t> GcsReader::ReadRange(const GcsVersion& version, uint64_
   whole_ = false;
   first_ = position_ = farthest_ = progress_from_ = first;
   end_ = end;
-  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, call_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return Try(); }));
   return crc_;
 }
 
@@ -77,7 +77,7 @@ absl::Status GcsReader::ReadOn() {
     };
     return request;
   };
-  auto response = client_.Send(make_request, call_, {416});
+  auto response = client_.Send(make_request, activity_, {416});
   if (response.ok() && response->status == 416) {
     wrong = absl::DataLossError("the server has no bytes where the object should go on");
   } else if (response.ok() && !begun_) {
@@ -168,19 +168,18 @@ absl::Status GcsReader::Take(const HttpResponse& response, absl::string_view pie
   if (end_.has_value() && piece.size() > *end_ - position_) {
     return absl::DataLossError("the server sends more bytes than the object has");
   }
-  call_.ShowLife();
   RETURN_IF_ERROR(sink_(position_, piece));
   crc_ = ExtendCrc32c(crc_, piece);
   position_ += piece.size();
   const uint64_t fresh = position_ - std::min(position_, farthest_);
   farthest_ = std::max(farthest_, position_);
-  return call_.report(fresh);
+  return activity_.Moved(fresh);
 }
 
 absl::Status GcsReader::CheckWhole() {
   if (!whole_) return absl::OkStatus();
   if (!version_->crc32c.has_value()) {
-    ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, call_));
+    ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, activity_));
     const bool same = object.has_value() && object->size == position_ &&
                       (version_->generation == 0 || object->generation == version_->generation);
     if (!same) return StartOver(absl::DataLossError("replaced while it was read"));

@@ -1,7 +1,6 @@
 // Reads the bytes of one object, whatever breaks on the way.
-// The one hard idea: the first response tells the version and its checksum; what breaks off goes on
-// where it ended, in that very version; and only the checksum of all bytes says that they are
-// right.
+// The first response gives the generation and its checksum. After a break, reading continues at the
+// same offset of the same generation. Only the checksum of all bytes proves that they are right.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +31,8 @@ using GcsSink = std::function<absl::Status(uint64_t offset, absl::string_view pi
 class GcsReader {
  public:
   // Borrows all but the sink.
-  GcsReader(GcsClient& client, const GcsName& name, const GcsCall& call, GcsSink sink)
-      : client_(client), name_(name), call_(call), sink_(std::move(sink)) {}
+  GcsReader(GcsClient& client, const GcsName& name, const Activity& activity, GcsSink sink)
+      : client_(client), name_(name), activity_(activity), sink_(std::move(sink)) {}
 
   // The whole object, checked. `on_version` is called before the first byte (of each start); its
   // error ends the read and is returned. In what is returned nothing is unknown but, with servers
@@ -61,7 +60,7 @@ class GcsReader {
 
   GcsClient& client_;
   const GcsName& name_;
-  const GcsCall& call_;
+  const Activity& activity_;
   const GcsSink sink_;
   std::function<absl::Status(const GcsVersion&)> on_version_;
 

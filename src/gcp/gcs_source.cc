@@ -26,7 +26,7 @@ absl::Status GcsSource::Seek(uint64_t offset) {
   while (position_ < offset) {
     const size_t wanted = std::min<uint64_t>(kPieceBytes, offset - position_);
     RETURN_IF_ERROR(ReadNext(buffer.get(), wanted).status());
-    RETURN_IF_ERROR(call_.report(0));
+    RETURN_IF_ERROR(activity_.Worked());
   }
   return absl::OkStatus();
 }
@@ -35,7 +35,7 @@ absl::StatusOr<size_t> GcsSource::Read(char* buffer, size_t capacity) {
   ASSIGN_OR_RETURN(const size_t got, ReadNext(buffer, capacity));
   const uint64_t fresh = position_ - std::min(position_, farthest_);
   farthest_ = std::max(farthest_, position_);
-  RETURN_IF_ERROR(call_.report(fresh));
+  RETURN_IF_ERROR(activity_.Moved(fresh));
   return got;
 }
 
@@ -51,7 +51,6 @@ absl::StatusOr<size_t> GcsSource::ReadNext(char* buffer, size_t capacity) {
   const size_t wanted = std::min<uint64_t>(capacity, size() - position_);
   if (wanted == 0) return size_t{0};
   ASSIGN_OR_RETURN(const size_t got, content_.read(position_, buffer, wanted));
-  call_.ShowLife();
   crc_ = ExtendCrc32c(crc_, absl::string_view(buffer, got));
   position_ += got;
   if (position_ == size() && whole_crc_.value_or(crc_) != crc_) {

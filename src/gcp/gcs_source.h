@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "gcp/gcs_client.h"
+#include "base/activity.h"
 
 namespace sparkles {
 
@@ -19,13 +19,17 @@ struct GcsContent {
   uint64_t size = 0;  // bytes
   std::function<absl::StatusOr<size_t>(uint64_t offset, char* buffer, size_t capacity)> read;
   std::string type = "application/octet-stream";  // of the object, as a Content-Type
+  // May be empty. Called before an object is replaced, whose generation is known. Cancelled ends
+  // the upload; any other error is worth another try.
+  std::function<absl::Status()> before_replacing = nullptr;
 };
 
 // Not thread-safe; for one upload.
 class GcsSource {
  public:
   // Borrows both.
-  GcsSource(const GcsContent& content, const GcsCall& call) : content_(content), call_(call) {}
+  GcsSource(const GcsContent& content, const Activity& activity)
+      : content_(content), activity_(activity) {}
 
   uint64_t size() const { return content_.size; }
   const std::string& type() const { return content_.type; }
@@ -43,7 +47,7 @@ class GcsSource {
   absl::StatusOr<size_t> ReadNext(char* buffer, size_t capacity);
 
   const GcsContent& content_;
-  const GcsCall& call_;
+  const Activity& activity_;
   uint64_t position_ = 0;
   uint32_t crc_ = 0;       // of all before position_
   uint64_t farthest_ = 0;  // how far the content was handed out at most

@@ -18,7 +18,7 @@ constexpr int kMaxWrong = 3;
 }  // namespace
 
 absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
-  ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, call_));
+  ASSIGN_OR_RETURN(const std::optional<GcsObject> object, client_.GetMetadata(name_, activity_));
   expected_ = object.has_value() ? object->generation : 0;
   if (!object.has_value()) return false;
   ASSIGN_OR_RETURN(const uint32_t crc, source.Crc());
@@ -33,8 +33,8 @@ absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
 // Called when the generation is known. If another worker replaces the object later, the
 // precondition fails. If it did so before, the check of the claim notices that.
 absl::Status GcsTarget::MayReplace() const {
-  if (!call_.before_replacing) return absl::OkStatus();
-  absl::Status objection = call_.before_replacing();
+  if (!content_.before_replacing) return absl::OkStatus();
+  absl::Status objection = content_.before_replacing();
   if (objection.ok() || absl::IsCancelled(objection)) return objection;
   return TryAgain(absl::UnavailableError(objection.message()));
 }
@@ -47,7 +47,7 @@ absl::Status GcsTarget::Accept(absl::string_view json, GcsSource& source) {
     stored_ = *object;
     return absl::OkStatus();
   }
-  const absl::Status removed = client_.Delete(name_, object->generation, call_);
+  const absl::Status removed = client_.Delete(name_, object->generation, activity_);
   expected_ = removed.ok() ? 0 : object->generation;
   return Wrong(absl::DataLossError(absl::StrCat(
       "the server stored ", object->size, " bytes with the crc32c ", FormatCrc32c(object->crc32c),

@@ -18,8 +18,9 @@ namespace sparkles {
 class GcsTarget {
  public:
   // Borrows all.
-  GcsTarget(GcsClient& client, const GcsName& name, const GcsCall& call)
-      : client_(client), name_(name), call_(call) {}
+  GcsTarget(GcsClient& client, const GcsName& name, const GcsContent& content,
+            const Activity& activity)
+      : client_(client), name_(name), content_(content), activity_(activity) {}
 
   // What the next attempt replaces; 0: there must be nothing. So far as we know.
   int64_t expected() const { return expected_; }
@@ -27,7 +28,7 @@ class GcsTarget {
   const GcsObject& stored() const { return stored_; }
 
   // Looks at what is there now: that is what we replace from here on. True if it is the content of
-  // `source` already, and the upload thus done. An error if GcsCall::before_replacing objects.
+  // `source` already, and the upload thus done. An error if GcsContent::before_replacing objects.
   absl::StatusOr<bool> Holds(GcsSource& source);
 
   // The server says that the upload is done; `json` describes the object. Errors: Unavailable,
@@ -50,7 +51,8 @@ class GcsTarget {
 
   GcsClient& client_;
   const GcsName& name_;
-  const GcsCall& call_;
+  const GcsContent& content_;
+  const Activity& activity_;
   int64_t expected_ = 0;
   GcsObject stored_;
   int wrong_ = 0;

@@ -15,14 +15,14 @@ namespace sparkles {
 // keeps storing other bytes, and Unavailable if no attempt succeeds in time or proxies keep
 // answering.
 absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
-                                       const GcsContent& content, const GcsCall& call);
+                                       const GcsContent& content, const Activity& activity);
 
 // In an upload session, which goes on where it broke off: for what is large, and not empty. The
 // same errors. Content up to `hash_first_bytes` is read once more beforehand, so that the server
 // can refuse what does not arrive right; for what is longer that would cost too much, and the
 // comparison comes after the old object was replaced.
 absl::StatusOr<GcsObject> UploadResumably(GcsClient& client, const GcsName& name,
-                                          const GcsContent& content, const GcsCall& call,
+                                          const GcsContent& content, const Activity& activity,
                                           uint64_t hash_first_bytes = uint64_t{64} << 20);
 
 }  // namespace sparkles

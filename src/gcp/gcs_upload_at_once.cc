@@ -39,17 +39,18 @@ Envelope MakeEnvelope(const GcsName& name, const std::string& id, const std::str
 
 class AtOnce {
  public:
-  AtOnce(GcsClient& client, const GcsName& name, const GcsContent& content, const GcsCall& call)
+  AtOnce(GcsClient& client, const GcsName& name, const GcsContent& content,
+         const Activity& activity)
       : client_(client),
         name_(name),
-        call_(call),
-        source_(content, call),
-        target_(client, name, call) {}
+        activity_(activity),
+        source_(content, activity),
+        target_(client, name, content, activity) {}
 
   absl::StatusOr<GcsObject> Run() {
     RETURN_IF_ERROR(Prepare());
     const absl::Status end =
-        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Attempt{Try()}; });
+        client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return Attempt{Try()}; });
     RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
     return target_.stored();
   }
@@ -62,7 +63,7 @@ class AtOnce {
 
   GcsClient& client_;
   const GcsName& name_;
-  const GcsCall& call_;
+  const Activity& activity_;
   GcsSource source_;
   GcsTarget target_;
   const std::string id_ = RandomUuid();
@@ -95,7 +96,7 @@ absl::Status AtOnce::Try() {
       if (done) return absl::OkStatus();
       look_first_ = false;
     }
-    const auto response = client_.Send([this] { return MakeRequest(); }, call_, {412});
+    const auto response = client_.Send([this] { return MakeRequest(); }, activity_, {412});
     if (!response.ok()) return target_.Judge(response.status());
     look_first_ = true;
     if (response->status != 412) return target_.Accept(response->body, source_);
@@ -140,8 +141,8 @@ absl::StatusOr<size_t> AtOnce::Read(char* buffer, size_t capacity) {
 }  // namespace
 
 absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
-                                       const GcsContent& content, const GcsCall& call) {
-  return AtOnce(client, name, content, call).Run();
+                                       const GcsContent& content, const Activity& activity) {
+  return AtOnce(client, name, content, activity).Run();
 }
 
 }  // namespace sparkles

@@ -1,6 +1,6 @@
 // UploadResumably of gcp/gcs_upload.h: upload sessions.
-// The one hard idea: only the server knows what it has kept. After every break it is asked, and
-// what it says is checked against what was sent and what it said before.
+// Only the server knows which bytes it has kept. After each break the worker asks the server, and
+// checks the answer against the bytes sent and against earlier answers.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -43,18 +43,18 @@ absl::Status Contended() { return absl::UnavailableError("others write this obje
 
 class Session {
  public:
-  Session(GcsClient& client, const GcsName& name, const GcsContent& content, const GcsCall& call,
-          uint64_t hash_first_bytes)
+  Session(GcsClient& client, const GcsName& name, const GcsContent& content,
+          const Activity& activity, uint64_t hash_first_bytes)
       : client_(client),
         name_(name),
-        call_(call),
-        source_(content, call),
-        target_(client, name, call),
+        activity_(activity),
+        source_(content, activity),
+        target_(client, name, content, activity),
         hash_first_(content.size <= hash_first_bytes) {}
 
   absl::StatusOr<GcsObject> Run() {
     const absl::Status end =
-        client_.Retry(name_, GcsRight::kWrite, call_, [this] { return Try(); });
+        client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return Try(); });
     RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
     return target_.stored();
   }
@@ -74,7 +74,7 @@ class Session {
 
   GcsClient& client_;
   const GcsName& name_;
-  const GcsCall& call_;
+  const Activity& activity_;
   GcsSource source_;
   GcsTarget target_;
   const bool hash_first_;
@@ -140,7 +140,7 @@ absl::Status Session::Start() {
   request.headers.Add("X-Upload-Content-Length", absl::StrCat(source_.size()));
   request.headers.Add("x-goog-gcs-idempotency-token", id_);
   request.body = DumpJson(metadata);
-  const auto response = client_.SendShort(request, call_, {412});
+  const auto response = client_.SendShort(request, activity_, {412});
   if (!response.ok()) {
     --sessions_;  // there is none: patience is the bound here
     return response.status();
@@ -163,7 +163,7 @@ absl::StatusOr<bool> Session::AskWhatIsKept() {
   request.url = uri_;
   request.headers.Add("Content-Range", absl::StrCat("bytes */", source_.size()));
   request.headers.Add("Content-Type", source_.type());
-  ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, call_, kAnswers)));
+  ASSIGN_OR_RETURN(const bool done, Digest(client_.SendShort(request, activity_, kAnswers)));
   if (done) return true;
   if (kept_ < source_.size()) return false;
   return TryAgain(
@@ -193,7 +193,7 @@ absl::Status Session::SendRest() {
   // Reads before the request opens, because a proxy may end a request that is silent for long.
   RETURN_IF_ERROR(source_.Seek(kept_));
   ask_first_ = true;  // unless all goes well
-  ASSIGN_OR_RETURN(const bool done, Digest(client_.Send(make_request, call_, kAnswers)));
+  ASSIGN_OR_RETURN(const bool done, Digest(client_.Send(make_request, activity_, kAnswers)));
   if (done) return absl::OkStatus();
   return TryAgain(absl::UnavailableError(
       absl::StrCat("the server kept ", kept_, " of ", source_.size(), " bytes")));
@@ -271,9 +271,9 @@ absl::Status Session::MeetConflict() {
 }  // namespace
 
 absl::StatusOr<GcsObject> UploadResumably(GcsClient& client, const GcsName& name,
-                                          const GcsContent& content, const GcsCall& call,
+                                          const GcsContent& content, const Activity& activity,
                                           uint64_t hash_first_bytes) {
-  return Session(client, name, content, call, hash_first_bytes).Run();
+  return Session(client, name, content, activity, hash_first_bytes).Run();
 }
 
 }  // namespace sparkles

@@ -58,8 +58,10 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   return GcsContent{size, read};
 }
 
-// Sets the content type of the object `name`: given, by its name, or else by its first bytes.
-absl::Status SetType(const GcsName& name, const TransferOptions& options, GcsContent& content) {
+// Applies `options` to the content of the object `name`, whose bytes can be read. The content type
+// is given, or found by the name, or else by the first bytes.
+absl::Status Apply(const UploadOptions& options, const GcsName& name, GcsContent& content) {
+  content.before_replacing = options.before_replacing;
   content.type = options.content_type;
   if (content.type.empty()) content.type = ContentTypeOfName(name.object);
   if (!content.type.empty()) return absl::OkStatus();
@@ -78,46 +80,45 @@ GcsStore::GcsStore(GcsClient& client, const GcsStoreOptions& options)
     : client_(client), options_(options), slots_(options.connections) {}
 
 absl::StatusOr<ObjectInfo> GcsStore::Download(const std::string& url, int fd,
-                                              const TransferOptions& options) {
+                                              const Activity& activity) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
-  const GcsCall call = CallFor(options);
-  const auto slot = slots_.Take([&call] { return call.report(0); });
+  const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
-  const absl::StatusOr<GcsObject> object = DownloadTo(fd, name, call);
+  const absl::StatusOr<GcsObject> object = DownloadTo(fd, name, activity);
   if (!object.ok()) return Annotate(object.status(), url);
   return InfoOf(*object);
 }
 
 absl::StatusOr<ObjectInfo> GcsStore::Upload(int fd, const std::string& url,
-                                            const TransferOptions& options) {
+                                            const UploadOptions& options,
+                                            const Activity& activity) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
-  const GcsCall call = CallFor(options);
-  const auto slot = slots_.Take([&call] { return call.report(0); });
+  const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
   absl::StatusOr<GcsContent> content = ContentOf(fd);
   if (!content.ok()) return Annotate(content.status(), url);
-  if (auto typed = SetType(name, options, *content); !typed.ok()) return Annotate(typed, url);
+  RETURN_IF_ERROR(Annotate(Apply(options, name, *content), url));
   const auto object = content->size <= options_.upload_at_once_bytes
-                          ? UploadAtOnce(client_, name, *content, call)
-                          : UploadResumably(client_, name, *content, call);
+                          ? UploadAtOnce(client_, name, *content, activity)
+                          : UploadResumably(client_, name, *content, activity);
   if (!object.ok()) return Annotate(object.status(), url);
   client_.NoteWritten(name);
   return InfoOf(*object);
 }
 
 absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const std::string& url,
-                                                 const TransferOptions& options) {
+                                                 const UploadOptions& options,
+                                                 const Activity& activity) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
-  const GcsCall call = CallFor(options);
-  const auto slot = slots_.Take([&call] { return call.report(0); });
+  const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
   const auto read = [bytes](uint64_t offset, char* buffer,
                             size_t capacity) -> absl::StatusOr<size_t> {
     return bytes.copy(buffer, capacity, offset);
   };
   GcsContent content{bytes.size(), read};
-  RETURN_IF_ERROR(SetType(name, options, content));
-  const auto object = UploadAtOnce(client_, name, content, call);
+  RETURN_IF_ERROR(Apply(options, name, content));
+  const auto object = UploadAtOnce(client_, name, content, activity);
   if (!object.ok()) return Annotate(object.status(), url);
   client_.NoteWritten(name);
   return InfoOf(*object);
@@ -125,17 +126,16 @@ absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const 
 
 absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string& url,
                                                                size_t max_bytes,
-                                                               const TransferOptions& options) {
+                                                               const Activity& activity) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
-  const GcsCall call = CallFor(options);
-  const auto slot = slots_.Take([&call] { return call.report(0); });
+  const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
   const auto check_size = [max_bytes](uint64_t size) {
     if (size <= max_bytes) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat("longer than ", max_bytes, " bytes"));
   };
   std::string content;
-  GcsReader reader(client_, name, call, [&](uint64_t offset, absl::string_view piece) {
+  GcsReader reader(client_, name, activity, [&](uint64_t offset, absl::string_view piece) {
     RETURN_IF_ERROR(check_size(offset + piece.size()));
     content.resize(offset);
     content.append(piece.data(), piece.size());
@@ -150,22 +150,15 @@ absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string
 }
 
 absl::Status GcsStore::CheckWritable(const std::string& url, bool replace,
-                                     const TransferOptions& options) {
+                                     const Activity& activity) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
-  const GcsCall call = CallFor(options);
-  const auto slot = slots_.Take([&call] { return call.report(0); });
+  const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
-  if (replace) RETURN_IF_ERROR(Annotate(ProbeReplace(client_, name, call), url));
+  if (replace) RETURN_IF_ERROR(Annotate(ProbeReplace(client_, name, activity), url));
   if (client_.WrittenLately(name)) return absl::OkStatus();
-  RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, call), url));
+  RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, activity), url));
   client_.NoteWritten(name);
   return absl::OkStatus();
-}
-
-GcsCall GcsStore::CallFor(const TransferOptions& options) const {
-  return {options.cancel != nullptr ? *options.cancel : never_,
-          [options](uint64_t bytes) { return options.Report(bytes); }, options.before_replacing,
-          options.alive};
 }
 
 // Nothing if one connection is better, or all there is.
@@ -181,11 +174,12 @@ std::optional<GcsStore::SlicePlan> GcsStore::PlanSlices(const GcsVersion& versio
   return plan;
 }
 
-absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, const GcsCall& call) {
+absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name,
+                                               const Activity& activity) {
   std::optional<SlicePlan> plan;
   bool may_slice = true;
   const auto read_whole = [&] {
-    GcsReader reader(client_, name, call, [&](uint64_t offset, absl::string_view piece) {
+    GcsReader reader(client_, name, activity, [&](uint64_t offset, absl::string_view piece) {
       return WriteAt(fd, offset, piece);
     });
     return reader.ReadWhole([&](const GcsVersion& version) {
@@ -196,7 +190,7 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, cons
   };
   absl::StatusOr<GcsObject> object = read_whole();
   if (plan.has_value()) {
-    object = DownloadSliced(fd, name, *plan, call);
+    object = DownloadSliced(fd, name, *plan, activity);
     plan.reset();
     may_slice = false;
     // Replaced meanwhile, no ranges from this server, or not the right bytes: the patient way can
@@ -216,8 +210,9 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name, cons
 }
 
 absl::StatusOr<GcsObject> GcsStore::DownloadSliced(int fd, const GcsName& name,
-                                                   const SlicePlan& plan, const GcsCall& call) {
-  SlicedDownload download(client_, name, plan.version, call, fd);
+                                                   const SlicePlan& plan,
+                                                   const Activity& activity) {
+  SlicedDownload download(client_, name, plan.version, activity, fd);
   ASSIGN_OR_RETURN(const uint32_t crc, download.Run(plan.more.count() + 1));
   if (crc != *plan.version.crc32c) return absl::DataLossError("the slices have another checksum");
   return GcsObject{*plan.version.size, plan.version.generation, crc, false};

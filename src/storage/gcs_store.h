@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "base/cancel.h"
 #include "gcp/gcs_client.h"
 #include "gcp/gcs_reader.h"
 #include "storage/object_store.h"
@@ -32,15 +31,16 @@ class GcsStore : public ObjectStore {
   explicit GcsStore(GcsClient& client, const GcsStoreOptions& options = {});
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override;
+                                      const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override;
+                                         const UploadOptions& options,
+                                         const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override;
+                                                       const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
-                             const TransferOptions& options) override;
+                             const Activity& activity) override;
   // Does nothing: what Cloud Storage has acknowledged is safe.
   absl::Status Flush() override { return absl::OkStatus(); }
 
@@ -51,15 +51,13 @@ class GcsStore : public ObjectStore {
     TransferSlots::Lease more;
   };
 
-  GcsCall CallFor(const TransferOptions& options) const;
   std::optional<SlicePlan> PlanSlices(const GcsVersion& version);
-  absl::StatusOr<GcsObject> DownloadTo(int fd, const GcsName& name, const GcsCall& call);
+  absl::StatusOr<GcsObject> DownloadTo(int fd, const GcsName& name, const Activity& activity);
   absl::StatusOr<GcsObject> DownloadSliced(int fd, const GcsName& name, const SlicePlan& plan,
-                                           const GcsCall& call);
+                                           const Activity& activity);
 
   GcsClient& client_;
   const GcsStoreOptions options_;
-  const CancelToken never_;  // for transfers that cannot be cancelled
   TransferSlots slots_;
 };
 

@@ -49,14 +49,11 @@ absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
 }
 
 absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
-                                    const TransferOptions& options) {
+                                    const Activity& activity) {
   // Small files move in one piece: a cancelled transfer is to stop before it.
-  if (options.cancel != nullptr && options.cancel->cancelled()) {
-    return absl::CancelledError(absl::StrCat(url, ": ", options.cancel->reason()));
-  }
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
   ObjectInfo info;
-  const auto size =
-      CopyContent(from, to, &info.crc32c, [&](uint64_t bytes) { return options.Report(bytes); });
+  const auto size = CopyContent(from, to, &info.crc32c, activity);
   if (!size.ok()) return Annotate(size.status(), url);
   info.size = *size;
   return info;
@@ -65,29 +62,29 @@ absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
 }  // namespace
 
 absl::StatusOr<ObjectInfo> LocalStore::Download(const std::string& url, int fd,
-                                                const TransferOptions& options) {
+                                                const Activity& activity) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   // O_NONBLOCK: a FIFO must not block us before fstat has told what it is.
   const auto source = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!source.ok()) return NameUrl(source.status(), url);
   RETURN_IF_ERROR(StatRegularFile(source->get(), url).status());
-  return Transfer(source->get(), fd, url, options);
+  return Transfer(source->get(), fd, url, activity);
 }
 
-absl::StatusOr<ObjectInfo> LocalStore::Upload(int fd, const std::string& url,
-                                              const TransferOptions& options) {
+absl::StatusOr<ObjectInfo> LocalStore::Upload(int fd, const std::string& url, const UploadOptions&,
+                                              const Activity& activity) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   ASSIGN_OR_RETURN(const struct stat source, StatRegularFile(fd, url));
   auto file = Begin(path, 0666 | (source.st_mode & 0111));
   if (!file.ok()) return AtDestination(file.status(), path, url);
-  ASSIGN_OR_RETURN(const ObjectInfo info, Transfer(fd, file->fd(), url, options));
+  ASSIGN_OR_RETURN(const ObjectInfo info, Transfer(fd, file->fd(), url, activity));
   const absl::Status finished = Finish(*file);
   if (!finished.ok()) return AtDestination(finished, path, url);
   return info;
 }
 
 absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes, const std::string& url,
-                                                   const TransferOptions&) {
+                                                   const UploadOptions&, const Activity&) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   auto file = Begin(path, 0666);
   absl::Status status = file.status();
@@ -99,7 +96,7 @@ absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes, cons
 
 absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::string& url,
                                                                  size_t max_bytes,
-                                                                 const TransferOptions&) {
+                                                                 const Activity&) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   auto content = ReadFile(path, max_bytes);
   if (absl::IsNotFound(content.status())) return std::nullopt;

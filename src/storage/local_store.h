@@ -20,15 +20,16 @@ class LocalStore : public ObjectStore {
       : durable_(durable), backlog_(heartbeat) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override;
+                                      const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override;
+                                         const UploadOptions& options,
+                                         const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override;
+                                                       const Activity& activity) override;
   // No check: creating the file shows whether it is allowed.
-  absl::Status CheckWritable(const std::string&, bool, const TransferOptions&) override {
+  absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
   absl::Status Flush() override;

@@ -9,24 +9,11 @@ absl::Status StatusOf(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
-}  // namespace
-
-TransferOptions MeteredStore::Metered(const TransferOptions& options, Counter& bytes) {
-  vitals_.heartbeat.Beat();
-  TransferOptions metered = options;
-  metered.on_bytes = [this, &bytes, inner = options.on_bytes](uint64_t moved) {
-    if (moved > 0) {
-      vitals_.heartbeat.Beat();
-      bytes.Add(moved);
-    }
-    if (inner) inner(moved);
-  };
-  metered.alive = [this, inner = options.alive] {
-    vitals_.heartbeat.Beat();
-    if (inner) inner();
-  };
-  return metered;
+Activity::Listener AddTo(Counter& counter) {
+  return [&counter](uint64_t bytes) { counter.Add(bytes); };
 }
+
+}  // namespace
 
 template <typename Result>
 Result MeteredStore::CountEnd(Result result) {
@@ -37,31 +24,40 @@ Result MeteredStore::CountEnd(Result result) {
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Download(const std::string& url, int fd,
-                                                  const TransferOptions& options) {
-  return CountEnd(store_.Download(url, fd, Metered(options, vitals_.bytes_downloaded)));
+                                                  const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(store_.Download(url, fd, Activity(activity, AddTo(vitals_.bytes_downloaded))));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Upload(int fd, const std::string& url,
-                                                const TransferOptions& options) {
-  return CountEnd(store_.Upload(fd, url, Metered(options, vitals_.bytes_uploaded)));
+                                                const UploadOptions& options,
+                                                const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(
+      store_.Upload(fd, url, options, Activity(activity, AddTo(vitals_.bytes_uploaded))));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::UploadBytes(absl::string_view bytes,
                                                      const std::string& url,
-                                                     const TransferOptions& options) {
-  return CountEnd(store_.UploadBytes(bytes, url, Metered(options, vitals_.bytes_uploaded)));
+                                                     const UploadOptions& options,
+                                                     const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(
+      store_.UploadBytes(bytes, url, options, Activity(activity, AddTo(vitals_.bytes_uploaded))));
 }
 
 absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
-                                                                   const TransferOptions& options) {
-  return CountEnd(store_.ReadBytes(url, max_bytes, Metered(options, vitals_.bytes_downloaded)));
+                                                                   const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(
+      store_.ReadBytes(url, max_bytes, Activity(activity, AddTo(vitals_.bytes_downloaded))));
 }
 
 absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
-                                         const TransferOptions& options) {
+                                         const Activity& activity) {
   vitals_.heartbeat.Beat();
-  return CountEnd(store_.CheckWritable(url, replace, options));
+  return CountEnd(store_.CheckWritable(url, replace, activity));
 }
 
 absl::Status MeteredStore::Flush() {

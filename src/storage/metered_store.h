@@ -1,4 +1,4 @@
-// Wraps a store: bytes that move are signs of life and are counted.
+// Wraps a store: counts the bytes that move and the transfers that fail.
 #pragma once
 
 #include <optional>
@@ -9,28 +9,26 @@
 
 namespace sparkles {
 
-// Thread-safe if its store is. A transfer in which nothing moves gives no sign of life, although
-// TransferOptions::on_bytes is called with 0; one that repeats what was lost gives some, by
-// TransferOptions::alive, but counts nothing twice.
+// Thread-safe if its store is. Bytes that are transferred again are not counted again.
 class MeteredStore : public ObjectStore {
  public:
   // Borrows both.
   MeteredStore(ObjectStore& store, Vitals& vitals) : store_(store), vitals_(vitals) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override;
+                                      const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override;
+                                         const UploadOptions& options,
+                                         const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override;
+                                                       const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
-                             const TransferOptions& options) override;
+                             const Activity& activity) override;
   absl::Status Flush() override;
 
  private:
-  TransferOptions Metered(const TransferOptions& options, Counter& bytes);
   template <typename Result>
   Result CountEnd(Result result);
 

@@ -46,16 +46,10 @@ absl::StatusOr<uint32_t> SlicedDownload::Run(int slices) {
 }
 
 absl::StatusOr<uint32_t> SlicedDownload::ReadSlice(uint64_t first, uint64_t end) {
-  const GcsCall call{stop_, [this](uint64_t bytes) { return Report(bytes); }, nullptr, call_.alive};
-  GcsReader reader(client_, name_, call, [this](uint64_t offset, absl::string_view piece) {
+  GcsReader reader(client_, name_, activity_, [this](uint64_t offset, absl::string_view piece) {
     return WriteAt(fd_, offset, piece);
   });
   return reader.ReadRange(version_, first, end);
-}
-
-absl::Status SlicedDownload::Report(uint64_t bytes) {
-  MutexLock lock(mutex_);
-  return call_.report(bytes);
 }
 
 void SlicedDownload::Fail(const absl::Status& status) {

@@ -19,34 +19,36 @@ absl::StatusOr<ObjectStore*> StoreRouter::StoreOf(absl::string_view url) const {
 }
 
 absl::StatusOr<ObjectInfo> StoreRouter::Download(const std::string& url, int fd,
-                                                 const TransferOptions& options) {
+                                                 const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->Download(url, fd, options);
+  return store->Download(url, fd, activity);
 }
 
 absl::StatusOr<ObjectInfo> StoreRouter::Upload(int fd, const std::string& url,
-                                               const TransferOptions& options) {
+                                               const UploadOptions& options,
+                                               const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->Upload(fd, url, options);
+  return store->Upload(fd, url, options, activity);
 }
 
 absl::StatusOr<ObjectInfo> StoreRouter::UploadBytes(absl::string_view bytes, const std::string& url,
-                                                    const TransferOptions& options) {
+                                                    const UploadOptions& options,
+                                                    const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->UploadBytes(bytes, url, options);
+  return store->UploadBytes(bytes, url, options, activity);
 }
 
 absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::string& url,
                                                                   size_t max_bytes,
-                                                                  const TransferOptions& options) {
+                                                                  const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->ReadBytes(url, max_bytes, options);
+  return store->ReadBytes(url, max_bytes, activity);
 }
 
 absl::Status StoreRouter::CheckWritable(const std::string& url, bool replace,
-                                        const TransferOptions& options) {
+                                        const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->CheckWritable(url, replace, options);
+  return store->CheckWritable(url, replace, activity);
 }
 
 absl::Status StoreRouter::Flush() {

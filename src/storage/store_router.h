@@ -16,15 +16,16 @@ class StoreRouter : public ObjectStore {
       : file_store_(file_store), gs_store_(gs_store) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override;
+                                      const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override;
+                                         const UploadOptions& options,
+                                         const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override;
+                                                       const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
-                             const TransferOptions& options) override;
+                             const Activity& activity) override;
   // Flushes all stores, even if the first fails, and returns the first error.
   absl::Status Flush() override;
 

@@ -7,8 +7,7 @@
 
 namespace sparkles {
 
-absl::StatusOr<TransferSlots::Lease> TransferSlots::Take(
-    absl::FunctionRef<absl::Status()> sign_of_life) {
+absl::StatusOr<TransferSlots::Lease> TransferSlots::Take(const Activity& activity) {
   while (true) {
     {
       MutexLock lock(mutex_);
@@ -18,7 +17,7 @@ absl::StatusOr<TransferSlots::Lease> TransferSlots::Take(
         return Lease(*this, 1);
       }
     }
-    RETURN_IF_ERROR(sign_of_life());
+    RETURN_IF_ERROR(activity.Continue());
   }
 }
 

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/activity.h"
 #include "base/mutex.h"
 
 namespace sparkles {
@@ -37,9 +37,8 @@ class TransferSlots {
 
   explicit TransferSlots(int count) : free_(count) {}
 
-  // Waits for one. Calls `sign_of_life` about every second; its error ends the wait.
-  absl::StatusOr<Lease> Take(absl::FunctionRef<absl::Status()> sign_of_life)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for one until `activity` is cancelled.
+  absl::StatusOr<Lease> Take(const Activity& activity) ABSL_LOCKS_EXCLUDED(mutex_);
   // Takes up to `wanted` slots that are free now; perhaps none.
   Lease TakeFree(int wanted) ABSL_LOCKS_EXCLUDED(mutex_);
 

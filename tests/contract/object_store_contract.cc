@@ -53,7 +53,7 @@ std::string ObjectStoreContract::Downloaded(const std::string& url) {
 TEST_P(ObjectStoreContract, CheckWritableCreatesNoObject) {
   EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
   EXPECT_EQ(store().ReadBytes(Url("asked"), 10, {}).value(), std::nullopt);
-  ASSERT_TRUE(store().UploadBytes("text", Url("asked"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes("text", Url("asked"), {}, {}).ok());
   EXPECT_TRUE(store().CheckWritable(Url("asked"), /*replace=*/true, {}).ok());
   EXPECT_EQ(Downloaded(Url("asked")), "text");
 }
@@ -62,7 +62,7 @@ TEST_P(ObjectStoreContract, DownloadReturnsUploadedContent) {
   for (const size_t size : {0U, 1U, 1000U, 65'535U, 65'536U, 65'537U, 3'000'001U}) {
     const std::string content = Pattern(size);
     const UniqueFd source = FileWith(content);
-    const auto uploaded = store().Upload(source.get(), Url("a"), {});
+    const auto uploaded = store().Upload(source.get(), Url("a"), {}, {});
     ASSERT_TRUE(uploaded.ok()) << uploaded.status();
     EXPECT_EQ(uploaded->size, size);
     EXPECT_EQ(uploaded->crc32c, Crc32c(content)) << size;
@@ -77,16 +77,16 @@ TEST_P(ObjectStoreContract, DownloadReturnsUploadedContent) {
 }
 
 TEST_P(ObjectStoreContract, UploadReplacesWholeObject) {
-  ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}, {}).ok());
   const UniqueFd source = FileWith("short");
-  ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}).ok());
+  ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}, {}).ok());
   EXPECT_EQ(Downloaded(Url("a")), "short");
 }
 
 TEST_P(ObjectStoreContract, UploadIgnoresFilePosition) {
   const UniqueFd source = FileWith("content");
   ASSERT_EQ(lseek(source.get(), 4, SEEK_SET), 4);
-  ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}).ok());
+  ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}, {}).ok());
   EXPECT_EQ(Downloaded(Url("a")), "content");
 }
 
@@ -94,7 +94,7 @@ TEST_P(ObjectStoreContract, UnusualNamesStayDistinct) {
   const std::vector<std::string> names = {"d/e/f",    "d/e/g", "sp ace", "per%20cent",
                                           "\xC3\xA4", "-",     "h#a?s",  "..."};
   for (const std::string& name : names) {
-    ASSERT_TRUE(store().UploadBytes(name, Url(name), {}).ok()) << name;
+    ASSERT_TRUE(store().UploadBytes(name, Url(name), {}, {}).ok()) << name;
   }
   for (const std::string& name : names) EXPECT_EQ(Downloaded(Url(name)), name);
 }
@@ -109,8 +109,8 @@ TEST_P(ObjectStoreContract, AbsentObjectErrorNamesUrl) {
 }
 
 TEST_P(ObjectStoreContract, ReadBytesDistinguishesAbsentAndEmpty) {
-  ASSERT_TRUE(store().UploadBytes("", Url("empty"), {}).ok());
-  ASSERT_TRUE(store().UploadBytes("12345", Url("five"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes("", Url("empty"), {}, {}).ok());
+  ASSERT_TRUE(store().UploadBytes("12345", Url("five"), {}, {}).ok());
   const auto absent = store().ReadBytes(Url("absent"), 5, {});
   ASSERT_TRUE(absent.ok()) << absent.status();
   EXPECT_EQ(*absent, std::nullopt);
@@ -122,7 +122,7 @@ TEST_P(ObjectStoreContract, ReadBytesDistinguishesAbsentAndEmpty) {
 }
 
 TEST_P(ObjectStoreContract, UploadBytesReportsSizeAndChecksum) {
-  const auto info = store().UploadBytes("123456789", Url("a"), {});
+  const auto info = store().UploadBytes("123456789", Url("a"), {}, {});
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->size, 9U);
   EXPECT_EQ(info->crc32c, 0xE3069283U);
@@ -132,26 +132,26 @@ TEST_P(ObjectStoreContract, EveryMovedByteIsReported) {
   const UniqueFd source = FileWith(Pattern(3'000'001));
   const UniqueFd target = FileWith("");
   uint64_t moved = 0;
-  TransferOptions options;
-  options.on_bytes = [&](uint64_t bytes) { moved += bytes; };
-  ASSERT_TRUE(store().Upload(source.get(), Url("a"), options).ok());
+  const CancelToken never;
+  const Activity activity(never, nullptr, [&](uint64_t bytes) { moved += bytes; });
+  ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}, activity).ok());
   EXPECT_EQ(moved, 3'000'001U);
   moved = 0;
-  ASSERT_TRUE(store().Download(Url("a"), target.get(), options).ok());
+  ASSERT_TRUE(store().Download(Url("a"), target.get(), activity).ok());
   EXPECT_EQ(moved, 3'000'001U);
 }
 
 TEST_P(ObjectStoreContract, CancelledUploadKeepsOldObject) {
-  ASSERT_TRUE(store().UploadBytes("old", Url("a"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes("old", Url("a"), {}, {}).ok());
   for (const size_t size : {3U, 3'000'000U}) {
     CancelToken cancel;
-    TransferOptions options;
-    options.cancel = &cancel;
     // The large upload is cancelled after it has begun.
-    options.on_bytes = [&](uint64_t) { cancel.Cancel(CancelKind::kKilled, "job killed"); };
+    const Activity activity(cancel, nullptr, [&](uint64_t bytes) {
+      if (bytes > 0) cancel.Cancel(CancelKind::kKilled, "job killed");
+    });
     if (size == 3) cancel.Cancel(CancelKind::kKilled, "job killed");
     const UniqueFd source = FileWith(Pattern(size));
-    const absl::Status status = store().Upload(source.get(), Url("a"), options).status();
+    const absl::Status status = store().Upload(source.get(), Url("a"), {}, activity).status();
     EXPECT_TRUE(absl::IsCancelled(status)) << status;
     EXPECT_THAT(std::string(status.message()), StartsWith(Url("a") + ": "));
     EXPECT_EQ(Downloaded(Url("a")), "old");
@@ -159,13 +159,12 @@ TEST_P(ObjectStoreContract, CancelledUploadKeepsOldObject) {
 }
 
 TEST_P(ObjectStoreContract, CancelledDownloadReturnsCancelled) {
-  ASSERT_TRUE(store().UploadBytes(Pattern(200'000), Url("a"), {}).ok());
+  ASSERT_TRUE(store().UploadBytes(Pattern(200'000), Url("a"), {}, {}).ok());
   CancelToken cancel;
-  TransferOptions options;
-  options.cancel = &cancel;
-  options.on_bytes = [&](uint64_t) { cancel.Cancel(CancelKind::kHandBack, "preempted"); };
+  const Activity activity(cancel, nullptr,
+                          [&](uint64_t) { cancel.Cancel(CancelKind::kHandBack, "preempted"); });
   const UniqueFd target = FileWith("");
-  const absl::Status status = store().Download(Url("a"), target.get(), options).status();
+  const absl::Status status = store().Download(Url("a"), target.get(), activity).status();
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
 }
 
@@ -173,7 +172,7 @@ TEST_P(ObjectStoreContract, OnlyRegularFilesAreUploaded) {
   TempFolder folder;
   const auto source = OpenFile(folder.path(), O_RDONLY | O_DIRECTORY);
   ASSERT_TRUE(source.ok());
-  const absl::Status status = store().Upload(source->get(), Url("a"), {}).status();
+  const absl::Status status = store().Upload(source->get(), Url("a"), {}, {}).status();
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), StartsWith(Url("a") + ": "));
   EXPECT_EQ(*store().ReadBytes(Url("a"), 10, {}), std::nullopt);
@@ -182,9 +181,9 @@ TEST_P(ObjectStoreContract, OnlyRegularFilesAreUploaded) {
 TEST_P(ObjectStoreContract, InvalidUrlsAreRefused) {
   const UniqueFd file = FileWith("x");
   for (const std::string& url : {std::string(""), std::string("/a/b"), Url("folder/")}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(store().Upload(file.get(), url, {}).status())) << url;
+    EXPECT_TRUE(absl::IsInvalidArgument(store().Upload(file.get(), url, {}, {}).status())) << url;
     EXPECT_TRUE(absl::IsInvalidArgument(store().Download(url, file.get(), {}).status())) << url;
-    EXPECT_TRUE(absl::IsInvalidArgument(store().UploadBytes("x", url, {}).status())) << url;
+    EXPECT_TRUE(absl::IsInvalidArgument(store().UploadBytes("x", url, {}, {}).status())) << url;
     EXPECT_TRUE(absl::IsInvalidArgument(store().ReadBytes(url, 10, {}).status())) << url;
   }
 }
@@ -196,9 +195,9 @@ TEST_P(ObjectStoreContract, ConcurrentUploadsStayIntact) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
-      EXPECT_TRUE(store().Upload(sources[i % 2].get(), Url("shared"), {}).ok());
+      EXPECT_TRUE(store().Upload(sources[i % 2].get(), Url("shared"), {}, {}).ok());
       const std::string own = Url("new/folder/of/all/" + std::to_string(i));
-      EXPECT_TRUE(store().UploadBytes(std::to_string(i), own, {}).ok());
+      EXPECT_TRUE(store().UploadBytes(std::to_string(i), own, {}, {}).ok());
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -42,8 +42,8 @@ class Fuzzed {
   void Upload() {
     const UniqueFd file(memfd_create("upload", MFD_CLOEXEC));
     Require(WriteAll(file.get(), kContent, "upload").ok(), "the file is writable");
-    CheckUploaded(store_.Upload(file.get(), "gs://b/o", {}));
-    CheckUploaded(store_.UploadBytes(kContent, "gs://b/o", {}));
+    CheckUploaded(store_.Upload(file.get(), "gs://b/o", {}, {}));
+    CheckUploaded(store_.UploadBytes(kContent, "gs://b/o", {}, {}));
   }
 
  private:

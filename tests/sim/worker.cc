@@ -81,7 +81,7 @@ bool RunWorker(World& world, Machine& machine) {
   GcsStore store(gcs, StoreOptions(world.scheduler));
   const ExecutorOptions options = OptionsOf(machine);
   (void)MakeFolders(options.tasks_dir);
-  RemoveStaleTaskFolders(options.tasks_dir, stop, log);
+  RemoveStaleTaskFolders(options.tasks_dir, Activity(stop), log);
   const auto journal = ClaimJournal::Open(options.tasks_dir, /*durable=*/false);
   ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
   DatastoreClient client(datastore_api, "demo", {.stop = &stop});
@@ -107,7 +107,7 @@ bool RunWorker(World& world, Machine& machine) {
   const Consumer::End end =
       consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
         const Dismissal dismissal(world.scheduler);
-        return executor.Execute(claim.task, claim.attempt, cancel, confirm_claim);
+        return executor.Execute(claim.task, claim.attempt, Activity(cancel), confirm_claim);
       });
   world.judge.LifeEnds(machine.author(), end, linger);
   if (end == Consumer::End::kMachineUnfit) ++world.measured["the end of an unfit machine"];

@@ -28,44 +28,46 @@ void FailingStore::SetQuota(uint64_t bytes) {
 }
 
 absl::StatusOr<ObjectInfo> FailingStore::Download(const std::string& url, int fd,
-                                                  const TransferOptions& options) {
+                                                  const Activity& activity) {
   const std::optional<StoreFault> fault = NextFault(StoreMethod::kDownload, url);
-  if (!fault.has_value()) return store_.Download(url, fd, options);
+  if (!fault.has_value()) return store_.Download(url, fd, activity);
   if (!fault->cut_to_bytes.has_value()) return fault->status;
-  ASSIGN_OR_RETURN(ObjectInfo info, store_.Download(url, fd, options));
+  ASSIGN_OR_RETURN(ObjectInfo info, store_.Download(url, fd, activity));
   if (ftruncate(fd, static_cast<off_t>(*fault->cut_to_bytes)) != 0) return ErrnoError(errno, url);
   RETURN_IF_ERROR(fault->status);
   return info;
 }
 
 absl::StatusOr<ObjectInfo> FailingStore::Upload(int fd, const std::string& url,
-                                                const TransferOptions& options) {
+                                                const UploadOptions& options,
+                                                const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kUpload, url));
   struct stat info;
   if (fstat(fd, &info) != 0) return ErrnoError(errno, url);
   RETURN_IF_ERROR(TakeQuota(static_cast<uint64_t>(info.st_size), url));
-  return store_.Upload(fd, url, options);
+  return store_.Upload(fd, url, options, activity);
 }
 
 absl::StatusOr<ObjectInfo> FailingStore::UploadBytes(absl::string_view bytes,
                                                      const std::string& url,
-                                                     const TransferOptions& options) {
+                                                     const UploadOptions& options,
+                                                     const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kUploadBytes, url));
   RETURN_IF_ERROR(TakeQuota(bytes.size(), url));
-  return store_.UploadBytes(bytes, url, options);
+  return store_.UploadBytes(bytes, url, options, activity);
 }
 
 absl::StatusOr<std::optional<std::string>> FailingStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
-                                                                   const TransferOptions& options) {
+                                                                   const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kReadBytes, url));
-  return store_.ReadBytes(url, max_bytes, options);
+  return store_.ReadBytes(url, max_bytes, activity);
 }
 
 absl::Status FailingStore::CheckWritable(const std::string& url, bool replace,
-                                         const TransferOptions& options) {
+                                         const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kCheckWritable, url));
-  return store_.CheckWritable(url, replace, options);
+  return store_.CheckWritable(url, replace, activity);
 }
 
 absl::Status FailingStore::Flush() {

@@ -38,15 +38,16 @@ class FailingStore : public ObjectStore {
   void SetQuota(uint64_t bytes);
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override;
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override;
+                                      const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override;
+                                         const UploadOptions& options,
+                                         const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override;
+                                                       const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
-                             const TransferOptions& options) override;
+                             const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

@@ -108,16 +108,11 @@ class GcsFixture : public testing::Test {
   FakeClock clock_;
   CancelToken cancel_;
   uint64_t moved_ = 0;
-  int lives_ = 0;  // number of signs of life
+  Heartbeat heartbeat_;
   ApiClient api_{{"http://gcs", nullptr}, server_, clock_};
   GcsClient client_{api_, clock_};
   const GcsName name_{"b", "d/o"};
-  const GcsCall call_{cancel_,
-                      [this](uint64_t bytes) {
-                        moved_ += bytes;
-                        return absl::OkStatus();
-                      },
-                      nullptr, [this] { ++lives_; }};
+  const Activity activity_{cancel_, &heartbeat_, [this](uint64_t bytes) { moved_ += bytes; }};
 };
 
 }  // namespace sparkles

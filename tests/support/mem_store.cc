@@ -21,16 +21,16 @@ absl::Status CheckUrl(absl::string_view url) {
   return absl::InvalidArgumentError(absl::StrCat(url, ": not the URL of an object"));
 }
 
-absl::StatusOr<std::string> ReadAll(int fd, const TransferOptions& options) {
+absl::StatusOr<std::string> ReadAll(int fd, const Activity& activity) {
   struct stat info;
   if (fstat(fd, &info) != 0) return ErrnoError(errno, "stat");
   if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError("not a regular file");
   std::string content;
   const auto add_piece = [&](absl::string_view piece) {
     content.append(piece.data(), piece.size());
-    return options.Report(piece.size());
+    return activity.Moved(piece.size());
   };
-  RETURN_IF_ERROR(options.Report(0));
+  RETURN_IF_ERROR(activity.Continue());
   RETURN_IF_ERROR(ReadPieces(fd, static_cast<uint64_t>(info.st_size), add_piece));
   return content;
 }
@@ -64,7 +64,7 @@ int MemStore::downloads() const {
 }
 
 absl::StatusOr<ObjectInfo> MemStore::Download(const std::string& url, int fd,
-                                              const TransferOptions& options) {
+                                              const Activity& activity) {
   RETURN_IF_ERROR(CheckUrl(url));
   Object object;
   {
@@ -75,26 +75,27 @@ absl::StatusOr<ObjectInfo> MemStore::Download(const std::string& url, int fd,
     object = found->second;
   }
   const std::string& content = object.content;
-  RETURN_IF_ERROR(Annotate(options.Report(0), url));
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
   for (size_t offset = 0; offset < content.size();) {
     const size_t wanted = std::min<size_t>(content.size() - offset, 64 * 1024);
     const ssize_t put = pwrite(fd, content.data() + offset, wanted, static_cast<off_t>(offset));
     if (put < 0) return ErrnoError(errno, url);
     offset += static_cast<size_t>(put);
-    RETURN_IF_ERROR(Annotate(options.Report(static_cast<uint64_t>(put)), url));
+    RETURN_IF_ERROR(Annotate(activity.Moved(static_cast<uint64_t>(put)), url));
   }
   return ObjectInfo{content.size(), Crc32c(content), object.generation};
 }
 
 absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
-                                            const TransferOptions& options) {
-  const auto content = ReadAll(fd, options);
+                                            const UploadOptions& options,
+                                            const Activity& activity) {
+  const auto content = ReadAll(fd, activity);
   if (!content.ok()) return Annotate(content.status(), url);
-  return UploadBytes(*content, url, options);
+  return UploadBytes(*content, url, options, activity);
 }
 
 absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url,
-                                                 const TransferOptions& options) {
+                                                 const UploadOptions& options, const Activity&) {
   RETURN_IF_ERROR(CheckUrl(url));
   if (options.before_replacing && Get(url).has_value()) {
     RETURN_IF_ERROR(Annotate(options.before_replacing(), url));
@@ -106,8 +107,7 @@ absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const 
 }
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
-                                                               size_t max_bytes,
-                                                               const TransferOptions&) {
+                                                               size_t max_bytes, const Activity&) {
   RETURN_IF_ERROR(CheckUrl(url));
   std::optional<std::string> content = Get(url);
   if (content.has_value() && content->size() > max_bytes) {

@@ -20,24 +20,25 @@ class WatchedStore : public ObjectStore {
   WatchedStore(ObjectStore& store, Watcher watcher) : store_(store), watcher_(std::move(watcher)) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override {
-    return Report("download " + url, store_.Download(url, fd, options));
+                                      const Activity& activity) override {
+    return Report("download " + url, store_.Download(url, fd, activity));
   }
-  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url,
-                                    const TransferOptions& options) override {
-    return Report("upload " + url, store_.Upload(fd, url, options));
+  absl::StatusOr<ObjectInfo> Upload(int fd, const std::string& url, const UploadOptions& options,
+                                    const Activity& activity) override {
+    return Report("upload " + url, store_.Upload(fd, url, options, activity));
   }
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
-                                         const TransferOptions& options) override {
-    return Report("upload " + url, store_.UploadBytes(bytes, url, options));
+                                         const UploadOptions& options,
+                                         const Activity& activity) override {
+    return Report("upload " + url, store_.UploadBytes(bytes, url, options, activity));
   }
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const TransferOptions& options) override {
-    return Report("read " + url, store_.ReadBytes(url, max_bytes, options));
+                                                       const Activity& activity) override {
+    return Report("read " + url, store_.ReadBytes(url, max_bytes, activity));
   }
   absl::Status CheckWritable(const std::string& url, bool replace,
-                             const TransferOptions& options) override {
-    return store_.CheckWritable(url, replace, options);
+                             const Activity& activity) override {
+    return store_.CheckWritable(url, replace, activity);
   }
   absl::Status Flush() override { return Report("flush", store_.Flush()); }
 

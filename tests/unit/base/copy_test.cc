@@ -20,7 +20,6 @@ class Copy : public testing::Test {
     EXPECT_TRUE(WriteFileAtomically(folder_ / name, content, false).ok());
     return *OpenFile(folder_ / name, O_RDWR);
   }
-  static absl::Status GoOn(uint64_t) { return absl::OkStatus(); }
 
   TempFolder folder_;
 };
@@ -35,11 +34,10 @@ TEST_F(Copy, ContentIsExactAtEverySize) {
       const UniqueFd to = FileWith("to", "");
       uint32_t crc = 0;
       uint64_t reported = 0;
+      const CancelToken never;
+      const Activity counted(never, nullptr, [&](uint64_t bytes) { reported += bytes; });
       const auto copied =
-          CopyContent(from.get(), to.get(), with_checksum ? &crc : nullptr, [&](uint64_t bytes) {
-            reported += bytes;
-            return absl::OkStatus();
-          });
+          CopyContent(from.get(), to.get(), with_checksum ? &crc : nullptr, counted);
       ASSERT_TRUE(copied.ok()) << copied.status();
       EXPECT_EQ(*copied, size);
       EXPECT_EQ(reported, size);
@@ -49,17 +47,18 @@ TEST_F(Copy, ContentIsExactAtEverySize) {
   }
 }
 
-TEST_F(Copy, CallbackErrorStopsCopy) {
+TEST_F(Copy, CancellationStopsCopy) {
   const UniqueFd from = FileWith("from", std::string(40'000'000, 'x'));
   for (const bool with_checksum : {false, true}) {
     const UniqueFd to = FileWith("to", "");
     uint32_t crc = 0;
     int calls = 0;
-    const auto copied =
-        CopyContent(from.get(), to.get(), with_checksum ? &crc : nullptr, [&](uint64_t) {
-          ++calls;
-          return absl::CancelledError("enough");
-        });
+    CancelToken cancel;
+    const Activity stopped(cancel, nullptr, [&](uint64_t) {
+      ++calls;
+      cancel.Cancel(CancelKind::kHandBack, "enough");
+    });
+    const auto copied = CopyContent(from.get(), to.get(), with_checksum ? &crc : nullptr, stopped);
     EXPECT_EQ(copied.status(), absl::CancelledError("enough"));
     EXPECT_EQ(calls, 1);
   }
@@ -69,12 +68,12 @@ TEST_F(Copy, ErrorNamesReadOrWriteSide) {
   const UniqueFd from = FileWith("from", "content");
   const auto full = OpenFile("/dev/full", O_RDWR);
   ASSERT_TRUE(full.ok());
-  const absl::Status write_failed = CopyContent(from.get(), full->get(), nullptr, GoOn).status();
+  const absl::Status write_failed = CopyContent(from.get(), full->get(), nullptr, {}).status();
   EXPECT_EQ(write_failed.message(), "write: No space left on device");
   EXPECT_TRUE(IsMachineFault(write_failed));
   const auto write_only = OpenFile(folder_ / "from", O_WRONLY);
   const UniqueFd to = FileWith("to", "");
-  const absl::Status read_failed = CopyContent(write_only->get(), to.get(), nullptr, GoOn).status();
+  const absl::Status read_failed = CopyContent(write_only->get(), to.get(), nullptr, {}).status();
   EXPECT_EQ(read_failed.message(), "read: Bad file descriptor");
 }
 

@@ -122,7 +122,7 @@ TEST(RemoveTree, RemovalContinuesAfterError) {
   EXPECT_FALSE(Exists(temp / "tree/z"));
 }
 
-TEST(RemoveTree, CallbackErrorStopsRemoval) {
+TEST(RemoveTree, CancellationStopsRemoval) {
   const TempFolder temp;
   const auto make_tree = [&] {
     for (const char* name : {"a", "b", "c"}) {
@@ -132,14 +132,18 @@ TEST(RemoveTree, CallbackErrorStopsRemoval) {
   };
   make_tree();
   int reports = 0;
-  EXPECT_TRUE(RemoveTree(temp / "tree", [&] { return ++reports, absl::OkStatus(); }).ok());
+  const CancelToken never;
+  const Activity counted(never, nullptr, [&](uint64_t) { ++reports; });
+  EXPECT_TRUE(RemoveTree(temp / "tree", counted).ok());
   EXPECT_GE(reports, 3 + 3 * 2 + 7) << "each entry, and each directory twice";
   for (int last = 1; last <= reports; ++last) {
     make_tree();
     int calls = 0;
-    const absl::Status removed = RemoveTree(temp / "tree", [&] {
-      return ++calls < last ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+    CancelToken cancel;
+    const Activity stopped(cancel, nullptr, [&](uint64_t) {
+      if (++calls == last) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
     });
+    const absl::Status removed = RemoveTree(temp / "tree", stopped);
     EXPECT_TRUE(absl::IsCancelled(removed)) << removed;
     EXPECT_EQ(calls, last);
     EXPECT_TRUE(Exists(temp / "tree"));

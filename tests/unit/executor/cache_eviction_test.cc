@@ -118,8 +118,7 @@ TEST_F(CacheEvictionTest, WaitForFrozenRemovalHasDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(waiting->Hold(NameOf('a'), clock_, {})));
   CancelToken cancel;
   clock_.OnSleep([&](size_t) { cancel.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  EXPECT_TRUE(
-      absl::IsCancelled(waiting->Hold(NameOf('a'), clock_, {.on_bytes = {}, .cancel = &cancel})));
+  EXPECT_TRUE(absl::IsCancelled(waiting->Hold(NameOf('a'), clock_, Activity(cancel))));
   frozen->Release(NameOf('a'));
   EXPECT_TRUE(waiting->Hold(NameOf('a'), clock_, {}).ok());
 }
@@ -154,9 +153,10 @@ TEST_F(CacheEvictionTest, StopEndsEvictionEarly) {
   Add('a', 10);
   Add('b', 1000);
   Add('c', 100);
-  const auto until_one_has_gone = [this] {
-    return Left().size() == 3 ? absl::OkStatus() : absl::CancelledError("SIGTERM");
-  };
+  CancelToken cancel;
+  const Activity until_one_has_gone(cancel, nullptr, [&](uint64_t) {
+    if (Left().size() < 3) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  });
   EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0, until_one_has_gone).entries, 1);
   EXPECT_THAT(Left(), ElementsAre("a", "c"));
 }

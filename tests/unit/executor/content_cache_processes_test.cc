@@ -59,10 +59,10 @@ class InterruptedStore : public MemStore {
   explicit InterruptedStore(std::function<void()> interruption)
       : interruption_(std::move(interruption)) {}
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override {
+                                      const Activity& activity) override {
     if (pwrite(fd, "half", 4, 0) != 4) return absl::InternalError("write");
     interruption_();
-    return MemStore::Download(url, fd, options);
+    return MemStore::Download(url, fd, activity);
   }
 
  private:

@@ -57,7 +57,7 @@ class ContentCacheTest : public testing::Test {
 
   std::string Copied(ContentCache& cache, const std::string& url) {
     const std::string dst = folder_ / "copy";
-    const absl::Status status = cache.Copy(url, dst, 0666, {});
+    const absl::Status status = cache.Copy(url, dst, 0666, Activity(never_, &vitals_.heartbeat));
     if (!status.ok()) return status.ToString();
     return *ReadFile(dst, 1000);
   }
@@ -77,9 +77,8 @@ class ContentCacheTest : public testing::Test {
   // True if the next use reads the entry to verify its content.
   bool ChecksContent(ContentCache& cache) {
     bool checked = false;
-    TransferOptions options;
-    options.on_bytes = [&](uint64_t) { checked = true; };
-    EXPECT_TRUE(cache.Fetch(url_, options).ok());
+    const Activity activity(never_, nullptr, [&](uint64_t) { checked = true; });
+    EXPECT_TRUE(cache.Fetch(url_, activity).ok());
     return checked;
   }
 
@@ -116,6 +115,7 @@ class ContentCacheTest : public testing::Test {
   MemStore memory_;
   FailingStore store_{memory_};
   LateClock clock_;
+  const CancelToken never_;
   RecordedLog recorded_;
   const Log log_ = recorded_.log();
   std::string boot_id_path_ = "/proc/sys/kernel/random/boot_id";
@@ -279,25 +279,23 @@ TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
   ContentCache cache = Cache();
   ASSERT_TRUE(cache.Fetch("gs://bucket/" + hash, {}).ok());
   ASSERT_TRUE(cache.Fetch("gs://bucket/" + hash, {}).ok());
-  TransferOptions options;
   int edits = 1;
-  options.on_bytes = [&](uint64_t bytes) {
+  const Activity activity(never_, nullptr, [&](uint64_t bytes) {
     // The bytes are from the copy, because the entry is already verified.
     if (bytes > 0 && edits-- > 0) EditKeepingMtime(Folder() + "/" + hash, (17 << 20) - 1);
-  };
-  ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, folder_ / "copy", 0666, options).ok());
+  });
+  ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, folder_ / "copy", 0666, activity).ok());
   EXPECT_TRUE(*ReadFile(folder_ / "copy", large.size()) == large);
 }
 
 TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
   ContentCache cache = FilledCache();
-  TransferOptions options;
-  options.on_bytes = [&](uint64_t bytes) {
+  const Activity activity(never_, nullptr, [&](uint64_t bytes) {
     if (bytes == 0) return;
     absl::SleepFor(kTimestampTick);  // so that the ctime changes
     EXPECT_EQ(EvictEntries(Folder(), UINT64_MAX, 0).entries, 1);
-  };
-  const absl::Status copied = cache.Copy(url_, folder_ / "copy", 0666, options);
+  });
+  const absl::Status copied = cache.Copy(url_, folder_ / "copy", 0666, activity);
   ASSERT_TRUE(copied.ok()) << copied;
   EXPECT_EQ(*ReadFile(folder_ / "copy", 1000), content_);
   EXPECT_EQ(memory_.downloads(), 1);
@@ -305,14 +303,13 @@ TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
 
 TEST_F(ContentCacheTest, EntryChangingRepeatedlyIsMachineFault) {
   ContentCache cache = FilledCache();
-  TransferOptions options;
-  options.on_bytes = [&](uint64_t bytes) {
+  const Activity activity(never_, nullptr, [&](uint64_t bytes) {
     // During the refill for the second try, the entry has no name.
     if (bytes == 0 || chmod(EntryPath().c_str(), 0644) != 0) return;
     const auto fd = OpenFile(EntryPath(), O_WRONLY | O_APPEND);
     ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), "more", "entry").ok());
-  };
-  const absl::Status copied = cache.Copy(url_, folder_ / "changed", 0666, options);
+  });
+  const absl::Status copied = cache.Copy(url_, folder_ / "changed", 0666, activity);
   EXPECT_TRUE(IsMachineFault(copied)) << copied;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "changed"));
 }
@@ -366,14 +363,12 @@ TEST_F(ContentCacheTest, WaitForAnotherWorkerIsCancellable) {
   const auto held = EntryLock::Take(EntryPath(), clock_, {});
   ASSERT_TRUE(held.ok());
   CancelToken cancel;
-  TransferOptions options;
-  options.cancel = &cancel;
-  int signs_of_life = 0;
-  options.on_bytes = [&](uint64_t) {
-    if (++signs_of_life == 3) cancel.Cancel(CancelKind::kHandBack, "preempted");
-  };
+  int waits = 0;
+  const Activity activity(cancel, nullptr, [&](uint64_t) {
+    if (++waits == 3) cancel.Cancel(CancelKind::kHandBack, "preempted");
+  });
   ContentCache cache = Cache();
-  const absl::Status status = cache.Fetch(url_, options).status();
+  const absl::Status status = cache.Fetch(url_, activity).status();
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
   EXPECT_FALSE(IsMachineFault(status));
   EXPECT_EQ(memory_.downloads(), 0);

@@ -75,9 +75,8 @@ TEST_F(ContentCacheWaitTest, BypassedCacheCopiesInsteadOfLinking) {
   download.dst = "linked";
   download.is_cas_key = download.symlink_safe = true;
   Stager stager(memory_, cache_, clock_, /*transfers=*/1);
-  const CancelToken cancel;
   ASSERT_TRUE(MakeFolders(folder_ / "work").ok());
-  const auto inputs = stager.Stage({download}, folder_ / "work", cancel, log_);
+  const auto inputs = stager.Stage({download}, folder_ / "work", {}, log_);
   ASSERT_TRUE(inputs.ok()) << inputs.status();
   EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "work/linked"));
   EXPECT_EQ(ReadFile(folder_ / "work/linked", 100).value(), content_);
@@ -93,7 +92,7 @@ TEST_F(ContentCacheWaitTest, SignsOfLifeExtendWait) {
   const absl::Time begin = clock_.Now();
   clock_.OnSleep([&](size_t) {
     if (!held_) return;
-    held_->ShowLife();
+    held_->Touch();
     absl::SleepFor(kTimestampTick);  // so that the next sign has another time
     clock_.Advance(kMaxQuiet / 2);
     if (clock_.Now() - begin > 3 * kMaxQuiet) held_.reset();
@@ -120,8 +119,8 @@ TEST_F(ContentCacheWaitTest, StopPreventsEviction) {
   ASSERT_TRUE(cache_.Fetch(url_, {}).ok());
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
-  const absl::Status status = cache_.WithRoom(folder_.path(), {.on_bytes = {}, .cancel = &cancel},
-                                              [] { return ErrnoError(ENOSPC, "file"); });
+  const absl::Status status =
+      cache_.WithRoom(folder_.path(), Activity(cancel), [] { return ErrnoError(ENOSPC, "file"); });
   EXPECT_FALSE(status.ok());
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }

@@ -232,14 +232,17 @@ TEST_F(OutputFinderTest, StopDuringSearchReturnsCancelled) {
   ASSERT_TRUE(MakeFolders(work_ + "/empty").ok());
   MakeLink("b", "link");
   int reports = 0;
-  ASSERT_TRUE(
-      FindOutputs(work_, Globs({"**"}), {}, [&] { return ++reports, absl::OkStatus(); }).ok());
+  const CancelToken never;
+  const Activity counted(never, nullptr, [&](uint64_t) { ++reports; });
+  ASSERT_TRUE(FindOutputs(work_, Globs({"**"}), {}, counted).ok());
   EXPECT_GE(reports, 9 + 5) << "each entry, and each directory again";
   for (int last = 1; last <= reports; ++last) {
     int calls = 0;
-    const auto outputs = FindOutputs(work_, Globs({"**"}), {}, [&] {
-      return ++calls < last ? absl::OkStatus() : absl::CancelledError("SIGTERM");
+    CancelToken cancel;
+    const Activity stopped(cancel, nullptr, [&](uint64_t) {
+      if (++calls == last) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
     });
+    const auto outputs = FindOutputs(work_, Globs({"**"}), {}, stopped);
     EXPECT_TRUE(absl::IsCancelled(outputs.status())) << last << ": " << outputs.status();
     EXPECT_EQ(calls, last);
   }

@@ -27,13 +27,15 @@ class SpaceGuardTest : public testing::Test {
     EXPECT_TRUE(WriteFileAtomically(entry_, std::string(1 << 20, 'x'), false).ok());
   }
 
-  absl::Status Check() { return SpaceGuard(options_, recorded_.log()).Check(); }
+  absl::Status Check() { return SpaceGuard(options_, activity_, recorded_.log()).Check(); }
   bool EntryIsThere() const { return std::filesystem::exists(entry_); }
 
   TempFolder tasks_;
   TempFolder cache_;
   const std::string entry_ = cache_ / std::string(64, 'a');
   SpaceOptions options_;
+  CancelToken cancel_;
+  const Activity activity_{cancel_};
   RecordedLog recorded_;
 };
 
@@ -71,7 +73,7 @@ TEST_F(SpaceGuardTest, UnusableLocksAreLogged) {
   ASSERT_EQ(chmod(tasks_.path().c_str(), 0777), 0);
   {
     const Unprivileged nobody(cache_.path());
-    SpaceGuard guard(options_, recorded_.log());
+    SpaceGuard guard(options_, activity_, recorded_.log());
     for (int i = 0; i < 2; ++i) (void)guard.Check();
   }
   EXPECT_TRUE(EntryIsThere());
@@ -81,7 +83,7 @@ TEST_F(SpaceGuardTest, UnusableLocksAreLogged) {
 
 TEST_F(SpaceGuardTest, StopPreventsEviction) {
   options_.cache_bytes = 0;
-  options_.report = [] { return absl::CancelledError("SIGTERM"); };
+  cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   EXPECT_TRUE(Check().ok());
   EXPECT_TRUE(EntryIsThere());
 }

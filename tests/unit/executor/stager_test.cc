@@ -68,15 +68,15 @@ class StagerTest : public testing::Test {
   }
 
   absl::Status Stage(const std::vector<Download>& downloads) {
-    auto inputs = stager_.Stage(downloads, Work(), cancel_, recorded_.log());
+    auto inputs = stager_.Stage(downloads, Work(), activity_, recorded_.log());
     if (inputs.ok()) inputs_ = *inputs;
     return inputs.status();
   }
 
   // The inputs that count as unchanged after the command.
   std::vector<std::string> Unchanged() {
-    auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).value();
-    stager_.DropChanged(inputs_, cancel_, recorded_.log());
+    auto unchanged = stager_.Settle(inputs_, Work(), activity_, recorded_.log()).value();
+    stager_.DropChanged(inputs_, activity_, recorded_.log());
     return unchanged;
   }
 
@@ -92,6 +92,7 @@ class StagerTest : public testing::Test {
   FailingStore store_{memory_};
   FakeClock clock_;
   CancelToken cancel_;
+  const Activity activity_{cancel_};
   RecordedLog recorded_;
   ContentCache cache_{folder_ / "cache", store_, clock_};
   Stager stager_{store_, cache_, clock_, /*transfers=*/1};
@@ -133,7 +134,7 @@ TEST_F(StagerTest, ParallelTransfersKeepInputOrder) {
   Stager parallel(store_, cache_, clock_, /*transfers=*/8);
   std::vector<Download> downloads;
   for (int i = 0; i < 100; ++i) downloads.push_back(Plain("f" + std::to_string(i)));
-  const auto inputs = parallel.Stage(downloads, Work(), cancel_, recorded_.log());
+  const auto inputs = parallel.Stage(downloads, Work(), activity_, recorded_.log());
   ASSERT_EQ(inputs.value().size(), 100U);
   for (size_t i = 0; i < 100; ++i) EXPECT_EQ((*inputs)[i].download.dst, downloads[i].dst);
 }
@@ -200,8 +201,8 @@ class FullDiskStore : public MemStore {
  public:
   explicit FullDiskStore(int count) : full_(count), latch_(count) {}
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
-                                      const TransferOptions& options) override {
-    if (full_-- <= 0) return MemStore::Download(url, fd, options);
+                                      const Activity& activity) override {
+    if (full_-- <= 0) return MemStore::Download(url, fd, activity);
     latch_.arrive_and_wait();
     return ErrnoError(ENOSPC, url);
   }
@@ -217,7 +218,7 @@ TEST_F(StagerTest, EvictionServesAllTransfers) {  // D51
   full.Put("gs://b/plain", "plain content\n");
   Stager parallel(full, cache_, clock_, /*transfers=*/4);
   const auto inputs = parallel.Stage({Plain("a"), Plain("b"), Plain("c"), Plain("d")}, Work(),
-                                     cancel_, recorded_.log());
+                                     activity_, recorded_.log());
   EXPECT_TRUE(inputs.ok()) << inputs.status();
   EXPECT_EQ(Read("d"), "plain content\n");
 }
@@ -253,7 +254,7 @@ TEST_F(StagerTest, TouchedInputIsComparedByContent) {
 TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
   LateClock late;
   Stager stager(store_, cache_, late, /*transfers=*/1);
-  inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
+  inputs_ = stager.Stage({Plain("plain")}, Work(), activity_, recorded_.log()).value();
   inputs_[0].crc32c ^= 1;  // a read would find a change
   EXPECT_THAT(Unchanged(), ElementsAre("plain"));
 }
@@ -261,7 +262,7 @@ TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
 TEST_F(StagerTest, ChangedCtimeMarksInputChanged) {  // D12
   LateClock late;
   Stager stager(store_, cache_, late, /*transfers=*/1);
-  inputs_ = stager.Stage({Plain("plain")}, Work(), cancel_, recorded_.log()).value();
+  inputs_ = stager.Stage({Plain("plain")}, Work(), activity_, recorded_.log()).value();
   const struct stat& seen = inputs_[0].seen;
   struct stat now;
   do {  // until the file system's clock has ticked
@@ -291,7 +292,7 @@ TEST_F(StagerTest, StopEndsInputComparisonEarly) {
   ASSERT_TRUE(Stage({Plain("plain")}).ok());
   std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  const auto unchanged = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
+  const auto unchanged = stager_.Settle(inputs_, Work(), activity_, recorded_.log());
   EXPECT_TRUE(absl::IsCancelled(unchanged.status())) << unchanged.status();
   EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
 }
@@ -303,8 +304,8 @@ TEST_F(StagerTest, StopSkipsCopyOfChangedLink) {
   ASSERT_TRUE(WriteFileAtomically(entry, "longer than it was before\n", false).ok());
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
   EXPECT_TRUE(
-      absl::IsCancelled(stager_.Settle(inputs_, Work(), cancel_, recorded_.log()).status()));
-  stager_.DropChanged(inputs_, cancel_, recorded_.log());
+      absl::IsCancelled(stager_.Settle(inputs_, Work(), activity_, recorded_.log()).status()));
+  stager_.DropChanged(inputs_, activity_, recorded_.log());
   EXPECT_EQ(recorded_.Text(), "");
 }
 
@@ -359,7 +360,7 @@ TEST_F(StagerTest, OversizedChangedLinkIsMachineFault) {
   signal(SIGXFSZ, SIG_IGN);
   const rlimit none{0, usual.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
-  const auto settled = stager_.Settle(inputs_, Work(), cancel_, recorded_.log());
+  const auto settled = stager_.Settle(inputs_, Work(), activity_, recorded_.log());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
   EXPECT_THAT(std::string(settled.status().message()), HasSubstr("changed input: "));
   EXPECT_TRUE(IsMachineFault(settled.status())) << "the limit is the worker's own ulimit -f";

@@ -40,7 +40,7 @@ class TaskFolderTest : public testing::Test {
     EXPECT_TRUE(WriteFileAtomically(path + "/.lock", "", false).ok());
     return path;
   }
-  void RemoveStale() { RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log()); }
+  void RemoveStale() { RemoveStaleTaskFolders(tasks_dir_, Activity(cancel_), recorded_.log()); }
   static bool Exists(const std::string& path) { return std::filesystem::exists(path); }
 
   TempFolder folder_;
@@ -196,14 +196,15 @@ TEST_F(TaskFolderTest, StopLeavesStaleDirectory) {
 TEST_F(TaskFolderTest, StopEndsRemovalEarly) {
   const std::string stale = MakeStale("task-123456789");
   int entries = 0;
-  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+  const Activity removal(cancel_, nullptr, [&](uint64_t) {
     if (++entries == 2) cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   });
+  RemoveStaleTaskFolders(tasks_dir_, removal, recorded_.log());
   EXPECT_LE(entries, 3);
   EXPECT_TRUE(Exists(stale + "/work"));
   EXPECT_TRUE(Exists(stale + "/.lock")) << "so that a later worker removes the rest";
   EXPECT_EQ(recorded_.Text(), "");
-  RemoveStaleTaskFolders(tasks_dir_, CancelToken(), recorded_.log());
+  RemoveStaleTaskFolders(tasks_dir_, {}, recorded_.log());
   EXPECT_FALSE(Exists(stale));
 }
 
@@ -227,10 +228,11 @@ TEST_F(TaskFolderTest, DirectoryStaleDuringRemovalStays) {
     paths.push_back(in_use.back().path());
   }
   int calls = 0;
-  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+  const Activity removal(cancel_, nullptr, [&](uint64_t) {
     if (++calls != 2) return;  // the first call is before the sweep of the stale one
     for (TaskFolder& folder : in_use) folder.LeaveBehind();
   });
+  RemoveStaleTaskFolders(tasks_dir_, removal, recorded_.log());
   for (const std::string& path : paths) EXPECT_TRUE(Exists(path));
 }
 
@@ -238,12 +240,12 @@ TEST_F(TaskFolderTest, LockIsRemovedLast) {
   const std::string path = MakeStale("task-123456789");
   ASSERT_TRUE(MakeFolders(path + "/.cache/deep").ok());  // as a program with this HOME makes it
   // The first entry that is removed ends the removal.
-  RemoveStaleTaskFolders(tasks_dir_, cancel_, recorded_.log(), [&] {
+  const Activity removal(cancel_, nullptr, [&](uint64_t) {
     if (Exists(path + "/.cache")) cancel_.Cancel(CancelKind::kHandBack, "test");
   });
+  RemoveStaleTaskFolders(tasks_dir_, removal, recorded_.log());
   EXPECT_TRUE(Exists(path + "/.lock"));
-  const CancelToken never;
-  RemoveStaleTaskFolders(tasks_dir_, never, recorded_.log());
+  RemoveStaleTaskFolders(tasks_dir_, {}, recorded_.log());
   EXPECT_FALSE(Exists(path));
 }
 

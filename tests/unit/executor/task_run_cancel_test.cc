@@ -233,12 +233,12 @@ TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
     searching = true;
     return absl::OkStatus();
   };
-  options_.alive = [&] {
+  on_activity_ = [&](uint64_t) {
     if (!searching || ++looks < 2) return;
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
-  EXPECT_EQ(looks, 2);
+  EXPECT_EQ(looks, 4);  // two of the search, two of the log's upload
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
   EXPECT_TRUE(Result().is_null());
 }

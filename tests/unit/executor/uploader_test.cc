@@ -34,8 +34,8 @@ class UploaderTest : public testing::Test {
 
   absl::Status Upload(const std::vector<std::string>& paths, int transfers = 1) {
     return Uploader(store_, clock_, transfers)
-        .Upload(folder_.path(), paths, "gs://b/job", {.on_bytes = {}, .cancel = &cancel_},
-                recorded_.log(), result_);
+        .Upload(folder_.path(), paths, "gs://b/job", {}, Activity(cancel_), recorded_.log(),
+                result_);
   }
 
   std::vector<std::string> Delivered() const {

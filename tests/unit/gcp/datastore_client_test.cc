@@ -203,14 +203,14 @@ class DatastoreTimeTest : public testing::Test {
   ApiClient api_{{"http://emulator", nullptr}, server_, clock_};
   CancelToken stop_;
   CancelToken never_;
-  int lives_ = 0;
-  DatastoreClient client_{api_, "p", {.stop = &stop_, .alive = [this] { ++lives_; }}};
+  Heartbeat heartbeat_;
+  DatastoreClient client_{api_, "p", {.stop = &stop_, .heartbeat = &heartbeat_}};
 };
 
 TEST_F(DatastoreTimeTest, TimeoutDoublesTimeLimit) {
   Query(6);
   EXPECT_THAT(Seconds(), ElementsAre(4, 8, 16, 32, 60, 60));
-  EXPECT_EQ(lives_, 4 + 8 + 16 + 32 + 60 + 60);
+  EXPECT_EQ(heartbeat_.beats(), 4 + 8 + 16 + 32 + 60 + 60);
   (void)client_.Lookup({{"K", "a"}}, never_);  // each method has its own time limit
   EXPECT_EQ(Seconds().back(), 4);
 }

@@ -29,7 +29,7 @@ class GcsAccessTest : public GcsFixture {
 
   absl::Status Read(GcsClient& client) {
     const auto sink = [](uint64_t, absl::string_view) { return absl::OkStatus(); };
-    return GcsReader(client, name_, call_, sink).ReadWhole(nullptr).status();
+    return GcsReader(client, name_, activity_, sink).ReadWhole(nullptr).status();
   }
 
   absl::Status Write(GcsClient& client) {
@@ -37,7 +37,7 @@ class GcsAccessTest : public GcsFixture {
       return absl::string_view("new").copy(buffer, capacity, offset);
     };
     const GcsContent content{3, read};
-    return UploadAtOnce(client, name_, content, call_).status();
+    return UploadAtOnce(client, name_, content, activity_).status();
   }
 
   // Returns the time that the attempts take against a server that always answers 403.

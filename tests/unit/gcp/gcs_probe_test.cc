@@ -13,7 +13,7 @@ class GcsProbeTest : public GcsFixture {
  protected:
   absl::Status Hold(const std::string& resource) {
     server_.Answer("?fields=temporaryHold", MakeResponse(200, resource));
-    return ProbeReplace(client_, name_, call_);
+    return ProbeReplace(client_, name_, activity_);
   }
 };
 
@@ -22,19 +22,19 @@ TEST_F(GcsProbeTest, SessionIsBegunAndCancelled) {
   server_.Answer("POST http://gcs/upload/storage/v1/b/b/o?uploadType=resumable&name=d%2Fo",
                  MakeResponse(200, "", {{"Location", session}}));
   server_.Answer("DELETE " + session, MakeResponse(499));
-  EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok());
 }
 
 TEST_F(GcsProbeTest, ForeignSessionUrlIsIgnored) {
   server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://other/upload"}}));
-  EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok());
 }
 
 TEST_F(GcsProbeTest, RefusalsAreReturned) {
   server_.Answer("POST", MakeResponse(403, R"({"error":{"message":"no"}})"));
-  EXPECT_TRUE(absl::IsPermissionDenied(ProbeWrite(client_, name_, call_)));
+  EXPECT_TRUE(absl::IsPermissionDenied(ProbeWrite(client_, name_, activity_)));
   server_.Answer("POST", Missing());
-  EXPECT_TRUE(absl::IsNotFound(ProbeWrite(client_, name_, call_)));
+  EXPECT_TRUE(absl::IsNotFound(ProbeWrite(client_, name_, activity_)));
 }
 
 TEST_F(GcsProbeTest, RefusedReplacementIsOk) {
@@ -42,26 +42,26 @@ TEST_F(GcsProbeTest, RefusedReplacementIsOk) {
        {R"({"message":"w@p does not have storage.objects.delete access"})",
         R"({"message":"kept","errors":[{"reason":"retentionPolicyNotMet"}]})"}) {
     server_.Answer("POST", MakeResponse(403, absl::StrCat(R"({"error":)", error, "}")));
-    EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok()) << error;
+    EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok()) << error;
   }
 }
 
 TEST_F(GcsProbeTest, OtherErrorsAreIgnored) {
   for (const int status : {400, 401, 409, 412, 429, 500, 503}) {
     server_.Answer("POST", MakeResponse(status));
-    EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok()) << status;
+    EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok()) << status;
   }
   server_.Answer("POST", Page(403));
-  EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok());
   server_.Fail("POST", Broken());
-  EXPECT_TRUE(ProbeWrite(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeWrite(client_, name_, activity_).ok());
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
 TEST_F(GcsProbeTest, StopEndsProbe) {
   cancel_.Cancel(CancelKind::kHandBack, "stopped");
-  EXPECT_TRUE(absl::IsCancelled(ProbeWrite(client_, name_, call_)));
-  EXPECT_TRUE(absl::IsCancelled(ProbeReplace(client_, name_, call_)));
+  EXPECT_TRUE(absl::IsCancelled(ProbeWrite(client_, name_, activity_)));
+  EXPECT_TRUE(absl::IsCancelled(ProbeReplace(client_, name_, activity_)));
 }
 
 TEST_F(GcsProbeTest, HoldsAndRetentionAreReported) {
@@ -77,9 +77,9 @@ TEST_F(GcsProbeTest, HoldsAndRetentionAreReported) {
 
 TEST_F(GcsProbeTest, MissingOldObjectIsOk) {
   server_.Answer("?fields=temporaryHold", Missing());
-  EXPECT_TRUE(ProbeReplace(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeReplace(client_, name_, activity_).ok());
   server_.Answer("?fields=temporaryHold", MakeResponse(403));
-  EXPECT_TRUE(ProbeReplace(client_, name_, call_).ok());
+  EXPECT_TRUE(ProbeReplace(client_, name_, activity_).ok());
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 class GcsReaderTest : public GcsFixture {
  protected:
   absl::StatusOr<GcsObject> Read() {
-    GcsReader reader(client_, name_, call_, [this](uint64_t offset, absl::string_view piece) {
+    GcsReader reader(client_, name_, activity_, [this](uint64_t offset, absl::string_view piece) {
       content_.resize(offset);
       content_.append(piece.data(), piece.size());
       return sink_status_;
@@ -104,7 +104,7 @@ TEST_F(GcsReaderTest, SliceWithStatus200IsAccepted) {
   HttpResponse slice =
       Media(200, "hello", "ell", 7, {{"Content-Range", "bytes 1-3/5"}, {"Content-Length", "3"}});
   server_.Answer("generation=7", slice);
-  GcsReader reader(client_, name_, call_, [this](uint64_t, absl::string_view piece) {
+  GcsReader reader(client_, name_, activity_, [this](uint64_t, absl::string_view piece) {
     content_.append(piece.data(), piece.size());
     return absl::OkStatus();
   });
@@ -201,7 +201,7 @@ TEST_F(GcsReaderTest, ServerDecompressionIsMachineFault) {
 TEST_F(GcsReaderTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 203, 204, 206, 302, 403, 404, 412}) {
     ExpectLongRetry(Page(status), [this](GcsClient& client) {
-      GcsReader reader(client, name_, call_,
+      GcsReader reader(client, name_, activity_,
                        [](uint64_t, absl::string_view) { return absl::OkStatus(); });
       return reader.ReadWhole(nullptr).status();
     });
@@ -234,7 +234,7 @@ TEST_F(GcsReaderTest, RangeReadAllowsTwoWrongAnswers) {
   for (const int wrong : {2, 3}) {
     for (int i = 0; i < wrong; ++i) server_.Answer("generation=7", elsewhere);
     if (wrong == 2) server_.Answer("generation=7", Rest("hello", 1));
-    GcsReader reader(client_, name_, call_, [this](uint64_t offset, absl::string_view piece) {
+    GcsReader reader(client_, name_, activity_, [this](uint64_t offset, absl::string_view piece) {
       content_.resize(offset);
       content_.append(piece.data(), piece.size());
       return absl::OkStatus();
@@ -250,7 +250,7 @@ TEST_F(GcsReaderTest, RepeatedBytesAreSignOfLife) {
   server_.Answer("", Media(200, text_, text_));
   ExpectRead(text_);
   EXPECT_EQ(moved_, text_.size());
-  EXPECT_GT(lives_, 390);  // twice 200 pieces
+  EXPECT_GT(heartbeat_.beats(), 390);  // twice 200 pieces
 }
 
 TEST_F(GcsReaderTest, AbsentObjectIsNotRetried) {

@@ -25,7 +25,7 @@ class GcsUploadAtOnceTest : public GcsFixture {
   }
 
   absl::StatusOr<GcsObject> Upload(const std::string& text) {
-    return UploadAtOnce(client_, name_, ContentOf(text), call_);
+    return UploadAtOnce(client_, name_, ContentOf(text), activity_);
   }
 
   void ExpectStored(const std::string& text, int64_t generation) {
@@ -62,24 +62,25 @@ TEST_F(GcsUploadAtOnceTest, ReplacementUsesGenerationPrecondition) {
 }
 
 TEST_F(GcsUploadAtOnceTest, LostClaimReplacesNothing) {
-  const GcsCall call{cancel_, call_.report,
-                     [] { return absl::CancelledError("the claim is lost"); }};
+  GcsContent content = ContentOf("the loser's");
+  content.before_replacing = [] { return absl::CancelledError("the claim is lost"); };
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
   server_.Answer("GET", Resource("the winner's", 3));
-  const auto object = UploadAtOnce(client_, name_, ContentOf("the loser's"), call);
+  const auto object = UploadAtOnce(client_, name_, content, activity_);
   EXPECT_TRUE(absl::IsCancelled(object.status())) << object.status();
 }
 
 TEST_F(GcsUploadAtOnceTest, UnknownClaimDelaysReplacement) {
   int asked = 0;
-  const GcsCall call{cancel_, call_.report, [&asked] {
-                       return ++asked == 1 ? absl::PermissionDeniedError("403") : absl::OkStatus();
-                     }};
+  GcsContent content = ContentOf("new");
+  content.before_replacing = [&asked] {
+    return ++asked == 1 ? absl::PermissionDeniedError("403") : absl::OkStatus();
+  };
   server_.Answer("ifGenerationMatch=0", MakeResponse(412));
   server_.Answer("GET", Resource("old", 3));
   server_.Answer("GET", Resource("old", 4));
   server_.Answer("ifGenerationMatch=4", Resource("new", 5));
-  const auto object = UploadAtOnce(client_, name_, ContentOf("new"), call);
+  const auto object = UploadAtOnce(client_, name_, content, activity_);
   EXPECT_TRUE(object.ok()) << object.status();
   EXPECT_EQ(asked, 2);
 }
@@ -151,7 +152,7 @@ TEST_F(GcsUploadAtOnceTest, CorruptObjectIsReplaced) {
 TEST_F(GcsUploadAtOnceTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 403, 404, 412}) {
     ExpectLongRetry(Page(status), [this](GcsClient& client) {
-      return UploadAtOnce(client, name_, ContentOf("mine"), call_).status();
+      return UploadAtOnce(client, name_, ContentOf("mine"), activity_).status();
     });
   }
 }
@@ -204,7 +205,7 @@ TEST_F(GcsUploadAtOnceTest, ChangedContentAbortsUpload) {
         return capacity;
       }};
   server_.Answer("POST", Resource("", 1));
-  const absl::Status status = UploadAtOnce(client_, name_, content, call_).status();
+  const absl::Status status = UploadAtOnce(client_, name_, content, activity_).status();
   EXPECT_TRUE(absl::IsAborted(status)) << status;
   EXPECT_LT(server_.requests()[0].body.size(), 100'000U);
 }

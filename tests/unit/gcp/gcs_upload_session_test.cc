@@ -24,7 +24,7 @@ class GcsUploadSessionTest : public GcsFixture {
   }
   absl::StatusOr<GcsObject> Upload() {
     const GcsContent content = Content();
-    return UploadResumably(client_, name_, content, call_, hash_first_bytes_);
+    return UploadResumably(client_, name_, content, activity_, hash_first_bytes_);
   }
 
   void ExpectStored(int64_t generation) {
@@ -176,7 +176,7 @@ TEST_F(GcsUploadSessionTest, DeadSessionRestartsFromFirstByte) {
 TEST_F(GcsUploadSessionTest, ProxyHtmlPagesAreRetried) {
   for (const int status : {200, 302, 400, 403, 404, 409, 412, 413}) {
     ExpectLongRetry(Page(status), [this](GcsClient& client) {
-      return UploadResumably(client, name_, Content(), call_, 0).status();
+      return UploadResumably(client, name_, Content(), activity_, 0).status();
     });
   }
 }
@@ -220,8 +220,9 @@ TEST_F(GcsUploadSessionTest, KeptBytesAreReadBeforeRequest) {
 TEST_F(GcsUploadSessionTest, RepeatedBytesAreSignOfLife) {
   ScriptBegin();
   server_.Answer(kSession, MakeResponse(410));
-  server_.Do("uploadType=resumable", [this](const HttpRequest&) {
-    lives_ = 0;
+  uint64_t beats = 0;
+  server_.Do("uploadType=resumable", [&](const HttpRequest&) {
+    beats = heartbeat_.beats();
     return MakeResponse(200, "", {{"Location", kSession}});
   });
   server_.FailUpload(kSession, 500'000, Broken());
@@ -229,7 +230,7 @@ TEST_F(GcsUploadSessionTest, RepeatedBytesAreSignOfLife) {
   server_.Answer(kSession, Done());
   ExpectStored(5);
   EXPECT_EQ(moved_, text_.size());
-  EXPECT_GT(lives_, 1'000);
+  EXPECT_GT(heartbeat_.beats(), beats + 1'000);
 }
 
 TEST_F(GcsUploadSessionTest, FourDeadSessionsAreMachineFault) {
@@ -412,7 +413,7 @@ TEST_F(GcsUploadSessionTest, TlsUploadRefusesPlainSession) {
   GcsClient client(api, clock_, policy);
   ScriptBegin();
   const GcsContent content{5, nullptr};
-  EXPECT_FALSE(UploadResumably(client, name_, content, call_, 0).ok());
+  EXPECT_FALSE(UploadResumably(client, name_, content, activity_, 0).ok());
 }
 
 TEST_F(GcsUploadSessionTest, CancelledUploadKeepsReason) {

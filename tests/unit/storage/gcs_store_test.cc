@@ -88,7 +88,12 @@ class GcsStoreTest : public GcsFixture {
 
   const std::string text_ = Text(1'000'001);
   GcsStoreOptions options_;
-  TransferOptions transfer_;
+  UploadOptions upload_;
+  Activity::Listener on_bytes_;
+  const Activity transfer_{cancel_, nullptr, [this](uint64_t bytes) {
+                             if (on_bytes_) on_bytes_(bytes);
+                           }};
+  std::atomic<uint64_t> moved_by_slices_ = 0;
   std::latch both_asked_{2};
   Mutex asked_mutex_;
   std::map<std::string, int> asked_ ABSL_GUARDED_BY(asked_mutex_);  // by range
@@ -99,9 +104,9 @@ class GcsStoreTest : public GcsFixture {
 TEST_F(GcsStoreTest, LargeObjectIsReadInSlices) {
   server_.Answer("?alt=media", Media(200, text_, text_));
   ScriptRanges(4);
-  transfer_.on_bytes = [this](uint64_t bytes) { moved_ += bytes; };
+  on_bytes_ = [this](uint64_t bytes) { moved_by_slices_ += bytes; };
   ExpectDownload(text_);
-  EXPECT_EQ(moved_, text_.size());
+  EXPECT_EQ(moved_by_slices_, text_.size());
 }
 
 TEST_F(GcsStoreTest, BrokenSliceResumesAlone) {
@@ -198,14 +203,14 @@ TEST_F(GcsStoreTest, NameOrContentDeterminesType) {
                {"gs://b/log.csv", "hello", "text/plain", "text/plain"}};
   for (const auto& each : cases) {
     SCOPED_TRACE(each.url);
-    transfer_.content_type = each.given;
+    upload_.content_type = each.given;
     const bool large = each.content.size() > options_.upload_at_once_bytes;
     if (large) {
       server_.Answer("?fields=", Missing());
       server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://gcs/session"}}));
     }
     server_.Answer(large ? "PUT" : "POST", Resource(each.content, 5));
-    const auto info = store.Upload(File(each.content).get(), each.url, transfer_);
+    const auto info = store.Upload(File(each.content).get(), each.url, upload_, transfer_);
     ASSERT_TRUE(info.ok()) << info.status();
     const auto requests = server_.requests();
     const HttpRequest& telling = requests[requests.size() - (large ? 2 : 1)];
@@ -218,7 +223,7 @@ TEST_F(GcsStoreTest, NameOrContentDeterminesType) {
 TEST_F(GcsStoreTest, FileWithFalseSizeIsRefused) {
   GcsStore store(client_, options_);
   const UniqueFd fd = OpenFile("/proc/cpuinfo", O_RDONLY).value();
-  const auto info = store.Upload(fd.get(), "gs://b/o", transfer_);
+  const auto info = store.Upload(fd.get(), "gs://b/o", {}, transfer_);
   EXPECT_TRUE(absl::IsAborted(info.status())) << info.status();
 }
 
@@ -227,7 +232,7 @@ TEST_F(GcsStoreTest, ChangedFileIsNotStored) {
     GcsStore store(client_, options_);
     const UniqueFd fd = File(Text(size));
     bool changed = false;
-    transfer_.on_bytes = [&](uint64_t bytes) {
+    on_bytes_ = [&](uint64_t bytes) {
       if (bytes == 0 || std::exchange(changed, true)) return;
       EXPECT_EQ(pwrite(fd.get(), "more", 4, static_cast<off_t>(size)), 4);
     };
@@ -236,7 +241,7 @@ TEST_F(GcsStoreTest, ChangedFileIsNotStored) {
       server_.Answer("POST", MakeResponse(200, "", {{"Location", "http://gcs/session"}}));
     }
     server_.Answer("", MakeResponse(200));
-    const absl::Status status = store.Upload(fd.get(), "gs://b/o", transfer_).status();
+    const absl::Status status = store.Upload(fd.get(), "gs://b/o", {}, transfer_).status();
     EXPECT_TRUE(absl::IsAborted(status)) << status;
     EXPECT_THAT(std::string(status.message()), StartsWith("gs://b/o: changed"));
     EXPECT_LT(server_.requests().back().body.size(), size);
@@ -261,7 +266,7 @@ TEST_F(GcsStoreTest, OverlongObjectIsRefusedBeforeRead) {
 
 TEST(TransferSlots, LeasesNeverExceedSlots) {
   TransferSlots slots(3);
-  auto first = slots.Take([] { return absl::OkStatus(); });
+  auto first = slots.Take({});
   ASSERT_TRUE(first.ok());
   {
     const TransferSlots::Lease more = slots.TakeFree(5);
@@ -275,9 +280,9 @@ TEST(TransferSlots, FreedSlotGoesToWaiter) {
   TransferSlots slots(1);
   std::thread waiting;
   {
-    const auto taken = slots.Take([] { return absl::OkStatus(); });
+    const auto taken = slots.Take({});
     ASSERT_TRUE(taken.ok());
-    waiting = std::thread([&] { EXPECT_TRUE(slots.Take([] { return absl::OkStatus(); }).ok()); });
+    waiting = std::thread([&] { EXPECT_TRUE(slots.Take({}).ok()); });
   }
   waiting.join();
 }

@@ -40,20 +40,21 @@ class LocalStoreTest : public testing::Test {
   TempFolder folder_;
   TempFolder sources_;
   LocalStore store_;
+  const CancelToken never_;
 };
 
 TEST_F(LocalStoreTest, RemovedDirectoriesAreMadeAgain) {
-  ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x"), {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x"), {}, {}).ok());
   ASSERT_TRUE(RemoveTree(folder_ / "a").ok());
-  ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y"), {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y"), {}, {}).ok());
   EXPECT_EQ(*ReadFile(folder_ / "a/b/c/y", 10), "2");
   EXPECT_TRUE(store_.Flush().ok());
 }
 
 TEST_F(LocalStoreTest, ExecuteBitAndUmaskAreRespected) {
   const mode_t old_umask = umask(027);
-  const bool stored = store_.Upload(SourceWith("#!", 0700).get(), Url("program"), {}).ok() &&
-                      store_.Upload(SourceWith("x", 0400).get(), Url("data"), {}).ok();
+  const bool stored = store_.Upload(SourceWith("#!", 0700).get(), Url("program"), {}, {}).ok() &&
+                      store_.Upload(SourceWith("x", 0400).get(), Url("data"), {}, {}).ok();
   umask(old_umask);
   ASSERT_TRUE(stored);
   EXPECT_EQ(ModeOf("program"), 0740U);
@@ -62,7 +63,7 @@ TEST_F(LocalStoreTest, ExecuteBitAndUmaskAreRespected) {
 
 TEST_F(LocalStoreTest, DirectoryAtTargetIsKept) {
   ASSERT_TRUE(MakeFolders(folder_ / "a/b").ok());
-  const absl::Status status = store_.Upload(SourceWith("x").get(), Url("a"), {}).status();
+  const absl::Status status = store_.Upload(SourceWith("x").get(), Url("a"), {}, {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(status.message(), Url("a") + ": Is a directory");
   EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b"));
@@ -70,8 +71,8 @@ TEST_F(LocalStoreTest, DirectoryAtTargetIsKept) {
 }
 
 TEST_F(LocalStoreTest, FileInTargetPathIsNamed) {
-  ASSERT_TRUE(store_.UploadBytes("x", Url("file"), {}).ok());
-  const absl::Status status = store_.UploadBytes("y", Url("file/b/c"), {}).status();
+  ASSERT_TRUE(store_.UploadBytes("x", Url("file"), {}, {}).ok());
+  const absl::Status status = store_.UploadBytes("y", Url("file/b/c"), {}, {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), testing::StartsWith(Url("file/b/c") + ": "));
 }
@@ -91,9 +92,11 @@ TEST_F(LocalStoreTest, SpecialFilesAreNotRead) {
 TEST_F(LocalStoreTest, ResizedFileIsNotStored) {
   for (const off_t new_size : {500'000, 10}) {
     const UniqueFd source = SourceWith(std::string(200'000, 'x'));
-    TransferOptions options;
-    options.on_bytes = [&](uint64_t) { ASSERT_EQ(ftruncate(source.get(), new_size), 0); };
-    const absl::Status status = store_.Upload(source.get(), Url("a"), options).status();
+    const Activity resizing(never_, nullptr, [&](uint64_t bytes) {
+      if (bytes == 0) return;
+      ASSERT_EQ(ftruncate(source.get(), new_size), 0);
+    });
+    const absl::Status status = store_.Upload(source.get(), Url("a"), {}, resizing).status();
     EXPECT_TRUE(absl::IsAborted(status)) << status;
     EXPECT_EQ(status.message(), Url("a") + ": changed while it was read");
     EXPECT_EQ(EntryCount(), 0U);
@@ -105,14 +108,16 @@ TEST_F(LocalStoreTest, RewrittenFileIsNotStored) {
   // An old time stamp, which cannot equal the time of the change by chance.
   const timespec old_times[2] = {{1'000'000, 0}, {1'000'000, 0}};
   ASSERT_EQ(futimens(source.get(), old_times), 0);
-  TransferOptions options;
-  options.on_bytes = [&](uint64_t) { ASSERT_EQ(pwrite(source.get(), "y", 1, 0), 1); };
-  const absl::Status status = store_.Upload(source.get(), Url("a"), options).status();
+  const Activity rewriting(never_, nullptr, [&](uint64_t bytes) {
+    if (bytes == 0) return;
+    ASSERT_EQ(pwrite(source.get(), "y", 1, 0), 1);
+  });
+  const absl::Status status = store_.Upload(source.get(), Url("a"), {}, rewriting).status();
   EXPECT_TRUE(absl::IsAborted(status)) << status;
 }
 
 TEST_F(LocalStoreTest, FullDiskIsMachineFault) {
-  ASSERT_TRUE(store_.UploadBytes("content", Url("a"), {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("content", Url("a"), {}, {}).ok());
   const auto full = OpenFile("/dev/full", O_RDWR);
   ASSERT_TRUE(full.ok());
   const absl::Status status = store_.Download(Url("a"), full->get(), {}).status();
@@ -121,9 +126,9 @@ TEST_F(LocalStoreTest, FullDiskIsMachineFault) {
 }
 
 TEST_F(LocalStoreTest, UploadReplacesSymlinkNotTarget) {
-  ASSERT_TRUE(store_.UploadBytes("target", Url("target"), {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("target", Url("target"), {}, {}).ok());
   ASSERT_EQ(symlink("target", (folder_ / "link").c_str()), 0);
-  ASSERT_TRUE(store_.UploadBytes("new", Url("link"), {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("new", Url("link"), {}, {}).ok());
   EXPECT_EQ(*ReadFile(folder_ / "target", 10), "target");
   EXPECT_EQ(*ReadFile(folder_ / "link", 10), "new");
 }
@@ -131,7 +136,7 @@ TEST_F(LocalStoreTest, UploadReplacesSymlinkNotTarget) {
 TEST_F(LocalStoreTest, FlushIgnoresRemovedFiles) {
   for (const int count : {3, 40}) {
     for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i)), {}).ok());
+      ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i)), {}, {}).ok());
     }
     ASSERT_TRUE(RemoveTree(folder_ / "d").ok());
     EXPECT_TRUE(store_.Flush().ok());

@@ -21,27 +21,27 @@ class MeteredStoreTest : public testing::Test {
 
 TEST_F(MeteredStoreTest, BytesAreCountedAndReported) {
   uint64_t told = 0;
-  const TransferOptions options{.on_bytes = [&told](uint64_t bytes) { told += bytes; }};
+  const CancelToken never;
+  const Activity activity(never, &vitals_.heartbeat, [&told](uint64_t bytes) { told += bytes; });
   TempFolder folder;
   const auto out = OpenFile(folder / "out", O_CREAT | O_RDWR);
   ASSERT_TRUE(WriteAll(out->get(), "12345", "out").ok());
-  ASSERT_TRUE(store_.Upload(out->get(), "gs://b/o", options).ok());
+  ASSERT_TRUE(store_.Upload(out->get(), "gs://b/o", {}, activity).ok());
   EXPECT_EQ(vitals_.bytes_uploaded.value(), 5);
   EXPECT_EQ(told, 5);
   const auto in = OpenFile(folder / "in", O_CREAT | O_RDWR);
-  ASSERT_TRUE(store_.Download("gs://b/o", in->get(), options).ok());
+  ASSERT_TRUE(store_.Download("gs://b/o", in->get(), activity).ok());
   EXPECT_EQ(vitals_.bytes_downloaded.value(), 5);
   EXPECT_EQ(told, 10);
   EXPECT_EQ(vitals_.transfers_failed.value(), 0);
   EXPECT_GT(vitals_.heartbeat.beats(), 0);
 }
 
-// A store that reports zero bytes a hundred times.
+// A store that waits a hundred times.
 class IdleStore : public MemStore {
  public:
-  absl::StatusOr<ObjectInfo> Download(const std::string&, int,
-                                      const TransferOptions& options) override {
-    for (int i = 0; i < 100; ++i) EXPECT_TRUE(options.Report(0).ok());
+  absl::StatusOr<ObjectInfo> Download(const std::string&, int, const Activity& activity) override {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(activity.Continue().ok());
     return absl::UnavailableError("nothing moves");
   }
 };
@@ -49,17 +49,17 @@ class IdleStore : public MemStore {
 TEST_F(MeteredStoreTest, IdleTransferDoesNotBeat) {
   IdleStore idle;
   MeteredStore store(idle, vitals_);
-  EXPECT_FALSE(store.Download("gs://b/o", -1, {}).ok());
+  const CancelToken never;
+  EXPECT_FALSE(store.Download("gs://b/o", -1, Activity(never, &vitals_.heartbeat)).ok());
   EXPECT_EQ(vitals_.heartbeat.beats(), 2) << "the start and the end of the transfer";
   EXPECT_EQ(vitals_.transfers_failed.value(), 1);
 }
 
-// A store that repeats lost bytes: it reports signs of life, but no new bytes.
+// A store that repeats lost bytes: it works, but moves no new bytes.
 class RepeatingStore : public MemStore {
  public:
-  absl::StatusOr<ObjectInfo> Download(const std::string&, int,
-                                      const TransferOptions& options) override {
-    for (int i = 0; i < 100; ++i) options.alive();
+  absl::StatusOr<ObjectInfo> Download(const std::string&, int, const Activity& activity) override {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(activity.Worked().ok());
     return ObjectInfo{};
   }
 };
@@ -68,7 +68,9 @@ TEST_F(MeteredStoreTest, RepeatedBytesBeat) {
   RepeatingStore repeating;
   MeteredStore store(repeating, vitals_);
   int told = 0;
-  EXPECT_TRUE(store.Download("gs://b/o", -1, {.on_bytes = {}, .alive = [&told] { ++told; }}).ok());
+  const CancelToken never;
+  const Activity activity(never, &vitals_.heartbeat, [&told](uint64_t) { ++told; });
+  EXPECT_TRUE(store.Download("gs://b/o", -1, activity).ok());
   EXPECT_EQ(vitals_.heartbeat.beats(), 102);
   EXPECT_EQ(vitals_.bytes_downloaded.value(), 0);
   EXPECT_EQ(told, 100);

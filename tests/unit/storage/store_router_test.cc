@@ -14,8 +14,8 @@ TEST(StoreRouter, SchemeSelectsStore) {
   MemStore files;
   MemStore cloud;
   StoreRouter router(files, &cloud);
-  ASSERT_TRUE(router.UploadBytes("f", "file:///a", {}).ok());
-  ASSERT_TRUE(router.UploadBytes("g", "gs://b/a", {}).ok());
+  ASSERT_TRUE(router.UploadBytes("f", "file:///a", {}, {}).ok());
+  ASSERT_TRUE(router.UploadBytes("g", "gs://b/a", {}, {}).ok());
   EXPECT_EQ(files.Urls(), std::vector<std::string>{"file:///a"});
   EXPECT_EQ(cloud.Urls(), std::vector<std::string>{"gs://b/a"});
 }
@@ -23,7 +23,7 @@ TEST(StoreRouter, SchemeSelectsStore) {
 TEST(StoreRouter, MissingCloudStoreIsNamed) {
   MemStore files;
   StoreRouter router(files, nullptr);
-  const absl::Status status = router.UploadBytes("g", "gs://b/a", {}).status();
+  const absl::Status status = router.UploadBytes("g", "gs://b/a", {}, {}).status();
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
   EXPECT_EQ(status.message(), "gs://b/a: this command reads no Cloud Storage");
 }

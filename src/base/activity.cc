@@ -1,0 +1,19 @@
+#include "base/activity.h"
+
+namespace sparkles {
+
+absl::Status Activity::Moved(uint64_t bytes) const {
+  if (heartbeat_ != nullptr) heartbeat_->Beat();
+  return Tell(bytes);
+}
+
+absl::Status Activity::Continue() const { return Tell(0); }
+
+absl::Status Activity::Tell(uint64_t bytes) const {
+  for (const Activity* told = this; told != nullptr; told = told->parent_) {
+    if (told->listener_) told->listener_(bytes);
+  }
+  return cancel_.cancelled() ? absl::CancelledError(cancel_.reason()) : absl::OkStatus();
+}
+
+}  // namespace sparkles
