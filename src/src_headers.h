@@ -1,4 +1,5 @@
-// What most files of src/ include; the Makefile compiles it once. They still name what they use.
+// Includes the headers that most files of src/ use, so that the Makefile compiles them once. Each
+// file of src/ also includes the headers that it uses.
 #pragma once
 
 #include <unistd.h>

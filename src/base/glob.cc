@@ -43,7 +43,7 @@ size_t Glob::States::Next(size_t node) const {
   return words_.size() * 64;
 }
 
-// One pass is enough, because steps at once lead only to later nodes.
+// One pass is enough, because steps without a character lead only to later nodes.
 void Glob::FollowAtOnce(States& states) const {
   for (size_t i = states.Next(0); i < nodes_.size(); i = states.Next(i + 1)) {
     const Node& node = nodes_[i];

@@ -56,20 +56,23 @@ class Glob {
  private:
   friend class GlobCompiler;
 
-  // A state. "On c" consumes a character. "At once" consumes nothing and leads only to later nodes.
+  // A state of the automaton. "On a character" means: the character is consumed, and the given node
+  // becomes active. "At once" means: the node becomes active, too, and no character is consumed.
+  // Steps at once lead only to later nodes. "Next" is the node after this one.
   struct Node {
     enum Kind : uint8_t {
-      kCharacter,    // on `value`: next
-      kQuestion,     // on any but '/': next
+      kCharacter,    // on the character `value`: next
+      kQuestion,     // on a character except '/': next
       kSet,          // on a character of the set `value`: next
-      kStar,         // on any but '/': stay. At once: next
-      kDirectories,  // at a directory's start. On any but '/': next (kInDirectory). At once:
-                     // `value`
-      kInDirectory,  // in a directory. On any but '/': stay. On '/': previous (kDirectories)
-      kRest,         // on any: stay, and next
-      kFork,         // at once: next, and `value`
-      kJump,         // at once: `value`
-      kAccept,       // the last node
+      kStar,         // on a character except '/': this node. At once: next
+      kDirectories,  // where a directory's name can begin. On a character except '/': next, a
+                     // kInDirectory. At once: the node `value`
+      kInDirectory,  // inside a directory's name. On a character except '/': this node. On '/': the
+                     // previous node, a kDirectories
+      kRest,         // on any character: this node and next
+      kFork,         // at once: next and the node `value`
+      kJump,         // at once: the node `value`
+      kAccept,       // the pattern matches; the last node
     };
     Kind kind;
     uint32_t value = 0;  // the character, an index into `sets_`, or the index of a node

@@ -5,7 +5,7 @@
 namespace sparkles {
 namespace {
 
-// A small part of any sensible --timeout.
+// Much shorter than any useful --timeout.
 constexpr absl::Duration kInterval = absl::Milliseconds(200);
 
 }  // namespace
@@ -14,7 +14,7 @@ SlowCall::SlowCall(Heartbeat* heartbeat, absl::Duration limit)
     : heartbeat_(heartbeat), limit_(limit) {
   if (heartbeat_ == nullptr) return;
   auto started = StartThread("slow-call", [this] { Watch(); });
-  if (started.ok()) thread_ = *std::move(started);  // without it only Next beats
+  if (started.ok()) thread_ = *std::move(started);  // otherwise only Next gives signs of life
 }
 
 SlowCall::~SlowCall() {

@@ -1,4 +1,4 @@
-// Signs of life during a call that can give none: a sync of a disk that is slow or has much to do.
+// Gives signs of life during a long call, such as the sync of a large file to a slow disk.
 #pragma once
 
 #include <thread>
@@ -10,20 +10,21 @@
 
 namespace sparkles {
 
-// A disk that has not come to an end with one sync by then is taken for dead.
+// A disk that needs more time than this for one sync is treated as dead.
 inline constexpr absl::Duration kSlowCallLimit = absl::Minutes(10);
 
-// Make one on the thread that makes the call, around it: it starts a thread that beats as long as
-// this object lives, but no longer than the limit, so that the watchdog has its say in the end.
+// From construction to destruction, a thread gives signs of life. Create the object before the
+// call, on the thread that makes the call. After `limit` the signs of life end, so that the
+// watchdog notices a call that hangs.
 class SlowCall {
  public:
-  // Borrows `heartbeat`; if it is null nothing happens.
+  // Borrows `heartbeat`. Does nothing if it is null.
   explicit SlowCall(Heartbeat* heartbeat, absl::Duration limit = kSlowCallLimit);
   ~SlowCall();
   SlowCall(const SlowCall&) = delete;
   SlowCall& operator=(const SlowCall&) = delete;
 
-  // Before another call of the same kind: a sign of life, and the limit begins anew.
+  // Call this before each further call: gives a sign of life, and starts the limit again.
   void Next() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -34,7 +35,7 @@ class SlowCall {
   Mutex mutex_;
   CondVar over_changed_;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Duration waited_ ABSL_GUARDED_BY(mutex_);  // for the call under way
+  absl::Duration waited_ ABSL_GUARDED_BY(mutex_);  // since the current call began
   std::thread thread_;
 };
 

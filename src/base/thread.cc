@@ -25,7 +25,7 @@ absl::StatusOr<std::thread> TryStart(const char* name, bool keeps_house,
   try {
     return Start(name, keeps_house, std::move(body));
   } catch (const std::system_error& error) {
-    return ErrnoError(error.code().value(), "no thread");
+    return ErrnoError(error.code().value(), "cannot start a thread");
   }
 }
 

@@ -1,5 +1,6 @@
-// What the worker tells of itself while it works: signs of life and counts. One object of the
-// composition root, borrowed by those who have something to tell; no order between its numbers.
+// Counts what the worker does, for metrics, and collects its signs of life, for the watchdog.
+// A worker has one Vitals object, which its parts borrow. The numbers are independent: a reader can
+// see one change before an earlier change of another number.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@
 
 namespace sparkles {
 
-// Thread-safe and cheap enough for every piece of a transfer.
+// Thread-safe, and cheap enough to call for every piece of a transfer.
 class Counter {
  public:
   void Add(uint64_t amount = 1) { value_.fetch_add(amount, std::memory_order_relaxed); }
@@ -22,11 +23,11 @@ class Counter {
   std::atomic<uint64_t> value_ = 0;
 };
 
-// Signs of life for the watchdog. Code that makes progress beats, and so does code that waits for
-// something without a limit (a command, an empty queue, the next attempt).
+// Counts signs of life for the watchdog. Code that makes progress calls Beat, and so does code that
+// waits without a limit (for a command, for tasks, for the next attempt). Thread-safe.
 class Heartbeat {
  public:
-  // Counts only on threads that do the work (base/thread.h).
+  // Ignored on housekeeping threads (base/thread.h).
   void Beat() {
     if (!OnHousekeepingThread()) beats_.Add();
   }
@@ -36,10 +37,10 @@ class Heartbeat {
   Counter beats_;
 };
 
-// How long something took, as Prometheus counts it. Thread-safe.
+// Counts durations in classes, as Prometheus does. Thread-safe.
 class Histogram {
  public:
-  // Upper bounds in seconds; what is longer than the last is in none.
+  // Upper bounds of the classes, in seconds. A longer duration is in no class.
   static constexpr std::array<double, 9> kBounds = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100};
 
   void Add(absl::Duration duration) {
@@ -54,7 +55,7 @@ class Histogram {
     const int64_t micros = absl::ToInt64Microseconds(duration);
     micros_.Add(micros > 0 ? static_cast<uint64_t>(micros) : 0);
   }
-  // Of those up to kBounds[i] and above the bound before.
+  // The number of durations above kBounds[i - 1] and up to kBounds[i].
   uint64_t bucket(size_t i) const { return counts_[i].value(); }
   uint64_t count() const { return count_.value(); }
   double sum_seconds() const { return static_cast<double>(micros_.value()) / 1e6; }
@@ -68,7 +69,7 @@ class Histogram {
 struct Vitals {
   Heartbeat heartbeat;
 
-  // Tasks, by what the queue has taken from us.
+  // Tasks whose claim or end the queue has recorded.
   Counter claimed;
   Counter complete;
   Counter failed;
@@ -77,28 +78,28 @@ struct Vitals {
   Counter claim_lost;  // the result was dropped
   Counter machine_faults;
   std::atomic<bool> task_running = false;
-  std::atomic<bool> machine_unfit = false;  // now: nothing is claimed
+  std::atomic<bool> machine_unfit = false;  // true while the worker claims no task for this reason
 
-  // Content that has moved, repeated bytes not counted twice.
+  // Bytes of content. Bytes that are sent again count once.
   Counter bytes_downloaded;
   Counter bytes_uploaded;
   Counter transfers_failed;
 
-  // Requests sent once more.
+  // Repeated requests.
   Counter storage_retries;
   Counter datastore_retries;
 
   Counter cache_hits;
   Counter cache_misses;
 
-  Histogram claim_time;  // of calls to the queue, found or not
-  Histogram end_time;    // finish and hand-back
+  Histogram claim_time;  // of calls of ClaimOne, with and without a task
+  Histogram end_time;    // of calls of Finish and HandBack
   Counter queue_errors;
-  // Unix time of the last answer of the queue, whatever it was; 0: none yet.
+  // Unix time of the last answer of the queue, in milliseconds; 0 if there is none yet.
   std::atomic<int64_t> queue_answered_ms = 0;
 
   Counter watchdog_stalls;
-  std::atomic<bool> stalled = false;  // now
+  std::atomic<bool> stalled = false;  // true during a stall
 };
 
 }  // namespace sparkles

@@ -65,7 +65,7 @@ bool ClusterMonitor::Start(const CancelToken& cancel) {
   const auto found = datastore_.Lookup({KeysEntity()}, cancel);
   if (!found.ok()) {
     if (!cancel.cancelled()) {
-      log_.Warning("Monitor: cannot read its keys, it is tried again: ", found.status().message());
+      log_.Warning("Monitor: cannot read its keys, and tries again: ", found.status().message());
     }
     return false;
   }

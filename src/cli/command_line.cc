@@ -95,7 +95,7 @@ class CommandLine {
       if (argument.size() > 2 && argument[0] == '-' && argument[1] != '-') argument.insert(0, "-");
       const CLI::Option* option =
           command == nullptr ? nullptr : command->get_option_no_throw(argument);
-      // A flag that takes a value has the next argument as its value, whatever that looks like.
+      // The next argument is the flag's value, even if it begins with a dash.
       const bool takes_value = option != nullptr && option->get_items_expected_min() > 0;
       if (takes_value && i + 1 < argc) argument += std::string("=") + argv[++i];
       const size_t equals = argument.find('=');
@@ -103,7 +103,7 @@ class CommandLine {
       CLI::App& owner = command == nullptr ? app_ : *command;
       const CLI::Option* flag = owner.get_option_no_throw(argument.substr(0, equals));
       if (is_flag && flag == nullptr) throw CLI::ExtrasError({argument});
-      // CLI11 does not know that an empty value is the same as none.
+      // An empty value means the same as no flag. CLI11 does not support that.
       const bool empty = equals != std::string::npos && equals + 1 == argument.size();
       if (is_flag && empty && table_.IsText(flag)) continue;
       all.push_back(std::move(argument));

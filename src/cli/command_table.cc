@@ -23,13 +23,13 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 constexpr int kLeastStopSeconds = 5;
 constexpr int kMostStopSeconds = 24 * 60 * 60;
 
-// Runs before CLI::AsSizeValue, which takes "-5" for 2^64-5, and a too large number for the
-// largest.
+// Runs before CLI::AsSizeValue, which reads "-5" as 2^64-5, and replaces a number that is too large
+// by the largest one.
 std::string SizeProblem(const std::string& text) {
   uint64_t number = 0;
   const bool is_size =
       absl::SimpleAtoi(text.substr(0, text.find_first_not_of("0123456789")), &number);
-  return is_size ? "" : absl::StrCat(text, " is no size");
+  return is_size ? "" : absl::StrCat(text, " is not a size, such as 200G");
 }
 
 bool IsHost(absl::string_view text) {
@@ -57,12 +57,12 @@ std::string AddressProblem(const std::string& text) {
   return absl::StrCat("'", PrintableText(text), "' is not HOST:PORT (IPv6: [ADDRESS]:PORT)");
 }
 
-// A message of gRPC can hold no other text.
+// A message of gRPC can only contain UTF-8.
 std::string Utf8Problem(const std::string& text) {
   return IsUtf8(text) ? "" : absl::StrCat("'", PrintableText(text), "' is not UTF-8");
 }
 
-// The tasks file is read again while workers run.
+// Workers read the tasks file again while they run, so it must be a local file.
 std::string TasksFileProblem(const std::string& text) {
   if (text == "-") {
     return "'-' (standard input) cannot be the tasks file: workers read the file again and keep "
@@ -198,10 +198,10 @@ void CommandTable::DeclareConsumeLimits() {
                    "this time the worker exits with 6. A fraction is allowed.")
       ->type_name("MINUTES")
       ->check(CLI::Range(0.005, 1e6).description(""))
-      ->check([](const std::string& text) {  // which no range keeps out
+      ->check([](const std::string& text) {  // CLI::Range accepts NaN
         double minutes = 0;
         const bool is_number = absl::SimpleAtod(text, &minutes) && !std::isnan(minutes);
-        return is_number ? std::string() : absl::StrCat(text, " is no number of minutes");
+        return is_number ? std::string() : absl::StrCat(text, " is not a number of minutes");
       })
       ->capture_default_str();
   Number("--permissionPatience", "SECONDS", options_.consume.permission_patience_seconds, 0,
@@ -253,11 +253,11 @@ void CommandTable::DeclareConsumeCloud() {
 
 void CommandTable::DeclareOthers() {
   command_ = app_.add_subcommand("copyexe", "Copy this program to another place.");
-  Text("--dst", "FILE", options_.copyexe.dst, "Path of the copy. Missing directories are made.")
+  Text("--dst", "FILE", options_.copyexe.dst, "Path of the copy. Missing directories are created.")
       ->required();
   command_ = app_.add_subcommand("fetch", "Fetch one object into a file, whole or not at all.");
   Text("--src", "URL", options_.fetch.src, "URL of the object, gs:// or file://.")->required();
-  Text("--dst", "FILE", options_.fetch.dst, "Path of the file. Missing directories are made.")
+  Text("--dst", "FILE", options_.fetch.dst, "Path of the file. Missing directories are created.")
       ->required();
   Text("--expectMD5", "HEX", options_.fetch.expect_md5,
        "MD5 of the content, as 32 hexadecimal digits. Other content is an error.")

@@ -70,8 +70,8 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-// Makes the directory, and replaces `path` by its real path: the next worker finds what a killed
-// worker has left by this path, even if its flag has another spelling of it.
+// Creates the directory, and replaces `path` by its real path. By this path the next worker finds
+// the leftovers of a killed worker, even if its own flag spells the path in another way.
 absl::Status MakeAbsoluteFolder(std::string& path) {
   RETURN_IF_ERROR(MakeFolders(path));
   ASSIGN_OR_RETURN(path, RealPath(path));
@@ -109,7 +109,7 @@ absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleClo
   auto identity = cloud.metadata().Identity(cancel);
   if (identity.ok()) return identity;
   return Annotate(identity.status(),
-                  "cannot tell which VM this is (use --localhost where there is none)");
+                  "cannot find the name of this VM (outside Google Cloud use --localhost)");
 }
 
 int ConsumeDatastore(const WorkerParts& worker) {
@@ -264,13 +264,13 @@ int RunConsume(ConsumeOptions options) {
   }
   if (options.port != 0 && !options.tasks_file.empty()) {
     log.Warning(
-        "--port: the Monitor needs a cluster, whose keys it uses; tasks of a file run without");
+        "--port: the Monitor needs the keys of a cluster; with --tasksFile there is no Monitor");
   }
   try {
     return RunWorker(options, std::move(file), watch, **runner, clock, vitals, log);
   } catch (const std::system_error& error) {
     // The threads that every worker needs start before the first claim.
-    log.Error("no threads could be started: ", error.what(),
+    log.Error("cannot start threads: ", error.what(),
               "; raise the limit on processes (ulimit -u, or the pids limit of the container)");
     return kExitMachineUnfit;
   }

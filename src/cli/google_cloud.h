@@ -50,8 +50,8 @@ class GoogleCloud {
   GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
               const Log* log = nullptr, const CloudSettings& settings = {});
 
-  // An error if there are no credentials for Cloud Storage, or if only the metadata server can have
-  // them and does not answer. OK if an emulator is used, and after any other transient error.
+  // An error if there are no credentials for Cloud Storage. If there is no credentials file, the
+  // metadata server must answer. OK after any other transient error, and with an emulator.
   absl::Status CheckCredentials(const CancelToken& cancel);
 
   MetadataServer& metadata() { return metadata_; }

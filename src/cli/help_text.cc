@@ -61,18 +61,16 @@ void AddFlags(std::string& out, const CLI::App& app) {
 
 const std::vector<HelpEntry>& ExitCodeEntries() {
   static const auto& entries = *new std::vector<HelpEntry>{
-      {"0", "done; a failed task is recorded as failed and is no error of the worker"},
-      {"1", "the command could not do its work (fetch, copyexe, logs ...), or an unexpected error"},
+      {"0", "done; a failed task is not an error of the worker"},
+      {"1", "a command such as fetch or logs failed, or an unexpected error"},
       {"2", "wrong use of the command line"},
       {"3", "--expectedVersion is not this version, 5.0.0 or 5.8.2"},
-      {"4", "the tasks file or its state file cannot be used, in whole or in part"},
+      {"4", "the tasks file or its state file, or a part of it, cannot be used"},
       {"5",
-       "this machine is unfit: --tasksDir or --cacheDir cannot be used; no threads or processes "
-       "can "
-       "be started; for 5 minutes free space was too low, claims could not be written to the "
-       "journal, "
-       "or processes of an earlier task still ran; five tasks in a row were handed back because of "
-       "machine faults, or failed because the same permission is missing"},
+       "this machine is unfit: --tasksDir or --cacheDir cannot be used; or threads or processes "
+       "cannot be started; or for 5 minutes free space was too low, claims could not be journaled, "
+       "or processes of an earlier task still ran; or five tasks in a row were handed back because "
+       "of machine faults, or failed because the same permission is missing"},
       {"6", "stuck: no sign of life for two periods of --timeout"},
       {"75", "the VM is being preempted; the task was handed back"},
       {"130", "stopped by SIGINT; the task was handed back"},
@@ -90,9 +88,9 @@ const char kExitCodeNote[] =
 const std::vector<HelpEntry>& SignalEntries() {
   static const auto& entries = *new std::vector<HelpEntry>{
       {"SIGTERM, SIGINT, SIGUSR2, SIGXCPU",
-       "Stop: end the command, hand the task back, and exit within --stopWithin seconds. A second "
-       "of these signals, more than 1 s later, sends KILL to the command at once. With a third one "
-       "the worker exits at once."},
+       "Stop: hand the task back and exit within --stopWithin seconds. A second stop signal, more "
+       "than 1 s later, sends KILL to the command at once. After a third one the worker exits at "
+       "once."},
       {"SIGUSR1, SIGQUIT", "Drain: finish the running task, claim no other task, and exit with 0."},
   };
   return entries;

@@ -72,7 +72,7 @@ SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
 
 // Called before each claim. A new task must not run beside processes of an earlier one.
 absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, SpaceGuard& space) {
-  if (monitor != nullptr) monitor->DropOldLogs();  // they may hold the missing space
+  if (monitor != nullptr) monitor->DropOldLogs();  // old logs may use the missing disk space
   absl::Status fit = worker.left_behind.Check(worker.stop.drain());
   if (fit.ok()) fit = worker.runner.EndSurvivors();
   if (fit.ok()) fit = space.Check();

@@ -26,7 +26,7 @@ std::string VersionLine() {
 
 std::string VersionDetails() {
   return absl::StrCat(VersionLine(), "\nlibraries: ", HttpLibraryVersions(),
-                      "\nbuilt-in CA roots: ", kBuiltInCaRootsOrigin);
+                      "\nbuilt-in CA certificates: ", kBuiltInCaRootsOrigin);
 }
 
 }  // namespace sparkles

@@ -14,7 +14,7 @@ std::string WorkerVersion();
 bool IsExpectedVersion(absl::string_view version);
 // For example "sparklesworker 0.1.0 (commit 0123456789ab, native lane)".
 std::string VersionLine();
-// VersionLine, a line with the libraries, and a line with the built-in CA roots.
+// VersionLine, a line with the libraries, and a line with the built-in CA certificates.
 std::string VersionDetails();
 
 }  // namespace sparkles

@@ -52,7 +52,7 @@ void PreemptionWatch::Watch(const CancelToken& done) {
 
 bool PreemptionWatch::HandleAnswer(const absl::StatusOr<MetadataValue>& answer) {
   if (!answer.ok()) {
-    log_.Debug("cannot check for preemption:  ", answer.status().message());
+    log_.Debug("cannot check for preemption: ", answer.status().message());
     return true;
   }
   etag_ = answer->etag;

@@ -26,8 +26,8 @@ struct X509Deleter {
 absl::Status CannotUse(const CaRoots& roots, absl::string_view reason) {
   ERR_clear_error();  // the error queue belongs to the thread, and later calls read it
   return absl::FailedPreconditionError(
-      absl::StrCat("CA roots of ", roots.origin, ": ", reason,
-                   "; set SSL_CERT_FILE to a PEM file of the roots to trust"));
+      absl::StrCat("CA certificates of ", roots.origin, ": ", reason,
+                   "; set SSL_CERT_FILE to a PEM file with the CA certificates to trust"));
 }
 
 absl::Status AddPem(absl::string_view pem, X509_STORE& store) {

@@ -81,7 +81,8 @@ absl::Status MakeCurlError(const HttpRequest& request, absl::string_view host,
   }
   if (IsRefusedCertificate(failure.code)) {
     return MachineFault(absl::FailedPreconditionError(absl::StrCat(
-        subject, ": ", CutText(PrintableText(failure.tls_detail), 300), " (CA roots: ", ca_origin,
+        subject, ": ", CutText(PrintableText(failure.tls_detail), 300),
+        " (CA certificates: ", ca_origin,
         "; if this server or a proxy uses other roots, set SSL_CERT_FILE to a PEM file of them)")));
   }
   if (IsUnknownName(failure.code) && access(kResolvConf, F_OK) != 0) {

@@ -194,7 +194,7 @@ absl::StatusOr<CURLcode> CurlExchange::Drive(CURLM* multi) {
       int left = 0;
       const CURLMsg* message = curl_multi_info_read(multi, &left);
       if (message != nullptr && message->msg == CURLMSG_DONE) return message->data.result;
-      return absl::InternalError("libcurl: no outcome of an exchange");
+      return absl::InternalError("libcurl gives no result of the request");
     }
     if (code == CURLM_OK) {
       RETURN_IF_ERROR(CheckLimits());
@@ -218,7 +218,7 @@ absl::Status CurlExchange::CheckLimits() {
     bytes_moved_ = moved;
     last_transfer_ = now;
   } else if (absl::FromChrono(now - last_transfer_) >= request_.stall_timeout) {
-    const std::string much = moved == bytes_moved_ ? "not a byte" : "hardly a byte";
+    const std::string much = moved == bytes_moved_ ? "no byte" : "almost no byte";
     return Transient(
         absl::DeadlineExceededError(absl::StrCat(target_.host, ": ", much, " moved for ",
                                                  absl::FormatDuration(request_.stall_timeout))),

@@ -11,7 +11,7 @@ ProcessStatus StatusCache::Current() {
   if (now < time_ || now - time_ >= max_age_) {
     status_ = read_();
     time_ = clock_.Now();
-    // The upper limit is for a process that was frozen during the read.
+    // If the process was frozen during the read, the read seems long. kMaxAge limits the effect.
     max_age_ = std::clamp(kAgePerCost * (time_ - now), kMinAge, kMaxAge);
   }
   return status_;

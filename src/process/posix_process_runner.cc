@@ -100,7 +100,7 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
     } else if (sent == SentSignal::kKill &&
                (late ||
                 (cancel.hurried() && MonotonicNow() >= killed + command.stop_time.kill_limit()))) {
-      return absl::DeadlineExceededError("the command does not die of SIGKILL");
+      return absl::DeadlineExceededError("the command still runs after SIGKILL");
     }
   }
 }

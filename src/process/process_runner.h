@@ -66,7 +66,7 @@ class ProcessRunner {
   //   NotFound, PermissionDenied, ...: argv[0] could not be executed ("exec ARGV0: reason");
   //   FailedPrecondition: the directory could not be entered ("chdir DIRECTORY: reason"), or the
   //     launcher was killed while the command ran;
-  //   machine fault: no process could be made, or the command does not die of KILL.
+  //   machine fault: no process could be made, or the command still runs after KILL.
   virtual absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) = 0;
 };
 

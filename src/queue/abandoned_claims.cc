@@ -33,7 +33,7 @@ bool AbandonedClaims::HandBackEntry(const JournalEntry& entry) {
   if (absl::IsInvalidArgument(status) &&
       refusals_.Add(entry.task_id, entry.claimed_at, context_.clock.Now())) {
     log.Error("stays claimed by a dead worker, because Datastore refuses the hand-back: ",
-              status.message(), "; reset the task with the client");
+              status.message(), "; reset the task with `sparkles reset`");
     return true;
   }
   log.Warning("cannot hand back the task of a dead worker yet: ", status.message());

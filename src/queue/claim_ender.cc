@@ -134,7 +134,7 @@ absl::Status ClaimEnder::Write(const ClaimFence& fence, const Outcome& outcome, 
     RETURN_IF_ERROR(version.status());
     if (context_.clock.Now() - started > kMaxTime) break;
   }
-  return absl::UnavailableError(absl::StrCat(id, ": the end may not be recorded"));
+  return absl::UnavailableError(absl::StrCat(id, ": it is not known whether the end is recorded"));
 }
 
 absl::Status ClaimEnder::Resolved(absl::Status status) {

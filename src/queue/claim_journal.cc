@@ -28,10 +28,10 @@ namespace {
 constexpr absl::string_view kStart = "claims-";
 constexpr absl::string_view kEnd = ".journal";
 constexpr size_t kDigits = 9;
-// A worker has one claim at a time, and a few that it gave up in an outage: some hundred bytes
-// each. A file that has become longer is written anew when a claim ends.
+// A longer journal is rewritten when a claim ends. A worker has one claim at a time, and a few
+// whose end could not be recorded in an outage. An entry has some hundred bytes.
 constexpr off_t kLongJournal = 64 << 10;
-// So much is read of a dead worker's: its last claims stand at the end.
+// Limit for reading a dead worker's journal. The last claims are at the end of the file.
 constexpr off_t kMaxBytesRead = 1 << 20;
 
 bool IsJournalName(absl::string_view name) {
@@ -44,7 +44,7 @@ bool IsJournalName(absl::string_view name) {
 // Opens the journal and locks it. Unavailable if another worker holds the journal, or it has lost
 // its name.
 absl::StatusOr<UniqueFd> TakeJournal(const std::string& path, int extra_flags) {
-  // Whatever has the name: no symlink is followed, and a FIFO does not block.
+  // Another kind of file may have this name: do not follow a symlink, and do not block on a FIFO.
   ASSIGN_OR_RETURN(UniqueFd fd,
                    OpenFile(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | extra_flags, 0600));
   const absl::StatusOr<LockResult> lock = TryLockNamed(fd.get(), path);
@@ -143,8 +143,8 @@ absl::Status ClaimJournal::WriteAnew() {
   std::uniform_int_distribution<unsigned> number(100'000'000, 999'999'999);
   std::string path;
   absl::StatusOr<UniqueFd> fd = absl::UnavailableError("");
-  // A few tries: a worker that starts just now may take our fresh file for one of the dead before
-  // it is locked.
+  // Several tries: before the new file is locked, another worker may take it for the journal of a
+  // dead worker, and remove it.
   for (int tries = 0; tries < 10 && !fd.ok(); ++tries) {
     path = absl::StrCat(folder_, "/", kStart, number(random), kEnd);
     fd = TakeJournal(path, O_CREAT | O_EXCL);
@@ -158,7 +158,7 @@ absl::Status ClaimJournal::WriteAnew() {
   if (status.ok() && durable_) status = SyncData(fd->get(), path);
   if (status.ok() && durable_) status = SyncFolder(folder_);
   if (!status.ok()) {
-    unlink(path.c_str());  // half a journal
+    unlink(path.c_str());  // the journal is incomplete
     return status;
   }
   if (IsInPlace()) unlink(path_.c_str());
@@ -170,14 +170,14 @@ absl::Status ClaimJournal::WriteAnew() {
 
 bool ClaimJournal::IsInPlace() const { return fd_.valid() && IsNamed(fd_.get(), path_); }
 
-// A task may have cleared tasksDir, of which it is told, or have put another file in our place.
+// A task may have removed the files in --tasksDir, or replaced the journal by another file.
 absl::Status ClaimJournal::MakeAgainIfRemoved() {
   if (IsInPlace()) return absl::OkStatus();
   RETURN_IF_ERROR(MakeFolders(folder_));
   return WriteAnew();
 }
 
-// A torn line must not swallow the next one.
+// Starts a new line after an incomplete one, because both would be unreadable on one line.
 absl::Status ClaimJournal::Append(const std::string& line) {
   const absl::Status status = WriteAll(fd_.get(), absl::StrCat(torn_ ? "\n" : "", line), path_);
   torn_ = !status.ok();
@@ -196,7 +196,7 @@ absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
 
 void ClaimJournal::End(const JournalEntry& entry) {
   if (std::erase(open_, entry) == 0) return;
-  // A failure is harmless: a worker that reads the entry finds that the claim is over.
+  // Ignore errors: the next worker that reads the entry finds that the claim has ended.
   struct stat info;
   if (open_.empty()) {
     (void)!ftruncate(fd_.get(), 0);
@@ -215,7 +215,7 @@ void ClaimJournal::ForEachAbandoned(
     if (IsJournalName(name) && path != path_) paths.push_back(path);
     return absl::OkStatus();
   });
-  std::sort(paths.begin(), paths.end());  // the same order wherever it is tried again
+  std::sort(paths.begin(), paths.end());  // for the same order at each call
   for (const std::string& path : paths) {
     const absl::StatusOr<UniqueFd> fd = TakeJournal(path, 0);
     if (!fd.ok()) continue;
@@ -223,7 +223,7 @@ void ClaimJournal::ForEachAbandoned(
     if (!text.ok()) continue;
     bool settled = true;
     for (const JournalEntry& entry : ParseJournal(*text)) {
-      // A copy of our own journal says nothing of what is dead.
+      // The file may be a copy of this worker's own journal: keep the open claims.
       const bool ours = std::find(open_.begin(), open_.end(), entry) != open_.end();
       settled = (ours || settle(entry)) && settled;
     }

@@ -1,13 +1,13 @@
-// The journal of the claims that the workers of one machine hold in a queue in the cloud. When a
-// worker has died, the next one hands back what its journal names.
+// Records the claims of one worker in a file. If the worker dies, the next worker on the machine
+// reads the file and hands the claims back.
 //
-// A claim is written here before it is made. An entry that is read after a crash may stand for a
-// claim that was never made, is over, or is nonsense. So no entry is believed: the fence (owner,
-// version and time of the claim) is checked against the task itself.
+// A claim is written to the journal before it is made. Therefore an entry may be about a claim that
+// was never made or has ended, and a task may even have written the entry. The reader must compare
+// the entry's fence (owner, version and time) with the task.
 //
-// Files: "claims-NNNNNNNNN.journal" in the tasks directory, one for each worker, locked (flock) as
-// long as the worker lives. JSON lines; the last line about a claim counts. Torn and unknown lines
-// are skipped.
+// The file is "claims-NNNNNNNNN.journal" in --tasksDir. Each worker locks its file (flock) while it
+// lives. The file has JSON Lines, and the last line about a claim counts. Incomplete and unknown
+// lines are skipped.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +29,10 @@ struct JournalEntry {
   std::string cluster;
   std::string task_id;
   std::string owner;
-  int64_t version = 0;    // that the claim writes
+  int64_t version = 0;    // the task's version after the claim
   absl::Time claimed_at;  // in microseconds
 
-  // DatastoreQueueOptions::memory_mark at that time; not part of the claim's identity.
+  // The value of DatastoreQueueOptions::memory_mark. Not compared by operator==.
   std::string memory_mark = "";
 
   friend bool operator==(const JournalEntry& a, const JournalEntry& b) {
@@ -41,47 +41,45 @@ struct JournalEntry {
   }
 };
 
-// The entries of a journal's text that no line ends.
+// The open entries of a journal's text: the claims without a line that ends them.
 std::vector<JournalEntry> ParseJournal(absl::string_view text);
 
 // Used by one thread.
 class ClaimJournal {
  public:
-  // Makes the file of this worker in `folder`, which must exist. With `durable` claims survive a
-  // power cut too.
+  // Creates the file of this worker in `folder`, which must exist. With `durable` the entries
+  // survive a power cut. Errors are machine faults.
   static absl::StatusOr<std::unique_ptr<ClaimJournal>> Open(std::string folder, bool durable);
-  // Removes the file if nothing is open.
+  // Removes the file if it has no open entries.
   ~ClaimJournal();
   ClaimJournal(const ClaimJournal&) = delete;
   ClaimJournal& operator=(const ClaimJournal&) = delete;
 
-  // Writes down a claim that is about to be made. After an error (a machine fault) the claim must
-  // not be made.
+  // Records a claim before it is made. After an error (a machine fault) the claim must not be made.
   absl::Status Begin(const JournalEntry& entry);
-  // The claim is over, or was not made. Does nothing if the entry is not open.
+  // Records that the claim has ended or was not made. Does nothing if the entry is not open.
   void End(const JournalEntry& entry);
 
-  // Calls `settle` with each open entry of each journal whose worker is dead; true: it need not be
-  // looked at again. A journal goes when all its entries are settled. Of one that is longer than
-  // any worker makes it only the end is read.
+  // Calls `settle` with each open entry of the journals of dead workers. `settle` returns true if
+  // the entry can be removed. A journal is removed when all its entries are settled. Only the last
+  // MiB of a journal is read.
   void ForEachAbandoned(absl::FunctionRef<bool(const JournalEntry& entry)> settle) const;
 
  private:
   ClaimJournal(std::string folder, bool durable) : folder_(std::move(folder)), durable_(durable) {}
 
-  // Writes all that is open into a new file, which takes the place of the old one. After an error
-  // all is as it was.
+  // Replaces the file by a new one with the open entries. After an error the old file stays.
   absl::Status WriteAnew();
   absl::Status MakeAgainIfRemoved();
   absl::Status Append(const std::string& line);
-  // Whether the file at our path is ours still.
+  // True if path_ is still a name of the open file.
   bool IsInPlace() const;
 
   const std::string folder_;
   const bool durable_;
   std::string path_;
   UniqueFd fd_;        // locked
-  bool torn_ = false;  // the file may end within a line
+  bool torn_ = false;  // the file may end with an incomplete line
   std::vector<JournalEntry> open_;
 };
 

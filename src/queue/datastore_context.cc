@@ -7,7 +7,7 @@
 namespace sparkles {
 namespace {
 
-// A conflict needs no wait. Other errors pass within a second, or last.
+// After a conflict no wait is needed. Most other errors pass within a second, or last for long.
 constexpr absl::Duration kRepeatWait = absl::Milliseconds(100);
 
 }  // namespace

@@ -167,7 +167,8 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(VersionedTask 
     return ClaimResult{.kind = Kind::kEnded, .ended = end};
   }
   if (unknown_) return std::nullopt;  // a copy of the claim may have come first
-  context_.log.WithTask(end.task_id).Debug("the end may not be recorded yet: ", end.reason);
+  context_.log.WithTask(end.task_id)
+      .Debug("it is not known whether the end is recorded: ", end.reason);
   return ClaimResult{.kind = Kind::kTaken};
 }
 

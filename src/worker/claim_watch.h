@@ -46,7 +46,7 @@ class ClaimWatch {
   const Claim& claim_;
   CancelToken& task_;
   const Log log_;
-  Mutex check_mutex_;  // held during a check for kNow
+  Mutex check_mutex_;  // held by Confirm(kNow) during its check
   Mutex mutex_;
   absl::Time last_answer_ ABSL_GUARDED_BY(mutex_);
   int64_t checks_ ABSL_GUARDED_BY(mutex_) = 0;     // number of started checks

@@ -13,19 +13,19 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kPollInterval = absl::Seconds(1);
-// A cloud queue that stays empty is looked at ever less often, down to this.
+// The poll interval grows up to this while a Datastore queue stays empty.
 constexpr absl::Duration kLongestPollInterval = absl::Seconds(5);
-// A fresh task may show up late in a cloud queue: an empty first look is repeated once.
+// Datastore may show new tasks late, so an empty first query is repeated once after this wait.
 constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
-// What another worker's task fills now it may have freed soon; a machine that stays unfit must go.
+// The task of another worker may free disk space meanwhile. After this time the machine is unfit.
 constexpr absl::Duration kUnfitPatience = absl::Minutes(5);
-// The file's folder may be away for a moment; who started the worker has to hear of a longer one.
+// The file's directory may be missing for a moment. After this time the worker ends with an error.
 constexpr absl::Duration kPatienceWithFile = absl::Minutes(5);
 constexpr absl::Duration kLookAtMachineAgain = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 constexpr absl::Duration kLongestRetryWhenStopping = absl::Seconds(2);
-// An end that the queue calls invalid may only be so for a confused server or proxy.
+// A faulty server or proxy may refuse an end for a while, so the end is retried for this time.
 constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
 
 absl::string_view NameOf(Outcome::Kind kind) {
@@ -62,12 +62,12 @@ Consumer::End Consumer::Run(Execute execute) {
 void Consumer::RevokeUnknownClaim() {
   const std::string reason =
       no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
-  const absl::Status settled =
-      TryPatiently([&] { return queue_.RevokeUnknownClaim(reason); },
-                   [this](int, const absl::Status& error) {
-                     log_.Warning("cannot settle whether a task is claimed: ", error.message());
-                   });
-  TellOfEnds();
+  const absl::Status settled = TryPatiently(
+      [&] { return queue_.RevokeUnknownClaim(reason); },
+      [this](int, const absl::Status& error) {
+        log_.Warning("cannot find out whether the last task is claimed: ", error.message());
+      });
+  LogRecordedEnds();
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
 }
 
@@ -85,19 +85,19 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     if (refusals_in_a_row_ >= kMaxRefusals) {
       log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
                  refused_permission_,
-                 ": no more tasks are claimed; grant the role and start again");
+                 "; the worker ends; grant the role and start the worker again");
       return End::kMachineUnfit;
     }
     if (round == Round::kBroken) return End::kQueueBroken;
     const absl::Time now = clock_.Now();
-    if (round != Round::kContended) {  // which says nothing about either
+    if (round != Round::kContended) {  // contention says nothing about either
       unfit_since = round == Round::kUnfit ? std::min(unfit_since, now) : absl::InfiniteFuture();
       trouble_since =
           round == Round::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
     }
     if (round == Round::kUnfit && now - unfit_since >= kUnfitPatience) {
-      log_.Error("this machine has not been able to claim a task for ",
-                 absl::FormatDuration(kUnfitPatience), ": it is given up");
+      log_.Error("this machine could not claim a task for ", absl::FormatDuration(kUnfitPatience),
+                 ": the worker ends");
       return End::kMachineUnfit;
     }
     if (round == Round::kTrouble && !queue_.CanReceiveNewTasks() &&
@@ -109,17 +109,17 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
     if (round == Round::kTrouble || round == Round::kUnfit) {
       clock_.Sleep(backoff.Next(), no_more());
       idle_since = clock_.Now();
-      continue;  // an outage at the start does not use up the second first look
+      continue;  // first_look stays true after an outage
     }
     backoff.Reset();
     if (round == Round::kWorked) {
-      // From the end of the task, not from its claim: a long one must not use up the lingering.
+      // Lingering starts at the end of the task, so that a long task does not shorten it.
       idle_since = clock_.Now();
     } else if (round == Round::kContended) {
       idle_since = clock_.Now();
       clock_.Sleep(Jitter(kPollInterval, 0), no_more());
     } else if (no_more().cancelled()) {
-      break;  // the queue was not looked at to its end: that it is empty is not known
+      break;  // the search was cut short, so the queue may not be empty
     } else if (first_look && queue_.CanReceiveNewTasks()) {
       clock_.Sleep(kFirstLookAgain, no_more());
     } else if (clock_.Now() - idle_since >= options_.linger) {
@@ -140,7 +140,7 @@ bool Consumer::WaitUntilFit() {
     if (fit.ok()) return true;
     log_.Warning("nothing is claimed now: ", fit.message());
     if (clock_.Now() - started >= kUnfitPatience) {
-      log_.Error("this machine is given up: ", fit.message());
+      log_.Error("the worker ends, because this machine is unfit: ", fit.message());
       return false;
     }
     clock_.Sleep(kLookAtMachineAgain, no_more());
@@ -156,14 +156,14 @@ absl::Duration Consumer::IdleWait(absl::Duration idle) {
   return std::min(wait, options_.linger - idle);
 }
 
-// A random part of `wait`, at least `least` of it: a fleet must not knock all at once.
+// A random part of `wait`, at least the fraction `least`, so that a fleet does not ask at once.
 absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
   return wait * std::uniform_real_distribution<>(least, 1)(random_);
 }
 
 Consumer::Round Consumer::ClaimAndRun(Execute execute) {
   absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more());
-  TellOfEnds();
+  LogRecordedEnds();
   if (absl::IsAborted(claimed.status())) {
     log_.Debug(claimed.status().message());
     return Round::kContended;
@@ -200,18 +200,18 @@ Consumer::Round Consumer::ClaimAndRun(Execute execute) {
   return Round::kWorked;
 }
 
-void Consumer::TellOfEnds() {
+void Consumer::LogRecordedEnds() {
   for (const RecordedEnd& end : queue_.TakeRecordedEnds()) {
     const Log log = log_.WithTask(end.task_id);
     if (end.kind == Outcome::Kind::kComplete) {
-      log.Info("complete: its end, which was given up, is recorded now");
+      log.Info("complete: after earlier failures, the end is recorded now");
     } else {
       log.Warning(NameOf(end.kind), ": ", end.reason);
     }
   }
 }
 
-// A queue that only people can mend. One in the cloud may always come back.
+// True if a person must repair the queue. Datastore may always come back.
 bool Consumer::IsBroken(const absl::Status& status) const {
   return !queue_.CanReceiveNewTasks() && absl::IsFailedPrecondition(status);
 }
@@ -220,7 +220,7 @@ void Consumer::CountFault(absl::string_view reason) {
   ++faults_in_a_row_;
   log_.Warning("machine fault ", faults_in_a_row_, " of ", kMaxMachineFaults,
                " in a row: ", reason);
-  // What is full or missing now may be better in a moment.
+  // The cause, for example a full disk, may pass in a moment.
   if (faults_in_a_row_ < kMaxMachineFaults) {
     clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more());
   }
@@ -242,11 +242,11 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   }
   const absl::Status status = RecordPatiently(claim, outcome, log);
   if (absl::IsAborted(status)) {
-    log.Warning("the result is dropped: the claim is no longer ours: ", status.message());
+    log.Warning("the result is dropped, because the claim is lost: ", status.message());
     return;
   }
   if (!status.ok()) {
-    log.Error("the end of the task is given up, it stays claimed: ", status.message());
+    log.Error("the task stays claimed, because its end cannot be recorded: ", status.message());
     if (outcome.kind == Outcome::Kind::kHandBack) outcome.failure_reason = HandBackReason(outcome);
     queue_.LeaveUnrecorded(claim, outcome);
     return;
@@ -270,8 +270,8 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
                    : queue_.Finish(claim, outcome);
       },
       [&](int tries, const absl::Status& error) {
-        // If the disk is full, the task's directory may hold the space that is missing. To remove
-        // it takes time, in which the end is not recorded: only if another try has failed as well.
+        // If the disk is full, removing the task's directory can make room. The removal delays the
+        // end of the task, so it happens only after a second failure.
         if (IsDiskFull(error) && tries > 1 && !stop_.cancelled()) outcome.directory.reset();
         log.Warning("cannot record the end of the task (try ", tries, "): ", error.message());
       });
@@ -280,7 +280,7 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
 absl::Status Consumer::TryPatiently(
     absl::FunctionRef<absl::Status()> attempt,
     absl::FunctionRef<void(int tries, const absl::Status& error)> failed) {
-  const CancelToken never;  // a stop must not keep us from trying, only shorten the patience
+  const CancelToken never;  // a stop shortens the time, but does not cancel an attempt
   const absl::Time started = clock_.Now();
   absl::Time patient_until = started + options_.record_patience;
   Backoff working_backoff(kFirstRetry, kLongestRetry, 0.5);

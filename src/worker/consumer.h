@@ -1,4 +1,4 @@
-// The main loop: claim a task, have it run, record its end, until nothing is left to do.
+// The main loop of a worker: claims a task, runs it and records its end, until no task is left.
 #pragma once
 
 #include <functional>
@@ -19,26 +19,26 @@
 namespace sparkles {
 
 struct ConsumerOptions {
-  // How long an empty queue is watched before the worker is done.
+  // How long the worker waits for more tasks when the queue is empty.
   absl::Duration linger = absl::ZeroDuration();
-  // How often the claim is looked after while its task runs; infinite: never.
+  // Interval at which the claim is checked while its task runs. If infinite, it is not checked.
   absl::Duration watch_period = absl::InfiniteDuration();
-  // How long the end of a task is written again and again before it is given up.
+  // How long the worker retries to record the end of a task.
   absl::Duration record_patience = absl::Minutes(5);
-  // Asked before each claim; may be empty. While it returns an error nothing is claimed; one that
-  // lasts for minutes ends the worker as unfit.
+  // Called before each claim. May be empty. While it returns an error, the worker claims nothing.
+  // If the error lasts for five minutes, the worker ends as unfit.
   std::function<absl::Status()> check_machine = nullptr;
-  // Cancelled: no more claims, but what is claimed is done. A child of `stop`; borrowed; may be
-  // null.
+  // When it is cancelled, the worker finishes its task and claims no more. A child of `stop`.
+  // Borrowed, may be null.
   const CancelToken* drain = nullptr;
-  // Limits the tries to record an end after a request to stop.
+  // Limits the time to record an end after a request to stop.
   StopTime stop_time = {};
 };
 
-// Machine faults in a row after which a worker claims no more (docs/wire-entities.md):
-// one bad machine must not run through the whole queue.
+// After this number of machine faults in a row a worker claims no more (docs/wire-entities.md), so
+// that a bad machine does not use up the queue.
 inline constexpr int kMaxMachineFaults = 5;
-// The same for tasks in a row that failed because one permission is missing.
+// The same for tasks in a row that failed because the same permission is missing.
 inline constexpr int kMaxRefusals = 5;
 
 class Consumer {
@@ -47,7 +47,7 @@ class Consumer {
   using Execute = absl::FunctionRef<Outcome(const Claim& claim, const CancelToken& cancel,
                                             ConfirmClaim confirm_claim)>;
 
-  // Borrows all. `stop` ends the loop: its reason goes into the hand-back of a task in work.
+  // Borrows all. `stop` ends the loop. The running task is handed back with the reason of `stop`.
   Consumer(ConsumerOptions options, Clock& clock, Queue& queue, CancelToken& stop, Log log)
       : options_(std::move(options)),
         clock_(clock),
@@ -55,29 +55,30 @@ class Consumer {
         stop_(stop),
         log_(std::move(log)) {}
 
-  // kQueueBroken: only people can mend the queue; also that of a file that was away for minutes.
-  // Blocks until the end. Every claim is finished or handed back before this returns; where the
-  // queue takes neither within record_patience (the seconds that are left once `stop` is
-  // cancelled), it stays recoverable as an abandoned claim.
+  // Blocks until the worker must end. Every claim is then finished or handed back. If the queue
+  // accepts neither within record_patience (after a request to stop: StopTime::record_limit), the
+  // task stays claimed, and the next worker can hand it back as abandoned.
+  // kQueueBroken: a person must repair the tasks file or its state file, or the file was missing
+  // for five minutes.
   End Run(Execute execute);
 
  private:
-  // Cancelled when nothing more is to be claimed.
+  // Cancelled when the worker must claim no more tasks.
   const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
-  // How a round of the loop ended. kUnfit: trouble of this machine's.
+  // How a round of the loop ended. kTrouble: the queue gave an error. kUnfit: this machine did.
   enum class Round { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
   End WorkToTheEnd(Execute execute);
-  // Hands back what the last try to claim may have claimed without our knowledge.
+  // Hands back the task that the last ClaimOne may have claimed in spite of its error.
   void RevokeUnknownClaim();
   // False if this machine stays unfit.
   bool WaitUntilFit();
   Round ClaimAndRun(Execute execute);
-  // What the queue has recorded beside our claims.
-  void TellOfEnds();
+  // Logs the ends that the queue has recorded during ClaimOne or RevokeUnknownClaim.
+  void LogRecordedEnds();
   bool IsBroken(const absl::Status& status) const;
   void Record(const Claim& claim, Outcome& outcome);
-  // Tries until it succeeds, or its error is final, or patience ends; returns the last status.
-  // `failed` is called before each wait.
+  // Repeats `attempt` until it succeeds, its error is final, or record_patience has passed. Returns
+  // the last status. Calls `failed` before each wait.
   absl::Status TryPatiently(absl::FunctionRef<absl::Status()> attempt,
                             absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
   absl::Status RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log);
@@ -93,7 +94,7 @@ class Consumer {
   const Log log_;
   int faults_in_a_row_ = 0;
   int refusals_in_a_row_ = 0;       // tasks that failed because refused_permission_ is missing
-  std::string refused_permission_;  // empty: the last task did not fail for a permission
+  std::string refused_permission_;  // empty if no permission was missing for the last task
   std::minstd_rand random_{RandomSeed()};
 };
 

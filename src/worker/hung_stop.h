@@ -19,8 +19,8 @@ namespace sparkles {
 void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string& reason,
                  absl::Duration limit, LogSink& sink, int exit_code);
 
-// From construction to destruction: if the worker is stopped, and its main thread still has not
-// ended the claim that `queue` holds when StopTime::hand_back has passed, calls EndHungStop.
+// From construction to destruction, guards a stop of the worker. Calls EndHungStop if the main
+// thread has not ended the claim that `queue` holds within StopTime::hand_back.
 class HungStopGuard {
  public:
   // Borrows all. `hand_back` is null if a claim ends with its worker. Then the guard only ends a

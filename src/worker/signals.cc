@@ -95,7 +95,7 @@ void StopSignals::Receive() {
     if (stop != std::end(kStops)) {
       HandleStop(signal, stop->name);
     } else if (std::find(std::begin(kDrains), std::end(kDrains), signal) != std::end(kDrains)) {
-      drain_.Cancel(CancelKind::kAbort, "the worker is to stop after this task");
+      drain_.Cancel(CancelKind::kAbort, "the worker stops after this task");
     } else {
       Ignore(signal);
     }

@@ -21,11 +21,11 @@ class WorkerStop {
   WorkerStop(StopTime time, LogSink& sink);
 
   const StopTime& time() const { return time_; }
-  // Cancelled when the worker must go.
+  // Cancelled when the worker must stop.
   CancelToken& token() { return stop_; }
-  // Cancelled when the VM is preempted; cancels token().
+  // Cancelled when the VM is preempted. Its cancellation also cancels token().
   CancelToken& preempted() { return preempted_; }
-  // Cancelled when no more tasks are to be claimed; token() cancels it.
+  // Cancelled when the worker must claim no more tasks. Also cancelled with token().
   const CancelToken& drain() const { return drain_; }
 
   // Hurries the stop, and later ends the process, at the times of `time`.

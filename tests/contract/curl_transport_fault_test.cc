@@ -348,7 +348,7 @@ TEST(CurlTransportFault, StalledExchangeTimesOut) {
     request.stall_timeout = absl::Milliseconds(50);
     const absl::Status status = FailureOnceSent(request, server);
     EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-    EXPECT_THAT(std::string(status.message()), HasSubstr("not a byte moved for 50ms"));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("no byte moved for 50ms"));
     ExpectTransient(status, /*maybe_applied=*/true);
   }
 }

@@ -35,7 +35,7 @@ CAUSES = {
     "the worker was stopped by SIGTERM": signal.SIGTERM,
     "the worker was stopped by SIGINT": signal.SIGINT,
     "the VM is being preempted": PREEMPTED,
-    "the worker is to stop after this task": signal.SIGUSR1,
+    "the worker stops after this task": signal.SIGUSR1,
     ABANDONED: ABANDONED,
 }
 # A reset for a claim that was never made: it stops a delayed commit from making it later.

@@ -47,7 +47,8 @@ class Help(LabTest):
         text = self.lab.run("version", "--verbose").stdout
         self.assertTrue(text.startswith(self.lab.run("version").stdout))
         self.assertRegex(text, r"(?m)^libraries: libcurl/7\.88\.1 OpenSSL/3\S+ zlib/")
-        self.assertRegex(text, r"(?m)^built-in CA roots: .*ca-certificates 20\d{6}\S*, \d+ roots$")
+        self.assertRegex(
+            text, r"(?m)^built-in CA certificates: .*ca-certificates 20\d{6}\S*, \d+ roots$")
 
     def test_version_command_equals_version_flag(self):
         first = self.lab.run("version")

@@ -275,7 +275,7 @@ class MonitorIsOptionalTest(MonitorTest):
         self.lab.cloud.faults.add(kind="datastore.lookup", holds="ClusterKeys", action="status",
                                   code=503, count=0)
         worker = self.lab.start_watched("--shutdownAfter", "60")
-        wait_until(lambda: "it is tried again" in worker.stderr, "the keys cannot be had")
+        wait_until(lambda: "and tries again" in worker.stderr, "the keys cannot be had")
         self.lab.cloud.faults.clear()
         wait_until(lambda: "the Monitor listens" in worker.stderr, "the keys are there", 30)
         self.lab.write_tasks([self.lab.task("job.1", "echo hello")])
@@ -292,7 +292,7 @@ class MonitorIsOptionalTest(MonitorTest):
         worker = lab.run("consume", "--tasksFile", lab.tasks_file, "--tasksDir", lab.tasks_dir,
                          "--cacheDir", lab.cache_dir, "--port", lab.port)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertIn("the Monitor needs a cluster", worker.stderr)
+        self.assertIn("the Monitor needs the keys of a cluster", worker.stderr)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ class UnprivilegedWorker(FaultTest):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         worker = self.lab.consume(program=self.unprivileged["program"], preexec_fn=limit_processes)
         self.assertEqual(worker.exit_code, 5, worker.stderr)
-        self.assertIn("no threads could be started", worker.stderr)
+        self.assertIn("cannot start threads", worker.stderr)
         self.assertEqual(self.lab.states(), {})
 
     def test_unwritable_destination_fails_task(self):

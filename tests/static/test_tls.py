@@ -38,7 +38,7 @@ class Tls(RootTest):
         """The error is about the certificate, not about missing roots."""
         said = self.fetch(exit_code=1)
         self.assertIn("certificate", said)
-        self.assertIn("CA roots: this program", said)
+        self.assertIn("CA certificates: this program", said)
 
     def test_ssl_cert_file_replaces_roots(self):
         self.fetch(exit_code=0, SSL_CERT_FILE=self.lab.inside(self.certificate))

@@ -110,7 +110,7 @@ TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
   scripts_["command"] = [this](const Command&, const CancelToken&) -> absl::StatusOr<CommandExit> {
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
     cancel_.Hurry();
-    return MachineFault(absl::DeadlineExceededError("the command does not die of SIGKILL"));
+    return MachineFault(absl::DeadlineExceededError("the command still runs after SIGKILL"));
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
   EXPECT_FALSE(memory_.Get(kStdout).has_value());

@@ -198,7 +198,7 @@ TEST_F(ConsumerTest, ResultOfLostClaimIsDropped) {  // D17, D20
   EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
   EXPECT_THAT(executed_, ElementsAre("t1", "t1"));
   EXPECT_THAT(clock_.sleeps(), IsEmpty());
-  EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] the result is dropped: the claim is no longer"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("[t1] the result is dropped, because the claim is lost"));
 }
 
 TEST_F(ConsumerTest, AbandonedOutcomeMarksHandBack) {
