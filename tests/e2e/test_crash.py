@@ -1,6 +1,5 @@
 """Tests of SIGKILL for the worker and its launcher: the next worker on the machine cleans up."""
 import os
-import re
 import signal
 import time
 import unittest
