@@ -142,7 +142,7 @@ TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
   EXPECT_EQ(Journals(), 2U);
 }
 
-TEST_F(DatastoreJournalTest, JobMadeAnewKeepsItsClaims) {
+TEST_F(DatastoreJournalTest, RecreatedJobKeepsItsClaims) {
   ASSERT_TRUE(dead_->ClaimOne());
   Json again = DatastoreLab::PendingTask(TaskOf("job.1"));
   lab_->Put(again);

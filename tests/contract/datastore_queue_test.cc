@@ -161,7 +161,7 @@ TEST_F(DatastoreQueueTest, EndKeepsChangesOfOtherClients) {
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "claimed", "complete"));
 }
 
-TEST_F(DatastoreQueueTest, IdleLookIsOneQueryAfterTheFirst) {
+TEST_F(DatastoreQueueTest, LaterIdleClaimsCostOneQuery) {
   EXPECT_FALSE(ClaimOne());
   EXPECT_THAT(lab_->transport().methods(), ElementsAre("runQuery", "runQuery"));
   EXPECT_FALSE(ClaimOne());
@@ -183,7 +183,7 @@ TEST_F(DatastoreQueueTest, ClaimWithLostAnswerIsOneClaim) {
 }
 
 // The network delays the commit of the claim, and the worker gets a request to stop.
-TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
+TEST_F(DatastoreQueueTest, RevokedClaimHasNoLaterEffect) {
   PutTask("job.1");
   CancelToken cancel;
   std::optional<HttpRequest> delayed;
@@ -202,7 +202,7 @@ TEST_F(DatastoreQueueTest, SettledClaimCannotLandLater) {
   EXPECT_THAT(Statuses("job.1"), ElementsAre("pending", "reset"));
 }
 
-TEST_F(DatastoreQueueTest, SettlingHandsBackClaim) {
+TEST_F(DatastoreQueueTest, RevokeHandsBackClaim) {
   PutTask("job.1");
   CancelToken cancel;
   lab_->transport().SetInterceptor(
@@ -345,7 +345,7 @@ TEST_F(DatastoreQueueTest, CheckSeesKilledAndLostClaims) {
 }
 
 // The versions start again, and the worker has the same name, so the claims differ only in time.
-TEST_F(DatastoreQueueTest, OldClaimOfTaskMadeAnewIsLost) {
+TEST_F(DatastoreQueueTest, OldClaimOfRecreatedTaskIsLost) {
   PutTask("job.1");
   const auto old_claim = ClaimOne();
   ASSERT_TRUE(old_claim);

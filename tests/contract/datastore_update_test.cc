@@ -100,7 +100,7 @@ TEST_P(DatastoreUpdate, OlderBaseVersionIsConflict) {
   EXPECT_EQ(Name(), "client");
 }
 
-TEST_P(DatastoreUpdate, EntityMadeAnewIsConflict) {
+TEST_P(DatastoreUpdate, RecreatedEntityIsConflict) {
   const int64_t before = Stored()->version;
   place_->Delete(key_);
   place_->Put(Named("client"));

@@ -65,7 +65,7 @@ class Story:
 
 
 class JudgeTest(unittest.TestCase):
-    def assert_condemned(self, problems, *words):
+    def assert_rejected(self, problems, *words):
         text = "\n".join(problems)
         self.assertTrue(text, "no problem was found")
         for word in words:
@@ -84,27 +84,27 @@ class WorkerExits(JudgeTest):
     def test_early_signal_may_kill_worker(self):
         done = {signal.SIGTERM}
         self.assertEqual([*chaos_judge.problems_of_exit(-signal.SIGTERM, done, "")], [])
-        self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGTERM, done, "claimed"))
-        self.assert_condemned(chaos_judge.problems_of_exit(-signal.SIGINT, done, ""))
+        self.assert_rejected(chaos_judge.problems_of_exit(-signal.SIGTERM, done, "claimed"))
+        self.assert_rejected(chaos_judge.problems_of_exit(-signal.SIGINT, done, ""))
 
-    def test_crash_or_error_is_condemned(self):
+    def test_crash_or_error_is_rejected(self):
         everything = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, chaos_judge.PREEMPTED}
         for code in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1, 2, 3, 4, 5, 6, 99, 134,
                      137):
             with self.subTest(code=code):
-                self.assert_condemned(chaos_judge.problems_of_exit(code, everything, ""),
+                self.assert_rejected(chaos_judge.problems_of_exit(code, everything, ""),
                                       f"ended with {code} ")
 
     def test_other_signal_does_not_explain_exit(self):
         for code, done in ((-9, (signal.SIGTERM,)), (130, (signal.SIGTERM,)),
                            (143, (signal.SIGINT,)), (143, ()), (75, (signal.SIGTERM,))):
             with self.subTest(code=code):
-                self.assert_condemned(chaos_judge.problems_of_exit(code, set(done), ""))
+                self.assert_rejected(chaos_judge.problems_of_exit(code, set(done), ""))
 
     def test_problem_names_last_stderr_lines(self):
         stderr = "".join(f"line {number}.\n" for number in range(1, 101))
         problems = [*chaos_judge.problems_of_exit(-11, set(), stderr)]
-        self.assert_condemned(problems, "line 86.\n", "line 100.")
+        self.assert_rejected(problems, "line 86.\n", "line 100.")
         self.assertNotIn("line 85.", problems[0])
 
 
@@ -114,34 +114,34 @@ class Histories(JudgeTest):
 
     def assert_broken(self, *words):
         self.story.task["version"] = len(self.story.lines)
-        self.assert_condemned(self.story.problems(), *words)
+        self.assert_rejected(self.story.problems(), *words)
 
-    def test_correct_history_passes(self):
+    def test_correct_history_is_accepted(self):
         self.assertEqual(self.story.problems(), [])
 
-    def test_withdrawn_claim_passes(self):
+    def test_withdrawn_claim_is_accepted(self):
         self.story.lines.insert(1, entry(1.5, "reset", failure_reason=chaos_judge.WITHDRAWN))
         self.story.task["version"] += 1
         self.assertEqual(self.story.problems(), [])
 
-    def test_other_reset_of_pending_task_is_condemned(self):
+    def test_other_reset_of_pending_task_is_rejected(self):
         self.story.lines.insert(1, entry(1.5, "reset", failure_reason="abandoned: dead"))
         self.story.task["version"] += 1
         self.assertNotEqual(self.story.problems(), [])
 
-    def test_second_claim_without_reset_is_condemned(self):
+    def test_second_claim_without_reset_is_rejected(self):
         del self.story.lines[2]
         self.assert_broken("step 3 is claimed after claimed")
 
-    def test_end_without_claim_is_condemned(self):
+    def test_end_without_claim_is_rejected(self):
         del self.story.lines[3]
         self.assert_broken("step 4 is complete after reset")
 
-    def test_missing_first_pending_is_condemned(self):
+    def test_missing_first_pending_is_rejected(self):
         del self.story.lines[0]
         self.assert_broken("step 1 is claimed after None")
 
-    def test_step_after_end_is_condemned(self):
+    def test_step_after_end_is_rejected(self):
         for end in chaos_judge.FINAL:
             for after in ("pending", "claimed", "reset", "complete"):
                 with self.subTest(end=end, after=after):
@@ -149,45 +149,45 @@ class Histories(JudgeTest):
                     self.story.lines[2:2] = [entry(2.5, end), entry(2.6, after)]
                     self.assert_broken(f"step 4 is {after} after {end}")
 
-    def test_second_complete_is_condemned(self):
+    def test_second_complete_is_rejected(self):
         self.story.lines.append(entry(8.0, "complete"))
         self.assert_broken("step 6 is complete after complete")
 
-    def test_unknown_step_is_condemned(self):
+    def test_unknown_step_is_rejected(self):
         self.story.lines[2]["status"] = "lost"
         self.assert_broken("step 3 is lost after claimed", "step 4 is claimed after lost")
 
-    def test_unknown_claim_owner_is_condemned(self):
+    def test_unknown_claim_owner_is_rejected(self):
         for owner in ("zone/vm-9", None):
             with self.subTest(owner=owner):
                 self.story = Story()
                 self.story.lines[1]["owner"] = owner
                 self.assert_broken(f"step 2 is claimed by {owner}")
 
-    def test_owner_of_reset_is_condemned(self):
+    def test_owner_of_reset_is_rejected(self):
         self.story.lines[2]["owner"] = "zone/vm-1"
         self.assert_broken("step 3 is reset by zone/vm-1")
 
-    def test_malformed_entry_is_condemned(self):
+    def test_malformed_entry_is_rejected(self):
         del self.story.lines[1]["timestamp"]
         self.story.lines[2]["attempt"] = 1
         self.assert_broken("step 2 has no time", "step 3 is {")
 
-    def test_wrong_version_is_condemned(self):
+    def test_wrong_version_is_rejected(self):
         for version in (4, 6):
             self.story.task["version"] = version
-            self.assert_condemned(self.story.problems(), f"version {version} after")
+            self.assert_rejected(self.story.problems(), f"version {version} after")
 
-    def test_failed_task_is_condemned(self):
+    def test_failed_task_is_rejected(self):
         self.story.task["status"] = self.story.lines[-1]["status"] = "failed"
         self.story.task["failure_reason"] = "no luck"
         self.assert_broken("failed (no luck)")
 
-    def test_status_unlike_history_is_condemned(self):
+    def test_status_unlike_history_is_rejected(self):
         self.story.task["status"] = "claimed"
         self.assert_broken("claimed (None)")
 
-    def test_wrong_final_property_is_condemned(self):
+    def test_wrong_final_property_is_rejected(self):
         for name, value in (("exit_code", "1"), ("failure_reason", "why"), ("task_id", "job-1.8"),
                             ("owner", "zone/vm-1"), ("more", 1)):
             with self.subTest(name=name):
@@ -195,15 +195,15 @@ class Histories(JudgeTest):
                 self.story.task[name] = value
                 self.assert_broken(name)
 
-    def test_changed_history_is_condemned(self):
+    def test_changed_history_is_rejected(self):
         witness, lines = chaos_judge.Witness(), self.story.lines
 
         def problems(seen, version):
             return [*witness.problems(NAME, copy.deepcopy(seen), version, FOLDERS)]
 
         self.assertEqual(problems(lines[:2], 2) + problems(lines[:2], 2) + problems(lines, 5), [])
-        self.assert_condemned(problems(lines[:4], 4), "became")
-        self.assert_condemned(problems([*lines[:4], entry(8.0, "reset")], 6), "version 6 after")
+        self.assert_rejected(problems(lines[:4], 4), "became")
+        self.assert_rejected(problems([*lines[:4], entry(8.0, "reset")], 6), "version 6 after")
 
 
 class FailedAndKilledTasks(JudgeTest):
@@ -218,41 +218,41 @@ class FailedAndKilledTasks(JudgeTest):
         return [*chaos_judge.problems_of_task(NAME, self.story.task, KNOWN, FOLDERS,
                                               self.story.end, self.story.killed_at)]
 
-    def test_missing_or_wrong_failure_is_condemned(self):
+    def test_missing_or_wrong_failure_is_rejected(self):
         self.story.end = "failed"
-        self.assert_condemned(self.problems(), "complete (None)")
+        self.assert_rejected(self.problems(), "complete (None)")
         self.end_as("failed", "why")
         self.assertEqual(self.problems(), [])
         for changes in ({"failure_reason": None}, {"failure_reason": "other"}, {"exit_code": "0"}):
             with self.subTest(changes=changes):
                 self.end_as("failed", "why")
                 self.story.task.update(changes)
-                self.assert_condemned(self.problems(), "failed, but")
+                self.assert_rejected(self.problems(), "failed, but")
 
-    def test_kill_without_job_kill_is_condemned(self):
+    def test_kill_without_job_kill_is_rejected(self):
         self.end_as("killed")
-        self.assert_condemned(self.problems(), "killed (None)")
+        self.assert_rejected(self.problems(), "killed (None)")
         self.story.killed_at = 5.0
         self.assertEqual(self.problems(), [])
         self.story.task["failure_reason"] = "why"
-        self.assert_condemned(self.problems(), "killed, but")
+        self.assert_rejected(self.problems(), "killed, but")
 
-    def test_claim_after_job_kill_is_condemned(self):
+    def test_claim_after_job_kill_is_rejected(self):
         self.story.killed_at = 3.5
-        self.assert_condemned(self.problems(), "claimed at 4.0")
+        self.assert_rejected(self.problems(), "claimed at 4.0")
         self.story.killed_at = 4.5
         self.assertEqual(self.problems(), [])
 
-    def test_unreported_failure_is_condemned(self):
+    def test_unreported_failure_is_rejected(self):
         def problems(word="input", said="no input", log=b"no input"):
             objects = {"result.json": Stored(json.dumps({"failure_reason": said}).encode(), 1),
                        "stdout.txt": Stored(log, 1)}
             return [*chaos_judge.problems_of_failure({"failure_reason": "no input"}, objects, word)]
 
         self.assertEqual(problems(), [])
-        self.assert_condemned(problems(said="else"), "result.json says")
-        self.assert_condemned(problems(log=b"else"), "had to fail for input")
-        self.assert_condemned(problems(word="disk"), "had to fail for disk")
+        self.assert_rejected(problems(said="else"), "result.json says")
+        self.assert_rejected(problems(log=b"else"), "had to fail for input")
+        self.assert_rejected(problems(word="disk"), "had to fail for disk")
 
 
 class Resets(JudgeTest):
@@ -266,7 +266,7 @@ class Resets(JudgeTest):
             self.story.pasts["zone/vm-1"] = chaos_judge.Past()
             self.story.pasts["zone/vm-1"].note(what, then)
             self.story.pasts["zone/vm-2"].note(cause, when)
-            self.assert_condemned(self.story.problems(), "which was not so")
+            self.assert_rejected(self.story.problems(), "which was not so")
         self.story.pasts["zone/vm-1"].note(cause, when)
         self.assertEqual(self.story.problems(), [])
 
@@ -276,25 +276,25 @@ class Resets(JudgeTest):
         self.assert_reason("the worker was stopped by SIGINT", signal.SIGINT)
         self.assert_reason("the VM is being preempted", chaos_judge.PREEMPTED)
 
-    def test_machine_fault_reset_is_condemned(self):
+    def test_machine_fault_reset_is_rejected(self):
         self.story.lines[2]["failure_reason"] = "machine fault: no luck"
-        self.assert_condemned(self.story.problems(), "machine fault: no luck")
+        self.assert_rejected(self.story.problems(), "machine fault: no luck")
 
-    def test_unexplained_reset_is_condemned(self):
+    def test_unexplained_reset_is_rejected(self):
         for reason in (None, ""):
             self.story.lines[2]["failure_reason"] = reason
             self.story.resets = 0
-            self.assert_condemned(self.story.problems(), "1 resets without a reason")
+            self.assert_rejected(self.story.problems(), "1 resets without a reason")
             self.story.resets = 1
             self.assertEqual(self.story.problems(), [])
 
 
 class StopTimeAndDisks(JudgeTest):
-    def test_slow_stop_is_condemned(self):
+    def test_slow_stop_is_rejected(self):
         self.assertEqual([*chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT)], [])
-        self.assert_condemned(chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT + 1), "told to")
+        self.assert_rejected(chaos_judge.problems_of_stop(chaos_judge.STOP_LIMIT + 1), "told to")
 
-    def test_leftover_file_is_condemned(self):
+    def test_leftover_file_is_rejected(self):
         with tempfile.TemporaryDirectory() as top:
             folder = pathlib.Path(top)
             for name in ("tasks", "cache"):
@@ -310,7 +310,7 @@ class StopTimeAndDisks(JudgeTest):
             for name in ("tasks/task-123456789", "tasks/claims-123456789.journal",
                          f"cache/{entry_name}.lock", "cache/.sparkles-1.tmp"):
                 (folder / name).touch()
-                self.assert_condemned(problems(), name)
+                self.assert_rejected(problems(), name)
                 (folder / name).unlink()
 
 
@@ -323,55 +323,55 @@ class DeliveredObjects(JudgeTest):
             objects[path] = Stored(objects[path].data if data is None else data, generation)
         self.story.change_objects = change
 
-    def test_output_of_other_attempt_is_condemned(self):
+    def test_output_of_other_attempt_is_rejected(self):
         self.story.mark = mark_of(1, 2)
-        self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 1")
+        self.assert_rejected(self.story.problems(), "complete in attempt 2", "attempt 1")
         self.story.mark = mark_of(3, 2)
-        self.assert_condemned(self.story.problems(), "complete in attempt 2", "attempt 3")
+        self.assert_rejected(self.story.problems(), "complete in attempt 2", "attempt 3")
 
-    def test_output_of_other_machine_is_condemned(self):
+    def test_output_of_other_machine_is_rejected(self):
         for machine in (1, 22):
             self.story.mark = mark_of(2, machine)
-            self.assert_condemned(self.story.problems(), "completed by zone/vm-2",
+            self.assert_rejected(self.story.problems(), "completed by zone/vm-2",
                                   f"machine-{machine}/")
 
-    def test_output_of_other_task_is_condemned(self):
+    def test_output_of_other_task_is_rejected(self):
         self.story.mark = mark_of(2, 2, "job-1.8")
-        self.assert_condemned(self.story.problems(), "complete in attempt 2", "job-1.8")
+        self.assert_rejected(self.story.problems(), "complete in attempt 2", "job-1.8")
 
-    def test_mixed_outputs_are_condemned(self):
+    def test_mixed_outputs_are_rejected(self):
         for path in ("stdout.txt", "sub/mark.txt"):
             with self.subTest(path=path):
                 self.story.marks = {path: mark_of(1, 1)}
-                self.assert_condemned(self.story.problems(), "stdout.txt has a wrong content")
+                self.assert_rejected(self.story.problems(), "stdout.txt has a wrong content")
 
-    def test_unreadable_mark_is_condemned(self):
+    def test_unreadable_mark_is_rejected(self):
         self.story.mark = b"\xff"
-        self.assert_condemned(self.story.problems(), "sub/mark.txt has ")
+        self.assert_rejected(self.story.problems(), "sub/mark.txt has ")
 
-    def test_result_of_other_attempt_is_condemned(self):
+    def test_result_of_other_attempt_is_rejected(self):
         for times in ((2.5, 2.9), (3.9, 6.0), (5.0, 7.1)):
             with self.subTest(times=times):
                 self.story.times = times
-                self.assert_condemned(self.story.problems(), "result.json is of a command that ran")
+                self.assert_rejected(self.story.problems(), "result.json is of a command that ran")
 
-    def test_object_unlike_result_is_condemned(self):
+    def test_object_unlike_result_is_rejected(self):
         for data, generation, words in ((None, 11, "replaced"), (None, 9, "replaced"),
                                         (b"aab", 10, "not what result.json says"),
                                         (b"aaaa", 10, "not what result.json says")):
             with self.subTest(words=words):
                 self.replace("big.bin", data, generation)
-                self.assert_condemned(self.story.problems(), words)
+                self.assert_rejected(self.story.problems(), words)
         self.replace("result.json", generation=5)
-        self.assert_condemned(self.story.problems(), "younger than result.json")
+        self.assert_rejected(self.story.problems(), "younger than result.json")
 
-    def test_missing_or_extra_object_is_condemned(self):
+    def test_missing_or_extra_object_is_rejected(self):
         self.story.change_objects = lambda objects: objects.pop("big.bin")
-        self.assert_condemned(self.story.problems(), "big.bin is not there", "in the store are")
+        self.assert_rejected(self.story.problems(), "big.bin is not there", "in the store are")
         self.story.change_objects = lambda objects: objects.update(more=Stored(b"", 10))
-        self.assert_condemned(self.story.problems(), "in the store are")
+        self.assert_rejected(self.story.problems(), "in the store are")
         self.story.change_objects = lambda objects: objects.pop("result.json")
-        self.assert_condemned(self.story.problems(), "no result.json")
+        self.assert_rejected(self.story.problems(), "no result.json")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ class Usage(LabTest):
             arguments = self.lab.consume_arguments(f"--{flag}={value}")
             self.assert_usage_error(*arguments, names=flag)
 
-    def test_range_of_a_number_is_named(self):
+    def test_invalid_number_names_range(self):
         for flag in ("taskTimeout", "grace", "shutdownAfter"):
             self.lab.write_tasks([])
             for value in ("-3", "x", "1e99"):
@@ -148,7 +148,7 @@ class Usage(LabTest):
         self.run_tasks(self.lab.task("a.1", "true"), flags=("--keepTasks=false",))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
 
-    def test_flags_of_old_worker_are_accepted(self):
+    def test_flags_of_go_worker_are_accepted(self):
         self.run_tasks(self.lab.task("a.1", "true"), flags=(
             "--cluster", "c", "--projectId", "p", "--timeout", "10", "--shutdownAfter", "0",
             "--ftShutdownAfter", "600", "--localhost"))

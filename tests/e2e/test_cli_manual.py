@@ -20,10 +20,10 @@ class ManualPage(LabTest):
         self.assertEqual((worker.exit_code, worker.stderr), (0, ""))
         self.page = worker.stdout
 
-    def test_page_in_docs_is_current(self):
+    def test_manual_page_in_docs_is_current(self):
         self.assertEqual(PAGE.read_text(encoding="utf-8"), self.page, "run `make man`")
 
-    def test_page_has_each_command_and_flag(self):
+    def test_manual_page_has_each_command_and_flag(self):
         for command in COMMANDS:
             self.assertIn(f"\n.SS {command}\n", self.page)
             section = self.page.split(f"\n.SS {command}\n")[1].split("\n.S")[0]
@@ -33,7 +33,7 @@ class ManualPage(LabTest):
                     for tag in re.findall(r"(?m)^\.TP\n(.*)", section)}
             self.assertEqual(tags, flags, command)
 
-    def test_page_has_each_exit_code_and_signal(self):
+    def test_manual_page_has_each_code_and_signal(self):
         status = self.page.split("\n.SH EXIT STATUS\n")[1].split("\n.SH EXAMPLES")[0]
         codes = re.findall(r"(?m)^  (\d+) ", self.lab.run("--help").stdout)
         self.assertGreater(len(codes), 10)
@@ -41,7 +41,7 @@ class ManualPage(LabTest):
             self.assertIn(f".TP\n\\fB{word}\\fR\n", status)
 
     @unittest.skipUnless(shutil.which("groff"), "groff is missing")
-    def test_page_renders_without_warnings(self):
+    def test_manual_page_renders_without_warnings(self):
         done = subprocess.run(["groff", "-ww", "-man", "-Tutf8", "-P-cbou"], input=self.page,
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

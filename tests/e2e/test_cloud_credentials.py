@@ -88,32 +88,32 @@ class CredentialsTest(CloudLabTest):
 
 
 class CredentialKinds(CredentialsTest):
-    def test_service_account(self):
+    def test_service_account_gives_token(self):
         self.run_with(self.service_account())
         self.assert_done()
         self.assertEqual(len(self.cloud.requests("oauth.token")), 1)
         for request in self.cloud.requests():
             self.assertTrue(request.trusted or request.kind.startswith("metadata."))
 
-    def test_authorized_user_with_quota_project(self):
+    def test_authorized_user_sends_quota_project(self):
         self.run_with({**USER, "quota_project_id": "billed"})
         self.assert_done()
         for request in self.cloud.requests("object.media"):
             self.assertEqual(request.headers.get("x-goog-user-project"), "billed")
 
-    def test_well_known_file(self):
+    def test_well_known_file_gives_token(self):
         folder = self.lab.folder / ".config" / "gcloud"
         folder.mkdir(parents=True)
         (folder / "application_default_credentials.json").write_text(json.dumps(USER))
         self.run_with()
         self.assert_done()
 
-    def test_external_account_from_file(self):
+    def test_external_account_file_gives_token(self):
         token = self.file("the-subject-token\n", "subject")
         self.run_with(self.external_account({"file": token}))
         self.assert_done()
 
-    def test_external_account_impersonating(self):
+    def test_external_account_impersonates_another(self):
         token = self.file('{"access": "the-subject-token"}', "subject.json")
         self.run_with(self.external_account(
             {"file": token, "format": {"type": "json", "subject_token_field_name": "access"}},
@@ -121,13 +121,13 @@ class CredentialKinds(CredentialsTest):
         self.assert_done()
         self.assertEqual(len(self.cloud.requests("oauth.impersonate")), 1)
 
-    def test_impersonated_service_account(self):
+    def test_impersonated_account_gives_token(self):
         self.run_with({"type": "impersonated_service_account", "source_credentials": USER,
                        "service_account_impersonation_url": IMPERSONATION, "delegates": []})
         self.assert_done()
         self.assertEqual(len(self.cloud.requests("oauth.impersonate")), 1)
 
-    def test_metadata_server(self):
+    def test_metadata_server_gives_token(self):
         self.run_with(flags=())
         self.assert_done()
         self.assertEqual(len(self.cloud.requests("metadata.token")), 1)

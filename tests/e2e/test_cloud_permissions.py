@@ -183,7 +183,7 @@ class RequesterPays(CloudLabTest):
     def test_worker_project_pays(self):
         self.assertEqual(self.run_task(), {self.lab.datastore.project})
 
-    def test_quota_project_pays_first(self):
+    def test_quota_project_pays_before_worker_project(self):
         self.assertEqual(self.run_task(GOOGLE_CLOUD_QUOTA_PROJECT="payer-1"), {"payer-1"})
 
 

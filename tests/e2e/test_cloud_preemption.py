@@ -140,7 +140,7 @@ class Preemption(NoticeTest):
         self.assert_once(["a.1"], worker)
         self.assertEqual(self.lab.stored("a.1")["out"], b"hi\n")
 
-    def test_missing_notice_key_is_tolerated(self):
+    def test_missing_preemption_key_is_tolerated(self):
         self.cloud.metadata.set("instance/preempted", None)
         self.lab.write_tasks([self.lab.task("a.1", "true")])
         self.assertEqual(self.lab.consume().exit_code, 0)

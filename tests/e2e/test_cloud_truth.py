@@ -21,7 +21,7 @@ class ProxyAnswers(CloudLabTest):
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assert_once(names, worker)
 
-    def test_unknown_claim_is_resolved_first(self):
+    def test_refused_lookup_repeats_no_task(self):
         self.lab.write_tasks([self.lab.task(name, "true") for name in ("a.1", "a.2")])
         self.fault(kind="datastore.commit", action="cut", apply=True)
         self.fault(kind="datastore.lookup", skip=1, action="status", code=400, body=HTML)

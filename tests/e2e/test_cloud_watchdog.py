@@ -72,7 +72,7 @@ class StuckWorker(CloudLabTest):
         self.assertIn("CurlTransport::Send", functions, threads["main"])
         self.assertIn("TaskRun::Run", functions, threads["main"])
 
-    def test_stalled_hand_back_is_given_up(self):
+    def test_hung_hand_back_does_not_delay_exit(self):
         url = self.lab.put("input", b"x" * 1000)
         self.fault(kind="object.media", action="stall", seconds=60, response_bytes=100, count=0)
         self.fault(kind="datastore.commit", action="stall", seconds=60, skip=1, count=0)

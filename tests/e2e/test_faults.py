@@ -176,7 +176,7 @@ class UnprivilegedWorker(FaultTest):
         self.assertEqual(self.lab.outputs("a.1"), ["y"])
         self.assertEqual([entry["src"] for entry in self.lab.result("a.1")["skipped"]], ["d"])
 
-    def test_closed_work_directory_fails_its_task(self):
+    def test_unreadable_work_directory_fails_task(self):
         self.lab.store.chmod(0o777)
         self.lab.write_tasks([self.lab.task("a.1", "echo x > x; chmod 0 ."),
                               self.lab.task("a.2", "true")])
@@ -241,7 +241,7 @@ class UnfitMachine(FaultTest):
 
 
 class Destinations(FaultTest):
-    def test_blocked_output_fails_and_is_unlisted(self):  # D01, D16
+    def test_undelivered_output_is_not_listed(self):  # D01, D16
         (self.lab.store / "a.1").mkdir()
         (self.lab.store / "a.1" / "sub").write_text("in the way")
         self.run_tasks(self.lab.task("a.1", "mkdir sub; echo x > sub/x; echo y > y"))

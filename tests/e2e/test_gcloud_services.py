@@ -152,7 +152,7 @@ class Connections(ServerTest):
         with self.assertRaises(OSError):
             get("example.com")
 
-    def test_relay_without_emulator_fails(self):
+    def test_missing_emulator_gives_502(self):
         lookup = "/v1/projects/p:lookup"
         self.assertEqual(self.call("POST", lookup, b"{}").status, 404)
         with socket.socket() as unused:

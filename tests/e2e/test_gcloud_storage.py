@@ -162,14 +162,14 @@ class Writing(ServerTest):
         self.assertEqual(self.call("POST", f"{UPLOAD}multipart", b"x",
                                    Content_Type="text/plain").status, 400)
 
-    def test_resumable_upload_in_one_piece(self):
+    def test_resumable_single_piece_is_stored(self):
         session = self.start_session(X_Upload_Content_Length=str(len(DATA)))
         answer = self.put(session, 0, DATA, len(DATA))
         self.assertEqual((answer.status, self.storage.data("lab", "big")), (200, DATA))
         again = self.ask(session)  # a finished session returns its object
         self.assertEqual((again.status, again.body), (200, answer.body))
 
-    def test_resumable_upload_in_chunks(self):
+    def test_resumable_chunks_are_joined(self):
         session = self.start_session()
         none = self.ask(session)
         self.assertEqual((none.status, none.headers["Range"]), (308, None))
@@ -310,7 +310,7 @@ class Faults(ServerTest):
         add(action="expire", code=410, kind="upload.*")
         self.assertEqual([self.ask(session).status, self.ask(session).status], [410, 404])
 
-    def test_server_goes_down_and_returns(self):
+    def test_server_answers_after_restart(self):
         self.storage.put("lab", "a", b"x")
         self.assertEqual(self.get("a").status, 200)
         self.server.go_down()

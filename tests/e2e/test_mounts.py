@@ -48,25 +48,25 @@ class DeadMount(MountTest):
         self.assertTrue(any(re.search(NOT_CONNECTED, state.lines[-1].get("failure_reason") or "")
                             for state in states.values()))
 
-    def test_input_hands_back(self):
+    def test_input_on_dead_mount_hands_back(self):
         self.assert_unfit(*(self.lab.task(f"a.{n}", "true", downloads=[
             self.lab.download(f"file://{self.dead}/x", "x")]) for n in range(8)))
 
-    def test_spec_hands_back(self):
+    def test_spec_on_dead_mount_hands_back(self):
         self.assert_unfit({"task_id": "a.1", "args": f"file://{self.dead}/spec.json"})
 
-    def test_output_hands_back(self):
+    def test_output_to_dead_mount_hands_back(self):
         for place in ("out", "new/folder/out"):
             self.assert_unfit(self.lab.task("a.1", "touch x", uploads={
                 "include_patterns": ["x"], "dst_url": f"file://{self.dead}/{place}"}))
 
-    def test_log_and_result_hand_back(self):
+    def test_log_to_dead_mount_hands_back(self):
         self.assert_unfit(self.lab.task("a.1", "true",
                                         stdout_url=f"file://{self.dead}/stdout.txt"))
         self.assert_unfit(self.lab.task("a.2", "true",
                                         command_result_url=f"file://{self.dead}/result.json"))
 
-    def test_linked_output_hands_back(self):
+    def test_link_to_dead_mount_hands_back(self):
         self.assert_unfit(self.lab.task("a.1", f"ln -s {self.dead}/x x"))
 
 
@@ -94,11 +94,11 @@ class FileSizeLimit(FaultTest):
         self.assertEqual(worker.exit_code, 5, worker.stderr)
         self.assert_handed_back("a.1", "File too large", "ulimit -f allows 1000000 bytes")
 
-    def test_large_input_hands_back(self):
+    def test_input_beyond_ulimit_hands_back(self):
         url = self.lab.put("big", os.urandom(3_000_000))
         self.assert_unfit(self.lab.task("a.1", "true", downloads=[self.lab.download(url, "x")]))
 
-    def test_large_output_hands_back(self):
+    def test_output_beyond_ulimit_hands_back(self):
         self.assert_unfit(self.lab.task("a.1", "head -c 3000000 /dev/zero > x"))
 
     def test_ulimit_of_command_gives_exit_153(self):

@@ -60,7 +60,7 @@ class HostNames(LabTest):
             self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
         return worker.stderr
 
-    def test_failing_aaaa_record_is_ignored(self):
+    def test_failing_ipv6_lookup_is_ignored(self):
         self.start_cloud()
         server = self.serve()
         for answer in ("NXDOMAIN", "SERVFAIL", "REFUSED", "silent"):
@@ -68,7 +68,7 @@ class HostNames(LabTest):
                 server.answers = {"AAAA": answer}
                 self.fetch(seconds=SECONDS)
 
-    def test_failing_a_record_is_ignored(self):
+    def test_failing_ipv4_lookup_is_ignored(self):
         self.start_cloud(host="::1")
         server = self.serve({NAME: ["::1"]})
         for answer in ("NXDOMAIN", "SERVFAIL", "REFUSED", "silent"):
@@ -105,7 +105,7 @@ class HostNames(LabTest):
         self.serve({"part.search.test": ["127.0.0.1"]}, answers={"AAAA": "NXDOMAIN"})
         self.fetch("part")
 
-    def test_monitor_is_found(self):
+    def test_monitor_host_is_resolved(self):
         certificate, _ = make_certificate(str(self.lab.folder))
         self.serve(answers={"AAAA": "NXDOMAIN"})
         worker = self.lab.run("status", "--address", f"{NAME}:1", "--certFile", certificate,
@@ -133,7 +133,7 @@ class HostNames(LabTest):
         self.serve({"proxy.test": ["127.0.0.1"]}, answers={"AAAA": "SERVFAIL"})
         self.fetch_by_proxy(f"proxy.test:{PORT}", f"127.0.0.1:{PORT}")
 
-    def test_metadata_server_at_ipv6_address(self):
+    def test_ipv6_metadata_server_gives_token(self):
         self.certificate = make_certificate(str(self.lab.folder))
         self.start_cloud(host="::1", port=80, certificate=self.certificate)
         for metadata in ("::1", "[::1]", "[::1]:80"):

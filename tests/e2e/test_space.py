@@ -99,7 +99,7 @@ class SmallDisk(LabTest):
         self.assert_complete("a.2")
 
 
-    def test_read_only_turn_fails_no_task(self):
+    def test_disk_turning_read_only_fails_no_task(self):
         """The disk turns read-only before the inputs are staged, and while the command runs."""
         for phase in ("pre-download-script", "command"):
             with self.subTest(phase):

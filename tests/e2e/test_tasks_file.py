@@ -71,7 +71,7 @@ class TasksFile(LabTest):
         self.assert_complete("good.2")
         self.assertEqual(self.lab.states()["good.1"].count("complete"), 1)
 
-    def test_old_form_is_accepted(self):
+    def test_tasks_file_of_go_worker_is_accepted(self):
         def entity(index, args):
             return {"task_id": f"job.{index}", "task_index": index, "job_id": "job",
                     "status": "claimed", "owner": "localhost", "args": json.dumps(args),

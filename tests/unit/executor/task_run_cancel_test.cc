@@ -117,7 +117,7 @@ TEST_F(TaskRunMemoryTest, EarlierOomKillIsNotReason) {
   EXPECT_EQ(outcome.failure_reason, "SIGTERM");
 }
 
-TEST_F(TaskRunMemoryTest, StopWithoutOomKillIsOrderly) {
+TEST_F(TaskRunMemoryTest, StopWithoutOomKillIsNotAbandoned) {
   scripts_["command"] = [this](const Command&, const CancelToken&) {
     Stop();
     return DiedOf(SIGTERM);

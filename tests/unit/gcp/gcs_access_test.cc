@@ -74,7 +74,7 @@ TEST_F(GcsAccessTest, LastingRefusalFailsAfterPatience) {
               HasSubstr("gcloud storage buckets add-iam-policy-binding gs://b"));
 }
 
-TEST_F(GcsAccessTest, PatienceIsPerTaskAndRight) {
+TEST_F(GcsAccessTest, PatienceIsPerTaskAndPermission) {
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), kPatience);
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
   EXPECT_EQ(RefusedFor(GcsRight::kRead), kPatience);
@@ -88,7 +88,7 @@ TEST_F(GcsAccessTest, RefusalAfterSuccessIsFinal) {
   EXPECT_EQ(RefusedFor(GcsRight::kWrite), absl::ZeroDuration());
 }
 
-TEST_F(GcsAccessTest, FailedPreconditionProvesRight) {
+TEST_F(GcsAccessTest, FailedPreconditionProvesPermission) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", Denied());
   EXPECT_TRUE(absl::IsPermissionDenied(Write(patient_)));
@@ -104,7 +104,7 @@ TEST_F(GcsAccessTest, WaitingTransferGetsOneMoreTry) {
   EXPECT_FALSE(access_.WaitFor("b", GcsRight::kRead, denied).has_value());
 }
 
-TEST_F(GcsAccessTest, PartialReadProvesRight) {
+TEST_F(GcsAccessTest, PartialReadProvesPermission) {
   server_.BreakOff("GET", Media(200, "text", "te"), Broken());
   server_.Answer("GET", Denied());
   EXPECT_TRUE(absl::IsPermissionDenied(Read(patient_)));

@@ -84,7 +84,7 @@ TEST_F(GcsUploadSessionTest, EqualObjectNeedsOneRequest) {
   ExpectStored(3);
 }
 
-TEST_F(GcsUploadSessionTest, NewObjectNeedsNoReadRight) {
+TEST_F(GcsUploadSessionTest, NewObjectNeedsNoReadPermission) {
   server_.Answer("?fields=", MakeResponse(403));
   ScriptStart();
   server_.Answer(kSession, Done());

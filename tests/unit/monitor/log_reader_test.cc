@@ -144,7 +144,7 @@ TEST_F(ReadLogTest, OffsetInsideCharacterGivesQuestionMarks) {
   EXPECT_EQ(Read(8, 100, /*ended=*/true).data, "?z");
 }
 
-TEST_F(ReadLogTest, PartialCharacterOffsetIsNotAwaited) {
+TEST_F(ReadLogTest, OffsetInPartialCharacterIsNotAwaited) {
   Write("x\xF0\x9F");
   EXPECT_EQ(Read(2, 100).data, "?");
   EXPECT_EQ(Read(2, 100, /*ended=*/true).data, "?");

@@ -131,7 +131,7 @@ class DatastoreClaimTest : public testing::Test {
   CancelToken never_;
 };
 
-TEST_F(DatastoreClaimTest, SettlingLeavesNoUnknownClaim) {
+TEST_F(DatastoreClaimTest, RevokeLeavesNoUnknownClaim) {
   for (const bool applied : {true, false}) {
     PutTask("job.1");
     PutTask("job.2");
@@ -230,7 +230,7 @@ TEST_F(DatastoreClaimTest, UnknownClaimOfChangedTaskIsForgotten) {
 
 // Two workers of one VM have one name. Here both have read the task before the first one claims it,
 // and the clock stands still.
-TEST_F(DatastoreClaimTest, NeighboursClaimIsNotTakenForOwn) {
+TEST_F(DatastoreClaimTest, ClaimOfNeighbourIsNotOwnClaim) {
   PutTask("job.1");
   PutTask("job.2");
   const auto slow = MakeQueue("vm", nullptr);
@@ -267,7 +267,7 @@ TEST_F(DatastoreClaimTest, LastingRefusalOfUnknownClaimEnds) {
 }
 
 // A worker without the write role can end at once: it has claimed nothing.
-TEST_F(DatastoreClaimTest, RefusedFirstCommitIsNoUnknownClaim) {
+TEST_F(DatastoreClaimTest, RefusedFirstCommitLeavesNoUnknownClaim) {
   PutTask("job.1");
   const auto journal = OpenJournal();
   const auto queue = MakeQueue("vm", journal.get());
@@ -511,7 +511,7 @@ TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
   EXPECT_EQ(Journal(), "");
 }
 
-TEST_F(DatastoreClaimTest, SettlingRecordsUnrecordedEnds) {
+TEST_F(DatastoreClaimTest, RevokeRecordsUnrecordedEnds) {
   PutTask("job.1");
   PutTask("job.2");
   const auto queue = MakeQueue("vm", nullptr);
@@ -544,7 +544,7 @@ TEST_F(DatastoreClaimTest, LastingRefusalTurnsEndIntoHandBack) {
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 
-TEST_F(DatastoreClaimTest, PassingRefusalKeepsEnd) {
+TEST_F(DatastoreClaimTest, TemporaryRefusalKeepsEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();
@@ -577,7 +577,7 @@ TEST_F(DatastoreClaimTest, RefusedHandBackLetsWorkerEnd) {
   EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
 }
 
-TEST_F(DatastoreClaimTest, SettlingHandsBackRefusedEnd) {
+TEST_F(DatastoreClaimTest, RevokeHandsBackRefusedEnd) {
   PutTask("job.1");
   const auto queue = MakeQueue("vm", nullptr);
   const auto claim = queue->ClaimOne(never_).value();

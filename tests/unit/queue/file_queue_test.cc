@@ -34,7 +34,7 @@ class FileQueueClaimTest : public testing::Test {
   const CancelToken never_;
 };
 
-TEST_F(FileQueueClaimTest, GivenUpClaimIsTakenAgain) {
+TEST_F(FileQueueClaimTest, UnrecordedClaimIsTakenAgain) {
   const auto queue = Open(path_);
   const auto claim = ClaimOne(*queue);
   ASSERT_TRUE(claim);

@@ -45,7 +45,7 @@ TEST_F(MeteredQueueTest, ClaimIsHeldUntilRecorded) {
   EXPECT_FALSE(queue_.held().has_value());
 }
 
-TEST_F(MeteredQueueTest, EndingClaimIsNotInWork) {
+TEST_F(MeteredQueueTest, EndingClaimIsHeldButEnding) {
   EXPECT_FALSE(queue_.held_not_ending().has_value());
   const Claim first = ClaimNext();
   EXPECT_EQ(queue_.held_not_ending()->task.id, "a.1");
@@ -82,7 +82,7 @@ TEST_F(MeteredQueueTest, ErrorIsNotCountedAsAnswer) {
   EXPECT_EQ(vitals_.queue_answered_ms, absl::ToUnixMillis(clock_.Now()));
 }
 
-TEST_F(MeteredQueueTest, EndsByQueueAreCounted) {
+TEST_F(MeteredQueueTest, EndsRecordedByQueueAreCounted) {
   memory_.ends = {{"x.1", Outcome::Kind::kFailed, "why"}, {"x.2", Outcome::Kind::kHandBack, "why"}};
   EXPECT_EQ(queue_.TakeRecordedEnds().size(), 2U);
   EXPECT_TRUE(queue_.TakeRecordedEnds().empty());

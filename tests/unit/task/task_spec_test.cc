@@ -97,7 +97,7 @@ TEST(TaskSpecTest, OptionalFieldsMayBeNull) {
                    .executable);
 }
 
-TEST(TaskSpecTest, NonObjectIsErrorOfArgs) {
+TEST(TaskSpecTest, ArgsMustBeJsonObject) {
   EXPECT_EQ(ErrorOf(""), "args: is empty, not JSON");
   EXPECT_THAT(ErrorOf("{\"command\": \n oops}"),
               StartsWith("args: is not valid JSON at line 2, column 2"));

@@ -74,7 +74,7 @@ TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
   EXPECT_LE(sleeps[sleeps.size() - 2], absl::Seconds(5));
 }
 
-TEST_F(ConsumerCloudTest, OutageAtStartKeepsSecondLook) {
+TEST_F(ConsumerCloudTest, OutageAtStartKeepsSecondQuery) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
   queue.more_may_come = true;
@@ -95,7 +95,7 @@ TEST_F(ConsumerCloudTest, EndIsRecordedAfterHourOfOutage) {  // D20
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
 }
 
-TEST_F(ConsumerCloudTest, UnrecordedEndIsGivenUpAfterHours) {
+TEST_F(ConsumerCloudTest, RetriesOfEndAreLimited) {
   const std::pair<absl::Status, absl::Duration> cases[] = {
       {absl::UnavailableError("503"), absl::Hours(6)},
       {absl::InvalidArgumentError("400"), absl::Minutes(5)}};
@@ -161,7 +161,7 @@ TEST_F(ConsumerCloudTest, ContentionKeepsMachineFit) {
   EXPECT_GE(clock_.Now() - start, absl::Minutes(5));
 }
 
-TEST_F(ConsumerCloudTest, EndsByTheQueueAreLogged) {
+TEST_F(ConsumerCloudTest, EndsRecordedByQueueAreLogged) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
   queue.ends = {{"job.7", Outcome::Kind::kFailed, "args: is missing"}};
@@ -222,7 +222,7 @@ class ForgetfulQueue : public MemQueue {
   std::optional<Claim> claim_;
 };
 
-TEST_F(ConsumerCloudTest, StopOrDrainSettlesAnUnknownClaim) {
+TEST_F(ConsumerCloudTest, StopOrDrainRevokesUnknownClaim) {
   for (const bool drains : {false, true}) {
     MemTasks tasks(OneTask(), clock_);
     ForgetfulQueue queue(tasks, 6);

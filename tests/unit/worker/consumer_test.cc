@@ -167,7 +167,7 @@ TEST_F(ConsumerTest, FailedHandBackIsRetried) {
   EXPECT_EQ(StatusOf("t1"), TaskStatus::kPending);
 }
 
-TEST_F(ConsumerTest, UnrecordableEndIsGivenUp) {
+TEST_F(ConsumerTest, UnrecordableEndLeavesTaskClaimed) {
   finish_errors_.assign(1000, absl::UnavailableError("503"));
   const absl::Time start = clock_.Now();
   EXPECT_EQ(Run(2), Consumer::End::kQueueEmpty);

@@ -43,7 +43,7 @@ class StallResponseTest : public testing::Test {
   }
 };
 
-TEST_F(StallResponseTest, GiveUpHandsBackAndExits) {
+TEST_F(StallResponseTest, StuckWorkerHandsBackAndExits) {
   claim_ = queue_.ClaimOne(CancelToken()).value();
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, &hand_back_, sink_);

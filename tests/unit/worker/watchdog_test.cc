@@ -84,7 +84,7 @@ class WatchdogTest : public testing::Test {
   bool may_go_on_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-TEST_F(WatchdogTest, StuckWorkerIsGivenUpOnce) {
+TEST_F(WatchdogTest, StuckWorkerIsReportedOnce) {
   WatchUntil(60, [](size_t) {});
   EXPECT_THAT(told_, ElementsAre("begin", "give up"));
   EXPECT_EQ(vitals_.watchdog_stalls.value(), 1);
