@@ -52,8 +52,7 @@ struct Executor {
   // worker. `attempt` counts from 1. Blocks until the task's processes are gone. The outcome is not
   // kComplete if some of them survive. kComplete means that the store has acknowledged everything
   // that result.json lists.
-  // `confirm_claim` is asked before each kind of delivery, and before an object is replaced; it may
-  // cancel the token of `activity`.
+  // `confirm_claim` is asked before each kind of delivery, and before an object is replaced.
   Outcome Execute(const Task& task, int attempt, const Activity& activity,
                   ConfirmClaim confirm_claim);
 };

@@ -59,8 +59,8 @@ TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const Activi
     : executor_(executor),
       task_(task),
       attempt_(attempt),
-      activity_(activity),
-      cancel_(activity.cancel()),
+      cancel_(&activity.cancel()),
+      activity_(activity, cancel_),
       confirm_claim_(confirm_claim),
       log_(executor.log.WithTask(task.id)),
       stager_(executor.store, executor.cache, executor.clock, executor.options.transfers),
@@ -217,7 +217,7 @@ absl::Status TaskRun::DeliverOutputs() {
   auto unchanged = stager_.Settle(inputs_, folder_->work(), activity_, log_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
-  (void)confirm_claim_(Freshness::kRecent, cancel_);
+  CancelIfClaimEnded();
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
@@ -310,8 +310,14 @@ UploadOptions TaskRun::LateOptions(const char* content_type) {
 }
 
 // A worker that was frozen must not write over what another one has delivered meanwhile.
-std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) const {
-  return [this, &transfer] { return confirm_claim_(Freshness::kNow, transfer); };
+std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) {
+  return [this, &transfer] {
+    const absl::StatusOr<ClaimState> state = confirm_claim_(Freshness::kNow, transfer);
+    RETURN_IF_ERROR(state.status());
+    CancelIfEnded(*state, cancel_);
+    // The task of a killed job has no other owner.
+    return *state == ClaimState::kLost ? CheckCancelled() : absl::OkStatus();
+  };
 }
 
 absl::Status TaskRun::CheckCancelled() const {
@@ -319,8 +325,14 @@ absl::Status TaskRun::CheckCancelled() const {
   return absl::CancelledError(cancel_.reason());
 }
 
-absl::Status TaskRun::CheckClaim() const {
-  if (!cancel_.cancelled()) (void)confirm_claim_(Freshness::kRecent, cancel_);
+void TaskRun::CancelIfClaimEnded() {
+  if (cancel_.cancelled()) return;
+  const absl::StatusOr<ClaimState> state = confirm_claim_(Freshness::kRecent, cancel_);
+  if (state.ok()) CancelIfEnded(*state, cancel_);
+}
+
+absl::Status TaskRun::CheckClaim() {
+  CancelIfClaimEnded();
   // Other reasons to stop come too late for two small objects; but those of a task that is not ours
   // any more would replace its new owner's.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();

@@ -54,10 +54,13 @@ class TaskRun {
   UploadOptions LateOptions(const char* content_type);
   const Activity& LateActivity();
   // For UploadOptions::before_replacing of what ends with `transfer`.
-  std::function<absl::Status()> StillOurs(const CancelToken& transfer) const;
+  std::function<absl::Status()> StillOurs(const CancelToken& transfer);
+  // Asks whether the claim still stands. Cancels the run if the claim has ended, not if the state
+  // of the claim is unknown.
+  void CancelIfClaimEnded();
   absl::Status CheckCancelled() const;
   // For what is delivered even when the task is to stop, unless it is not ours any more.
-  absl::Status CheckClaim() const;
+  absl::Status CheckClaim();
 
   Outcome Complete();
   Outcome EndEarly(absl::Status status);
@@ -65,9 +68,9 @@ class TaskRun {
 
   Executor& executor_;
   const Task& task_;
-  const int attempt_;  // counts from 1
-  const Activity& activity_;
-  const CancelToken& cancel_;  // of activity_
+  const int attempt_;   // counts from 1
+  CancelToken cancel_;  // a child of the caller's token
+  const Activity activity_;
   const ConfirmClaim confirm_claim_;
   const Log log_;  // the worker's, with the task's id
   Stager stager_;

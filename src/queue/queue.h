@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
+#include "task/confirm_claim.h"
 #include "task/outcome.h"
 #include "task/task.h"
 
@@ -31,12 +32,6 @@ struct RecordedEnd {
   std::string task_id;
   Outcome::Kind kind = Outcome::Kind::kFailed;
   std::string reason;
-};
-
-enum class ClaimState {
-  kHeld,
-  kKilled,  // the task or its job was killed, and no other worker has claimed the task since
-  kLost,    // another worker has the task, or it was deleted
 };
 
 // Marks an error of ClaimOne that this machine's disk causes: the claim cannot be written to the

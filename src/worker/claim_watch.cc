@@ -13,7 +13,6 @@ namespace {
 constexpr double kMaxAnswerAge = 1.5;
 // The wait after an error. The call itself has already retried for some seconds.
 constexpr absl::Duration kRetryWait = absl::Seconds(4);
-constexpr char kLost[] = "the claim is lost";
 
 }  // namespace
 
@@ -39,25 +38,24 @@ void ClaimWatch::Watch(const CancelToken& done) {
   absl::Duration wait = period_;
   while (clock_.Sleep(wait * jitter(random), done)) {
     const absl::StatusOr<ClaimState> state = CheckClaim(done);
-    if (state.ok() && *state != ClaimState::kHeld) return;
+    if (state.ok() && *state != ClaimState::kHeld) return CancelIfEnded(*state, task_);
     wait = state.ok() ? period_ : std::min(period_, kRetryWait);
   }
 }
 
-absl::Status ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel) {
-  if (period_ == absl::InfiniteDuration()) return absl::OkStatus();
+absl::StatusOr<ClaimState> ClaimWatch::Confirm(Freshness freshness, const CancelToken& cancel) {
+  if (period_ == absl::InfiniteDuration()) return ClaimState::kHeld;
   if (freshness == Freshness::kNow) return ConfirmNow(cancel);
   {
     MutexLock lock(mutex_);
     const absl::Duration age = clock_.Now() - last_answer_;
     // A negative age means that the clock was set back and the age is unknown.
-    if (age >= absl::ZeroDuration() && age < period_ * kMaxAnswerAge) return absl::OkStatus();
+    if (age >= absl::ZeroDuration() && age < period_ * kMaxAnswerAge) return ClaimState::kHeld;
   }
-  const absl::StatusOr<ClaimState> state = CheckClaim(cancel);
-  return state.ok() && *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
+  return CheckClaim(cancel);
 }
 
-absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
+absl::StatusOr<ClaimState> ClaimWatch::ConfirmNow(const CancelToken& cancel) {
   int64_t checks_before;
   {
     MutexLock lock(mutex_);
@@ -66,11 +64,9 @@ absl::Status ClaimWatch::ConfirmNow(const CancelToken& cancel) {
   MutexLock one(check_mutex_);
   {
     MutexLock lock(mutex_);
-    if (last_held_ > checks_before) return absl::OkStatus();  // checked while this thread waited
+    if (last_held_ > checks_before) return ClaimState::kHeld;  // checked while this thread waited
   }
-  const absl::StatusOr<ClaimState> state = CheckClaim(cancel);
-  if (!state.ok()) return state.status();
-  return *state == ClaimState::kLost ? absl::CancelledError(kLost) : absl::OkStatus();
+  return CheckClaim(cancel);
 }
 
 absl::StatusOr<ClaimState> ClaimWatch::CheckClaim(const CancelToken& cancel) {
@@ -89,10 +85,6 @@ absl::StatusOr<ClaimState> ClaimWatch::CheckClaim(const CancelToken& cancel) {
     MutexLock lock(mutex_);
     last_answer_ = asked;
     last_held_ = std::max(last_held_, check);
-  } else if (*state == ClaimState::kKilled) {
-    task_.Cancel(CancelKind::kKilled, "the job was killed");
-  } else {
-    task_.Cancel(CancelKind::kClaimLost, kLost);
   }
   return state;
 }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
@@ -29,16 +28,15 @@ class ClaimWatch {
              CancelToken& task, Log log);
 
   // Implements ConfirmClaim. Thread-safe. kRecent asks the queue only if the last answer is too
-  // old, because the process was frozen or Datastore did not answer. It ignores errors. kNow always
-  // asks, or waits for a check of another thread that started later than this call. If the claim
-  // has ended, cancels the task. The result is OK for a killed task, because the claim is not lost.
-  // `cancel` ends the check.
-  absl::Status Confirm(Freshness freshness, const CancelToken& cancel);
+  // old, because the process was frozen or Datastore did not answer. kNow always asks, or waits for
+  // a check of another thread that started later than this call. `cancel` ends the check. Cancels
+  // no token.
+  absl::StatusOr<ClaimState> Confirm(Freshness freshness, const CancelToken& cancel);
 
  private:
   void Watch(const CancelToken& done);
   absl::StatusOr<ClaimState> CheckClaim(const CancelToken& cancel);
-  absl::Status ConfirmNow(const CancelToken& cancel);
+  absl::StatusOr<ClaimState> ConfirmNow(const CancelToken& cancel);
 
   const absl::Duration period_;
   Clock& clock_;

@@ -54,8 +54,8 @@ class ExecutorFixture : public testing::Test {
   Task task_;
   CancelToken cancel_;
   // The answer when a run checks its claim.
-  std::function<absl::Status(Freshness, const CancelToken&)> confirm_claim_ =
-      [](Freshness, const CancelToken&) { return absl::OkStatus(); };
+  std::function<absl::StatusOr<ClaimState>(Freshness, const CancelToken&)> confirm_claim_ =
+      [](Freshness, const CancelToken&) { return ClaimState::kHeld; };
   FakeClock clock_;
   RecordedLog recorded_;
   MemStore memory_;

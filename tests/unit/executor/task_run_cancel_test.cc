@@ -231,7 +231,7 @@ TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
   int looks = 0;
   confirm_claim_ = [&](Freshness, const CancelToken&) {
     searching = true;
-    return absl::OkStatus();
+    return ClaimState::kHeld;
   };
   on_activity_ = [&](uint64_t) {
     if (!searching || ++looks < 2) return;
@@ -266,10 +266,9 @@ TEST_F(TaskRunCancelTest, ClaimLossAfterLogSkipsResult) {
 
 TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   for (const char* url : {kOutput, kStdout, kResult}) memory_.Put(url, "the new owner's");
-  confirm_claim_ = [this](Freshness freshness, const CancelToken&) {
-    if (freshness == Freshness::kRecent) return absl::OkStatus();  // the last check is recent
-    cancel_.Cancel(CancelKind::kClaimLost, "the claim is lost");
-    return absl::CancelledError("the claim is lost");
+  confirm_claim_ = [](Freshness freshness, const CancelToken&) {
+    // The last check is recent.
+    return freshness == Freshness::kRecent ? ClaimState::kHeld : ClaimState::kLost;
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kClaimLost);
   for (const char* url : {kOutput, kStdout, kResult}) {
@@ -277,11 +276,21 @@ TEST_F(TaskRunLostClaimTest, LostClaimOverwritesNoObject) {  // D17
   }
 }
 
+TEST_F(TaskRunLostClaimTest, JobKilledBeforeUploadsIsRecorded) {
+  confirm_claim_ = [](Freshness, const CancelToken&) { return ClaimState::kKilled; };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kKilled);
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+}
+
+TEST_F(TaskRunLostClaimTest, UnknownClaimDelaysNoDelivery) {
+  confirm_claim_ = [](Freshness, const CancelToken&) { return absl::UnavailableError("503"); };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+}
+
 TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
   memory_.Put(kStdout, "the new owner's");
   confirm_claim_ = [](Freshness freshness, const CancelToken&) {
-    if (freshness == Freshness::kRecent) return absl::OkStatus();
-    return absl::CancelledError("the claim is lost");
+    return freshness == Freshness::kRecent ? ClaimState::kHeld : ClaimState::kLost;
   };
   after_step_ = [this](const std::string& step) {
     if (step == "run command") cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -293,8 +302,9 @@ TEST_F(TaskRunLostClaimTest, StoppedWorkerOverwritesNoLog) {
 // Without a deadline, the check of the claim could take all the time of the stop.
 TEST_F(TaskRunLostClaimTest, ClaimCheckDuringStopHasDeadline) {
   memory_.Put(kStdout, "of an earlier attempt");
-  confirm_claim_ = [](Freshness freshness, const CancelToken& cancel) {
-    if (freshness == Freshness::kRecent) return absl::OkStatus();
+  confirm_claim_ = [](Freshness freshness,
+                      const CancelToken& cancel) -> absl::StatusOr<ClaimState> {
+    if (freshness == Freshness::kRecent) return ClaimState::kHeld;
     const CancelToken never;
     AwaitCancel(cancel, never);
     return absl::CancelledError(cancel.reason());
