@@ -110,7 +110,7 @@ class GlobCompiler {
  private:
   using Node = Glob::Node;
 
-  // Open braces.
+  // Braces that have not been closed yet.
   struct Group {
     bool at_start;              // true if the braces begin at the start of an element
     bool all_end_at_start;      // true if all alternatives so far end with a '/'

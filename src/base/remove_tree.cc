@@ -42,7 +42,7 @@ class TreeRemover {
   void Enter(int parent_fd, const std::string& name);
   void UnlinkEntries();
   void Leave();
-  // Ok to continue.
+  // Reports progress. An error ends the removal.
   absl::Status Report() {
     if (stopped_.ok()) stopped_ = activity_.Worked();
     return stopped_;

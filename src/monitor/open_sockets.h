@@ -16,9 +16,9 @@ namespace sparkles {
 // bytes for each call of any size. A client that reads a log at full speed receives 660 times as
 // much as it sends.
 struct TrafficLimits {
-  int64_t initial = 256 << 10;   // for the connection
+  int64_t initial = 256 << 10;   // for each connection
   int64_t per_second = 4 << 10;  // for each second of its age
-  // One more byte for each so many bytes that the client has received. The refusal of a call is up
+  // One more byte for each 8 bytes that the client has received. The refusal of a call is up
   // to four times as long as the call, so refused calls do not raise the limit by their own length.
   int64_t sent_per_received = 8;
 };

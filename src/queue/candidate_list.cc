@@ -74,7 +74,8 @@ absl::StatusOr<KeyPage> CandidateList::ReadPage(int limit, const CancelToken& ca
   };
   absl::StatusOr<KeyPage> page =
       context_.client.FindKeys(kTaskKind, filter, position_, limit, cancel);
-  if (absl::IsInvalidArgument(page.status())) position_ = Json();  // perhaps a bad random key
+  // The refused key may be a random one (Jump), so start at the first key.
+  if (absl::IsInvalidArgument(page.status())) position_ = Json();
   RETURN_IF_ERROR(page.status());
   for (const Json& json : page->keys) {
     const std::optional<EntityKey> key = ParseEntityKey(json);
