@@ -63,6 +63,7 @@ class ExecutorFixture : public testing::Test {
   WatchedStore store_{failing_, [this](const std::string& call) { RecordStep(call); }};
   FakeProcessRunner runner_;
   ExecutorOptions options_;
+  Heartbeat heartbeat_;
   Activity::Listener on_activity_;
 
  private:

@@ -41,6 +41,16 @@ TEST(HashFileTest, FilePositionIsIgnored) {
   EXPECT_EQ(lseek(fd->get(), 0, SEEK_CUR), 5);
 }
 
+TEST(HashFileTest, EachPieceIsSignOfLife) {
+  const TempFolder folder;
+  ASSERT_TRUE(WriteFileAtomically(folder / "f", std::string(700'001, 'x'), false).ok());
+  const auto fd = OpenFile(folder / "f", O_RDONLY);
+  const CancelToken never;
+  Heartbeat heartbeat;
+  ASSERT_TRUE(HashFile(HashKind::kMd5, fd->get(), "f", Activity(never, &heartbeat)).ok());
+  EXPECT_EQ(heartbeat.beats(), 3);
+}
+
 TEST(HashFileTest, ErrorsNameTheFile) {
   const TempFolder folder;
   const auto fd = OpenFile(folder / "f", O_CREAT | O_WRONLY);

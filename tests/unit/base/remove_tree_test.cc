@@ -131,14 +131,16 @@ TEST(RemoveTree, CancellationStopsRemoval) {
     }
   };
   make_tree();
-  int reports = 0;
+  uint64_t reports = 0;
   const CancelToken never;
-  const Activity counted(never, nullptr, [&](uint64_t) { ++reports; });
+  Heartbeat heartbeat;
+  const Activity counted(never, &heartbeat, [&](uint64_t) { ++reports; });
   EXPECT_TRUE(RemoveTree(temp / "tree", counted).ok());
   EXPECT_GE(reports, 3 + 3 * 2 + 7) << "each entry, and each directory twice";
-  for (int last = 1; last <= reports; ++last) {
+  EXPECT_EQ(heartbeat.beats(), reports);
+  for (uint64_t last = 1; last <= reports; ++last) {
     make_tree();
-    int calls = 0;
+    uint64_t calls = 0;
     CancelToken cancel;
     const Activity stopped(cancel, nullptr, [&](uint64_t) {
       if (++calls == last) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");

@@ -154,10 +154,14 @@ TEST_F(CacheEvictionTest, StopEndsEvictionEarly) {
   Add('b', 1000);
   Add('c', 100);
   CancelToken cancel;
-  const Activity until_one_has_gone(cancel, nullptr, [&](uint64_t) {
+  Heartbeat heartbeat;
+  uint64_t reports = 0;
+  const Activity until_one_has_gone(cancel, &heartbeat, [&](uint64_t) {
+    ++reports;
     if (Left().size() < 3) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
   });
   EXPECT_EQ(EvictEntries(folder_.path(), kAll, 0, until_one_has_gone).entries, 1);
+  EXPECT_EQ(heartbeat.beats(), reports) << "each entry is a sign of life";
   EXPECT_THAT(Left(), ElementsAre("a", "c"));
 }
 

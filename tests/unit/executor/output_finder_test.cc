@@ -231,13 +231,15 @@ TEST_F(OutputFinderTest, StopDuringSearchReturnsCancelled) {
   for (const char* name : {"a", "b/c", "b/d/e", "f/g"}) MakeFile(name);
   ASSERT_TRUE(MakeFolders(work_ + "/empty").ok());
   MakeLink("b", "link");
-  int reports = 0;
+  uint64_t reports = 0;
   const CancelToken never;
-  const Activity counted(never, nullptr, [&](uint64_t) { ++reports; });
+  Heartbeat heartbeat;
+  const Activity counted(never, &heartbeat, [&](uint64_t) { ++reports; });
   ASSERT_TRUE(FindOutputs(work_, Globs({"**"}), {}, counted).ok());
   EXPECT_GE(reports, 9 + 5) << "each entry, and each directory again";
-  for (int last = 1; last <= reports; ++last) {
-    int calls = 0;
+  EXPECT_EQ(heartbeat.beats(), reports);
+  for (uint64_t last = 1; last <= reports; ++last) {
+    uint64_t calls = 0;
     CancelToken cancel;
     const Activity stopped(cancel, nullptr, [&](uint64_t) {
       if (++calls == last) cancel.Cancel(CancelKind::kHandBack, "SIGTERM");

@@ -92,7 +92,8 @@ class StagerTest : public testing::Test {
   FailingStore store_{memory_};
   FakeClock clock_;
   CancelToken cancel_;
-  const Activity activity_{cancel_};
+  Heartbeat heartbeat_;
+  const Activity activity_{cancel_, &heartbeat_};
   RecordedLog recorded_;
   ContentCache cache_{folder_ / "cache", store_, clock_};
   Stager stager_{store_, cache_, clock_, /*transfers=*/1};
@@ -247,7 +248,9 @@ TEST_F(StagerTest, TouchedInputIsComparedByContent) {
   Write("copy", content_);
   Write("plain", "plain content\n");
   Write("linked", content_);
+  const uint64_t beats = heartbeat_.beats();
   EXPECT_THAT(Unchanged(), ElementsAre("copy", "linked", "plain"));
+  EXPECT_EQ(heartbeat_.beats(), beats + 3) << "each piece is a sign of life";
 }
 
 // If an old time stamp has not changed, the stager need not read an input of many gigabytes.

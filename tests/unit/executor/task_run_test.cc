@@ -178,6 +178,18 @@ TEST_F(TaskRunTest, ShellGetsCommandAndGrace) {
   EXPECT_EQ(CommandOf("command").grace, absl::Seconds(7));
 }
 
+TEST_F(TaskRunTest, RunningCommandIsSignOfLife) {
+  uint64_t beats = 0;
+  scripts_["command"] = [&](const Command& command, const CancelToken&) {
+    beats = heartbeat_.beats();
+    command.while_waiting();
+    beats = heartbeat_.beats() - beats;
+    return ExitedWith(0);
+  };
+  Run();
+  EXPECT_EQ(beats, 1);
+}
+
 TEST_F(TaskRunTest, EnvironmentNamesTaskAndAttempt) {  // D38
   options_.environment = {"PATH=/bin", "SPARKLES_TASK_ID=outer", "SPARKLES_ATTEMPT=9",
                           "SPARKLES_JOB_ID=outer", "SPARKLES_HOME=/kept"};
@@ -254,11 +266,14 @@ TEST_F(TaskRunTest, DirectoryIsRemovedAfterTask) {  // D46
 }
 
 TEST_F(TaskRunTest, DirectoryStaysUntilEndIsRecorded) {
+  uint64_t beats;
   {
     const Outcome outcome = Run();
     EXPECT_THAT(TaskFolders(), SizeIs(1));
+    beats = heartbeat_.beats();
   }
   EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_GT(heartbeat_.beats(), beats) << "a removal may take long";
 }
 
 TEST_F(TaskRunTest, KeepTasksKeepsDirectory) {

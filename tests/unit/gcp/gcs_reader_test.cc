@@ -253,6 +253,12 @@ TEST_F(GcsReaderTest, RepeatedBytesAreSignOfLife) {
   EXPECT_GT(heartbeat_.beats(), 390);  // twice 200 pieces
 }
 
+TEST_F(GcsReaderTest, WaitForServerIsNoSignOfLife) {
+  server_.Answer("", MakeResponse(404, "No such object: b/d/o"));
+  EXPECT_FALSE(Read().ok());
+  EXPECT_EQ(heartbeat_.beats(), 0);
+}
+
 TEST_F(GcsReaderTest, AbsentObjectIsNotRetried) {
   server_.Answer("", MakeResponse(404, "No such object: b/d/o"));
   const absl::Status status = Read().status();

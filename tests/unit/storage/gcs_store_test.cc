@@ -276,6 +276,17 @@ TEST(TransferSlots, LeasesNeverExceedSlots) {
   EXPECT_EQ(slots.TakeFree(5).count(), 2);
 }
 
+// If the transfers with the slots are stuck, the wait must not hide that from the watchdog.
+TEST(TransferSlots, WaitForSlotIsNoSignOfLife) {
+  TransferSlots slots(1);
+  const auto taken = slots.Take({});
+  CancelToken cancel;
+  cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
+  Heartbeat heartbeat;
+  EXPECT_EQ(slots.Take(Activity(cancel, &heartbeat)).status(), absl::CancelledError("SIGTERM"));
+  EXPECT_EQ(heartbeat.beats(), 0);
+}
+
 TEST(TransferSlots, FreedSlotGoesToWaiter) {
   TransferSlots slots(1);
   std::thread waiting;
