@@ -34,7 +34,7 @@ class Activity {
         cancel_(parent.cancel_),
         heartbeat_(parent.heartbeat_),
         listener_(std::move(listener)) {}
-  // A part of `parent` that `cancel` stops, and the token of `parent` does not.
+  // A part of `parent` with a token of its own. The token of `parent` does not stop it.
   Activity(const Activity& parent, const CancelToken& cancel)
       : parent_(&parent), cancel_(cancel), heartbeat_(parent.heartbeat_) {}
   Activity(const Activity&) = delete;
@@ -45,7 +45,7 @@ class Activity {
   // Reports work without new bytes: a removed file, bytes read or transferred again. A sign of
   // life.
   absl::Status Worked() const { return Moved(0); }
-  // Reports a wait. No sign of life. Call it about once a second.
+  // Reports a wait, about once a second, or only asks whether to stop. No sign of life.
   absl::Status Continue() const;
 
   const CancelToken& cancel() const { return cancel_; }

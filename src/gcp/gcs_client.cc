@@ -135,7 +135,9 @@ absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const Ac
     std::optional<absl::Duration> wait;
     if (access_ != nullptr) wait = access_->WaitFor(name.bucket, right, status);
     if (!wait.has_value()) return ExplainRefusal(status, name.bucket, right);
-    if (!clock_.Sleep(*wait, activity.cancel())) return activity.Continue();
+    if (!clock_.Sleep(*wait, activity.cancel())) {
+      return absl::CancelledError(activity.cancel().reason());
+    }
   }
 }
 

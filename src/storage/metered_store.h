@@ -9,7 +9,8 @@
 
 namespace sparkles {
 
-// Thread-safe if its store is. Bytes that are transferred again are not counted again.
+// Thread-safe if its store is. Bytes that are transferred again are not counted again. The start
+// and the end of each call are signs of life.
 class MeteredStore : public ObjectStore {
  public:
   // Borrows both.

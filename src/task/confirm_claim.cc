@@ -4,9 +4,7 @@ namespace sparkles {
 
 void CancelIfEnded(ClaimState state, CancelToken& task) {
   if (state == ClaimState::kKilled) task.Cancel(CancelKind::kKilled, "the job was killed");
-  if (state == ClaimState::kLost) {
-    task.Cancel(CancelKind::kClaimLost, "the claim is lost");
-  }
+  if (state == ClaimState::kLost) task.Cancel(CancelKind::kClaimLost, "the claim is lost");
 }
 
 }  // namespace sparkles
