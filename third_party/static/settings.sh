@@ -1,6 +1,6 @@
-# What all steps of the static lane share; sourced. TARGET is x86_64 (default) or aarch64.
-# Everything that is fetched or built lies outside the source tree, below $CACHE; removing that
-# folder starts over.
+# Settings of all steps of the static lane; sourced. TARGET is x86_64 (default) or aarch64.
+# All fetched and built files are below $CACHE, outside the source tree. To start over, remove that
+# directory.
 set -eu
 
 TARGET=${TARGET:-x86_64}
@@ -11,31 +11,31 @@ esac
 HERE=$(cd "$(dirname "$0")" && pwd)
 CACHE=${SPARKLES_STATIC_CACHE:-${XDG_CACHE_HOME:-${HOME:?has no folder: set SPARKLES_STATIC_CACHE}/.cache}/sparklesworker/static}
 SOURCES=$CACHE/sources         # the packages as Debian publishes them
-TREE=$CACHE/$TARGET            # all that is built for one target
-SYSROOT=$TREE/sysroot          # headers and archives, musl's and all libraries'
-RESOURCES=$TREE/resources      # clang's resource folder: its headers, our compiler-rt
+TREE=$CACHE/$TARGET            # all files that are built for one target
+SYSROOT=$TREE/sysroot          # headers and archives of musl and of all libraries
+RESOURCES=$TREE/resources      # clang's resource directory: its headers, our compiler-rt
 TOOLS=$TREE/tools              # compiler wrappers and the CMake toolchain file
-WORK=$TREE/work                # unpacked sources and build folders
+WORK=$TREE/work                # unpacked sources and build directories
 LICENCES=$TREE/licences        # debian/copyright of every source package, by its name
 TRIPLE=$TARGET-unknown-linux-musl
 JOBS=${JOBS:-$(nproc)}
 
-# PIE throughout, sections that the linker can drop, hardening. Small rather than fast: what takes
-# time in these libraries is assembler (OpenSSL) or asks for it itself (musl). Line tables only: the
-# debug file of the worker is for stack traces.
+# PIE, sections that the linker can drop, hardening. The libraries are optimised for size:
+# their slow parts are assembler (OpenSSL) or set their own level (musl). Line tables are enough for
+# the stack traces that the worker's debug file is for.
 LIB_FLAGS="-Os -gline-tables-only -fPIE -ffunction-sections -fdata-sections \
 -fstack-protector-strong"
 
-# The same bytes from every build: dates that a library writes into itself are this one, and sorting
-# does not depend on who builds.
+# Makes builds reproducible: libraries that store a date store this one, and the sort order does not
+# depend on the user's locale.
 export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C
-# What the one who builds, or our own Makefile, has set is not meant for libraries.
+# Flags from the environment or from the project's Makefile are not for the libraries.
 unset CPPFLAGS CFLAGS CXXFLAGS LDFLAGS CPATH LIBRARY_PATH MAKEFLAGS MFLAGS MAKELEVEL
 
-# The version that fetch.sh got: the pinned one, unless the archive has it no longer.
+# The version that fetch.sh fetched: the pinned one, or a later one if the archive dropped it.
 version_of() { awk -v package="$1" '$1 == package { print $2 }' "$CACHE/resolved.txt"; }
 
-# Everything that a package's .dsc lists is there and has its checksum.
+# True if each file of a package's .dsc is there and has its checksum.
 is_complete() { # PACKAGE VERSION
   dsc=$SOURCES/$1_${2#*:}.dsc
   [ -f "$dsc" ] || return 1

@@ -2,7 +2,7 @@
 
 dsc_of() { version=$(version_of "$1"); echo "$SOURCES/$1_${version#*:}.dsc"; }
 
-# Sources lie in the cache for long; what is gone or damaged since is fetched anew by the next run.
+# Source files may stay in the cache for months. The next run fetches lost or damaged ones again.
 check_sources() {
   version=$(version_of "$1")
   is_complete "$1" "$version" && return
@@ -10,7 +10,7 @@ check_sources() {
   fail "the sources of $1 $version are gone or damaged in $SOURCES; the next run fetches them anew"
 }
 
-# Unpacks a source package, with Debian's patches, into $WORK/NAME, and keeps its licence.
+# Unpacks a source package with Debian's patches into $WORK/NAME, and keeps its licence.
 unpack() {
   check_sources "$1"
   case $1 in llvm-toolchain-19) unpack_llvm; return ;; esac
@@ -20,8 +20,8 @@ unpack() {
   cp "$WORK/$1/debian/copyright" "$LICENCES/$1"
 }
 
-# Of LLVM's tarball only the folders that the runtimes need: 10% of it. Debian's patches to them
-# concern other systems and are left out. Two recipes need it: it stays until the end.
+# Unpacks only the directories that the runtimes need, 10% of LLVM's tarball. Debian's patches of
+# them are for other systems and are left out. Two recipes use the result, so it stays.
 unpack_llvm() {
   version=$(version_of llvm-toolchain-19)
   [ "$(cat "$WORK/llvm/version" 2> /dev/null)" != "$version" ] || return 0
@@ -40,7 +40,7 @@ unpack_llvm() {
   mv "$WORK/llvm.new" "$WORK/llvm"
 }
 
-# While there is nothing to link with yet, CMake's probes can only compile.
+# Before the C library exists, CMake's probes can compile but not link.
 PROBE_BY_COMPILING=-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY
 
 # cmake_configure NAME SOURCE [OPTION...]: into $WORK/NAME.build.
@@ -53,20 +53,20 @@ cmake_configure() {
     -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON "$@"
 }
 
-# The same, and builds all.
+# As cmake_configure, and builds all targets.
 cmake_build() {
   cmake_configure "$@"
   cmake --build "$WORK/$1.build" -j "$JOBS"
 }
 
-# CMake writes the absolute paths of archives into pkg-config's files; -lNAME is what we want.
+# CMake writes absolute paths of archives into pkg-config's files. This replaces them by -lNAME.
 name_libraries() { # FILE...
   sed -i "s|[^ ]*/lib\([a-zA-Z0-9_+-]*\)\.a|-l\1|g" "$@"
 }
 
-# precompile CMAKELISTS TARGETS < HEADERS: nearly all C++ files of these targets read the same headers,
-# which takes longer than what they do themselves. Read once, with the templates that they
-# instantiate, they make gRPC build 2.8 times as fast.
+# precompile CMAKELISTS TARGETS < HEADERS: adds a precompiled header to these targets. Nearly all
+# of their C++ files read the same headers, which takes longer than the rest. With the headers and
+# their templates compiled once, gRPC builds 2.8 times as fast.
 precompile() {
   headers=$(dirname "$1")/precompiled.h
   cat > "$headers"

@@ -1,7 +1,7 @@
 unpack abseil
 
-# As steps.sh's precompile, but for all of its many small libraries at once. Not for random, parts of
-# which are built for other processors.
+# Like precompile in steps.sh, but for all of Abseil's small libraries at once. The library "random"
+# is left out, because some of its files have their own processor options.
 cat > "$WORK/abseil/precompiled.h" <<HEADERS
 #include <algorithm>
 #include <array>
@@ -38,5 +38,5 @@ sed -i '1i set_property(DIRECTORY PROPERTY COMPILE_OPTIONS)' "$WORK/abseil/absl/
 cmake_build abseil "$WORK/abseil" -DCMAKE_CXX_STANDARD=20 -DABSL_PROPAGATE_CXX_STD=ON \
   -DBUILD_TESTING=OFF
 cmake --install "$WORK/abseil.build"
-# Debian's patch names a library that some processors need; compiler-rt has no such.
+# Debian's patch names libatomic. compiler-rt has no such library, and the targets do not need it.
 sed -i 's/ *-latomic//' "$SYSROOT"/lib/pkgconfig/absl_*.pc

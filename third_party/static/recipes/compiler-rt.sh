@@ -1,4 +1,4 @@
-# What the compiler calls for arithmetic, and the files that begin and end a program.
+# The compiler's functions for arithmetic, and the object files at the start and end of a program.
 unpack llvm-toolchain-19
 cmake_build compiler-rt "$WORK/llvm/compiler-rt/lib/builtins" \
   $PROBE_BY_COMPILING \

@@ -1,8 +1,8 @@
 # builds on: zlib openssl abseil protobuf
-# The server and its client side, built on what earlier recipes made. Without xDS and
-# RLS, which only clients of a service mesh need and which are half of it: their macros take them out
-# of what is registered at the start, and so nothing refers to their files. RE2 was for these alone.
-# Names are resolved by musl, as everywhere else in the worker, and not by c-ares.
+# gRPC, server and client. xDS and RLS are left out: only clients of a service mesh need them, and
+# they are half of gRPC. Macros remove their registration, so no other file refers to theirs. RE2 is
+# left out too, because only xDS and RLS use it. gRPC resolves host names through musl; its c-ares
+# resolver is not built.
 unpack grpc
 generated='ext/(upb|upbdefs)-generated/(envoy|udpa|opencensus|xds/(annotations|core|type))/'
 mesh='ext/xds/|lb_policy/(xds|rls)/|resolver/(xds|google_c2p)/|filters/rbac/|credentials/xds/'
@@ -46,7 +46,7 @@ for library in ABSL PROTOBUF SSL ZLIB; do
   providers="$providers -DgRPC_${library}_PROVIDER=package"
 done
 providers="$providers -DgRPC_CARES_PROVIDER=none -DgRPC_RE2_PROVIDER=none"
-# clang 19 is stricter than this release; of libprotoc only the presence is looked at.
+# clang 19 has errors that this release does not expect. CMake only checks that libprotoc exists.
 cmake_configure grpc "$WORK/grpc" $plugins $providers -DCMAKE_CXX_STANDARD=17 \
   -DCMAKE_CXX_FLAGS="$LIB_FLAGS -fno-exceptions -DGRPC_NO_XDS -DGRPC_NO_RLS -DGRPC_ARES=0 \
 -Wno-missing-template-arg-list-after-template-kw -Wno-deprecated-declarations" \
@@ -55,7 +55,7 @@ cmake_configure grpc "$WORK/grpc" $plugins $providers -DCMAKE_CXX_STANDARD=17 \
   -DProtobuf_PROTOC_LIBRARY="$SYSROOT/lib/libprotobuf.a"
 cmake --build "$WORK/grpc.build" -j "$JOBS" --target grpc++
 
-# The install rules want all targets; these are the ones that were built.
+# The install rules need all targets, so this copies the ones that were built.
 for library in grpc++ grpc gpr upb address_sorting; do
   cp "$WORK/grpc.build/lib$library.a" "$SYSROOT/lib/"
 done

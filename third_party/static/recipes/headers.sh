@@ -1,4 +1,4 @@
-# Libraries that are headers only.
+# Libraries that consist of headers only.
 unpack nlohmann-json3
 cp -R "$WORK/nlohmann-json3/single_include/nlohmann" "$SYSROOT/include/"
 unpack cli11

@@ -1,4 +1,4 @@
-# The C++ library with its ABI library within, and the unwinder.
+# The C++ library, which contains its ABI library, and the unwinder.
 unpack llvm-toolchain-19
 cmake_build libcxx "$WORK/llvm/runtimes" \
   $PROBE_BY_COMPILING \

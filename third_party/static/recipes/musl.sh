@@ -1,4 +1,4 @@
-# The C library, and the kernel's headers beside it.
+# The C library and the kernel's headers.
 unpack musl
 cd "$WORK/musl"
 CC="$TOOLS/cc" AR=llvm-ar-19 RANLIB=llvm-ranlib-19 CFLAGS="$LIB_FLAGS -O2" \
@@ -13,10 +13,11 @@ machine=$headers/$TARGET-linux-gnu
 cp -R "$headers/linux" "$headers/asm-generic" "$SYSROOT/include/"
 cp -R "$machine/asm" "$SYSROOT/include/"
 
-# The start of a program, which moves it to where the kernel put it. This release of musl knows only
-# the long form of relocations (24 bytes each, here 700 kB); the short one (RELR, a bit each) is
-# done in the step that follows, in which nothing is called yet. The format: an even word is the
-# address of a word to move; an odd one is a map of the 63 words that follow, from its second bit on.
+# The start code relocates the program to the address that the kernel chose. This release of musl
+# knows only long relocations (24 bytes each, 700 kB for the worker). The code below applies short
+# ones (RELR, one bit each) before it calls any function. Format of RELR: an even word is the
+# address of a word to relocate. An odd word is a bit map of the next 63 words; its lowest bit is the
+# mark.
 cat > "$WORK/musl/crt/rcrt1.c" <<'START'
 #define START "_start"
 #define _dlstart_c _start_c

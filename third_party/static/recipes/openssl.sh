@@ -1,8 +1,9 @@
-# Only what TLS clients and servers need. no-module and no-dso: a static program loads nothing.
+# Only the parts that TLS clients and servers need. no-module and no-dso: a static program cannot
+# load libraries.
 unpack openssl
 cd "$WORK/openssl"
-# It writes the compiler's name and its own folders into itself: no path of this machine may be
-# among them, and so it is built for /usr.
+# OpenSSL writes the compiler's name and its own directories into the library. It is built for /usr,
+# so that these are not paths of the build machine.
 PATH=$TOOLS:$PATH
 CC=cc AR=llvm-ar-19 RANLIB=llvm-ranlib-19 perl ./Configure "linux-$TARGET" \
   --prefix=/usr --libdir=lib --openssldir=/etc/ssl \

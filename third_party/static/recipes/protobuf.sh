@@ -1,4 +1,4 @@
-# The library only: Debian's protoc has the same version and generates our code.
+# The library only. Debian's protoc has the same version and generates the code.
 unpack protobuf
 precompile "$WORK/protobuf/CMakeLists.txt" libprotobuf <<HEADERS
 #include <algorithm>

@@ -1,10 +1,10 @@
-# Wrappers that make clang 19 a compiler for musl, and what CMake must know of it.
-# The resource folder is ours: clang's own headers, and the compiler-rt built by its recipe.
+# Wrappers that make clang 19 a compiler for musl, and the toolchain file for CMake.
+# Makes clang's resource directory: clang's own headers, and the compiler-rt that its recipe builds.
 mkdir -p "$TOOLS" "$RESOURCES/lib/$TRIPLE" "$SYSROOT"
 ln -sfn . "$SYSROOT/usr"  # clang looks for C++ headers below usr only
 ln -sfn "$(clang-19 -print-resource-dir)/include" "$RESOURCES/include"
 
-# No path of this machine gets into what is built.
+# Keeps paths of the build machine out of the libraries.
 config="--target=$TARGET-linux-musl --sysroot=$SYSROOT -resource-dir=$RESOURCES \
 -ffile-prefix-map=$TREE=/build"
 for name in cc:clang-19:'' c++:clang++-19:'-stdlib=libc++'; do
@@ -27,7 +27,7 @@ set(CMAKE_RANLIB llvm-ranlib-19)
 set(CMAKE_C_FLAGS_INIT "$LIB_FLAGS")
 set(CMAKE_CXX_FLAGS_INIT "$LIB_FLAGS")
 set(CMAKE_ASM_FLAGS_INIT "$LIB_FLAGS")
-# Never what the machine has for itself: it is for another C library.
+# Never uses the machine's own libraries, which are for another C library.
 set(CMAKE_FIND_ROOT_PATH $SYSROOT)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
