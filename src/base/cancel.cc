@@ -12,18 +12,11 @@ namespace sparkles {
 CancelToken::CancelToken(const CancelToken* parent)
     : parent_(parent), event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (parent_ == nullptr) return;
-  CancelKind kind;
-  std::string reason;
-  bool hurried;
-  {
-    MutexLock lock(parent_->mutex_);
-    parent_->children_.push_back(this);
-    kind = parent_->kind_;
-    reason = parent_->reason_;
-    hurried = parent_->hurried_;
-  }
-  if (kind != CancelKind::kNone) Cancel(kind, reason);
-  if (hurried) Hurry();
+  // Under the lock, so that the new child misses no Hurry.
+  MutexLock lock(parent_->mutex_);
+  parent_->children_.push_back(this);
+  Cancel(parent_->kind_, parent_->reason_);
+  if (parent_->hurried_) Hurry();
 }
 
 CancelToken::~CancelToken() {
