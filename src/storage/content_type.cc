@@ -126,7 +126,7 @@ constexpr Signature kMarkup[] = {
     {"<?xml", "text/xml; charset=utf-8"},
 };
 
-// The WHATWG standard's "binary data byte", which text does not have.
+// True for a "binary data byte" of the WHATWG standard, which text does not have.
 bool IsBinaryByte(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte <= 0x08 || byte == 0x0B || (byte >= 0x0E && byte <= 0x1A) ||

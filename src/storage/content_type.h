@@ -1,4 +1,4 @@
-// Finds the content type of an object, so that a browser can show it.
+// Finds the content type of an object, so that a browser can show the object.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ inline constexpr size_t kSniffedBytes = 512;
 // unknown extension, or none. For "x.csv.gz" the last extension counts: the object is a gzip file.
 std::string ContentTypeOfName(absl::string_view name);
 
-// The content type for the first bytes: that of a known signature; else text/plain if no byte is a
-// binary control character; else application/octet-stream.
+// The content type for the first bytes: the type of a known signature, or text/plain if no byte is
+// a binary control character, or application/octet-stream.
 std::string SniffContentType(absl::string_view first_bytes);
 
 }  // namespace sparkles

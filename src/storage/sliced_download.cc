@@ -12,8 +12,8 @@
 namespace sparkles {
 namespace {
 
-// Takes the space, so that a full disk shows before the bytes have come. Where the file system
-// cannot do that (or is interrupted) the space is taken as the bytes come.
+// Reserves the space, so that a full disk is noticed before the download. Does nothing if the file
+// system cannot reserve space.
 absl::Status Reserve(int fd, uint64_t size) {
   if (fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0) return absl::OkStatus();
   const bool refused = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;

@@ -1,6 +1,6 @@
-// One large object over several connections into one file.
-// Each slice is written at its offset and has its own checksum. The checksums of all slices combine
-// to the checksum of the object, so that no byte is read twice.
+// Downloads one large object over several connections into one file.
+// Each slice is written at its offset and has its own checksum. The checksum of the object is
+// computed from the checksums of its slices, without reading the bytes again.
 #pragma once
 
 #include <atomic>
@@ -18,10 +18,10 @@
 
 namespace sparkles {
 
-// For one download.
+// Downloads once. Not thread-safe.
 class SlicedDownload {
  public:
-  // Borrows all; `version` has a size, which is not 0, and a generation.
+  // Borrows all. `version` must have a size above 0 and a generation.
   SlicedDownload(GcsClient& client, const GcsName& name, const GcsVersion& version,
                  const Activity& activity, int fd)
       : client_(client),
@@ -31,7 +31,8 @@ class SlicedDownload {
         stop_(&activity.cancel()),
         activity_(activity, stop_) {}
 
-  // The checksum of all that was written. After the first error the other slices stop as well.
+  // Downloads in `slices` slices. Returns the checksum of all bytes. The first error stops the
+  // other slices and is returned.
   absl::StatusOr<uint32_t> Run(int slices);
 
  private:
@@ -43,7 +44,7 @@ class SlicedDownload {
   const GcsVersion& version_;
   const int fd_;
   CancelToken stop_;
-  const Activity activity_;  // of the slices
+  const Activity activity_;  // of the slices; stop_ ends it
 
   Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);  // the first error

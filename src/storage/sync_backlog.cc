@@ -14,7 +14,8 @@
 namespace sparkles {
 namespace {
 
-// An fsync costs about as much as a sync of a file system that has little else to write.
+// Above this number of files the whole file system is synced. That costs about as much as one fsync
+// if little else is to be written.
 constexpr size_t kMaxSingleFiles = 32;
 
 absl::Status SyncOne(const std::string& path) {
@@ -76,7 +77,7 @@ absl::Status SyncBacklog::Sync(const Work& work) const {
     call.Next();
     status.Update(SyncOne(path));
   };
-  // Content before names: after a power cut half-way there is no name without its content.
+  // Content before names, so that after a power cut during the sync no name lacks its content.
   for (const std::string& file : work.files) sync(file);
   for (const std::string& folder : work.folders) sync(folder);
   return status;

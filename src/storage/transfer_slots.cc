@@ -29,7 +29,7 @@ TransferSlots::Lease TransferSlots::TakeFree(int wanted) {
 }
 
 void TransferSlots::Free(int count) {
-  if (count == 0) return;  // of a lease that was moved from, perhaps with the mutex held
+  if (count == 0) return;  // a moved-from lease; the mutex may be held
   {
     MutexLock lock(mutex_);
     free_ += count;

@@ -1,4 +1,4 @@
-// The bound on what all transfers of a store do at the same time.
+// Limits the number of connections that the transfers of a store use at the same time.
 #pragma once
 
 #include <utility>
@@ -14,7 +14,7 @@ namespace sparkles {
 // Thread-safe. Each slot is the right to one connection.
 class TransferSlots {
  public:
-  // Some slots of a TransferSlots, which must outlive it; they are free again when it is destroyed.
+  // Owns some slots of a TransferSlots, which must outlive the lease. The destructor frees them.
   class Lease {
    public:
     Lease(Lease&& other) noexcept : slots_(other.slots_), count_(std::exchange(other.count_, 0)) {}
@@ -37,9 +37,9 @@ class TransferSlots {
 
   explicit TransferSlots(int count) : free_(count) {}
 
-  // Waits for one until `activity` is cancelled.
+  // Waits for a free slot. Cancelled with `activity`.
   absl::StatusOr<Lease> Take(const Activity& activity) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Takes up to `wanted` slots that are free now; perhaps none.
+  // Takes up to `wanted` slots that are free now. The lease may be empty.
   Lease TakeFree(int wanted) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
