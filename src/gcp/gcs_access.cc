@@ -14,9 +14,9 @@ namespace {
 constexpr absl::Duration kShortestWait = absl::Seconds(1);
 constexpr absl::Duration kLongestWait = absl::Seconds(10);
 
-// A write proves for this long that another write would succeed.
+// A write shows for this time that another write would succeed.
 constexpr absl::Duration kWrittenLately = absl::Minutes(10);
-// With more places than this, old ones are forgotten.
+// Above this number of places, old places are forgotten.
 constexpr size_t kPlaces = 1000;
 
 // The grandparent directory of `name`: each task of a job has a directory of its own.
@@ -57,8 +57,8 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
     const absl::Time now = clock_.Now();
     first = !state.refused_at.has_value();
     if (state.granted_at.has_value()) {
-      // Transfers that were waiting at the time of the grant get one more try: the grant may not
-      // have reached all servers.
+      // A transfer that was waiting at the time of the grant is tried again, because the grant may
+      // not have reached all servers.
       if (first || now - *state.granted_at > kLongestWait) return std::nullopt;
     }
     // A clock that is set back must not prolong the wait.
@@ -69,7 +69,7 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
   }
   if (first && log_ != nullptr) {
     log_->Warning("cannot ", DescribeRight(bucket, right), ": ", refusal.message(),
-                  "; the role may be new, so it is tried again for ",
+                  "; the role may be new, so the worker retries for ",
                   absl::FormatDuration(patience_), " (--permissionPatience)");
   }
   return wait;

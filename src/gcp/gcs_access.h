@@ -1,5 +1,5 @@
-// Remembers the worker's access to buckets: granted rights, waits after refusals, places of recent
-// writes, and the project that pays.
+// Remembers the worker's access to buckets: granted rights, refusals, recent writes, and the
+// project that pays.
 #pragma once
 
 #include <functional>
@@ -29,26 +29,26 @@ class GcsAccess {
   // Finds the project that pays for requester-pays buckets.
   using FindPayer = std::function<absl::StatusOr<std::string>(const CancelToken& cancel)>;
 
-  // Borrows `clock`, and `log`, which may be null. `patience` counts from the first refusal, for
-  // each task, bucket and right. `find_payer` may be empty; any thread calls it.
+  // Borrows `clock`, and `log`, which may be null. `patience` is the longest time to retry from the
+  // first refusal, for each task, bucket and right. `find_payer` may be empty. It is called on any
+  // thread.
   GcsAccess(absl::Duration patience, Clock& clock, const Log* log, FindPayer find_payer = nullptr)
       : patience_(patience), clock_(clock), log_(log), find_payer_(std::move(find_payer)) {}
 
-  // Gives the next task its own patience.
+  // Forgets the times of refusals, because they count for one task.
   void BeginTask();
 
   // Call when `bucket` has carried out a request of this kind.
   void Granted(const std::string& bucket, GcsRight right);
 
-  // The wait before a request that `bucket` has refused is retried; nullopt: the refusal is final.
-  // Logs a warning at the first wait for a bucket and right.
+  // The wait before the retry of a request that `bucket` has refused. nullopt if the refusal is
+  // final. Logs a warning at the first wait for a bucket and right.
   std::optional<absl::Duration> WaitFor(const std::string& bucket, GcsRight right,
                                         const absl::Status& refusal);
 
-  // The payer that requests to `bucket` must name; empty: none.
+  // The project that requests to `bucket` must name as payer; empty if none is needed.
   std::string PayerOf(const std::string& bucket);
-  // Call when `bucket` asks for a payer. False if no project can pay; else PayerOf returns it from
-  // now on.
+  // Call when `bucket` asks for a payer. Finds the project for PayerOf. False if there is none.
   bool FindPayerFor(const std::string& bucket, const CancelToken& cancel);
 
   // True if NoteWritten was called in the last ten minutes for an object in the same bucket and
@@ -59,8 +59,8 @@ class GcsAccess {
  private:
   using Key = std::pair<std::string, GcsRight>;
   struct State {
-    std::optional<absl::Time> granted_at = std::nullopt;  // for the first time
-    std::optional<absl::Time> refused_at = std::nullopt;  // for the first time in this task
+    std::optional<absl::Time> granted_at = std::nullopt;  // the first time
+    std::optional<absl::Time> refused_at = std::nullopt;  // the first time in this task
   };
 
   const absl::Duration patience_;

@@ -20,18 +20,19 @@ namespace {
 constexpr size_t kMaxNameBytes = 1024;
 constexpr uint32_t kCrc32cOfNothing = 0;
 
-// Why `object` is no name for an object; empty if it is one.
+// The reason why `object` cannot be the name of an object; empty if it can.
 absl::string_view NameProblem(absl::string_view object) {
   if (object.empty()) return "names no object";
   if (object.size() > kMaxNameBytes) return "the object's name is longer than 1,024 bytes";
   if (!IsUtf8(object)) return "the object's name is not UTF-8";
-  if (object.find_first_of("\r\n") != absl::string_view::npos) return "holds a line end";
-  if (object == "." || object == "..") return "no object may have that name";
+  if (object.find_first_of("\r\n") != absl::string_view::npos)
+    return "the object's name has a line end";
+  if (object == "." || object == "..") return "no object can have this name";
   if (absl::EndsWith(object, "/")) return "is a folder, not an object";
   return "";
 }
 
-// Cloud Storage's rules in short: nothing that its front end would refuse as a URL.
+// A short form of Cloud Storage's rules. Refuses names that could change the meaning of a URL.
 bool IsBucketName(absl::string_view bucket) {
   constexpr size_t kMaxBucketBytes = 222;
   if (bucket.empty() || bucket.size() > kMaxBucketBytes) return false;
@@ -41,7 +42,7 @@ bool IsBucketName(absl::string_view bucket) {
   });
 }
 
-// Digits and nothing else: no sign, no space.
+// Only digits are allowed, without a sign or spaces.
 std::optional<uint64_t> ParseNumber(absl::string_view text) {
   uint64_t number;
   const bool digits =
@@ -50,7 +51,7 @@ std::optional<uint64_t> ParseNumber(absl::string_view text) {
   return number;
 }
 
-// Google writes 64 bits as a string; a number is taken as well.
+// Google writes 64-bit numbers as strings. JSON numbers are accepted, too.
 std::optional<uint64_t> NumberAt(const Json& object, const char* key) {
   const Json* const found = JsonField(object, key);
   if (found == nullptr) return std::nullopt;
@@ -69,7 +70,7 @@ absl::StatusOr<GcsName> ParseGcsUrl(absl::string_view url) {
   const absl::string_view bucket = rest.substr(0, slash);
   const absl::string_view object = rest.substr(std::min(slash + 1, rest.size()));
   const absl::string_view problem =
-      IsBucketName(bucket) ? NameProblem(object) : "the bucket's name is not one";
+      IsBucketName(bucket) ? NameProblem(object) : "no bucket can have this name";
   if (!problem.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(PrintableText(url), ": ", problem));
   }
@@ -88,7 +89,8 @@ absl::StatusOr<GcsObject> ParseGcsObject(absl::string_view json) {
   if (!parsed->contains("size") && crc32c == kCrc32cOfNothing) size = 0;
   constexpr uint64_t kMaxGeneration = std::numeric_limits<int64_t>::max();
   if (!size || !crc32c || generation.value_or(0) == 0 || *generation > kMaxGeneration) {
-    return absl::DataLossError("the server does not say size, generation and crc32c of the object");
+    return absl::DataLossError(
+        "the server's description of the object lacks size, generation or crc32c");
   }
   return GcsObject{*size, static_cast<int64_t>(*generation), *crc32c,
                    !JsonText(*parsed, "contentEncoding").empty()};

@@ -1,4 +1,4 @@
-// Objects of Cloud Storage as it writes of them: URLs, JSON resources, checksums, ranges.
+// Parses what Cloud Storage says about objects: URLs, JSON resources, checksums and ranges.
 #pragma once
 
 #include <cstdint>
@@ -13,24 +13,25 @@ namespace sparkles {
 
 struct GcsName {
   std::string bucket;
-  std::string object;  // as it is, nothing encoded
+  std::string object;  // not percent-encoded
 };
 
-// The two parts of "gs://bucket/object". InvalidArgument, beginning with the URL, for what cannot
-// be the name of an object: over 1,024 bytes, malformed UTF-8, line ends, ".", "..", a slash at its
-// end (that is how folders are written).
+// The two parts of "gs://bucket/object". InvalidArgument, with a message that begins with the URL,
+// if the bucket or object cannot have that name. An object's name has at most 1,024 bytes of UTF-8
+// without line ends, is not "." or "..", and does not end with a slash (that is how folders are
+// written).
 absl::StatusOr<GcsName> ParseGcsUrl(absl::string_view url);
 
 // One version of an object.
 struct GcsObject {
-  uint64_t size = 0;       // bytes, as stored
+  uint64_t size = 0;       // number of stored bytes
   int64_t generation = 0;  // greater than 0
   uint32_t crc32c = 0;     // of the stored bytes
   bool encoded = false;    // has a Content-Encoding
 };
 
-// The JSON resource of an object. DataLoss if it is cut, is no JSON, or lacks one of the numbers;
-// an empty object may lack `size`.
+// Parses the JSON resource of an object. DataLoss if it is not JSON or lacks one of the numbers. An
+// empty object may lack `size`.
 absl::StatusOr<GcsObject> ParseGcsObject(absl::string_view json);
 
 // Base64 of the four bytes, most significant first: Crc32c("") is "AAAAAA==".
@@ -40,10 +41,10 @@ std::optional<uint32_t> ParseCrc32c(absl::string_view text);
 // The crc32c of "X-Goog-Hash: crc32c=...,md5=...", in one header line or several.
 std::optional<uint32_t> FindCrc32c(const HttpHeaders& headers);
 
-// A whole number of decimal digits in a header; nullopt if it is absent or anything else.
+// The decimal number in the header `name`; nullopt if the header is absent or has another value.
 std::optional<uint64_t> FindNumber(const HttpHeaders& headers, absl::string_view name);
 
-// "bytes 5-9/20": 5, 9 and 20 (nullopt for "*").
+// The numbers of "bytes 5-9/20". `total` is nullopt for "bytes 5-9/*".
 struct ContentRange {
   uint64_t first = 0;
   uint64_t last = 0;
@@ -51,8 +52,8 @@ struct ContentRange {
 };
 std::optional<ContentRange> ParseContentRange(absl::string_view text);
 
-// How many bytes an upload session says it has kept: "Range: bytes=0-41" is 42, no such header 0;
-// nullopt if the header is something else.
+// The number of bytes that an upload session has kept: 42 for "Range: bytes=0-41", 0 without the
+// header, and nullopt if the header has another value.
 std::optional<uint64_t> ParseKeptBytes(const HttpHeaders& headers);
 
 }  // namespace sparkles

@@ -13,10 +13,10 @@
 namespace sparkles {
 namespace {
 
-// If the server does not answer in this time, the upload itself finds out.
+// If the server does not answer in this time, the upload will show whether it is allowed.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
 
-// Why the object of this JSON resource must stay; empty if it may be replaced.
+// The reason why the object of this JSON resource must stay; empty if it may be replaced.
 std::string DescribeHold(absl::string_view resource, absl::Time now) {
   const absl::StatusOr<Json> json = ParseJson(resource);
   if (!json.ok() || !json->is_object()) return "";

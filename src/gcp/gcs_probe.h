@@ -1,4 +1,4 @@
-// Asks Cloud Storage whether an upload would be refused. Makes and changes no object.
+// Asks Cloud Storage whether an upload would be refused, without making or changing an object.
 #pragma once
 
 #include "absl/status/status.h"
@@ -7,13 +7,14 @@
 
 namespace sparkles {
 
-// Starts an upload session for `name` and cancels it. testIamPermissions answers for the whole
-// bucket and would miss a grant for a prefix. PermissionDenied (after the wait of GcsAccess),
-// NotFound (no such bucket) or Cancelled; any other error proves nothing and is OK. One attempt.
+// Starts an upload session for `name` and cancels it, because testIamPermissions would miss a grant
+// for a prefix of the bucket. PermissionDenied (after the wait of GcsAccess), NotFound (no such
+// bucket) or Cancelled. OK after any other error, because such an error proves nothing. Does not
+// retry other errors.
 absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const Activity& activity);
 
-// FailedPrecondition, with the reason, if a hold or a retention policy keeps the present object;
-// Cancelled; else OK. One attempt.
+// FailedPrecondition, with the reason, if a hold or a retention policy protects the present object.
+// Cancelled with `activity`, otherwise OK. Does not retry.
 absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const Activity& activity);
 
 }  // namespace sparkles

@@ -12,13 +12,12 @@
 namespace sparkles {
 namespace {
 
-// What is wrong three times will not be right the fourth time. That is not the task's fault: what
-// spoils it is on the way, and elsewhere it may arrive.
-constexpr int kMaxStartsOver = 2;
+// After three wrong reads the network of this machine is at fault. Another machine may succeed.
+constexpr int kMaxRestarts = 2;
 
 bool IsGzip(const std::string* encoding) { return encoding != nullptr && *encoding == "gzip"; }
 
-// Bytes that are not those that are stored have another length and another checksum.
+// An error if the bytes that arrive are not the stored bytes, and cannot be checked.
 absl::Status CheckEncoding(const HttpHeaders& headers) {
   const std::string* const stored = headers.Find("X-Goog-Stored-Content-Encoding");
   if (stored == nullptr) return absl::OkStatus();
@@ -44,7 +43,7 @@ GcsVersion VersionOf(const HttpHeaders& headers) {
 absl::StatusOr<GcsObject> GcsReader::ReadWhole(
     const std::function<absl::Status(const GcsVersion&)>& on_version) {
   on_version_ = on_version;
-  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return TryOnce(); }));
   return GcsObject{position_, version_->generation, crc_, version_->encoded};
 }
 
@@ -54,24 +53,24 @@ absl::StatusOr<uint32_t> GcsReader::ReadRange(const GcsVersion& version, uint64_
   whole_ = false;
   first_ = position_ = farthest_ = progress_from_ = first;
   end_ = end;
-  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return Try(); }));
+  RETURN_IF_ERROR(client_.Retry(name_, GcsRight::kRead, activity_, [this] { return TryOnce(); }));
   return crc_;
 }
 
-Attempt GcsReader::Try() {
-  const absl::Status status = ReadOn();
+Attempt GcsReader::TryOnce() {
+  const absl::Status status = ReadRest();
   const bool progress = farthest_ >= progress_from_ + kGcsProgressBytes;
   if (progress) progress_from_ = farthest_;
   return {status, progress};
 }
 
-absl::Status GcsReader::ReadOn() {
+absl::Status GcsReader::ReadRest() {
   if (complete()) return CheckWhole();
-  absl::Status wrong;  // what the server sends cannot be used, and what is wrong with it
+  absl::Status wrong;  // the reason why the response cannot be used
   const auto make_request = [&] {
     HttpRequest request = MakeRequest();
     request.on_body = [&](const HttpResponse& response, absl::string_view piece) {
-      const absl::Status taken = Take(response, piece);
+      const absl::Status taken = TakePiece(response, piece);
       if (absl::IsDataLoss(taken)) wrong = taken;
       return taken;
     };
@@ -79,17 +78,17 @@ absl::Status GcsReader::ReadOn() {
   };
   auto response = client_.Send(make_request, activity_, {416});
   if (response.ok() && response->status == 416) {
-    wrong = absl::DataLossError("the server has no bytes where the object should go on");
-  } else if (response.ok() && !begun_) {
-    wrong = Begin(*response);
+    wrong = absl::DataLossError("the server has no bytes at the offset asked for (HTTP 416)");
+  } else if (response.ok() && !headers_checked_) {
+    wrong = CheckHeaders(*response);
     if (!wrong.ok() && !absl::IsDataLoss(wrong)) return wrong;
   }
   if (!wrong.ok()) return StartOver(wrong);
-  // Another client replaced the object during the read. The newer object is as good.
+  // Another client replaced the object during the read. The new object is read instead.
   if (absl::IsNotFound(response.status()) && version_.has_value() && whole_) {
     return StartOver(absl::UnavailableError(response.status().message()));
   }
-  // A connection that breaks after the last byte has done its work.
+  // An error after the last byte does not matter.
   if (!complete() || !IsTransient(response.status())) RETURN_IF_ERROR(response.status());
   if (!complete()) {
     if (end_.has_value()) {
@@ -102,10 +101,10 @@ absl::Status GcsReader::ReadOn() {
 }
 
 HttpRequest GcsReader::MakeRequest() {
-  begun_ = false;
+  headers_checked_ = false;
   HttpRequest request;
   request.url = client_.ObjectUrl(name_) + "?alt=media";
-  // Without this the server would decompress what is stored as gzip.
+  // Without this header the server would decompress objects that are stored as gzip.
   request.headers.Add("Accept-Encoding", "gzip");
   if (version_.has_value() && version_->generation != 0) {
     absl::StrAppend(&request.url, "&generation=", version_->generation);
@@ -118,53 +117,53 @@ HttpRequest GcsReader::MakeRequest() {
   return request;
 }
 
-// Looks at the headers of a response. DataLoss if they do not fit what was asked for; worth another
-// try, with all that has arrived, if they are not those of Cloud Storage.
-absl::Status GcsReader::Begin(const HttpResponse& response) {
-  begun_ = true;
+// Checks the headers of a response. DataLoss if they do not fit the request. Retryable, without a
+// new start, if the response is not from Cloud Storage.
+absl::Status GcsReader::CheckHeaders(const HttpResponse& response) {
+  headers_checked_ = true;
   RETURN_IF_ERROR(CheckEncoding(response.headers));
-  if (version_.has_value() && (position_ > 0 || !whole_)) return BeginRest(response);
+  if (version_.has_value() && (position_ > 0 || !whole_)) return CheckRangeHeaders(response);
   if (response.status != 200) {
     return TryAgain(
-        absl::UnavailableError(absl::StrCat("HTTP ", response.status, " where 200 was due")));
+        absl::UnavailableError(absl::StrCat("HTTP ", response.status, " instead of 200")));
   }
   version_ = VersionOf(response.headers);
   end_ = version_->size;
   return on_version_ ? on_version_(*version_) : absl::OkStatus();
 }
 
-absl::Status GcsReader::BeginRest(const HttpResponse& response) {
+absl::Status GcsReader::CheckRangeHeaders(const HttpResponse& response) {
   const GcsVersion sent = VersionOf(response.headers);
   if (version_->generation != 0 && sent.generation == 0) {
-    return TryAgain(absl::UnavailableError("what answers is not Cloud Storage"));
+    return TryAgain(absl::UnavailableError("the answer is not from Cloud Storage"));
   }
   if (sent.generation != version_->generation && version_->generation != 0) {
-    return absl::DataLossError("the server sends another generation than was asked for");
+    return absl::DataLossError("the server sends another generation than requested");
   }
   const std::string* const text = response.headers.Find("Content-Range");
   const auto range = text != nullptr ? ParseContentRange(*text) : std::nullopt;
   const bool from_start = !range.has_value() || range->first == 0;
   if (response.status == 200 && whole_ && from_start) {
     if (version_->size.has_value() && sent.size.value_or(*version_->size) != *version_->size) {
-      return TryAgain(absl::UnavailableError("what answers has another length than the object"));
+      return TryAgain(absl::UnavailableError("the answer has another length than the object"));
     }
-    // The whole once more, from a server that does not know of ranges.
+    // The server ignores ranges and sends the whole object again.
     position_ = 0;
     crc_ = 0;
     return absl::OkStatus();
   }
   // Some servers send a part with 200; Content-Range says which part it is.
   if (response.status != 206 && !range.has_value()) {
-    return absl::DataLossError("the server ignores the range asked for");
+    return absl::DataLossError("the server ignores the requested range");
   }
   const bool fits = range.has_value() && range->first == position_ &&
                     (!range->total || !version_->size || *range->total == *version_->size);
   return fits ? absl::OkStatus()
-              : absl::DataLossError("the server sends another range than was asked for");
+              : absl::DataLossError("the server sends another range than requested");
 }
 
-absl::Status GcsReader::Take(const HttpResponse& response, absl::string_view piece) {
-  if (!begun_) RETURN_IF_ERROR(Begin(response));
+absl::Status GcsReader::TakePiece(const HttpResponse& response, absl::string_view piece) {
+  if (!headers_checked_) RETURN_IF_ERROR(CheckHeaders(response));
   if (end_.has_value() && piece.size() > *end_ - position_) {
     return absl::DataLossError("the server sends more bytes than the object has");
   }
@@ -187,14 +186,14 @@ absl::Status GcsReader::CheckWhole() {
     version_->generation = object->generation;
   }
   if (crc_ == *version_->crc32c) return absl::OkStatus();
-  return StartOver(absl::DataLossError(absl::StrCat("what arrived has the crc32c ",
+  return StartOver(absl::DataLossError(absl::StrCat("the bytes that arrived have the crc32c ",
                                                     FormatCrc32c(crc_), " and not the object's, ",
                                                     FormatCrc32c(*version_->crc32c))));
 }
 
 absl::Status GcsReader::StartOver(const absl::Status& why) {
-  if (++starts_over_ > kMaxStartsOver) return MachineFault(why);
-  // Of a range only such bytes were taken as fit the version: they stay.
+  if (++restarts_ > kMaxRestarts) return MachineFault(why);
+  // All bytes of a range came from the right version, so the reader continues after them.
   if (!whole_) return TryAgain(why);
   version_.reset();
   end_.reset();

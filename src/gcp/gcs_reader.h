@@ -1,6 +1,7 @@
-// Reads the bytes of one object, whatever breaks on the way.
-// The first response gives the generation and its checksum. After a break, reading continues at the
-// same offset of the same generation. Only the checksum of all bytes proves that they are right.
+// Reads the bytes of one object, and continues after broken connections.
+// The first response has the generation and its checksum. After a break, the reader continues at
+// the same offset of the same generation. Only the checksum of all bytes proves that they are
+// right.
 #pragma once
 
 #include <cstdint>
@@ -16,44 +17,44 @@
 
 namespace sparkles {
 
-// What the headers of a download say of the version that comes.
+// What the headers of a download say about the version of the object.
 struct GcsVersion {
-  std::optional<uint64_t> size;  // bytes, as stored
-  int64_t generation = 0;        // 0: not said
+  std::optional<uint64_t> size;  // number of stored bytes
+  int64_t generation = 0;        // 0 if the headers do not have it
   std::optional<uint32_t> crc32c;
-  bool encoded = false;  // stored with a Content-Encoding; the bytes come as they are stored
+  bool encoded = false;  // stored with a Content-Encoding; the bytes arrive as they are stored
 };
 
-// Takes the bytes at `offset`, which is that of the last piece's end, or 0 when all starts anew.
+// Receives the bytes at `offset`, which is the end of the last piece, or 0 if the read starts over.
 using GcsSink = std::function<absl::Status(uint64_t offset, absl::string_view piece)>;
 
-// Not thread-safe; for one read.
+// Reads once. Not thread-safe.
 class GcsReader {
  public:
   // Borrows all but the sink.
   GcsReader(GcsClient& client, const GcsName& name, const Activity& activity, GcsSink sink)
       : client_(client), name_(name), activity_(activity), sink_(std::move(sink)) {}
 
-  // The whole object, checked. `on_version` is called before the first byte (of each start); its
-  // error ends the read and is returned. In what is returned nothing is unknown but, with servers
-  // that have none, the generation. NotFound: no such object or bucket. Machine faults, beside
-  // network trouble that lasts: DataLoss, when what came was never right; FailedPrecondition, when
-  // the bytes are not those that are stored.
+  // Reads the whole object and checks it. Calls `on_version` before the first byte, and again if
+  // the read starts over; its error ends the read and is returned. The generation in the result is
+  // 0 if the server has none. NotFound: no such object or bucket. Machine faults: Unavailable if
+  // the network fails for too long, DataLoss if the bytes were wrong each time, FailedPrecondition
+  // if the server compresses or decompresses the bytes.
   absl::StatusOr<GcsObject> ReadWhole(
       const std::function<absl::Status(const GcsVersion&)>& on_version);
 
-  // The bytes from `first` up to but not including `end` of that version, and their checksum, which
-  // the caller must check. NotFound: the version is gone. DataLoss: the server cannot give it. Else
-  // as above.
+  // Reads the bytes from `first` up to but not including `end` of `version`. Returns their
+  // checksum, which the caller must check. NotFound: the version does not exist any more. DataLoss:
+  // the server does not send this range. Other errors are those of ReadWhole.
   absl::StatusOr<uint32_t> ReadRange(const GcsVersion& version, uint64_t first, uint64_t end);
 
  private:
-  Attempt Try();
-  absl::Status ReadOn();
+  Attempt TryOnce();
+  absl::Status ReadRest();
   HttpRequest MakeRequest();
-  absl::Status Begin(const HttpResponse& response);
-  absl::Status BeginRest(const HttpResponse& response);
-  absl::Status Take(const HttpResponse& response, absl::string_view piece);
+  absl::Status CheckHeaders(const HttpResponse& response);
+  absl::Status CheckRangeHeaders(const HttpResponse& response);
+  absl::Status TakePiece(const HttpResponse& response, absl::string_view piece);
   absl::Status CheckWhole();
   absl::Status StartOver(const absl::Status& why);
   bool complete() const { return end_.has_value() && position_ == *end_; }
@@ -64,16 +65,16 @@ class GcsReader {
   const GcsSink sink_;
   std::function<absl::Status(const GcsVersion&)> on_version_;
 
-  std::optional<GcsVersion> version_;  // as soon as it is known
+  std::optional<GcsVersion> version_;  // from the first response
   uint64_t first_ = 0;
-  std::optional<uint64_t> end_;  // as soon as it is known
+  std::optional<uint64_t> end_;  // nullopt until the size is known
   bool whole_ = true;
-  uint64_t position_ = 0;  // between first_ and end_: of the next byte
-  uint32_t crc_ = 0;       // of first_ up to position_
-  uint64_t farthest_ = 0;  // what position_ was at most: what lies before is no news
-  uint64_t progress_from_ = 0;
-  bool begun_ = false;  // the headers of this response were looked at
-  int starts_over_ = 0;
+  uint64_t position_ = 0;         // offset of the next byte, between first_ and end_
+  uint32_t crc_ = 0;              // of the bytes from first_ to position_
+  uint64_t farthest_ = 0;         // highest position_ so far; bytes before it are not new
+  uint64_t progress_from_ = 0;    // farthest_ when an attempt last made progress
+  bool headers_checked_ = false;  // of the present response
+  int restarts_ = 0;
 };
 
 }  // namespace sparkles

@@ -10,7 +10,7 @@
 namespace sparkles {
 namespace {
 
-// Fits into the second-level cache, so that the checksum reads no memory.
+// Fits into the second-level cache, so that the checksum does not read from main memory.
 constexpr size_t kPieceBytes = size_t{64} << 10;
 
 }  // namespace

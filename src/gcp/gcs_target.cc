@@ -11,8 +11,8 @@
 namespace sparkles {
 namespace {
 
-// What spoils the bytes so often on their way will do it the next time, too. That is not the task's
-// fault: elsewhere they may arrive.
+// After three corrupted uploads the network of this machine is at fault. Another machine may
+// succeed.
 constexpr int kMaxWrong = 3;
 
 }  // namespace
@@ -31,7 +31,7 @@ absl::StatusOr<bool> GcsTarget::Holds(GcsSource& source) {
 }
 
 // Called when the generation is known. If another worker replaces the object later, the
-// precondition fails. If it did so before, the check of the claim notices that.
+// precondition fails. If it replaced the object before, the check of the claim notices that.
 absl::Status GcsTarget::MayReplace() const {
   if (!content_.before_replacing) return absl::OkStatus();
   absl::Status objection = content_.before_replacing();
@@ -65,10 +65,10 @@ absl::Status GcsTarget::ExplainEnd(const absl::Status& end, bool occupied) const
   const bool unreplaceable = expected_ != 0 || TellsOfOldObject(end);
   if (!absl::IsPermissionDenied(end) || !(occupied || unreplaceable)) return end;
   const char* const why =
-      unreplaceable ? "an object exists already, and this account may not replace it (that "
+      unreplaceable ? "an object exists already, and this account may not replace it (this "
                       "needs storage.objects.delete, and no hold or retention policy): "
-                    : "an object exists already, and this account may not read it, which comes "
-                      "before replacing it (that needs storage.objects.get): ";
+                    : "an object exists already, and this account may not read it (the upload "
+                      "needs storage.objects.get): ";
   return MarkOldObjectKept(WithMessage(end, absl::StrCat(why, end.message())));
 }
 

@@ -1,5 +1,6 @@
-// The two ways in which bytes become an object of Cloud Storage. Both replace what is there, send
-// again what may be lost, and return only when the server has acknowledged size and checksum.
+// Uploads an object to Cloud Storage in one request or in an upload session.
+// Both functions replace an existing object, retry, and return when the server has acknowledged
+// size and checksum.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -17,10 +18,11 @@ namespace sparkles {
 absl::StatusOr<GcsObject> UploadAtOnce(GcsClient& client, const GcsName& name,
                                        const GcsContent& content, const Activity& activity);
 
-// In an upload session, which goes on where it broke off: for what is large, and not empty. The
-// same errors. Content up to `hash_first_bytes` is read once more beforehand, so that the server
-// can refuse what does not arrive right; for what is longer that would cost too much, and the
-// comparison comes after the old object was replaced.
+// Uploads large content, which must not be empty, in an upload session. After a break, the session
+// continues with the bytes that the server lacks. Errors are those of UploadAtOnce. Reads content
+// of at most `hash_first_bytes` once before the upload, so that the server gets the checksum first
+// and refuses corrupted content. For longer content this would take too long. Then the checksum is
+// compared after the old object was replaced.
 absl::StatusOr<GcsObject> UploadResumably(GcsClient& client, const GcsName& name,
                                           const GcsContent& content, const Activity& activity,
                                           uint64_t hash_first_bytes = uint64_t{64} << 20);

@@ -1,4 +1,4 @@
-// UploadAtOnce of gcp/gcs_upload.h: the multipart form of insertion.
+// Implements UploadAtOnce (gcp/gcs_upload.h) with multipart requests.
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,12 +13,12 @@
 namespace sparkles {
 namespace {
 
-// What is no longer than that is read once and held in memory; there may be dozens at a time.
+// Content up to this size is read once and kept in memory. Dozens of uploads may run at a time.
 constexpr uint64_t kInlineBytes = uint64_t{64} << 10;
-// How often others may come between our looking and our writing.
+// Ends the upload if other clients keep replacing the object between lookup and upload.
 constexpr int kMaxConflicts = 10;
 
-// The body: `head`, the content, `tail`.
+// The parts of the body before and after the content.
 struct Envelope {
   std::string boundary;
   std::string head;
@@ -50,14 +50,14 @@ class AtOnce {
   absl::StatusOr<GcsObject> Run() {
     RETURN_IF_ERROR(Prepare());
     const absl::Status end =
-        client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return Attempt{Try()}; });
+        client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return Attempt{TryOnce()}; });
     RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
     return target_.stored();
   }
 
  private:
   absl::Status Prepare();
-  absl::Status Try();
+  absl::Status TryOnce();
   HttpRequest MakeRequest();
   absl::StatusOr<size_t> Read(char* buffer, size_t capacity);
 
@@ -68,10 +68,10 @@ class AtOnce {
   GcsTarget target_;
   const std::string id_ = RandomUuid();
   Envelope envelope_;
-  bool inline_ = false;  // content_ holds all of it
+  bool inline_ = false;  // content_ has the whole content
   std::string content_;
-  size_t envelope_sent_ = 0;  // bytes of head and tail of this sending
-  bool look_first_ = false;   // there is, or may be, something
+  size_t envelope_sent_ = 0;     // bytes of head and tail that this request has sent
+  bool check_existing_ = false;  // an object exists, or may exist
   int conflicts_ = 0;
 };
 
@@ -89,20 +89,21 @@ absl::Status AtOnce::Prepare() {
   return absl::OkStatus();
 }
 
-absl::Status AtOnce::Try() {
+absl::Status AtOnce::TryOnce() {
   while (true) {
-    if (look_first_) {
+    if (check_existing_) {
       ASSIGN_OR_RETURN(const bool done, target_.Holds(source_));
       if (done) return absl::OkStatus();
-      look_first_ = false;
+      check_existing_ = false;
     }
     const auto response = client_.Send([this] { return MakeRequest(); }, activity_, {412});
     if (!response.ok()) return target_.Judge(response.status());
-    look_first_ = true;
+    check_existing_ = true;
     if (response->status != 412) return target_.Accept(response->body, source_);
-    // The first time that is an object to be replaced, or our own work whose answer was lost.
+    // The first conflict is an object to replace, or this upload's own object if the answer was
+    // lost.
     if (++conflicts_ == 1) continue;
-    const absl::Status busy = absl::UnavailableError("others write this object all the time");
+    const absl::Status busy = absl::UnavailableError("other clients keep writing this object");
     return conflicts_ < kMaxConflicts ? TryAgain(busy) : busy;
   }
 }

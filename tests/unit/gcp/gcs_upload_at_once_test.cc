@@ -182,7 +182,7 @@ TEST_F(GcsUploadAtOnceTest, CompetingWritersFailTask) {
     if (i < 9) server_.Answer("GET", Resource("theirs", i + 1));
   }
   const absl::Status status = Upload("mine").status();
-  EXPECT_THAT(std::string(status.message()), HasSubstr("others write this object"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("other clients keep writing this object"));
   EXPECT_FALSE(IsMachineFault(status));
 }
 

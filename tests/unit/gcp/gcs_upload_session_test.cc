@@ -266,7 +266,7 @@ TEST_F(GcsUploadSessionTest, FourLostRacesFail) {
   }
   const absl::Status status = Upload().status();
   EXPECT_TRUE(absl::IsUnavailable(status) && !IsMachineFault(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("others write this object"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("other clients keep writing this object"));
 }
 
 TEST_F(GcsUploadSessionTest, InconsistentOffsetStartsNewSession) {
