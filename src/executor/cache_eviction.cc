@@ -22,17 +22,17 @@
 namespace sparkles {
 namespace {
 
-// A worker that fills an entry makes its record earlier than that. An older lone record is a
-// leftover.
+// A record without an entry is a leftover after this time. A worker that replaces an entry needs
+// less.
 constexpr absl::Duration kLonelyRecordAge = absl::Hours(1);
 
 struct Candidate {
-  bool is_there = false;  // the entry itself, not only its record
+  bool is_there = false;  // false if only the record exists
   uint64_t bytes = 0;
   absl::Time used = absl::InfinitePast();
 };
 
-// All of them, unless `activity` is cancelled.
+// All entries, or some of them if `activity` is cancelled.
 std::map<std::string, Candidate> FindEntries(const std::string& folder, const Activity& activity) {
   std::map<std::string, Candidate> entries;
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
@@ -84,7 +84,7 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
       continue;
     }
     if (!use->TryTake(entry->first)) continue;
-    // Its record may outlive it: that vouches for this very file only.
+    // A kill here leaves the record, which is valid for no other file.
     if (unlink(path.c_str()) == 0) {
       unlink(record.c_str());
       ++evicted.entries;

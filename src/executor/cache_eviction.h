@@ -1,4 +1,4 @@
-// Makes room in the cache folder.
+// Frees disk space by removing entries of the cache.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,20 @@ namespace sparkles {
 
 struct Evicted {
   int entries = 0;
-  uint64_t bytes = 0;       // on disk, of those
-  uint64_t bytes_left = 0;  // of the entries that stay
-  absl::Status locks;       // an error: nothing was removed, since uses cannot be seen
+  uint64_t bytes = 0;       // size on disk of the removed entries
+  uint64_t bytes_left = 0;  // size on disk of all other entries
+  absl::Status locks;       // an error if the locks cannot be read; then nothing was removed
 };
 
-// Removes entries of the cache `folder` (executor/content_cache.h), those first that were not used
-// for longest, until `bytes` are freed and at most `limit` bytes are left. What a running task has
-// links into stays (CacheUse), as does what cannot be removed. Safe against any other worker on the
-// folder and against kill -9 at any instant: an entry that is going has no name, or all of it.
-// Each entry is work of `activity`; once that is cancelled, nothing more goes.
+// Removes entries of the cache `folder` (executor/content_cache.h), the least recently used first,
+// until `bytes` are freed and at most `limit` bytes are left. Entries that a running task links to
+// (CacheUse) stay. Safe while other workers use the folder, and after kill -9 at any instant: an
+// entry is complete or has no name. Each entry is work of `activity`, whose cancellation ends the
+// removal.
 Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
                      const Activity& activity = Activity());
 
-// Whether room that is made in the one folder is room in the other.
+// True if both paths are on the same file system, so that space freed in one serves the other.
 bool OnOneDisk(const std::string& one, const std::string& other);
 
 }  // namespace sparkles

@@ -16,10 +16,10 @@ namespace {
 
 constexpr char kName[] = "uses.lock";
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
-// A removal is one unlink, of a file that may be large on a disk that is busy.
+// The lock is held during one unlink. For a large file on a busy disk this can take seconds.
 constexpr absl::Duration kMaxWait = absl::Minutes(1);
 
-// Three hex digits: 4096 bytes.
+// Three hex digits select one of 4096 bytes.
 off_t ByteOf(absl::string_view hash) {
   return std::strtol(std::string(hash.substr(0, 3)).c_str(), nullptr, 16);
 }
@@ -32,16 +32,16 @@ absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
   absl::StatusOr<UniqueFd> opened = OpenFile(path, kFlags);
   struct stat there;
   if (!opened.ok() && lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
-    // A task with write access to the cache has put a folder or a link in its place.
+    // A task with write access to the cache has replaced the file by a directory or a link.
     RETURN_IF_ERROR(RemoveTree(path));
     opened = OpenFile(path, kFlags);
   }
   ASSIGN_OR_RETURN(UniqueFd fd, std::move(opened));
-  RETURN_IF_ERROR(UnlockByte(fd.get(), 0, path));  // shows whether there are such locks
+  RETURN_IF_ERROR(UnlockByte(fd.get(), 0, path));  // an error if there are no such locks
   return CacheUse(std::move(fd));
 }
 
-// Polls: only the holder of the lock could end a wait in the kernel.
+// Polls, because a wait in the kernel could not be cancelled.
 absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const Activity& activity) {
   const absl::Time end = clock.Now() + kMaxWait;
   while (true) {

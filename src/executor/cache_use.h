@@ -1,7 +1,7 @@
-// Who needs which entries of the cache to stay: tasks with symlinks into it.
-// The locks are on bytes of one file in the cache directory, one byte for each 4096th of all
-// entries, so that a task with any number of links needs one descriptor and few locks of the
-// kernel. An open file holds the locks, so that they end with the worker.
+// Keeps the cache entries that running tasks link to from being removed.
+// The locks are on the first 4096 bytes of one file in the cache directory. The hash of an entry
+// selects the byte. So a task with many links needs one descriptor and at most 4096 locks. The open
+// file holds the locks, so that they end with the worker.
 #pragma once
 
 #include <string>
@@ -19,16 +19,16 @@ namespace sparkles {
 // Thread-safe.
 class CacheUse {
  public:
-  // `folder` must exist. An error also where the file system has no such locks.
+  // `folder` must exist. An error if the file system does not support such locks.
   static absl::StatusOr<CacheUse> Open(const std::string& folder);
 
-  // Until this object is gone, no worker removes the entry `hash` (64 lower-case hex digits). Waits
-  // while the entry is being removed. Cancelled with `activity`. DeadlineExceeded after a minute:
-  // the worker that removes the entry must be frozen. Any other error means that the file system
-  // gives no lock.
+  // Keeps the entry `hash` (64 lower-case hex digits) in the cache until this object is destroyed.
+  // Waits while a worker removes the entry. Cancelled with `activity`. DeadlineExceeded after a
+  // minute, because that worker must be frozen. Any other error means that the file system refuses
+  // the lock.
   absl::Status Hold(absl::string_view hash, Clock& clock, const Activity& activity);
 
-  // Takes the right to remove `hash`, until Release. False if a worker holds the entry.
+  // Locks the entry `hash` for its removal, until Release. False if a worker holds the entry.
   bool TryTake(absl::string_view hash);
   void Release(absl::string_view hash);
 

@@ -12,9 +12,9 @@
 namespace sparkles {
 namespace {
 
-// A shell tells a child's death of signal N by an exit code of 128 + N.
+// A shell reports a child that died of signal N with exit code 128 + N.
 constexpr int kShellSignalBase = 128;
-// Less room than that is none: a file system keeps some blocks to itself.
+// A file system with less free space counts as full, because it reserves some blocks.
 constexpr int64_t kFullBytes = 64 << 10;
 
 bool MayBeSignal(int status, int number) {
@@ -36,7 +36,7 @@ std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
   if (oom.in_group > 0) {
     return CauseOfDeath{"out_of_memory", KillsInGroup(oom)};
   }
-  // Of a kill elsewhere on the machine a command that ended otherwise knows nothing.
+  // A kill outside of the control group is the cause only if this command died of KILL.
   if (oom.on_machine > 0 && MayBeSignal(status, SIGKILL)) {
     return CauseOfDeath{"out_of_memory",
                         absl::StrCat("killed, while the kernel killed ", oom.on_machine,
@@ -46,19 +46,20 @@ std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
 }
 
 CauseOfDeath SignalCause(int number, const OomKills& oom) {
-  const std::string name = ReturnCodeText(number);  // a plain signal is its own wait status
+  const std::string name = ReturnCodeText(number);  // the wait status of a signal is its number
   if (number == SIGKILL) {
     if (!oom.known) {
-      return {"signal", absl::StrCat(name,
-                                     ": not by this worker; whether by the kernel for lack of "
-                                     "memory cannot be known on this machine")};
+      return {"signal",
+              absl::StrCat(name,
+                           ": not sent by this worker; the kernel may have sent it for "
+                           "lack of memory, but this machine does not report such kills")};
     }
     return {"signal", absl::StrCat(name,
-                                   ": not by this worker, and the kernel has counted no kill "
-                                   "for lack of memory: by the command itself, or by "
+                                   ": not sent by this worker, and the kernel has counted no kill "
+                                   "for lack of memory: sent by the command itself, or by "
                                    "another process on this machine")};
   }
-  return {"signal", absl::StrCat(name, ": not by this worker")};
+  return {"signal", absl::StrCat(name, ": not sent by this worker")};
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ std::string LackOfMemory(const OomKills& oom) {
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known) {
   const int status = exit.wait_status;
   if (exit.timed_out) {
-    return CauseOfDeath{"time_limit", "the worker ended the command, whose time was up"};
+    return CauseOfDeath{"time_limit", "the worker ended the command at its time limit"};
   }
   if (status == 0) return std::nullopt;
   if (known.cancelled) return CauseOfDeath{"stopped", "the worker ended the command"};
@@ -80,9 +81,8 @@ std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circ
   if (disk.known && (disk.bytes < kFullBytes || disk.no_inodes)) {
     return CauseOfDeath{
         "disk_full",
-        absl::StrCat("the file system of the task's folder was full: at least once "
-                     "only ",
-                     disk.bytes, " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
+        absl::StrCat("the file system of the task's folder was full: at one time only ", disk.bytes,
+                     " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
   }
   return CauseOfDeath{"exit_code", absl::StrCat("the command ended with ", WEXITSTATUS(status))};
 }

@@ -1,4 +1,4 @@
-// Why a command ended as it did, as far as anybody can know: result.json's `cause`.
+// Finds out why a command ended: the `cause` in result.json.
 #pragma once
 
 #include <optional>
@@ -12,17 +12,17 @@
 
 namespace sparkles {
 
-// What is known besides the exit.
+// What the worker knows in addition to the exit status.
 struct Circumstances {
   OomKills oom = {};
-  DiskSpace least_free = {};  // of the task's file system, while the command ran
-  bool cancelled = false;     // this worker asked it to end
+  DiskSpace least_free = {};  // minimum on the task's file system while the command ran
+  bool cancelled = false;     // this worker ended the command
 };
 
-// Describes kills in our control group: "out of memory: ...".
+// Describes the kills in the worker's control group: "out of memory: ...".
 std::string LackOfMemory(const OomKills& oom);
 
-// Nothing for a command that ended with 0 in its time.
+// nullopt for a command that ended with exit code 0 within its time limit.
 std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
 
 // A machine fault if the command, or its shell's last program, died of SIGXFSZ and this worker has

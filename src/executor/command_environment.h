@@ -1,4 +1,4 @@
-// The environment of a task's scripts and command.
+// Makes the environment of a task's scripts and command.
 #pragma once
 
 #include <string>

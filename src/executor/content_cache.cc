@@ -24,7 +24,7 @@ constexpr size_t kMaxRecordBytes = 1000;
 
 std::string HashOf(absl::string_view url) { return absl::AsciiStrToLower(BaseName(url)); }
 
-// Whatever fails in the cache folder is no fault of the task.
+// An error in the cache directory is never the task's fault.
 absl::Status FolderFault(const absl::Status& status) {
   return MachineFault(Annotate(status, "cache"));
 }
@@ -57,7 +57,7 @@ ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock,
 
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
                                 const Activity& activity) {
-  // A task that can write to the entry may do so while we copy; then everything is looked at anew.
+  // A task with write access may change the entry during the copy. Then the entry is checked again.
   for (int tries = 0; tries < 2; ++tries) {
     ASSIGN_OR_RETURN(const std::optional<Entry> entry, Find(url, activity));
     if (!entry.has_value()) {
@@ -69,7 +69,7 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
     });
     if (!absl::IsAborted(copied)) return copied;
   }
-  // By whom is unknown: the task that waits for its copy has nothing to do with it.
+  // Another task changes the entry, so this is not the fault of the task that needs the copy.
   return FolderFault(absl::AbortedError(absl::StrCat(url, ": its copy there is being changed")));
 }
 
@@ -97,7 +97,7 @@ absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
 absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string& url,
                                                                const Activity& activity,
                                                                CacheUse* use) {
-  // First: what is found below must still be there when the task looks.
+  // Held before the search, so that the entry cannot be removed in between.
   if (use != nullptr) {
     const absl::Status held = use->Hold(HashOf(url), clock_, activity);
     if (absl::IsCancelled(held)) return held;
@@ -163,8 +163,8 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
   const std::string path = PathOf(hash);
   auto fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (absl::IsNotFound(fd.status())) return std::nullopt;
-  // What is no plain file is no entry: a symlink cannot be opened, a folder is no regular file. Nor
-  // is one whose permission to read a task has taken away, through its link.
+  // A task may have replaced the entry by another kind of file, or made it unreadable through its
+  // link. Neither is an entry.
   if (!fd.ok()) {
     struct stat found;
     if (lstat(path.c_str(), &found) == 0 &&
@@ -182,10 +182,10 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenTrusted(
     const std::string& hash) const {
   ASSIGN_OR_RETURN(std::optional<Entry> entry, OpenEntry(hash));
   if (!entry.has_value() || boot_id_.empty()) return std::nullopt;
-  // A record that cannot be read is none: the content decides then.
+  // Without a readable record, the content is checked.
   const auto record = ReadFile(RecordPathOf(hash), kMaxRecordBytes);
   if (!record.ok() || *record != RecordOf(*entry)) return std::nullopt;
-  // When it was used last, for who has to choose what is to go.
+  // The time of the last use, for eviction.
   (void)utimensat(AT_FDCWD, RecordPathOf(hash).c_str(), nullptr, 0);
   return entry;
 }
@@ -209,12 +209,12 @@ absl::StatusOr<bool> ContentCache::HasContent(const Entry& entry, const std::str
                                               const Activity& activity) {
   const absl::Time start = clock_.Now();
   const auto found = HashContent(entry.fd.get(), entry.seen.st_size, entry.path, activity);
-  if (absl::IsAborted(found.status())) return false;  // it has become shorter
+  if (absl::IsAborted(found.status())) return false;  // the file has become shorter
   if (!found.ok()) return found.status();
   ASSIGN_OR_RETURN(const struct stat now, StatOf(entry.fd.get(), entry.path));
   if (*found != hash || StampOf(now) != StampOf(entry.seen)) return false;
   if (start - absl::TimeFromTimespec(entry.seen.st_ctim) > kTimestampTick) {
-    // Without a record the next use checks once more, that is all.
+    // Errors are ignored: without a record the next use checks the content again.
     (void)WriteFileAtomically(RecordPathOf(hash), RecordOf(entry), /*durable=*/false);
   }
   return true;
@@ -269,7 +269,7 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
 absl::Status ContentCache::WithRoom(const std::string& folder, const Activity& activity,
                                     absl::FunctionRef<absl::Status()> write) {
   absl::Status status;
-  // More than once, since others fill the cache meanwhile; not for ever.
+  // Repeated, because other workers can fill the freed space. The limit ends a contest with them.
   for (int tries = 0; tries < 10; ++tries) {
     const int rooms_before = RoomsMade();
     status = write();
@@ -299,7 +299,7 @@ bool ContentCache::MakeRoom(int rooms_before, const Activity& activity) {
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {
   const std::string path = file.path();
-  // Tasks may run as another user than the worker: its umask must not lock them out.
+  // Not subject to the umask, because tasks of another user need to read the entry.
   if (fchmod(file.fd(), kEntryMode) != 0) return FolderFault(ErrnoError(errno, path));
   UniqueFd fd(fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) return FolderFault(ErrnoError(errno, path));

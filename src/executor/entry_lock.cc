@@ -19,7 +19,7 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
-constexpr absl::Duration kTellAfter = absl::Seconds(10);
+constexpr absl::Duration kLogAfter = absl::Seconds(10);
 // Far longer than any file stays unlocked between its creation and MarkInUse.
 constexpr absl::Duration kLeftoverAge = absl::Hours(1);
 
@@ -29,21 +29,21 @@ class Wait {
   Wait(const std::string& lock_path, Clock& clock, const Log* log)
       : lock_path_(lock_path), clock_(clock), log_(log) {}
 
-  absl::Status GoOn(int lock_fd) {
+  absl::Status CheckHolder(int lock_fd) {
     const absl::Time now = clock_.Now();
     struct stat info;
     if (fstat(lock_fd, &info) == 0 && absl::TimeFromTimespec(info.st_mtim) != touched_) {
       touched_ = absl::TimeFromTimespec(info.st_mtim);
       quiet_since_ = now;
     }
-    if (!told_ && log_ != nullptr && now - begin_ > kTellAfter) {
-      told_ = true;
-      log_->Info("waiting for another transfer, perhaps of another worker, that holds ",
+    if (!logged_ && log_ != nullptr && now - begin_ > kLogAfter) {
+      logged_ = true;
+      log_->Info("waiting for another transfer of this or another worker, which holds ",
                  lock_path_);
     }
     if (now - quiet_since_ < kMaxQuiet) return absl::OkStatus();
     return absl::DeadlineExceededError(absl::StrCat(lock_path_,
-                                                    ": who holds it has shown no sign of life for ",
+                                                    ": its holder has shown no sign of life for ",
                                                     absl::FormatDuration(kMaxQuiet)));
   }
 
@@ -53,8 +53,8 @@ class Wait {
   const Log* const log_;
   const absl::Time begin_ = clock_.Now();
   absl::Time quiet_since_ = begin_;
-  absl::Time touched_ = absl::InfinitePast();  // the lock, by who holds it
-  bool told_ = false;
+  absl::Time touched_ = absl::InfinitePast();  // when the holder last touched the lock
+  bool logged_ = false;
 };
 
 void RemoveIfLeftover(const std::string& path, absl::Time now) {
@@ -83,7 +83,7 @@ absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
     ASSIGN_OR_RETURN(LockResult lock, TryLockNamed(fd.get(), lock_path));
     while (lock == LockResult::kHeld) {
       RETURN_IF_ERROR(activity.Continue());
-      RETURN_IF_ERROR(wait.GoOn(fd.get()));
+      RETURN_IF_ERROR(wait.CheckHolder(fd.get()));
       clock.Sleep(kPoll, activity.cancel());
       ASSIGN_OR_RETURN(lock, TryLockNamed(fd.get(), lock_path));
     }
@@ -104,7 +104,7 @@ void RemoveLeftovers(const std::string& folder, absl::Time now) {
   const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return;
   const auto remove = [&](absl::string_view name, unsigned char) {
-    // Locks of entries alone: the folder may hold a Cargo.lock or poetry.lock of its owner.
+    // Only locks of entries, because the user may keep a Cargo.lock or poetry.lock there.
     absl::string_view entry = name;
     const bool lock = absl::ConsumeSuffix(&entry, kLockSuffix) && IsEntryName(entry);
     if (lock || absl::StartsWith(name, kTempFilePrefix)) {
@@ -112,7 +112,7 @@ void RemoveLeftovers(const std::string& folder, absl::Time now) {
     }
     return absl::OkStatus();
   };
-  // What is not seen now goes another time.
+  // Errors are ignored: a later call removes the rest.
   (void)ForEachEntry(fd->get(), folder, remove);
 }
 

@@ -14,10 +14,10 @@ namespace {
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 // A socket's path has at most 107 bytes, of which Python's multiprocessing needs 32 below TMPDIR.
 constexpr size_t kMaxTempFolder = 75;
-// No entry of a password file is longer.
+// A longer entry counts as missing.
 constexpr size_t kMaxEntry = 16 << 10;
 
-// Empty if it is missing.
+// The value of the variable `name`; empty if the variable is missing.
 std::string ValueOf(absl::string_view name, const std::vector<std::string>& variables) {
   const std::string start = absl::StrCat(name, "=");
   for (const std::string& variable : variables) {

@@ -26,7 +26,7 @@
 namespace sparkles {
 namespace {
 
-// Where a path has led all patterns.
+// The states of all patterns after the text of a path.
 struct PatternStates {
   std::vector<Glob::States> include;
   std::vector<Glob::States> exclude;
@@ -53,7 +53,7 @@ std::string KindName(unsigned char type) {
 
 std::string Reason(int error) {
   if (error == ENOENT) return "dangling symlink";
-  if (error == ELOOP) return "symlinks in a circle";
+  if (error == ELOOP) return "circular symlinks";
   return std::string(ErrnoError(error, "cannot be read").message());
 }
 
@@ -96,8 +96,8 @@ class OutputWalk {
   std::string real_root_;
   std::map<std::string, std::string> mounts_;  // path below the work folder to type
   std::set<FileId> entered_;
-  std::vector<Folder> pending_;        // real folders, by the path that they were found at
-  std::vector<Folder> pending_links_;  // the same for symlinks to folders
+  std::vector<Folder> pending_;        // real folders that were found and not yet entered
+  std::vector<Folder> pending_links_;  // symlinks to folders that were not yet followed
   Outputs outputs_;
 };
 
@@ -154,8 +154,8 @@ absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
   return absl::OkStatus();
 }
 
-// Whether the folder is the work folder or below it. Climbs instead of comparing paths: works at
-// any depth and without /proc.
+// True if the folder is the work folder or below it. Follows ".." instead of comparing paths, which
+// works at any depth and without /proc.
 bool OutputWalk::LiesInside(int fd) const {
   UniqueFd here;
   struct stat info;
@@ -225,7 +225,7 @@ absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* ent
   const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
   if (wanted && !to_folder) MarkMatched(states);
   if (error != 0) {
-    // A mount of the command's may be dead since its processes (a FUSE daemon) were ended.
+    // A mount of the command is dead if its daemon (FUSE) was ended as a leftover.
     const bool to_mount = LeadsToMount(fd, folder, entry);
     const absl::Status failed = ErrnoError(error, path);
     if (IsMachineFault(failed) && !to_mount) return failed;
@@ -290,7 +290,7 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
   RETURN_IF_ERROR(List(root_.get(), {"", Start()}));
   RETURN_IF_ERROR(EnterPending());
   while (!pending_links_.empty()) {
-    // Sorted, so that it does not depend on the file system which of two links is taken.
+    // Sorted, so that of two links to one directory the same one is taken on each file system.
     std::vector<Folder> links = std::exchange(pending_links_, {});
     std::sort(links.begin(), links.end(),
               [](const Folder& a, const Folder& b) { return a.path < b.path; });

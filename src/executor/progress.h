@@ -1,4 +1,4 @@
-// One line on the terminal about a transfer that takes long.
+// Shows the progress of a long transfer in one line on the terminal.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace sparkles {
 
-// Thread-safe. Shows nothing in the first second, then at most five lines a second; the line is
-// cleared at destruction. Costs next to nothing when stderr is not a terminal.
+// Thread-safe. Shows nothing in the first second, and then updates the line at most five times a
+// second. The destructor clears the line. Does nothing if stderr is not a terminal.
 class Progress {
  public:
-  // `what` as in "uploading"; borrows both seams.
+  // Borrows `clock` and `sink`. `what` begins the line, for example "uploading".
   Progress(Clock& clock, LogSink& sink, absl::string_view what, size_t files);
   ~Progress();
   Progress(const Progress&) = delete;

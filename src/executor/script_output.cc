@@ -35,7 +35,7 @@ void LogScriptOutput(const Log& log, absl::string_view name, int output_fd) {
   if (size <= 2 * kMaxEndBytes) return LogLines(log, name, ReadPart(output_fd, 0, size));
   std::string head = ReadPart(output_fd, 0, kMaxEndBytes);
   std::string tail = ReadPart(output_fd, size - kMaxEndBytes, kMaxEndBytes);
-  // Whole lines only, unless one line is longer than a part.
+  // Cut at line ends, unless a line is longer than its part.
   if (const size_t end = head.rfind('\n'); end != std::string::npos) head.resize(end + 1);
   const size_t line_end = tail.find('\n');
   if (line_end + 1 < tail.size()) tail.erase(0, line_end + 1);

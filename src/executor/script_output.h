@@ -6,8 +6,8 @@
 
 namespace sparkles {
 
-// Logs the lines of the file `output_fd`, each after the script's `name`. If the file has more than
-// 128 KiB: the first and the last 64 KiB, and the number of bytes left out between them.
+// Logs each line of the file `output_fd` with the prefix `name`, the name of the script. Of a file
+// of more than 128 KiB, logs the first and the last 64 KiB and the number of bytes between them.
 void LogScriptOutput(const Log& log, absl::string_view name, int output_fd);
 
 }  // namespace sparkles

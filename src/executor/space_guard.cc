@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint64_t kMebibyte = 1 << 20;
 constexpr uint64_t kDefaultFloor = 100 * kMebibyte;
-// Each task takes a handful, and each of its files one.
+// Inodes. A task needs some for its directories, and one for each of its files.
 constexpr uint64_t kMinFreeFiles = 100;
 
 uint64_t BytesOf(fsblkcnt_t blocks, const struct statvfs& info) {
@@ -34,7 +34,7 @@ std::string BytesText(uint64_t bytes) {
   return bytes >= 1024 ? absl::StrCat(bytes / 1024, " KiB") : absl::StrCat(bytes, " bytes");
 }
 
-// Some file systems do not count files.
+// False on file systems that do not limit the number of files.
 bool LacksFiles(const struct statvfs& info) {
   return info.f_files > 0 && info.f_favail < kMinFreeFiles;
 }
@@ -49,7 +49,7 @@ absl::Status SpaceGuard::Check() {
 
 absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_view flag) {
   const std::string name = absl::StrCat(flag, ": ", folder);
-  // A task may have tidied it away; that is no reason to do without it.
+  // A task may have removed the directory.
   if (access(folder.c_str(), F_OK) != 0) (void)MakeFolders(folder);
   struct statvfs info;
   if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
@@ -58,7 +58,7 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
   const uint64_t floor = FloorOf(options_, info);
   const bool needs_bytes = BytesOf(info.f_bavail, info) < floor;
   if ((needs_bytes || LacksFiles(info)) && OnOneDisk(folder, options_.cache_dir)) {
-    // How many files an entry's end frees is the file system's affair: all of them, then.
+    // The number of inodes that an eviction frees is unknown, so all unused entries go.
     Evict(LacksFiles(info) ? UINT64_MAX : floor - BytesOf(info.f_bavail, info), UINT64_MAX);
     if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
   }
@@ -69,7 +69,7 @@ absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_vie
   }
   if (LacksFiles(info)) {
     return MachineFault(absl::ResourceExhaustedError(
-        absl::StrCat(name, ": no more than ", info.f_favail, " files can be made")));
+        absl::StrCat(name, ": only ", info.f_favail, " more files can be created (inodes)")));
   }
   return absl::OkStatus();
 }
@@ -78,7 +78,7 @@ void SpaceGuard::Evict(uint64_t bytes, uint64_t limit) {
   const Evicted evicted = EvictEntries(options_.cache_dir, bytes, limit, activity_);
   if (!evicted.locks.ok() && !warned_) {
     warned_ = true;
-    log_.Warning("--cacheSize has no effect, since the cache's lock file cannot be used: ",
+    log_.Warning("--cacheSize has no effect, because the cache's lock file cannot be used: ",
                  evicted.locks.message());
   }
   if (evicted.entries == 0) return;

@@ -1,4 +1,4 @@
-// Whether this machine has room for one more task.
+// Checks before each claim that the disks have space for another task.
 #pragma once
 
 #include <cstdint>
@@ -14,22 +14,22 @@ namespace sparkles {
 struct SpaceOptions {
   std::string tasks_dir;
   std::string cache_dir;
-  // How much must be free where the two are; nullopt: 100 MiB, or 1 % of a file system that is
+  // Minimum free space in both directories. nullopt: 100 MiB, or 1 % of a file system that is
   // smaller than 10 GiB.
   std::optional<uint64_t> min_free_bytes;
-  std::optional<uint64_t> cache_bytes;  // how large the cache may be between tasks
+  std::optional<uint64_t> cache_bytes;  // maximum size of the cache between tasks
 };
 
 // Used by one thread.
 class SpaceGuard {
  public:
-  // Borrows `activity`, which ends the removal of cache entries: there may be millions of them.
+  // Borrows `activity`, whose cancellation ends the removal of cache entries.
   SpaceGuard(SpaceOptions options, const Activity& activity, Log log)
       : options_(std::move(options)), activity_(activity), log_(std::move(log)) {}
 
-  // For before a claim: brings the cache down to its size, and below that where space is short;
-  // what running tasks use stays. An error if there is too little space all the same, or nothing
-  // can be written; it names the folder.
+  // Call before a claim. Evicts unused cache entries until the cache has its maximum size, and more
+  // entries if space is short. A machine fault if there is still too little space, or a directory
+  // is not writable. The message names the directory.
   absl::Status Check();
 
  private:
@@ -39,7 +39,7 @@ class SpaceGuard {
   const SpaceOptions options_;
   const Activity& activity_;
   const Log log_;
-  bool warned_ = false;  // has warned that the cache's locks cannot be used
+  bool warned_ = false;  // the warning about unusable locks was logged
 };
 
 }  // namespace sparkles

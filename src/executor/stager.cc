@@ -29,7 +29,7 @@ bool SameFile(const struct stat& a, const struct stat& b) {
          a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
 }
 
-// Of symlink(2) where the file system has no symlinks.
+// True for errors of symlink(2) that mean that the file system has no symlinks.
 bool IsRefusal(int error) { return error == EPERM || error == EOPNOTSUPP || error == ENOSYS; }
 
 absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size, const Activity& activity) {
@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
                                                        const Activity& activity, const Log& log) {
   Progress progress(clock_, log.sink(), "downloading", downloads.size());
   const Activity staging(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
-  // Where nothing can keep an entry from being removed, everybody gets a copy.
+  // Without locks, entries can be removed at any time. Then all inputs are copies.
   if (auto use = cache_.OpenUse(); use.ok()) use_.emplace(*std::move(use));
   std::vector<std::optional<StagedInput>> staged(downloads.size());
   RETURN_IF_ERROR(ParallelFor(downloads.size(), transfers_, [&](size_t i) {
@@ -82,7 +82,7 @@ absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& down
   RETURN_IF_ERROR(MakeFolders(folder));
   StagedInput staged;
   staged.download = download;
-  // A link would give the cache's own, read-only file the name; only a copy can be executable.
+  // An executable input is copied, because a cache entry has no execute bits.
   staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable && use_;
   RETURN_IF_ERROR(Put(download, path, staged, activity));
   if (stat(path.c_str(), &staged.seen) != 0) return ErrnoError(errno, path);
@@ -99,7 +99,7 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
     staged.symlink = false;
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, activity);
-  // What no task uses gives way to what this one needs.
+  // Unused cache entries are evicted if the disk is full.
   return cache_.WithRoom(FolderOf(path), activity,
                          [&] { return Fetch(download.src_url, path, mode, staged, activity); });
 }
@@ -124,13 +124,13 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
       const absl::Status detached = Detach(path, activity);
-      // An unreadable file cannot be delivered either, so that the task need not fail. After any
-      // other error it must: the original may replace the entry before the delivery reads it.
+      // The task need not fail for a file that cannot be read, because the delivery will skip it.
+      // After other errors it fails, because the delivery might read the original from the entry.
       if (absl::IsPermissionDenied(detached)) {
         log.Warning(input.download.dst, " stays a link into the cache: ", detached.message());
       } else if (!detached.ok()) {
         const absl::Status failed = Annotate(detached, "changed input");
-        // A disk that the command has filled is the task's own.
+        // The command has filled the disk, so this is not a machine fault.
         return absl::IsResourceExhausted(failed) ? Unmarked(failed) : failed;
       }
     }
@@ -148,7 +148,7 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   }
   if (input.aged && SameFile(now, input.seen)) return true;
   if (!S_ISREG(now.st_mode) || now.st_size != input.seen.st_size) return false;
-  // Perhaps touched, perhaps with the same content (chmod, copied over itself): that decides.
+  // The file was touched or replaced, but may have the same content. So the content decides.
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!fd.ok()) return IsMachineFault(fd.status()) ? absl::StatusOr<bool>(fd.status()) : false;
   if (input.download.is_cas_key) {

@@ -1,4 +1,4 @@
-// Brings a task's inputs into its work folder, and tells afterwards which of them it changed.
+// Puts a task's inputs into its work folder, and later finds out which of them the task changed.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,39 +19,38 @@
 
 namespace sparkles {
 
-// An input that was put into the work folder (not one that a script had made there before).
+// An input that the worker put into the work folder. A file that a script had made before is none.
 struct StagedInput {
   Download download;
-  struct stat seen;      // of the content (symlinks followed), when it was staged
-  bool aged = false;     // an edit after the staging cannot leave `seen` as it is
-  uint32_t crc32c = 0;   // of the content, unless the download is content-addressed
+  struct stat seen;      // of the file when it was staged; symlinks are followed
+  bool aged = false;     // the file was old enough that each later edit changes its ctime
+  uint32_t crc32c = 0;   // of the content; 0 if the download is content-addressed
   bool symlink = false;  // a link into the cache
-  bool changed = false;  // known after Settle
+  bool changed = false;  // set by Settle
 };
 
 class Stager {
  public:
-  // Borrows all. `transfers` is how many inputs are fetched at a time.
+  // Borrows all. Fetches up to `transfers` inputs at a time.
   Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
       : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
 
-  // All inputs, in place and checked; links into the cache are good as long as this object. The
-  // first error stops the rest; its message names the field
-  // (`downloads: DST: ...`). A `dst` that exists already is kept.
+  // Puts all inputs in place, with checked content. Cache entries that the links point to stay as
+  // long as this object exists. Keeps a `dst` that exists already. The first error stops the rest;
+  // its message begins with `downloads: DST: `.
   absl::StatusOr<std::vector<StagedInput>> Stage(const std::vector<Download>& downloads,
                                                  const std::string& work_folder,
                                                  const Activity& activity, const Log& log);
 
-  // For after the command: gives changed symlinked inputs a private copy of what they hold now, if
-  // that can be had. Then the sorted paths of inputs that still have the content they were staged
-  // with.
+  // Call after the command. Replaces the links of changed inputs by copies of their present content
+  // where possible. Returns the sorted paths of the unchanged inputs.
   absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
                                                   const std::string& work_folder,
                                                   const Activity& activity, const Log& log);
 
-  // For after the uploads, which may read through a link that the task made or moved: drops the
-  // cache entries of changed symlinked inputs, so that no later task sees them. Best effort: who
-  // uses an entry next finds out all the same.
+  // Call after the uploads, which may read entries through other links of the task. Drops the cache
+  // entries of changed inputs. Errors are only logged, because the next use of an entry checks it
+  // again.
   void DropChanged(const std::vector<StagedInput>& inputs, const Activity& activity,
                    const Log& log);
 
@@ -71,7 +70,7 @@ class Stager {
   ContentCache& cache_;
   Clock& clock_;
   const int transfers_;
-  std::optional<CacheUse> use_;  // of the entries that links point to
+  std::optional<CacheUse> use_;  // keeps the entries that the links point to
 };
 
 }  // namespace sparkles

@@ -1,4 +1,4 @@
-// stdout.txt of one task: what the command prints, and a few lines of ours.
+// Holds the log of one task, stdout.txt: the output of the command, and lines of the worker.
 #pragma once
 
 #include <string>
@@ -18,14 +18,14 @@ class TaskLog {
   // Makes the file in `work_folder`. Errors are machine faults.
   static absl::StatusOr<TaskLog> Create(const std::string& work_folder);
 
-  // Open for appending and reading; the command writes to it directly. It stays what the command
-  // printed even if the command removes or replaces the file that has the name.
+  // Open for appending and reading. The command writes to it directly. Stays the log even if the
+  // command removes or replaces the file path().
   int fd() const { return fd_.get(); }
-  // Where it was made; a script or the command can put something else there.
+  // Where the log was made. A script or the command can put another file there.
   const std::string& path() const { return path_; }
-  // Whether path() is another regular file by now: an edited copy, perhaps, or a program's own.
+  // True if path() is now another regular file, for example an edited copy.
   bool Replaced() const;
-  // Appends "sparkles: TEXT" as a line of its own, even if the command's last line has no end.
+  // Appends the line "sparkles: TEXT", after a line end if the command's last line has none.
   absl::Status AddLine(absl::string_view text);
 
  private:

@@ -1,4 +1,4 @@
-// Runs the command and the scripts of one task, and watches what stops them.
+// Runs the command and the scripts of one task, and notices stops and kills for lack of memory.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,8 @@ class TaskShell {
   // Borrows `executor` and `activity`. `environment`: "NAME=value".
   TaskShell(Executor& executor, std::vector<std::string> environment, const Activity& activity);
 
-  // Runs `script` in `folder`; its output goes to `output_fd`. An error if the shell cannot be run:
-  // FailedPrecondition and InvalidArgument are the task's, any other is a machine fault.
+  // Runs `script` in `folder`, with its output to `output_fd`. An error if the shell cannot be run:
+  // FailedPrecondition and InvalidArgument are errors of the task, all others are machine faults.
   absl::StatusOr<CommandExit> Run(const std::string& script, const std::string& folder,
                                   int output_fd);
 

@@ -39,8 +39,8 @@ absl::Status BadNames(const std::vector<std::string>& paths) {
                    ": the name is not valid UTF-8 or holds a line end; no store can keep it"));
 }
 
-// Why the target of a link cannot be an output; empty if it can. A machine fault if its mount is
-// dead.
+// The reason why the target of a link cannot be an output; empty if it can. A machine fault if its
+// mount is dead.
 absl::StatusOr<std::string> ProblemOfTarget(int fd, const std::string& path) {
   if (IsOnPseudoFileSystem(fd)) return "leads to a pseudo file system (/proc, /sys ...)";
   char byte;
@@ -51,8 +51,8 @@ absl::StatusOr<std::string> ProblemOfTarget(int fd, const std::string& path) {
   return std::string(absl::ErrnoToStatus(error, "read").message());
 }
 
-// After this many failures the upload ends: each output may fail for its own reason (D16), but if
-// no output may be written, ten thousand refusals help no user.
+// The upload ends after this number of failures, so that it does not try ten thousand files if no
+// file may be written.
 constexpr int kMaxFailures = 10;
 
 struct Delivery {
@@ -61,7 +61,7 @@ struct Delivery {
   absl::Status failed;
 };
 
-// `stopped` is what ended all transfers, if anything did.
+// `stopped`: the error that ended all transfers, or OK.
 absl::Status FirstFailure(const std::vector<Delivery>& deliveries, absl::Status stopped) {
   if (IsMachineFault(stopped) || absl::IsCancelled(stopped)) return stopped;
   absl::Status first;

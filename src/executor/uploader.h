@@ -1,4 +1,4 @@
-// Delivers a task's outputs to their store.
+// Uploads a task's outputs.
 #pragma once
 
 #include <string>
@@ -15,16 +15,18 @@ namespace sparkles {
 
 class Uploader {
  public:
-  // Borrows both. `transfers` is how many files are uploaded at a time.
+  // Borrows `store` and `clock`. Uploads up to `transfers` files at a time.
   Uploader(ObjectStore& store, Clock& clock, int transfers)
       : store_(store), clock_(clock), transfers_(transfers) {}
 
-  // Uploads `paths` (relative to `work_folder`) to `folder_url`/path. What arrived is appended to
-  // `result.files` in the order of `paths`, also after an error; what cannot be opened for lack of
-  // permission, or not be read, goes to `result.skipped`. A file that fails for a reason of its
-  // own, or has a name that no store can hold (malformed UTF-8, a line end), is an error, but the
-  // others are delivered first; ten such failures end it, and so do a machine fault and a cancelled
-  // token. `options` holds for each file.
+  // Uploads each of `paths` (relative to `work_folder`) to `folder_url`/path, with `options`.
+  // Appends delivered files to `result.files` in the order of `paths`, also if it returns an error.
+  // Appends files that cannot be opened for lack of permission, or cannot be read, to
+  // `result.skipped`.
+  //
+  // An error of one file, or a name that no store can hold (malformed UTF-8, a line end), is
+  // returned after the other files were uploaded. Ten such errors, a machine fault or a
+  // cancellation end the upload.
   absl::Status Upload(const std::string& work_folder, const std::vector<std::string>& paths,
                       const std::string& folder_url, const UploadOptions& options,
                       const Activity& activity, const Log& log, TaskResult& result);

@@ -49,7 +49,7 @@ TEST(CauseOfDeathTest, OomKillDiffersFromOtherKills) {  // D47
 
 TEST(CauseOfDeathTest, OomIsExcludedOnlyWhenCounted) {
   const auto unknown = FindCauseOfDeath(DiedOf(SIGKILL), {});
-  EXPECT_THAT(unknown->detail, HasSubstr("cannot be known"));
+  EXPECT_THAT(unknown->detail, HasSubstr("does not report such kills"));
   const auto counted = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kNone, .least_free = {}});
   EXPECT_THAT(counted->detail, HasSubstr("has counted no kill"));
 }
