@@ -16,9 +16,9 @@ namespace {
 // Resets a connection and drops the bytes that have arrived. After a mere shutdown, gRPC would
 // continue to read while more bytes arrive.
 void Reset(int fd) {
-  sockaddr nobody{};
-  nobody.sa_family = AF_UNSPEC;
-  if (connect(fd, &nobody, sizeof nobody) != 0) (void)shutdown(fd, SHUT_RDWR);
+  sockaddr unspecified{};
+  unspecified.sa_family = AF_UNSPEC;
+  if (connect(fd, &unspecified, sizeof unspecified) != 0) (void)shutdown(fd, SHUT_RDWR);
 }
 
 }  // namespace
