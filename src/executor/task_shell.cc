@@ -37,7 +37,11 @@ TaskShell::TaskShell(Executor& executor, std::vector<std::string> environment,
                      const Activity& activity)
     : executor_(executor),
       environment_(std::move(environment)),
-      activity_(activity),
+      activity_(activity,
+                [this](uint64_t) {
+                  executor_.oom.Poll();
+                  NoteStop();
+                }),
       cancel_(activity.cancel()),
       began_(MonotonicNow()) {}
 
@@ -50,11 +54,10 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
                         .grace = executor_.options.grace,
                         .time_limit = executor_.options.time_limit,
                         .core_dumps = executor_.options.core_dumps,
-                        .while_waiting = [this] { Watch(); },
-                        .waiting_interval = executor_.options.heartbeat_interval,
+                        .heartbeat_interval = executor_.options.heartbeat_interval,
                         .stop_time = executor_.options.stop_time};
   executor_.oom.Begin();
-  auto exit = executor_.runner.Run(command, cancel_);
+  auto exit = executor_.runner.Run(command, activity_);
   oom_kills_ = executor_.oom.End();
   if (oom_kills_.in_group > 0) last_oom_kills_ = oom_kills_;
   if (exit.ok()) {
@@ -72,12 +75,6 @@ std::optional<std::string> TaskShell::LackOfMemoryAtStop() {
   NoteStop();
   if (!stopped_for_memory_) return std::nullopt;
   return LackOfMemory(last_oom_kills_);
-}
-
-void TaskShell::Watch() {
-  (void)activity_.Worked();  // the runner watches cancel_
-  executor_.oom.Poll();
-  NoteStop();
 }
 
 void TaskShell::NoteStop() {

@@ -34,13 +34,11 @@ class TaskShell {
   std::optional<std::string> LackOfMemoryAtStop();
 
  private:
-  // Called while a command or script runs.
-  void Watch();
   void NoteStop();
 
   Executor& executor_;
   const std::vector<std::string> environment_;
-  const Activity& activity_;
+  const Activity activity_;    // also looks for kills for lack of memory and for a stop
   const CancelToken& cancel_;  // of activity_
   OomKills oom_kills_;
   OomKills last_oom_kills_;                   // of the last Run with a kill in our control group

@@ -67,22 +67,24 @@ absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply
 // The last signal that the launcher was asked to send.
 enum class SentSignal { kNone, kTerm, kKill };
 
-// Waits for a frame from the launcher. Meanwhile asks the launcher to end the command when `cancel`
-// is cancelled or the time limit has passed. Sets `timed_out` if the reason was the time limit.
+// Waits for a frame from the launcher. Meanwhile asks the launcher to end the command when
+// `activity` is cancelled or the time limit has passed. Sets `timed_out` if the reason was the time
+// limit.
 absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
-                        const CancelToken& cancel, bool& timed_out) {
+                        const Activity& activity, bool& timed_out) {
+  const CancelToken& cancel = activity.cancel();
   SentSignal sent = SentSignal::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
   absl::Duration killed;
   while (true) {
-    if (command.while_waiting) command.while_waiting();
+    (void)activity.Worked();  // a cancelled command ends below
     const int cancel_fd = sent == SentSignal::kNone ? cancel.fd() : -1;
     // cancel.hurried(), which ends the grace early, has no descriptor to wait for.
     const bool must_poll_cancel = sent != SentSignal::kNone || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
     const int timeout =
         PollTimeout(deadline - MonotonicNow(),
-                    must_poll_cancel ? kCancelPollInterval : command.waiting_interval);
+                    must_poll_cancel ? kCancelPollInterval : command.heartbeat_interval);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
     kill(launcher, SIGCONT);  // the command may have stopped the launcher
@@ -140,12 +142,13 @@ PosixProcessRunner::~PosixProcessRunner() {
 }
 
 absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
-                                                    const CancelToken& cancel) {
+                                                    const Activity& activity) {
+  const CancelToken& cancel = activity.cancel();
   RETURN_IF_ERROR(CheckCommand(command));
   ReapUnrelatedZombies(launcher_);
   RETURN_IF_ERROR(EnsureLauncher());
   bool timed_out = false;
-  const absl::StatusOr<Frame> reply = RunInLauncher(command, cancel, timed_out);
+  const absl::StatusOr<Frame> reply = RunInLauncher(command, activity, timed_out);
   if (reply.ok()) {
     absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
     if (exit.ok() && exit->survivors) {
@@ -220,11 +223,10 @@ absl::Status PosixProcessRunner::EndSurvivors() {
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::RunInLauncher(const Command& command,
-                                                        const CancelToken& cancel,
-                                                        bool& timed_out) {
+                                                        const Activity& activity, bool& timed_out) {
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
-  RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, cancel, timed_out));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, activity, timed_out));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
   // The launcher is small, so the kernel has no reason to kill it. Probably the command did. A

@@ -35,7 +35,7 @@ class PosixProcessRunner : public ProcessRunner {
   // FailedPrecondition if the command probably killed it. The next Run starts a new launcher.
   // Without `relaunch` or /proc, the new launcher is a fork of this process, and the peak memory of
   // later commands is at least the worker's memory at that time.
-  absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
+  absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) override;
 
   // Kills the survivors of earlier commands again. Unavailable while one of them lives. Then no
   // command can run.
@@ -59,7 +59,7 @@ class PosixProcessRunner : public ProcessRunner {
   absl::Status EnsureLauncher();
   // Kills the launcher and then, for at most `sweep_limit`, the descendants that it leaves.
   void KillLauncher(absl::Duration sweep_limit);
-  absl::StatusOr<Frame> RunInLauncher(const Command& command, const CancelToken& cancel,
+  absl::StatusOr<Frame> RunInLauncher(const Command& command, const Activity& activity,
                                       bool& timed_out);
 
   const std::string proc_root_;

@@ -1,14 +1,13 @@
 // The seam to processes: runs a command, and ends all processes that the command started.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/cancel.h"
+#include "base/activity.h"
 #include "base/stop_time.h"
 #include "base/usage.h"
 
@@ -23,10 +22,8 @@ struct Command {
   absl::Duration time_limit = absl::InfiniteDuration();  // after this time the command gets TERM
   bool core_dumps = false;                               // as large as the hard limit allows
   absl::Duration sweep_limit = absl::Seconds(30);        // longest wait for leftovers after KILL
-  // Called by Run's thread at least once in each `waiting_interval` while the command runs. May be
-  // empty. Each call wakes two processes.
-  std::function<void()> while_waiting = nullptr;
-  absl::Duration waiting_interval = absl::Milliseconds(500);
+  // The longest time between two signs of life while the command runs. Each wakes two processes.
+  absl::Duration heartbeat_interval = absl::Milliseconds(500);
   StopTime stop_time = {};  // limits the wait after KILL when the token is hurried
 };
 
@@ -44,7 +41,7 @@ struct CommandExit {
 // than Linux accepts, or an output_fd that is not open.
 absl::Status CheckCommand(const Command& command);
 
-// Runs one command at a time. Not thread-safe, but any thread may cancel the token.
+// Runs one command at a time. Not thread-safe, but any thread may cancel the activity's token.
 class ProcessRunner {
  public:
   virtual ~ProcessRunner() = default;
@@ -54,9 +51,11 @@ class ProcessRunner {
   //
   // Leftovers, including daemons, have a fifth of a second to end by themselves. Then Run kills
   // them, and returns when they have ended. CommandExit::survivors is set if KILL does not end all
-  // of them within `sweep_limit`, or before `cancel` is cancelled.
+  // of them within `sweep_limit`, or before `activity` is cancelled.
   //
-  // If `cancel` is cancelled, or the time limit has passed, the process group gets TERM. After
+  // A running command is work of `activity`, reported on the thread of Run.
+  //
+  // If `activity` is cancelled, or the time limit has passed, the process group gets TERM. After
   // `grace`, or when the token is hurried, the group gets KILL. The grace applies to the whole
   // group: if a shell has died of TERM, the programs that it started still have the grace. With a
   // token that is already cancelled, the command starts and is then ended.
@@ -67,7 +66,7 @@ class ProcessRunner {
   //   FailedPrecondition: the directory could not be entered ("chdir DIRECTORY: reason"), or the
   //     launcher was killed while the command ran;
   //   machine fault: no process could be made, or the command still runs after KILL.
-  virtual absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) = 0;
+  virtual absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) = 0;
 };
 
 }  // namespace sparkles

@@ -48,7 +48,7 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
       EXPECT_GT(PidIn("pid"), 0);
       cancel_.Cancel(CancelKind::kHandBack, "test");
     });
-    absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+    absl::StatusOr<CommandExit> exit = runner_->Run(command, Activity(cancel_));
     canceller.join();
     return exit;
   }
@@ -77,11 +77,11 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     lock.reset();
     Command command = Shell(script);
     command.grace = absl::Hours(1);
-    command.while_waiting = [this, cancels] {
+    const Activity activity(cancel_, nullptr, [this, cancels](uint64_t) {
       const bool begun = access((folder_ / "pid").c_str(), F_OK) == 0;
       if (cancels && begun) cancel_.Cancel(CancelKind::kHandBack, "test");
-    };
-    (void)(*runner)->Run(command, cancel_);
+    });
+    (void)(*runner)->Run(command, activity);
     _exit(0);
   }
 };
@@ -199,7 +199,7 @@ TEST_F(PosixProcessRunnerEnd, ProgramGetsGraceAfterTimeLimit) {
   for (int seconds = 1; exit.ok() && Output().find("saving") == std::string::npos && seconds < 60;
        seconds *= 3) {
     command.time_limit = absl::Seconds(seconds);
-    exit = runner_->Run(command, cancel_);
+    exit = runner_->Run(command, Activity(cancel_));
   }
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_TRUE(exit->timed_out);
@@ -256,7 +256,7 @@ TEST_F(PosixProcessRunnerEnd, KilledLauncherFailsCommand) {
     kill(launcher, SIGKILL);
   });
   const absl::StatusOr<CommandExit> exit =
-      runner_->Run(Shell(Daemon("daemon") + "echo $$ >pid; sleep 1000"), cancel_);
+      runner_->Run(Shell(Daemon("daemon") + "echo $$ >pid; sleep 1000"), Activity(cancel_));
   killer.join();
   EXPECT_TRUE(absl::IsFailedPrecondition(exit.status())) << exit.status();
   EXPECT_FALSE(IsMachineFault(exit.status()));  // the same task would do it again

@@ -42,7 +42,7 @@ Command PosixProcessRunnerTest::Shell(const std::string& script) const {
 
 CommandExit PosixProcessRunnerTest::Run(const std::string& script) {
   if (runner_ == nullptr) Start();
-  absl::StatusOr<CommandExit> exit = runner_->Run(Shell(script), cancel_);
+  absl::StatusOr<CommandExit> exit = runner_->Run(Shell(script), Activity(cancel_));
   EXPECT_TRUE(exit.ok()) << script << ": " << exit.status();
   return exit.value_or(CommandExit());
 }

@@ -67,12 +67,12 @@ TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
     Start();
     Command command = LeaveSurvivor();
     command.sweep_limit = absl::Milliseconds(300);
-    const auto exit = runner_->Run(command, cancel_);
+    const auto exit = runner_->Run(command, Activity(cancel_));
     EXPECT_TRUE(exit.ok()) << exit.status();
     EXPECT_TRUE(exit.ok() && exit->survivors);
     EXPECT_TRUE(exit.ok() && WEXITSTATUS(exit->wait_status) == 6);
     EXPECT_TRUE(absl::IsUnavailable(runner_->EndSurvivors()));
-    EXPECT_TRUE(IsMachineFault(runner_->Run(Shell("exit 5"), cancel_).status()));
+    EXPECT_TRUE(IsMachineFault(runner_->Run(Shell("exit 5"), Activity(cancel_)).status()));
     EXPECT_TRUE(WriteFileAtomically(folder_ / "told", "", false).ok());
     EXPECT_TRUE(Eventually([this] { return runner_->EndSurvivors().ok(); }));
     EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
@@ -93,7 +93,7 @@ TEST_F(PosixProcessRunnerSurvivors, StopEndsWaitForSurvivor) {
     command.sweep_limit = absl::Hours(1);
     command.grace = absl::Hours(1);
     const absl::Duration start = MonotonicNow();
-    const auto exit = runner_->Run(command, cancel_);
+    const auto exit = runner_->Run(command, Activity(cancel_));
     EXPECT_TRUE(exit.ok() && exit->survivors);
     EXPECT_LT(MonotonicNow() - start, absl::Seconds(10));
     canceller.join();

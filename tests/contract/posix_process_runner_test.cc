@@ -51,7 +51,7 @@ TEST_F(PosixProcessRunnerTest, CommandInheritsOnlyStandardDescriptors) {
   ASSERT_TRUE(runner_->HoldInLauncher(later.get()).ok());
   Command command = Shell("");
   command.argv = {"/bin/ls", "/proc/self/fd"};
-  ASSERT_TRUE(runner_->Run(command, cancel_).ok());
+  ASSERT_TRUE(runner_->Run(command, Activity(cancel_)).ok());
   EXPECT_EQ(Output(), "0\n1\n2\n3\n");  // 3 is the directory that ls reads
 }
 
@@ -90,7 +90,7 @@ TEST_F(PosixProcessRunnerTest, CommandHasOwnEnvironmentAndDirectory) {
   Command command = Shell("");
   command.argv = {"/usr/bin/env"};
   command.environment = {"A=1", "EMPTY=", "LINES=a\nb"};
-  ASSERT_TRUE(runner_->Run(command, cancel_).ok());
+  ASSERT_TRUE(runner_->Run(command, Activity(cancel_)).ok());
   EXPECT_EQ(Output(), "A=1\nEMPTY=\nLINES=a\nb\n");
   Run("pwd -P");
   EXPECT_NE(Output().find(folder_.path()), std::string::npos);
@@ -104,7 +104,7 @@ TEST_F(PosixProcessRunnerTest, LargeArgumentsAndEnvironmentsPass) {
   for (int i = 0; i < 10; ++i) {
     command.environment.push_back(absl::StrCat("V", i, "=", std::string(100'000, 'y')));
   }
-  const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+  const absl::StatusOr<CommandExit> exit = runner_->Run(command, Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(Output().find("131071\n100"), 0u) << Output();
 }
@@ -113,7 +113,7 @@ TEST_F(PosixProcessRunnerTest, OverlongArgumentIsCommandError) {
   Start();
   Command command = Shell("true");
   command.argv.push_back(std::string(128 << 10, 'x'));
-  const absl::Status status = runner_->Run(command, cancel_).status();
+  const absl::Status status = runner_->Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.message().find("exec /bin/sh: "), 0u) << status;
   EXPECT_FALSE(IsMachineFault(status));
 }
@@ -141,7 +141,7 @@ TEST_F(PosixProcessRunnerTest, PeakMemoryExcludesWorkerMemory) {
   const std::string ballast(200 << 20, 'x');  // the memory of a busy worker
   Command command = Shell("");
   command.argv = {"/bin/true"};
-  const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+  const absl::StatusOr<CommandExit> exit = runner_->Run(command, Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_GT(exit->usage.max_rss_kb, 0);
   // Far below the ballast. The size of this test program without the ballast is the lower bound.

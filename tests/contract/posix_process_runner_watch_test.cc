@@ -7,6 +7,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/activity.h"
+#include "base/vitals.h"
 #include "process/posix_process_runner.h"
 #include "tests/contract/posix_process_runner_fixture.h"
 
@@ -28,17 +30,17 @@ class PosixProcessRunnerWatch : public PosixProcessRunnerTest {
   }
 };
 
-TEST_F(PosixProcessRunnerTest, WaitCallbackRunsDuringCommand) {
-  Command command = Shell("sleep 1000");
+TEST_F(PosixProcessRunnerTest, RunningCommandGivesSignsOfLife) {
+  Vitals vitals;
   int calls = 0;
-  command.while_waiting = [&] {
+  const Activity activity(cancel_, &vitals.heartbeat, [&](uint64_t) {
     if (++calls == 4) cancel_.Cancel(CancelKind::kHandBack, "enough");
-  };
+  });
   Start();
-  const auto exit = runner_->Run(command, cancel_);
+  const auto exit = runner_->Run(Shell("sleep 1000"), activity);
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
-  EXPECT_GE(calls, 4);
+  EXPECT_GE(vitals.heartbeat.beats(), 4);
   EXPECT_LT(exit->end - exit->start, absl::Seconds(60)) << "about twice a second";
 }
 
@@ -84,7 +86,7 @@ TEST_F(PosixProcessRunnerTest, TimeLimitIgnoresSweepTime) {
     for (int i = 0; i < 5 && !told_truly; ++i) {
       Command command = Shell("sleep 0.1; sleep 1000 & exit 0");
       command.time_limit = absl::Milliseconds(milliseconds);
-      const absl::StatusOr<CommandExit> exit = runner_->Run(command, cancel_);
+      const absl::StatusOr<CommandExit> exit = runner_->Run(command, Activity(cancel_));
       ASSERT_TRUE(exit.ok()) << exit.status();
       const bool ended_well = WIFEXITED(exit->wait_status) && WEXITSTATUS(exit->wait_status) == 0;
       told_truly = exit->timed_out == !ended_well;

@@ -35,7 +35,7 @@ std::string ProcessRunnerContract::Output() const {
 TEST_P(ProcessRunnerContract, ExitCodeAndOutputAreReported) {
   under_test_->NextPrints("hello\n", 3);
   const absl::StatusOr<CommandExit> exit =
-      under_test_->runner().Run(Shell("echo hello; exit 3"), cancel_);
+      under_test_->runner().Run(Shell("echo hello; exit 3"), Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   ASSERT_TRUE(WIFEXITED(exit->wait_status));
   EXPECT_EQ(WEXITSTATUS(exit->wait_status), 3);
@@ -46,7 +46,7 @@ TEST_P(ProcessRunnerContract, ExitCodeAndOutputAreReported) {
 TEST_P(ProcessRunnerContract, SignalDeathIsOrdinaryExit) {
   under_test_->NextDiesOf(SIGKILL);
   const absl::StatusOr<CommandExit> exit =
-      under_test_->runner().Run(Shell("kill -KILL $$"), cancel_);
+      under_test_->runner().Run(Shell("kill -KILL $$"), Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGKILL);
@@ -55,7 +55,8 @@ TEST_P(ProcessRunnerContract, SignalDeathIsOrdinaryExit) {
 TEST_P(ProcessRunnerContract, TimesAndMemoryAreReported) {
   const absl::Time before = absl::Now();
   under_test_->NextPrints("", 0);
-  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 0"), cancel_);
+  const absl::StatusOr<CommandExit> exit =
+      under_test_->runner().Run(Shell("exit 0"), Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_GE(exit->start, before - absl::Milliseconds(10));
   EXPECT_LE(exit->start, exit->end);
@@ -66,8 +67,8 @@ TEST_P(ProcessRunnerContract, TimesAndMemoryAreReported) {
 TEST_P(ProcessRunnerContract, CommandsRunInSequence) {
   for (int code = 0; code < 3; ++code) {
     under_test_->NextPrints("x", code);
-    const absl::StatusOr<CommandExit> exit =
-        under_test_->runner().Run(Shell("printf x; exit " + std::to_string(code)), cancel_);
+    const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(
+        Shell("printf x; exit " + std::to_string(code)), Activity(cancel_));
     ASSERT_TRUE(exit.ok()) << exit.status();
     EXPECT_EQ(WEXITSTATUS(exit->wait_status), code);
   }
@@ -77,7 +78,7 @@ TEST_P(ProcessRunnerContract, CommandsRunInSequence) {
 TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
   command.directory = folder_ / "absent";
-  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_EQ(status.message().find("chdir " + command.directory + ": "), 0u) << status;
   EXPECT_FALSE(IsMachineFault(status));
@@ -86,14 +87,14 @@ TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
 TEST_P(ProcessRunnerContract, FileAsDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
   command.directory = folder_ / "output";
-  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }
 
 TEST_P(ProcessRunnerContract, MissingProgramIsNotFound) {
   Command command = Shell("true");
   command.argv[0] = folder_ / "absent";
-  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
   EXPECT_EQ(status.message().find("exec " + command.argv[0] + ": "), 0u) << status;
 }
@@ -101,13 +102,13 @@ TEST_P(ProcessRunnerContract, MissingProgramIsNotFound) {
 TEST_P(ProcessRunnerContract, NonExecutableProgramIsPermissionDenied) {
   Command command = Shell("true");
   command.argv[0] = folder_ / "output";
-  const absl::Status status = under_test_->runner().Run(command, cancel_).status();
+  const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
 }
 
 TEST_P(ProcessRunnerContract, NulInCommandIsRefused) {
   Command command = Shell(std::string("echo \0 hidden", 13));
-  EXPECT_EQ(under_test_->runner().Run(command, cancel_).status().code(),
+  EXPECT_EQ(under_test_->runner().Run(command, Activity(cancel_)).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Output(), "");
 }
@@ -115,7 +116,8 @@ TEST_P(ProcessRunnerContract, NulInCommandIsRefused) {
 TEST_P(ProcessRunnerContract, CancelledTokenEndsCommandAtStart) {
   cancel_.Cancel(CancelKind::kHandBack, "test");
   under_test_->NextWaitsForCancel();
-  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("sleep 1000"), cancel_);
+  const absl::StatusOr<CommandExit> exit =
+      under_test_->runner().Run(Shell("sleep 1000"), Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
@@ -125,7 +127,7 @@ TEST_P(ProcessRunnerContract, CommandBeyondTimeLimitIsEnded) {  // D37
   Command command = Shell("sleep 1000");
   command.time_limit = absl::Milliseconds(50);
   under_test_->NextWaitsForCancel();
-  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, cancel_);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_TRUE(exit->timed_out);
   ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
@@ -136,7 +138,7 @@ TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
   Command command = Shell("exit 5");
   command.time_limit = absl::Hours(1);
   under_test_->NextPrints("", 5);
-  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, cancel_);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_FALSE(exit->timed_out);
   EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
@@ -145,9 +147,10 @@ TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
 TEST_P(ProcessRunnerContract, NextCommandRunsAfterError) {
   Command broken = Shell("true");
   broken.directory = folder_ / "absent";
-  EXPECT_FALSE(under_test_->runner().Run(broken, cancel_).ok());
+  EXPECT_FALSE(under_test_->runner().Run(broken, Activity(cancel_)).ok());
   under_test_->NextPrints("", 5);
-  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(Shell("exit 5"), cancel_);
+  const absl::StatusOr<CommandExit> exit =
+      under_test_->runner().Run(Shell("exit 5"), Activity(cancel_));
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
 }

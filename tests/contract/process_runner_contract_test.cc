@@ -24,12 +24,12 @@ class Fake : public RunnerUnderTest {
   ProcessRunner& runner() override { return runner_; }
   void NextPrints(absl::string_view output, int exit_code) override {
     const std::string text(output);
-    runner_.Next([text, exit_code](const Command& command,
-                                   const CancelToken&) -> absl::StatusOr<CommandExit> {
-      const absl::Status written = WriteAll(command.output_fd, text, "output");
-      if (!written.ok()) return written;
-      return ExitedWith(exit_code);
-    });
+    runner_.Next(
+        [text, exit_code](const Command& command, const Activity&) -> absl::StatusOr<CommandExit> {
+          const absl::Status written = WriteAll(command.output_fd, text, "output");
+          if (!written.ok()) return written;
+          return ExitedWith(exit_code);
+        });
   }
   void NextDiesOf(int signal) override { runner_.NextReturns(DiedOf(signal)); }
   void NextWaitsForCancel() override { runner_.NextWaitsForCancel(); }

@@ -51,7 +51,8 @@ Json SpecOf(const std::string& task_id) {
 }
 
 absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
-                                                  const CancelToken& cancel) {
+                                                  const Activity& activity) {
+  const CancelToken& cancel = activity.cancel();
   const std::string task = VariableOf(command, "SPARKLES_TASK_ID");
   if (cancel.cancelled()) {
     world_.judge.Break(absl::StrCat(ToString(machine_.author()), " runs the command of ", task,

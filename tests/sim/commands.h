@@ -25,7 +25,7 @@ class SimProcessRunner : public ProcessRunner {
   // Borrows both. For one life of the machine's worker.
   SimProcessRunner(World& world, Machine& machine) : world_(world), machine_(machine) {}
 
-  absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
+  absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) override;
 
  private:
   Judge::Run Work(const Command& command, const std::string& task);

@@ -25,7 +25,7 @@ ExecutorFixture::ExecutorFixture() {
            {"uploads", {{"include_patterns", {"**"}}, {"dst_url", "gs://out/1"}}},
            {"stdout_url", kStdout},
            {"command_result_url", kResult}};
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "hello\n", "stdout").ok());
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/out.txt", "output\n", false).ok());
     return ExitedWith(0);
@@ -37,11 +37,11 @@ Outcome ExecutorFixture::Run() {
   // More scripts than any task has.
   for (int i = 0; i < 6; ++i) {
     runner_.Next(
-        [this](const Command& command, const CancelToken& cancel) -> absl::StatusOr<CommandExit> {
+        [this](const Command& command, const Activity& activity) -> absl::StatusOr<CommandExit> {
           const std::string& script = command.argv.back();
           const auto action = scripts_.find(script);
           absl::StatusOr<CommandExit> exit = ExitedWith(0);
-          if (action != scripts_.end()) exit = action->second(command, cancel);
+          if (action != scripts_.end()) exit = action->second(command, activity);
           RecordStep("run " + script);
           return exit;
         });

@@ -47,11 +47,12 @@ CommandExit ExitedWith(int code) { return ExitOf(code << 8); }
 CommandExit DiedOf(int signal) { return ExitOf(signal); }
 
 void FakeProcessRunner::NextReturns(absl::StatusOr<CommandExit> result) {
-  Next([result](const Command&, const CancelToken&) { return result; });
+  Next([result](const Command&, const Activity&) { return result; });
 }
 
 void FakeProcessRunner::NextWaitsForCancel() {
-  Next([](const Command& command, const CancelToken& cancel) -> absl::StatusOr<CommandExit> {
+  Next([](const Command& command, const Activity& activity) -> absl::StatusOr<CommandExit> {
+    const CancelToken& cancel = activity.cancel();
     CommandExit exit = DiedOf(SIGTERM);
     exit.timed_out = command.time_limit != absl::InfiniteDuration() && !cancel.cancelled();
     pollfd cancelled{cancel.fd(), POLLIN, 0};
@@ -61,14 +62,14 @@ void FakeProcessRunner::NextWaitsForCancel() {
 }
 
 absl::StatusOr<CommandExit> FakeProcessRunner::Run(const Command& command,
-                                                   const CancelToken& cancel) {
+                                                   const Activity& activity) {
   commands_.push_back(command);
   RETURN_IF_ERROR(CheckCommand(command));
   RETURN_IF_ERROR(CheckPlaces(command));
   if (actions_.empty()) return ExitedWith(0);
   const Action action = std::move(actions_.front());
   actions_.pop_front();
-  return action(command, cancel);
+  return action(command, activity);
 }
 
 }  // namespace sparkles

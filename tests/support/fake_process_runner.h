@@ -19,7 +19,7 @@ CommandExit DiedOf(int signal);
 class FakeProcessRunner : public ProcessRunner {
  public:
   // May write to command.directory and command.output_fd as a real command would.
-  using Action = std::function<absl::StatusOr<CommandExit>(const Command&, const CancelToken&)>;
+  using Action = std::function<absl::StatusOr<CommandExit>(const Command&, const Activity&)>;
 
   // Sets the action of the next command that has none. A command without an action exits with 0.
   void Next(Action action) { actions_.push_back(std::move(action)); }
@@ -27,7 +27,7 @@ class FakeProcessRunner : public ProcessRunner {
   // The next command runs until it is cancelled, or until after its time limit, and TERM ends it.
   void NextWaitsForCancel();
 
-  absl::StatusOr<CommandExit> Run(const Command& command, const CancelToken& cancel) override;
+  absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) override;
 
   // All commands so far, oldest first, including refused ones. Their output_fd may be closed.
   const std::vector<Command>& commands() const { return commands_; }

@@ -68,7 +68,7 @@ constexpr char kOutOfMemory[] =
     "of memory; then SIGTERM";
 
 TEST_F(TaskRunMemoryTest, StopAfterOomKillIsAbandoned) {
-  scripts_["command"] = [this](const Command&, const CancelToken&) {
+  scripts_["command"] = [this](const Command&, const Activity&) {
     CountKills(8);
     Stop();
     return DiedOf(SIGKILL);
@@ -81,22 +81,22 @@ TEST_F(TaskRunMemoryTest, StopAfterOomKillIsAbandoned) {
 }
 
 TEST_F(TaskRunMemoryTest, SurvivedOomKillCountsAgainstTask) {
-  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+  scripts_["command"] = [this](const Command&, const Activity& activity) {
     CountKills(8);
-    command.while_waiting();
+    (void)activity.Worked();
     Stop();
-    command.while_waiting();
+    (void)activity.Worked();
     return DiedOf(SIGTERM);
   };
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
 }
 
 TEST_F(TaskRunMemoryTest, ScriptStopAfterOomKillCounts) {
-  scripts_["command"] = [this](const Command&, const CancelToken&) {
+  scripts_["command"] = [this](const Command&, const Activity&) {
     CountKills(8);
     return DiedOf(SIGKILL);
   };
-  scripts_["post-exec"] = [this](const Command&, const CancelToken&) {
+  scripts_["post-exec"] = [this](const Command&, const Activity&) {
     Stop();
     return ExitedWith(0);
   };
@@ -104,12 +104,12 @@ TEST_F(TaskRunMemoryTest, ScriptStopAfterOomKillCounts) {
 }
 
 TEST_F(TaskRunMemoryTest, EarlierOomKillIsNotReason) {
-  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+  scripts_["command"] = [this](const Command&, const Activity& activity) {
     CountKills(8);
-    command.while_waiting();
+    (void)activity.Worked();
     absl::SleepFor(absl::Milliseconds(2100));
     Stop();
-    command.while_waiting();
+    (void)activity.Worked();
     return DiedOf(SIGTERM);
   };
   const Outcome outcome = Run();
@@ -118,7 +118,7 @@ TEST_F(TaskRunMemoryTest, EarlierOomKillIsNotReason) {
 }
 
 TEST_F(TaskRunMemoryTest, StopWithoutOomKillIsNotAbandoned) {
-  scripts_["command"] = [this](const Command&, const CancelToken&) {
+  scripts_["command"] = [this](const Command&, const Activity&) {
     Stop();
     return DiedOf(SIGTERM);
   };
@@ -162,10 +162,10 @@ TEST_P(TaskRunCancelTest, CancelStartsNoFurtherStep) {
 }
 
 TEST_F(TaskRunCancelTest, StoppedCommandKeepsPrintedOutput) {
-  scripts_["command"] = [this](const Command& command, const CancelToken& cancel) {
+  scripts_["command"] = [this](const Command& command, const Activity& activity) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9", "stdout").ok());
     cancel_.Cancel(CancelKind::kHandBack, "preempted");
-    EXPECT_TRUE(cancel.cancelled());
+    EXPECT_TRUE(activity.cancel().cancelled());
     return DiedOf(SIGTERM);
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
@@ -176,27 +176,27 @@ TEST_F(TaskRunCancelTest, StoppedCommandKeepsPrintedOutput) {
 // systemd sends TERM to all processes of a unit: the command may end before the worker sees it.
 TEST_F(TaskRunCancelTest, CommandStoppedBeforeWorkerHandsBack) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
+  scripts_["command"] = [](const Command&, const Activity&) { return DiedOf(SIGKILL); };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
-  scripts_["command"] = [](const Command&, const CancelToken&) { return ExitedWith(143); };
+  scripts_["command"] = [](const Command&, const Activity&) { return ExitedWith(143); };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
 }
 
 TEST_F(TaskRunCancelTest, ScriptStoppedBeforeWorkerHandsBack) {
   clock_.OnSleep([this](size_t) { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  scripts_["post-exec"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
+  scripts_["post-exec"] = [](const Command&, const Activity&) { return DiedOf(SIGTERM); };
   EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
 }
 
 TEST_F(TaskRunCancelTest, SigtermWithoutStopIsComplete) {
-  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGTERM); };
+  scripts_["command"] = [](const Command&, const Activity&) { return DiedOf(SIGTERM); };
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
   EXPECT_EQ(outcome.exit_code, "143");
 }
 
 TEST_F(TaskRunCancelTest, FullLogIsStillDelivered) {
-  scripts_["command"] = [this](const Command& command, const CancelToken&) {
+  scripts_["command"] = [this](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
     // From now on writes to the log fail, as on a full disk.
     const auto again =
@@ -210,7 +210,7 @@ TEST_F(TaskRunCancelTest, FullLogIsStillDelivered) {
 }
 
 TEST_F(TaskRunCancelTest, StopBetweenOutputsEndsUploads) {
-  scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["post-exec"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/z.txt", "later", false).ok());
     return ExitedWith(0);
   };
@@ -221,7 +221,7 @@ TEST_F(TaskRunCancelTest, StopBetweenOutputsEndsUploads) {
 }
 
 TEST_F(TaskRunCancelTest, StopDuringOutputSearchHandsBack) {
-  scripts_["post-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["post-exec"] = [](const Command& command, const Activity&) {
     for (const char* name : {"a", "b", "c"}) {
       EXPECT_TRUE(WriteFileAtomically(command.directory + "/" + name, "output", false).ok());
     }

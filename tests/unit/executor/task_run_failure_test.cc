@@ -24,7 +24,7 @@ using testing::SizeIs;
 using testing::StartsWith;
 
 FakeProcessRunner::Action Returns(const absl::Status& status) {
-  return [status](const Command&, const CancelToken&) { return status; };
+  return [status](const Command&, const Activity&) { return status; };
 }
 
 // Makes later writes to `fd` fail. Its content can still be read.
@@ -69,7 +69,7 @@ TEST_F(TaskRunFailureTest, InvalidSpecFailsWithQueueUrls) {  // D27, D30
 }
 
 TEST_F(TaskRunFailureTest, SurvivorsOfCommandFailTask) {
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/out.txt", "half", false).ok());
     CommandExit exit = ExitedWith(0);
     exit.survivors = true;
@@ -81,7 +81,7 @@ TEST_F(TaskRunFailureTest, SurvivorsOfCommandFailTask) {
 }
 
 TEST_F(TaskRunFailureTest, SurvivorsOfScriptFailTask) {
-  scripts_["pre-exec"] = [](const Command&, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command&, const Activity&) {
     CommandExit exit = ExitedWith(0);
     exit.survivors = true;
     return exit;
@@ -92,7 +92,7 @@ TEST_F(TaskRunFailureTest, SurvivorsOfScriptFailTask) {
 
 TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
   options_.time_limit = absl::Hours(2);
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_EQ(command.time_limit, absl::Hours(2));
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
     CommandExit exit = DiedOf(SIGTERM);
@@ -107,7 +107,7 @@ TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
 }
 
 TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
-  scripts_["command"] = [this](const Command&, const CancelToken&) -> absl::StatusOr<CommandExit> {
+  scripts_["command"] = [this](const Command&, const Activity&) -> absl::StatusOr<CommandExit> {
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
     cancel_.Hurry();
     return MachineFault(absl::DeadlineExceededError("the command still runs after SIGKILL"));
@@ -119,7 +119,7 @@ TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
 // Acts like a command that has filled the disk.
 TEST_F(TaskRunFailureTest, FullLogLeavesReasonInResult) {
   options_.time_limit = absl::Hours(2);
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "epoch 1 of 9\n", "stdout").ok());
     MakeWritesFail(command.output_fd);
     CommandExit exit = DiedOf(SIGTERM);
@@ -134,7 +134,7 @@ TEST_F(TaskRunFailureTest, FullLogLeavesReasonInResult) {
 }
 
 TEST_F(TaskRunFailureTest, PostExecScriptRunsWithoutLog) {
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     const std::string logs = command.directory + "/../log";
     EXPECT_TRUE(RemoveTree(logs).ok());
     EXPECT_TRUE(WriteFileAtomically(logs, "in the way", false).ok());
@@ -147,7 +147,7 @@ TEST_F(TaskRunFailureTest, PostExecScriptRunsWithoutLog) {
 
 TEST_F(TaskRunFailureTest, ScriptTimeoutDoesNotFailTask) {  // D41
   options_.time_limit = absl::Hours(2);
-  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
     EXPECT_EQ(command.time_limit, absl::Hours(2));
     CommandExit exit = DiedOf(SIGTERM);
     exit.timed_out = true;
@@ -193,9 +193,9 @@ TEST_F(TaskRunFailureTest, EqualLogAndResultUrlsFail) {
 
 TEST_F(TaskRunFailureTest, OutputNamedLikeResultFailsTask) {
   const auto usual = scripts_["command"];
-  scripts_["command"] = [usual](const Command& command, const CancelToken& cancel) {
+  scripts_["command"] = [usual](const Command& command, const Activity& activity) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/result.json", "{}", false).ok());
-    return usual(command, cancel);
+    return usual(command, activity);
   };
   ExpectFailedAndRecorded("output result.json: its place gs://out/1/result.json is needed");
   EXPECT_EQ(memory_.Get(kOutput), "output\n");
@@ -233,7 +233,7 @@ TEST_F(TaskRunFailureTest, MissingWorkingDirFails) {  // D42
 
 TEST_F(TaskRunFailureTest, WorkingDirBehindOutsideLinkFails) {  // D08
   spec_["working_dir"] = "link";
-  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
     EXPECT_EQ(symlink("/", (command.directory + "/link").c_str()), 0);
     return ExitedWith(0);
   };
@@ -247,7 +247,7 @@ TEST_F(TaskRunFailureTest, FileAsWorkingDirFails) {
 }
 
 TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     const std::string work = command.directory.substr(0, command.directory.rfind("/work") + 5);
     EXPECT_EQ(rename(work.c_str(), (work + "-moved").c_str()), 0);
     EXPECT_EQ(symlink("/", work.c_str()), 0);

@@ -39,7 +39,7 @@ TEST_F(TaskRunTest, StepsRunInOrderResultLast) {  // D03, D40
 TEST_F(TaskRunTest, ScriptsAfterDownloadSeeInput) {
   std::vector<std::string> with_input;
   for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
-    scripts_[script] = [&with_input, script](const Command& command, const CancelToken&) {
+    scripts_[script] = [&with_input, script](const Command& command, const Activity&) {
       if (std::filesystem::exists(command.directory + "/input.txt"))
         with_input.emplace_back(script);
       return ExitedWith(0);
@@ -102,7 +102,7 @@ TEST_F(TaskRunTest, OnlyChangedInputsAreOutputs) {
   spec_["post-exec-script"] = "";
   Run();
   EXPECT_FALSE(memory_.Get("gs://out/1/input.txt").has_value());
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/input.txt", "edited", false).ok());
     return ExitedWith(0);
   };
@@ -117,7 +117,7 @@ TEST_F(TaskRunTest, ExcludedFilesAreNotUploaded) {
 }
 
 TEST_F(TaskRunTest, FailedCommandIsCompleteTask) {
-  scripts_["command"] = [](const Command&, const CancelToken&) { return ExitedWith(3); };
+  scripts_["command"] = [](const Command&, const Activity&) { return ExitedWith(3); };
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kComplete);
   EXPECT_EQ(outcome.exit_code, "3");
@@ -126,14 +126,14 @@ TEST_F(TaskRunTest, FailedCommandIsCompleteTask) {
 }
 
 TEST_F(TaskRunTest, SignalGivesExitCodeAndName) {  // D25
-  scripts_["command"] = [](const Command&, const CancelToken&) { return DiedOf(SIGKILL); };
+  scripts_["command"] = [](const Command&, const Activity&) { return DiedOf(SIGKILL); };
   EXPECT_EQ(Run().exit_code, "137");
   EXPECT_EQ(Result().at("return_code"), "signaled(killed)");
 }
 
 TEST_F(TaskRunTest, FailedScriptIsOnlyLogged) {
   for (const char* script : {"pre-download", "post-download", "pre-exec", "post-exec"}) {
-    scripts_[script] = [](const Command&, const CancelToken&) { return ExitedWith(9); };
+    scripts_[script] = [](const Command&, const Activity&) { return ExitedWith(9); };
   }
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(recorded_.Text(), HasSubstr("[job.1] pre-download-script ended with 9"));
@@ -141,7 +141,7 @@ TEST_F(TaskRunTest, FailedScriptIsOnlyLogged) {
 }
 
 TEST_F(TaskRunTest, ScriptOutputGoesToWorkerLog) {  // D41
-  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteAll(command.output_fd, "from the script\nand more\n", "log").ok());
     return ExitedWith(0);
   };
@@ -152,7 +152,7 @@ TEST_F(TaskRunTest, ScriptOutputGoesToWorkerLog) {  // D41
 }
 
 TEST_F(TaskRunTest, LongScriptOutputIsCut) {
-  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteAll(command.output_fd, std::string((128 << 10) + 5, 'x'), "log").ok());
     return ExitedWith(0);
   };
@@ -162,7 +162,7 @@ TEST_F(TaskRunTest, LongScriptOutputIsCut) {
 
 TEST_F(TaskRunTest, WorkingDirAppliesOnlyToCommand) {
   spec_["working_dir"] = "sub";
-  scripts_["pre-exec"] = [](const Command& command, const CancelToken&) {
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(MakeFolders(command.directory + "/sub").ok());
     return ExitedWith(0);
   };
@@ -180,9 +180,9 @@ TEST_F(TaskRunTest, ShellGetsCommandAndGrace) {
 
 TEST_F(TaskRunTest, RunningCommandIsSignOfLife) {
   uint64_t beats = 0;
-  scripts_["command"] = [&](const Command& command, const CancelToken&) {
+  scripts_["command"] = [&](const Command&, const Activity& activity) {
     beats = heartbeat_.beats();
-    command.while_waiting();
+    (void)activity.Worked();
     beats = heartbeat_.beats() - beats;
     return ExitedWith(0);
   };
@@ -230,7 +230,7 @@ TEST_F(TaskRunTest, InvalidDestinationFailsEarly) {
 
 TEST_F(TaskRunTest, OutputNamedLikeLogIsSkipped) {
   spec_["uploads"]["include_patterns"] = {"*"};
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/stdout.txt", "forged", false).ok());
     return ExitedWith(0);
   };
@@ -239,7 +239,7 @@ TEST_F(TaskRunTest, OutputNamedLikeLogIsSkipped) {
 }
 
 TEST_F(TaskRunTest, LogSurvivesRemovalOfFile) {  // D43
-  scripts_["command"] = [](const Command& command, const CancelToken&) {
+  scripts_["command"] = [](const Command& command, const Activity&) {
     EXPECT_EQ(unlink((command.directory + "/stdout.txt").c_str()), 0);
     EXPECT_TRUE(WriteFileAtomically(command.directory + "/stdout.txt", "forged", false).ok());
     EXPECT_TRUE(WriteAll(command.output_fd, "truth\n", "stdout").ok());
@@ -251,7 +251,7 @@ TEST_F(TaskRunTest, LogSurvivesRemovalOfFile) {  // D43
 }
 
 TEST_F(TaskRunTest, LeftoversAreLogged) {
-  scripts_["command"] = [](const Command&, const CancelToken&) {
+  scripts_["command"] = [](const Command&, const Activity&) {
     CommandExit exit = ExitedWith(0);
     exit.leftovers = 2;
     return exit;
