@@ -85,6 +85,10 @@ struct Vitals {
   Counter bytes_uploaded;
   Counter transfers_failed;
 
+  // Sends of logs of running tasks (ObjectStore::Append).
+  Counter logs_sent_whole;
+  Counter log_parts_sent;
+
   // Repeated requests.
   Counter storage_retries;
   Counter datastore_retries;

@@ -9,18 +9,9 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "executor/task_log.h"
+#include "storage/object_url.h"
 
 namespace sparkles {
-namespace {
-
-// "gs://bucket" of "gs://bucket/name".
-std::string BucketOf(const std::string& url) {
-  const size_t scheme = url.find("://");
-  return scheme == std::string::npos ? url : url.substr(0, url.find('/', scheme + 3));
-}
-
-}  // namespace
-
 absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& store,
                                const Activity& activity, const Log& log) {
   const auto check = [&](absl::string_view field, const std::string& url, bool replace) {

@@ -116,6 +116,18 @@ absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Ac
   return SendShort(request, activity).status();
 }
 
+absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Activity& activity) {
+  const absl::Status removed =
+      RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), [&]() -> Attempt {
+        HttpRequest request;
+        request.method = "DELETE";
+        request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
+        const absl::Status sent = SendShort(request, activity, {412}).status();
+        return {absl::IsNotFound(sent) ? absl::OkStatus() : sent};
+      });
+  return IsTransient(removed) ? MachineFault(removed) : removed;
+}
+
 absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const Activity& activity,
                               absl::FunctionRef<Attempt()> attempt) {
   return AwaitGrant(name, right, activity, [&] {

@@ -60,6 +60,10 @@ class GcsClient {
   // Removes the object if its generation is still that one.
   absl::Status Delete(const GcsName& name, int64_t generation, const Activity& activity);
 
+  // The same, with retries. OK also if there is no object, or one of another generation. A refusal
+  // is final at once.
+  absl::Status Remove(const GcsName& name, int64_t generation, const Activity& activity);
+
   // The retry loop of all transfers, which can be repeated. Retries a refusal for lack of `right`
   // as GcsAccess says.
   absl::Status Retry(const GcsName& name, GcsRight right, const Activity& activity,

@@ -71,6 +71,10 @@ void AddTransfers(const Vitals& vitals, MetricsWriter& metrics) {
   metrics.Add(kBytes, "{direction=\"upload\"}", vitals.bytes_uploaded.value());
   metrics.AddCounter("sparkles_transfers_failed_total", "Transfers that ended with an error.",
                      vitals.transfers_failed);
+  constexpr char kLogs[] = "sparkles_log_sends_total";
+  metrics.Describe(kLogs, "counter", "Sends of logs of running tasks.");
+  metrics.Add(kLogs, "{kind=\"whole\"}", vitals.logs_sent_whole.value());
+  metrics.Add(kLogs, "{kind=\"part\"}", vitals.log_parts_sent.value());
   constexpr char kRetries[] = "sparkles_retries_total";
   metrics.Describe(kRetries, "counter", "Retries of requests.");
   metrics.Add(kRetries, "{service=\"storage\"}", vitals.storage_retries.value());

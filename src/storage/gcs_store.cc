@@ -11,6 +11,7 @@
 #include "base/copy.h"
 #include "base/fd.h"
 #include "base/status.h"
+#include "gcp/gcs_append.h"
 #include "gcp/gcs_probe.h"
 #include "gcp/gcs_upload.h"
 #include "storage/content_type.h"
@@ -58,10 +59,29 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   return GcsContent{size, read};
 }
 
+// The bytes `from` to `to` of the regular file `fd`, which must stay open and may grow. GcsSource
+// notices if the bytes change between two readings.
+absl::StatusOr<GcsContent> RangeOf(int fd, uint64_t from, uint64_t to) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return ErrnoError(errno, "stat");
+  if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError("not a regular file");
+  if (from > to) return absl::InvalidArgumentError("the object is longer than the file");
+  const auto read = [fd, from](uint64_t offset, char* buffer,
+                               size_t capacity) -> absl::StatusOr<size_t> {
+    const auto at = static_cast<off_t>(from + offset);
+    const ssize_t got = Uninterrupted([&] { return pread(fd, buffer, capacity, at); });
+    if (got < 0) return ErrnoError(errno, "read");
+    if (got == 0) return absl::AbortedError("became shorter while it was read");
+    return static_cast<size_t>(got);
+  };
+  return GcsContent{to - from, read};
+}
+
 // Applies `options` to the content of the object `name`, whose bytes can be read. The content type
 // is given, or found by the name, or else by the first bytes.
 absl::Status Apply(const UploadOptions& options, const GcsName& name, GcsContent& content) {
   content.before_replacing = options.before_replacing;
+  content.known_generation = options.known_generation;
   content.type = options.content_type;
   if (content.type.empty()) content.type = ContentTypeOfName(name.object);
   if (!content.type.empty()) return absl::OkStatus();
@@ -98,12 +118,17 @@ absl::StatusOr<ObjectInfo> GcsStore::Upload(int fd, const std::string& url,
   absl::StatusOr<GcsContent> content = ContentOf(fd);
   if (!content.ok()) return Annotate(content.status(), url);
   RETURN_IF_ERROR(Annotate(Apply(options, name, *content), url));
-  const auto object = content->size <= options_.upload_at_once_bytes
-                          ? UploadAtOnce(client_, name, *content, activity)
-                          : UploadResumably(client_, name, *content, activity);
+  const auto object = Send(name, *content, activity);
   if (!object.ok()) return Annotate(object.status(), url);
   client_.NoteWritten(name);
   return InfoOf(*object);
+}
+
+absl::StatusOr<GcsObject> GcsStore::Send(const GcsName& name, const GcsContent& content,
+                                         const Activity& activity) {
+  return content.size <= options_.upload_at_once_bytes
+             ? UploadAtOnce(client_, name, content, activity)
+             : UploadResumably(client_, name, content, activity);
 }
 
 absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const std::string& url,
@@ -122,6 +147,31 @@ absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const 
   if (!object.ok()) return Annotate(object.status(), url);
   client_.NoteWritten(name);
   return InfoOf(*object);
+}
+
+absl::StatusOr<ObjectInfo> GcsStore::Append(int fd, uint64_t size, const std::string& url,
+                                            const ObjectInfo& object, const UploadOptions& options,
+                                            const Activity& activity) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const auto slot = slots_.Take(activity);
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  absl::StatusOr<GcsContent> content = RangeOf(fd, object.size, size);
+  if (!content.ok()) return Annotate(content.status(), url);
+  RETURN_IF_ERROR(Annotate(Apply(options, name, *content), url));
+  const bool whole = object.size == 0;
+  if (!whole) content->known_generation = 0;
+  const GcsName sent_as = whole ? name : GcsName{name.bucket, name.object + kPartSuffix};
+  absl::StatusOr<GcsObject> stored = Send(sent_as, *content, activity);
+  if (stored.ok() && !whole) {
+    const GcsPart part = {sent_as, *stored};
+    stored = AppendPart(client_, name, {object.size, object.generation, object.crc32c}, part,
+                        content->type, activity);
+    // A part that stays is replaced by the next one.
+    (void)client_.Delete(part.name, part.object.generation, activity);
+  }
+  if (!stored.ok()) return Annotate(stored.status(), url);
+  client_.NoteWritten(name);
+  return InfoOf(*stored);
 }
 
 absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string& url,
@@ -159,6 +209,14 @@ absl::Status GcsStore::CheckWritable(const std::string& url, bool replace,
   RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, activity), url));
   client_.NoteWritten(name);
   return absl::OkStatus();
+}
+
+absl::Status GcsStore::Remove(const std::string& url, int64_t generation,
+                              const Activity& activity) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const auto slot = slots_.Take(activity);
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  return Annotate(client_.Remove(name, generation, activity), url);
 }
 
 // Nothing if one connection is better, or all there is.

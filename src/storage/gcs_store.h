@@ -6,7 +6,9 @@
 #include <string>
 
 #include "gcp/gcs_client.h"
+#include "gcp/gcs_object.h"
 #include "gcp/gcs_reader.h"
+#include "gcp/gcs_source.h"
 #include "storage/object_store.h"
 #include "storage/transfer_slots.h"
 
@@ -37,10 +39,15 @@ class GcsStore : public ObjectStore {
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const UploadOptions& options,
                                          const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
   // Does nothing: what Cloud Storage has acknowledged is safe.
   absl::Status Flush() override { return absl::OkStatus(); }
 
@@ -51,6 +58,8 @@ class GcsStore : public ObjectStore {
     TransferSlots::Lease more;
   };
 
+  absl::StatusOr<GcsObject> Send(const GcsName& name, const GcsContent& content,
+                                 const Activity& activity);
   std::optional<SlicePlan> PlanSlices(const GcsVersion& version);
   absl::StatusOr<GcsObject> DownloadTo(int fd, const GcsName& name, const Activity& activity);
   absl::StatusOr<GcsObject> DownloadSliced(int fd, const GcsName& name, const SlicePlan& plan,

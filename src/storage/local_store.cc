@@ -94,6 +94,13 @@ absl::StatusOr<ObjectInfo> LocalStore::UploadBytes(absl::string_view bytes, cons
   return ObjectInfo{.size = bytes.size(), .crc32c = Crc32c(bytes), .generation = 0};
 }
 
+absl::StatusOr<ObjectInfo> LocalStore::Append(int, uint64_t, const std::string& url,
+                                              const ObjectInfo&, const UploadOptions&,
+                                              const Activity&) {
+  RETURN_IF_ERROR(ParseFileUrl(url).status());
+  return absl::UnimplementedError(absl::StrCat(url, ": files are not joined"));
+}
+
 absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::string& url,
                                                                  size_t max_bytes,
                                                                  const Activity&) {
@@ -102,6 +109,16 @@ absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::stri
   if (absl::IsNotFound(content.status())) return std::nullopt;
   if (!content.ok()) return NameUrl(content.status(), url);
   return *std::move(content);
+}
+
+absl::Status LocalStore::Remove(const std::string& url, int64_t, const Activity&) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
+    return NameUrl(ErrnoError(errno, path), url);
+  }
+  // Fails if the directory has more files, as it should.
+  for (std::string parent = FolderOf(path); rmdir(parent.c_str()) == 0;) parent = FolderOf(parent);
+  return absl::OkStatus();
 }
 
 absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::OkStatus(); }

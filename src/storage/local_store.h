@@ -26,12 +26,17 @@ class LocalStore : public ObjectStore {
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const UploadOptions& options,
                                          const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override;
   // No check: creating the file shows whether it is allowed.
   absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

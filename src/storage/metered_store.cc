@@ -46,6 +46,17 @@ absl::StatusOr<ObjectInfo> MeteredStore::UploadBytes(absl::string_view bytes,
       store_.UploadBytes(bytes, url, options, Activity(activity, AddTo(vitals_.bytes_uploaded))));
 }
 
+absl::StatusOr<ObjectInfo> MeteredStore::Append(int fd, uint64_t size, const std::string& url,
+                                                const ObjectInfo& object,
+                                                const UploadOptions& options,
+                                                const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  auto appended = CountEnd(store_.Append(fd, size, url, object, options,
+                                         Activity(activity, AddTo(vitals_.bytes_uploaded))));
+  if (appended.ok()) (object.size == 0 ? vitals_.logs_sent_whole : vitals_.log_parts_sent).Add();
+  return appended;
+}
+
 absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
                                                                    const Activity& activity) {
@@ -58,6 +69,12 @@ absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
                                          const Activity& activity) {
   vitals_.heartbeat.Beat();
   return CountEnd(store_.CheckWritable(url, replace, activity));
+}
+
+absl::Status MeteredStore::Remove(const std::string& url, int64_t generation,
+                                  const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(store_.Remove(url, generation, activity));
 }
 
 absl::Status MeteredStore::Flush() {

@@ -20,6 +20,10 @@ struct ObjectInfo {
 };
 
 struct UploadOptions {
+  // The generation that the object at the URL probably has; 0 if there is probably none. A right
+  // guess saves requests. `before_replacing` is called only after a wrong guess. Stores without
+  // versions ignore it.
+  int64_t known_generation = 0;
   // May be empty. Called on the upload's thread before an object is replaced, when its version is
   // known: no other version is replaced. An error keeps the object as it is: Cancelled ends the
   // upload, any other error is retried. Stores without versions (file://) do not call it.
@@ -28,6 +32,9 @@ struct UploadOptions {
   // types (file://) ignore it.
   std::string content_type = {};
 };
+
+// Append moves the new bytes by way of an object with this suffix, and removes that object.
+inline constexpr char kPartSuffix[] = ".part";
 
 // All methods are thread-safe and blocking. Each piece of a transfer is work of `activity`. A piece
 // that is sent, fetched or read again has no new bytes. Errors, for all: NotFound (no such object,
@@ -57,6 +64,17 @@ class ObjectStore {
                                                  const UploadOptions& options,
                                                  const Activity& activity) = 0;
 
+  // Stores the first `size` bytes of the regular file `fd`, which may grow meanwhile, under `url`.
+  // `object` is what an earlier call returned for `url`: its content is taken for the first bytes
+  // of the file, and only the others move. An empty `object` ({}) is replaced like in Upload. Call
+  // it again with the same parameters after an error that leaves the result unknown. Errors:
+  // FailedPrecondition if the object at `url` is not `object` any more, and stays as it is;
+  // DataLoss if the store has joined other bytes, and the object is wrong; Aborted if the file
+  // changes in the bytes that move; Unimplemented if the store cannot join objects (file://).
+  virtual absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                            const ObjectInfo& object, const UploadOptions& options,
+                                            const Activity& activity) = 0;
+
   // The content of a small object; nullopt if there is none. FailedPrecondition if it is longer
   // than `max_bytes`.
   virtual absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
@@ -69,6 +87,11 @@ class ObjectStore {
   // The answer may be minutes old.
   virtual absl::Status CheckWritable(const std::string& url, bool replace,
                                      const Activity& activity) = 0;
+
+  // Removes the object if it has that generation. OK also if there is no object, or one of another
+  // generation. Stores without versions remove what is there, and directories that become empty.
+  virtual absl::Status Remove(const std::string& url, int64_t generation,
+                              const Activity& activity) = 0;
 
   // Returns when everything that was uploaded so far survives a power cut. After an error that is
   // unknown for all of it, and only another upload can cure that: a second Flush does not try the

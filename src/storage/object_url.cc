@@ -28,4 +28,9 @@ absl::Status CheckFolderUrl(const std::string& url) {
   return status.ok() || known ? status : UnknownScheme(url);
 }
 
+std::string BucketOf(const std::string& url) {
+  const size_t scheme = url.find("://");
+  return scheme == std::string::npos ? url : url.substr(0, url.find('/', scheme + 3));
+}
+
 }  // namespace sparkles

@@ -14,4 +14,8 @@ absl::Status CheckObjectUrl(const std::string& url);
 // The same for one below which objects are stored.
 absl::Status CheckFolderUrl(const std::string& url);
 
+// "gs://bucket" for "gs://bucket/name". For file:// URLs and other text the result is not useful,
+// but equal for equal URLs.
+std::string BucketOf(const std::string& url);
+
 }  // namespace sparkles

@@ -38,6 +38,14 @@ absl::StatusOr<ObjectInfo> StoreRouter::UploadBytes(absl::string_view bytes, con
   return store->UploadBytes(bytes, url, options, activity);
 }
 
+absl::StatusOr<ObjectInfo> StoreRouter::Append(int fd, uint64_t size, const std::string& url,
+                                               const ObjectInfo& object,
+                                               const UploadOptions& options,
+                                               const Activity& activity) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->Append(fd, size, url, object, options, activity);
+}
+
 absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::string& url,
                                                                   size_t max_bytes,
                                                                   const Activity& activity) {
@@ -49,6 +57,12 @@ absl::Status StoreRouter::CheckWritable(const std::string& url, bool replace,
                                         const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
   return store->CheckWritable(url, replace, activity);
+}
+
+absl::Status StoreRouter::Remove(const std::string& url, int64_t generation,
+                                 const Activity& activity) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->Remove(url, generation, activity);
 }
 
 absl::Status StoreRouter::Flush() {

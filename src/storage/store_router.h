@@ -22,10 +22,15 @@ class StoreRouter : public ObjectStore {
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const UploadOptions& options,
                                          const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
   // Flushes all stores, even if the first fails, and returns the first error.
   absl::Status Flush() override;
 

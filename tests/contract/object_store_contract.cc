@@ -76,6 +76,40 @@ TEST_P(ObjectStoreContract, DownloadReturnsUploadedContent) {
   }
 }
 
+TEST_P(ObjectStoreContract, RemoveNeedsTheGeneration) {
+  const auto first = store().UploadBytes("1", Url("dir/a"), {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = store().UploadBytes("2", Url("dir/a"), {}, {});
+  ASSERT_TRUE(second.ok()) << second.status();
+  if (first->generation != second->generation) {
+    EXPECT_TRUE(store().Remove(Url("dir/a"), first->generation, {}).ok());
+    EXPECT_EQ(Downloaded(Url("dir/a")), "2");
+  }
+  EXPECT_TRUE(store().Remove(Url("dir/a"), second->generation, {}).ok());
+  EXPECT_EQ(store().ReadBytes(Url("dir/a"), 10, {}).value(), std::nullopt);
+  // Once more, and where nothing ever was.
+  EXPECT_TRUE(store().Remove(Url("dir/a"), second->generation, {}).ok());
+  EXPECT_TRUE(store().Remove(Url("none/a"), 1, {}).ok());
+}
+
+TEST_P(ObjectStoreContract, KnownGenerationIsOnlyAGuess) {
+  const auto first = store().UploadBytes("1", Url("a"), {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  int asked = 0;
+  UploadOptions guess;
+  guess.known_generation = first->generation;
+  guess.before_replacing = [&] {
+    ++asked;
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(store().UploadBytes("2", Url("a"), guess, {}).ok());
+  EXPECT_EQ(asked, 0);
+  // The same guess is wrong now.
+  ASSERT_TRUE(store().UploadBytes("3", Url("a"), guess, {}).ok());
+  EXPECT_EQ(Downloaded(Url("a")), "3");
+  EXPECT_EQ(asked, first->generation == 0 ? 0 : 1);
+}
+
 TEST_P(ObjectStoreContract, UploadReplacesWholeObject) {
   ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}, {}).ok());
   const UniqueFd source = FileWith("short");
@@ -166,6 +200,55 @@ TEST_P(ObjectStoreContract, CancelledDownloadReturnsCancelled) {
   const UniqueFd target = FileWith("");
   const absl::Status status = store().Download(Url("a"), target.get(), activity).status();
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
+TEST_P(ObjectStoreContract, AppendMakesObjectLonger) {
+  const std::string content = Pattern(400'000);
+  const UniqueFd file = FileWith(content);
+  if (!appends()) {
+    const absl::Status status = store().Append(file.get(), 3, Url("log"), {}, {}, {}).status();
+    EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
+    return;
+  }
+  ObjectInfo object;
+  for (const size_t size : {3U, 1000U, 150'000U, 400'000U}) {
+    const auto appended = store().Append(file.get(), size, Url("log"), object, {}, {});
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    EXPECT_EQ(appended->size, size);
+    EXPECT_EQ(appended->crc32c, Crc32c(absl::string_view(content).substr(0, size))) << size;
+    EXPECT_NE(appended->generation, object.generation);
+    EXPECT_TRUE(Downloaded(Url("log")) == content.substr(0, size)) << size;
+    EXPECT_EQ(store().ReadBytes(Url("log") + kPartSuffix, 10, {}).value(), std::nullopt);
+    object = *appended;
+  }
+  // Empty means: nothing is known of the object.
+  ASSERT_TRUE(store().Append(file.get(), 5, Url("log"), {}, {}, {}).ok());
+  EXPECT_EQ(Downloaded(Url("log")), content.substr(0, 5));
+}
+
+TEST_P(ObjectStoreContract, AppendRepeatedAfterLossSucceeds) {
+  if (!appends()) GTEST_SKIP() << "this store does not append";
+  const UniqueFd file = FileWith("one two three");
+  const auto first = store().Append(file.get(), 3, Url("log"), {}, {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = store().Append(file.get(), 7, Url("log"), *first, {}, {});
+  ASSERT_TRUE(second.ok()) << second.status();
+  const auto again = store().Append(file.get(), 7, Url("log"), *first, {}, {});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->generation, second->generation);
+  EXPECT_EQ(Downloaded(Url("log")), "one two");
+}
+
+TEST_P(ObjectStoreContract, AppendKeepsReplacedObject) {
+  if (!appends()) GTEST_SKIP() << "this store does not append";
+  const UniqueFd file = FileWith("one two three");
+  const auto first = store().Append(file.get(), 3, Url("log"), {}, {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(store().UploadBytes("other", Url("log"), {}, {}).ok());
+  const absl::Status status = store().Append(file.get(), 7, Url("log"), *first, {}, {}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), StartsWith(Url("log") + ": "));
+  EXPECT_EQ(Downloaded(Url("log")), "other");
 }
 
 TEST_P(ObjectStoreContract, OnlyRegularFilesAreUploaded) {

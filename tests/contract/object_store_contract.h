@@ -20,6 +20,8 @@ class StoreFixture {
   virtual ObjectStore& store() = 0;
   // The prefix of the URLs of its objects, without a slash at the end.
   virtual std::string prefix() const = 0;
+  // False if Append gives Unimplemented.
+  virtual bool appends() const { return true; }
 };
 
 struct StoreUnderTest {
@@ -31,6 +33,7 @@ inline void PrintTo(const StoreUnderTest& tested, std::ostream* out) { *out << t
 class ObjectStoreContract : public testing::TestWithParam<StoreUnderTest> {
  protected:
   ObjectStore& store() { return fixture_->store(); }
+  bool appends() const { return fixture_->appends(); }
   std::string Url(const std::string& name) const { return fixture_->prefix() + "/" + name; }
   // A new file with this content, open for reading and writing.
   UniqueFd FileWith(const std::string& content);

@@ -13,6 +13,7 @@ class LocalFixture : public StoreFixture {
  public:
   ObjectStore& store() override { return store_; }
   std::string prefix() const override { return MakeFileUrl(folder_.path()); }
+  bool appends() const override { return false; }
 
  private:
   TempFolder folder_;

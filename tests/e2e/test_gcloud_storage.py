@@ -24,6 +24,51 @@ class Checksums(unittest.TestCase):
         self.assertEqual(checksum.crc32c_text(checksum.crc32c(b"hello")), "mnG7TA==")
 
 
+class Composing(ServerTest):
+    def compose(self, sources, query="", **destination):
+        body = json.dumps({"sourceObjects": sources, "destination": destination})
+        return self.call("POST", f"/storage/v1/b/lab/o/d%2Fall/compose?{query}", body.encode(),
+                         Content_Type="application/json")
+
+    def test_objects_are_joined(self):
+        first = self.storage.put("lab", "d/all", b"one ")
+        second = self.storage.put("lab", "b", b"two")
+        sources = [{"name": found.name, "generation": str(found.generation),
+                    "objectPreconditions": {"ifGenerationMatch": str(found.generation)}}
+                   for found in (first, second)]
+        query = f"ifGenerationMatch={first.generation}"
+        answer = self.compose(sources, query, contentType="text/plain")
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(self.storage.data("lab", "d/all"), b"one two")
+        resource = answer.json()
+        self.assertEqual((resource["size"], resource["componentCount"]), ("7", 2))
+        self.assertEqual(resource["crc32c"], checksum.crc32c_text(checksum.crc32c(b"one two")))
+        self.assertEqual(resource["contentType"], "text/plain")
+        self.assertNotIn("md5Hash", resource)
+        hashes = self.get("d/all", "alt=media").headers.get_all("X-Goog-Hash")
+        self.assertEqual(hashes, [f"crc32c={resource['crc32c']}"])
+        self.assertEqual(self.compose(sources[1:], query).status, 412)
+        self.assertEqual(self.compose(sources).status, 404)  # the first has another generation
+        self.assertEqual(self.storage.data("lab", "d/all"), b"one two")
+
+    def test_compose_is_refused(self):
+        found = self.storage.put("lab", "a", b"x")
+        source = {"name": "a", "objectPreconditions": {"ifGenerationMatch": "1"}}
+        self.assertEqual(self.compose([source]).status, 412)
+        self.assertEqual(self.compose([{"name": "a"}] * 33).status, 400)
+        self.assertEqual(self.compose([]).status, 400)
+        self.storage.put("lab", "d/all", b"old")
+        self.storage.denied.add("storage.objects.delete")
+        self.assertEqual(self.compose([{"name": "a"}]).status, 403)
+        self.storage.denied = {"storage.objects.get"}
+        self.assertEqual(self.compose([{"name": "a"}]).status, 403)
+        self.storage.denied = set()
+        self.storage.find("lab", "d/all").kept = {"temporaryHold": True}
+        self.assertEqual(self.compose([{"name": "a"}]).status, 403)
+        self.assertEqual(self.storage.data("lab", "d/all"), b"old")
+        self.assertEqual(found.data, b"x")
+
+
 class Reading(ServerTest):
     def test_objects_and_ranges_are_read(self):
         found = self.storage.put("lab", "a", DATA)

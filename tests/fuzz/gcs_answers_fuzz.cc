@@ -1,5 +1,5 @@
-// Fuzzes a download and two uploads with any answers of Cloud Storage. The calls must end, success
-// must mean equal checksums, and no download may be longer than its declared size.
+// Fuzzes a download, two uploads and an append with any answers of Cloud Storage. The calls must
+// end, success must mean equal checksums, and no download may be longer than its declared size.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +46,13 @@ class Fuzzed {
     CheckUploaded(store_.UploadBytes(kContent, "gs://b/o", {}, {}));
   }
 
+  void Append() {
+    const UniqueFd file(memfd_create("log", MFD_CLOEXEC));
+    Require(WriteAll(file.get(), kContent, "log").ok(), "the file is writable");
+    const ObjectInfo object = {3, Crc32c(kContent.substr(0, 3)), 1};
+    CheckUploaded(store_.Append(file.get(), kContent.size(), "gs://b/o", object, {}, {}));
+  }
+
  private:
   static void CheckUploaded(const absl::StatusOr<ObjectInfo>& info) {
     if (!info.ok()) return;
@@ -68,5 +75,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view input(reinterpret_cast<const char*>(data), size);
   sparkles::Fuzzed(input).Download();
   sparkles::Fuzzed(input).Upload();
+  sparkles::Fuzzed(input).Append();
   return 0;
 }

@@ -9,6 +9,7 @@ from .wire import Response
 
 CONDITIONS = ("ifGenerationMatch", "ifGenerationNotMatch", "ifMetagenerationMatch",
               "ifMetagenerationNotMatch")
+COMPOSE_PATH = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/compose")
 OBJECT_PATH = re.compile(r"(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)")
 
 
@@ -68,6 +69,13 @@ class ObjectsApi:
                 self.storage.require_payer(bucket, request)
                 return handler(request, bucket, name)
             return kind and (kind, answer)
+        if request.method == "POST" and (match := COMPOSE_PATH.fullmatch(request.path)):
+            bucket, name = (urllib.parse.unquote(part) for part in match.groups())
+
+            def joined():
+                self.storage.require_payer(bucket, request)
+                return self.compose(request, bucket, name)
+            return "object.compose", joined
         if request.path == "/storage/v1/b" and request.method == "POST":
             return "bucket.insert", lambda: self.make_bucket(request)
         if match := re.fullmatch(r"/storage/v1/b/([^/]+)(/o)?", request.path):
@@ -86,6 +94,9 @@ class ObjectsApi:
             "md5Hash": found.md5, "crc32c": found.crc32c, "etag": f"CK{found.generation}=",
             "timeCreated": found.created, "updated": found.created, **found.kept,
             **found.metadata}
+        if found.components:
+            del resource["md5Hash"]
+            resource["componentCount"] = found.components
         if self.omits_zeros and not found.data:
             del resource["size"]
         return resource
@@ -112,6 +123,17 @@ class ObjectsApi:
         self.storage.require("storage.objects.delete")
         self.storage.delete(bucket, name, request.query.get("generation"), conditions_of(request))
         return Response(204)
+
+    def compose(self, request, bucket, name):
+        self.storage.require("storage.objects.create")
+        self.storage.require("storage.objects.get")
+        asked = parse_json(request.read())
+        sources = [(source.get("name", ""), source.get("generation"),
+                    source.get("objectPreconditions", {}))
+                   for source in asked.get("sourceObjects", [])]
+        found = self.storage.compose(bucket, name, sources, asked.get("destination", {}),
+                                     conditions_of(request))
+        return Response.json(selected(self.resource(bucket, found), request.query.get("fields")))
 
     def list(self, request, bucket):
         query = request.query
@@ -163,7 +185,7 @@ class ObjectsApi:
         headers["X-Goog-Metageneration"] = "1"
         headers["X-Goog-Stored-Content-Length"] = str(len(found.data))
         headers["X-Goog-Stored-Content-Encoding"] = found.encoding or "identity"
-        hashes = [f"crc32c={found.crc32c}", f"md5={found.md5}"]
+        hashes = [f"crc32c={found.crc32c}", f"md5={found.md5}"][:1 if found.components else 2]
         if found.generation % 2:  # one or two header lines: clients must read both forms
             hashes = [",".join(hashes)]
         response.more_headers += [("X-Goog-Hash", value) for value in hashes]

@@ -9,6 +9,7 @@ import time
 from .checksum import crc32c, crc32c_text
 
 GRANULE = 256 * 1024  # an upload session persists whole granules until the last byte arrives
+MAX_COMPONENTS = 32  # sources of one compose request
 METADATA_KEYS = ("contentType", "contentEncoding", "cacheControl", "contentDisposition", "metadata")
 
 
@@ -29,6 +30,7 @@ class Object:
         self.metadata = {key: metadata[key] for key in METADATA_KEYS if metadata.get(key)}
         self.crc32c = crc32c_text(crc32c(data))
         self.md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
+        self.components = 0  # of a composite object, which has no MD5
         self.kept = {}  # temporaryHold, eventBasedHold, retentionExpirationTime
         self.created = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
@@ -70,6 +72,8 @@ class Storage:
         self.session_ids = []  # all ids so far; they are secrets
         self.denied = set()  # names of permissions, such as "storage.objects.get"
         self.requester_pays = set()  # buckets
+        # bucket -> `kept` of each new object: a retention policy or a default hold
+        self.new_kept = {}
 
     def require(self, permission):
         """Raises an error if the account lacks the permission."""
@@ -138,15 +142,37 @@ class Storage:
         self._check_hash("CRC32C", metadata.get("crc32c"), made.crc32c)
         self._check_hash("MD5", metadata.get("md5Hash"), made.md5)
         with self._lock:
-            objects = self._objects(bucket)
-            check_conditions(conditions, objects.get(name))
-            if name in objects:
-                self.require("storage.objects.delete")
-                check_kept(objects[name])
-            self._generation += 1
-            made.generation = self._generation
-            objects[name] = made
+            self._place(bucket, made, conditions)
         return made
+
+    def compose(self, bucket, name, sources, metadata, conditions):
+        """Creates a new generation from `sources`: (name, generation, conditions) each."""
+        if not 1 <= len(sources) <= MAX_COMPONENTS:
+            raise StorageError(400, "invalid", "The number of source components provided "
+                                               f"({len(sources)}) is not between 1 and 32.")
+        with self._lock:
+            found = []
+            for source, generation, source_conditions in sources:
+                each = self._objects(bucket).get(source)
+                if each is None or generation not in (None, str(each.generation)):
+                    raise StorageError(404, "notFound", f"No such object: {bucket}/{source}")
+                check_conditions(source_conditions, each)
+                found.append(each)
+            made = Object(name, b"".join(bytes(each.data) for each in found), 0, metadata)
+            made.components = sum(each.components or 1 for each in found)
+            self._place(bucket, made, conditions)
+        return made
+
+    def _place(self, bucket, made, conditions):
+        objects = self._objects(bucket)
+        check_conditions(conditions, objects.get(made.name))
+        if made.name in objects:
+            self.require("storage.objects.delete")
+            check_kept(objects[made.name])
+        self._generation += 1
+        made.generation = self._generation
+        made.kept = dict(self.new_kept.get(bucket, {}))
+        objects[made.name] = made
 
     @staticmethod
     def _check_hash(kind, said, real):

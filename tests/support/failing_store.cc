@@ -57,6 +57,17 @@ absl::StatusOr<ObjectInfo> FailingStore::UploadBytes(absl::string_view bytes,
   return store_.UploadBytes(bytes, url, options, activity);
 }
 
+absl::StatusOr<ObjectInfo> FailingStore::Append(int fd, uint64_t size, const std::string& url,
+                                                const ObjectInfo& object,
+                                                const UploadOptions& options,
+                                                const Activity& activity) {
+  const std::optional<StoreFault> fault = NextFault(StoreMethod::kAppend, url);
+  if (fault.has_value() && !fault->applied) return fault->status;
+  auto appended = store_.Append(fd, size, url, object, options, activity);
+  if (fault.has_value()) return fault->status;
+  return appended;
+}
+
 absl::StatusOr<std::optional<std::string>> FailingStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
                                                                    const Activity& activity) {
@@ -68,6 +79,12 @@ absl::Status FailingStore::CheckWritable(const std::string& url, bool replace,
                                          const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kCheckWritable, url));
   return store_.CheckWritable(url, replace, activity);
+}
+
+absl::Status FailingStore::Remove(const std::string& url, int64_t generation,
+                                  const Activity& activity) {
+  RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kRemove, url));
+  return store_.Remove(url, generation, activity);
 }
 
 absl::Status FailingStore::Flush() {

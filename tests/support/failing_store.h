@@ -12,7 +12,16 @@
 
 namespace sparkles {
 
-enum class StoreMethod { kDownload, kUpload, kUploadBytes, kReadBytes, kCheckWritable, kFlush };
+enum class StoreMethod {
+  kDownload,
+  kUpload,
+  kUploadBytes,
+  kAppend,
+  kReadBytes,
+  kCheckWritable,
+  kRemove,
+  kFlush
+};
 
 struct StoreFault {
   StoreMethod method = StoreMethod::kDownload;
@@ -23,6 +32,7 @@ struct StoreFault {
   // kDownload: the call first writes the object, cut to this many bytes. With an ok `status` the
   // call then reports success, although the object is incomplete.
   std::optional<uint64_t> cut_to_bytes = {};
+  bool applied = false;  // kAppend: the other store carries out the call, but its result is lost
 };
 
 // Thread-safe.
@@ -44,10 +54,15 @@ class FailingStore : public ObjectStore {
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const UploadOptions& options,
                                          const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "gcp/gcs_object.h"
+#include "http/url.h"
 
 namespace sparkles {
 namespace {
@@ -80,6 +81,7 @@ absl::StatusOr<HttpResponse> FakeGcs::Send(const HttpRequest& request) {
   HttpResponse response;
   {
     MutexLock lock(mutex_);
+    received_ += body.size();
     response = Handle(request, body);
   }
   RETURN_IF_ERROR(Deliver(request, response));
@@ -119,6 +121,11 @@ std::vector<std::string> FakeGcs::requests() const {
   return requests_;
 }
 
+uint64_t FakeGcs::received() const {
+  MutexLock lock(mutex_);
+  return received_;
+}
+
 HttpResponse FakeGcs::Handle(const HttpRequest& request, absl::string_view body) {
   const std::pair<absl::string_view, absl::string_view> url =
       absl::StrSplit(request.url, absl::MaxSplits('?', 1));
@@ -131,6 +138,9 @@ HttpResponse FakeGcs::Handle(const HttpRequest& request, absl::string_view body)
   const std::vector<std::string> parts = absl::StrSplit(url.first.substr(path + 3), '/');
   if (request.method == "POST" && parts.size() == 2) {
     return Insert(request, body, parts[0], url.second);
+  }
+  if (request.method == "POST" && parts.size() == 4 && parts[3] == "compose") {
+    return Compose(parts[0], parts[2], body, url.second);
   }
   if (parts.size() != 3) return Answer(404, "no such path");
   return Read(request, parts[0] + "/" + parts[2], url.second);
@@ -216,6 +226,23 @@ HttpResponse FakeGcs::Continue(const HttpRequest& request, absl::string_view bod
     response.headers.Add("Range", absl::StrCat("bytes=0-", session.content.size() - 1));
   }
   return response;
+}
+
+HttpResponse FakeGcs::Compose(const std::string& bucket, const std::string& name,
+                              absl::string_view body, absl::string_view query) {
+  const absl::StatusOr<Json> json = ParseJson(body);
+  if (!json.ok()) return Answer(400, "no JSON");
+  std::string content;
+  for (const Json& source : json->value("sourceObjects", Json::array())) {
+    const std::string key = bucket + "/" + PercentEncode(JsonText(source, "name"));
+    const auto found = objects_.find(key);
+    const std::string generation = JsonText(source, "generation");
+    if (found == objects_.end() || Number(generation) != found->second.generation) {
+      return Missing("No such object: " + key, query);
+    }
+    content += found->second.content;
+  }
+  return Store(bucket + "/" + name, Number(Parameter(query, "ifGenerationMatch")), content);
 }
 
 HttpResponse FakeGcs::Store(const std::string& key, int64_t expected, absl::string_view content) {

@@ -37,6 +37,8 @@ class FakeGcs : public HttpTransport {
   void Put(const std::string& key, absl::string_view content);
   // "GET", "POST multipart", "POST resumable", "PUT", ... oldest first.
   std::vector<std::string> requests() const;
+  // Bytes of all request bodies.
+  uint64_t received() const;
 
  private:
   struct Object {
@@ -60,6 +62,8 @@ class FakeGcs : public HttpTransport {
                       absl::string_view query) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Continue(const HttpRequest& request, absl::string_view body, Session& session)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse Compose(const std::string& bucket, const std::string& name, absl::string_view body,
+                       absl::string_view query) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Store(const std::string& key, int64_t expected, absl::string_view content)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -69,6 +73,7 @@ class FakeGcs : public HttpTransport {
   std::map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);  // by URL
   int64_t last_generation_ ABSL_GUARDED_BY(mutex_) = 1'000;
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
+  uint64_t received_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sparkles

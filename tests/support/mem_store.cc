@@ -51,6 +51,12 @@ std::optional<std::string> MemStore::Get(const std::string& url) const {
   return found->second.content;
 }
 
+int64_t MemStore::GenerationOf(const std::string& url) const {
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(url);
+  return found == objects_.end() ? 0 : found->second.generation;
+}
+
 std::vector<std::string> MemStore::Urls() const {
   MutexLock lock(mutex_);
   std::vector<std::string> urls;
@@ -97,13 +103,41 @@ absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
 absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url,
                                                  const UploadOptions& options, const Activity&) {
   RETURN_IF_ERROR(CheckUrl(url));
-  if (options.before_replacing && Get(url).has_value()) {
+  if (options.before_replacing && GenerationOf(url) != options.known_generation) {
     RETURN_IF_ERROR(Annotate(options.before_replacing(), url));
   }
   MutexLock lock(mutex_);
   Object& object = objects_[url];
   object.content = std::string(bytes);
   return ObjectInfo{bytes.size(), Crc32c(bytes), ++object.generation};
+}
+
+absl::StatusOr<ObjectInfo> MemStore::Append(int fd, uint64_t size, const std::string& url,
+                                            const ObjectInfo& object, const UploadOptions& options,
+                                            const Activity& activity) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  auto content = ReadAll(fd, Activity(activity.cancel()));
+  if (!content.ok()) return Annotate(content.status(), url);
+  if (content->size() < size) return absl::AbortedError(absl::StrCat(url, ": became shorter"));
+  content->resize(size);
+  if (size < object.size) return absl::InvalidArgumentError(absl::StrCat(url, ": is longer"));
+  RETURN_IF_ERROR(Annotate(activity.Moved(size - object.size), url));
+  if (object.size == 0) return UploadBytes(*content, url, options, activity);
+  const std::string more = content->substr(object.size);
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(url);
+  const bool there = found != objects_.end();
+  if (there && found->second.generation == object.generation) {
+    found->second = {found->second.content + more, object.generation + 1};
+  } else {
+    // The work of an earlier call, whose result was lost.
+    const bool done =
+        there && found->second.content.size() == size &&
+        Crc32c(found->second.content) == CombineCrc32c(object.crc32c, Crc32c(more), more.size());
+    if (!done) return absl::FailedPreconditionError(absl::StrCat(url, ": was replaced"));
+  }
+  const Object& now = found->second;
+  return ObjectInfo{now.content.size(), Crc32c(now.content), now.generation};
 }
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
@@ -114,6 +148,16 @@ absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string
     return absl::FailedPreconditionError(absl::StrCat(url, ": longer than ", max_bytes, " bytes"));
   }
   return content;
+}
+
+absl::Status MemStore::Remove(const std::string& url, int64_t generation,
+                              const Activity& activity) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(url);
+  if (found != objects_.end() && found->second.generation == generation) objects_.erase(found);
+  return absl::OkStatus();
 }
 
 }  // namespace sparkles

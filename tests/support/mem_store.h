@@ -18,6 +18,7 @@ class MemStore : public ObjectStore {
   // Access for tests.
   void Put(const std::string& url, absl::string_view content);
   std::optional<std::string> Get(const std::string& url) const;
+  int64_t GenerationOf(const std::string& url) const;  // 0 if there is none
   // All URLs, sorted.
   std::vector<std::string> Urls() const;
   int downloads() const;
@@ -29,11 +30,16 @@ class MemStore : public ObjectStore {
   absl::StatusOr<ObjectInfo> UploadBytes(absl::string_view bytes, const std::string& url,
                                          const UploadOptions& options,
                                          const Activity& activity) override;
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override;
   absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:

@@ -13,7 +13,7 @@ namespace sparkles {
 class WatchedStore : public ObjectStore {
  public:
   // Called after each call, successful or not, with "download URL", "upload URL" (also for bytes),
-  // "read URL" or "flush".
+  // "append URL", "remove URL", "read URL" or "flush".
   using Watcher = std::function<void(const std::string& call)>;
 
   // Borrows `store`.
@@ -32,6 +32,11 @@ class WatchedStore : public ObjectStore {
                                          const Activity& activity) override {
     return Report("upload " + url, store_.UploadBytes(bytes, url, options, activity));
   }
+  absl::StatusOr<ObjectInfo> Append(int fd, uint64_t size, const std::string& url,
+                                    const ObjectInfo& object, const UploadOptions& options,
+                                    const Activity& activity) override {
+    return Report("append " + url, store_.Append(fd, size, url, object, options, activity));
+  }
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
                                                        const Activity& activity) override {
     return Report("read " + url, store_.ReadBytes(url, max_bytes, activity));
@@ -39,6 +44,10 @@ class WatchedStore : public ObjectStore {
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override {
     return store_.CheckWritable(url, replace, activity);
+  }
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override {
+    return Report("remove " + url, store_.Remove(url, generation, activity));
   }
   absl::Status Flush() override { return Report("flush", store_.Flush()); }
 

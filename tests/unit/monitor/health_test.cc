@@ -79,12 +79,15 @@ TEST_F(HealthTest, MetricsShowCountedValues) {
   vitals_.complete.Add(3);
   vitals_.bytes_downloaded.Add(1000);
   vitals_.cache_hits.Add();
+  vitals_.log_parts_sent.Add();
   vitals_.claim_time.Add(absl::Milliseconds(20));
   vitals_.claim_time.Add(absl::Hours(1));
   const std::string text = Ask("/metrics").body;
   EXPECT_THAT(text, HasSubstr("sparkles_build_info{version=\"1.2.3\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sparkles_tasks_total{outcome=\"complete\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("sparkles_transfer_bytes_total{direction=\"download\"} 1000\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_log_sends_total{kind=\"whole\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_log_sends_total{kind=\"part\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sparkles_cache_lookups_total{result=\"hit\"} 1\n"));
   EXPECT_THAT(text,
               HasSubstr("sparkles_queue_call_seconds_bucket{call=\"claim\",le=\"0.01\"} 0\n"));

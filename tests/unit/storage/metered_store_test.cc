@@ -37,6 +37,20 @@ TEST_F(MeteredStoreTest, BytesAreCountedAndReported) {
   EXPECT_GT(vitals_.heartbeat.beats(), 0);
 }
 
+TEST_F(MeteredStoreTest, SendsOfLogsAreCounted) {
+  TempFolder folder;
+  const auto log = OpenFile(folder / "log", O_CREAT | O_RDWR);
+  ASSERT_TRUE(WriteAll(log->get(), "12345", "log").ok());
+  const auto whole = store_.Append(log->get(), 3, "gs://b/o", {}, {}, {});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_TRUE(store_.Append(log->get(), 5, "gs://b/o", *whole, {}, {}).ok());
+  EXPECT_FALSE(store_.Append(log->get(), 4, "gs://b/o", *whole, {}, {}).ok());
+  EXPECT_EQ(vitals_.logs_sent_whole.value(), 1);
+  EXPECT_EQ(vitals_.log_parts_sent.value(), 1);
+  EXPECT_EQ(vitals_.transfers_failed.value(), 1);
+  EXPECT_GE(vitals_.bytes_uploaded.value(), 5);
+}
+
 // A store that waits a hundred times.
 class IdleStore : public MemStore {
  public:
