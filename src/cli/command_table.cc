@@ -222,6 +222,9 @@ void CommandTable::DeclareConsumeReports() {
          "Format of the log: text for people, json for programs.");
   Choice("--logLevel", {"debug", "info", "warning", "error"}, options_.consume.log_level,
          "Least severity of messages in the log.");
+  Number("--logEvery", "SECONDS", options_.consume.log_every_seconds, 0, kMaxInt,
+         "Seconds between two sends of the log of a running task to gs://. 0 means: only when the "
+         "task has ended.");
   command_
       ->add_option("--healthPort", options_.consume.health_port,
                    "Serve /healthz, /readyz and /metrics over HTTP on this port. Default: none.")

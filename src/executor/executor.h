@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/stop_time.h"
 #include "executor/content_cache.h"
+#include "executor/live_log_notes.h"
 #include "process/oom_watch.h"
 #include "process/process_runner.h"
 #include "storage/object_store.h"
@@ -34,6 +35,7 @@ struct ExecutorOptions {
   // Called with each task's log file when the file exists and is still empty.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
   absl::Duration heartbeat_interval = absl::Milliseconds(500);  // while a command runs
+  absl::Duration log_every;  // between two sends of the log while a command runs; 0: no sends
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
@@ -47,6 +49,7 @@ struct Executor {
   ContentCache& cache;
   const Log log;
   OomWatch oom{options.proc_root};
+  LiveLogNotes live_log_notes{};
 
   // Runs `task` to its end and returns the outcome to record. No task makes it throw or end the
   // worker. `attempt` counts from 1. Blocks until the task's processes are gone. The outcome is not

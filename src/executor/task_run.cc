@@ -175,7 +175,9 @@ absl::Status TaskRun::RunCommand() {
   }
   log_.Info("running: ", CutText(spec_.command, 300));
   MachineSampler sampler(folder_->path());
+  live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
   auto exit = shell_->Run(spec_.command, folder, task_log_->fd());
+  live_log_->Stop();
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = executor_.options.machine_type;
@@ -266,8 +268,10 @@ void TaskRun::AddToLog(absl::string_view line) {
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  const auto info = executor_.store.Upload(task_log_->fd(), spec_.stdout_url,
-                                           LateOptions(kPlainText), LateActivity());
+  const UploadOptions options = LateOptions(kPlainText);
+  const auto info = live_log_ ? live_log_->Deliver(result_.files, options, LateActivity())
+                              : executor_.store.Upload(task_log_->fd(), spec_.stdout_url, options,
+                                                       LateActivity());
   if (IsOldObjectKept(info.status())) {
     LeaveOutLog(info.status());
     return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include "base/late_cancel.h"
 #include "base/log.h"
 #include "executor/executor.h"
+#include "executor/live_log.h"
 #include "executor/stager.h"
 #include "executor/task_folder.h"
 #include "executor/task_log.h"
@@ -79,6 +80,7 @@ class TaskRun {
   TaskResult result_;
   std::optional<TaskFolder> folder_;
   std::optional<TaskLog> task_log_;
+  std::optional<LiveLog> live_log_;  // from the start of the command
   std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;

@@ -60,7 +60,10 @@ Outcome ExecutorFixture::Run() {
 }
 
 void ExecutorFixture::RecordStep(const std::string& step) {
-  steps_.push_back(step);
+  {
+    MutexLock lock(mutex_);  // the live log has a thread of its own
+    steps_.push_back(step);
+  }
   if (after_step_) after_step_(step);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/mutex.h"
 #include "executor/executor.h"
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_process_runner.h"
@@ -68,6 +69,8 @@ class ExecutorFixture : public testing::Test {
 
  private:
   void RecordStep(const std::string& step);
+
+  Mutex mutex_;
 };
 
 }  // namespace sparkles

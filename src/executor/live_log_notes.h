@@ -1,0 +1,30 @@
+// What the live logs of all tasks of a worker have learned, so that it is logged only once.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
+
+namespace sparkles {
+
+// Thread-safe.
+class LiveLogNotes {
+ public:
+  // Notes that the bucket `bucket` keeps objects from being replaced. False if that was known.
+  bool NoteRefusal(const std::string& bucket);
+  bool IsRefused(const std::string& bucket) const;
+
+  // True at most once in ten minutes: the caller may log a warning about a failed send.
+  bool MayWarn(absl::Time now);
+
+ private:
+  mutable Mutex mutex_;
+  std::set<std::string> refused_ ABSL_GUARDED_BY(mutex_);  // buckets
+  std::optional<absl::Time> warned_at_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sparkles

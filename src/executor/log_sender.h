@@ -1,0 +1,88 @@
+// Sends the growing log of a task to its object, and completes the object when the task has ended.
+// A small log is sent whole. Of a longer log only the new bytes are sent (ObjectStore::Append).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/activity.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+// What is known of the log's object.
+struct SentLog {
+  // Its content is the beginning of the log. Empty: nothing is known.
+  ObjectInfo object = {};
+  // A part was sent up to this size of the log, and the result is unknown. 0: no such send.
+  uint64_t tried = 0;
+  // The log was shorter in the meantime, so that its beginning is another.
+  bool rewritten = false;
+};
+
+enum class LogSend { kNothing, kWhole, kPart };
+
+struct LogStep {
+  LogSend send = LogSend::kNothing;
+  uint64_t size = 0;  // bytes of the log that the object has afterwards
+};
+
+// A log of at most this many bytes is sent whole.
+inline constexpr uint64_t kWholeLogBytes = uint64_t{4} << 20;
+
+// The next send for a log of `size` bytes while the command runs.
+LogStep PlanLogSend(uint64_t size, const SentLog& sent);
+
+// Used by one thread at a time.
+class LogSender {
+ public:
+  // Borrows all. `fd` is the open log. When `stop` is cancelled, no call waits for its turn to
+  // change the object.
+  LogSender(ObjectStore& store, Clock& clock, int fd, std::string url, const CancelToken& stop)
+      : store_(store), clock_(clock), fd_(fd), url_(std::move(url)), stop_(stop) {}
+
+  // Sends the log if it has changed. Before the first send, proves with the object URL.part that
+  // objects here can be replaced. After an error, over() tells whether another call can succeed.
+  absl::Status Send(const UploadOptions& options, const Activity& activity);
+  // True if Send has nothing more to do until the task ends.
+  bool over() const { return over_; }
+  // True if the objects here cannot be replaced, so that no part of the log was sent.
+  bool refused() const { return refused_; }
+
+  // Stores the whole log, as ObjectStore::Upload does. Of a long log that was sent before, sends
+  // only the rest, and compares the checksum of the whole log with that of the object. Any
+  // difference, any error but Cancelled, and a minute without success lead to an upload of the
+  // whole log. Without `may_append` the whole log is uploaded in any case. May be called again
+  // after the log has grown.
+  absl::StatusOr<ObjectInfo> Deliver(bool may_append, const UploadOptions& options,
+                                     const Activity& activity);
+
+ private:
+  absl::StatusOr<uint64_t> Size() const;
+  absl::Status Prove(const UploadOptions& options, const Activity& activity);
+  void AwaitTurn();
+  absl::Status SendWhole(uint64_t size, UploadOptions options, const Activity& activity);
+  absl::Status SendPart(uint64_t size, const UploadOptions& options, const Activity& activity);
+  bool CanComplete() const;
+  absl::Status Complete(const UploadOptions& options, const Activity& sending,
+                        const Activity& reading);
+
+  ObjectStore& store_;
+  Clock& clock_;
+  const int fd_;
+  const std::string url_;
+  const CancelToken& stop_;
+  absl::Time changed_at_ = absl::InfinitePast();  // the object, by Send or Complete
+  bool proven_ = false;
+  bool over_ = false;
+  bool refused_ = false;
+  SentLog sent_;
+};
+
+}  // namespace sparkles
