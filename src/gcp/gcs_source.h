@@ -22,6 +22,9 @@ struct GcsContent {
   // May be empty. Called before an object is replaced, whose generation is known. Cancelled ends
   // the upload; any other error is worth another try.
   std::function<absl::Status()> before_replacing = nullptr;
+  // The generation that the first attempt replaces; 0: it makes a new object. If that is wrong, the
+  // upload looks what is there.
+  int64_t known_generation = 0;
 };
 
 // Not thread-safe; for one upload.

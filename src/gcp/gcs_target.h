@@ -20,7 +20,11 @@ class GcsTarget {
   // Borrows all.
   GcsTarget(GcsClient& client, const GcsName& name, const GcsContent& content,
             const Activity& activity)
-      : client_(client), name_(name), content_(content), activity_(activity) {}
+      : client_(client),
+        name_(name),
+        content_(content),
+        activity_(activity),
+        expected_(content.known_generation) {}
 
   // What the next attempt replaces; 0: there must be nothing. So far as we know.
   int64_t expected() const { return expected_; }
@@ -53,7 +57,7 @@ class GcsTarget {
   const GcsName& name_;
   const GcsContent& content_;
   const Activity& activity_;
-  int64_t expected_ = 0;
+  int64_t expected_;
   GcsObject stored_;
   int wrong_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "base/copy.h"
 #include "base/fd.h"
 #include "base/status.h"
+#include "gcp/gcs_list.h"
 #include "gcp/gcs_probe.h"
 #include "gcp/gcs_upload.h"
 #include "storage/content_type.h"
@@ -62,6 +63,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
 // is given, or found by the name, or else by the first bytes.
 absl::Status Apply(const UploadOptions& options, const GcsName& name, GcsContent& content) {
   content.before_replacing = options.before_replacing;
+  content.known_generation = options.known_generation;
   content.type = options.content_type;
   if (content.type.empty()) content.type = ContentTypeOfName(name.object);
   if (!content.type.empty()) return absl::OkStatus();
@@ -126,7 +128,8 @@ absl::StatusOr<ObjectInfo> GcsStore::UploadBytes(absl::string_view bytes, const 
 
 absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string& url,
                                                                size_t max_bytes,
-                                                               const Activity& activity) {
+                                                               const Activity& activity,
+                                                               int64_t* generation) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
   const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
@@ -146,6 +149,7 @@ absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string
   if (absl::IsNotFound(object.status())) return std::nullopt;
   if (!object.ok()) return Annotate(object.status(), url);
   content.resize(object->size);
+  if (generation != nullptr) *generation = object->generation;
   return content;
 }
 
@@ -159,6 +163,26 @@ absl::Status GcsStore::CheckWritable(const std::string& url, bool replace,
   RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, activity), url));
   client_.NoteWritten(name);
   return absl::OkStatus();
+}
+
+absl::Status GcsStore::Remove(const std::string& url, int64_t generation,
+                              const Activity& activity) {
+  ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
+  const auto slot = slots_.Take(activity);
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  return Annotate(client_.Remove(name, generation, activity), url);
+}
+
+absl::StatusOr<std::vector<ListedObject>> GcsStore::List(const std::string& url, size_t max,
+                                                         const Activity& activity) {
+  ASSIGN_OR_RETURN(const GcsName directory, ParseGcsUrl(url));
+  const auto slot = slots_.Take(activity);
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const auto listed = ListDirectory(client_, directory, max, activity);
+  if (!listed.ok()) return Annotate(listed.status(), url);
+  std::vector<ListedObject> objects;
+  for (const GcsEntry& entry : *listed) objects.push_back({entry.name, entry.generation});
+  return objects;
 }
 
 // Nothing if one connection is better, or all there is.

@@ -76,6 +76,64 @@ TEST_P(ObjectStoreContract, DownloadReturnsUploadedContent) {
   }
 }
 
+TEST_P(ObjectStoreContract, RemoveNeedsTheGeneration) {
+  const auto first = store().UploadBytes("1", Url("dir/a"), {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = store().UploadBytes("2", Url("dir/a"), {}, {});
+  ASSERT_TRUE(second.ok()) << second.status();
+  if (first->generation != second->generation) {
+    EXPECT_TRUE(store().Remove(Url("dir/a"), first->generation, {}).ok());
+    EXPECT_EQ(Downloaded(Url("dir/a")), "2");
+  }
+  EXPECT_TRUE(store().Remove(Url("dir/a"), second->generation, {}).ok());
+  EXPECT_EQ(store().ReadBytes(Url("dir/a"), 10, {}).value(), std::nullopt);
+  // Once more, and where nothing ever was.
+  EXPECT_TRUE(store().Remove(Url("dir/a"), second->generation, {}).ok());
+  EXPECT_TRUE(store().Remove(Url("none/a"), 1, {}).ok());
+}
+
+TEST_P(ObjectStoreContract, ListHasObjectsOfOneDirectory) {
+  EXPECT_TRUE(store().List(Url("dir"), 10, {}).value().empty());
+  for (const char* name : {"dir/a", "dir/b", "dir/c", "dir/sub/d", "dir-2/e", "f"}) {
+    ASSERT_TRUE(store().UploadBytes("x", Url(name), {}, {}).ok());
+  }
+  const auto listed = store().List(Url("dir"), 10, {});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  std::vector<std::string> names;
+  for (const ListedObject& object : *listed) {
+    names.push_back(object.name);
+    EXPECT_TRUE(store().Remove(Url("dir/" + object.name), object.generation, {}).ok());
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("a", "b", "c"));
+  EXPECT_TRUE(store().List(Url("dir"), 10, {}).value().empty());
+  EXPECT_EQ(Downloaded(Url("dir/sub/d")), "x");
+}
+
+TEST_P(ObjectStoreContract, ListEndsAtItsLimit) {
+  for (const char* name : {"dir/a", "dir/b", "dir/c"}) {
+    ASSERT_TRUE(store().UploadBytes("x", Url(name), {}, {}).ok());
+  }
+  EXPECT_EQ(store().List(Url("dir"), 2, {}).value().size(), 2);
+}
+
+TEST_P(ObjectStoreContract, KnownGenerationIsOnlyAGuess) {
+  const auto first = store().UploadBytes("1", Url("a"), {}, {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  int asked = 0;
+  UploadOptions guess;
+  guess.known_generation = first->generation;
+  guess.before_replacing = [&] {
+    ++asked;
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(store().UploadBytes("2", Url("a"), guess, {}).ok());
+  EXPECT_EQ(asked, 0);
+  // The same guess is wrong now.
+  ASSERT_TRUE(store().UploadBytes("3", Url("a"), guess, {}).ok());
+  EXPECT_EQ(Downloaded(Url("a")), "3");
+  EXPECT_EQ(asked, first->generation == 0 ? 0 : 1);
+}
+
 TEST_P(ObjectStoreContract, UploadReplacesWholeObject) {
   ASSERT_TRUE(store().UploadBytes(Pattern(100'000), Url("a"), {}, {}).ok());
   const UniqueFd source = FileWith("short");

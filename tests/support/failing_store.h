@@ -12,7 +12,16 @@
 
 namespace sparkles {
 
-enum class StoreMethod { kDownload, kUpload, kUploadBytes, kReadBytes, kCheckWritable, kFlush };
+enum class StoreMethod {
+  kDownload,
+  kUpload,
+  kUploadBytes,
+  kReadBytes,
+  kCheckWritable,
+  kRemove,
+  kList,
+  kFlush
+};
 
 struct StoreFault {
   StoreMethod method = StoreMethod::kDownload;
@@ -45,9 +54,14 @@ class FailingStore : public ObjectStore {
                                          const UploadOptions& options,
                                          const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

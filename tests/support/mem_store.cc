@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
 #include "base/status.h"
@@ -49,6 +50,12 @@ std::optional<std::string> MemStore::Get(const std::string& url) const {
   const auto found = objects_.find(url);
   if (found == objects_.end()) return std::nullopt;
   return found->second.content;
+}
+
+int64_t MemStore::GenerationOf(const std::string& url) const {
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(url);
+  return found == objects_.end() ? 0 : found->second.generation;
 }
 
 std::vector<std::string> MemStore::Urls() const {
@@ -97,7 +104,7 @@ absl::StatusOr<ObjectInfo> MemStore::Upload(int fd, const std::string& url,
 absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const std::string& url,
                                                  const UploadOptions& options, const Activity&) {
   RETURN_IF_ERROR(CheckUrl(url));
-  if (options.before_replacing && Get(url).has_value()) {
+  if (options.before_replacing && GenerationOf(url) != options.known_generation) {
     RETURN_IF_ERROR(Annotate(options.before_replacing(), url));
   }
   MutexLock lock(mutex_);
@@ -107,13 +114,40 @@ absl::StatusOr<ObjectInfo> MemStore::UploadBytes(absl::string_view bytes, const 
 }
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
-                                                               size_t max_bytes, const Activity&) {
+                                                               size_t max_bytes, const Activity&,
+                                                               int64_t* generation) {
   RETURN_IF_ERROR(CheckUrl(url));
   std::optional<std::string> content = Get(url);
   if (content.has_value() && content->size() > max_bytes) {
     return absl::FailedPreconditionError(absl::StrCat(url, ": longer than ", max_bytes, " bytes"));
   }
+  if (generation != nullptr) *generation = GenerationOf(url);
   return content;
+}
+
+absl::Status MemStore::Remove(const std::string& url, int64_t generation,
+                              const Activity& activity) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  MutexLock lock(mutex_);
+  const auto found = objects_.find(url);
+  if (found != objects_.end() && found->second.generation == generation) objects_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ListedObject>> MemStore::List(const std::string& url, size_t max,
+                                                         const Activity& activity) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  const std::string prefix = url + "/";
+  MutexLock lock(mutex_);
+  std::vector<ListedObject> objects;
+  for (const auto& [whole, object] : objects_) {
+    absl::string_view name = whole;
+    if (!absl::ConsumePrefix(&name, prefix) || absl::StrContains(name, "/")) continue;
+    if (objects.size() < max) objects.push_back({std::string(name), object.generation});
+  }
+  return objects;
 }
 
 }  // namespace sparkles

@@ -18,6 +18,7 @@ class MemStore : public ObjectStore {
   // Access for tests.
   void Put(const std::string& url, absl::string_view content);
   std::optional<std::string> Get(const std::string& url) const;
+  int64_t GenerationOf(const std::string& url) const;  // 0 if there is none
   // All URLs, sorted.
   std::vector<std::string> Urls() const;
   int downloads() const;
@@ -30,10 +31,15 @@ class MemStore : public ObjectStore {
                                          const UploadOptions& options,
                                          const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
+  absl::Status Remove(const std::string& url, int64_t generation,
+                      const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:
