@@ -44,6 +44,8 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
     executor.time_limit = absl::Seconds(options.task_timeout_seconds);
   }
   executor.core_dumps = options.core_dumps;
+  executor.checkpoint = {.every = absl::Seconds(options.checkpoint_every_seconds),
+                         .counters = &worker.vitals.checkpoints};
   executor.machine_type = source.machine_type;
   executor.heartbeat_interval =
       std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));

@@ -71,6 +71,13 @@ void AddTransfers(const Vitals& vitals, MetricsWriter& metrics) {
   metrics.Add(kBytes, "{direction=\"upload\"}", vitals.bytes_uploaded.value());
   metrics.AddCounter("sparkles_transfers_failed_total", "Transfers that ended with an error.",
                      vitals.transfers_failed);
+  const CheckpointCounters& checkpoints = vitals.checkpoints;
+  metrics.AddCounter("sparkles_checkpoint_saves_total", "Saves of checkpoints.", checkpoints.saves);
+  metrics.AddCounter("sparkles_checkpoint_save_failures_total",
+                     "Saves of checkpoints that failed, at least for some files.",
+                     checkpoints.save_failures);
+  metrics.AddCounter("sparkles_checkpoint_restored_bytes_total",
+                     "Bytes of checkpoints that were restored.", checkpoints.restored_bytes);
   constexpr char kRetries[] = "sparkles_retries_total";
   metrics.Describe(kRetries, "counter", "Retries of requests.");
   metrics.Add(kRetries, "{service=\"storage\"}", vitals.storage_retries.value());
