@@ -1,6 +1,6 @@
 # Targets that run the tests, checks, fuzzers, simulators, demo and benches.
 
-.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo bench \
+.PHONY: test quick docs-test asan tsan valgrind sim chaos fleet fuzz fuzz-targets demo demo-checkpoint bench \
         check format format-check includes-check docs-check tidy clean
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
@@ -36,6 +36,9 @@ chaos: build
 
 demo: build
 	@examples/run-demo.sh $(BINARY)
+
+demo-checkpoint: build
+	@examples/run-checkpoint-demo.sh $(BINARY)
 
 bench: $(BENCHES) build
 	@for bench in $(BENCHES); do $$bench $(BINARY) || exit 1; done

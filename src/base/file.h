@@ -9,10 +9,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/activity.h"
 #include "base/fd.h"
 
 namespace sparkles {
+
+// A change within the same tick of the kernel's clock (at most 10 ms, HZ=100) leaves the same
+// ctime. A file must have been left alone for longer before its ctime proves anything.
+inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 
 // Calls open(2) with O_CLOEXEC and repeats it on EINTR. The message names `path`.
 // FailedPrecondition if `path` is a socket, or a device without a driver.

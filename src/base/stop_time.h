@@ -26,6 +26,12 @@ struct StopTime {
   absl::Duration kill_limit() const { return within * 0.2; }
   absl::Duration sweep_limit() const { return within * 0.05; }
   absl::Duration log_limit() const { return within * 0.2; }
+  // Counted from the time when the command gets KILL: the end of the files of the last save of a
+  // checkpoint, and of the whole save. They hold for a preempted VM, too. After such a save the log
+  // has late_log_limit().
+  absl::Duration save_files_limit() const { return OnPreemption().within * 0.08; }
+  absl::Duration save_limit() const { return OnPreemption().within * 0.15; }
+  absl::Duration late_log_limit() const { return within * 0.1; }
   // Limits of a request to the queue: of one in flight when the stop comes, and of each later one.
   // A hand-back takes two of the later ones.
   absl::Duration flight_limit() const { return within * 0.2; }

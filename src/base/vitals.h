@@ -66,6 +66,13 @@ class Histogram {
   Counter micros_;
 };
 
+// Of the checkpoints of all tasks.
+struct CheckpointCounters {
+  Counter saves;  // manifests that were written
+  Counter save_failures;
+  Counter restored_bytes;
+};
+
 struct Vitals {
   Heartbeat heartbeat;
 
@@ -101,6 +108,8 @@ struct Vitals {
   Counter queue_errors;
   // Unix time of the last answer of the queue, in milliseconds; 0 if there is none yet.
   std::atomic<int64_t> queue_answered_ms = 0;
+
+  CheckpointCounters checkpoints;
 
   Counter watchdog_stalls;
   std::atomic<bool> stalled = false;  // true during a stall

@@ -189,6 +189,9 @@ void CommandTable::DeclareConsumeLimits() {
          "sends KILL.");
   Number("--grace", "SECONDS", options_.consume.grace_seconds, 0, kMaxInt,
          "Seconds from TERM to KILL for a command; in a stop at most half of --stopWithin.");
+  Number("--checkpointEvery", "SECONDS", options_.consume.checkpoint_every_seconds, 0, kMaxInt,
+         "Seconds between two saves of what a command keeps in SPARKLES_CHECKPOINT_DIR, for the "
+         "next attempt. A stop saves, too. 0 means that nothing is saved or restored.");
   Number("--taskTimeout", "SECONDS", options_.consume.task_timeout_seconds, 0, kMaxInt,
          "Seconds after which the worker ends a command or script. If the command is ended, the "
          "task fails. 0 means no limit.");

@@ -34,6 +34,7 @@ struct ConsumeOptions {
   std::vector<std::string> withhold_env;
   std::vector<std::string> pass_env;
   bool core_dumps = false;
+  int checkpoint_every_seconds = 300;  // 0 for no checkpoints
   int transfers = 32;
   std::string log_format = "text";
   std::string log_level = "info";

@@ -45,6 +45,8 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
   }
   executor.core_dumps = options.core_dumps;
   executor.log_every = absl::Seconds(options.log_every_seconds);
+  executor.checkpoint = {.every = absl::Seconds(options.checkpoint_every_seconds),
+                         .counters = &worker.vitals.checkpoints};
   executor.machine_type = source.machine_type;
   executor.heartbeat_interval =
       std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));

@@ -61,6 +61,8 @@ std::vector<std::string> TaskEnvironment(const std::vector<std::string>& base, c
   for (const std::string& variable : base) {
     if (!absl::StartsWith(variable, "SPARKLES_TASK_") &&
         !absl::StartsWith(variable, "SPARKLES_JOB_ID=") &&
+        !absl::StartsWith(variable, "SPARKLES_CHECKPOINT_DIR=") &&
+        !absl::StartsWith(variable, "SPARKLES_RESTORED=") &&
         !absl::StartsWith(variable, "SPARKLES_ATTEMPT=")) {
       environment.push_back(variable);
     }

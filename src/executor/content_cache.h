@@ -32,10 +32,6 @@
 
 namespace sparkles {
 
-// A change within the same tick of the kernel's clock (at most 10 ms, HZ=100) leaves the same
-// ctime. A file must have been left alone for longer before its ctime proves anything.
-inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
-
 // Thread-safe. Every `url` is that of a content-addressed object: its base name is the SHA-256 of
 // the content in hex (the caller has made sure). Errors: those of the store for the object;
 // DataLoss if it does not have that content; Cancelled; machine fault if the cache folder fails.

@@ -1,6 +1,7 @@
 // Runs a claimed task: fetches its inputs, runs its command, delivers its outputs.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop_time.h"
+#include "checkpoint/task_checkpoint.h"
 #include "executor/content_cache.h"
 #include "executor/live_log_notes.h"
 #include "process/oom_watch.h"
@@ -36,6 +38,7 @@ struct ExecutorOptions {
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
   absl::Duration heartbeat_interval = absl::Milliseconds(500);  // while a command runs
   absl::Duration log_every;  // between two sends of the log while a command runs; 0: no sends
+  CheckpointOptions checkpoint;
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
 };
 
@@ -50,6 +53,8 @@ struct Executor {
   const Log log;
   OomWatch oom{options.proc_root};
   LiveLogNotes live_log_notes{};
+  // A refusal to remove a checkpoint was logged.
+  std::atomic<bool> checkpoint_removal_refused = false;
 
   // Runs `task` to its end and returns the outcome to record. No task makes it throw or end the
   // worker. `attempt` counts from 1. Blocks until the task's processes are gone. The outcome is not

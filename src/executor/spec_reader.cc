@@ -95,7 +95,7 @@ ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const Activity& acti
   if (!text.ok()) return {std::move(unread), text.status()};
   auto spec = ParseSpecOf(task, *text);
   if (!spec.ok()) return {PlacesOf(task, *text), spec.status()};
-  return {*std::move(spec), absl::OkStatus()};
+  return {*std::move(spec), absl::OkStatus(), *std::move(text)};
 }
 
 }  // namespace sparkles

@@ -14,6 +14,7 @@ struct ResolvedSpec {
   // far as they are known, because the failure of the task is written there.
   TaskSpec spec;
   absl::Status status;
+  std::string text = "";  // of the spec; empty if it could not be read
 };
 
 // Reads the spec from `task.args`, which is its text or its URL in `store`. The spec is refused if

@@ -128,6 +128,7 @@ absl::Status TaskFolder::MakeInside() {
   work_id_ = IdAt(work());
   if (!work_id_) return ErrnoError(errno, work());
   RETURN_IF_ERROR(MakeFolders(temp()));
+  RETURN_IF_ERROR(MakeFolders(checkpoint()));
   return MakeFolders(log());
 }
 

@@ -34,9 +34,10 @@ class TaskFolder {
   ~TaskFolder();
 
   const std::string& path() const { return path_; }
-  std::string work() const { return path_ + "/work"; }  // where the command runs
-  std::string log() const { return path_ + "/log"; }    // output of the lifecycle scripts
-  std::string temp() const { return path_ + "/tmp"; }   // TMPDIR of the task's processes
+  std::string work() const { return path_ + "/work"; }              // where the command runs
+  std::string checkpoint() const { return path_ + "/checkpoint"; }  // SPARKLES_CHECKPOINT_DIR
+  std::string log() const { return path_ + "/log"; }   // output of the lifecycle scripts
+  std::string temp() const { return path_ + "/tmp"; }  // TMPDIR of the task's processes
 
   // A new file in log(), open for reading and appending; the folder is made again if a script has
   // removed it.

@@ -73,6 +73,7 @@ Outcome TaskRun::Run() {
   if (status.ok()) {
     status = CheckResultPlaces(spec_, attempt_, executor_.store, activity_, log_);
   }
+  if (status.ok()) status = RestoreCheckpoint();
   if (status.ok()) status = Prepare();
   if (status.ok()) status = RunCommand();
   if (status.ok()) status = RunScript("post-exec-script", spec_.post_exec_script);
@@ -94,6 +95,7 @@ Outcome TaskRun::Run() {
     // A big folder may take longer than the worker still has.
     folder_->LeaveBehind();
   }
+  if (checkpoint_) outcome.when_ended = checkpoint_->Removal();
   if (folder_) outcome.directory = std::make_shared<TaskFolder>(*std::move(folder_));
   folder_.reset();
   return outcome;
@@ -103,11 +105,9 @@ absl::Status TaskRun::MakeFolder() {
   ASSIGN_OR_RETURN(TaskFolder folder,
                    TaskFolder::Make(executor_.options.tasks_dir, log_, activity_.heartbeat()));
   folder_.emplace(std::move(folder));
-  std::vector<std::string> environment =
-      TaskEnvironment(executor_.options.environment, task_, attempt_);
-  environment.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
-  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment);
-  shell_.emplace(executor_, std::move(environment), activity_);
+  environment_ = TaskEnvironment(executor_.options.environment, task_, attempt_);
+  environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
+  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment_);
   ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
   task_log_.emplace(std::move(log));
   if (executor_.options.on_log) executor_.options.on_log(task_.id, task_log_->path());
@@ -117,6 +117,7 @@ absl::Status TaskRun::MakeFolder() {
 absl::Status TaskRun::TakeSpec() {
   ResolvedSpec resolved = ReadSpec(task_, executor_.store, activity_);
   spec_ = std::move(resolved.spec);
+  spec_text_ = std::move(resolved.text);
   for (const std::string& warning : spec_.warnings) log_.Warning(warning);
   result_.command = spec_.command;
   result_.parameters = spec_.parameters;
@@ -176,8 +177,10 @@ absl::Status TaskRun::RunCommand() {
   log_.Info("running: ", CutText(spec_.command, 300));
   MachineSampler sampler(folder_->path());
   live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
+  checkpoint_->BeginSaves(cancel_);
   auto exit = shell_->Run(spec_.command, folder, task_log_->fd());
   live_log_->Stop();
+  checkpoint_->EndSaves();
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = executor_.options.machine_type;
@@ -293,6 +296,7 @@ absl::Status TaskRun::DeliverResult() {
   if (spec_.command_result_url.empty()) return absl::OkStatus();
   std::sort(result_.files.begin(), result_.files.end(),
             [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
+  if (checkpoint_) result_.checkpoint = checkpoint_->Use();
   // The outputs must be on disk before the list of them is, and the list before the state.
   RETURN_IF_ERROR(executor_.store.Flush());
   auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
@@ -303,7 +307,8 @@ absl::Status TaskRun::DeliverResult() {
 
 const Activity& TaskRun::LateActivity() {
   if (!late_) {
-    late_.emplace(cancel_, executor_.options.stop_time.log_limit());
+    const StopTime& time = executor_.options.stop_time;
+    late_.emplace(cancel_, saved_late_ ? time.late_log_limit() : time.log_limit());
     late_activity_.emplace(activity_, late_->token());
   }
   return *late_activity_;
@@ -380,6 +385,7 @@ Outcome TaskRun::EndEarly(absl::Status status) {
   // Best effort: the reason for the early end counts, not what befalls the log. A command that even
   // KILL did not end has used up the time for it, and may be waiting for the very disk.
   const bool too_late = IsMachineFault(status) && cancel_.hurried();
+  if (outcome.kind == Outcome::Kind::kHandBack && !too_late) SaveCheckpoint();
   if (task_log_ && !too_late) {
     AddToLog(reason);
     (void)DeliverLog();

@@ -12,6 +12,7 @@
 #include "base/cancel.h"
 #include "base/late_cancel.h"
 #include "base/log.h"
+#include "checkpoint/task_checkpoint.h"
 #include "executor/executor.h"
 #include "executor/live_log.h"
 #include "executor/stager.h"
@@ -37,6 +38,10 @@ class TaskRun {
  private:
   absl::Status MakeFolder();
   absl::Status TakeSpec();
+  // Also makes the shell, because a restore sets a variable.
+  absl::Status RestoreCheckpoint();
+  // The last save of a task that is handed back.
+  void SaveCheckpoint();
   absl::Status Prepare();
   absl::Status StageInputs();
   absl::Status RunScript(absl::string_view name, const std::string& script);
@@ -77,14 +82,18 @@ class TaskRun {
   Stager stager_;
   Uploader uploader_;
   TaskSpec spec_;
+  std::string spec_text_;  // as in the store or the task
   TaskResult result_;
   std::optional<TaskFolder> folder_;
   std::optional<TaskLog> task_log_;
-  std::optional<LiveLog> live_log_;  // from the start of the command
+  std::optional<LiveLog> live_log_;       // from the start of the command
+  std::vector<std::string> environment_;  // "NAME=value", of scripts and command
+  std::optional<TaskCheckpoint> checkpoint_;
   std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
   bool timed_out_ = false;     // the command, by its time limit
+  bool saved_late_ = false;    // the last save may have used time of the log
   bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;
   std::optional<Activity> late_activity_;  // ends with late_

@@ -128,6 +128,27 @@ absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Ac
   return IsTransient(removed) ? MachineFault(removed) : removed;
 }
 
+absl::StatusOr<std::string> GcsClient::GetPage(const std::string& bucket, const std::string& prefix,
+                                               int size, const std::string& token,
+                                               const Activity& activity, ReadPage read) {
+  HttpRequest request;
+  request.url = absl::StrCat(
+      api_.base_url(), "/storage/v1/b/", PercentEncode(bucket), "/o?prefix=", PercentEncode(prefix),
+      "&delimiter=%2F&maxResults=", size, "&fields=items(name,generation),nextPageToken");
+  if (!token.empty()) absl::StrAppend(&request.url, "&pageToken=", PercentEncode(token));
+  request.accept_compressed = true;
+  absl::StatusOr<std::string> next;
+  const absl::Status got =
+      RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), [&]() -> Attempt {
+        const absl::StatusOr<HttpResponse> response = SendShort(request, activity);
+        if (!response.ok()) return {response.status()};
+        next = read(response->body);
+        return {next.status()};
+      });
+  if (!got.ok()) return IsTransient(got) ? MachineFault(got) : got;
+  return next;
+}
+
 absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const Activity& activity,
                               absl::FunctionRef<Attempt()> attempt) {
   return AwaitGrant(name, right, activity, [&] {

@@ -64,6 +64,14 @@ class GcsClient {
   // is final at once.
   absl::Status Remove(const GcsName& name, int64_t generation, const Activity& activity);
 
+  // Asks, with retries, for one page of the list of objects whose names are `prefix` and a name
+  // without a slash. `read` parses its body, and is called again if its error is transient. Returns
+  // what `read` does. A refusal is final at once.
+  using ReadPage = absl::FunctionRef<absl::StatusOr<std::string>(absl::string_view body)>;
+  absl::StatusOr<std::string> GetPage(const std::string& bucket, const std::string& prefix,
+                                      int size, const std::string& token, const Activity& activity,
+                                      ReadPage read);
+
   // The retry loop of all transfers, which can be repeated. Retries a refusal for lack of `right`
   // as GcsAccess says.
   absl::Status Retry(const GcsName& name, GcsRight right, const Activity& activity,

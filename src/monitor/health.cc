@@ -75,6 +75,13 @@ void AddTransfers(const Vitals& vitals, MetricsWriter& metrics) {
   metrics.Describe(kLogs, "counter", "Sends of logs of running tasks.");
   metrics.Add(kLogs, "{kind=\"whole\"}", vitals.logs_sent_whole.value());
   metrics.Add(kLogs, "{kind=\"part\"}", vitals.log_parts_sent.value());
+  const CheckpointCounters& checkpoints = vitals.checkpoints;
+  metrics.AddCounter("sparkles_checkpoint_saves_total", "Saves of checkpoints.", checkpoints.saves);
+  metrics.AddCounter("sparkles_checkpoint_save_failures_total",
+                     "Saves of checkpoints that failed, at least for some files.",
+                     checkpoints.save_failures);
+  metrics.AddCounter("sparkles_checkpoint_restored_bytes_total",
+                     "Bytes of checkpoints that were restored.", checkpoints.restored_bytes);
   constexpr char kRetries[] = "sparkles_retries_total";
   metrics.Describe(kRetries, "counter", "Retries of requests.");
   metrics.Add(kRetries, "{service=\"storage\"}", vitals.storage_retries.value());

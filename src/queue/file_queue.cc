@@ -177,7 +177,8 @@ absl::StatusOr<Claim> FileQueue::RecordClaim(size_t position) {
   }
   Claim claim;
   claim.task = table_.task(position).task;
-  claim.attempt = CountClaims(table_.record(position).history);
+  claim.task.history = table_.record(position).history;
+  claim.attempt = CountClaims(claim.task.history);
   claim.version = table_.record(position).version;
   return claim;
 }

@@ -175,7 +175,8 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::CommitEnd(VersionedTask 
 ClaimResult TaskClaimer::Claimed(VersionedTask held, absl::Time claimed_at) const {
   ClaimResult result{.kind = Kind::kClaimed};
   result.claim.task = held.task.ToTask();
-  result.claim.attempt = CountClaims(held.task.History());
+  result.claim.task.history = held.task.History();
+  result.claim.attempt = CountClaims(result.claim.task.history);
   result.claim.version = held.task.version();
   result.claim.claimed_at = claimed_at;
   result.held.emplace(std::move(held));

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/status.h"
 #include "gcp/gcs_append.h"
+#include "gcp/gcs_list.h"
 #include "gcp/gcs_probe.h"
 #include "gcp/gcs_upload.h"
 #include "storage/content_type.h"
@@ -176,7 +177,8 @@ absl::StatusOr<ObjectInfo> GcsStore::Append(int fd, uint64_t size, const std::st
 
 absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string& url,
                                                                size_t max_bytes,
-                                                               const Activity& activity) {
+                                                               const Activity& activity,
+                                                               int64_t* generation) {
   ASSIGN_OR_RETURN(const GcsName name, ParseGcsUrl(url));
   const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
@@ -196,6 +198,7 @@ absl::StatusOr<std::optional<std::string>> GcsStore::ReadBytes(const std::string
   if (absl::IsNotFound(object.status())) return std::nullopt;
   if (!object.ok()) return Annotate(object.status(), url);
   content.resize(object->size);
+  if (generation != nullptr) *generation = object->generation;
   return content;
 }
 
@@ -217,6 +220,18 @@ absl::Status GcsStore::Remove(const std::string& url, int64_t generation,
   const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
   return Annotate(client_.Remove(name, generation, activity), url);
+}
+
+absl::StatusOr<std::vector<ListedObject>> GcsStore::List(const std::string& url, size_t max,
+                                                         const Activity& activity) {
+  ASSIGN_OR_RETURN(const GcsName directory, ParseGcsUrl(url));
+  const auto slot = slots_.Take(activity);
+  if (!slot.ok()) return Annotate(slot.status(), url);
+  const auto listed = ListDirectory(client_, directory, max, activity);
+  if (!listed.ok()) return Annotate(listed.status(), url);
+  std::vector<ListedObject> objects;
+  for (const GcsEntry& entry : *listed) objects.push_back({entry.name, entry.generation});
+  return objects;
 }
 
 // Nothing if one connection is better, or all there is.

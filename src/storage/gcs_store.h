@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gcp/gcs_client.h"
 #include "gcp/gcs_object.h"
@@ -43,11 +44,14 @@ class GcsStore : public ObjectStore {
                                     const ObjectInfo& object, const UploadOptions& options,
                                     const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   // Does nothing: what Cloud Storage has acknowledged is safe.
   absl::Status Flush() override { return absl::OkStatus(); }
 

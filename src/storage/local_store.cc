@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
+#include "base/directory.h"
 #include "base/file_url.h"
 #include "base/status.h"
 
@@ -102,12 +103,13 @@ absl::StatusOr<ObjectInfo> LocalStore::Append(int, uint64_t, const std::string& 
 }
 
 absl::StatusOr<std::optional<std::string>> LocalStore::ReadBytes(const std::string& url,
-                                                                 size_t max_bytes,
-                                                                 const Activity&) {
+                                                                 size_t max_bytes, const Activity&,
+                                                                 int64_t* generation) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
   auto content = ReadFile(path, max_bytes);
   if (absl::IsNotFound(content.status())) return std::nullopt;
   if (!content.ok()) return NameUrl(content.status(), url);
+  if (generation != nullptr) *generation = 0;
   return *std::move(content);
 }
 
@@ -119,6 +121,22 @@ absl::Status LocalStore::Remove(const std::string& url, int64_t, const Activity&
   // Fails if the directory has more files, as it should.
   for (std::string parent = FolderOf(path); rmdir(parent.c_str()) == 0;) parent = FolderOf(parent);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ListedObject>> LocalStore::List(const std::string& url, size_t max,
+                                                           const Activity& activity) {
+  ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
+  std::vector<ListedObject> objects;
+  const absl::StatusOr<UniqueFd> directory = OpenFile(path, O_RDONLY | O_DIRECTORY);
+  if (absl::IsNotFound(directory.status())) return objects;
+  if (!directory.ok()) return NameUrl(directory.status(), url);
+  const absl::Status read =
+      ForEachEntry(directory->get(), path, [&](const char* name, unsigned char type) {
+        if (type == DT_REG && objects.size() < max) objects.push_back({name, 0});
+        return activity.Worked();
+      });
+  if (!read.ok()) return NameUrl(read, url);
+  return objects;
 }
 
 absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::OkStatus(); }

@@ -1,8 +1,10 @@
 // The store behind file:// URLs: the object /a/b is the file /a/b.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "storage/object_store.h"
@@ -30,13 +32,16 @@ class LocalStore : public ObjectStore {
                                     const ObjectInfo& object, const UploadOptions& options,
                                     const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   // No check: creating the file shows whether it is allowed.
   absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

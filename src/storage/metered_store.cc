@@ -59,10 +59,11 @@ absl::StatusOr<ObjectInfo> MeteredStore::Append(int fd, uint64_t size, const std
 
 absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
-                                                                   const Activity& activity) {
+                                                                   const Activity& activity,
+                                                                   int64_t* generation) {
   vitals_.heartbeat.Beat();
-  return CountEnd(
-      store_.ReadBytes(url, max_bytes, Activity(activity, AddTo(vitals_.bytes_downloaded))));
+  return CountEnd(store_.ReadBytes(
+      url, max_bytes, Activity(activity, AddTo(vitals_.bytes_downloaded)), generation));
 }
 
 absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
@@ -75,6 +76,12 @@ absl::Status MeteredStore::Remove(const std::string& url, int64_t generation,
                                   const Activity& activity) {
   vitals_.heartbeat.Beat();
   return CountEnd(store_.Remove(url, generation, activity));
+}
+
+absl::StatusOr<std::vector<ListedObject>> MeteredStore::List(const std::string& url, size_t max,
+                                                             const Activity& activity) {
+  vitals_.heartbeat.Beat();
+  return CountEnd(store_.List(url, max, activity));
 }
 
 absl::Status MeteredStore::Flush() {

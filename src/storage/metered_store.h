@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/vitals.h"
 #include "storage/object_store.h"
@@ -27,11 +28,14 @@ class MeteredStore : public ObjectStore {
                                     const ObjectInfo& object, const UploadOptions& options,
                                     const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   absl::Status Flush() override;
 
  private:

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,12 @@ struct ObjectInfo {
   uint64_t size = 0;       // bytes
   uint32_t crc32c = 0;     // of the content, as this store acknowledged it
   int64_t generation = 0;  // the store's own version number; 0 where it has none
+};
+
+// One object of a directory.
+struct ListedObject {
+  std::string name;        // without the directory
+  int64_t generation = 0;  // 0 where the store has none
 };
 
 struct UploadOptions {
@@ -76,10 +83,11 @@ class ObjectStore {
                                             const Activity& activity) = 0;
 
   // The content of a small object; nullopt if there is none. FailedPrecondition if it is longer
-  // than `max_bytes`.
+  // than `max_bytes`. `generation`, which may be null, receives the generation of the object.
   virtual absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url,
                                                                size_t max_bytes,
-                                                               const Activity& activity) = 0;
+                                                               const Activity& activity,
+                                                               int64_t* generation = nullptr) = 0;
 
   // An error if the store would refuse an upload to `url`: PermissionDenied, NotFound (no such
   // bucket) and, if `replace`, FailedPrecondition (the present object must stay). Makes no object.
@@ -92,6 +100,11 @@ class ObjectStore {
   // generation. Stores without versions remove what is there, and directories that become empty.
   virtual absl::Status Remove(const std::string& url, int64_t generation,
                               const Activity& activity) = 0;
+
+  // The objects directly in the directory `url` (without a slash at its end), in no order; none if
+  // there is no such directory. Ends after `max` objects.
+  virtual absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                         const Activity& activity) = 0;
 
   // Returns when everything that was uploaded so far survives a power cut. After an error that is
   // unknown for all of it, and only another upload can cure that: a second Flush does not try the

@@ -48,9 +48,10 @@ absl::StatusOr<ObjectInfo> StoreRouter::Append(int fd, uint64_t size, const std:
 
 absl::StatusOr<std::optional<std::string>> StoreRouter::ReadBytes(const std::string& url,
                                                                   size_t max_bytes,
-                                                                  const Activity& activity) {
+                                                                  const Activity& activity,
+                                                                  int64_t* generation) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
-  return store->ReadBytes(url, max_bytes, activity);
+  return store->ReadBytes(url, max_bytes, activity, generation);
 }
 
 absl::Status StoreRouter::CheckWritable(const std::string& url, bool replace,
@@ -63,6 +64,12 @@ absl::Status StoreRouter::Remove(const std::string& url, int64_t generation,
                                  const Activity& activity) {
   ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
   return store->Remove(url, generation, activity);
+}
+
+absl::StatusOr<std::vector<ListedObject>> StoreRouter::List(const std::string& url, size_t max,
+                                                            const Activity& activity) {
+  ASSIGN_OR_RETURN(ObjectStore* const store, StoreOf(url));
+  return store->List(url, max, activity);
 }
 
 absl::Status StoreRouter::Flush() {

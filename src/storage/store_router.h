@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "storage/object_store.h"
 
@@ -26,11 +27,14 @@ class StoreRouter : public ObjectStore {
                                     const ObjectInfo& object, const UploadOptions& options,
                                     const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override;
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   // Flushes all stores, even if the first fails, and returns the first error.
   absl::Status Flush() override;
 

@@ -1,9 +1,11 @@
 // How the run of a claimed task ended.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/cancel.h"
 #include "task/task.h"
 
 namespace sparkles {
@@ -26,6 +28,9 @@ struct Outcome {
   // Owns the task directory. Destroying the last copy removes the directory, which can take long.
   // Keep a copy until the end is recorded.
   std::shared_ptr<void> directory = nullptr;
+  // May be empty. Call it after a final status is recorded: removes what only the next attempt
+  // would have needed. Takes a few seconds at most, and ends when `stop` is cancelled.
+  std::function<void(const CancelToken& stop)> when_ended = nullptr;
 };
 
 }  // namespace sparkles

@@ -57,6 +57,25 @@ int CountClaims(const std::vector<HistoryEntry>& history) {
   return static_cast<int>(std::count_if(history.begin(), history.end(), IsClaim));
 }
 
+int FirstClaimSinceEnd(const std::vector<HistoryEntry>& history) {
+  int claims = 0;
+  int first = 1;
+  for (const HistoryEntry& entry : history) {
+    const std::optional<TaskStatus> status = ParseTaskStatus(entry.status);
+    if (status && IsFinal(*status)) first = claims + 1;
+    if (IsClaim(entry)) ++claims;
+  }
+  return first;
+}
+
+std::optional<absl::Time> EndOfClaim(const std::vector<HistoryEntry>& history, int claim) {
+  int claims = 0;
+  for (size_t i = 0; i + 1 < history.size(); ++i) {
+    if (IsClaim(history[i]) && ++claims == claim) return history[i + 1].timestamp;
+  }
+  return std::nullopt;
+}
+
 int CountAbandonedClaims(const std::vector<HistoryEntry>& history) {
   int count = 0;
   for (size_t i = 0; i < history.size(); ++i) {

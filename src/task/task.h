@@ -38,10 +38,18 @@ struct Task {
   std::string args;                // the task spec as JSON text
   std::string command_result_url;  // for result.json if the spec has no such URL; may be empty
   std::string log_url;             // for the log if the spec has no such URL; may be empty
+  // Up to and including the claim of this attempt. Empty before the claim.
+  std::vector<HistoryEntry> history = {};
 };
 
 // The number of claims of the task.
 int CountClaims(const std::vector<HistoryEntry>& history);
+
+// The number of the first claim after the last final status. Claims count from 1.
+int FirstClaimSinceEnd(const std::vector<HistoryEntry>& history);
+
+// The time of the entry that follows claim number `claim`; nullopt if there is none.
+std::optional<absl::Time> EndOfClaim(const std::vector<HistoryEntry>& history, int claim);
 
 // The reason of a reset starts with this text if the claim was abandoned.
 inline constexpr absl::string_view kAbandonedPrefix = "abandoned: ";

@@ -68,6 +68,16 @@ OrderedJson SkippedOf(const std::vector<SkippedFile>& files) {
   return list;
 }
 
+OrderedJson CheckpointOf(const CheckpointUse& use) {
+  OrderedJson json = OrderedJson::object();
+  if (use.restored_from_attempt) json["restored_from_attempt"] = *use.restored_from_attempt;
+  json["saved_at"] = UnixSeconds(use.saved_at);
+  json["files"] = use.files;
+  json["bytes"] = use.bytes;
+  json["saves"] = use.saves;
+  return json;
+}
+
 }  // namespace
 
 std::string FormatTaskResult(const TaskResult& result) {
@@ -87,6 +97,7 @@ std::string FormatTaskResult(const TaskResult& result) {
   if (!result.unmatched_patterns.empty()) {
     after_files["unmatched_patterns"] = result.unmatched_patterns;
   }
+  if (result.checkpoint) after_files["checkpoint"] = CheckpointOf(*result.checkpoint);
   std::string text = DumpJson(before_files);
   text.pop_back();  // the closing brace, because more keys follow
   absl::StrAppend(&text, ",\"files\":", FilesText(result.files), after_files.empty() ? "}" : ",");

@@ -47,6 +47,15 @@ struct CommandRun {
   std::optional<CauseOfDeath> cause;
 };
 
+// The checkpoint that the task has in its store when it ends.
+struct CheckpointUse {
+  std::optional<int> restored_from_attempt;
+  absl::Time saved_at;
+  size_t files = 0;
+  uint64_t bytes = 0;  // of all files
+  int64_t saves = 0;   // by this attempt
+};
+
 struct TaskResult {
   std::string command;
   Json parameters;                // an object, or null
@@ -55,6 +64,7 @@ struct TaskResult {
   std::string failure_reason;  // empty if the task did not fail
   std::vector<SkippedFile> skipped;
   std::vector<std::string> unmatched_patterns;  // include patterns that match no output
+  std::optional<CheckpointUse> checkpoint;      // absent if none was restored or saved
 };
 
 // One line of JSON without a line end. return_code, resource_usage and machine_stats are there only

@@ -251,15 +251,15 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
     queue_.LeaveUnrecorded(claim, outcome);
     return;
   }
-  switch (outcome.kind) {
-    case Outcome::Kind::kComplete:
-      return log.Info("complete, exit code ", outcome.exit_code);
-    case Outcome::Kind::kHandBack:
-      return log.Warning("handed back: ", outcome.failure_reason);
-    default:
-      return log.Error(outcome.kind == Outcome::Kind::kKilled ? "killed: " : "failed: ",
-                       outcome.failure_reason);
+  if (outcome.kind == Outcome::Kind::kHandBack) {
+    return log.Warning("handed back: ", outcome.failure_reason);
   }
+  if (outcome.kind == Outcome::Kind::kComplete) {
+    log.Info("complete, exit code ", outcome.exit_code);
+  } else {
+    log.Error(NameOf(outcome.kind), ": ", outcome.failure_reason);
+  }
+  if (outcome.when_ended) outcome.when_ended(stop_);
 }
 
 absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log) {

@@ -92,6 +92,30 @@ TEST_P(ObjectStoreContract, RemoveNeedsTheGeneration) {
   EXPECT_TRUE(store().Remove(Url("none/a"), 1, {}).ok());
 }
 
+TEST_P(ObjectStoreContract, ListHasObjectsOfOneDirectory) {
+  EXPECT_TRUE(store().List(Url("dir"), 10, {}).value().empty());
+  for (const char* name : {"dir/a", "dir/b", "dir/c", "dir/sub/d", "dir-2/e", "f"}) {
+    ASSERT_TRUE(store().UploadBytes("x", Url(name), {}, {}).ok());
+  }
+  const auto listed = store().List(Url("dir"), 10, {});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  std::vector<std::string> names;
+  for (const ListedObject& object : *listed) {
+    names.push_back(object.name);
+    EXPECT_TRUE(store().Remove(Url("dir/" + object.name), object.generation, {}).ok());
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("a", "b", "c"));
+  EXPECT_TRUE(store().List(Url("dir"), 10, {}).value().empty());
+  EXPECT_EQ(Downloaded(Url("dir/sub/d")), "x");
+}
+
+TEST_P(ObjectStoreContract, ListEndsAtItsLimit) {
+  for (const char* name : {"dir/a", "dir/b", "dir/c"}) {
+    ASSERT_TRUE(store().UploadBytes("x", Url(name), {}, {}).ok());
+  }
+  EXPECT_EQ(store().List(Url("dir"), 2, {}).value().size(), 2);
+}
+
 TEST_P(ObjectStoreContract, KnownGenerationIsOnlyAGuess) {
   const auto first = store().UploadBytes("1", Url("a"), {}, {});
   ASSERT_TRUE(first.ok()) << first.status();

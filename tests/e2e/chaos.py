@@ -22,7 +22,13 @@ import chaos_judge  # noqa: E402
 import cloud_lab  # noqa: E402
 
 # big.bin is the same in each attempt, so it need not be uploaded again if it is in the store.
-COMMAND = """{stubborn}; me="$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT in $(pwd -P)"; echo "$me"
+# The command prints a line too many if its checkpoint is of another task, or a mix of two saves.
+COMMAND = """{stubborn}; saved="$SPARKLES_CHECKPOINT_DIR/state"
+if [ -f "$saved" ] && [ "$(sort -u "$saved" | cut -d ' ' -f 1)" != "$SPARKLES_TASK_ID" ]; then
+  echo "broken checkpoint: $(sort -u "$saved")"
+fi
+yes "$SPARKLES_TASK_ID $SPARKLES_ATTEMPT" | head -n 1000 > "$saved.tmp"; mv "$saved.tmp" "$saved"
+me="$SPARKLES_TASK_ID attempt $SPARKLES_ATTEMPT in $(pwd -P)"; echo "$me"
 sleep 0.0{pause}; mkdir -p sub; echo "$me" > sub/mark.txt; cat input.txt sub/mark.txt > copy.txt
 head -c {size} /dev/zero | tr '\\0' '{letter}' > big.bin; echo done {letter}; sleep 0.{pause}"""
 # A stubborn command ignores TERM for a minute, so the worker must kill it.
@@ -88,7 +94,7 @@ class Machine:
         self.told_at, self.stops, self.frozen = None, 0, False
         # A storm is short, so the grace and the wait with an empty queue are short too.
         self.worker = self.lab.start_consume(
-            "--shutdownAfter", "1", "--grace", GRACE,
+            "--shutdownAfter", "1", "--grace", GRACE, "--checkpointEvery", "1",
             environment={"GCE_METADATA_HOST": self.metadata.address})
 
     def is_alive(self):
@@ -347,7 +353,8 @@ class Chaos:
             state.lines, {machine.owner: machine.past for machine in self.machines},
             self.resets[name])
         objects = {path.removeprefix(f"{name}/"): found for path, found in
-                   self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/").items()}
+                   self.lab.storage.objects(cloud_lab.BUCKET, f"{name}/").items()
+                   if not path.startswith(f"{name}/sparkles-checkpoint/")}
         if state.status == "complete":
             yield from chaos_judge.problems_of_objects(name, state.lines, objects,
                                                        self.expected[name], self.folders)

@@ -1,7 +1,8 @@
-"""Tests the results of the example job, which `make demo` runs."""
+"""Tests the examples that `make demo` and `make demo-checkpoint` run."""
 import collections
 import csv
 import pathlib
+import re
 import subprocess
 import unittest
 
@@ -53,6 +54,20 @@ class Demo(LabTest):
             self.assertIn("complete", lines[f"genome.{number}"])
         self.assertIn("failed", lines["genome.7"])
         self.assertIn("reference.tsv", lines["genome.7"])
+
+
+class CheckpointDemo(LabTest):
+    def test_second_worker_continues(self):
+        done = subprocess.run(
+            [EXAMPLES / "run-checkpoint-demo.sh", BINARY], cwd=self.lab.folder, text=True,
+            check=False, capture_output=True, timeout=60 * SLOWNESS,
+            env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.folder)})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        stopped, = re.findall(r"^stopped after step (\d+)$", done.stdout, re.MULTILINE)
+        begun = re.findall(r"^begins with step (\d+) of 60$", done.stdout, re.MULTILINE)
+        self.assertEqual(begun, ["1", str(int(stopped) + 1)])
+        self.assertIn("sparkles: restored 1 file, ", done.stdout)
+        self.assertIn("all steps are done", done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-// Fuzzes a download, two uploads and an append with any answers of Cloud Storage. The calls must
-// end, success must mean equal checksums, and no download may be longer than its declared size.
+// Fuzzes a download, two uploads, an append and a list with any answers of Cloud Storage. The calls
+// must end, success must mean equal checksums, no download may be longer than its declared size,
+// and no listed name may lead to another directory.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,16 @@ class Fuzzed {
     Require(Crc32c(content) == info->crc32c, "it has the checksum");
   }
 
+  void List() {
+    const auto listed = store_.List("gs://b/dir", 5, {});
+    if (!listed.ok()) return;
+    Require(listed->size() <= 5, "the list ends at its limit");
+    for (const ListedObject& object : *listed) {
+      Require(object.name.find('/') == std::string::npos, "it is in the directory");
+      Require(object.generation > 0, "every object has a generation");
+    }
+  }
+
   void Upload() {
     const UniqueFd file(memfd_create("upload", MFD_CLOEXEC));
     Require(WriteAll(file.get(), kContent, "upload").ok(), "the file is writable");
@@ -76,5 +87,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   sparkles::Fuzzed(input).Download();
   sparkles::Fuzzed(input).Upload();
   sparkles::Fuzzed(input).Append();
+  sparkles::Fuzzed(input).List();
   return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -53,6 +55,7 @@ Json SpecOf(const std::string& task_id) {
 absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
                                                   const Activity& activity) {
   const CancelToken& cancel = activity.cancel();
+  world_.scheduler.AwaitJoiner();  // the thread that saves checkpoints
   const std::string task = VariableOf(command, "SPARKLES_TASK_ID");
   if (cancel.cancelled()) {
     world_.judge.Break(absl::StrCat(ToString(machine_.author()), " runs the command of ", task,
@@ -70,8 +73,10 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
     world_.judge.Break(absl::StrCat(task, ": its input ", name, " is not whole"));
   }
   const absl::Duration takes = world_.scheduler.RandomDuration(
-      world_.scheduler.Chance(0.3) ? absl::Minutes(20) : absl::Seconds(20));
-  const bool undisturbed = world_.scheduler.Sleep(takes, &cancel);
+      world_.scheduler.Chance(Progress::UsesCheckpoints(task) ? 0.6 : 0.3) ? absl::Minutes(20)
+                                                                           : absl::Seconds(20));
+  const bool undisturbed = Progress::UsesCheckpoints(task) ? Count(command, task, takes, cancel)
+                                                           : world_.scheduler.Sleep(takes, &cancel);
   // Checked before the grace period, which the command may use fully.
   world_.CheckInTime(machine_, world_.judge.VoidSince(machine_.author(), task),
                      "the end of a command whose claim was void");
@@ -88,6 +93,18 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
   world_.judge.CommandEnded(machine_.author(), task, std::move(run));
   if (!world_.Step(machine_, "its command has ended")) return absl::CancelledError("dead");
   return ExitedWith(code);
+}
+
+bool SimProcessRunner::Count(const Command& command, const std::string& task, absl::Duration takes,
+                             const CancelToken& cancel) {
+  constexpr absl::Duration kStep = absl::Seconds(10);
+  int64_t done = world_.progress.Begin(machine_, task, command);
+  for (absl::Duration rest = takes; rest > absl::ZeroDuration(); rest -= kStep) {
+    if (!world_.scheduler.Sleep(std::min(rest, kStep), &cancel)) return false;
+    done += absl::ToInt64Seconds(kStep);
+    world_.progress.Save(machine_, task, command, done);
+  }
+  return true;
 }
 
 Judge::Run SimProcessRunner::Work(const Command& command, const std::string& task) {

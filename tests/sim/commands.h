@@ -28,6 +28,9 @@ class SimProcessRunner : public ProcessRunner {
   absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) override;
 
  private:
+  // Works step by step, and writes down how much is done. False if `cancel` ended it.
+  bool Count(const Command& command, const std::string& task, absl::Duration takes,
+             const CancelToken& cancel);
   Judge::Run Work(const Command& command, const std::string& task);
 
   World& world_;

@@ -151,6 +151,12 @@ void Scheduler::ThrowIfCrashing(Actor& self) {
   Group& group = groups_[self.group];
   if (!self.main || !group.crashing || std::uncaught_exceptions() > 0) return;
   group.crashing = false;
+  // Its main thread waits for them while the stack is unwound.
+  for (const auto& actor : actors_) {
+    if (actor->group != self.group || actor->main) continue;
+    actor->dismissed = true;
+    actor->baton.notify_one();
+  }
   throw Crash();
 }
 

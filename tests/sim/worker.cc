@@ -61,6 +61,7 @@ ExecutorOptions OptionsOf(const Machine& machine) {
   options.tasks_dir = machine.folder + "/tasks";
   options.transfers = 1;  // the scheduler would not know the other threads
   options.grace = absl::Seconds(10);
+  options.checkpoint.every = kSaveInterval;
   return options;
 }
 

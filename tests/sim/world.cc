@@ -246,7 +246,9 @@ absl::StatusOr<HttpResponse> World::Serve(const Author& author, const HttpReques
     }
   }
   if (absl::StartsWith(request.url, "http://datastore")) return datastore.Send(request);
-  return gcs.Send(request);
+  absl::StatusOr<HttpResponse> response = gcs.Send(request);
+  if (request.method != "GET") progress.CheckCheckpoints();
+  return response;
 }
 
 void World::ServeLater(const Author& author, const HttpRequest& request, absl::Duration delay) {

@@ -14,6 +14,7 @@
 #include "http/transport.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/judge.h"
+#include "tests/sim/progress.h"
 #include "tests/sim/scheduler.h"
 #include "tests/support/fake_datastore.h"
 #include "tests/support/fake_gcs.h"
@@ -95,6 +96,7 @@ class World {
   std::map<std::string, int> jobs;  // name -> number of tasks
   // Counts undisturbed cases, in which all promises must hold, and rare ends.
   std::map<std::string, int> measured;
+  Progress progress{*this};
   bool verbose;
 
  private:

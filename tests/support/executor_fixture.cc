@@ -53,7 +53,7 @@ Outcome ExecutorFixture::Run() {
                     .store = store_,
                     .cache = cache,
                     .log = recorded_.log()};
-  return executor.Execute(task_, /*attempt=*/2, Activity(cancel_, &heartbeat_, on_activity_),
+  return executor.Execute(task_, attempt_, Activity(cancel_, &heartbeat_, on_activity_),
                           [this](Freshness freshness, const CancelToken& cancel) {
                             return confirm_claim_(freshness, cancel);
                           });

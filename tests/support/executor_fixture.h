@@ -53,6 +53,7 @@ class ExecutorFixture : public testing::Test {
   TempFolder folder_;
   Json spec_;
   Task task_;
+  int attempt_ = 2;
   CancelToken cancel_;
   // The answer when a run checks its claim.
   std::function<absl::StatusOr<ClaimState>(Freshness, const CancelToken&)> confirm_claim_ =

@@ -70,9 +70,10 @@ absl::StatusOr<ObjectInfo> FailingStore::Append(int fd, uint64_t size, const std
 
 absl::StatusOr<std::optional<std::string>> FailingStore::ReadBytes(const std::string& url,
                                                                    size_t max_bytes,
-                                                                   const Activity& activity) {
+                                                                   const Activity& activity,
+                                                                   int64_t* generation) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kReadBytes, url));
-  return store_.ReadBytes(url, max_bytes, activity);
+  return store_.ReadBytes(url, max_bytes, activity, generation);
 }
 
 absl::Status FailingStore::CheckWritable(const std::string& url, bool replace,
@@ -85,6 +86,12 @@ absl::Status FailingStore::Remove(const std::string& url, int64_t generation,
                                   const Activity& activity) {
   RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kRemove, url));
   return store_.Remove(url, generation, activity);
+}
+
+absl::StatusOr<std::vector<ListedObject>> FailingStore::List(const std::string& url, size_t max,
+                                                             const Activity& activity) {
+  RETURN_IF_ERROR(StatusOfNextFault(StoreMethod::kList, url));
+  return store_.List(url, max, activity);
 }
 
 absl::Status FailingStore::Flush() {

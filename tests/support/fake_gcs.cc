@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/crc32c.h"
@@ -142,6 +143,7 @@ HttpResponse FakeGcs::Handle(const HttpRequest& request, absl::string_view body)
   if (request.method == "POST" && parts.size() == 4 && parts[3] == "compose") {
     return Compose(parts[0], parts[2], body, url.second);
   }
+  if (request.method == "GET" && parts.size() == 2) return List(parts[0], url.second);
   if (parts.size() != 3) return Answer(404, "no such path");
   return Read(request, parts[0] + "/" + parts[2], url.second);
 }
@@ -163,6 +165,30 @@ HttpResponse FakeGcs::Read(const HttpRequest& request, const std::string& key,
   }
   if (Parameter(query, "alt") == "media") return Media(request, found->second);
   return Describe(found->second.content, found->second.generation);
+}
+
+// Pages of two objects, so that clients must ask for the next page. The token is a number of
+// objects.
+HttpResponse FakeGcs::List(const std::string& bucket, absl::string_view query) {
+  const std::string prefix = bucket + "/" + Parameter(query, "prefix");
+  int64_t skip = std::max<int64_t>(Number(Parameter(query, "pageToken")), 0);
+  int64_t next = skip;
+  Json answer = {{"kind", "storage#objects"}};
+  for (auto object = objects_.lower_bound(prefix);
+       object != objects_.end() && absl::StartsWith(object->first, prefix); ++object) {
+    if (absl::StrContains(absl::string_view(object->first).substr(prefix.size()), "%2F")) continue;
+    if (skip-- > 0) continue;
+    Json& items = answer["items"];
+    if (items.size() == 2) {
+      answer["nextPageToken"] = absl::StrCat(next);
+      break;
+    }
+    ++next;
+    const std::string name = object->first.substr(bucket.size() + 1);
+    items.push_back({{"name", absl::StrReplaceAll(name, {{"%2F", "/"}})},
+                     {"generation", absl::StrCat(object->second.generation)}});
+  }
+  return Answer(200, DumpJson(answer));
 }
 
 HttpResponse FakeGcs::Media(const HttpRequest& request, const Object& object) {

@@ -56,6 +56,8 @@ class FakeGcs : public HttpTransport {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Read(const HttpRequest& request, const std::string& key, absl::string_view query)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  HttpResponse List(const std::string& bucket, absl::string_view query)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Media(const HttpRequest& request, const Object& object)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   HttpResponse Insert(const HttpRequest& request, absl::string_view body, const std::string& bucket,

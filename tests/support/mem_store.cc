@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
 #include "base/status.h"
@@ -141,12 +142,14 @@ absl::StatusOr<ObjectInfo> MemStore::Append(int fd, uint64_t size, const std::st
 }
 
 absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string& url,
-                                                               size_t max_bytes, const Activity&) {
+                                                               size_t max_bytes, const Activity&,
+                                                               int64_t* generation) {
   RETURN_IF_ERROR(CheckUrl(url));
   std::optional<std::string> content = Get(url);
   if (content.has_value() && content->size() > max_bytes) {
     return absl::FailedPreconditionError(absl::StrCat(url, ": longer than ", max_bytes, " bytes"));
   }
+  if (generation != nullptr) *generation = GenerationOf(url);
   return content;
 }
 
@@ -158,6 +161,21 @@ absl::Status MemStore::Remove(const std::string& url, int64_t generation,
   const auto found = objects_.find(url);
   if (found != objects_.end() && found->second.generation == generation) objects_.erase(found);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ListedObject>> MemStore::List(const std::string& url, size_t max,
+                                                         const Activity& activity) {
+  RETURN_IF_ERROR(CheckUrl(url));
+  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  const std::string prefix = url + "/";
+  MutexLock lock(mutex_);
+  std::vector<ListedObject> objects;
+  for (const auto& [whole, object] : objects_) {
+    absl::string_view name = whole;
+    if (!absl::ConsumePrefix(&name, prefix) || absl::StrContains(name, "/")) continue;
+    if (objects.size() < max) objects.push_back({std::string(name), object.generation});
+  }
+  return objects;
 }
 
 }  // namespace sparkles

@@ -34,12 +34,15 @@ class MemStore : public ObjectStore {
                                     const ObjectInfo& object, const UploadOptions& options,
                                     const Activity& activity) override;
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override;
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override;
   absl::Status CheckWritable(const std::string&, bool, const Activity&) override {
     return absl::OkStatus();
   }
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override;
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override;
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:

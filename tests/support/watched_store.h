@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "storage/object_store.h"
 
@@ -13,7 +14,7 @@ namespace sparkles {
 class WatchedStore : public ObjectStore {
  public:
   // Called after each call, successful or not, with "download URL", "upload URL" (also for bytes),
-  // "append URL", "remove URL", "read URL" or "flush".
+  // "append URL", "remove URL", "read URL", "list URL" or "flush".
   using Watcher = std::function<void(const std::string& call)>;
 
   // Borrows `store`.
@@ -38,8 +39,9 @@ class WatchedStore : public ObjectStore {
     return Report("append " + url, store_.Append(fd, size, url, object, options, activity));
   }
   absl::StatusOr<std::optional<std::string>> ReadBytes(const std::string& url, size_t max_bytes,
-                                                       const Activity& activity) override {
-    return Report("read " + url, store_.ReadBytes(url, max_bytes, activity));
+                                                       const Activity& activity,
+                                                       int64_t* generation = nullptr) override {
+    return Report("read " + url, store_.ReadBytes(url, max_bytes, activity, generation));
   }
   absl::Status CheckWritable(const std::string& url, bool replace,
                              const Activity& activity) override {
@@ -48,6 +50,10 @@ class WatchedStore : public ObjectStore {
   absl::Status Remove(const std::string& url, int64_t generation,
                       const Activity& activity) override {
     return Report("remove " + url, store_.Remove(url, generation, activity));
+  }
+  absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
+                                                 const Activity& activity) override {
+    return Report("list " + url, store_.List(url, max, activity));
   }
   absl::Status Flush() override { return Report("flush", store_.Flush()); }
 

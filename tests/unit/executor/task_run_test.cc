@@ -197,11 +197,12 @@ TEST_F(TaskRunTest, EnvironmentNamesTaskAndAttempt) {  // D38
                                           "TMPDIR=/tmp"};
   options_.environment.insert(options_.environment.end(), login.begin(), login.end());
   Run();
-  EXPECT_THAT(CommandOf("command").environment,
-              ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "HOME=/h", "USER=u", "LOGNAME=u",
-                          "SHELL=/s", "TMPDIR=/tmp", "SPARKLES_TASK_ID=job.1",
-                          "SPARKLES_JOB_ID=job", "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2",
-                          StartsWith("SPARKLES_TASK_DIR=/")));
+  EXPECT_THAT(
+      CommandOf("command").environment,
+      ElementsAre("PATH=/bin", "SPARKLES_HOME=/kept", "HOME=/h", "USER=u", "LOGNAME=u", "SHELL=/s",
+                  "TMPDIR=/tmp", "SPARKLES_TASK_ID=job.1", "SPARKLES_JOB_ID=job",
+                  "SPARKLES_TASK_INDEX=1", "SPARKLES_ATTEMPT=2", StartsWith("SPARKLES_TASK_DIR=/"),
+                  StartsWith("SPARKLES_CHECKPOINT_DIR=/")));
   EXPECT_EQ(CommandOf("pre-download").environment, CommandOf("command").environment);
 }
 

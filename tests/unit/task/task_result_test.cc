@@ -81,6 +81,22 @@ TEST(TaskResultTest, UnmatchedPatternsAreListed) {
             R"({"command":"true","files":[],"unmatched_patterns":["*.csv","a/**"]})");
 }
 
+TEST(TaskResultTest, CheckpointIsDescribed) {
+  TaskResult result;
+  result.command = "true";
+  result.checkpoint = {.restored_from_attempt = 2,
+                       .saved_at = absl::UnixEpoch() + absl::Milliseconds(1500),
+                       .files = 3,
+                       .bytes = 70,
+                       .saves = 4};
+  EXPECT_EQ(FormatTaskResult(result),
+            R"({"command":"true","files":[],"checkpoint":{"restored_from_attempt":2,)"
+            R"("saved_at":1.5,"files":3,"bytes":70,"saves":4}})");
+  result.checkpoint->restored_from_attempt.reset();
+  EXPECT_EQ(FormatTaskResult(result), R"({"command":"true","files":[],"checkpoint":{)"
+                                      R"("saved_at":1.5,"files":3,"bytes":70,"saves":4}})");
+}
+
 TEST(TaskResultTest, EmptyParametersAreOmitted) {
   TaskResult result;
   result.command = "true";

@@ -47,6 +47,24 @@ TEST(ClaimsTest, EveryClaimIsCounted) {
             2);
 }
 
+TEST(ClaimsTest, FirstClaimFollowsTheLastEnd) {
+  EXPECT_EQ(FirstClaimSinceEnd({}), 1);
+  EXPECT_EQ(FirstClaimSinceEnd({Entry("pending"), Entry("claimed"), Entry("reset")}), 1);
+  EXPECT_EQ(FirstClaimSinceEnd({Entry("claimed"), Entry("reset"), Entry("claimed"), Entry("failed"),
+                                Entry("reset"), Entry("claimed")}),
+            3);
+}
+
+TEST(ClaimsTest, EndOfClaimIsTheNextEntry) {
+  const auto at = [](int seconds, const std::string& status) {
+    return HistoryEntry{absl::FromUnixSeconds(seconds), status, "", ""};
+  };
+  const std::vector<HistoryEntry> history = {at(1, "pending"), at(2, "claimed"), at(3, "reset"),
+                                             at(4, "claimed")};
+  EXPECT_EQ(EndOfClaim(history, 1), absl::FromUnixSeconds(3));
+  EXPECT_EQ(EndOfClaim(history, 2), std::nullopt);
+}
+
 TEST(AbandonedClaimsTest, HistoryWithoutClaimsCountsZero) {
   EXPECT_EQ(CountAbandonedClaims({}), 0);
   EXPECT_EQ(CountAbandonedClaims({Entry("pending"), Entry("reset")}), 0);

@@ -107,6 +107,25 @@ TEST_F(ConsumerTest, FailedAndKilledTasksAreRecorded) {
   EXPECT_EQ(tasks_->Find("t1").failure_reason, "why");
 }
 
+TEST_F(ConsumerTest, OnlyRecordedEndsAreCleanedUpAfter) {
+  std::vector<std::string> cleaned;
+  execute_ = [&](const Claim& claim, const CancelToken&) {
+    Outcome outcome = claim.task.id == "t1" && claim.attempt == 1
+                          ? EndedAs(Outcome::Kind::kHandBack)
+                          : Completed();
+    outcome.when_ended = [&cleaned, this, claim](const CancelToken&) {
+      EXPECT_EQ(StatusOf(claim.task.id), TaskStatus::kComplete);
+      cleaned.push_back(absl::StrCat(claim.task.id, " ", claim.attempt));
+    };
+    return outcome;
+  };
+  // t2 is lost.
+  finish_errors_ = {absl::AbortedError("the claim is lost")};
+  Run(2);
+  EXPECT_THAT(cleaned, testing::Not(testing::Contains("t1 1")));
+  EXPECT_THAT(cleaned, testing::Not(IsEmpty()));
+}
+
 TEST_F(ConsumerTest, HandedBackTaskIsClaimedAgain) {
   execute_ = [this](const Claim& claim, const CancelToken&) {
     EXPECT_EQ(claim.attempt, static_cast<int>(executed_.size()));

@@ -1,0 +1,26 @@
+// Limits the last save of a task that is handed back, so that a stop does not take longer.
+#pragma once
+
+#include "base/cancel.h"
+#include "base/stop_time.h"
+#include "base/thread.h"
+
+namespace sparkles {
+
+// The tokens are cancelled at the times of StopTime::save_files_limit and save_limit after `stop`
+// was hurried. As long as it is not, a save may go on.
+class LastSaveLimit {
+ public:
+  // Borrows `stop`.
+  LastSaveLimit(const CancelToken& stop, const StopTime& time);
+
+  const CancelToken& files() const { return files_; }
+  const CancelToken& save() const { return save_; }
+
+ private:
+  CancelToken save_;
+  CancelToken files_{&save_};
+  Housekeeper thread_;
+};
+
+}  // namespace sparkles

@@ -1,0 +1,79 @@
+#include "checkpoint/remover.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "base/mutex.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "checkpoint/manifest.h"
+
+namespace sparkles {
+namespace {
+
+// More objects than a task leaves; the next removal, or the bucket's lifecycle, gets the rest.
+constexpr size_t kMaxListed = 5 * kMaxCheckpointFiles;
+
+// True for objects of this task's attempts up to the one that has ended.
+bool IsOurs(const CheckpointRemains& remains, const std::string& name) {
+  const std::optional<DataObjectId> id = ParseDataObjectName(name);
+  return id && id->attempt <= remains.attempt && id->task_tag == remains.tag;
+}
+
+// The manifest is not the one that is known, for example because the answer to its upload was lost.
+absl::Status RemoveOtherManifest(const CheckpointRemains& remains, const ListedObject& listed,
+                                 ObjectStore& store, const Activity& activity) {
+  const std::string url = absl::StrCat(remains.url, "/", kManifestName);
+  ASSIGN_OR_RETURN(const auto text, store.ReadBytes(url, kMaxManifestBytes, activity));
+  const absl::StatusOr<Manifest> manifest = ParseManifest(text.value_or(""));
+  if (!manifest.ok() || manifest->attempt > remains.attempt ||
+      TaskTag(manifest->spec_sha256, manifest->task_created) != remains.tag) {
+    return absl::OkStatus();
+  }
+  return store.Remove(url, listed.generation, activity);
+}
+
+}  // namespace
+
+absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersion>& objects,
+                           ObjectStore& store, int transfers, const Activity& activity) {
+  Mutex mutex;
+  absl::Status first;
+  const absl::Status stopped = ParallelFor(objects.size(), transfers, [&](size_t i) {
+    const ObjectVersion& object = objects[i];
+    const absl::Status removed =
+        store.Remove(absl::StrCat(url, "/", object.name), object.generation, activity);
+    if (removed.ok()) return absl::OkStatus();
+    // What is refused once is refused each time, and an outage has used up all patience.
+    if (absl::IsPermissionDenied(removed) || absl::IsCancelled(removed) ||
+        IsMachineFault(removed)) {
+      return removed;
+    }
+    MutexLock lock(mutex);
+    first.Update(removed);
+    return absl::OkStatus();
+  });
+  return stopped.ok() ? first : stopped;
+}
+
+absl::Status RemoveCheckpoint(const CheckpointRemains& remains, ObjectStore& store, int transfers,
+                              const Activity& activity) {
+  if (remains.manifest_generation) {
+    RETURN_IF_ERROR(store.Remove(absl::StrCat(remains.url, "/", kManifestName),
+                                 *remains.manifest_generation, activity));
+  }
+  RETURN_IF_ERROR(RemoveObjects(remains.url, remains.objects, store, transfers, activity));
+  if (!remains.list) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<ListedObject> listed,
+                   store.List(remains.url, kMaxListed, activity));
+  std::vector<ObjectVersion> rest;
+  for (const ListedObject& object : listed) {
+    if (object.name == kManifestName) {
+      RETURN_IF_ERROR(RemoveOtherManifest(remains, object, store, activity));
+    }
+    if (IsOurs(remains, object.name)) rest.push_back({object.name, object.generation});
+  }
+  return RemoveObjects(remains.url, rest, store, transfers, activity);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,42 @@
+// Removes the checkpoint of a task that has ended, and versions that no checkpoint needs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/activity.h"
+#include "storage/object_store.h"
+
+namespace sparkles {
+
+struct ObjectVersion {
+  std::string name;  // in the directory of the checkpoint
+  int64_t generation = 0;
+};
+
+// What the store may have of a task's checkpoint.
+struct CheckpointRemains {
+  std::string url;  // of the directory (CheckpointUrl)
+  std::optional<int64_t> manifest_generation;
+  std::vector<ObjectVersion> objects;
+  // The directory may have more objects, for example of an attempt that was killed. Those of
+  // attempts up to `attempt` of the task with `tag` (TaskTag) are removed, too.
+  bool list = false;
+  int attempt = 1;
+  std::string tag;
+};
+
+// Removes `objects`. Goes on after an error, unless it is a refusal or `activity` is cancelled, and
+// returns the first error.
+absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersion>& objects,
+                           ObjectStore& store, int transfers, const Activity& activity);
+
+// Removes the manifest first, so that no checkpoint is left whose objects are missing. Call it only
+// after the end of the task is recorded. A later attempt's checkpoint stays.
+absl::Status RemoveCheckpoint(const CheckpointRemains& remains, ObjectStore& store, int transfers,
+                              const Activity& activity);
+
+}  // namespace sparkles

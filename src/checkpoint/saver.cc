@@ -1,0 +1,269 @@
+#include "checkpoint/saver.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "base/status.h"
+
+namespace sparkles {
+namespace {
+
+constexpr char kDataType[] = "application/octet-stream";
+constexpr char kManifestType[] = "application/json";
+
+std::string RandomTag() { return absl::StrFormat("%08x", RandomSeed()); }
+
+absl::Status ChangedMeanwhile(const std::string& path) {
+  return absl::AbortedError(absl::StrCat(path, ": changed while it was saved"));
+}
+
+// What the other files would meet, too.
+bool EndsTheSave(const absl::Status& error) {
+  return absl::IsCancelled(error) || absl::IsPermissionDenied(error) || IsMachineFault(error);
+}
+
+}  // namespace
+
+CheckpointSaver::CheckpointSaver(SaverOptions options, ObjectStore& store, Clock& clock,
+                                 CheckClaim check_claim)
+    : options_(std::move(options)),
+      store_(store),
+      clock_(clock),
+      check_claim_(std::move(check_claim)),
+      tags_(options_.identity.tag() + RandomTag()) {}
+
+void CheckpointSaver::BeginWith(FoundCheckpoint found) {
+  manifest_generation_ = found.generation;
+  // An earlier attempt may have been killed while it saved.
+  unsure_ = found.generation.has_value();
+  if (!found.manifest) return;
+  if (found.restored()) {
+    known_ = std::move(found.files);
+    saved_at_ = found.manifest->saved_at;
+    return;
+  }
+  const Manifest& other = *found.manifest;
+  const bool same_task = TaskTag(other.spec_sha256, other.task_created) == options_.identity.tag();
+  if (same_task && other.attempt >= options_.identity.attempt) return;  // its attempt may need it
+  for (const SavedFile& file : other.files) {
+    garbage_.push_back({file.object, file.generation});
+  }
+}
+
+absl::Status CheckpointSaver::Save(const Limits& limits) {
+  const absl::Time started = clock_.Now();
+  ASSIGN_OR_RETURN(const Scan scan, ScanCheckpoint(options_.directory));
+  scan_time_ = clock_.Now() - started;
+  unusable_names_ = scan.unusable_names;
+  std::vector<ScannedFile> changed = ChangedFiles(scan, known_);
+  const std::vector<std::string> removed = RemovedPaths(scan, known_);
+  if (changed.empty() && removed.empty()) return absl::OkStatus();
+  if (limits.hurry) PutMostValuableFirst(changed);
+  ++tries_;
+  std::vector<Sent> sent(changed.size());
+  absl::Status status = SendFiles(changed, limits.data, sent);
+  // The time for the files is over, but the manifest has its own.
+  if (absl::IsCancelled(status) && !limits.manifest.cancel().cancelled()) status = absl::OkStatus();
+  for (const Sent& one : sent) {
+    if (one.version || one.object.empty()) continue;
+    if (one.stored) {
+      garbage_.push_back({one.object, one.stored->generation});
+    } else {
+      unsure_ = true;
+    }
+  }
+  const KnownFiles next = Merge(changed, sent, removed);
+  const bool news = next.size() != known_.size() ||
+                    std::any_of(sent.begin(), sent.end(),
+                                [](const Sent& one) { return one.version.has_value(); });
+  if (news) {
+    const absl::Status ready = PrepareManifest(limits);
+    if (!ready.ok()) {
+      Withdraw(sent, limits);
+      return ready;
+    }
+    const absl::Status written = WriteManifest(next, limits);
+    if (!written.ok()) {
+      unsure_ = true;  // it may have been written
+      return written;
+    }
+    AddGarbage(next);
+    known_ = next;
+  }
+  if (!limits.hurry) RemoveGarbage(limits.manifest);
+  return status;
+}
+
+absl::Status CheckpointSaver::SendFiles(const std::vector<ScannedFile>& changed,
+                                        const Activity& activity, std::vector<Sent>& sent) {
+  ASSIGN_OR_RETURN(const UniqueFd directory,
+                   OpenFile(options_.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const absl::Status stopped = ParallelFor(changed.size(), options_.transfers, [&](size_t i) {
+    sent[i].object = DataObjectName(options_.identity.attempt, tags_, tries_, i);
+    sent[i].failed = SendFile(directory.get(), changed[i], activity, sent[i]);
+    return EndsTheSave(sent[i].failed) ? sent[i].failed : absl::OkStatus();
+  });
+  if (!stopped.ok()) return stopped;
+  for (const Sent& one : sent) {
+    // The next save tries a file again that has changed.
+    if (!one.failed.ok() && !absl::IsAborted(one.failed)) return one.failed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckpointSaver::SendFile(int directory_fd, const ScannedFile& file,
+                                       const Activity& activity, Sent& sent) {
+  const absl::Time now = clock_.Now();
+  const absl::StatusOr<UniqueFd> fd =
+      OpenBelow(directory_fd, file.path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+  if (absl::IsNotFound(fd.status())) return ChangedMeanwhile(file.path);
+  // Not a refusal of the store, which would end the save.
+  if (absl::IsPermissionDenied(fd.status())) {
+    return absl::FailedPreconditionError(fd.status().message());
+  }
+  RETURN_IF_ERROR(fd.status());
+  const auto is_changed = [&]() -> absl::StatusOr<bool> {
+    struct stat info;
+    if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, file.path);
+    return StampOf(info) != file.stamp;
+  };
+  ASSIGN_OR_RETURN(const bool changed_before, is_changed());
+  if (changed_before) return ChangedMeanwhile(file.path);
+  UploadOptions upload;
+  upload.content_type = kDataType;
+  upload.before_replacing = [] { return absl::CancelledError("the object's name is taken"); };
+  ASSIGN_OR_RETURN(const ObjectInfo info,
+                   store_.Upload(fd->get(), UrlOf(sent.object), upload, activity));
+  sent.stored = info;
+  ASSIGN_OR_RETURN(const bool changed_after, is_changed());
+  if (changed_after) return ChangedMeanwhile(file.path);
+  sent.version = KnownFile{.saved = {.path = file.path,
+                                     .object = sent.object,
+                                     .size = info.size,
+                                     .mode = file.stamp.mode,
+                                     .mtime = file.stamp.mtime,
+                                     .crc32c = info.crc32c,
+                                     .generation = info.generation},
+                           .stamp = file.stamp,
+                           .stamp_is_sure = now - file.stamp.ctime > kTimestampTick};
+  return absl::OkStatus();
+}
+
+// A file that is gone stays in the checkpoint as long as a new file is missing: the new file may be
+// what took its place.
+KnownFiles CheckpointSaver::Merge(const std::vector<ScannedFile>& changed,
+                                  const std::vector<Sent>& sent,
+                                  const std::vector<std::string>& removed) const {
+  KnownFiles next = known_;
+  bool complete = true;
+  for (size_t i = 0; i < changed.size(); ++i) {
+    if (sent[i].version) {
+      next.insert_or_assign(changed[i].path, *sent[i].version);
+    } else if (!next.contains(changed[i].path)) {
+      complete = false;
+    }
+  }
+  if (complete) {
+    for (const std::string& path : removed) next.erase(path);
+  }
+  return next;
+}
+
+absl::Status CheckpointSaver::PrepareManifest(const Limits& limits) {
+  // A checkpoint must not survive a power cut that its files do not survive.
+  if (!limits.hurry) RETURN_IF_ERROR(store_.Flush());
+  return check_claim_(limits.manifest.cancel());
+}
+
+// No manifest has named these objects, so they are this attempt's to remove even without the claim.
+void CheckpointSaver::Withdraw(const std::vector<Sent>& sent, const Limits& limits) {
+  std::vector<ObjectVersion> objects;
+  for (const Sent& one : sent) {
+    if (one.version) objects.push_back({one.object, one.version->saved.generation});
+  }
+  const bool removed =
+      !limits.hurry &&
+      RemoveObjects(options_.url, objects, store_, options_.transfers, limits.manifest).ok();
+  if (!removed) unsure_ = true;
+}
+
+absl::Status CheckpointSaver::WriteManifest(const KnownFiles& files, const Limits& limits) {
+  Manifest manifest{.attempt = options_.identity.attempt,
+                    .saved_at = clock_.Now(),
+                    .spec_sha256 = options_.identity.spec_sha256,
+                    .task_created = options_.identity.task_created,
+                    .files = {}};
+  for (const auto& [path, file] : files) manifest.files.push_back(file.saved);
+  const CancelToken& cancel = limits.manifest.cancel();
+  UploadOptions upload;
+  upload.content_type = kManifestType;
+  upload.known_generation = manifest_generation_.value_or(0);
+  upload.before_replacing = [&] { return check_claim_(cancel); };
+  ASSIGN_OR_RETURN(
+      const ObjectInfo info,
+      store_.UploadBytes(FormatManifest(manifest), UrlOf(kManifestName), upload, limits.manifest));
+  manifest_generation_ = info.generation;
+  saved_at_ = manifest.saved_at;
+  ++saves_;
+  return limits.hurry ? absl::OkStatus() : store_.Flush();
+}
+
+void CheckpointSaver::AddGarbage(const KnownFiles& next) {
+  for (const auto& [path, old] : known_) {
+    const auto now = next.find(path);
+    if (now == next.end() || now->second.saved.object != old.saved.object) {
+      garbage_.push_back({old.saved.object, old.saved.generation});
+    }
+  }
+}
+
+// Asks for the claim once more: while it stands, no other attempt can have read a manifest before
+// the last one, which needed what is removed now.
+void CheckpointSaver::RemoveGarbage(const Activity& activity) {
+  if (garbage_.empty() || !removal_refused_.ok()) return;
+  if (!check_claim_(activity.cancel()).ok()) return;
+  const absl::Status removed =
+      RemoveObjects(options_.url, garbage_, store_, options_.transfers, activity);
+  if (absl::IsPermissionDenied(removed)) removal_refused_ = removed;
+  if (removed.ok()) {
+    garbage_.clear();
+  } else {
+    unsure_ = true;
+  }
+}
+
+std::vector<SavedFile> CheckpointSaver::files() const {
+  std::vector<SavedFile> files;
+  for (const auto& [path, file] : known_) files.push_back(file.saved);
+  return files;
+}
+
+std::optional<CheckpointRemains> CheckpointSaver::Remains() const {
+  if (!manifest_generation_ && tries_ == 0) return std::nullopt;
+  CheckpointRemains remains{.url = options_.url,
+                            .manifest_generation = manifest_generation_,
+                            .objects = garbage_,
+                            .list = unsure_,
+                            .attempt = options_.identity.attempt,
+                            .tag = options_.identity.tag()};
+  for (const auto& [path, file] : known_) {
+    remains.objects.push_back({file.saved.object, file.saved.generation});
+  }
+  return remains;
+}
+
+std::string CheckpointSaver::UrlOf(absl::string_view object) const {
+  return absl::StrCat(options_.url, "/", object);
+}
+
+}  // namespace sparkles

@@ -1,0 +1,102 @@
+// The checkpoint of one task, from its restore to its removal.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/activity.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stop_time.h"
+#include "base/thread.h"
+#include "base/vitals.h"
+#include "checkpoint/identity.h"
+#include "checkpoint/last_save_limit.h"
+#include "checkpoint/saver.h"
+#include "storage/object_store.h"
+#include "task/task.h"
+#include "task/task_result.h"
+
+namespace sparkles {
+
+// The variable with the absolute path of the checkpoint directory, which every command gets.
+inline constexpr char kCheckpointDirVariable[] = "SPARKLES_CHECKPOINT_DIR";
+// The number of the attempt whose checkpoint was restored. Not set otherwise.
+inline constexpr char kRestoredVariable[] = "SPARKLES_RESTORED";
+
+// What all tasks of a worker share.
+struct CheckpointOptions {
+  absl::Duration every = absl::ZeroDuration();  // zero: nothing is saved or restored
+  CheckpointCounters* counters = nullptr;       // borrowed; may be null
+};
+
+class TaskCheckpoint {
+ public:
+  struct Parts {
+    CheckpointOptions options;
+    StopTime stop_time;      // of the worker
+    int transfers = 32;      // files that move at a time
+    std::string directory;   // the local checkpoint directory: exists, and is empty
+    std::string result_url;  // of result.json; may be empty: nothing is saved or restored
+    CheckpointIdentity identity;
+    std::vector<HistoryEntry> history;  // of the task
+    ObjectStore& store;
+    Clock& clock;
+    CheckClaim check_claim;
+    Log log;                             // the worker's
+    std::atomic<bool>& removal_refused;  // of the worker: a refusal was told already
+  };
+  // Borrows the references. Used by one thread.
+  explicit TaskCheckpoint(Parts parts);
+  ~TaskCheckpoint();
+  TaskCheckpoint(const TaskCheckpoint&) = delete;
+  TaskCheckpoint& operator=(const TaskCheckpoint&) = delete;
+
+  // Restores what an earlier attempt has saved. Errors are those of RestoreCheckpoint.
+  // `tell_user` gets a line for the task's log if there is something to say.
+  absl::Status Restore(const Activity& activity,
+                       const std::function<void(absl::string_view)>& tell_user);
+  // "NAME=value" for scripts and command.
+  std::vector<std::string> Variables() const;
+
+  // From here to EndSaves, another thread saves what has changed. `task` is cancelled when the task
+  // is to stop. Call it once.
+  void BeginSaves(const CancelToken& task);
+  void EndSaves();
+  // The last save of a task that is handed back. Only after BeginSaves and EndSaves. False if there
+  // was nothing to do.
+  bool SaveLast(Heartbeat* heartbeat);
+
+  // For result.json.
+  std::optional<CheckpointUse> Use() const;
+  // For Outcome::when_ended. Does not refer to this object. Empty if nothing is to be removed.
+  std::function<void(const CancelToken& stop)> Removal() const;
+
+ private:
+  bool enabled() const;
+  void SavePeriodically(const CancelToken& end);
+  void Save(const CheckpointSaver::Limits& limits);
+  void WarnOfSave(const absl::Status& failed);
+  void TellOfRestore(const FoundCheckpoint& found,
+                     const std::function<void(absl::string_view)>& tell_user) const;
+
+  const Parts parts_;
+  const std::string url_;
+  CheckpointSaver saver_;
+  std::optional<int> restored_attempt_;
+  absl::Time warned_at_ = absl::InfinitePast();
+  bool told_of_names_ = false;
+  std::optional<LastSaveLimit> last_;
+  CancelToken end_saves_;
+  std::atomic<bool> thread_is_done_ = true;
+  std::optional<Housekeeper> thread_;
+};
+
+}  // namespace sparkles
