@@ -179,8 +179,8 @@ absl::Status TaskRun::RunCommand() {
   live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
   checkpoint_->BeginSaves(cancel_);
   auto exit = shell_->Run(spec_.command, folder, task_log_->fd());
-  live_log_->Stop();
   checkpoint_->EndSaves();
+  live_log_->Stop();
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = executor_.options.machine_type;
