@@ -24,8 +24,10 @@ MAY_INCLUDE = {
     "executor": ["base", "process", "task", "storage", "checkpoint"],
     "monitor": ["base", "process"],
     "worker": ["base", "process", "task", "queue"],
+    "doctor": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor",
+               "monitor"],
     "cli": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor", "monitor",
-            "worker"],
+            "worker", "doctor"],
     "main.cc": ["process", "cli"],
 }
 

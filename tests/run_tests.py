@@ -38,7 +38,7 @@ QUICK_PROGRAMS = ("contract_tests", "unit_tests")
 AT_ONCE = max(6, 2 * (os.cpu_count() or 1))
 SLOWEST = 10  # tests that the report lists
 # Jobs that share one Datastore emulator: a test program and the modules of end-to-end tests.
-CLOUD_JOBS = ("contract_tests", "test_cloud_")
+CLOUD_JOBS = ("contract_tests", "test_cloud_", "test_doctor")
 
 
 @dataclass

@@ -16,7 +16,11 @@ constexpr rlim_t kOthers = 20;
 int CountWithinDescriptors(int wanted, int each) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
-  const rlim_t room = limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : 0;
+  return CountWithinLimit(limit.rlim_cur, wanted, each);
+}
+
+int CountWithinLimit(rlim_t limit, int wanted, int each) {
+  const rlim_t room = limit > kOthers ? limit - kOthers : 0;
   const rlim_t count = room / static_cast<rlim_t>(each);
   return static_cast<int>(std::clamp<rlim_t>(count, 1, static_cast<rlim_t>(wanted)));
 }

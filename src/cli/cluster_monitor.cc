@@ -30,6 +30,11 @@ absl::StatusOr<std::string> NonEmpty(std::optional<std::string> value, absl::str
       absl::StrCat("ClusterKeys/sparklespray: ", property, ": is missing or has the wrong type"));
 }
 
+absl::StatusOr<MonitorKeys> KeysIn(const LookupResult& found) {
+  if (!found.empty() && found[0]) return ParseMonitorKeys(found[0]->entity);
+  return absl::NotFoundError("Datastore has no entity ClusterKeys/sparklespray");
+}
+
 }  // namespace
 
 absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity) {
@@ -39,6 +44,11 @@ absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity) {
   ASSIGN_OR_RETURN(keys.shared_secret,
                    NonEmpty(AsString(entity.Find("shared_secret")), "shared_secret"));
   return keys;
+}
+
+absl::StatusOr<MonitorKeys> ReadMonitorKeys(DatastoreClient& datastore, const CancelToken& cancel) {
+  ASSIGN_OR_RETURN(const LookupResult found, datastore.Lookup({KeysEntity()}, cancel));
+  return KeysIn(found);
 }
 
 ClusterMonitor::ClusterMonitor(std::string host, int port, DatastoreClient& datastore, Clock& clock,
@@ -83,10 +93,7 @@ bool ClusterMonitor::Start(const CancelToken& cancel) {
 
 absl::StatusOr<std::unique_ptr<MonitorServer>> ClusterMonitor::StartServer(
     const LookupResult& found) {
-  if (found.empty() || !found[0]) {
-    return absl::NotFoundError("Datastore has no entity ClusterKeys/sparklespray");
-  }
-  ASSIGN_OR_RETURN(const MonitorKeys keys, ParseMonitorKeys(found[0]->entity));
+  ASSIGN_OR_RETURN(const MonitorKeys keys, KeysIn(found));
   MonitorOptions options;
   options.port = port_;
   return MonitorServer::Start(keys, options, outputs_, clock_);

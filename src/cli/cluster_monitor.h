@@ -24,6 +24,9 @@ namespace sparkles {
 // The keys in the entity `ClusterKeys`. FailedPrecondition if one is missing or has the wrong type.
 absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity);
 
+// Reads the keys from Datastore. NotFound if there is no entity with keys.
+absl::StatusOr<MonitorKeys> ReadMonitorKeys(DatastoreClient& datastore, const CancelToken& cancel);
+
 // Thread-safe.
 class ClusterMonitor {
  public:

@@ -53,6 +53,7 @@ class CommandLine {
  private:
   int Dispatch() {
     if (app_.got_subcommand("consume")) return RunConsume(options_.consume);
+    if (app_.got_subcommand("doctor")) return RunDoctor(options_.consume, options_.doctor);
     if (app_.got_subcommand("copyexe")) return RunCopyexe(options_.copyexe);
     if (app_.got_subcommand("fetch")) return RunFetch(options_.fetch);
     if (app_.got_subcommand("summary")) return RunSummary(options_.summary);

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/text.h"
 #include "cli/version.h"
+#include "doctor/bucket_checks.h"
 
 namespace sparkles {
 namespace {
@@ -57,6 +58,12 @@ std::string AddressProblem(const std::string& text) {
   return absl::StrCat("'", PrintableText(text), "' is not HOST:PORT (IPv6: [ADDRESS]:PORT)");
 }
 
+// What is wrong with a value of --bucket; empty if nothing is.
+std::string BucketProblem(const std::string& text) {
+  const absl::Status status = ParseBucket(text).status();
+  return status.ok() ? "" : std::string(status.message());
+}
+
 // A message of gRPC can only contain UTF-8.
 std::string Utf8Problem(const std::string& text) {
   return IsUtf8(text) ? "" : absl::StrCat("'", PrintableText(text), "' is not UTF-8");
@@ -96,6 +103,7 @@ CommandTable::CommandTable(CommandOptions& options)
   app_.set_help_flag("-h,--help", "Print this help.");
   app_.set_version_flag("--version", VersionLine(), "Print the version.");
   DeclareConsume();
+  DeclareDoctor();
   DeclareOthers();
   DeclareWatching();
 }
@@ -141,6 +149,26 @@ CLI::Option* CommandTable::Choice(const std::string& flag, const std::vector<std
 
 void CommandTable::DeclareConsume() {
   command_ = app_.add_subcommand("consume", "Run tasks until no task is left.");
+  DeclareConsumeFlags();
+}
+
+// The two commands share the fields, because a command line has only one of them.
+void CommandTable::DeclareDoctor() {
+  command_ = app_.add_subcommand(
+      "doctor",
+      "Check whether a worker with these flags of consume can run tasks. Changes nothing.");
+  command_->option_defaults()->group("Flags of doctor");
+  command_->add_flag("--json", options_.doctor.json, "Print one JSON object for programs.");
+  Texts("--bucket", "BUCKET", options_.doctor.buckets,
+        "Check that this bucket (or gs://BUCKET/PREFIX) can be read and written. May be repeated.")
+      ->check(BucketProblem);
+  command_->add_flag("--write", options_.doctor.write,
+                     "Write a small object into each --bucket, read it, and remove it again.");
+  command_->option_defaults()->group("Flags of consume");
+  DeclareConsumeFlags();
+}
+
+void CommandTable::DeclareConsumeFlags() {
   Text("--tasksFile", "FILE", options_.consume.tasks_file,
        "Run the tasks of this file (JSON or JSON Lines). FILE.state has the state of the tasks.")
       ->check(TasksFileProblem);

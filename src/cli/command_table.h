@@ -25,10 +25,12 @@ class CommandTable {
 
  private:
   void DeclareConsume();
+  void DeclareConsumeFlags();
   void DeclareConsumeDisk();
   void DeclareConsumeLimits();
   void DeclareConsumeReports();
   void DeclareConsumeCloud();
+  void DeclareDoctor();
   void DeclareOthers();
   void DeclareWatching();
 

@@ -40,6 +40,13 @@ struct ConsumeOptions {
   std::string log_level = "info";
 };
 
+// `doctor` takes the flags of `consume`, too.
+struct DoctorOptions {
+  bool json = false;
+  bool write = false;  // writes a test object into each bucket
+  std::vector<std::string> buckets;
+};
+
 struct CopyexeOptions {
   std::string dst;
 };
@@ -64,7 +71,8 @@ struct WatchOptions {
 };
 
 struct CommandOptions {
-  ConsumeOptions consume;
+  ConsumeOptions consume;  // also of doctor
+  DoctorOptions doctor;
   CopyexeOptions copyexe;
   FetchOptions fetch;
   SummaryOptions summary;
@@ -74,6 +82,7 @@ struct CommandOptions {
 
 // All return the process's exit code (worker/exit_code.h) and print errors to stderr.
 int RunConsume(ConsumeOptions options);
+int RunDoctor(const ConsumeOptions& options, const DoctorOptions& doctor);
 int RunCopyexe(const CopyexeOptions& options);
 int RunFetch(const FetchOptions& options);
 int RunSummary(const SummaryOptions& options);

@@ -54,8 +54,12 @@ class GoogleCloud {
   // metadata server must answer. OK after any other transient error, and with an emulator.
   absl::Status CheckCredentials(const CancelToken& cancel);
 
+  HttpTransport& transport() { return transport_; }
   MetadataServer& metadata() { return metadata_; }
+  TokenSource& tokens() { return tokens_; }
   ApiClient& datastore_api() { return datastore_api_; }
+  ApiClient& storage_api() { return storage_api_; }
+  GcsClient& gcs() { return gcs_; }
   ObjectStore& store() { return store_; }
   GcsAccess& storage_access() { return storage_access_; }
 

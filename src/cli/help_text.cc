@@ -62,7 +62,8 @@ void AddFlags(std::string& out, const CLI::App& app) {
 const std::vector<HelpEntry>& ExitCodeEntries() {
   static const auto& entries = *new std::vector<HelpEntry>{
       {"0", "done; a failed task is not an error of the worker"},
-      {"1", "a command such as fetch or logs failed, or an unexpected error"},
+      {"1",
+       "a command such as fetch or logs failed, a check of doctor failed, or an unexpected error"},
       {"2", "wrong use of the command line"},
       {"3", "--expectedVersion is not this version, 5.0.0 or 5.8.2"},
       {"4", "the tasks file or its state file, or a part of it, cannot be used"},

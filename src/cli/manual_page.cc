@@ -37,11 +37,19 @@ void AddEntry(std::string& out, absl::string_view term, absl::string_view text) 
   absl::StrAppend(&out, ".TP\n\\fB", Roff(term), "\\fR\n", Roff(text), "\n");
 }
 
+// True for the flags of doctor that are those of consume, which are shown once.
+bool IsOfConsume(const CLI::App& app, const CLI::Option& option) {
+  return app.get_name() == "doctor" &&
+         app.get_parent()->get_subcommand("consume")->get_option_no_throw(
+             FlagNames(option).back()) != nullptr;
+}
+
 void AddFlags(std::string& out, const CLI::App& app) {
   std::string group = "Options";  // CLI11's name for flags without a group
   for (const CLI::Option* option : app.get_options()) {
     // Every command has --help, which is shown once.
     if (option == app.get_help_ptr() && app.get_parent() != nullptr) continue;
+    if (IsOfConsume(app, *option)) continue;
     if (option->get_group() != group) {
       group = option->get_group();
       absl::StrAppend(&out, ".PP\n", Roff(group), ":\n");
@@ -70,6 +78,8 @@ std::string ManualPage(const CLI::App& app) {
     absl::StrAppend(&out, ".SS ", command->get_name(), "\n", Roff(command->get_description()),
                     "\n.PP\n", Roff(UsageLine(*command)), "\n");
     AddFlags(out, *command);
+    if (command->get_name() == "doctor")
+      absl::StrAppend(&out, ".PP\nAll flags of consume, with the same meaning.\n");
   }
   absl::StrAppend(&out, ".SH EXIT STATUS\n");
   for (const HelpEntry& entry : ExitCodeEntries()) AddEntry(out, entry.term, entry.text);

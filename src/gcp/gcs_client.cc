@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "gcp/api_error.h"
 #include "http/transient.h"
@@ -107,6 +108,26 @@ absl::StatusOr<std::optional<GcsObject>> GcsClient::GetMetadata(const GcsName& n
   const absl::StatusOr<GcsObject> object = ParseGcsObject(response->body);
   if (!object.ok()) return TryAgain(object.status());
   return *object;
+}
+
+absl::StatusOr<std::vector<std::string>> GcsClient::TestPermissions(
+    const std::string& bucket, const std::vector<std::string>& permissions,
+    const Activity& activity) {
+  QueryParameters query;
+  for (const std::string& permission : permissions) query.emplace_back("permissions", permission);
+  HttpRequest request;
+  request.url = absl::StrCat(api_.base_url(), "/storage/v1/b/", PercentEncode(bucket),
+                             "/iam/testPermissions?", MakeQuery(query));
+  request.accept_compressed = true;
+  ASSIGN_OR_RETURN(const HttpResponse response, SendShort(request, activity));
+  ASSIGN_OR_RETURN(const Json json, ParseJson(response.body));
+  std::vector<std::string> granted;
+  const Json* const list = JsonField(json, "permissions");
+  if (list == nullptr || !list->is_array()) return granted;
+  for (const Json& permission : *list) {
+    if (permission.is_string()) granted.push_back(permission.get<std::string>());
+  }
+  return granted;
 }
 
 absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Activity& activity) {

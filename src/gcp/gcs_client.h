@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -57,6 +58,11 @@ class GcsClient {
   void NoteWritten(const GcsName& name) {
     if (access_ != nullptr) access_->NoteWritten(name);
   }
+  // Those of `permissions`, such as "storage.objects.get", that the account has on the bucket. A
+  // grant for a part of the bucket is not seen.
+  absl::StatusOr<std::vector<std::string>> TestPermissions(
+      const std::string& bucket, const std::vector<std::string>& permissions,
+      const Activity& activity);
   // Removes the object if its generation is still that one.
   absl::Status Delete(const GcsName& name, int64_t generation, const Activity& activity);
 

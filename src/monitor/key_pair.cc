@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <ctime>
 #include <limits>
 #include <memory>
 
@@ -28,13 +29,24 @@ Bio MakeBio(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+// Null if the text has no certificate in PEM format.
+Certificate ParseCertificate(const std::string& text) {
+  const Bio bio = MakeBio(text);
+  if (!bio) return nullptr;
+  return Certificate(PEM_read_bio_X509_AUX(bio.get(), nullptr, NoPassword, nullptr));
+}
+
+absl::Time TimeOf(const ASN1_TIME* time) {
+  std::tm parts = {};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
+  return absl::FromTM(parts, absl::UTCTimeZone());
+}
+
 const char* FindProblem(const std::string& certificate, const std::string& private_key) {
   const Context context(SSL_CTX_new(TLS_server_method()));
-  const Bio certificate_bio = MakeBio(certificate);
   const Bio key_bio = MakeBio(private_key);
-  if (!context || !certificate_bio || !key_bio) return "out of memory";
-  const Certificate parsed(
-      PEM_read_bio_X509_AUX(certificate_bio.get(), nullptr, NoPassword, nullptr));
+  if (!context || !key_bio) return "out of memory";
+  const Certificate parsed = ParseCertificate(certificate);
   if (!parsed) return "the certificate is not in PEM format";
   if (SSL_CTX_use_certificate(context.get(), parsed.get()) != 1)
     return "the certificate is too weak";
@@ -52,6 +64,14 @@ absl::Status CheckKeyPair(const std::string& certificate, const std::string& pri
   const char* problem = FindProblem(certificate, private_key);
   ERR_clear_error();  // the error queue belongs to the thread, and later calls read it
   return problem == nullptr ? absl::OkStatus() : absl::FailedPreconditionError(problem);
+}
+
+absl::StatusOr<CertificateDates> ReadCertificateDates(const std::string& certificate) {
+  const Certificate parsed = ParseCertificate(certificate);
+  ERR_clear_error();
+  if (!parsed) return absl::FailedPreconditionError("the certificate is not in PEM format");
+  return CertificateDates{TimeOf(X509_get0_notBefore(parsed.get())),
+                          TimeOf(X509_get0_notAfter(parsed.get()))};
 }
 
 }  // namespace sparkles

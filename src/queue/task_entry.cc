@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/file_url.h"
 #include "base/status.h"
@@ -59,19 +61,31 @@ absl::StatusOr<std::string> ReadIndex(const Json& entry) {
   return PropertyError("task_index", "must be a number that is not negative");
 }
 
-absl::Status ReadProperties(const Json& entry, size_t position, Task& task) {
-  ASSIGN_OR_RETURN(task.job_id, ReadText(entry, "job_id"));
-  ASSIGN_OR_RETURN(task.index, ReadIndex(entry));
+// Sets `property`, or adds the error to `problems`.
+void Take(absl::StatusOr<std::string> value, std::string& property,
+          std::vector<std::string>& problems) {
+  if (value.ok()) {
+    property = *std::move(value);
+  } else {
+    problems.emplace_back(value.status().message());
+  }
+}
+
+// Returns all problems.
+std::vector<std::string> ReadProperties(const Json& entry, size_t position, Task& task) {
+  std::vector<std::string> problems;
+  Take(ReadText(entry, "job_id"), task.job_id, problems);
+  Take(ReadIndex(entry), task.index, problems);
   const size_t dot = task.id.rfind('.');
   const bool has_job = dot != std::string::npos && dot > 0 && IsNumber(task.id.substr(dot + 1));
   if (task.job_id.empty()) task.job_id = has_job ? task.id.substr(0, dot) : task.id;
   if (task.index.empty()) {
     task.index = has_job ? task.id.substr(dot + 1) : absl::StrCat(position + 1);
   }
-  ASSIGN_OR_RETURN(task.command_result_url, ReadText(entry, "command_result_url"));
-  ASSIGN_OR_RETURN(task.log_url, ReadText(entry, "log_url"));
-  ASSIGN_OR_RETURN(task.args, ReadArgs(entry));
-  return absl::OkStatus();
+  Take(ReadText(entry, "command_result_url"), task.command_result_url, problems);
+  Take(ReadText(entry, "log_url"), task.log_url, problems);
+  Take(ReadArgs(entry), task.args, problems);
+  return problems;
 }
 
 }  // namespace
@@ -102,8 +116,7 @@ absl::StatusOr<std::string> ReadTaskId(const Json& entry) {
 FileTask ReadFileTask(const Json& entry, std::string id, size_t position) {
   FileTask task;
   task.task.id = std::move(id);
-  const absl::Status status = ReadProperties(entry, position, task.task);
-  task.problem = std::string(status.message());
+  task.problem = absl::StrJoin(ReadProperties(entry, position, task.task), "; ");
   return task;
 }
 

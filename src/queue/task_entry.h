@@ -11,7 +11,7 @@ namespace sparkles {
 
 struct FileTask {
   Task task;            // `args` is a spec as JSON text, or the URL of a spec
-  std::string problem;  // the reason why the task must fail, or empty
+  std::string problem;  // all reasons why the task must fail, or empty
 };
 
 // The places that a task writes to, as canonical URLs. Empty if the task does not write there, or

@@ -70,7 +70,7 @@ bool IsLines(absl::string_view text) {
 }  // namespace
 
 absl::StatusOr<TasksFile> TasksParser::ParseAll(absl::string_view text) {
-  *this = TasksParser();
+  *this = TasksParser(std::move(check_spec_));
   if (const absl::string_view wrong = WrongFormat(text); !wrong.empty()) {
     return absl::InvalidArgumentError(wrong);
   }
@@ -130,12 +130,23 @@ void TasksParser::AddEntry(const Json& entry, size_t number, TasksFile& file) {
   const auto report = [&](absl::string_view name, absl::string_view problem) {
     file.problems.push_back(absl::StrCat(EntryName(number), name, ": ", problem));
   };
+  // For an entry that is not a task of the file.
+  const auto report_rest = [&](absl::string_view name) {
+    if (!entry.is_object() || !entry.contains("args")) return;
+    const FileTask task = ReadFileTask(entry, "", position);
+    if (!task.problem.empty()) report(name, task.problem);
+    ReportSpec(task.task, [&](absl::string_view problem) { report(name, problem); });
+  };
   const auto id = ReadTaskId(entry);
-  if (!id.ok()) return report("", id.status().message());
+  if (!id.ok()) {
+    report("", id.status().message());
+    return report_rest("");
+  }
   const std::string name = absl::StrCat(" (task_id \"", *id, "\")");
   const auto [first, is_new] = entry_of_id_.emplace(*id, number);
   if (!is_new) {
-    return report(name, absl::StrCat("task_id: is already used by ", EntryName(first->second)));
+    report(name, absl::StrCat("task_id: is already used by ", EntryName(first->second)));
+    return report_rest(name);
   }
   FileTask task = ReadFileTask(entry, *id, position);
   if (task.problem.empty()) {
@@ -144,7 +155,14 @@ void TasksParser::AddEntry(const Json& entry, size_t number, TasksFile& file) {
   } else {
     report(name, task.problem);
   }
+  ReportSpec(task.task, [&](absl::string_view problem) { report(name, problem); });
   file.tasks.push_back(std::move(task));
+}
+
+void TasksParser::ReportSpec(const Task& task,
+                             absl::FunctionRef<void(absl::string_view)> report) const {
+  if (!check_spec_ || task.args.empty()) return;
+  for (const std::string& problem : check_spec_(task)) report(problem);
 }
 
 std::string TasksParser::ReservePlaces(const TaskPlaces& places, size_t number) {
@@ -168,8 +186,8 @@ std::string TasksParser::ReservePlaces(const TaskPlaces& places, size_t number) 
   return "";
 }
 
-absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text) {
-  TasksParser parser;
+absl::StatusOr<TasksFile> ParseTasksFile(absl::string_view text, SpecCheck check_spec) {
+  TasksParser parser(std::move(check_spec));
   auto file = parser.ParseAll(text);
   if (file.ok() && !parser.last_line().ok()) {
     file->problems.push_back(std::string(parser.last_line().message()));
@@ -192,9 +210,9 @@ absl::StatusOr<std::string> ReadTasksText(const std::string& path) {
   return ReadFile(path, kMaxFileBytes);
 }
 
-absl::StatusOr<TasksFile> ReadTasksFile(const std::string& path) {
+absl::StatusOr<TasksFile> ReadTasksFile(const std::string& path, SpecCheck check_spec) {
   ASSIGN_OR_RETURN(const std::string text, ReadTasksText(path));
-  auto file = ParseTasksFile(text);
+  auto file = ParseTasksFile(text, std::move(check_spec));
   if (!file.ok()) return Annotate(file.status(), path);
   return file;
 }

@@ -29,10 +29,10 @@ def grpc_python():
     return None
 
 
-def make_keys(folder):
+def make_keys(folder, days=2):
     """Makes a certificate like that of `sparkles`: with CN=sparkles.server and no other name."""
     certificate, key = folder / "monitor.pem", folder / "monitor-key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days),
                     "-subj", "/CN=sparkles.server", "-keyout", key, "-out", certificate],
                    check=True, capture_output=True)
     return certificate, key

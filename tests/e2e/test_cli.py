@@ -13,8 +13,8 @@ import unittest
 import harness
 from harness import BINARY, LabTest
 
-COMMANDS = ("completion", "consume", "copyexe", "fetch", "logs", "man", "status", "summary",
-            "version")
+COMMANDS = ("completion", "consume", "copyexe", "doctor", "fetch", "logs", "man", "status",
+            "summary", "version")
 
 
 class Help(LabTest):

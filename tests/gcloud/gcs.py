@@ -78,6 +78,8 @@ class ObjectsApi:
             return "object.compose", joined
         if request.path == "/storage/v1/b" and request.method == "POST":
             return "bucket.insert", lambda: self.make_bucket(request)
+        if match := re.fullmatch(r"/storage/v1/b/([^/]+)/iam/testPermissions", request.path):
+            return "bucket.permissions", lambda: self.permissions(request, match[1])
         if match := re.fullmatch(r"/storage/v1/b/([^/]+)(/o)?", request.path):
             if request.method == "GET":
                 bucket = urllib.parse.unquote(match[1])
@@ -112,6 +114,13 @@ class ObjectsApi:
         if not self.storage.has_bucket(bucket):
             raise StorageError(404, "notFound", "The specified bucket does not exist.")
         return Response.json({"kind": "storage#bucket", "id": bucket, "name": bucket})
+
+    def permissions(self, request, bucket):
+        self.bucket(urllib.parse.unquote(bucket))
+        asked = urllib.parse.parse_qs(request.target.partition("?")[2]).get("permissions", [])
+        granted = [each for each in asked if each not in self.storage.denied]
+        answer = {"kind": "storage#testIamPermissionsResponse"}
+        return Response.json({**answer, "permissions": granted} if granted else answer)
 
     def metadata(self, request, bucket, name):
         self.storage.require("storage.objects.get")

@@ -4,6 +4,7 @@ It follows Google's documented behaviour and not our client, and each request ca
 faults.py). It also acts as a proxy for the real hosts: a client with this server as its HTTPS_PROXY
 that trusts the server's certificate takes it for storage.googleapis.com.
 """
+import email.utils
 import json
 import socket
 import ssl
@@ -151,6 +152,7 @@ class Server:
             request.body = b""
         if request.headers.get("connection", "").lower() == "close":
             response.close = True
+        response.headers.setdefault("Date", email.utils.formatdate(usegmt=True))
         request.status = response.status
         connection.send(response, request.rule, head_only=request.method == "HEAD")
         return response.close

@@ -27,6 +27,15 @@ TEST_F(KeyPairTest, MatchingPairIsAccepted) {
   EXPECT_EQ(Problem("text\n" + certificate_.Pem() + certificate_.Pem(), certificate_.KeyPem()), "");
 }
 
+TEST_F(KeyPairTest, DatesOfCertificateAreRead) {
+  const auto dates = ReadCertificateDates(certificate_.Pem());
+  ASSERT_TRUE(dates.ok());
+  EXPECT_LT(dates->begin, absl::Now());
+  EXPECT_GT(dates->end, absl::Now());
+  EXPECT_EQ(dates->end - dates->begin, absl::Hours(2));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadCertificateDates("rubbish").status()));
+}
+
 TEST_F(KeyPairTest, ErrorNamesCertificateOrKey) {
   for (const std::string& rubbish :
        {std::string(), std::string("rubbish\0\xFF", 9), certificate_.Pem().substr(0, 100)}) {

@@ -106,6 +106,26 @@ TEST(TasksFileTest, TaskWithInvalidFieldsIsKept) {
   }
 }
 
+TEST(TasksFileTest, AllInvalidFieldsAreNamed) {
+  EXPECT_THAT(ProblemsOf(R"({"task_id": "a", "task_index": -1, "log_url": 5})"),
+              ElementsAre("tasks[0] (task_id \"a\"): task_index: must be a number that is not "
+                          "negative; log_url: must be a string; args: is missing or empty"));
+  // Also of an entry that cannot be a task.
+  EXPECT_THAT(ProblemsOf(R"({"args": 7, "job_id": 5})"),
+              ElementsAre("tasks[0]: task_id: is missing or empty",
+                          "tasks[0]: job_id: must be a string; args: must be a JSON object or a "
+                          "string"));
+}
+
+TEST(TasksFileTest, SpecsAreCheckedOnRequest) {
+  const auto check = [](const Task& task) { return std::vector<std::string>{task.args, "no"}; };
+  const auto file = ParseTasksFile(R"([{"task_id": "a", "args": "{}"}, {"args": "x"}])", check);
+  ASSERT_TRUE(file.ok());
+  EXPECT_THAT(file->problems,
+              ElementsAre("tasks[0] (task_id \"a\"): {}", "tasks[0] (task_id \"a\"): no",
+                          "tasks[1]: task_id: is missing or empty", "tasks[1]: x", "tasks[1]: no"));
+}
+
 TEST(TasksFileTest, DuplicateIdIsReported) {
   const TasksFile file = Parsed(R"([{"task_id": "a", "args": {}}, {"task_id": "b", "args": {}},
                                     {"task_id": "a", "args": {"command": "true"}},

@@ -1,0 +1,21 @@
+// Reads the limits of this process's control group.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sparkles {
+
+// nullopt: no limit, or the kernel does not tell.
+struct GroupLimits {
+  std::optional<int64_t> memory_bytes;
+  std::optional<int64_t> pids;          // processes and threads
+  std::optional<int64_t> pids_running;  // of them in use
+};
+
+// The limits of the group itself. A group above it may have lower limits, which a container does
+// not see.
+GroupLimits ReadGroupLimits(const std::string& proc_root = "/proc");
+
+}  // namespace sparkles
