@@ -16,7 +16,7 @@
 namespace sparkles {
 
 // A change within the same tick of the kernel's clock (at most 10 ms, HZ=100) leaves the same
-// ctime. A file must have been left alone for longer before its ctime proves anything.
+// ctime. So the ctime proves something only if the file was older than this when it was checked.
 inline constexpr absl::Duration kTimestampTick = absl::Milliseconds(20);
 
 // Calls open(2) with O_CLOEXEC and repeats it on EINTR. The message names `path`.

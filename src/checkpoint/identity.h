@@ -1,4 +1,4 @@
-// Tells to which task, and to which attempts of it, a checkpoint belongs.
+// Identifies the task and the attempts that a checkpoint belongs to.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ struct CheckpointIdentity {
   // True if an earlier attempt may have left a checkpoint.
   bool may_have_checkpoint() const { return attempt > first_attempt; }
 
-  // Why the checkpoint is not this task's; empty if it is.
+  // The reason why the checkpoint belongs to another task; empty if it belongs to this one.
   std::string ReasonToIgnore(const Manifest& manifest) const;
 
   std::string tag() const { return TaskTag(spec_sha256, task_created); }

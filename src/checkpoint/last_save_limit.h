@@ -7,8 +7,8 @@
 
 namespace sparkles {
 
-// The tokens are cancelled at the times of StopTime::save_files_limit and save_limit after `stop`
-// was hurried. As long as it is not, a save may go on.
+// The tokens are cancelled StopTime::save_files_limit and save_limit after `stop` was hurried.
+// Until `stop` is hurried, a save has no limit.
 class LastSaveLimit {
  public:
   // Borrows `stop`.

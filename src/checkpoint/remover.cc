@@ -11,7 +11,7 @@
 namespace sparkles {
 namespace {
 
-// More objects than a task leaves; the next removal, or the bucket's lifecycle, gets the rest.
+// More objects than a task leaves. The next removal, or the bucket's lifecycle, removes the rest.
 constexpr size_t kMaxListed = 5 * kMaxCheckpointFiles;
 
 // True for objects of this task's attempts up to the one that has ended.
@@ -44,7 +44,7 @@ absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersi
     const absl::Status removed =
         store.Remove(absl::StrCat(url, "/", object.name), object.generation, activity);
     if (removed.ok()) return absl::OkStatus();
-    // What is refused once is refused each time, and an outage has used up all patience.
+    // A refusal would repeat, and an outage has outlasted all retries.
     if (absl::IsPermissionDenied(removed) || absl::IsCancelled(removed) ||
         IsMachineFault(removed)) {
       return removed;

@@ -17,7 +17,7 @@ struct ObjectVersion {
   int64_t generation = 0;
 };
 
-// What the store may have of a task's checkpoint.
+// The objects of a task's checkpoint that the store may have.
 struct CheckpointRemains {
   std::string url;  // of the directory (CheckpointUrl)
   std::optional<int64_t> manifest_generation;
@@ -29,8 +29,8 @@ struct CheckpointRemains {
   std::string tag;
 };
 
-// Removes `objects`. Goes on after an error, unless it is a refusal or `activity` is cancelled, and
-// returns the first error.
+// Removes `objects`. Returns the first error. Continues after an error, but not after a refusal or
+// a cancellation.
 absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersion>& objects,
                            ObjectStore& store, int transfers, const Activity& activity);
 

@@ -18,10 +18,10 @@
 namespace sparkles {
 namespace {
 
-// A worker that lost its claim may replace the manifest once more while it is read.
+// A worker that has lost its claim may replace the manifest once during the read.
 constexpr int kMaxReads = 3;
 
-// A checkpoint with such an error does not help; another try would not, either.
+// True for errors that make the checkpoint useless, and that a retry would not help.
 bool IsFinal(const absl::Status& error) {
   return !error.ok() && !IsMachineFault(error) && !absl::IsCancelled(error);
 }
@@ -49,7 +49,7 @@ class Restorer {
         return found;
       }
       RETURN_IF_ERROR(text.status());
-      // Nothing new after an error: the checkpoint is broken.
+      // Starts no download after an error, because the checkpoint is broken.
       if (reads > 0 && *text == seen) return found;
       found = FoundCheckpoint();
       if (!text->has_value()) return found;

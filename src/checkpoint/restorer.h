@@ -1,6 +1,6 @@
-// Brings the checkpoint of an earlier attempt from the store into the checkpoint directory.
-// The one hard idea: a directory is restored whole or stays empty. Files arrive in a directory of
-// their own, which takes the place of the empty one when all are there.
+// Downloads the checkpoint of an earlier attempt into the checkpoint directory.
+// The directory is restored whole or stays empty. The files arrive in a temporary directory, which
+// replaces the empty one when it is complete.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,15 @@
 
 namespace sparkles {
 
-// What the store has from earlier attempts.
+// The checkpoint that earlier attempts have left in the store.
 struct FoundCheckpoint {
-  // Of the manifest; nullopt if the store has none, or it cannot be read.
+  // The generation of the manifest; nullopt if there is no manifest, or it cannot be read.
   std::optional<int64_t> generation;
-  // Absent if there is no manifest, or one that cannot be understood.
+  // nullopt if there is no manifest, or it is not valid.
   std::optional<Manifest> manifest;
   // The files that were restored. Empty if the checkpoint is ignored.
   KnownFiles files;
-  // Why the checkpoint is ignored; empty if it is restored or there is none.
+  // The reason why the checkpoint is ignored; empty if it is restored or there is none.
   std::string ignored;
 
   bool restored() const { return !files.empty(); }
@@ -35,14 +35,14 @@ struct FoundCheckpoint {
 
 struct RestorerOptions {
   std::string directory;  // the local checkpoint directory: empty, on the file system of its parent
-  std::string url;        // its place in the store (CheckpointUrl)
+  std::string url;        // the checkpoint in the store (CheckpointUrl)
   CheckpointIdentity identity;
   int transfers = 32;  // files that move at a time
 };
 
-// Restores the checkpoint if the store has one of this task. Errors, after which the directory is
-// empty: Cancelled, and machine faults (the disk is full, the store cannot be reached). Every other
-// trouble makes the checkpoint one that is ignored.
+// Restores the checkpoint if the store has one of this task. After an error the directory is empty.
+// Errors are Cancelled and machine faults (the disk is full, the store cannot be reached). After
+// any other failure the checkpoint is ignored.
 absl::StatusOr<FoundCheckpoint> RestoreCheckpoint(const RestorerOptions& options,
                                                   ObjectStore& store, Clock& clock,
                                                   const Activity& activity);

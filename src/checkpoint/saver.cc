@@ -27,7 +27,7 @@ absl::Status ChangedMeanwhile(const std::string& path) {
   return absl::AbortedError(absl::StrCat(path, ": changed while it was saved"));
 }
 
-// What the other files would meet, too.
+// True for errors that all other files would have, too.
 bool EndsTheSave(const absl::Status& error) {
   return absl::IsCancelled(error) || absl::IsPermissionDenied(error) || IsMachineFault(error);
 }
@@ -72,7 +72,7 @@ absl::Status CheckpointSaver::Save(const Limits& limits) {
   ++tries_;
   std::vector<Sent> sent(changed.size());
   absl::Status status = SendFiles(changed, limits.data, sent);
-  // The time for the files is over, but the manifest has its own.
+  // The time for the files is over. The manifest has a time limit of its own.
   if (absl::IsCancelled(status) && !limits.manifest.cancel().cancelled()) status = absl::OkStatus();
   for (const Sent& one : sent) {
     if (one.version || one.object.empty()) continue;
@@ -159,8 +159,8 @@ absl::Status CheckpointSaver::SendFile(int directory_fd, const ScannedFile& file
   return absl::OkStatus();
 }
 
-// A file that is gone stays in the checkpoint as long as a new file is missing: the new file may be
-// what took its place.
+// A removed file stays in the checkpoint while a new file is not saved, because the new file may
+// replace the removed one.
 KnownFiles CheckpointSaver::Merge(const std::vector<ScannedFile>& changed,
                                   const std::vector<Sent>& sent,
                                   const std::vector<std::string>& removed) const {
@@ -185,7 +185,7 @@ absl::Status CheckpointSaver::PrepareManifest(const Limits& limits) {
   return check_claim_(limits.manifest.cancel());
 }
 
-// No manifest has named these objects, so they are this attempt's to remove even without the claim.
+// No manifest names these objects, so this attempt may remove them even without the claim.
 void CheckpointSaver::Withdraw(const std::vector<Sent>& sent, const Limits& limits) {
   std::vector<ObjectVersion> objects;
   for (const Sent& one : sent) {
@@ -227,8 +227,8 @@ void CheckpointSaver::AddGarbage(const KnownFiles& next) {
   }
 }
 
-// Asks for the claim once more: while it stands, no other attempt can have read a manifest before
-// the last one, which needed what is removed now.
+// Asks for the claim again. While the claim stands, no other attempt can use an older manifest that
+// needs the removed objects.
 void CheckpointSaver::RemoveGarbage(const Activity& activity) {
   if (garbage_.empty() || !removal_refused_.ok()) return;
   if (!check_claim_(activity.cancel()).ok()) return;

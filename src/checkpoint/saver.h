@@ -1,6 +1,6 @@
 // Saves the changed files of a checkpoint directory to a store.
-// The one hard idea: an object is never overwritten, and the manifest is written last. So a
-// manifest always names whole versions, and a worker that has lost its claim destroys nothing.
+// Objects are never overwritten, and the manifest is written last. So a manifest always names whole
+// versions, and a worker that has lost its claim destroys nothing.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,12 @@
 
 namespace sparkles {
 
-// Asks the queue, until the token is cancelled. OK only if the claim still stands. Thread-safe.
+// Asks the queue about the claim until `cancel` is cancelled. OK if the claim stands. Thread-safe.
 using CheckClaim = std::function<absl::Status(const CancelToken& cancel)>;
 
 struct SaverOptions {
   std::string directory;  // the local checkpoint directory
-  std::string url;        // its place in the store (CheckpointUrl)
+  std::string url;        // the checkpoint in the store (CheckpointUrl)
   CheckpointIdentity identity;
   int transfers = 32;  // files that move at a time
 };
@@ -40,7 +40,7 @@ class CheckpointSaver {
   // before objects are removed.
   CheckpointSaver(SaverOptions options, ObjectStore& store, Clock& clock, CheckClaim check_claim);
 
-  // What the store has already. Call it before the first save.
+  // Sets the checkpoint that the store has. Call it before the first save.
   void BeginWith(FoundCheckpoint found);
 
   struct Limits {
@@ -48,30 +48,30 @@ class CheckpointSaver {
     const Activity& manifest;  // of the whole save
     bool hurry = false;        // the last save of a stop: does not sync, and removes nothing
   };
-  // Saves what has changed, and removes the versions that are not needed any more. A file that
-  // changes meanwhile, and what does not fit into the time, keeps its last version. OK also if
-  // nothing has changed. After an error, what could be saved is saved.
+  // Saves changed files, and removes versions that are not needed any more. A file that changes
+  // during the save, or for which no time is left, keeps its last version. OK if nothing has
+  // changed. After an error the other files are saved.
   absl::Status Save(const Limits& limits);
 
   int64_t saves() const { return saves_; }  // manifests that were written
-  // Of the checkpoint in the store; InfinitePast if there is none.
+  // When the checkpoint in the store was saved; InfinitePast if there is none.
   absl::Time saved_at() const { return saved_at_; }
   std::vector<SavedFile> files() const;
-  // Entries of the last scan whose names no manifest can hold.
+  // The number of entries in the last scan whose names a manifest cannot hold.
   int unusable_names() const { return unusable_names_; }
-  // How long the last look at the directory took.
+  // The duration of the last scan of the directory.
   absl::Duration scan_time() const { return scan_time_; }
   // The first refusal of a removal; OK if there was none.
   const absl::Status& removal_refused() const { return removal_refused_; }
-  // What is to be removed when the task has ended; nullopt if the store surely has nothing.
+  // The objects to remove when the task has ended; nullopt if the store certainly has none.
   std::optional<CheckpointRemains> Remains() const;
 
  private:
-  // What became of one file that had changed.
+  // The result of sending one changed file.
   struct Sent {
     std::optional<KnownFile> version;
-    std::string object;                // that was made, or may have been made
-    std::optional<ObjectInfo> stored;  // that was surely made
+    std::string object;                // the object that was made, or may have been made
+    std::optional<ObjectInfo> stored;  // the object that was certainly made
     absl::Status failed;               // Aborted: the file changed meanwhile
   };
   absl::Status SendFiles(const std::vector<ScannedFile>& changed, const Activity& activity,
@@ -93,8 +93,8 @@ class CheckpointSaver {
   const CheckClaim check_claim_;
   const std::string tags_;  // in the names of this attempt's objects
 
-  KnownFiles known_;                            // as the last manifest says
-  std::optional<int64_t> manifest_generation_;  // nullopt: there is none, as far as is known
+  KnownFiles known_;                            // the files in the last manifest
+  std::optional<int64_t> manifest_generation_;  // nullopt if no manifest is known
   absl::Time saved_at_ = absl::InfinitePast();
   int64_t saves_ = 0;
   int64_t tries_ = 0;

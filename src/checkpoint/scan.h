@@ -1,4 +1,4 @@
-// Finds the files of a checkpoint directory, and tells later whether a file has changed.
+// Finds the files of a checkpoint directory, with attributes that show later changes.
 #pragma once
 
 #include <sys/stat.h>
@@ -33,17 +33,17 @@ struct ScannedFile {
 
 struct Scan {
   std::vector<ScannedFile> files;  // sorted by path
-  // Entries with names that are not UTF-8, which no manifest can hold.
+  // The number of entries whose names are not UTF-8, which a manifest cannot hold.
   int unusable_names = 0;
 };
 
-// Directories in each other; deeper ones make a scan fail.
+// Maximum depth of nested directories. A deeper directory makes a scan fail.
 inline constexpr int kMaxCheckpointDepth = 32;
 
-// All regular files in `directory` and below whose names, and those of the directories above them,
-// are saved (IsSavedName). Follows no symlink, and enters no other file system. Errors: NotFound
-// (no such directory), FailedPrecondition (something else has its name, over kMaxCheckpointFiles
-// files, or too deep), errno. Files that vanish meanwhile are left out.
+// Finds all regular files in `directory` and below whose names, and the names of the directories
+// above them, are saved (IsSavedName). Does not follow symlinks or enter other file systems. Leaves
+// out files that are removed during the scan. Errors: NotFound (no such directory),
+// FailedPrecondition (not a directory, over kMaxCheckpointFiles files, or too deep), errno.
 absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory);
 
 }  // namespace sparkles

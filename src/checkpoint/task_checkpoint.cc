@@ -15,9 +15,9 @@ namespace sparkles {
 namespace {
 
 constexpr absl::Duration kWarnAgain = absl::Minutes(10);
-// Looking at the directory takes at most this part of the time.
+// Scans of the directory take at most this part of the time.
 constexpr double kMaxScanShare = 0.01;
-// Limit of the last save if the worker need not stop. A disk that has failed may take for ever.
+// Limit of the last save if the worker need not stop. A failed disk may hang.
 constexpr absl::Duration kLastSaveLimit = absl::Minutes(2);
 // Limit of a removal, because the next claim waits for it.
 constexpr absl::Duration kRemovalLimit = absl::Seconds(5);
@@ -118,7 +118,7 @@ void TaskCheckpoint::BeginSaves(const CancelToken& task) {
 void TaskCheckpoint::EndSaves() {
   if (!thread_) return;
   end_saves_.Cancel(CancelKind::kAbort, "the command has ended");
-  // On the clock, which lets other threads of a simulated world go on.
+  // Uses the clock, so that other threads of the simulator can continue.
   const CancelToken never;
   while (!thread_is_done_) parts_.clock.Sleep(absl::Milliseconds(1), never);
   thread_.reset();

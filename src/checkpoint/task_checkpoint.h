@@ -1,4 +1,4 @@
-// The checkpoint of one task, from its restore to its removal.
+// Restores, saves and removes the checkpoint of one task.
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,7 @@ inline constexpr char kCheckpointDirVariable[] = "SPARKLES_CHECKPOINT_DIR";
 // The number of the attempt whose checkpoint was restored. Not set otherwise.
 inline constexpr char kRestoredVariable[] = "SPARKLES_RESTORED";
 
-// What all tasks of a worker share.
+// The options of all tasks of a worker.
 struct CheckpointOptions {
   absl::Duration every = absl::ZeroDuration();  // zero: nothing is saved or restored
   CheckpointCounters* counters = nullptr;       // borrowed; may be null
@@ -44,14 +44,14 @@ class TaskCheckpoint {
     StopTime stop_time;      // of the worker
     int transfers = 32;      // files that move at a time
     std::string directory;   // the local checkpoint directory: exists, and is empty
-    std::string result_url;  // of result.json; may be empty: nothing is saved or restored
+    std::string result_url;  // of result.json; if empty, nothing is saved or restored
     CheckpointIdentity identity;
     std::vector<HistoryEntry> history;  // of the task
     ObjectStore& store;
     Clock& clock;
     CheckClaim check_claim;
     Log log;                             // the worker's
-    std::atomic<bool>& removal_refused;  // of the worker: a refusal was told already
+    std::atomic<bool>& removal_refused;  // of the worker: a refusal was logged
   };
   // Borrows the references. Used by one thread.
   explicit TaskCheckpoint(Parts parts);
@@ -59,19 +59,19 @@ class TaskCheckpoint {
   TaskCheckpoint(const TaskCheckpoint&) = delete;
   TaskCheckpoint& operator=(const TaskCheckpoint&) = delete;
 
-  // Restores what an earlier attempt has saved. Errors are those of RestoreCheckpoint.
-  // `tell_user` gets a line for the task's log if there is something to say.
+  // Restores the checkpoint of an earlier attempt. Errors are those of RestoreCheckpoint. May call
+  // `tell_user` with a line for the task's log.
   absl::Status Restore(const Activity& activity,
                        const std::function<void(absl::string_view)>& tell_user);
   // "NAME=value" for scripts and command.
   std::vector<std::string> Variables() const;
 
-  // From here to EndSaves, another thread saves what has changed. `task` is cancelled when the task
-  // is to stop. Call it once.
+  // From this call to EndSaves, another thread saves changed files. `task` is cancelled when the
+  // task must stop. Call it once.
   void BeginSaves(const CancelToken& task);
   void EndSaves();
-  // The last save of a task that is handed back. Only after BeginSaves and EndSaves. False if there
-  // was nothing to do.
+  // The last save of a task that is handed back. Call it after BeginSaves and EndSaves. False if
+  // nothing had to be saved.
   bool SaveLast(Heartbeat* heartbeat);
 
   // For result.json.

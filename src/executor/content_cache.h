@@ -1,13 +1,13 @@
-// The inputs of this machine's tasks, each kept once under the SHA-256 of its content and shared by
-// all workers that have the same folder.
-// An entry counts only by its content. A record beside the entry remembers a check of the content.
-// The record is valid while the file is untouched (size, mtime, ctime, inode) and the machine has
-// not been rebooted. So the cache finds an entry that a task has edited or a power cut has damaged,
-// and needs no fsync.
+// Keeps each input of this machine's tasks once, under the SHA-256 of its content. All workers with
+// the same folder share the entries.
+// An entry is valid if it has its content. A record beside the entry says that the content was
+// checked. The record is valid while the file is untouched (size, mtime, ctime, inode) and the
+// machine was not rebooted. So the cache notices an entry that a task has edited or a power cut has
+// damaged, and needs no fsync.
 //
-// Files, for content with the hash H: "H" the content, mode 0444; "H.ok" the record, touched at
-// each use; "H.lock" held (flock) by the one thread that fills or checks the entry, and gone
-// otherwise; "uses.lock" for what must stay (executor/cache_use.h).
+// Files of content with the hash H: "H" is the content, mode 0444. "H.ok" is the record, touched at
+// each use. "H.lock" exists and is locked (flock) while a thread fills or checks the entry.
+// "uses.lock" has the locks on entries in use (executor/cache_use.h).
 #pragma once
 
 #include <sys/stat.h>
@@ -32,13 +32,13 @@
 
 namespace sparkles {
 
-// Thread-safe. Every `url` is that of a content-addressed object: its base name is the SHA-256 of
-// the content in hex (the caller has made sure). Errors: those of the store for the object;
-// DataLoss if it does not have that content; Cancelled; machine fault if the cache folder fails.
+// Thread-safe. Each `url` must name a content-addressed object: its base name is the SHA-256 of the
+// content in hex. Errors: those of the store; DataLoss if the object does not have that content;
+// Cancelled; a machine fault for errors in the cache folder.
 class ContentCache {
  public:
-  // Borrows all but the texts; `vitals`, which counts hits and misses, and `log` may be null.
-  // Removes what dead workers left in `folder`, which need not exist yet.
+  // Borrows all but the texts. `vitals`, which counts hits and misses, and `log` may be null.
+  // Removes leftovers of dead workers from `folder`, which need not exist yet.
   ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
                const Log* log = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
@@ -48,17 +48,17 @@ class ContentCache {
   absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
                     const Activity& activity);
 
-  // What Fetch gives stays as long as `use` (whatever cache object it is of) holds it.
+  // A CacheUse for Fetch. It keeps entries for all cache objects on the same folder.
   absl::StatusOr<CacheUse> OpenUse() const;
 
   // Returns the path of the entry, for a symlink to it. nullopt if a worker that has locked the
   // entry shows no sign of life, or if `use` cannot hold the entry. `use` (may be null) holds the
-  // entry from now on. The content is right now. A task that can write to the entry may change it,
-  // so call DropIfChanged after the task.
+  // entry from now on. The content is checked. A task that can write to the entry may change it
+  // later, so call DropIfChanged after the task.
   absl::StatusOr<std::optional<std::string>> Fetch(const std::string& url, const Activity& activity,
                                                    CacheUse* use = nullptr);
 
-  // Drops the entry if it no longer has its content. True if it is gone.
+  // Drops the entry if it no longer has its content. True if there is no entry afterwards.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const Activity& activity);
 
   // Calls `write`, which makes a file in `folder`. If there is no space for the file, and the cache
@@ -67,40 +67,40 @@ class ContentCache {
                         absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
 
  private:
-  // An open entry and how it looked when it was opened: that tells whether it was touched since.
+  // An open entry, and its attributes when it was opened, which show later changes.
   struct Entry {
     std::string path;
     UniqueFd fd;
     struct stat seen;
   };
 
-  // Aborted if what the entry holds is not that content (any more).
+  // Aborted if the entry does not have the content `hash`.
   absl::Status CopyEntry(const Entry& entry, const std::string& hash, const std::string& dst,
                          mode_t mode, const Activity& activity);
   // nullopt if a worker that has locked the entry shows no sign of life.
   absl::StatusOr<std::optional<Entry>> Find(const std::string& url, const Activity& activity);
   absl::StatusOr<EntryLock> LockEntry(const std::string& hash, const Activity& activity);
-  // nullopt if there is none, or nothing that can be one.
+  // nullopt if there is no entry, or another kind of file in its place.
   absl::StatusOr<std::optional<Entry>> OpenEntry(const std::string& hash) const;
-  // The same if its record does not vouch for it.
+  // The same, but nullopt if the entry has no valid record.
   absl::StatusOr<std::optional<Entry>> OpenTrusted(const std::string& hash) const;
-  // For the holder of the lock: an entry that its record or its content vouches for. If there is
-  // none, nothing is left under its name.
+  // Needs the entry's lock. Returns an entry with a valid record or checked content. Removes any
+  // other file from its place.
   absl::StatusOr<std::optional<Entry>> OpenChecked(const std::string& hash,
                                                    const Activity& activity);
   absl::StatusOr<bool> HasContent(const Entry& entry, const std::string& hash,
                                   const Activity& activity);
-  // For the holder of the lock, if there is no entry.
+  // Needs the entry's lock. Call it if there is no entry.
   absl::StatusOr<Entry> Fill(const std::string& url, const std::string& hash,
                              const Activity& activity);
-  // The object under construction at `path`, with the right content. Not yet committed.
+  // Downloads the object for `path` and checks its content. The caller must commit the file.
   absl::StatusOr<AtomicFile> Download(const std::string& url, const std::string& path, mode_t mode,
                                       const Activity& activity);
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const Activity& activity);
-  // How often room was made: who was short of it when it was `rooms_before` need not make it again,
-  // and would find nothing to remove. False if there is no room to be had.
+  // MakeRoom evicts all unused entries, unless RoomsMade has grown since `rooms_before`, because
+  // then another thread has just done it. False if no space could be freed.
   int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
   bool MakeRoom(int rooms_before, const Activity& activity) ABSL_LOCKS_EXCLUDED(room_mutex_);
   void WarnOfWait(const absl::Status& status) const;
@@ -114,8 +114,8 @@ class ContentCache {
   Clock& clock_;
   Vitals* const vitals_;
   const Log* const log_;
-  const std::string boot_id_;  // empty: unknown, and then no record is believed
-  Mutex room_mutex_;           // held while room is made
+  const std::string boot_id_;  // empty if unknown; then no record is valid
+  Mutex room_mutex_;           // held during an eviction
   int rooms_made_ ABSL_GUARDED_BY(room_mutex_) = 0;
 };
 

@@ -30,7 +30,7 @@ struct ExecutorOptions {
   absl::Duration grace;     // between TERM and KILL of a command that must stop
   StopTime stop_time;       // of the worker
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
-  std::vector<std::string> environment;                  // "NAME=value", what every command gets
+  std::vector<std::string> environment;                  // "NAME=value", for all commands
   std::vector<std::string> withheld_variables;           // names, for the task's log
   bool core_dumps = false;                               // of commands and scripts
   std::string machine_type;                              // for result.json; may be empty
@@ -56,8 +56,8 @@ struct Executor {
   // A refusal to remove a checkpoint was logged.
   std::atomic<bool> checkpoint_removal_refused = false;
 
-  // Runs `task` to its end and returns the outcome to record. No task makes it throw or end the
-  // worker. `attempt` counts from 1. Blocks until the task's processes are gone. The outcome is not
+  // Runs `task` to its end and returns the outcome to record. Does not throw. `attempt` counts from
+  // 1. Blocks until the task's processes are gone. The outcome is not
   // kComplete if some of them survive. kComplete means that the store has acknowledged everything
   // that result.json lists.
   // `confirm_claim` is asked before each kind of delivery, and before an object is replaced.

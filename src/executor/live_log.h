@@ -1,5 +1,5 @@
-// Sends the log of a running task to its object, so that it can be read before the task ends, and
-// so that the death of the machine loses little of it.
+// Sends the log of a running task to its object. So the log can be read before the task ends, and
+// most of it survives the death of the machine.
 #pragma once
 
 #include <optional>
@@ -23,8 +23,8 @@ namespace sparkles {
 // All methods are for the thread that made the object.
 class LiveLog {
  public:
-  // Borrows all but `log`, which is for messages. `fd`: the task's log; `url`: where it is to go,
-  // may be empty. `cancel` is the task's, and ends the sends.
+  // Borrows all but `log`, which is for messages. `fd` is the task's log, `url` its object, which
+  // may be empty. `cancel` is the token of the task, and ends the sends.
   LiveLog(Executor& executor, int fd, const std::string& url, const CancelToken& cancel,
           ConfirmClaim confirm_claim, const Log& log);
 
@@ -38,7 +38,7 @@ class LiveLog {
 
  private:
   void Run(const CancelToken& stop);
-  // False if there is nothing more to send.
+  // False if nothing is left to send.
   bool SendOnce(const CancelToken& stop);
   void Report(const absl::Status& error);
 

@@ -1,4 +1,4 @@
-// What the live logs of all tasks of a worker have learned, so that it is logged only once.
+// Remembers what the live logs of a worker's tasks have logged, to avoid repeated warnings.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace sparkles {
 // Thread-safe.
 class LiveLogNotes {
  public:
-  // Notes that the bucket `bucket` keeps objects from being replaced. False if that was known.
+  // Notes that objects in `bucket` cannot be replaced. False if that was known.
   bool NoteRefusal(const std::string& bucket);
   bool IsRefused(const std::string& bucket) const;
 

@@ -18,15 +18,15 @@ namespace {
 // Cloud Storage accepts one change of an object a second.
 constexpr absl::Duration kBetweenChanges = absl::Seconds(1);
 
-// Limit for sending the rest of a log when its task has ended. An upload of the whole log may work
-// where this does not.
+// Limit for sending the rest of a log when its task has ended. After that, an upload of the whole
+// log may still succeed.
 constexpr absl::Duration kAppendLimit = absl::Minutes(1);
 
 bool IsShorter(uint64_t size, const SentLog& sent) {
   return size < std::max(sent.object.size, sent.tried);
 }
 
-// Whether the same send may succeed later.
+// True if the same send may succeed later.
 bool MayPass(const absl::Status& error) {
   if (IsMachineFault(error) || absl::IsUnavailable(error) || absl::IsAborted(error)) return true;
   return absl::IsPermissionDenied(error) && !IsOldObjectKept(error);
@@ -82,8 +82,8 @@ absl::StatusOr<uint64_t> LogSender::Size() const {
   return static_cast<uint64_t>(info.st_size);
 }
 
-// An account without the right to delete, a retention policy or a default hold would keep the first
-// send for ever, and the whole log could not be delivered.
+// Without the right to delete, or with a retention policy or a default hold, the first send could
+// not be replaced, and the whole log could not be delivered.
 absl::Status LogSender::Prove(const UploadOptions& options, const Activity& activity) {
   const std::string url = absl::StrCat(url_, kPartSuffix);
   const absl::StatusOr<ObjectInfo> written = store_.UploadBytes("", url, options, activity);

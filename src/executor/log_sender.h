@@ -16,13 +16,13 @@
 
 namespace sparkles {
 
-// What is known of the log's object.
+// The known state of the log's object.
 struct SentLog {
-  // Its content is the beginning of the log. Empty: nothing is known.
+  // The last known version, whose content is the beginning of the log. Empty if none is known.
   ObjectInfo object = {};
-  // A part was sent up to this size of the log, and the result is unknown. 0: no such send.
+  // The size of the log after a sent part whose result is unknown. 0 if there is none.
   uint64_t tried = 0;
-  // The log was shorter in the meantime, so that its beginning is another.
+  // The log has become shorter, so its beginning may have changed.
   bool rewritten = false;
 };
 
@@ -47,19 +47,18 @@ class LogSender {
   LogSender(ObjectStore& store, Clock& clock, int fd, std::string url, const CancelToken& stop)
       : store_(store), clock_(clock), fd_(fd), url_(std::move(url)), stop_(stop) {}
 
-  // Sends the log if it has changed. Before the first send, proves with the object URL.part that
-  // objects here can be replaced. After an error, over() tells whether another call can succeed.
+  // Sends the log if it has changed. Before the first send, tests with the object URL.part that
+  // objects can be replaced. After an error, another call can succeed unless over().
   absl::Status Send(const UploadOptions& options, const Activity& activity);
-  // True if Send has nothing more to do until the task ends.
+  // True if Send has nothing to do until the task ends.
   bool over() const { return over_; }
-  // True if the objects here cannot be replaced, so that no part of the log was sent.
+  // True if objects cannot be replaced, so that no part of the log was sent.
   bool refused() const { return refused_; }
 
-  // Stores the whole log, as ObjectStore::Upload does. Of a long log that was sent before, sends
-  // only the rest, and compares the checksum of the whole log with that of the object. Any
-  // difference, any error but Cancelled, and a minute without success lead to an upload of the
-  // whole log. Without `may_append` the whole log is uploaded in any case. May be called again
-  // after the log has grown.
+  // Stores the whole log like ObjectStore::Upload. Of a long log that was sent before, sends only
+  // the rest, and compares the checksum of the whole log with that of the object. Uploads the whole
+  // log if they differ, after any error but Cancelled, after a minute without success, and without
+  // `may_append`. May be called again after the log has grown.
   absl::StatusOr<ObjectInfo> Deliver(bool may_append, const UploadOptions& options,
                                      const Activity& activity);
 
@@ -78,7 +77,7 @@ class LogSender {
   const int fd_;
   const std::string url_;
   const CancelToken& stop_;
-  absl::Time changed_at_ = absl::InfinitePast();  // the object, by Send or Complete
+  absl::Time changed_at_ = absl::InfinitePast();  // when Send or Complete last changed the object
   bool proven_ = false;
   bool over_ = false;
   bool refused_ = false;

@@ -1,4 +1,4 @@
-// The places of a task's results: whether they can be written, and which outputs have none.
+// Checks that the places of a task's results can be written, and removes outputs that have none.
 #pragma once
 
 #include <string>

@@ -14,10 +14,10 @@
 namespace sparkles {
 namespace {
 
-// Enough for a million downloads. The limit keeps a wrong URL from filling the memory.
+// Enough for a million downloads. Limits the memory if the URL names another object.
 constexpr size_t kMaxSpecBytes = 256 << 20;
 
-// A destination that no store takes must come to light before the command has run for hours.
+// Checked before the command runs, which may take hours.
 absl::Status CheckDestination(absl::string_view field, const std::string& url) {
   return url.empty() ? absl::OkStatus() : Annotate(CheckObjectUrl(url), field);
 }
@@ -71,7 +71,7 @@ absl::StatusOr<TaskSpec> ParseSpecOf(const Task& task, const std::string& text) 
   return spec;
 }
 
-// Only the places of log and result.json. A refused spec may name good ones.
+// A spec with only the places of log and result.json, from the refused text if they are valid.
 TaskSpec PlacesOf(const Task& task, const std::string& refused_text) {
   TaskSpec places = ParseResultPlaces(refused_text);
   const auto is_good = [](const std::string& url) {

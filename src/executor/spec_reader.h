@@ -1,4 +1,4 @@
-// Reads a task's spec, and completes the spec with what the queue knows of the task.
+// Reads a task's spec, and adds the places of log and result.json that the queue knows.
 #pragma once
 
 #include "absl/status/status.h"
@@ -10,15 +10,15 @@
 namespace sparkles {
 
 struct ResolvedSpec {
-  // Complete if `status` is ok. Otherwise the spec has only the places of log and result.json, as
-  // far as they are known, because the failure of the task is written there.
+  // Complete if `status` is ok. Otherwise only the known places of log and result.json are set,
+  // because the failure of the task is written there.
   TaskSpec spec;
   absl::Status status;
   std::string text = "";  // of the spec; empty if it could not be read
 };
 
-// Reads the spec from `task.args`, which is its text or its URL in `store`. The spec is refused if
-// a place for results is no place that a store takes, or if two results have the same place.
+// Reads the spec from `task.args`, which is its text or its URL in `store`. Refuses a spec if no
+// store accepts the URL of a result, or if two results have the same URL.
 ResolvedSpec ReadSpec(const Task& task, ObjectStore& store, const Activity& activity);
 
 }  // namespace sparkles

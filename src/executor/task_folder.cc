@@ -28,7 +28,7 @@ namespace {
 constexpr char kPrefix[] = "task-";
 constexpr size_t kDigits = 9;
 constexpr char kLockName[] = "/.lock";
-// A process that does not die of KILL in this time waits for a dead disk.
+// A process that survives KILL for longer waits for a dead disk.
 constexpr absl::Duration kLeftoverLimit = absl::Seconds(3);
 // The same limit for a worker that must stop. KILL is sent at once in any case.
 constexpr absl::Duration kHurriedLeftoverLimit = absl::Milliseconds(300);
@@ -78,15 +78,15 @@ std::string RandomDigits() {
   return absl::StrCat(100'000'000 + bits % 900'000'000);
 }
 
-// The lock of a folder that a dead worker left.
+// Locks the folder `path` if a dead worker left it. nullopt for any other folder.
 std::optional<UniqueFd> LockStale(const std::string& path) {
   struct stat info;
-  // Behind a link is nothing of ours.
+  // The worker makes no links here.
   if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return std::nullopt;
   absl::StatusOr<UniqueFd> lock = TakeLock(path, 0);
   if (lock.ok()) return *std::move(lock);
-  // Without a lock it was kept on purpose, unless it is empty: then its worker died while it made
-  // or removed it. One that is just being made loses its folder and takes another.
+  // A folder without a lock file is a kept one, or an empty one whose worker died while it made or
+  // removed the folder. A worker that is just making this folder then makes another one.
   if (absl::IsNotFound(lock.status())) rmdir(path.c_str());
   return std::nullopt;
 }
@@ -96,8 +96,8 @@ std::optional<UniqueFd> LockStale(const std::string& path) {
 absl::StatusOr<TaskFolder> TaskFolder::Make(const std::string& tasks_dir, const Log& log,
                                             Heartbeat* heartbeat) {
   absl::Status status = MakeFolders(tasks_dir);
-  // A few tries: names may collide, and a worker that starts just now may take our fresh folder for
-  // a stale one before it is locked.
+  // Repeated, because names can collide, and another worker can remove the new folder as stale
+  // before it is locked.
   for (int tries = 0; status.ok() && tries < 10; ++tries) {
     const std::string path = absl::StrCat(tasks_dir, "/", kPrefix, RandomDigits());
     if (mkdir(path.c_str(), 0777) != 0) {
@@ -137,7 +137,7 @@ absl::StatusOr<UniqueFd> TaskFolder::CreateLog(absl::string_view name) const {
   constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_APPEND;
   absl::StatusOr<UniqueFd> file = OpenFile(path, kFlags);
   if (!absl::IsNotFound(file.status())) return file;
-  // The folder is the task's own: a script may have tidied it away.
+  // A script may have removed the folder.
   RETURN_IF_ERROR(MakeFolders(log()));
   return OpenFile(path, kFlags);
 }
@@ -149,9 +149,9 @@ absl::Status TaskFolder::CheckInPlace() const {
 
 TaskFolder::~TaskFolder() {
   if (!lock_.valid()) return;
-  // What is left is found again as stale by the next worker that starts here.
+  // After an error the next worker finds the folder as stale and removes the rest.
   const absl::Status removed = Remove();
-  if (!removed.ok()) log_.Warning("the task folder cannot be removed: ", removed.message());
+  if (!removed.ok()) log_.Warning("cannot remove the task folder: ", removed.message());
 }
 
 absl::Status TaskFolder::Remove() const {
@@ -186,19 +186,19 @@ bool RemoveStaleTaskFolders(const std::string& tasks_dir, const Activity& activi
   const absl::StatusOr<UniqueFd> folder = OpenFile(tasks_dir, O_RDONLY | O_DIRECTORY);
   if (!folder.ok()) return true;
   std::vector<std::string> paths;
-  // What cannot be read now is left to the next worker.
+  // Errors are ignored: the next worker tries again.
   (void)ForEachEntry(folder->get(), tasks_dir, [&](const char* entry, unsigned char) {
     if (IsTaskFolderName(entry)) paths.push_back(absl::StrCat(tasks_dir, "/", entry));
     return absl::OkStatus();
   });
-  // What still runs first, in all of them: that must not wait for the removal of a large folder,
-  // and who is to stop has no time for that. Who dies meanwhile is looked after another time.
+  // Ends the processes of all tasks before it removes folders, because the removal of a large
+  // folder takes long, and a stop cuts it short.
   std::vector<std::string> stale;
   bool all_ended = true;
   for (const std::string& path : paths) {
     const std::optional<UniqueFd> lock = LockStale(path);
     if (!lock) continue;
-    // Their launcher has ended them, unless it was killed as well.
+    // The launcher has ended the processes, unless it was killed as well.
     const Leftovers left =
         EndLeftovers(absl::StrCat(kTaskDirVariable, "=", path),
                      cancel.cancelled() ? kHurriedLeftoverLimit : kLeftoverLimit);
@@ -220,8 +220,7 @@ bool RemoveStaleTaskFolders(const std::string& tasks_dir, const Activity& activi
     const absl::Status removed = RemoveTaskFolder(path, activity);
     if (!removed.ok() && cancel.cancelled()) return all_ended;
     if (removed.ok()) {
-      log.Info("removed ", path,
-               ", which an earlier worker, or this one when it was stopped, had left");
+      log.Info("removed ", path, ", which a killed or stopped worker has left");
     } else {
       log.Warning("cannot remove the old task folder: ", removed.message());
     }

@@ -1,5 +1,6 @@
-// The folder in which one task lives: tasksDir/task-XXXX/{work,log,tmp}.
-// A lock that ends with its worker tells directories in use from those of killed workers.
+// Makes and removes the folder of one attempt: tasksDir/task-XXXX/{work,log,tmp}.
+// A folder in use has a locked file. The lock ends with its worker, so that the next worker can
+// recognize the folder of a killed worker.
 #pragma once
 
 #include <optional>
@@ -16,21 +17,21 @@
 
 namespace sparkles {
 
-// The variable with a task folder's path that every process of the task gets. It is what tells the
-// processes of one run from all others.
+// The environment variable with the path of the task folder. All processes of the task have this
+// variable, which identifies them.
 inline constexpr char kTaskDirVariable[] = "SPARKLES_TASK_DIR";
 
 class TaskFolder {
  public:
-  // Makes a new folder below `tasks_dir`, which is made if missing. Every error is a machine fault.
-  // `log` is told what cannot be removed in the end; `heartbeat`, which may be null, beats
-  // for each entry that is removed.
+  // Makes a new folder below `tasks_dir`, and `tasks_dir` if it is missing. All errors are machine
+  // faults. Borrows `heartbeat`, which may be null. The destructor logs errors to `log`, and beats
+  // for each entry that it removes.
   static absl::StatusOr<TaskFolder> Make(const std::string& tasks_dir, const Log& log,
                                          Heartbeat* heartbeat = nullptr);
   TaskFolder(TaskFolder&&) = default;
   TaskFolder& operator=(TaskFolder&&) = delete;
-  // Removes the folder with everything in it, unless Keep was called. What a command has put in its
-  // place is not ours to remove; a mere link is unlinked.
+  // Removes the folder with its content, unless Keep or LeaveBehind was called. If the task has
+  // replaced the folder, the destructor removes a symlink, and leaves any other file.
   ~TaskFolder();
 
   const std::string& path() const { return path_; }
@@ -39,18 +40,17 @@ class TaskFolder {
   std::string log() const { return path_ + "/log"; }   // output of the lifecycle scripts
   std::string temp() const { return path_ + "/tmp"; }  // TMPDIR of the task's processes
 
-  // A new file in log(), open for reading and appending; the folder is made again if a script has
+  // Creates a file in log(), open for reading and appending. Makes the folder again if a script has
   // removed it.
   absl::StatusOr<UniqueFd> CreateLog(absl::string_view name) const;
 
-  // FailedPrecondition if something else stands where work() was made: a command can move its own
-  // folder away and put a symlink there, and nothing may be written through that.
+  // FailedPrecondition if work() is another file than at the start. A command can replace it by a
+  // symlink, through which the worker must not write.
   absl::Status CheckInPlace() const;
 
-  // Leaves the folder where it is, for ever: no worker will remove it. If that cannot be had the
-  // next worker will.
+  // Keeps the folder for good: no worker removes it. After an error the next worker may remove it.
   absl::Status Keep();
-  // Leaves its removal to RemoveStaleTaskFolders: there is no time for it now.
+  // Leaves the removal to the next RemoveStaleTaskFolders, because a stop leaves no time for it.
   void LeaveBehind() { lock_.reset(); }
 
  private:
@@ -60,17 +60,17 @@ class TaskFolder {
   absl::Status Remove() const;
 
   std::string path_;
-  std::optional<FileId> id_;       // of path(), when it was new
-  std::optional<FileId> work_id_;  // the same of work()
-  UniqueFd lock_;                  // invalid once the folder is not ours to remove
+  std::optional<FileId> id_;       // of path(), when it was made
+  std::optional<FileId> work_id_;  // of work(), when it was made
+  UniqueFd lock_;                  // invalid after Keep, LeaveBehind and a move
   Log log_;
   Heartbeat* heartbeat_;
 };
 
-// Ends the processes of tasks whose folders dead workers left in `tasks_dir` (at most 3 s for each
-// task, 0.3 s once `activity` is cancelled), then removes the folders. False if a process still
-// runs: then its folder stays. Logs what cannot be removed. Once `activity` is cancelled, the
-// remaining folders stay for another time.
+// Ends the processes of tasks whose folders dead workers left in `tasks_dir`, which takes at most
+// 3 s for each task (0.3 s if `activity` is cancelled), and then removes the folders. False if a
+// process still runs; its folder stays. Logs folders that cannot be removed. If `activity` is
+// cancelled, the remaining folders stay for the next call.
 bool RemoveStaleTaskFolders(const std::string& tasks_dir, const Activity& activity, const Log& log);
 
 }  // namespace sparkles

@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<Glob>> ParseGlobs(const std::vector<std::string>& pat
   return globs;
 }
 
-// A process that still runs may still change the outputs.
+// An error if a process of the command still runs, because it could change the outputs.
 absl::Status CheckNothingSurvives(const CommandExit& exit) {
   if (!exit.survivors) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -92,7 +92,7 @@ Outcome TaskRun::Run() {
       log_.Warning("the task folder cannot be kept: ", kept.message());
     }
   } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
-    // A big folder may take longer than the worker still has.
+    // The removal of a large folder may take longer than the rest of the stop.
     folder_->LeaveBehind();
   }
   if (checkpoint_) outcome.when_ended = checkpoint_->Removal();
@@ -145,18 +145,18 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (script.empty()) return absl::OkStatus();
   auto output = folder_->CreateLog(absl::StrCat(name, ".txt"));
   if (!output.ok() && result_.run.has_value()) {
-    // What the command did to its disk (no space, no more files) is not the machine's fault.
-    log_.Warning(name, ": what it prints is lost: ", output.status().message());
+    // The command may have filled the disk, so this is not a machine fault.
+    log_.Warning(name, ": its output is not logged: ", output.status().message());
     output = OpenFile("/dev/null", O_RDWR);
   }
   if (!output.ok()) return Annotate(output.status(), name);
   auto exit = shell_->Run(script, folder_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
-  // Read from the descriptor: the script may have put a FIFO at the path.
+  // Reads the descriptor, because the script may have replaced the file by a FIFO.
   LogScriptOutput(log_, name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
   if (exit->timed_out) log_.Warning(name, ": ", TimeLimitReason());
-  if (code != "0") log_.Warning(name, " ended with ", code, "; the task goes on");
+  if (code != "0") log_.Warning(name, " ended with ", code, "; the task continues");
   RETURN_IF_ERROR(CheckCancelled());
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), name));
   return folder_->CheckInPlace();
@@ -202,7 +202,7 @@ absl::Status TaskRun::RunCommand() {
     log_.Info(exit->leftovers, " processes outlived the command and were ended");
   }
   RETURN_IF_ERROR(CheckCancelled());
-  // What the command could not write, its exit code does not tell.
+  // The command's exit code does not show whether it could write.
   if (IsReadOnly(folder_->path())) return TurnedReadOnly();
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), "command"));
   RETURN_IF_ERROR(Annotate(CheckFileSizeLimit(exit->wait_status), "command"));
@@ -297,7 +297,7 @@ absl::Status TaskRun::DeliverResult() {
   std::sort(result_.files.begin(), result_.files.end(),
             [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
   if (checkpoint_) result_.checkpoint = checkpoint_->Use();
-  // The outputs must be on disk before the list of them is, and the list before the state.
+  // Outputs must be on disk before result.json, and result.json before the status is recorded.
   RETURN_IF_ERROR(executor_.store.Flush());
   auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
                                           LateOptions(kJsonType), LateActivity());
@@ -318,7 +318,7 @@ UploadOptions TaskRun::LateOptions(const char* content_type) {
   return {.before_replacing = StillOurs(LateActivity().cancel()), .content_type = content_type};
 }
 
-// A worker that was frozen must not write over what another one has delivered meanwhile.
+// Keeps a worker that was frozen from replacing the results of the next worker.
 std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) {
   return [this, &transfer] {
     const absl::StatusOr<ClaimState> state = confirm_claim_(Freshness::kNow, transfer);
@@ -342,8 +342,8 @@ void TaskRun::CancelIfClaimEnded() {
 
 absl::Status TaskRun::CheckClaim() {
   CancelIfClaimEnded();
-  // Other reasons to stop come too late for two small objects; but those of a task that is not ours
-  // any more would replace its new owner's.
+  // Log and result.json are small, so they are delivered even if the worker must stop. They are not
+  // delivered if the claim is lost, because they would replace the results of the new owner.
   return cancel_.kind() == CancelKind::kClaimLost ? CheckCancelled() : absl::OkStatus();
 }
 
@@ -355,7 +355,7 @@ Outcome TaskRun::Complete() {
 }
 
 Outcome TaskRun::EndEarly(absl::Status status) {
-  // Whatever failed on a file system that has turned read-only, failed for that.
+  // On a file system that has become read-only, that is the cause of each error.
   if (folder_ && !IsMachineFault(status) && IsReadOnly(folder_->path())) {
     status = TurnedReadOnly();
   }
@@ -382,8 +382,8 @@ Outcome TaskRun::EndEarly(absl::Status status) {
     outcome.lacks_permission = MissingPermission(status);
     return outcome;
   }
-  // Best effort: the reason for the early end counts, not what befalls the log. A command that even
-  // KILL did not end has used up the time for it, and may be waiting for the very disk.
+  // Errors of the log do not change the outcome. No log is delivered in a hurried stop after a
+  // machine fault, because a command that survived KILL has used up the time.
   const bool too_late = IsMachineFault(status) && cancel_.hurried();
   if (outcome.kind == Outcome::Kind::kHandBack && !too_late) SaveCheckpoint();
   if (task_log_ && !too_late) {
@@ -408,7 +408,7 @@ Outcome TaskRun::Fail(const std::string& reason) {
     outcome.machine_fault = true;
     outcome.failure_reason = std::string(delivered.message());
   } else {
-    log_.Warning("the failure could not be written down in full: ", delivered.message());
+    log_.Warning("the log or result.json of the failed task is missing: ", delivered.message());
   }
   return outcome;
 }

@@ -1,4 +1,4 @@
-// One run of one task: the steps of docs/wire-results.md, in their order.
+// Runs one attempt of a task: the steps of docs/wire-results.md, in their order.
 // A run delivers its results, fails, or hands the task back. In each case the log is delivered
 // before the outcome, and result.json is the last file.
 #pragma once
@@ -50,22 +50,22 @@ class TaskRun {
   absl::Status TurnedReadOnly() const;
   absl::Status DeliverOutputs();
   void ReportUnmatched(const std::vector<size_t>& unmatched);
-  // If the task has filled the disk, the line is lost; the outcome stays.
+  // Ignores errors: on a full disk the line is lost, and the outcome does not change.
   void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
   // Keeps the log of an earlier attempt; result.json says why.
   void LeaveOutLog(const absl::Status& why);
   absl::Status DeliverResult();
-  // For what is delivered even when the task is to stop.
+  // For the log and result.json, which are delivered even if the worker must stop.
   UploadOptions LateOptions(const char* content_type);
   const Activity& LateActivity();
-  // For UploadOptions::before_replacing of what ends with `transfer`.
+  // For UploadOptions::before_replacing. `transfer` is the token of the transfer.
   std::function<absl::Status()> StillOurs(const CancelToken& transfer);
   // Asks whether the claim still stands. Cancels the run if the claim has ended, not if the state
   // of the claim is unknown.
   void CancelIfClaimEnded();
   absl::Status CheckCancelled() const;
-  // For what is delivered even when the task is to stop, unless it is not ours any more.
+  // For the log and result.json. Cancelled only if the claim is lost.
   absl::Status CheckClaim();
 
   Outcome Complete();
@@ -92,7 +92,7 @@ class TaskRun {
   std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
-  bool timed_out_ = false;     // the command, by its time limit
+  bool timed_out_ = false;     // the command has reached its time limit
   bool saved_late_ = false;    // the last save may have used time of the log
   bool log_left_out_ = false;  // an older log cannot be replaced
   std::optional<LateCancel> late_;

@@ -1,4 +1,4 @@
-// The steps of TaskRun that restore and save the checkpoint.
+// Implements the steps of TaskRun that restore and save the checkpoint.
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -22,7 +22,7 @@ absl::Status TaskRun::RestoreCheckpoint() {
       .log = log_,
       .removal_refused = executor_.checkpoint_removal_refused});
   const auto tell_user = [this](absl::string_view line) { AddToLog(line); };
-  // Cached inputs that no task uses make room for the checkpoint.
+  // Evicts unused cache entries if the checkpoint does not fit.
   RETURN_IF_ERROR(executor_.cache.WithRoom(
       folder_->path(), activity_, [&] { return checkpoint_->Restore(activity_, tell_user); }));
   for (std::string& variable : checkpoint_->Variables()) {

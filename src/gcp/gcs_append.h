@@ -10,18 +10,18 @@
 
 namespace sparkles {
 
-// An object and its place.
+// An object and its name.
 struct GcsPart {
   GcsName name;
   GcsObject object;
 };
 
-// Appends the content of `part`, which is in the same bucket, to the object `name`, which is
-// `head`. Returns the new version of the object `name`, which has the content type `type`. Names
-// the generation of all three objects, so that the server joins them once at most; if the answer
-// was lost, size and checksum tell. Errors: FailedPrecondition if the object or the part has
-// another generation, or is gone, and nothing has changed; DataLoss if the server has joined other
-// bytes; those of GcsClient::Retry.
+// Appends the content of `part`, which must be in the same bucket, to the version `head` of the
+// object `name`. Returns the new version, which has the content type `type`. The request names the
+// generation of all three objects, so that the server joins them once at most. If the answer was
+// lost, size and checksum show whether the request was applied. Errors: FailedPrecondition if the
+// object or the part has another generation, or is gone, and nothing has changed; DataLoss if the
+// server has joined other bytes; those of GcsClient::Retry.
 absl::StatusOr<GcsObject> AppendPart(GcsClient& client, const GcsName& name, const GcsObject& head,
                                      const GcsPart& part, const std::string& type,
                                      const Activity& activity);

@@ -15,7 +15,7 @@
 namespace sparkles {
 namespace {
 
-// Long enough for a server that puts a large object together, short against our patience.
+// Long enough for a server that completes a large object, and short compared to the retry time.
 constexpr absl::Duration kStallTimeout = absl::Seconds(60);
 constexpr absl::Duration kShortRequestTimeout = absl::Seconds(60);
 
@@ -175,8 +175,8 @@ absl::Status GcsClient::Retry(const GcsName& name, GcsRight right, const Activit
   return AwaitGrant(name, right, activity, [&] {
     absl::Status status =
         RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), attempt);
-    // Trouble that outlasted all patience is that of this machine's network or of the service, not
-    // the task's: it is to be handed back.
+    // An error that outlasts all retries comes from the network or the service, so the task is
+    // handed back.
     return IsTransient(status) ? MachineFault(std::move(status)) : status;
   });
 }

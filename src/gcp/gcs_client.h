@@ -1,5 +1,4 @@
-// Requests of the Cloud Storage JSON API, each sent once; and the loop in which transfers repeat
-// them.
+// Sends requests of the Cloud Storage JSON API, and has the retry loop of all transfers.
 #pragma once
 
 #include <cstdint>
@@ -25,33 +24,33 @@ namespace sparkles {
 // Thread-safe.
 class GcsClient {
  public:
-  // Borrows all but the policy. Without `access` (null) each 403 is final.
+  // Borrows all but the policy. If `access` is null, each 403 is final.
   GcsClient(ApiClient& api, Clock& clock, const RetryPolicy& policy = {},
             GcsAccess* access = nullptr)
       : api_(api), clock_(clock), policy_(policy), access_(access) {}
 
-  // ".../storage/v1/b/BUCKET/o/OBJECT", to which a query may be added.
+  // ".../storage/v1/b/BUCKET/o/OBJECT", without a query.
   std::string ObjectUrl(const GcsName& name) const;
-  // ".../upload/storage/v1/b/BUCKET/o?uploadType=TYPE&name=OBJECT&ifGenerationMatch=N", for the
-  // object to be written if its generation is `expected`; 0: if there is none.
+  // ".../upload/storage/v1/b/BUCKET/o?uploadType=TYPE&name=OBJECT&ifGenerationMatch=N". The upload
+  // succeeds if the object has the generation `expected`, or for 0 if there is no object.
   std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
-  bool encrypted() const;                    // by TLS
-  bool Serves(absl::string_view url) const;  // whether the API's own server does
+  bool encrypted() const;                    // true with TLS
+  bool Serves(absl::string_view url) const;  // true for a URL of the API's server
   absl::Time Now() const { return clock_.Now(); }
 
-  // As ApiClient::SendOnce, until `activity` is cancelled. NotFound unless it is a page for people:
-  // for a bucket that is not there Cloud Storage answers uploads in plain text.
+  // Like ApiClient::SendOnce. Cancelled with `activity`. A 404 is NotFound unless its body is HTML,
+  // because Cloud Storage answers an upload to a missing bucket in plain text.
   absl::StatusOr<HttpResponse> Send(const std::function<HttpRequest()>& make_request,
                                     const Activity& activity,
                                     std::initializer_list<int> also_good = {});
-  // As Send, for a request with a small body. Its timeout is one minute, or its own if shorter.
+  // Like Send, for a request with a small body. The timeout is at most one minute.
   absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const Activity& activity,
                                          std::initializer_list<int> also_good = {});
 
-  // The object's newest version; nullopt if there is none (or no such bucket).
+  // The newest version of the object; nullopt if the object or the bucket does not exist.
   absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name,
                                                        const Activity& activity);
-  // See GcsAccess::WrittenLately. False without `access`.
+  // See GcsAccess::WrittenLately. False if `access` is null.
   bool WrittenLately(const GcsName& name) const {
     return access_ != nullptr && access_->WrittenLately(name);
   }
@@ -63,7 +62,7 @@ class GcsClient {
   absl::StatusOr<std::vector<std::string>> TestPermissions(
       const std::string& bucket, const std::vector<std::string>& permissions,
       const Activity& activity);
-  // Removes the object if its generation is still that one.
+  // Removes the object if it has this generation.
   absl::Status Delete(const GcsName& name, int64_t generation, const Activity& activity);
 
   // The same, with retries. OK also if there is no object, or one of another generation. A refusal
@@ -78,11 +77,11 @@ class GcsClient {
                                       int size, const std::string& token, const Activity& activity,
                                       ReadPage read);
 
-  // The retry loop of all transfers, which can be repeated. Retries a refusal for lack of `right`
-  // as GcsAccess says.
+  // The retry loop of all transfers. `attempt` must be repeatable. Retries a refusal for lack of
+  // `right` while GcsAccess allows it.
   absl::Status Retry(const GcsName& name, GcsRight right, const Activity& activity,
                      absl::FunctionRef<Attempt()> attempt);
-  // Calls `transfer` until it ends without such a refusal. A final refusal is explained, and marked
+  // Calls `transfer` until it ends without such a refusal. A final refusal is explained and marked
   // by MarkMissingPermission (base/permission.h).
   absl::Status AwaitGrant(const GcsName& name, GcsRight right, const Activity& activity,
                           absl::FunctionRef<absl::Status()> transfer);
@@ -94,10 +93,10 @@ class GcsClient {
   GcsAccess* const access_;
 };
 
-// Trouble that another attempt may cure; patience bounds it.
+// Marks `status` as an error that the retry loop retries.
 absl::Status TryAgain(absl::Status status);
 
-// So much must have moved for an attempt to count as progress: less is no better than nothing.
+// An attempt counts as progress if it has transferred this number of bytes.
 inline constexpr uint64_t kGcsProgressBytes = uint64_t{64} << 10;
 
 }  // namespace sparkles

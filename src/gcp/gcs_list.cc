@@ -13,8 +13,8 @@
 namespace sparkles {
 namespace {
 
-constexpr int kPageSize = 1000;  // the most that Cloud Storage gives
-// Pages may be empty and still have a successor. A server that never ends is broken.
+constexpr int kPageSize = 1000;  // the maximum of Cloud Storage
+// An empty page may have a next page. A server that sends more pages than this is broken.
 constexpr int kMaxPages = 1000;
 
 absl::Status Unreadable() {

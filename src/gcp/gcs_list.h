@@ -18,8 +18,8 @@ struct GcsEntry {
   int64_t generation = 0;  // greater than 0
 };
 
-// The objects whose names are that of `directory`, a slash, and a name without a slash. Ends after
-// `max` of them. Each page is retried; a refusal is final at once.
+// The objects whose names are `directory`, a slash, and a name without a slash; at most `max`. Each
+// page is retried. A refusal is not retried.
 absl::StatusOr<std::vector<GcsEntry>> ListDirectory(GcsClient& client, const GcsName& directory,
                                                     size_t max, const Activity& activity);
 

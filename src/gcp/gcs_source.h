@@ -1,4 +1,4 @@
-// What an upload sends: bytes that can be read again, with the checksum of what was handed out.
+// Reads the bytes that an upload sends, repeatedly if needed, and computes their checksum.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,25 @@
 
 namespace sparkles {
 
-// `read` fills the buffer with what it can from `offset` on, at least one byte; it is never asked
-// for what lies behind `size`. Its errors end the upload and are returned: Aborted if the content
-// has changed since the upload began.
+// `read` reads at least one byte at `offset` into the buffer. It is not called for bytes after
+// `size`. Its errors end the upload and are returned: Aborted if the content has changed since the
+// upload began.
 struct GcsContent {
   uint64_t size = 0;  // bytes
   std::function<absl::StatusOr<size_t>(uint64_t offset, char* buffer, size_t capacity)> read;
   std::string type = "application/octet-stream";  // of the object, as a Content-Type
-  // May be empty. Called before an object is replaced, whose generation is known. Cancelled ends
-  // the upload; any other error is worth another try.
+  // May be empty. Called before an object is replaced, when its generation is known. Cancelled ends
+  // the upload; any other error is retried.
   std::function<absl::Status()> before_replacing = nullptr;
   // The generation that the first attempt replaces; 0: it makes a new object. If that is wrong, the
   // upload looks what is there.
   int64_t known_generation = 0;
 };
 
-// Not thread-safe; for one upload.
+// Serves one upload. Not thread-safe.
 class GcsSource {
  public:
-  // Borrows both.
+  // Borrows `content` and `activity`.
   GcsSource(const GcsContent& content, const Activity& activity)
       : content_(content), activity_(activity) {}
 
@@ -38,12 +38,12 @@ class GcsSource {
   const std::string& type() const { return content_.type; }
   uint64_t position() const { return position_; }
 
-  // Goes on from there; reads what lies before where its checksum is not known.
+  // Continues at `offset`. Reads the bytes before it if their checksum is not known.
   absl::Status Seek(uint64_t offset);
-  // The next bytes, at most `capacity`; 0 at the end. Reports those never handed out before.
-  // Aborted before the last byte if the checksum is not what it was the first time.
+  // Reads at most `capacity` of the next bytes; returns 0 at the end. Reports new bytes to the
+  // activity. Aborted at the last byte if the checksum differs from that of the first read.
   absl::StatusOr<size_t> Read(char* buffer, size_t capacity);
-  // The checksum of the whole content, which is read for that unless it was just handed out.
+  // The checksum of the whole content. Reads the content if the checksum is not known.
   absl::StatusOr<uint32_t> Crc();
 
  private:
@@ -52,8 +52,8 @@ class GcsSource {
   const GcsContent& content_;
   const Activity& activity_;
   uint64_t position_ = 0;
-  uint32_t crc_ = 0;       // of all before position_
-  uint64_t farthest_ = 0;  // how far the content was handed out at most
+  uint32_t crc_ = 0;       // of the bytes before position_
+  uint64_t farthest_ = 0;  // highest position_ after a Read; bytes before it are not new
   std::optional<uint32_t> whole_crc_;
 };
 

@@ -1,4 +1,4 @@
-// The object that an upload makes or replaces.
+// Handles the object that an upload makes or replaces.
 // Each attempt names the generation that it replaces, so that the server applies one attempt at
 // most. If the object has changed, size and checksum tell whether an earlier attempt was applied.
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace sparkles {
 
-// Not thread-safe; for one upload.
+// Serves one upload. Not thread-safe.
 class GcsTarget {
  public:
   // Borrows all.
@@ -26,26 +26,28 @@ class GcsTarget {
         activity_(activity),
         expected_(content.known_generation) {}
 
-  // What the next attempt replaces; 0: there must be nothing. So far as we know.
+  // The generation that the next attempt replaces; 0 if no object is known.
   int64_t expected() const { return expected_; }
-  // The object in its place; valid once Holds said true or Accept was ok.
+  // The uploaded object. Valid after Holds has returned true or Accept has returned OK.
   const GcsObject& stored() const { return stored_; }
 
-  // Looks at what is there now: that is what we replace from here on. True if it is the content of
-  // `source` already, and the upload thus done. An error if GcsContent::before_replacing objects.
+  // Looks up the object, whose generation the next attempt replaces. True if the object has the
+  // content of `source`, so that the upload is complete. Otherwise an error of
+  // GcsContent::before_replacing is returned.
   absl::StatusOr<bool> Holds(GcsSource& source);
 
-  // The server says that the upload is done; `json` describes the object. Errors: Unavailable,
-  // worth another try, if that is not readable (it may be done all the same); DataLoss if the
-  // object is not what was sent: it is then removed again, if possible, and that is worth another
-  // try twice, then a machine fault.
+  // Checks the object after a successful upload. `json` is the server's description of the object.
+  // Unavailable and retryable if `json` is not readable. DataLoss if the object has other content.
+  // Then the object is removed if possible; the first two such errors are retryable, the third is a
+  // machine fault.
   absl::Status Accept(absl::string_view json, GcsSource& source);
 
-  // The error of an attempt; DataLoss, as above, if the server found the checksum wrong.
+  // Returns `error`, the error of an attempt. If the server has found a wrong checksum, returns
+  // DataLoss like Accept.
   absl::Status Judge(const absl::Status& error);
 
-  // Explains the final status of the upload. `occupied`: the server has said that an object is
-  // there. Then a refusal names the missing permission, and is marked by MarkOldObjectKept
+  // Explains the final status of the upload. `occupied`: the server has reported an existing
+  // object. Then a refusal names the missing permission and is marked by MarkOldObjectKept
   // (base/permission.h).
   absl::Status ExplainEnd(const absl::Status& end, bool occupied) const;
 

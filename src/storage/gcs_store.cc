@@ -30,7 +30,7 @@ bool SameContent(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-// The regular file `fd`, which must stay open.
+// Reads the regular file `fd`, which must stay open.
 absl::StatusOr<GcsContent> ContentOf(int fd) {
   struct stat before;
   if (fstat(fd, &before) != 0) return ErrnoError(errno, "stat");
@@ -48,7 +48,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
         Uninterrupted([&] { return pread(fd, buffer, capacity, static_cast<off_t>(offset)); });
     if (got < 0) return ErrnoError(errno, "read");
     struct stat now = before;
-    // Before the last byte goes out, because with it the object would come into being.
+    // Checked before the last byte is sent, because the last byte completes the object.
     if (offset + static_cast<uint64_t>(got) == size && fstat(fd, &now) != 0) {
       return ErrnoError(errno, "stat");
     }
@@ -234,7 +234,7 @@ absl::StatusOr<std::vector<ListedObject>> GcsStore::List(const std::string& url,
   return objects;
 }
 
-// Nothing if one connection is better, or all there is.
+// nullopt if slices would not be faster, or if no connection is free.
 std::optional<GcsStore::SlicePlan> GcsStore::PlanSlices(const GcsVersion& version) {
   const uint64_t size = version.size.value_or(0);
   const bool can = version.crc32c.has_value() && version.generation != 0 && !version.encoded;
@@ -266,13 +266,13 @@ absl::StatusOr<GcsObject> GcsStore::DownloadTo(int fd, const GcsName& name,
     object = DownloadSliced(fd, name, *plan, activity);
     plan.reset();
     may_slice = false;
-    // Replaced meanwhile, no ranges from this server, or not the right bytes: the patient way can
-    // still succeed, and has the better explanation if it does not.
+    // The object was replaced, the server sends no ranges, or the bytes were wrong. A download over
+    // one connection can still succeed, and has the better error message.
     const bool hopeful = absl::IsNotFound(object.status()) || absl::IsDataLoss(object.status());
     if (hopeful) object = read_whole();
   }
   RETURN_IF_ERROR(object.status());
-  // Bytes of a longer version that was replaced while we read.
+  // Removes bytes of a longer version that was replaced during the read.
   struct stat info;
   if (fstat(fd, &info) != 0) return ErrnoError(errno, "stat");
   if (static_cast<uint64_t>(info.st_size) > object->size &&

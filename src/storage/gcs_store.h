@@ -1,4 +1,4 @@
-// The store behind gs:// URLs.
+// Stores objects in Cloud Storage (gs:// URLs).
 #pragma once
 
 #include <cstdint>
@@ -15,19 +15,18 @@
 
 namespace sparkles {
 
-// The sizes are those at which Google's own tools change their ways as well, or near to them.
+// The sizes are similar to those of Google's own tools.
 struct GcsStoreOptions {
   int connections = 32;  // of all transfers together
-  // Longer content is uploaded in a session, which costs three requests more.
+  // Longer content is uploaded in a session, which needs three more requests.
   uint64_t upload_at_once_bytes = uint64_t{8} << 20;
-  // Longer objects are downloaded in slices, as long as there are connections to spare.
+  // Longer objects are downloaded in slices if connections are free.
   uint64_t slice_from_bytes = uint64_t{64} << 20;
   uint64_t min_slice_bytes = uint64_t{8} << 20;
   int max_slices = 8;
 };
 
-// Thread-safe. Objects are stored and read as they are: never compressed or decompressed on their
-// way. Memory does not grow with their size.
+// Thread-safe. Does not compress or decompress objects. Memory does not grow with their size.
 class GcsStore : public ObjectStore {
  public:
   // Borrows `client`.
@@ -56,7 +55,7 @@ class GcsStore : public ObjectStore {
   absl::Status Flush() override { return absl::OkStatus(); }
 
  private:
-  // What a download in slices needs: the version, and the slots for the slices but the first.
+  // The version of a download in slices, and the slots of all slices except the first.
   struct SlicePlan {
     GcsVersion version;
     TransferSlots::Lease more;

@@ -19,7 +19,7 @@
 namespace sparkles {
 namespace {
 
-// "url: reason" also where the message says "path: reason" already.
+// Returns "url: reason". Removes the path if the message begins with it.
 absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
   absl::string_view reason = status.message();
   const std::string path_prefix = absl::StrCat(absl::StripPrefix(url, kFileScheme), ": ");
@@ -27,8 +27,8 @@ absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
   return WithMessage(status, absl::StrCat(url, ": ", reason));
 }
 
-// NameUrl for an error of writing. A destination that is read-only is the task's choice; only our
-// own folders are not meant to be.
+// NameUrl for an error of writing. A read-only destination is the task's choice, and no machine
+// fault.
 absl::Status AtDestination(const absl::Status& status, const std::string& path,
                            absl::string_view url) {
   const absl::Status named = NameUrl(status, url);
@@ -51,7 +51,7 @@ absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
 
 absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
                                     const Activity& activity) {
-  // Small files move in one piece: a cancelled transfer is to stop before it.
+  // A small file is copied in one piece, so this is the only check for a cancellation.
   RETURN_IF_ERROR(Annotate(activity.Continue(), url));
   ObjectInfo info;
   const auto size = CopyContent(from, to, &info.crc32c, activity);
@@ -65,7 +65,7 @@ absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
 absl::StatusOr<ObjectInfo> LocalStore::Download(const std::string& url, int fd,
                                                 const Activity& activity) {
   ASSIGN_OR_RETURN(const std::string path, ParseFileUrl(url));
-  // O_NONBLOCK: a FIFO must not block us before fstat has told what it is.
+  // O_NONBLOCK, so that a FIFO does not block before fstat shows its type.
   const auto source = OpenFile(path, O_RDONLY | O_NONBLOCK);
   if (!source.ok()) return NameUrl(source.status(), url);
   RETURN_IF_ERROR(StatRegularFile(source->get(), url).status());
@@ -144,7 +144,7 @@ absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::
 absl::StatusOr<AtomicFile> LocalStore::Begin(const std::string& path, mode_t mode) {
   RETURN_IF_ERROR(CheckReplaceable(path));
   auto file = AtomicFile::Create(path, mode);
-  // Asking forgiveness: nearly always the folder is there, and it may go at any time.
+  // Makes the folder only after an error, because it nearly always exists.
   if (!absl::IsNotFound(file.status())) return file;
   RETURN_IF_ERROR(MakeParents(path));
   return AtomicFile::Create(path, mode);

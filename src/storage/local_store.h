@@ -1,4 +1,4 @@
-// The store behind file:// URLs: the object /a/b is the file /a/b.
+// Stores objects as local files (file:// URLs): the object /a/b is the file /a/b.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace sparkles {
 
-// Thread-safe. Uploads appear whole or not at all, with mode 0666 less umask and the execute bits
-// of their source; missing parent folders are made. Generations are 0.
+// Thread-safe. An uploaded file is whole or absent. Its mode is 0666 less umask, with the execute
+// bits of the source. Makes missing parent folders. Generations are 0.
 class LocalStore : public ObjectStore {
  public:
-  // Unless `durable`, Flush does nothing: a power cut may then cost what was uploaded. Borrows
-  // `heartbeat`, which may be null: a Flush that takes long beats.
+  // Without `durable`, Flush does nothing, and uploads may not survive a power cut. Borrows
+  // `heartbeat`, which may be null. It beats during a long Flush.
   explicit LocalStore(bool durable = true, Heartbeat* heartbeat = nullptr)
       : durable_(durable), backlog_(heartbeat) {}
 
@@ -45,7 +45,7 @@ class LocalStore : public ObjectStore {
   absl::Status Flush() override;
 
  private:
-  // Between them the caller writes the content.
+  // The caller writes the content between Begin and Finish.
   absl::StatusOr<AtomicFile> Begin(const std::string& path, mode_t mode);
   absl::Status Finish(AtomicFile& file);
   absl::Status MakeParents(const std::string& path);

@@ -1,4 +1,4 @@
-// The seam to where inputs come from and results go: objects with a URL, whole or absent.
+// The seam to stores of inputs and results. An object has a URL, and is whole or absent.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace sparkles {
 
 struct ObjectInfo {
   uint64_t size = 0;       // bytes
-  uint32_t crc32c = 0;     // of the content, as this store acknowledged it
-  int64_t generation = 0;  // the store's own version number; 0 where it has none
+  uint32_t crc32c = 0;     // of the content, as acknowledged by the store
+  int64_t generation = 0;  // the store's version number; 0 if it has none
 };
 
 // One object of a directory.
@@ -43,12 +43,15 @@ struct UploadOptions {
 // Append moves the new bytes by way of an object with this suffix, and removes that object.
 inline constexpr char kPartSuffix[] = ".part";
 
-// All methods are thread-safe and blocking. Each piece of a transfer is work of `activity`. A piece
-// that is sent, fetched or read again has no new bytes. Errors, for all: NotFound (no such object,
-// or bucket or folder to read from), PermissionDenied, InvalidArgument (the URL cannot be one of
-// this store), Cancelled, machine fault (the local disk is full, the store cannot be reached
-// although retried for long ...), anything else: the store failed for good. Messages begin with the
-// URL.
+// All methods are thread-safe and block. Each piece of a transfer is work of `activity`. A piece
+// that is sent, fetched or read again has no new bytes. Messages begin with the URL. Errors of all
+// methods:
+//   NotFound: the object, or the bucket or folder to read from, does not exist;
+//   PermissionDenied;
+//   InvalidArgument: the URL cannot be one of this store;
+//   Cancelled: `activity` was cancelled;
+//   machine fault: for example, the local disk is full, or the retries have used up their time;
+//   all others: the store failed, and a retry would not help.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -91,8 +94,7 @@ class ObjectStore {
 
   // An error if the store would refuse an upload to `url`: PermissionDenied, NotFound (no such
   // bucket) and, if `replace`, FailedPrecondition (the present object must stay). Makes no object.
-  // OK if the store cannot tell; Cancelled as above.
-  // The answer may be minutes old.
+  // OK if the store cannot tell. The answer may be minutes old.
   virtual absl::Status CheckWritable(const std::string& url, bool replace,
                                      const Activity& activity) = 0;
 
@@ -106,9 +108,8 @@ class ObjectStore {
   virtual absl::StatusOr<std::vector<ListedObject>> List(const std::string& url, size_t max,
                                                          const Activity& activity) = 0;
 
-  // Returns when everything that was uploaded so far survives a power cut. After an error that is
-  // unknown for all of it, and only another upload can cure that: a second Flush does not try the
-  // same again.
+  // Returns when all earlier uploads survive a power cut. After an error this is unknown for all of
+  // them, and a second Flush does not try them again.
   virtual absl::Status Flush() = 0;
 };
 

@@ -1,4 +1,4 @@
-// Whether a URL can be that of an object in some store, before anything is done with it.
+// Checks whether a URL can name an object in a store, before it is used.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace sparkles {
 // object.
 absl::Status CheckObjectUrl(const std::string& url);
 
-// The same for one below which objects are stored.
+// The same for a URL below which objects are stored.
 absl::Status CheckFolderUrl(const std::string& url);
 
 // "gs://bucket" for "gs://bucket/name". For file:// URLs and other text the result is not useful,

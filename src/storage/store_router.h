@@ -1,4 +1,4 @@
-// One store for all URLs: the scheme decides which one does the work.
+// Passes each call to the store of the URL's scheme.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace sparkles {
 // Thread-safe if its stores are.
 class StoreRouter : public ObjectStore {
  public:
-  // Borrows both. Without `gs_store` (null) gs:// URLs give Unimplemented.
+  // Borrows both. If `gs_store` is null, gs:// URLs give Unimplemented.
   StoreRouter(ObjectStore& file_store, ObjectStore* gs_store)
       : file_store_(file_store), gs_store_(gs_store) {}
 

@@ -142,7 +142,7 @@ TEST_F(TaskRunFailureTest, PostExecScriptRunsWithoutLog) {
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(steps_, Contains("run post-exec"));
-  EXPECT_THAT(recorded_.Text(), HasSubstr("post-exec-script: what it prints is lost"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("post-exec-script: its output is not logged"));
 }
 
 TEST_F(TaskRunFailureTest, ScriptTimeoutDoesNotFailTask) {  // D41
@@ -292,7 +292,7 @@ TEST_F(TaskRunFailureTest, UndeliveredResultFails) {  // D01
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
   EXPECT_EQ(outcome.failure_reason, "result.json: no");
-  EXPECT_THAT(recorded_.Text(), HasSubstr("the failure could not be written down in full"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr("the log or result.json of the failed task is missing"));
 }
 
 TEST_F(TaskRunFailureTest, FailedFlushUploadsNoResult) {
