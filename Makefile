@@ -14,7 +14,7 @@ VERSION := 0.1.0
 COMMIT := $(shell [ -e .git ] && git describe --always --exclude '*' --abbrev=12 --dirty || echo unknown)
 
 ifneq ($(words $(CURDIR)),1)
-$(error make cannot work in a folder whose path has a space: $(CURDIR))
+$(error make cannot work in a directory whose path has a space: $(CURDIR))
 endif
 
 CLANG := clang++-19
@@ -62,7 +62,7 @@ LIB_SRC := $(filter-out src/main.cc,$(wildcard src/*.cc src/*/*.cc))
 # Directories. All files of a directory are compiled as one.
 UNIT_DIRS := $(wildcard tests/unit/*)
 SIM_SUPPORT_SRC := $(patsubst %,tests/support/%.cc,fake_datastore fake_gcs fake_process_runner \
-                                                   temp_folder)
+                                                   temp_directory)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.cc)
 FLEET_SRC := bench/fleet.cc
 BENCH_SRC := $(filter-out $(FLEET_SRC),$(wildcard bench/*.cc))

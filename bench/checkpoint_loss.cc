@@ -53,7 +53,7 @@ enum class Loss {
 
 class Job {
  public:
-  explicit Job(std::string folder) : folder_(std::move(folder)) {}
+  explicit Job(std::string directory) : directory_(std::move(directory)) {}
 
   // Seconds of work that the second attempt repeats if the first one ends after `end` seconds.
   int Lost(int end, Loss loss) {
@@ -78,23 +78,23 @@ class Job {
     if (const auto state = ReadFile(second + "/state", 100); state.ok()) {
       (void)absl::SimpleAtoi(*state, &done);
     }
-    OrExit(RemoveTree(folder_ + "/store"));
+    OrExit(RemoveTree(directory_ + "/store"));
     return end - done;
   }
 
  private:
-  std::string url() const { return absl::StrCat("file://", folder_, "/store"); }
+  std::string url() const { return absl::StrCat("file://", directory_, "/store"); }
   std::string Fresh(const std::string& name) const {
-    const std::string path = absl::StrCat(folder_, "/", name);
+    const std::string path = absl::StrCat(directory_, "/", name);
     OrExit(RemoveTree(path));
-    OrExit(MakeFolders(path));
+    OrExit(MakeDirectories(path));
     return path;
   }
   static void Write(const std::string& directory, int second) {
     OrExit(WriteFileAtomically(directory + "/state", absl::StrCat(second), false));
   }
 
-  const std::string folder_;
+  const std::string directory_;
   LocalStore store_{/*durable=*/false};
   SimulatedClock clock_;
 };
@@ -102,11 +102,11 @@ class Job {
 std::string Minutes(double seconds) { return absl::StrFormat("%.1f min", seconds / 60); }
 
 // The time to find out that none of 10,000 files has changed.
-void MeasureScan(const std::string& folder) {
+void MeasureScan(const std::string& directory) {
   constexpr int kFiles = 10'000;
   constexpr int kRounds = 5;
-  const std::string directory = folder + "/many";
-  OrExit(MakeFolders(directory));
+  const std::string directory = directory + "/many";
+  OrExit(MakeDirectories(directory));
   for (int i = 0; i < kFiles; ++i) {
     OrExit(WriteFileAtomically(absl::StrCat(directory, "/", i), "x", false));
   }
@@ -127,8 +127,8 @@ void MeasureScan(const std::string& folder) {
 }
 
 int Run() {
-  const BenchDir folder("/dev/shm");  // the disk is not what is measured
-  Job job(folder.path());
+  const BenchDir directory("/dev/shm");  // the disk is not what is measured
+  Job job(directory.path());
   std::minstd_rand random(1);
   std::uniform_int_distribution<> moment(1, kJob - 1);
   double without = 0;
@@ -155,7 +155,7 @@ int Run() {
   print("mean work lost, kill -9, saved every 5 minutes", sudden);
   PrintLine("most work lost, kill -9", Minutes(worst), "",
             absl::StrCat("under ", Minutes(kMaxLoss)), worst <= kMaxLoss);
-  MeasureScan(folder.path());
+  MeasureScan(directory.path());
   return 0;
 }
 

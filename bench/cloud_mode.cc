@@ -232,7 +232,7 @@ int Run(int argc, char** argv) {
                settings.rounds);
   PrintLoad();
   int64_t memory = 0;
-  for (const std::string& parent : {DiskFolder(), std::string("/dev/shm")}) {
+  for (const std::string& parent : {DiskDirectory(), std::string("/dev/shm")}) {
     const BenchDir bench_dir(parent);
     CloudBench bench(settings, bench_dir.path());
     absl::PrintF("\nfiles in %s\n", parent);

@@ -117,7 +117,7 @@ struct Manner {
 };
 
 double CopySeconds(const std::string& parent, const std::string& command, const Manner& manner) {
-  const std::string path = MakeFreshFolder(parent);
+  const std::string path = MakeFreshDirectory(parent);
   Shell(absl::StrCat("mkdir ", path, "/a && cd ", path, "/a && ", command));
   const double start = Seconds();
   Shell(absl::StrCat("cd ", path, " && ", manner.copy));
@@ -200,7 +200,7 @@ int Run(int argc, char** argv) {
       "medians of %d rounds, each with its baseline in turn; without fsync unless durable\n",
       settings.rounds);
   PrintLoad();
-  const std::string disk = DiskFolder();
+  const std::string disk = DiskDirectory();
   MeasureIn(settings, disk);
   {
     const BenchDir bench_dir(disk);

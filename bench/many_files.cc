@@ -76,7 +76,7 @@ void MeasureGrowth(const std::string& what, const Settings& settings, Measure me
     std::vector<double> seconds;
     int64_t memory = 0;
     for (int round = 0; round < settings.rounds; ++round) {
-      const BenchDir bench_dir(DiskFolder());
+      const BenchDir bench_dir(DiskDirectory());
       const Measured measured = measure(settings, bench_dir.path(), count);
       seconds.push_back(measured.seconds);
       memory = std::max(memory, measured.memory);

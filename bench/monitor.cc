@@ -67,9 +67,9 @@ double StatusSeconds(const std::string& proc_root, int count) {
 void MeasureMadeUpProcesses() {
   const BenchDir bench_dir("/dev/shm");
   for (int pid = 1; pid <= kProcesses; ++pid) {
-    const std::string folder = absl::StrCat(bench_dir.path(), "/", pid);
-    OrExit(MakeFolders(folder));
-    OrExit(WriteFileAtomically(folder + "/statm", "1000 200 30 40 0 50 0\n", false));
+    const std::string directory = absl::StrCat(bench_dir.path(), "/", pid);
+    OrExit(MakeDirectories(directory));
+    OrExit(WriteFileAtomically(directory + "/statm", "1000 200 30 40 0 50 0\n", false));
   }
   const double seconds = StatusSeconds(bench_dir.path(), kProcesses);
   PrintLine("status of 10,000 made-up processes", Milliseconds(seconds), "", "< 50 ms",
@@ -191,7 +191,7 @@ int Run(int argc, char** argv) {
   PrintLoad();
   MeasureMadeUpProcesses();
   MeasureRealProcesses();
-  const BenchDir bench_dir(DiskFolder());
+  const BenchDir bench_dir(DiskDirectory());
   const std::string key = bench_dir.path() + "/key.pem";
   const std::string certificate = bench_dir.path() + "/certificate.pem";
   Shell(absl::StrCat("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=sparkles.server -keyout ",

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "bench/support/bench.h"
 #include "process/machine_stats.h"
 #include "process/oom_watch.h"
@@ -47,7 +47,7 @@ void PrintPart(const std::string& what, int times, Part part) {
 }
 
 void Measure(const Settings& settings) {
-  const BenchDir bench_dir(DiskFolder());
+  const BenchDir bench_dir(DiskDirectory());
   std::vector<double> shares;
   for (int round = 0; round < settings.rounds; ++round) {
     const double idle =
@@ -58,8 +58,8 @@ void Measure(const Settings& settings) {
   const double share = Median(shares);
   PrintLine("watching a command, of one core", absl::StrFormat("%.4f %%", 100 * share), "",
             absl::StrFormat("< %.1f %%", 100 * kMaxShare), share < kMaxShare);
-  Vitals vitals;
-  PrintPart("a sign of life", 10'000'000, [&] { vitals.heartbeat.Beat(); });
+  WorkerMetrics metrics;
+  PrintPart("a sign of life", 10'000'000, [&] { metrics.heartbeat.Beat(); });
   PrintPart("two samples of the machine, and a thread", 200,
             [&] { MachineSampler(bench_dir.path()).Stop(); });
   PrintPart("a sample of all processes", 200, [] {

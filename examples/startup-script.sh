@@ -18,7 +18,7 @@ set -eu
 METADATA=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
 STORAGE=${STORAGE_EMULATOR_HOST:-https://storage.googleapis.com}
 TRIES=${SPARKLES_TRIES:-10}
-folder=${SPARKLES_FOLDER:-/mnt/sparkles}
+directory=${SPARKLES_FOLDER:-/mnt/sparkles}
 ABSENT=44  # result of get if the server does not have the value
 
 say() { echo "startup-script: $*" >&2; }
@@ -63,7 +63,7 @@ except OSError as error:
 }
 
 # Retries, because the network and the service account of a new VM can be late.
-get_patiently() {
+get_with_retries() {
   tries=1
   while true; do
     outcome=0
@@ -78,9 +78,9 @@ get_patiently() {
 # Prints a value of the metadata server; prints nothing if the server does not have it.
 metadata() {
   outcome=0
-  get_patiently "$METADATA/$1" "Metadata-Flavor: Google" "$folder/answer" || outcome=$?
-  [ "$outcome" != 0 ] || cat "$folder/answer"
-  rm -f "$folder/answer"
+  get_with_retries "$METADATA/$1" "Metadata-Flavor: Google" "$directory/answer" || outcome=$?
+  [ "$outcome" != 0 ] || cat "$directory/answer"
+  rm -f "$directory/answer"
   [ "$outcome" = 0 ] || [ "$outcome" = $ABSENT ] || fail "the metadata server is away"
 }
 
@@ -91,23 +91,23 @@ has_sum() { # FILE
 
 # Fetches the worker, or prints the error.
 fetch_worker() {
-  new=$folder/sparklesworker.new
+  new=$directory/sparklesworker.new
   token=$(metadata instance/service-accounts/default/token) || return 1
   token=$(printf '%s' "$token" | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')
   [ -n "$token" ] || { say "there is no token; has the VM a service account?"; return 1; }
   name=$(printf '%s' "$object" | sed 's|/|%2F|g; s| |%20|g')
-  get_patiently "$STORAGE/storage/v1/b/$bucket/o/$name?alt=media" "Authorization: Bearer $token" \
-    "$new" || { say "cannot read $worker"; return 1; }
+  get_with_retries "$STORAGE/storage/v1/b/$bucket/o/$name?alt=media" \
+    "Authorization: Bearer $token" "$new" || { say "cannot read $worker"; return 1; }
   [ -z "$sha256" ] || has_sum "$new" || { say "$worker has not the SHA-256 $sha256"; return 1; }
   chmod 755 "$new"
   "$new" version > /dev/null || {
     say "$worker does not run on this machine ($(uname -m))"
     return 1
   }
-  mv "$new" "$folder/sparklesworker"
+  mv "$new" "$directory/sparklesworker"
 }
 
-mkdir -p "$folder"
+mkdir -p "$directory"
 project=${SPARKLES_PROJECT:-$(metadata project/project-id)}
 worker=${SPARKLES_WORKER:-$(metadata instance/attributes/sparkles-worker)}
 sha256=${SPARKLES_WORKER_SHA256-$(metadata instance/attributes/sparkles-worker-sha256)}
@@ -120,15 +120,16 @@ object=${path#*/}
 [ "$worker" != "$path" ] && [ -n "$bucket" ] && [ -n "$object" ] && [ "$object" != "$path" ] ||
   fail "sparkles-worker is not gs://BUCKET/OBJECT, but '$worker'"
 
-if [ -z "$sha256" ] || [ ! -x "$folder/sparklesworker" ] || ! has_sum "$folder/sparklesworker"; then
+if [ -z "$sha256" ] || [ ! -x "$directory/sparklesworker" ] ||
+    ! has_sum "$directory/sparklesworker"; then
   if ! fetch_worker; then
-    rm -f "$folder/sparklesworker.new"
-    [ -z "$sha256" ] && [ -x "$folder/sparklesworker" ] || fail "there is no worker to start"
+    rm -f "$directory/sparklesworker.new"
+    [ -z "$sha256" ] && [ -x "$directory/sparklesworker" ] || fail "there is no worker to start"
     say "starting the worker of an earlier boot"
   fi
 fi
 
 set -f  # split the flags into words without expanding patterns
 # shellcheck disable=SC2086
-exec "$folder/sparklesworker" consume --projectId "$project" --cluster "$cluster" \
-  --tasksDir "$folder/tasks" --cacheDir "$folder/cache" $flags "$@"
+exec "$directory/sparklesworker" consume --projectId "$project" --cluster "$cluster" \
+  --tasksDir "$directory/tasks" --cacheDir "$directory/cache" $flags "$@"

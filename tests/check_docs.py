@@ -53,8 +53,8 @@ def problems_of(root, document, known):
 
 
 def self_test():
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
         (root / "tests/e2e").mkdir(parents=True)
         (root / "docs").mkdir()
         (root / "tests/a_test.cc").write_text("TEST_F(Aa, Bb) {}\n", encoding="utf-8")

@@ -49,7 +49,7 @@ DOORS = {
 }
 
 # Directories of the headers of Linux and libc.
-SYSTEM_FOLDERS = ("sys/", "linux/", "netinet/", "arpa/")
+SYSTEM_DIRECTORIES = ("sys/", "linux/", "netinet/", "arpa/")
 
 MAX_LINE = 100
 # A longer file gets a warning, because it may have two jobs.
@@ -82,7 +82,7 @@ def our_include_problem(root, file, name):
         return f'includes "{name}", which is not the full path of a file below src/'
     own, other = file.split("/")[0], name.split("/")[0]
     if own not in MAY_INCLUDE:
-        return f"lies in the folder {own}/, which the table does not know"
+        return f"lies in the directory {own}/, which the table does not know"
     if own != other and other not in MAY_INCLUDE[own]:
         return f'includes "{name}", but {own} may only include {MAY_INCLUDE[own] or "itself"}'
     return None
@@ -99,7 +99,7 @@ def include_problem(root, path, quote, name):
         return door_problem(file, name)
     if quote == '"':
         return our_include_problem(root, file, name)
-    if "/" in name and not name.startswith(SYSTEM_FOLDERS):
+    if "/" in name and not name.startswith(SYSTEM_DIRECTORIES):
         return f"includes <{name}>, a library that has no door yet"
     return None
 
@@ -194,8 +194,8 @@ SELF_TESTS = [
 def self_test():
     broken = []
     for file, content, expected in SELF_TESTS:
-        with tempfile.TemporaryDirectory() as folder:
-            root = pathlib.Path(folder)
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
             headers = [f"src/{name}/a.h" for name in MAY_INCLUDE if "." not in name]
             for header in headers + ["tests/support/a.h"]:
                 (root / header).parent.mkdir(parents=True, exist_ok=True)
@@ -210,8 +210,8 @@ def self_test():
 
 
 def unused_self_test():
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
         (root / "src/http").mkdir(parents=True)
         (root / "src/http/x.cc").write_text('#include "base/a.h"\n', encoding="utf-8")
         found = "\n".join(unused_permissions(root))

@@ -64,12 +64,12 @@ def pages(root):
             if path.is_file()]
 
 
-def sources(root, folder="src"):
-    return [path for path in sorted((root / folder).rglob("*")) if path.suffix in (".cc", ".h")]
+def sources(root, directory="src"):
+    return [path for path in sorted((root / directory).rglob("*")) if path.suffix in (".cc", ".h")]
 
 
-def code_of(root, folder="src"):
-    return "\n".join(read(path) for path in sources(root, folder))
+def code_of(root, directory="src"):
+    return "\n".join(read(path) for path in sources(root, directory))
 
 
 def has_word(text, word):
@@ -170,10 +170,10 @@ def worker_flags(root):
 def tool_flags(root):
     """Flags of this repository's own scripts."""
     flags = set()
-    for folder in ("tests", "third_party"):
-        for path in (root / folder).rglob("*.py"):
+    for directory in ("tests", "third_party"):
+        for path in (root / directory).rglob("*.py"):
             flags.update(ARGPARSE.findall(read(path)))
-        for path in (root / folder).rglob("*.sh"):
+        for path in (root / directory).rglob("*.sh"):
             flags.update(FLAG.findall(read(path)))
     return flags
 
@@ -348,8 +348,8 @@ SELF_TESTS = [
 
 def self_test():
     for file, content, expected in SELF_TESTS:
-        with tempfile.TemporaryDirectory() as folder:
-            root = pathlib.Path(folder)
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
             for name, text in {**GOOD, file: content}.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text, encoding="utf-8")

@@ -54,20 +54,20 @@ def commit_of(root):
 
 def run_page(root, script, build, seconds=PAGE_SECONDS):
     """Runs the script of one page; returns (exit code or None when out of time, output)."""
-    folder = tempfile.mkdtemp(prefix="sparkles-docs-")
+    directory = tempfile.mkdtemp(prefix="sparkles-docs-")
     try:
-        copy = pathlib.Path(folder, "source")
+        copy = pathlib.Path(directory, "source")
         copy.mkdir()
         copy_tree(root, copy)
         for name in ("tmp", "home"):
-            pathlib.Path(folder, name).mkdir()
-        environment = {**os.environ, harness.MARK: folder, "TMPDIR": f"{folder}/tmp",
-                       "HOME": f"{folder}/home", "PYTHONDONTWRITEBYTECODE": "1",
+            pathlib.Path(directory, name).mkdir()
+        environment = {**os.environ, harness.MARK: directory, "TMPDIR": f"{directory}/tmp",
+                       "HOME": f"{directory}/home", "PYTHONDONTWRITEBYTECODE": "1",
                        "PATH": f"{build}:{os.environ['PATH']}",
                        "MAKEFLAGS": f"COMMIT={commit_of(root)}"}
         environment.pop("MAKELEVEL", None)
-        with open(f"{folder}/output.log", "w+b") as output:
-            script = TMP.sub(f"{folder}/tmp", script)
+        with open(f"{directory}/output.log", "w+b") as output:
+            script = TMP.sub(f"{directory}/tmp", script)
             process = subprocess.Popen(["sh", "-euxc", script], cwd=copy, env=environment,
                                        stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True)
@@ -75,13 +75,13 @@ def run_page(root, script, build, seconds=PAGE_SECONDS):
                 code = process.wait(seconds)
             except subprocess.TimeoutExpired:
                 code = None
-            harness.kill_processes_of(folder)
+            harness.kill_processes_of(directory)
             process.wait()
             output.seek(0)
             return code, output.read().decode("utf-8", "replace")
     finally:
-        harness.kill_processes_of(folder)
-        harness.remove_tree(folder)
+        harness.kill_processes_of(directory)
+        harness.remove_tree(directory)
 
 
 def run_pages(root, build, only):
@@ -112,9 +112,9 @@ def run_pages(root, build, only):
 def self_test():
     text = ("```sh run\na=1\nmkdir /tmp/new\n```\n```sh\nfalse\n```\n"
             "1. x\n\n   ```sh run\n   test $a = {}\n   ```\n")
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        subprocess.run(["git", "init", "-q", folder], check=True)
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        subprocess.run(["git", "init", "-q", directory], check=True)
         for wanted, expected in (("1", 0), ("2", 1)):
             code, output = run_page(root, script_of(text.format(wanted)), root)
             if code != expected:
@@ -126,7 +126,7 @@ def self_test():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default="build/native", help="folder of the binary")
+    parser.add_argument("--build", default="build/native", help="directory of the binary")
     parser.add_argument("--only", default="", metavar="TEXT", help="only pages with it in the name")
     parser.add_argument("--self-test", action="store_true", help="prove that failures are found")
     options = parser.parse_args()

@@ -93,11 +93,12 @@ class Runner:
         }
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def run(self, command, seconds, folder, **variables):
+    def run(self, command, seconds, directory, **variables):
         """Returns (exit code or None when out of time, all output)."""
-        environment = {**self.environment, "TMPDIR": folder, harness.MARK: folder, **variables}
+        environment = {**self.environment, "TMPDIR": directory, harness.MARK: directory,
+                       **variables}
         # A file and not a pipe, because leftover processes would keep a pipe open.
-        with open(os.path.join(folder, "output.log"), "w+b") as output:
+        with open(os.path.join(directory, "output.log"), "w+b") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, cwd=TESTS.parent, env=environment,
                                        start_new_session=True)
@@ -105,23 +106,23 @@ class Runner:
                 code = process.wait(seconds * self.slowness)
             except subprocess.TimeoutExpired:
                 code = None
-            harness.kill_processes_of(folder)
+            harness.kill_processes_of(directory)
             process.wait()
             output.seek(0)
             return code, output.read().decode("utf-8", "replace")
 
     def job(self, name, body):
-        """Runs `body(folder)` in a temp directory of its own."""
+        """Runs `body(directory)` in a temp directory of its own."""
         started = time.monotonic()
-        folder = tempfile.mkdtemp(prefix="sparkles-test-")
-        os.chmod(folder, 0o755)  # some tests become another user
+        directory = tempfile.mkdtemp(prefix="sparkles-test-")
+        os.chmod(directory, 0o755)  # some tests become another user
         try:
-            outcome = body(folder)
+            outcome = body(directory)
         except Exception as error:  # a broken job must not hide the others
             outcome = Outcome(name, failures=[(name, f"could not be run: {error}")])
         finally:
-            harness.kill_processes_of(folder)
-            harness.remove_tree(folder)
+            harness.kill_processes_of(directory)
+            harness.remove_tree(directory)
         outcome.seconds = time.monotonic() - started
         return outcome
 
@@ -132,12 +133,12 @@ class Runner:
             return f"ended by {signal.Signals(-code).name}"
         return f"exit code {code}"
 
-    def run_gtest(self, program, part, name, folder):
+    def run_gtest(self, program, part, name, directory):
         """Runs one of the parts of a program: GoogleTest calls a part a shard."""
-        report = os.path.join(folder, "report.json")
+        report = os.path.join(directory, "report.json")
         code, output = self.run(
             [self.build / program, f"--gtest_filter={self.pattern}", "--gtest_color=no",
-             f"--gtest_output=json:{report}"], PROGRAM_SECONDS, folder,
+             f"--gtest_output=json:{report}"], PROGRAM_SECONDS, directory,
             GTEST_TOTAL_SHARDS=str(GTEST_PROGRAMS[program]), GTEST_SHARD_INDEX=str(part))
         outcome = Outcome(name)
         if os.path.exists(report):
@@ -164,16 +165,16 @@ class Runner:
                     outcome.passed += 1
                 outcome.times.append((float(test["time"].removesuffix("s")), name))
 
-    def run_replay(self, program, folder):
+    def run_replay(self, program, directory):
         corpus = TESTS / "fuzz" / "corpus" / program.removesuffix("_fuzz_replay")
-        code, output = self.run([self.build / program, corpus], PROGRAM_SECONDS, folder)
+        code, output = self.run([self.build / program, corpus], PROGRAM_SECONDS, directory)
         if code == 0 and not harness.sanitizer_report(output):
             return Outcome(program, passed=1)
         text = f"{self.ending(code, PROGRAM_SECONDS)}\n{output[-8000:]}"
         return Outcome(program, failures=[(program, text)])
 
-    def run_e2e(self, test, folder):
-        code, output = self.run([sys.executable, "-m", "unittest", test], E2E_SECONDS, folder)
+    def run_e2e(self, test, directory):
+        code, output = self.run([sys.executable, "-m", "unittest", test], E2E_SECONDS, directory)
         if code == 0 and "(skipped=" in output.rstrip().rpartition("\n")[2]:
             return Outcome(test, skipped=[test])
         if code == 0 and not harness.sanitizer_report(output):
@@ -195,7 +196,7 @@ class Runner:
             return
         for program in sorted(path.name for path in self.build.glob("*_fuzz_replay")):
             if self.matches(program):
-                yield program, lambda folder, p=program: self.run_replay(p, folder)
+                yield program, lambda directory, p=program: self.run_replay(p, directory)
 
     def jobs(self):
         """(name, body) of all jobs, the long ones first."""
@@ -205,7 +206,7 @@ class Runner:
             return
         for test in python_tests("e2e") + ([] if self.build else python_tests("static")):
             if self.matches(test):
-                yield test, lambda folder, t=test: self.run_e2e(t, folder)
+                yield test, lambda directory, t=test: self.run_e2e(t, directory)
 
 
 @contextlib.contextmanager
@@ -219,8 +220,8 @@ def datastore_for(runner):
             print(f"  note  {emulator.why_not()}: tests that need it are skipped")
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="sparkles-emulator-") as folder:
-        started = emulator.Emulator(folder, wait=False)
+    with tempfile.TemporaryDirectory(prefix="sparkles-emulator-") as directory:
+        started = emulator.Emulator(directory, wait=False)
         runner.environment["SPARKLES_TEST_DATASTORE"] = started.address
         try:
             yield
@@ -228,7 +229,7 @@ def datastore_for(runner):
             started.stop()
 
 
-def python_tests(folder):
+def python_tests(directory):
     """The names "module.Class.test" of all tests in a directory of tests/."""
 
     def names(suite):
@@ -238,7 +239,7 @@ def python_tests(folder):
             else:
                 yield item.id()
 
-    return sorted(names(unittest.TestLoader().discover(str(TESTS / folder), "test_*.py")))
+    return sorted(names(unittest.TestLoader().discover(str(TESTS / directory), "test_*.py")))
 
 
 def print_slowest(outcomes):
@@ -270,7 +271,7 @@ def report(outcomes, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--build", help="build folder, such as build/native")
+    what.add_argument("--build", help="build directory, such as build/native")
     what.add_argument("--binary", help="a static binary")
     parser.add_argument("--quick", action="store_true",
                         help="only unit and contract tests, without the Datastore emulator")

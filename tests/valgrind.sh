@@ -1,24 +1,24 @@
 #!/bin/sh
-# valgrind.sh BINARY FOLDER FILTER...: runs the end-to-end tests whose names contain a FILTER, with
-# the worker under valgrind. A script in FOLDER replaces the worker and starts valgrind.
+# valgrind.sh BINARY DIRECTORY FILTER...: runs the end-to-end tests whose names contain a FILTER,
+# with the worker under valgrind. A script in DIRECTORY replaces the worker and starts valgrind.
 set -eu
 binary=$1
-folder=$2
+directory=$2
 shift 2
-rm -rf "$folder"
-mkdir -p "$folder/reports"
-reports=$(cd "$folder/reports" && pwd)
+rm -rf "$directory"
+mkdir -p "$directory/reports"
+reports=$(cd "$directory/reports" && pwd)
 # Silent after a fork, because the code between fork and exec, and a forked launcher, give only
 # false reports.
-cat > "$folder/sparklesworker" <<END
+cat > "$directory/sparklesworker" <<END
 #!/bin/sh
 exec valgrind --quiet --error-exitcode=99 --child-silent-after-fork=yes --leak-check=full \\
   --show-leak-kinds=definite --errors-for-leak-kinds=definite \\
   --log-file='$reports/%p' '$binary' "\$@"
 END
-chmod +x "$folder/sparklesworker"
+chmod +x "$directory/sparklesworker"
 for filter; do
-  python3 "$(dirname "$0")/run_tests.py" --binary "$folder/sparklesworker" --only "$filter"
+  python3 "$(dirname "$0")/run_tests.py" --binary "$directory/sparklesworker" --only "$filter"
 done
 # Lines that start with "==" are errors. Other lines name system calls that valgrind does not know;
 # the worker does not need these.

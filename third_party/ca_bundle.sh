@@ -4,8 +4,8 @@
 set -eu
 LC_ALL=C
 export LC_ALL
-folder=/usr/share/ca-certificates/mozilla
-count=$(ls "$folder" | wc -l)
+directory=/usr/share/ca-certificates/mozilla
+count=$(ls "$directory" | wc -l)
 version=$(dpkg-query -W -f '${Version}' ca-certificates)
 cat <<SOURCE
 #include "http/ca_roots.h"
@@ -13,6 +13,6 @@ namespace sparkles {
 const char kBuiltInCaRootsOrigin[] = "Debian's ca-certificates $version, $count roots";
 const char kBuiltInCaRoots[] = R"pem(
 SOURCE
-cat "$folder"/*.crt
+cat "$directory"/*.crt
 echo ')pem";'
 echo '}  // namespace sparkles'

@@ -55,7 +55,7 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-std::string DiskFolder() {
+std::string DiskDirectory() {
   const char* const temp = getenv("TMPDIR");
   return temp != nullptr ? temp : "/tmp";
 }
@@ -85,7 +85,7 @@ Ended RunProgram(std::vector<std::string> arguments) {
 
 Ended Shell(const std::string& command) { return RunProgram({"/bin/sh", "-c", command}); }
 
-std::string MakeFreshFolder(const std::string& parent) {
+std::string MakeFreshDirectory(const std::string& parent) {
   std::string path = parent + "/sparkles-bench-XXXXXX";
   if (mkdtemp(path.data()) == nullptr) GiveUp(path + ": cannot be made");
   return path;
@@ -94,7 +94,7 @@ std::string MakeFreshFolder(const std::string& parent) {
 BenchDir::~BenchDir() { OrExit(RemoveTree(path_)); }
 
 WorkerRun::WorkerRun(const Settings& settings, const std::string& parent)
-    : settings_(settings), path_(MakeFreshFolder(parent)), results_(path_ + "/results") {}
+    : settings_(settings), path_(MakeFreshDirectory(parent)), results_(path_ + "/results") {}
 
 void WorkerRun::AddTask(const Json& args) {
   tasks_.push_back({{"task_id", absl::StrCat("task.", tasks_.size())}, {"args", args}});

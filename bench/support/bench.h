@@ -35,7 +35,7 @@ void OrExit(const absl::Status& status);
 double Seconds();
 double Median(std::vector<double> values);
 // The directory for files of the bench: TMPDIR, or /tmp.
-std::string DiskFolder();
+std::string DiskDirectory();
 
 struct Ended {
   double start = 0;    // seconds since 1970
@@ -47,13 +47,13 @@ struct Ended {
 Ended RunProgram(std::vector<std::string> arguments);
 Ended Shell(const std::string& command);
 
-std::string MakeFreshFolder(const std::string& parent);
+std::string MakeFreshDirectory(const std::string& parent);
 
 // A directory for the files of several runs. Removes them only at the end, because ext4 without a
 // journal is slow to create files for minutes after a large removal.
 class BenchDir {
  public:
-  explicit BenchDir(const std::string& parent) : path_(MakeFreshFolder(parent)) {}
+  explicit BenchDir(const std::string& parent) : path_(MakeFreshDirectory(parent)) {}
   ~BenchDir();
   BenchDir(const BenchDir&) = delete;
   BenchDir& operator=(const BenchDir&) = delete;

@@ -2,14 +2,14 @@
 
 namespace sparkles {
 
-absl::Status Activity::Moved(uint64_t bytes) const {
+absl::Status Activity::ReportBytes(uint64_t bytes) const {
   if (heartbeat_ != nullptr) heartbeat_->Beat();
-  return Tell(bytes);
+  return Report(bytes);
 }
 
-absl::Status Activity::Continue() const { return Tell(0); }
+absl::Status Activity::ReportWait() const { return Report(0); }
 
-absl::Status Activity::Tell(uint64_t bytes) const {
+absl::Status Activity::Report(uint64_t bytes) const {
   for (const Activity* told = this; told != nullptr; told = told->parent_) {
     if (told->listener_) told->listener_(bytes);
   }

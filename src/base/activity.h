@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "base/cancel.h"
-#include "base/vitals.h"
+#include "base/heartbeat.h"
 
 namespace sparkles {
 
@@ -41,18 +41,18 @@ class Activity {
   Activity& operator=(const Activity&) = delete;
 
   // Reports work and `bytes`, which were not transferred before. A sign of life.
-  absl::Status Moved(uint64_t bytes) const;
+  absl::Status ReportBytes(uint64_t bytes) const;
   // Reports work without new bytes: a removed file, bytes read or transferred again. A sign of
   // life.
-  absl::Status Worked() const { return Moved(0); }
+  absl::Status ReportWork() const { return ReportBytes(0); }
   // Reports a wait, about once a second, or only asks whether to stop. No sign of life.
-  absl::Status Continue() const;
+  absl::Status ReportWait() const;
 
   const CancelToken& cancel() const { return cancel_; }
   Heartbeat* heartbeat() const { return heartbeat_; }  // may be null
 
  private:
-  absl::Status Tell(uint64_t bytes) const;
+  absl::Status Report(uint64_t bytes) const;
 
   const Activity* const parent_ = nullptr;
   const std::optional<CancelToken> own_;

@@ -46,7 +46,7 @@ absl::StatusOr<uint64_t> CopyInKernel(int from, int to, uint64_t size, const Act
                                            std::min(left, kKernelCopyBytes), 0);
     if (copied <= 0) break;
     left -= static_cast<uint64_t>(copied);
-    RETURN_IF_ERROR(activity.Moved(static_cast<uint64_t>(copied)));
+    RETURN_IF_ERROR(activity.ReportBytes(static_cast<uint64_t>(copied)));
   }
   return size - left;
 }
@@ -58,7 +58,7 @@ absl::Status VisitPieces(int fd, uint64_t offset, uint64_t size,
   while (offset < size) {
     const size_t wanted = std::min(size - offset, kPieceBytes);
     const ssize_t got =
-        Uninterrupted([&] { return pread(fd, buffer.get(), wanted, static_cast<off_t>(offset)); });
+        RetryOnEintr([&] { return pread(fd, buffer.get(), wanted, static_cast<off_t>(offset)); });
     if (got < 0) return ErrnoError(errno, "read");
     if (got == 0) return ChangedError();
     RETURN_IF_ERROR(visit(offset, {buffer.get(), static_cast<size_t>(got)}));
@@ -71,7 +71,7 @@ absl::Status VisitPieces(int fd, uint64_t offset, uint64_t size,
 
 absl::Status WriteAt(int fd, uint64_t offset, absl::string_view data) {
   while (!data.empty()) {
-    const ssize_t written = Uninterrupted(
+    const ssize_t written = RetryOnEintr(
         [&] { return pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
     if (written < 0) return ErrnoError(errno, "write");
     data.remove_prefix(static_cast<size_t>(written));
@@ -95,11 +95,11 @@ absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c, const A
   uint32_t crc = 0;
   if (size >= kShareFromBytes && ioctl(to, FICLONE, from) == 0) {
     if (crc32c == nullptr) {
-      RETURN_IF_ERROR(activity.Moved(size));
+      RETURN_IF_ERROR(activity.ReportBytes(size));
     } else {
       const auto add_piece = [&](absl::string_view piece) {
         crc = ExtendCrc32c(crc, piece);
-        return activity.Moved(piece.size());
+        return activity.ReportBytes(piece.size());
       };
       RETURN_IF_ERROR(ReadPieces(to, size, add_piece));
     }
@@ -111,7 +111,7 @@ absl::StatusOr<uint64_t> CopyContent(int from, int to, uint32_t* crc32c, const A
     const auto copy_piece = [&](uint64_t offset, absl::string_view piece) {
       RETURN_IF_ERROR(WriteAt(to, offset, piece));
       if (crc32c != nullptr) crc = ExtendCrc32c(crc, piece);
-      return activity.Moved(piece.size());
+      return activity.ReportBytes(piece.size());
     };
     RETURN_IF_ERROR(VisitPieces(from, done, size, copy_piece));
   }

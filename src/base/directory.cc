@@ -39,7 +39,7 @@ absl::StatusOr<UniqueFd> OpenBelow(int directory_fd, absl::string_view path, int
     const bool last = cut == rest.npos;
     const std::string piece(rest.substr(0, cut));
     const int how = (last ? flags : O_PATH | O_DIRECTORY) | O_CLOEXEC;
-    UniqueFd fd(Uninterrupted([&] { return openat(from, piece.c_str(), how); }));
+    UniqueFd fd(RetryOnEintr([&] { return openat(from, piece.c_str(), how); }));
     if (!fd.valid()) return OpenError(from, piece, errno, path);
     if (last) return fd;
     rest.remove_prefix(cut + 1);

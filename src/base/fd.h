@@ -35,7 +35,7 @@ class UniqueFd {
 
 // Repeats the system call `call` while a signal interrupts it (EINTR), and returns its result.
 template <typename Call>
-auto Uninterrupted(Call call) {
+auto RetryOnEintr(Call call) {
   auto result = call();
   while (result < 0 && errno == EINTR) result = call();
   return result;

@@ -28,14 +28,14 @@ std::string UniqueNameBeside(const std::string& path) {
     FillRandom(&value, sizeof value);
     return value;
   }();
-  return absl::StrCat(FolderOf(path), "/", kTempFilePrefix, getpid(), "-", absl::Hex(nonce), "-",
+  return absl::StrCat(DirectoryOf(path), "/", kTempFilePrefix, getpid(), "-", absl::Hex(nonce), "-",
                       counter++, ".tmp");
 }
 
 // The same name for each attempt at `path`, so that the next attempt finds the file of a killed
 // one.
 std::string UsualNameBeside(const std::string& path) {
-  return absl::StrCat(FolderOf(path), "/", kTempFilePrefix,
+  return absl::StrCat(DirectoryOf(path), "/", kTempFilePrefix,
                       absl::Hex(Crc32c(BaseName(path)), absl::kZeroPad8), ".tmp");
 }
 
@@ -44,7 +44,8 @@ bool RemoveLeftover(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
   if (!fd.valid() || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-  return TryLockNamed(fd.get(), path).value_or(LockResult::kHeld) == LockResult::kTaken &&
+  return TryLockNamed(fd.get(), path).value_or(LockResult::kHeldElsewhere) ==
+             LockResult::kAcquired &&
          unlink(path.c_str()) == 0;
 }
 
@@ -103,7 +104,7 @@ absl::Status OpenError(int directory_fd, const std::string& path, int error,
 }
 
 absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags, mode_t mode) {
-  UniqueFd fd(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); }));
+  UniqueFd fd(RetryOnEintr([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); }));
   if (!fd.valid()) return OpenError(AT_FDCWD, path, errno, path);
   return fd;
 }
@@ -119,7 +120,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   std::string content;
   char buffer[8 * 1024];  // a stack can have only 64 KiB
   while (true) {
-    const ssize_t got = Uninterrupted([&] { return read(fd.get(), buffer, sizeof buffer); });
+    const ssize_t got = RetryOnEintr([&] { return read(fd.get(), buffer, sizeof buffer); });
     if (got < 0) return ErrnoError(errno, path);
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
@@ -132,7 +133,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
 
 absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
   while (!data.empty()) {
-    const ssize_t written = Uninterrupted([&] { return write(fd, data.data(), data.size()); });
+    const ssize_t written = RetryOnEintr([&] { return write(fd, data.data(), data.size()); });
     if (written < 0) return ErrnoError(errno, name);
     data.remove_prefix(static_cast<size_t>(written));
   }
@@ -140,7 +141,7 @@ absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name) {
 }
 
 // A loop and no recursion, because a path may have 2000 elements and a stack few kilobytes.
-absl::Status MakeFolders(const std::string& path, mode_t mode) {
+absl::Status MakeDirectories(const std::string& path, mode_t mode) {
   if (path.empty()) return absl::InvalidArgumentError("empty directory name");
   // First go back to an element that exists or can be made.
   size_t end = path.size();
@@ -166,12 +167,12 @@ absl::Status SyncData(int fd, absl::string_view name) {
   return fdatasync(fd) == 0 || errno == EINVAL ? absl::OkStatus() : ErrnoError(errno, name);
 }
 
-absl::Status SyncFolder(const std::string& path) {
+absl::Status SyncDirectory(const std::string& path) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_DIRECTORY));
   return SyncFile(fd.get(), path);
 }
 
-std::string FolderOf(absl::string_view path) {
+std::string DirectoryOf(absl::string_view path) {
   const size_t slash = path.rfind('/');
   if (slash == absl::string_view::npos) return ".";
   return std::string(slash == 0 ? "/" : path.substr(0, slash));
@@ -197,7 +198,7 @@ absl::Status CheckReplaceable(const std::string& path) {
 
 absl::StatusOr<AtomicFile> AtomicFile::Create(std::string path, mode_t mode) {
   if (CanLinkNameless()) {
-    auto nameless = OpenFile(FolderOf(path), O_TMPFILE | O_RDWR, mode);
+    auto nameless = OpenFile(DirectoryOf(path), O_TMPFILE | O_RDWR, mode);
     if (nameless.ok()) return AtomicFile(std::move(path), "", *std::move(nameless));
     // Ignore the error: the file system may not support O_TMPFILE. Other errors occur again below.
   }
@@ -217,7 +218,7 @@ AtomicFile::~AtomicFile() {
   if (fd_.valid() && !temp_path_.empty() && IsNamed(fd(), temp_path_)) unlink(temp_path_.c_str());
 }
 
-absl::Status AtomicFile::GiveName() {
+absl::Status AtomicFile::LinkIntoPlace() {
   if (temp_path_.empty()) {
     if (LinkNameless(fd(), path_) == 0) return absl::OkStatus();
     if (errno != EEXIST) return ErrnoError(errno, path_);
@@ -240,10 +241,10 @@ absl::Status AtomicFile::GiveName() {
 
 absl::Status AtomicFile::Commit(bool durable) {
   if (durable) RETURN_IF_ERROR(SyncFile(fd(), path_));
-  RETURN_IF_ERROR(GiveName());
+  RETURN_IF_ERROR(LinkIntoPlace());
   // Network file systems report a failed write only at close.
   if (close(fd_.release()) != 0 && errno != EINTR) return ErrnoError(errno, path_);
-  if (durable) return SyncFolder(FolderOf(path_));
+  if (durable) return SyncDirectory(DirectoryOf(path_));
   return absl::OkStatus();
 }
 

@@ -36,7 +36,7 @@ absl::Status WriteAll(int fd, absl::string_view data, absl::string_view name);
 
 // Like mkdir -p. Ok if the directory exists. FailedPrecondition if another kind of file has that
 // name.
-absl::Status MakeFolders(const std::string& path, mode_t mode = 0777);
+absl::Status MakeDirectories(const std::string& path, mode_t mode = 0777);
 
 // FailedPrecondition if `path` is, perhaps through a symlink, a device, a FIFO or a socket. A file
 // in its place would take it away from the whole machine (/dev/null).
@@ -53,10 +53,10 @@ absl::Status SyncFile(int fd, absl::string_view name);
 absl::Status SyncData(int fd, absl::string_view name);
 
 // Calls fsync for a directory, so that the names in it survive a power failure.
-absl::Status SyncFolder(const std::string& path);
+absl::Status SyncDirectory(const std::string& path);
 
 // "/a/b" of "/a/b/c"; "/" of "/c"; "." of "c".
-std::string FolderOf(absl::string_view path);
+std::string DirectoryOf(absl::string_view path);
 // "c" of "/a/b/c".
 absl::string_view BaseName(absl::string_view path);
 
@@ -85,7 +85,7 @@ class AtomicFile {
  private:
   AtomicFile(std::string path, std::string temp_path, UniqueFd fd)
       : path_(std::move(path)), temp_path_(std::move(temp_path)), fd_(std::move(fd)) {}
-  absl::Status GiveName();
+  absl::Status LinkIntoPlace();
 
   std::string path_;
   std::string temp_path_;  // empty: without a name (O_TMPFILE), nothing to remove

@@ -24,7 +24,7 @@ int LockCall(int fd, int command, int type, off_t byte, struct flock& lock) {
   lock.l_whence = SEEK_SET;
   lock.l_start = byte;
   lock.l_len = 1;
-  if (Uninterrupted([&] { return fcntl(fd, command, &lock); }) == 0) return 0;
+  if (RetryOnEintr([&] { return fcntl(fd, command, &lock); }) == 0) return 0;
   return errno == EACCES ? EAGAIN : errno;
 }
 
@@ -44,8 +44,8 @@ bool IsNamed(int fd, const std::string& path) {
 bool TryLock(int fd) { return flock(fd, LOCK_EX | LOCK_NB) == 0; }
 
 absl::StatusOr<LockResult> TryLockNamed(int fd, const std::string& path) {
-  if (TryLock(fd)) return IsNamed(fd, path) ? LockResult::kTaken : LockResult::kGone;
-  if (errno == EWOULDBLOCK || errno == EINTR) return LockResult::kHeld;
+  if (TryLock(fd)) return IsNamed(fd, path) ? LockResult::kAcquired : LockResult::kGone;
+  if (errno == EWOULDBLOCK || errno == EINTR) return LockResult::kHeldElsewhere;
   return ErrnoError(errno, absl::StrCat(path, ": cannot be locked"));
 }
 

@@ -21,9 +21,9 @@ bool IsNamed(int fd, const std::string& path);
 bool TryLock(int fd);
 
 enum class LockResult {
-  kTaken,  // until the last duplicate of `fd` is closed
-  kHeld,   // by another open file
-  kGone,   // `path` is no longer a name of the file: open it again
+  kAcquired,       // until the last duplicate of `fd` is closed
+  kHeldElsewhere,  // by another open file
+  kGone,           // `path` is no longer a name of the file: open it again
 };
 
 // Locks the file that was opened as `path`. An error means that the file system does not support

@@ -47,12 +47,12 @@ absl::StatusOr<std::string> HashFile(HashKind kind, int fd, absl::string_view na
   off_t offset = 0;
   while (true) {
     const ssize_t got =
-        Uninterrupted([&] { return pread(fd, buffer.data(), buffer.size(), offset); });
+        RetryOnEintr([&] { return pread(fd, buffer.data(), buffer.size(), offset); });
     if (got < 0) return ErrnoError(errno, name);
     if (got == 0) return hasher.HexDigest();
     hasher.Update({buffer.data(), static_cast<size_t>(got)});
     offset += got;
-    RETURN_IF_ERROR(activity.Worked());
+    RETURN_IF_ERROR(activity.ReportWork());
   }
 }
 

@@ -51,7 +51,7 @@ absl::Status CheckInside(const std::string& root, const std::string& path) {
     const bool is_there = lstat(existing.c_str(), &info) == 0;
     // A dangling symlink is not a missing part, because a new file there would follow the link.
     if (is_there && S_ISLNK(info.st_mode)) break;
-    if (!is_there) existing = FolderOf(existing);
+    if (!is_there) existing = DirectoryOf(existing);
     real = RealPath(existing);
     // Another thread has created it meanwhile.
     if (is_there) break;

@@ -20,12 +20,12 @@ std::string MissingPermission(const absl::Status& status) {
   return payload.has_value() ? std::string(*payload) : "";
 }
 
-absl::Status MarkOldObjectKept(absl::Status status) {
+absl::Status MarkObjectProtected(absl::Status status) {
   if (!status.ok()) status.SetPayload(kKeptPayload, absl::Cord("1"));
   return status;
 }
 
-bool IsOldObjectKept(const absl::Status& status) {
+bool IsObjectProtected(const absl::Status& status) {
   return status.GetPayload(kKeptPayload).has_value();
 }
 

@@ -17,7 +17,7 @@ std::string MissingPermission(const absl::Status& status);
 
 // Marks that an object exists and the account may not read or replace it. The account may still be
 // able to write a new object.
-absl::Status MarkOldObjectKept(absl::Status status);
-bool IsOldObjectKept(const absl::Status& status);
+absl::Status MarkObjectProtected(absl::Status status);
+bool IsObjectProtected(const absl::Status& status);
 
 }  // namespace sparkles

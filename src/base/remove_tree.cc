@@ -44,7 +44,7 @@ class TreeRemover {
   void Leave();
   // Reports progress. An error ends the removal.
   absl::Status Report() {
-    if (stopped_.ok()) stopped_ = activity_.Worked();
+    if (stopped_.ok()) stopped_ = activity_.ReportWork();
     return stopped_;
   }
   void Note(const absl::Status& status) { first_error_.Update(status); }
@@ -157,7 +157,7 @@ void TreeRemover::Leave() {
 }
 
 absl::Status TreeRemover::Remove(const std::string& path) {
-  const UniqueFd parent(open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd parent(open(DirectoryOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent.valid()) return ErrnoError(errno, path);
   top_ = path;
   Enter(parent.get(), std::string(BaseName(path)));

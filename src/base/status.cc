@@ -120,7 +120,7 @@ absl::Status WithMessage(const absl::Status& status, absl::string_view message) 
   return said;
 }
 
-absl::Status Unmarked(const absl::Status& status) {
+absl::Status WithoutMarks(const absl::Status& status) {
   return absl::Status(status.code(), status.message());
 }
 

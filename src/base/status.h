@@ -33,7 +33,7 @@ absl::Status Annotate(const absl::Status& status, absl::string_view object);
 absl::Status WithMessage(const absl::Status& status, absl::string_view message);
 
 // The same code and message, without any mark.
-absl::Status Unmarked(const absl::Status& status);
+absl::Status WithoutMarks(const absl::Status& status);
 
 // The same status, marked as the machine's fault.
 absl::Status MachineFault(absl::Status status);

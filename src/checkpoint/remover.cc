@@ -15,13 +15,13 @@ namespace {
 constexpr size_t kMaxListed = 5 * kMaxCheckpointFiles;
 
 // True for objects of this task's attempts up to the one that has ended.
-bool IsOurs(const CheckpointRemains& remains, const std::string& name) {
+bool IsOurs(const CheckpointObjects& remains, const std::string& name) {
   const std::optional<DataObjectId> id = ParseDataObjectName(name);
   return id && id->attempt <= remains.attempt && id->task_tag == remains.tag;
 }
 
 // The manifest is not the one that is known, for example because the answer to its upload was lost.
-absl::Status RemoveOtherManifest(const CheckpointRemains& remains, const ListedObject& listed,
+absl::Status RemoveOtherManifest(const CheckpointObjects& remains, const ListedObject& listed,
                                  ObjectStore& store, const Activity& activity) {
   const std::string url = absl::StrCat(remains.url, "/", kManifestName);
   ASSIGN_OR_RETURN(const auto text, store.ReadBytes(url, kMaxManifestBytes, activity));
@@ -56,7 +56,7 @@ absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersi
   return stopped.ok() ? first : stopped;
 }
 
-absl::Status RemoveCheckpoint(const CheckpointRemains& remains, ObjectStore& store, int transfers,
+absl::Status RemoveCheckpoint(const CheckpointObjects& remains, ObjectStore& store, int transfers,
                               const Activity& activity) {
   if (remains.manifest_generation) {
     RETURN_IF_ERROR(store.Remove(absl::StrCat(remains.url, "/", kManifestName),

@@ -18,7 +18,7 @@ struct ObjectVersion {
 };
 
 // The objects of a task's checkpoint that the store may have.
-struct CheckpointRemains {
+struct CheckpointObjects {
   std::string url;  // of the directory (CheckpointUrl)
   std::optional<int64_t> manifest_generation;
   std::vector<ObjectVersion> objects;
@@ -36,7 +36,7 @@ absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersi
 
 // Removes the manifest first, so that no checkpoint is left whose objects are missing. Call it only
 // after the end of the task is recorded. A later attempt's checkpoint stays.
-absl::Status RemoveCheckpoint(const CheckpointRemains& remains, ObjectStore& store, int transfers,
+absl::Status RemoveCheckpoint(const CheckpointObjects& remains, ObjectStore& store, int transfers,
                               const Activity& activity);
 
 }  // namespace sparkles

@@ -87,7 +87,7 @@ class Restorer {
 
 absl::Status Restorer::RestoreFiles(const Manifest& manifest, KnownFiles& files) {
   absl::Status made = RemoveTree(arrival_);
-  if (made.ok()) made = MakeFolders(arrival_);
+  if (made.ok()) made = MakeDirectories(arrival_);
   if (!made.ok()) return MachineFault(made);
   Mutex mutex;
   RETURN_IF_ERROR(ParallelFor(manifest.files.size(), options_.transfers, [&](size_t i) {
@@ -107,7 +107,7 @@ absl::Status Restorer::RestoreFiles(const Manifest& manifest, KnownFiles& files)
 
 absl::StatusOr<KnownFile> Restorer::RestoreFile(const SavedFile& file) {
   const std::string path = absl::StrCat(arrival_, "/", file.path);
-  if (absl::Status made = MakeFolders(FolderOf(path)); !made.ok()) return MachineFault(made);
+  if (absl::Status made = MakeDirectories(DirectoryOf(path)); !made.ok()) return MachineFault(made);
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd.ok()) return MachineFault(fd.status());
   ASSIGN_OR_RETURN(const ObjectInfo info,

@@ -42,7 +42,7 @@ CheckpointSaver::CheckpointSaver(SaverOptions options, ObjectStore& store, Clock
       check_claim_(std::move(check_claim)),
       tags_(options_.identity.tag() + RandomTag()) {}
 
-void CheckpointSaver::BeginWith(FoundCheckpoint found) {
+void CheckpointSaver::SetStoredCheckpoint(FoundCheckpoint found) {
   manifest_generation_ = found.generation;
   // An earlier attempt may have been killed while it saved.
   unsure_ = found.generation.has_value();
@@ -248,9 +248,9 @@ std::vector<SavedFile> CheckpointSaver::files() const {
   return files;
 }
 
-std::optional<CheckpointRemains> CheckpointSaver::Remains() const {
+std::optional<CheckpointObjects> CheckpointSaver::ObjectsToRemove() const {
   if (!manifest_generation_ && tries_ == 0) return std::nullopt;
-  CheckpointRemains remains{.url = options_.url,
+  CheckpointObjects remains{.url = options_.url,
                             .manifest_generation = manifest_generation_,
                             .objects = garbage_,
                             .list = unsure_,

@@ -41,7 +41,7 @@ class CheckpointSaver {
   CheckpointSaver(SaverOptions options, ObjectStore& store, Clock& clock, CheckClaim check_claim);
 
   // Sets the checkpoint that the store has. Call it before the first save.
-  void BeginWith(FoundCheckpoint found);
+  void SetStoredCheckpoint(FoundCheckpoint found);
 
   struct Limits {
     const Activity& data;      // of the files; when it is cancelled, the manifest is still written
@@ -64,7 +64,7 @@ class CheckpointSaver {
   // The first refusal of a removal; OK if there was none.
   const absl::Status& removal_refused() const { return removal_refused_; }
   // The objects to remove when the task has ended; nullopt if the store certainly has none.
-  std::optional<CheckpointRemains> Remains() const;
+  std::optional<CheckpointObjects> ObjectsToRemove() const;
 
  private:
   // The result of sending one changed file.

@@ -65,7 +65,7 @@ class Scanner {
           absl::StrCat(root_, ": more than ", kMaxCheckpointDepth, " directories in each other"));
     }
     const UniqueFd below(
-        Uninterrupted([&] { return openat(fd, name.c_str(), kDirectoryFlags | O_CLOEXEC); }));
+        RetryOnEintr([&] { return openat(fd, name.c_str(), kDirectoryFlags | O_CLOEXEC); }));
     if (!below.valid()) {
       // Removed or replaced since it was listed.
       if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return absl::OkStatus();

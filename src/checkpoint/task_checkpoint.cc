@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "checkpoint/remover.h"
@@ -60,19 +60,19 @@ absl::Status TaskCheckpoint::Restore(const Activity& activity,
                                                              .transfers = parts_.transfers},
                                                             parts_.store, parts_.clock, activity);
   if (!found.ok()) return Annotate(found.status(), "checkpoint");
-  TellOfRestore(*found, tell_user);
+  LogRestore(*found, tell_user);
   if (found->restored()) {
     restored_attempt_ = found->manifest->attempt;
     if (parts_.options.counters != nullptr) {
       parts_.options.counters->restored_bytes.Add(TotalBytes(found->manifest->files));
     }
   }
-  saver_.BeginWith(*std::move(found));
+  saver_.SetStoredCheckpoint(*std::move(found));
   return absl::OkStatus();
 }
 
-void TaskCheckpoint::TellOfRestore(const FoundCheckpoint& found,
-                                   const std::function<void(absl::string_view)>& tell_user) const {
+void TaskCheckpoint::LogRestore(const FoundCheckpoint& found,
+                                const std::function<void(absl::string_view)>& tell_user) const {
   if (!found.ignored.empty()) {
     const std::string line = absl::StrCat("a checkpoint is ignored: ", found.ignored);
     parts_.log.Warning(line);
@@ -156,16 +156,16 @@ void TaskCheckpoint::Save(const CheckpointSaver::Limits& limits) {
       parts_.log.Debug("the checkpoint is saved: ", size);
     }
   }
-  if (saver_.unusable_names() > 0 && !std::exchange(told_of_names_, true)) {
+  if (saver_.unusable_names() > 0 && !std::exchange(names_reported_, true)) {
     parts_.log.Warning("checkpoint: ", saver_.unusable_names(),
                        " names are not valid UTF-8; such files are not saved");
   }
   if (saved.ok() || limits.manifest.cancel().cancelled()) return;
   if (counters != nullptr) counters->save_failures.Add();
-  WarnOfSave(saved);
+  LogSaveFailure(saved);
 }
 
-void TaskCheckpoint::WarnOfSave(const absl::Status& failed) {
+void TaskCheckpoint::LogSaveFailure(const absl::Status& failed) {
   const absl::Time now = parts_.clock.Now();
   if (now - warned_at_ < kWarnAgain) return;
   warned_at_ = now;
@@ -183,7 +183,7 @@ std::optional<CheckpointUse> TaskCheckpoint::Use() const {
 }
 
 std::function<void(const CancelToken& stop)> TaskCheckpoint::Removal() const {
-  std::optional<CheckpointRemains> remains = saver_.Remains();
+  std::optional<CheckpointObjects> remains = saver_.ObjectsToRemove();
   if (!remains) return nullptr;
   return [remains = *std::move(remains), &store = parts_.store, transfers = parts_.transfers,
           log = parts_.log, &told = parts_.removal_refused](const CancelToken& stop) {

@@ -13,10 +13,11 @@
 #include "absl/time/time.h"
 #include "base/activity.h"
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/stop_time.h"
 #include "base/thread.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "checkpoint/identity.h"
 #include "checkpoint/last_save_limit.h"
 #include "checkpoint/saver.h"
@@ -83,16 +84,16 @@ class TaskCheckpoint {
   bool enabled() const;
   void SavePeriodically(const CancelToken& end);
   void Save(const CheckpointSaver::Limits& limits);
-  void WarnOfSave(const absl::Status& failed);
-  void TellOfRestore(const FoundCheckpoint& found,
-                     const std::function<void(absl::string_view)>& tell_user) const;
+  void LogSaveFailure(const absl::Status& failed);
+  void LogRestore(const FoundCheckpoint& found,
+                  const std::function<void(absl::string_view)>& tell_user) const;
 
   const Parts parts_;
   const std::string url_;
   CheckpointSaver saver_;
   std::optional<int> restored_attempt_;
   absl::Time warned_at_ = absl::InfinitePast();
-  bool told_of_names_ = false;
+  bool names_reported_ = false;
   std::optional<LastSaveLimit> last_;
   CancelToken end_saves_;
   std::atomic<bool> thread_is_done_ = true;

@@ -10,20 +10,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/beating_clock.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/keep_alive_clock.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "cli/run_tasks.h"
 #include "cli/version.h"
 #include "executor/content_cache.h"
-#include "executor/left_behind.h"
+#include "executor/crash_cleanup.h"
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
 #include "gcp/preemption_watch.h"
@@ -50,12 +50,12 @@ namespace {
 // docs/wire-entities.md: a killed job or a lost claim is noticed within 20 s.
 constexpr absl::Duration kClaimWatchPeriod = absl::Seconds(15);
 // An outage of Datastore must not cost a result that took hours.
-constexpr absl::Duration kRecordPatience = absl::Hours(6);
+constexpr absl::Duration kRecordMaxElapsed = absl::Hours(6);
 // Limit from the end of the last task to the end of the process. The watchdog has ended by then,
 // and a disk or server may hang.
-constexpr absl::Duration kLongestFarewell = absl::Seconds(10);
+constexpr absl::Duration kMaxExitTime = absl::Seconds(10);
 // Before that, for readers of logs (ClusterMonitor::AwaitReaders takes 10 s at most).
-constexpr absl::Duration kLongestReaders = absl::Seconds(15);
+constexpr absl::Duration kMaxReaderWait = absl::Seconds(15);
 
 Severity SeverityOf(const std::string& level) {
   if (level == "debug") return Severity::kDebug;
@@ -72,8 +72,8 @@ std::string LocalOwner() {
 
 // Creates the directory, and replaces `path` by its real path. By this path the next worker finds
 // the leftovers of a killed worker, even if its own flag spells the path in another way.
-absl::Status MakeAbsoluteFolder(std::string& path) {
-  RETURN_IF_ERROR(MakeFolders(path));
+absl::Status MakeAbsoluteDirectory(std::string& path) {
+  RETURN_IF_ERROR(MakeDirectories(path));
   ASSIGN_OR_RETURN(path, RealPath(path));
   if (access(path.c_str(), W_OK | X_OK) != 0) return ErrnoError(errno, path);
   return absl::OkStatus();
@@ -94,7 +94,7 @@ int ConsumeTasksFile(const WorkerParts& worker, TasksFile file, TasksFileWatch& 
   bool held = false;
   const auto hold_claim = [&] {
     if (held) return;
-    const absl::Status holding = worker.runner.HoldInLauncher((*queue)->lock_fd());
+    const absl::Status holding = worker.runner.KeepOpenInLauncher((*queue)->lock_fd());
     held = holding.ok();
     if (!held) worker.log.Warning("launcher: ", holding.message());  // the next task tries again
   };
@@ -138,7 +138,7 @@ int ConsumeDatastore(const WorkerParts& worker) {
   DatastoreClient client(cloud.datastore_api(), *project,
                          {.stop = &stop.token(),
                           .stop_time = stop.time().OnPreemption(),
-                          .heartbeat = &worker.vitals.heartbeat});
+                          .heartbeat = &worker.metrics.heartbeat});
   std::optional<ClusterMonitor> monitor;
   if (options.port != 0) {
     monitor.emplace(identity->address, options.port, client, worker.clock, stop.token(), log);
@@ -153,33 +153,34 @@ int ConsumeDatastore(const WorkerParts& worker) {
       .owner = identity->owner,
       .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
       .project = *project,
-      .before_hand_back = [&] { worker.left_behind.End(stop.token()); },
+      .before_hand_back = [&] { worker.crash_cleanup.End(stop.token()); },
       .memory_mark = [] { return OomMark(); },
       .memory_since = [](const std::string& mark) { return OomKillsSince(mark); }};
   DatastoreQueue queue(queue_options, client, worker.clock, log, journal->get());
   DatastoreQueue hand_back_queue(queue_options, client, worker.clock, log);
   TimedHandBack hand_back(hand_back_queue);
-  const int code = RunTasks(
-      worker, {.queue = queue,
-               .hand_back = &hand_back,
-               .monitor = monitor ? &*monitor : nullptr,
-               .consumer = {.watch_period = kClaimWatchPeriod, .record_patience = kRecordPatience},
-               .machine_type = identity->machine_type});
-  StartExitTimer(kLongestFarewell + kLongestReaders, code);
+  const int code = RunTasks(worker, {.queue = queue,
+                                     .hand_back = &hand_back,
+                                     .monitor = monitor ? &*monitor : nullptr,
+                                     .consumer = {.watch_period = kClaimWatchPeriod,
+                                                  .record_max_elapsed = kRecordMaxElapsed},
+                                     .machine_type = identity->machine_type});
+  StartExitTimer(kMaxExitTime + kMaxReaderWait, code);
   if (monitor) monitor->AwaitReaders(stop.token());
-  StartExitTimer(kLongestFarewell, code);
+  StartExitTimer(kMaxExitTime, code);
   return code;
 }
 
 // Null if --healthPort is 0, or the port cannot be used. The worker then has no health checks.
-std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, const Vitals& vitals,
+std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options,
+                                                const WorkerMetrics& metrics,
                                                 const CancelToken& drain, Clock& clock,
                                                 const Log& log) {
   if (options.health_port == 0) return nullptr;
   const bool remote = options.tasks_file.empty();
   auto server = HealthServer::Start(options.health_address, options.health_port,
-                                    [&vitals, &drain, &clock, remote](absl::string_view path) {
-                                      return AnswerHealth(path, {.vitals = vitals,
+                                    [&metrics, &drain, &clock, remote](absl::string_view path) {
+                                      return AnswerHealth(path, {.metrics = metrics,
                                                                  .now = clock.Now(),
                                                                  .version = WorkerVersion(),
                                                                  .stopping = drain.cancelled(),
@@ -192,30 +193,30 @@ std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options, c
 
 // Throws std::system_error if a thread that every worker needs cannot be started.
 int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
-              PosixProcessRunner& runner, Clock& clock, Vitals& vitals, const Log& log) {
-  GoogleCloud cloud(ProcessEnvironment, clock, &vitals, &log,
-                    {.permission_patience = absl::Seconds(options.permission_patience_seconds),
+              PosixProcessRunner& runner, Clock& clock, WorkerMetrics& metrics, const Log& log) {
+  GoogleCloud cloud(ProcessEnvironment, clock, &metrics, &log,
+                    {.permission_max_elapsed = absl::Seconds(options.permission_patience_seconds),
                      .project_id = options.project_id});
-  LocalStore local(options.durable, &vitals.heartbeat);
+  LocalStore local(options.durable, &metrics.heartbeat);
   StoreRouter router(local, &cloud.store());
-  MeteredStore store(router, vitals);
-  ContentCache cache(options.cache_dir, store, clock, &vitals, &log);
+  MeteredStore store(router, metrics);
+  ContentCache cache(options.cache_dir, store, clock, &metrics, &log);
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
-  const auto health = StartHealthServer(options, vitals, stop.drain(), clock, log);
-  LeftBehind left_behind(options.tasks_dir, vitals.heartbeat, log);
+  const auto health = StartHealthServer(options, metrics, stop.drain(), clock, log);
+  CrashCleanup crash_cleanup(options.tasks_dir, metrics.heartbeat, log);
   const WorkerParts worker = {.options = options,
                               .runner = runner,
                               .cloud = cloud,
                               .store = store,
                               .cache = cache,
                               .stop = stop,
-                              .left_behind = left_behind,
+                              .crash_cleanup = crash_cleanup,
                               .clock = clock,
-                              .vitals = vitals,
+                              .metrics = metrics,
                               .log = log};
   const int code = options.tasks_file.empty() ? ConsumeDatastore(worker)
                                               : ConsumeTasksFile(worker, std::move(file), watch);
-  StartExitTimer(kLongestFarewell, code);
+  StartExitTimer(kMaxExitTime, code);
   return code;
 }
 
@@ -227,9 +228,9 @@ int RunConsume(ConsumeOptions options) {
   auto runner = PosixProcessRunner::Start("/proc", /*relaunch=*/true);
   PrepareThreadStacks();
   SystemClock system_clock;
-  Vitals vitals;
+  WorkerMetrics metrics;
   // Four beats in a period: one late beat is not a stall.
-  BeatingClock clock(system_clock, vitals.heartbeat, WatchdogPeriod(options) / 4);
+  KeepAliveClock clock(system_clock, metrics.heartbeat, WatchdogPeriod(options) / 4);
   LogSink sink(clock, STDERR_FILENO,
                options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
                SeverityOf(options.log_level));
@@ -256,10 +257,10 @@ int RunConsume(ConsumeOptions options) {
     file = *std::move(read);
     for (const std::string& problem : file.problems) log.Error(options.tasks_file, ": ", problem);
   }
-  for (std::string* folder : {&options.tasks_dir, &options.cache_dir}) {
-    const absl::Status made = MakeAbsoluteFolder(*folder);
+  for (std::string* directory : {&options.tasks_dir, &options.cache_dir}) {
+    const absl::Status made = MakeAbsoluteDirectory(*directory);
     if (made.ok()) continue;
-    log.Error(folder == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
+    log.Error(directory == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
     return kExitMachineUnfit;
   }
   if (options.port != 0 && !options.tasks_file.empty()) {
@@ -267,7 +268,7 @@ int RunConsume(ConsumeOptions options) {
         "--port: the Monitor needs the keys of a cluster; with --tasksFile there is no Monitor");
   }
   try {
-    return RunWorker(options, std::move(file), watch, **runner, clock, vitals, log);
+    return RunWorker(options, std::move(file), watch, **runner, clock, metrics, log);
   } catch (const std::system_error& error) {
     // The threads that every worker needs start before the first claim.
     log.Error("cannot start threads: ", error.what(),

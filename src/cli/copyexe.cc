@@ -27,7 +27,7 @@ absl::StatusOr<UniqueFd> OpenOwnExecutable() {
 // Copies the program to `dst` and checks the copy. Returns the number of bytes.
 absl::StatusOr<uint64_t> CopyExecutable(const std::string& dst) {
   RETURN_IF_ERROR(CheckReplaceable(dst));
-  RETURN_IF_ERROR(MakeFolders(FolderOf(dst)));
+  RETURN_IF_ERROR(MakeDirectories(DirectoryOf(dst)));
   ASSIGN_OR_RETURN(const UniqueFd self, OpenOwnExecutable());
   ASSIGN_OR_RETURN(AtomicFile copy, AtomicFile::Create(dst, 0777));
   const absl::StatusOr<uint64_t> size = CopyContent(self.get(), copy.fd(), nullptr, Activity());

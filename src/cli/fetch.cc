@@ -42,7 +42,7 @@ absl::Status Fetch(const FetchOptions& options) {
                     {.metadata_timeout = kMetadataTimeout});
   StoreRouter store(local, &cloud.store());
   RETURN_IF_ERROR(CheckReplaceable(options.dst));
-  RETURN_IF_ERROR(MakeFolders(FolderOf(options.dst)));
+  RETURN_IF_ERROR(MakeDirectories(DirectoryOf(options.dst)));
   if (absl::StartsWith(options.src, "gs://")) {
     RETURN_IF_ERROR(cloud.CheckCredentials(CancelToken()));
   }

@@ -10,10 +10,11 @@ namespace {
 constexpr absl::Duration kStorageMaxElapsed = absl::Minutes(30);
 constexpr char kStorageEmulator[] = "STORAGE_EMULATOR_HOST";
 
-ApiEndpoint DatastoreEndpoint(const Environment& environment, TokenSource& tokens, Vitals* vitals) {
+ApiEndpoint DatastoreEndpoint(const Environment& environment, TokenSource& tokens,
+                              WorkerMetrics* metrics) {
   ApiEndpoint endpoint = EndpointOf("https://datastore.googleapis.com", environment,
                                     "DATASTORE_EMULATOR_HOST", tokens);
-  if (vitals != nullptr) endpoint.retries = &vitals->datastore_retries;
+  if (metrics != nullptr) endpoint.retries = &metrics->datastore_retries;
   endpoint.roles = "roles/datastore.user";
   return endpoint;
 }
@@ -29,9 +30,9 @@ ApiEndpoint StorageEndpoint(const Environment& environment, TokenSource& tokens)
 constexpr int kFailuresBeforeWarning = 3;
 constexpr absl::Duration kWarningInterval = absl::Seconds(30);
 
-RetryPolicy StoragePolicy(Vitals* vitals, OutageLog& outage_log) {
+RetryPolicy StoragePolicy(WorkerMetrics* metrics, OutageLog& outage_log) {
   return {.max_elapsed = kStorageMaxElapsed,
-          .retries = vitals != nullptr ? &vitals->storage_retries : nullptr,
+          .retries = metrics != nullptr ? &metrics->storage_retries : nullptr,
           .observer = &outage_log};
 }
 
@@ -58,24 +59,24 @@ void OutageLog::OnWait(const absl::Status& status, int failures) {
                 absl::FormatDuration(kStorageMaxElapsed));
 }
 
-GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals,
+GoogleCloud::GoogleCloud(const Environment& environment, Clock& clock, WorkerMetrics* metrics,
                          const Log* log, const CloudSettings& settings)
     : transport_(FindCaRoots(environment)),
       metadata_(FindMetadataAddress(environment), transport_, clock, settings.metadata_timeout),
       credentials_(environment, metadata_, transport_, clock),
       tokens_(credentials_, clock),
       storage_needs_token_(environment(kStorageEmulator).empty()),
-      datastore_api_(DatastoreEndpoint(environment, tokens_, vitals), transport_, clock),
+      datastore_api_(DatastoreEndpoint(environment, tokens_, metrics), transport_, clock),
       storage_api_(StorageEndpoint(environment, tokens_), transport_, clock),
       outage_log_(clock, log),
       storage_access_(
-          settings.permission_patience, clock, log,
+          settings.permission_max_elapsed, clock, log,
           [environment, project_id = settings.project_id, this](const CancelToken& cancel) {
             absl::StatusOr<std::string> quota = QuotaProjectOf(environment);
             const bool chosen = !quota.ok() || !quota->empty();
             return chosen ? quota : FindProjectId(project_id, environment, metadata_, cancel);
           }),
-      gcs_(storage_api_, clock, StoragePolicy(vitals, outage_log_), &storage_access_),
+      gcs_(storage_api_, clock, StoragePolicy(metrics, outage_log_), &storage_access_),
       store_(gcs_, StoreOptions()) {}
 
 absl::Status GoogleCloud::CheckCredentials(const CancelToken& cancel) {

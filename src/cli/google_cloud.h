@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "gcp/adc.h"
 #include "gcp/api_client.h"
 #include "gcp/environment.h"
@@ -36,7 +36,7 @@ class OutageLog : public RetryObserver {
 
 struct CloudSettings {
   absl::Duration metadata_timeout = MetadataServer::kMaxElapsed;  // see MetadataServer
-  absl::Duration permission_patience = absl::ZeroDuration();      // see GcsAccess
+  absl::Duration permission_max_elapsed = absl::ZeroDuration();   // see GcsAccess
   // From --projectId. Pays for requester-pays buckets if GOOGLE_CLOUD_QUOTA_PROJECT is not set.
   std::string project_id = "";
 };
@@ -45,9 +45,9 @@ struct CloudSettings {
 // that tasks with only file:// URLs run without a cloud.
 class GoogleCloud {
  public:
-  // Borrows `clock`, and `vitals` and `log`, which may be null. Uses DATASTORE_EMULATOR_HOST,
+  // Borrows `clock`, and `metrics` and `log`, which may be null. Uses DATASTORE_EMULATOR_HOST,
   // STORAGE_EMULATOR_HOST and GCE_METADATA_HOST.
-  GoogleCloud(const Environment& environment, Clock& clock, Vitals* vitals = nullptr,
+  GoogleCloud(const Environment& environment, Clock& clock, WorkerMetrics* metrics = nullptr,
               const Log* log = nullptr, const CloudSettings& settings = {});
 
   // An error if there are no credentials for Cloud Storage. If there is no credentials file, the

@@ -39,7 +39,7 @@ absl::Status LogPrinter::Run() {
     RETURN_IF_ERROR(WriteAll(out_, piece->data, "stdout"));
     if (!piece->at_end || piece->was_cut) continue;
     if (!follow_ || piece->complete) return absl::OkStatus();
-    clock_.Sleep(kPollPeriod, never_);
+    clock_.Sleep(kPollPeriod, never_cancelled_);
   }
 }
 
@@ -52,7 +52,7 @@ absl::Status LogPrinter::HandleError(const absl::Status& error, absl::Duration t
   failing_ += std::clamp(took, absl::ZeroDuration(), MonitorClient::kTimeout);
   if (starts && failing_ > kMaxStartWait) return error;
   if (failing_ > kMaxOutage) return EndedWorkerError(error);
-  clock_.Sleep(kPollPeriod, never_);
+  clock_.Sleep(kPollPeriod, never_cancelled_);
   failing_ += kPollPeriod;
   return absl::OkStatus();
 }

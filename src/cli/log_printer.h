@@ -50,7 +50,7 @@ class LogPrinter {
   const Read read_;
   Clock& clock_;
   const int out_;
-  CancelToken never_;
+  CancelToken never_cancelled_;
   int64_t offset_ = 0;
   bool answered_ = false;   // the worker has answered, perhaps that the task is unknown
   bool has_read_ = false;   // a piece of the log was read

@@ -46,7 +46,7 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
   executor.core_dumps = options.core_dumps;
   executor.log_every = absl::Seconds(options.log_every_seconds);
   executor.checkpoint = {.every = absl::Seconds(options.checkpoint_every_seconds),
-                         .counters = &worker.vitals.checkpoints};
+                         .counters = &worker.metrics.checkpoints};
   executor.machine_type = source.machine_type;
   executor.heartbeat_interval =
       std::min(WatchdogPeriod(options) / 4, absl::Duration(absl::Seconds(2)));
@@ -76,10 +76,10 @@ SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
 // Called before each claim. A new task must not run beside processes of an earlier one.
 absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, SpaceGuard& space) {
   if (monitor != nullptr) monitor->DropOldLogs();  // old logs may use the missing disk space
-  absl::Status fit = worker.left_behind.Check(worker.stop.drain());
+  absl::Status fit = worker.crash_cleanup.Check(worker.stop.drain());
   if (fit.ok()) fit = worker.runner.EndSurvivors();
   if (fit.ok()) fit = space.Check();
-  worker.vitals.machine_unfit = !fit.ok();
+  worker.metrics.machine_unfit = !fit.ok();
   return fit;
 }
 
@@ -87,14 +87,14 @@ Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& e
                 const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
   source.before_task();
   // If another worker was killed, the command of the earlier attempt may still run.
-  if (claim.attempt > 1) worker.left_behind.End(cancel);
-  worker.vitals.task_running = true;
+  if (claim.attempt > 1) worker.crash_cleanup.End(cancel);
+  worker.metrics.task_running = true;
   worker.cloud.storage_access().BeginTask();
   Outcome outcome = executor.Execute(claim.task, claim.attempt,
-                                     Activity(cancel, &worker.vitals.heartbeat), confirm_claim);
-  worker.vitals.task_running = false;
-  if (outcome.machine_fault) worker.vitals.machine_faults.Add();
-  if (outcome.kind == Outcome::Kind::kClaimLost) worker.vitals.claim_lost.Add();
+                                     Activity(cancel, &worker.metrics.heartbeat), confirm_claim);
+  worker.metrics.task_running = false;
+  if (outcome.machine_fault) worker.metrics.machine_faults.Add();
+  if (outcome.kind == Outcome::Kind::kClaimLost) worker.metrics.claim_lost.Add();
   if (source.monitor != nullptr) source.monitor->EndLog(claim.task.id);
   return outcome;
 }
@@ -107,15 +107,15 @@ absl::Duration WatchdogPeriod(const ConsumeOptions& options) {
 
 int RunTasks(const WorkerParts& worker, const TaskSource& source) {
   LogSink& sink = worker.log.sink();
-  MeteredQueue queue(source.queue, worker.clock, worker.vitals);
+  MeteredQueue queue(source.queue, worker.clock, worker.metrics);
   SystemClock watchdog_clock;
   const absl::Duration period = WatchdogPeriod(worker.options);
   const Watchdog watchdog(
-      period, watchdog_clock, worker.vitals,
+      period, watchdog_clock, worker.metrics,
       RespondToStalls(period, [&queue] { return queue.held(); }, source.hand_back, sink));
   const HungStopGuard hung_stop(worker.stop, queue, source.hand_back, sink);
-  worker.left_behind.End(worker.stop.token());
-  const Activity making_room(worker.stop.drain(), &worker.vitals.heartbeat);
+  worker.crash_cleanup.End(worker.stop.token());
+  const Activity making_room(worker.stop.drain(), &worker.metrics.heartbeat);
   SpaceGuard space(SpaceOptionsOf(worker), making_room, worker.log);
   Executor executor{.options = ExecutorOptionsOf(worker, source),
                     .clock = worker.clock,
@@ -134,11 +134,11 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
       consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
         return RunTask(worker, source, executor, claim, cancel, confirm_claim);
       });
-  worker.log.Info(SummaryLine(worker.vitals));
+  worker.log.Info(SummaryLine(worker.metrics));
   if (end == Consumer::End::kQueueEmpty) worker.log.Info("no task is left");
   if (end == Consumer::End::kDrained) worker.log.Info("drained: no more tasks are claimed");
   // A stop leaves no time for this before the hand-back.
-  if (end == Consumer::End::kStopped) worker.left_behind.End(CancelToken());
+  if (end == Consumer::End::kStopped) worker.crash_cleanup.End(CancelToken());
   return worker.stop.ExitCodeOf(end);
 }
 

@@ -7,12 +7,12 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "executor/content_cache.h"
-#include "executor/left_behind.h"
+#include "executor/crash_cleanup.h"
 #include "process/posix_process_runner.h"
 #include "queue/queue.h"
 #include "storage/object_store.h"
@@ -30,9 +30,9 @@ struct WorkerParts {
   ObjectStore& store;
   ContentCache& cache;
   WorkerStop& stop;
-  LeftBehind& left_behind;
+  CrashCleanup& crash_cleanup;
   Clock& clock;
-  Vitals& vitals;
+  WorkerMetrics& metrics;
   const Log& log;
 };
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/activity.h"
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 #include "base/status.h"
 #include "gcp/gcs_object.h"
 #include "gcp/random_id.h"

@@ -30,7 +30,7 @@ GroupLimits ReadGroupLimits(const std::string& proc_root) {
   const std::optional<std::string> counter = FindOomCounter(
       ReadProcFile(proc_root + "/self/cgroup"), ReadProcFile(proc_root + "/self/mountinfo"));
   if (!counter) return limits;
-  const std::string group = FolderOf(*counter);
+  const std::string group = DirectoryOf(*counter);
   limits.memory_bytes = ReadLimit(group + "/memory.max");
   if (!limits.memory_bytes) limits.memory_bytes = ReadLimit(group + "/memory.limit_in_bytes");
   limits.pids = ReadLimit(group + "/pids.max");

@@ -74,7 +74,7 @@ class Probe {
       }
       exists_ = false;
       while (directory_.size() > 1 && directory_.back() == '/') directory_.pop_back();
-      directory_ = FolderOf(directory_);
+      directory_ = DirectoryOf(directory_);
     }
     if (S_ISDIR(info.st_mode)) return true;
     findings_.Fail(needs_.flag, absl::StrCat(directory_, ": not a directory"),
@@ -115,7 +115,7 @@ class Probe {
                                   ? absl::StrCat(", and ", *space->free_files, " files can be made")
                                   : ""));
     }
-    if (OnOneDisk(directory_, needs_.cache_dir) && HasCacheEntries()) {
+    if (OnSameFileSystem(directory_, needs_.cache_dir) && HasCacheEntries()) {
       return findings_.Warn(thing, lack.message(),
                             absl::StrCat("the worker will remove inputs from ", needs_.cache_dir,
                                          "; if that is not enough, use a larger disk"));
@@ -212,7 +212,7 @@ void CheckDirectory(const DirectoryNeeds& needs, const CancelToken& cancel, Find
 void CheckStateFile(const std::string& tasks_file, Findings& findings) {
   const std::string path = tasks_file + ".state";
   const bool exists = access(path.c_str(), F_OK) == 0;
-  const std::string place = exists ? path : FolderOf(path);
+  const std::string place = exists ? path : DirectoryOf(path);
   if (access(place.c_str(), exists ? R_OK | W_OK : W_OK | X_OK) == 0) {
     return findings.Ok("state file", absl::StrCat(path, exists ? " is writable" : " can be made"));
   }

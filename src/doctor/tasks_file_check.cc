@@ -19,9 +19,9 @@ namespace {
 // The problems of the URLs in a spec that ParseTaskSpec accepts.
 std::vector<std::string> FindUrlProblems(const TaskSpec& spec) {
   std::vector<std::string> problems;
-  const auto note = [&](const std::string& field, const std::string& url, bool is_folder) {
+  const auto note = [&](const std::string& field, const std::string& url, bool is_directory) {
     if (url.empty()) return;
-    const absl::Status status = is_folder ? CheckFolderUrl(url) : CheckObjectUrl(url);
+    const absl::Status status = is_directory ? CheckDirectoryUrl(url) : CheckObjectUrl(url);
     if (!status.ok()) problems.push_back(absl::StrCat(field, ": ", status.message()));
   };
   for (size_t i = 0; i < spec.downloads.size(); ++i) {

@@ -60,7 +60,7 @@ absl::StatusOr<absl::Duration> TimeConnect(const std::string& ip, int port, absl
   }
   if (errno != EINPROGRESS) return ErrnoError(errno, name);
   pollfd polled[] = {{fd.get(), POLLOUT, 0}, {cancel.fd(), POLLIN, 0}};
-  (void)Uninterrupted(
+  (void)RetryOnEintr(
       [&] { return poll(polled, 2, static_cast<int>(absl::ToInt64Milliseconds(timeout))); });
   if (cancel.cancelled()) return absl::CancelledError(absl::StrCat(name, ": ", cancel.reason()));
   if (polled[0].revents == 0) {

@@ -24,7 +24,7 @@ namespace {
 
 // A record without an entry is a leftover after this time. A worker that replaces an entry needs
 // less.
-constexpr absl::Duration kLonelyRecordAge = absl::Hours(1);
+constexpr absl::Duration kOrphanRecordAge = absl::Hours(1);
 
 struct Candidate {
   bool is_there = false;  // false if only the record exists
@@ -33,12 +33,13 @@ struct Candidate {
 };
 
 // All entries, or some of them if `activity` is cancelled.
-std::map<std::string, Candidate> FindEntries(const std::string& folder, const Activity& activity) {
+std::map<std::string, Candidate> FindEntries(const std::string& directory,
+                                             const Activity& activity) {
   std::map<std::string, Candidate> entries;
-  const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
+  const auto fd = OpenFile(directory, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return entries;
-  (void)ForEachEntry(fd->get(), folder, [&](const char* file, unsigned char) {
-    RETURN_IF_ERROR(activity.Worked());
+  (void)ForEachEntry(fd->get(), directory, [&](const char* file, unsigned char) {
+    RETURN_IF_ERROR(activity.ReportWork());
     absl::string_view name = file;
     const bool record = absl::ConsumeSuffix(&name, kRecordSuffix);
     struct stat info;
@@ -58,17 +59,17 @@ std::map<std::string, Candidate> FindEntries(const std::string& folder, const Ac
 
 }  // namespace
 
-Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
+Evicted EvictEntries(const std::string& directory, uint64_t bytes, uint64_t limit,
                      const Activity& activity) {
   Evicted evicted;
-  const std::map<std::string, Candidate> entries = FindEntries(folder, activity);
+  const std::map<std::string, Candidate> entries = FindEntries(directory, activity);
   std::vector<std::map<std::string, Candidate>::const_iterator> oldest_first;
   for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
     evicted.bytes_left += entry->second.bytes;
     oldest_first.push_back(entry);
   }
   if (bytes == 0 && evicted.bytes_left <= limit) return evicted;
-  absl::StatusOr<CacheUse> use = CacheUse::Open(folder);
+  absl::StatusOr<CacheUse> use = CacheUse::Open(directory);
   evicted.locks = use.status();
   if (!use.ok()) return evicted;
   std::sort(oldest_first.begin(), oldest_first.end(), [](const auto& one, const auto& other) {
@@ -76,14 +77,14 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
   });
   for (const auto& entry : oldest_first) {
     if (evicted.bytes >= bytes && evicted.bytes_left <= limit) break;
-    if (!activity.Worked().ok()) break;
-    const std::string path = absl::StrCat(folder, "/", entry->first);
+    if (!activity.ReportWork().ok()) break;
+    const std::string path = absl::StrCat(directory, "/", entry->first);
     const std::string record = absl::StrCat(path, kRecordSuffix);
     if (!entry->second.is_there) {
-      if (absl::Now() - entry->second.used > kLonelyRecordAge) unlink(record.c_str());
+      if (absl::Now() - entry->second.used > kOrphanRecordAge) unlink(record.c_str());
       continue;
     }
-    if (!use->TryTake(entry->first)) continue;
+    if (!use->TryLockForRemoval(entry->first)) continue;
     // A kill here leaves the record, which is valid for no other file.
     if (unlink(path.c_str()) == 0) {
       unlink(record.c_str());
@@ -96,7 +97,7 @@ Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
   return evicted;
 }
 
-bool OnOneDisk(const std::string& one, const std::string& other) {
+bool OnSameFileSystem(const std::string& one, const std::string& other) {
   struct stat first;
   struct stat second;
   return stat(one.c_str(), &first) == 0 && stat(other.c_str(), &second) == 0 &&

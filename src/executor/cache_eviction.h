@@ -16,15 +16,15 @@ struct Evicted {
   absl::Status locks;       // an error if the locks cannot be read; then nothing was removed
 };
 
-// Removes entries of the cache `folder` (executor/content_cache.h), the least recently used first,
-// until `bytes` are freed and at most `limit` bytes are left. Entries that a running task links to
-// (CacheUse) stay. Safe while other workers use the folder, and after kill -9 at any instant: an
-// entry is complete or has no name. Each entry is work of `activity`, whose cancellation ends the
-// removal.
-Evicted EvictEntries(const std::string& folder, uint64_t bytes, uint64_t limit,
+// Removes entries of the cache `directory` (executor/content_cache.h), the least recently used
+// first, until `bytes` are freed and at most `limit` bytes are left. Entries that a running task
+// links to (CacheUse) stay. Safe while other workers use the directory, and after kill -9 at any
+// instant: an entry is complete or has no name. Each entry is work of `activity`, whose
+// cancellation ends the removal.
+Evicted EvictEntries(const std::string& directory, uint64_t bytes, uint64_t limit,
                      const Activity& activity = Activity());
 
 // True if both paths are on the same file system, so that space freed in one serves the other.
-bool OnOneDisk(const std::string& one, const std::string& other);
+bool OnSameFileSystem(const std::string& one, const std::string& other);
 
 }  // namespace sparkles

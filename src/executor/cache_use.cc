@@ -26,8 +26,8 @@ off_t ByteOf(absl::string_view hash) {
 
 }  // namespace
 
-absl::StatusOr<CacheUse> CacheUse::Open(const std::string& folder) {
-  const std::string path = absl::StrCat(folder, "/", kName);
+absl::StatusOr<CacheUse> CacheUse::Open(const std::string& directory) {
+  const std::string path = absl::StrCat(directory, "/", kName);
   constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
   absl::StatusOr<UniqueFd> opened = OpenFile(path, kFlags);
   struct stat there;
@@ -48,7 +48,7 @@ absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const Activity
     ASSIGN_OR_RETURN(const bool held,
                      TryLockByte(fd_.get(), ByteOf(hash), ByteLock::kShared, kName));
     if (held) return absl::OkStatus();
-    RETURN_IF_ERROR(activity.Continue());
+    RETURN_IF_ERROR(activity.ReportWait());
     if (clock.Now() > end) {
       return absl::DeadlineExceededError(absl::StrCat(
           "a worker has not finished removing an input for ", absl::FormatDuration(kMaxWait)));
@@ -57,7 +57,7 @@ absl::Status CacheUse::Hold(absl::string_view hash, Clock& clock, const Activity
   }
 }
 
-bool CacheUse::TryTake(absl::string_view hash) {
+bool CacheUse::TryLockForRemoval(absl::string_view hash) {
   return TryLockByte(fd_.get(), ByteOf(hash), ByteLock::kExclusive, kName).value_or(false);
 }
 

@@ -19,8 +19,8 @@ namespace sparkles {
 // Thread-safe.
 class CacheUse {
  public:
-  // `folder` must exist. An error if the file system does not support such locks.
-  static absl::StatusOr<CacheUse> Open(const std::string& folder);
+  // `directory` must exist. An error if the file system does not support such locks.
+  static absl::StatusOr<CacheUse> Open(const std::string& directory);
 
   // Keeps the entry `hash` (64 lower-case hex digits) in the cache until this object is destroyed.
   // Waits while a worker removes the entry. Cancelled with `activity`. DeadlineExceeded after a
@@ -29,7 +29,7 @@ class CacheUse {
   absl::Status Hold(absl::string_view hash, Clock& clock, const Activity& activity);
 
   // Locks the entry `hash` for its removal, until Release. False if a worker holds the entry.
-  bool TryTake(absl::string_view hash);
+  bool TryLockForRemoval(absl::string_view hash);
   void Release(absl::string_view hash);
 
  private:

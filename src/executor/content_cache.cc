@@ -25,13 +25,13 @@ constexpr size_t kMaxRecordBytes = 1000;
 std::string HashOf(absl::string_view url) { return absl::AsciiStrToLower(BaseName(url)); }
 
 // An error in the cache directory is never the task's fault.
-absl::Status FolderFault(const absl::Status& status) {
+absl::Status DirectoryFault(const absl::Status& status) {
   return MachineFault(Annotate(status, "cache"));
 }
 
 absl::StatusOr<struct stat> StatOf(int fd, absl::string_view name) {
   struct stat info;
-  if (fstat(fd, &info) != 0) return FolderFault(ErrnoError(errno, name));
+  if (fstat(fd, &info) != 0) return DirectoryFault(ErrnoError(errno, name));
   return info;
 }
 
@@ -44,15 +44,15 @@ std::string StampOf(const struct stat& info) {
 
 }  // namespace
 
-ContentCache::ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals,
-                           const Log* log, const std::string& boot_id_path)
-    : folder_(std::move(folder)),
+ContentCache::ContentCache(std::string directory, ObjectStore& store, Clock& clock,
+                           WorkerMetrics* metrics, const Log* log, const std::string& boot_id_path)
+    : directory_(std::move(directory)),
       store_(store),
       clock_(clock),
-      vitals_(vitals),
+      metrics_(metrics),
       log_(log),
       boot_id_(absl::StripAsciiWhitespace(ReadFile(boot_id_path, 100).value_or(""))) {
-  RemoveLeftovers(folder_, clock_.Now());
+  RemoveLeftovers(directory_, clock_.Now());
 }
 
 absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, mode_t mode,
@@ -64,13 +64,13 @@ absl::Status ContentCache::Copy(const std::string& url, const std::string& dst, 
       ASSIGN_OR_RETURN(AtomicFile file, Download(url, dst, mode, activity));
       return file.Commit(/*durable=*/false);
     }
-    const absl::Status copied = WithRoom(FolderOf(dst), activity, [&] {
+    const absl::Status copied = RetryAfterEviction(DirectoryOf(dst), activity, [&] {
       return CopyEntry(*entry, HashOf(url), dst, mode, activity);
     });
     if (!absl::IsAborted(copied)) return copied;
   }
   // Another task changes the entry, so this is not the fault of the task that needs the copy.
-  return FolderFault(absl::AbortedError(absl::StrCat(url, ": its copy there is being changed")));
+  return DirectoryFault(absl::AbortedError(absl::StrCat(url, ": its copy there is being changed")));
 }
 
 absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash,
@@ -90,8 +90,8 @@ absl::Status ContentCache::CopyEntry(const Entry& entry, const std::string& hash
 }
 
 absl::StatusOr<CacheUse> ContentCache::OpenUse() const {
-  RETURN_IF_ERROR(MakeFolders(folder_));
-  return CacheUse::Open(folder_);
+  RETURN_IF_ERROR(MakeDirectories(directory_));
+  return CacheUse::Open(directory_);
 }
 
 absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string& url,
@@ -103,7 +103,7 @@ absl::StatusOr<std::optional<std::string>> ContentCache::Fetch(const std::string
     if (absl::IsCancelled(held)) return held;
     if (!held.ok()) {
       if (log_ != nullptr) {
-        log_->Warning(folder_, ": ", held.message(), "; this input is copied instead of linked");
+        log_->Warning(directory_, ": ", held.message(), "; this input is copied instead of linked");
       }
       return std::nullopt;
     }
@@ -127,7 +127,7 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(const std:
   const std::string hash = HashOf(url);
   ASSIGN_OR_RETURN(std::optional<Entry> trusted, OpenTrusted(hash));
   if (trusted.has_value()) {
-    Count(&Vitals::cache_hits);
+    Count(&WorkerMetrics::cache_hits);
     return trusted;
   }
   const auto lock = LockEntry(hash, activity);
@@ -138,7 +138,7 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::Find(const std:
   RETURN_IF_ERROR(lock.status());
   const Activity locked(activity, [&lock](uint64_t) { lock->Touch(); });
   ASSIGN_OR_RETURN(std::optional<Entry> checked, OpenChecked(hash, locked));
-  Count(checked.has_value() ? &Vitals::cache_hits : &Vitals::cache_misses);
+  Count(checked.has_value() ? &WorkerMetrics::cache_hits : &WorkerMetrics::cache_misses);
   if (checked.has_value()) return checked;
   ASSIGN_OR_RETURN(Entry filled, Fill(url, hash, locked));
   return std::optional<Entry>(std::move(filled));
@@ -150,12 +150,12 @@ void ContentCache::WarnOfWait(const absl::Status& status) const {
 
 absl::StatusOr<EntryLock> ContentCache::LockEntry(const std::string& hash,
                                                   const Activity& activity) {
-  const absl::Status made = MakeFolders(folder_);
-  if (!made.ok()) return FolderFault(made);
+  const absl::Status made = MakeDirectories(directory_);
+  if (!made.ok()) return DirectoryFault(made);
   auto lock = EntryLock::Take(PathOf(hash), clock_, activity, log_);
   const bool waited = absl::IsCancelled(lock.status()) || absl::IsDeadlineExceeded(lock.status());
   if (lock.ok() || waited) return lock;
-  return FolderFault(lock.status());
+  return DirectoryFault(lock.status());
 }
 
 absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
@@ -171,7 +171,7 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenEntry(
         (!S_ISREG(found.st_mode) || absl::IsPermissionDenied(fd.status()))) {
       return std::nullopt;
     }
-    return FolderFault(fd.status());
+    return DirectoryFault(fd.status());
   }
   ASSIGN_OR_RETURN(const struct stat info, StatOf(fd->get(), path));
   if (!S_ISREG(info.st_mode)) return std::nullopt;
@@ -200,7 +200,7 @@ absl::StatusOr<std::optional<ContentCache::Entry>> ContentCache::OpenChecked(
     if (has_content) return entry;
   }
   const absl::Status removed = RemoveTree(PathOf(hash));
-  if (!removed.ok()) return FolderFault(removed);
+  if (!removed.ok()) return DirectoryFault(removed);
   unlink(RecordPathOf(hash).c_str());
   return std::nullopt;
 }
@@ -226,16 +226,16 @@ absl::StatusOr<std::string> ContentCache::HashContent(int fd, int64_t size, absl
   Hasher hasher(HashKind::kSha256);
   const auto add_piece = [&](absl::string_view piece) {
     hasher.Update(piece);
-    return activity.Worked();
+    return activity.ReportWork();
   };
   absl::Status status = ReadPieces(fd, static_cast<uint64_t>(size), add_piece);
   if (status.ok()) return hasher.HexDigest();
   if (absl::IsCancelled(status) || absl::IsAborted(status)) return status;
-  return FolderFault(Annotate(status, name));
+  return DirectoryFault(Annotate(status, name));
 }
 
-void ContentCache::Count(Counter Vitals::* counter) {
-  if (vitals_ != nullptr) (vitals_->*counter).Add();
+void ContentCache::Count(Counter WorkerMetrics::* counter) {
+  if (metrics_ != nullptr) (metrics_->*counter).Add();
 }
 
 absl::StatusOr<ContentCache::Entry> ContentCache::Fill(const std::string& url,
@@ -250,10 +250,11 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
   std::string found;
   for (int tries = 0; tries < 2; ++tries) {
     std::optional<AtomicFile> file;
-    RETURN_IF_ERROR(WithRoom(FolderOf(path), activity, [&] {
+    RETURN_IF_ERROR(RetryAfterEviction(DirectoryOf(path), activity, [&] {
       file.reset();
       auto made = AtomicFile::Create(path, mode);
-      if (!made.ok()) return FolderOf(path) == folder_ ? FolderFault(made.status()) : made.status();
+      if (!made.ok())
+        return DirectoryOf(path) == directory_ ? DirectoryFault(made.status()) : made.status();
       file.emplace(*std::move(made));
       MarkInUse(file->fd());
       return store_.Download(url, file->fd(), activity).status();
@@ -266,30 +267,32 @@ absl::StatusOr<AtomicFile> ContentCache::Download(const std::string& url, const 
       absl::StrCat(url, ": its content has the SHA-256 ", found, " and not the one in its name"));
 }
 
-absl::Status ContentCache::WithRoom(const std::string& folder, const Activity& activity,
-                                    absl::FunctionRef<absl::Status()> write) {
+absl::Status ContentCache::RetryAfterEviction(const std::string& directory,
+                                              const Activity& activity,
+                                              absl::FunctionRef<absl::Status()> write) {
   absl::Status status;
   // Repeated, because other workers can fill the freed space. The limit ends a contest with them.
   for (int tries = 0; tries < 10; ++tries) {
-    const int rooms_before = RoomsMade();
+    const int evictions_before = EvictionCount();
     status = write();
-    if (!IsDiskFull(status) || !OnOneDisk(folder, folder_) || !MakeRoom(rooms_before, activity))
+    if (!IsDiskFull(status) || !OnSameFileSystem(directory, directory_) ||
+        !EvictForSpace(evictions_before, activity))
       break;
   }
   return status;
 }
 
-int ContentCache::RoomsMade() {
-  MutexLock lock(room_mutex_);
-  return rooms_made_;
+int ContentCache::EvictionCount() {
+  MutexLock lock(evict_mutex_);
+  return evictions_;
 }
 
-bool ContentCache::MakeRoom(int rooms_before, const Activity& activity) {
-  MutexLock lock(room_mutex_);
-  if (rooms_made_ != rooms_before) return true;
-  const Evicted evicted = EvictEntries(folder_, UINT64_MAX, 0, activity);
+bool ContentCache::EvictForSpace(int evictions_before, const Activity& activity) {
+  MutexLock lock(evict_mutex_);
+  if (evictions_ != evictions_before) return true;
+  const Evicted evicted = EvictEntries(directory_, UINT64_MAX, 0, activity);
   if (evicted.entries == 0) return false;
-  ++rooms_made_;
+  ++evictions_;
   if (log_ != nullptr) {
     log_->Info("the disk is full: removed ", evicted.entries, " inputs (", evicted.bytes >> 20,
                " MiB) from the cache");
@@ -300,17 +303,17 @@ bool ContentCache::MakeRoom(int rooms_before, const Activity& activity) {
 absl::StatusOr<ContentCache::Entry> ContentCache::Publish(AtomicFile& file) {
   const std::string path = file.path();
   // Not subject to the umask, because tasks of another user need to read the entry.
-  if (fchmod(file.fd(), kEntryMode) != 0) return FolderFault(ErrnoError(errno, path));
+  if (fchmod(file.fd(), kEntryMode) != 0) return DirectoryFault(ErrnoError(errno, path));
   UniqueFd fd(fcntl(file.fd(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) return FolderFault(ErrnoError(errno, path));
+  if (!fd.valid()) return DirectoryFault(ErrnoError(errno, path));
   const absl::Status committed = file.Commit(/*durable=*/false);
-  if (!committed.ok()) return FolderFault(committed);
+  if (!committed.ok()) return DirectoryFault(committed);
   ASSIGN_OR_RETURN(const struct stat info, StatOf(fd.get(), path));
   return Entry{path, std::move(fd), info};
 }
 
 std::string ContentCache::PathOf(const std::string& hash) const {
-  return absl::StrCat(folder_, "/", hash);
+  return absl::StrCat(directory_, "/", hash);
 }
 
 std::string ContentCache::RecordPathOf(const std::string& hash) const {

@@ -1,5 +1,5 @@
 // Keeps each input of this machine's tasks once, under the SHA-256 of its content. All workers with
-// the same folder share the entries.
+// the same directory share the entries.
 // An entry is valid if it has its content. A record beside the entry says that the content was
 // checked. The record is valid while the file is untouched (size, mtime, ctime, inode) and the
 // machine was not rebooted. So the cache notices an entry that a task has edited or a power cut has
@@ -25,7 +25,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "executor/cache_use.h"
 #include "executor/entry_lock.h"
 #include "storage/object_store.h"
@@ -34,21 +34,21 @@ namespace sparkles {
 
 // Thread-safe. Each `url` must name a content-addressed object: its base name is the SHA-256 of the
 // content in hex. Errors: those of the store; DataLoss if the object does not have that content;
-// Cancelled; a machine fault for errors in the cache folder.
+// Cancelled; a machine fault for errors in the cache directory.
 class ContentCache {
  public:
-  // Borrows all but the texts. `vitals`, which counts hits and misses, and `log` may be null.
-  // Removes leftovers of dead workers from `folder`, which need not exist yet.
-  ContentCache(std::string folder, ObjectStore& store, Clock& clock, Vitals* vitals = nullptr,
-               const Log* log = nullptr,
+  // Borrows all but the texts. `metrics`, which counts hits and misses, and `log` may be null.
+  // Removes leftovers of dead workers from `directory`, which need not exist yet.
+  ContentCache(std::string directory, ObjectStore& store, Clock& clock,
+               WorkerMetrics* metrics = nullptr, const Log* log = nullptr,
                const std::string& boot_id_path = "/proc/sys/kernel/random/boot_id");
 
   // Makes `dst` a private copy of the content with `mode` less umask, atomically, replacing what
-  // was there. The folder of `dst` must exist.
+  // was there. The directory of `dst` must exist.
   absl::Status Copy(const std::string& url, const std::string& dst, mode_t mode,
                     const Activity& activity);
 
-  // A CacheUse for Fetch. It keeps entries for all cache objects on the same folder.
+  // A CacheUse for Fetch. It keeps entries for all cache objects on the same directory.
   absl::StatusOr<CacheUse> OpenUse() const;
 
   // Returns the path of the entry, for a symlink to it. nullopt if a worker that has locked the
@@ -61,10 +61,11 @@ class ContentCache {
   // Drops the entry if it no longer has its content. True if there is no entry afterwards.
   absl::StatusOr<bool> DropIfChanged(const std::string& url, const Activity& activity);
 
-  // Calls `write`, which makes a file in `folder`. If there is no space for the file, and the cache
-  // is on that disk, evicts all unused entries and calls `write` once more.
-  absl::Status WithRoom(const std::string& folder, const Activity& activity,
-                        absl::FunctionRef<absl::Status()> write) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  // Calls `write`, which makes a file in `directory`. If there is no space for the file, and the
+  // cache is on that disk, evicts all unused entries and calls `write` once more.
+  absl::Status RetryAfterEviction(const std::string& directory, const Activity& activity,
+                                  absl::FunctionRef<absl::Status()> write)
+      ABSL_LOCKS_EXCLUDED(evict_mutex_);
 
  private:
   // An open entry, and its attributes when it was opened, which show later changes.
@@ -99,24 +100,26 @@ class ContentCache {
   static absl::StatusOr<Entry> Publish(AtomicFile& file);
   absl::StatusOr<std::string> HashContent(int fd, int64_t size, absl::string_view name,
                                           const Activity& activity);
-  // MakeRoom evicts all unused entries, unless RoomsMade has grown since `rooms_before`, because
-  // then another thread has just done it. False if no space could be freed.
-  int RoomsMade() ABSL_LOCKS_EXCLUDED(room_mutex_);
-  bool MakeRoom(int rooms_before, const Activity& activity) ABSL_LOCKS_EXCLUDED(room_mutex_);
+  // EvictForSpace evicts all unused entries, unless EvictionCount has grown since
+  // `evictions_before`, because then another thread has just done it. False if no space could be
+  // freed.
+  int EvictionCount() ABSL_LOCKS_EXCLUDED(evict_mutex_);
+  bool EvictForSpace(int evictions_before, const Activity& activity)
+      ABSL_LOCKS_EXCLUDED(evict_mutex_);
   void WarnOfWait(const absl::Status& status) const;
-  void Count(Counter Vitals::* counter);
+  void Count(Counter WorkerMetrics::* counter);
   std::string PathOf(const std::string& hash) const;
   std::string RecordPathOf(const std::string& hash) const;
   std::string RecordOf(const Entry& entry) const;
 
-  const std::string folder_;
+  const std::string directory_;
   ObjectStore& store_;
   Clock& clock_;
-  Vitals* const vitals_;
+  WorkerMetrics* const metrics_;
   const Log* const log_;
   const std::string boot_id_;  // empty if unknown; then no record is valid
-  Mutex room_mutex_;           // held during an eviction
-  int rooms_made_ ABSL_GUARDED_BY(room_mutex_) = 0;
+  Mutex evict_mutex_;          // held during an eviction
+  int evictions_ ABSL_GUARDED_BY(evict_mutex_) = 0;
 };
 
 }  // namespace sparkles

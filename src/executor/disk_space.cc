@@ -30,11 +30,11 @@ std::string BytesText(uint64_t bytes) {
 
 bool DiskSpace::lacks_files() const { return free_files && *free_files < kMinFreeFiles; }
 
-absl::StatusOr<DiskSpace> MeasureSpace(const std::string& folder,
+absl::StatusOr<DiskSpace> MeasureSpace(const std::string& directory,
                                        std::optional<uint64_t> min_free_bytes,
                                        absl::string_view name) {
   struct statvfs info;
-  if (statvfs(folder.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
+  if (statvfs(directory.c_str(), &info) != 0) return MachineFault(ErrnoError(errno, name));
   DiskSpace space;
   space.free_bytes = BytesOf(info.f_bavail, info);
   space.least_bytes =

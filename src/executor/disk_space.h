@@ -21,10 +21,10 @@ struct DiskSpace {
   bool lacks_files() const;
 };
 
-// The space where `folder` is. `min_free_bytes` is the flag --minFreeSpace; nullopt means 100 MiB,
-// or 1 % of a file system that is smaller than 10 GiB. Errors are machine faults and begin with
-// `name`.
-absl::StatusOr<DiskSpace> MeasureSpace(const std::string& folder,
+// The space where `directory` is. `min_free_bytes` is the flag --minFreeSpace; nullopt means 100
+// MiB, or 1 % of a file system that is smaller than 10 GiB. Errors are machine faults and begin
+// with `name`.
+absl::StatusOr<DiskSpace> MeasureSpace(const std::string& directory,
                                        std::optional<uint64_t> min_free_bytes,
                                        absl::string_view name);
 

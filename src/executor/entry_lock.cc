@@ -62,8 +62,8 @@ void RemoveIfLeftover(const std::string& path, absl::Time now) {
   struct stat info;
   if (!fd.ok() || fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) return;
   if (now - absl::TimeFromTimespec(info.st_mtim) < kLeftoverAge) return;
-  const LockResult lock = TryLockNamed(fd->get(), path).value_or(LockResult::kHeld);
-  if (lock == LockResult::kTaken) unlink(path.c_str());
+  const LockResult lock = TryLockNamed(fd->get(), path).value_or(LockResult::kHeldElsewhere);
+  if (lock == LockResult::kAcquired) unlink(path.c_str());
 }
 
 }  // namespace
@@ -81,13 +81,13 @@ absl::StatusOr<EntryLock> EntryLock::Take(const std::string& path, Clock& clock,
   while (true) {
     ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(lock_path, O_RDWR | O_CREAT));
     ASSIGN_OR_RETURN(LockResult lock, TryLockNamed(fd.get(), lock_path));
-    while (lock == LockResult::kHeld) {
-      RETURN_IF_ERROR(activity.Continue());
+    while (lock == LockResult::kHeldElsewhere) {
+      RETURN_IF_ERROR(activity.ReportWait());
       RETURN_IF_ERROR(wait.CheckHolder(fd.get()));
       clock.Sleep(kPoll, activity.cancel());
       ASSIGN_OR_RETURN(lock, TryLockNamed(fd.get(), lock_path));
     }
-    if (lock == LockResult::kTaken) return EntryLock(lock_path, std::move(fd));
+    if (lock == LockResult::kAcquired) return EntryLock(lock_path, std::move(fd));
   }
 }
 
@@ -100,20 +100,20 @@ EntryLock::~EntryLock() {
 
 void MarkInUse(int fd) { (void)TryLock(fd); }
 
-void RemoveLeftovers(const std::string& folder, absl::Time now) {
-  const auto fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
+void RemoveLeftovers(const std::string& directory, absl::Time now) {
+  const auto fd = OpenFile(directory, O_RDONLY | O_DIRECTORY);
   if (!fd.ok()) return;
   const auto remove = [&](absl::string_view name, unsigned char) {
     // Only locks of entries, because the user may keep a Cargo.lock or poetry.lock there.
     absl::string_view entry = name;
     const bool lock = absl::ConsumeSuffix(&entry, kLockSuffix) && IsEntryName(entry);
     if (lock || absl::StartsWith(name, kTempFilePrefix)) {
-      RemoveIfLeftover(absl::StrCat(folder, "/", name), now);
+      RemoveIfLeftover(absl::StrCat(directory, "/", name), now);
     }
     return absl::OkStatus();
   };
   // Errors are ignored: a later call removes the rest.
-  (void)ForEachEntry(fd->get(), folder, remove);
+  (void)ForEachEntry(fd->get(), directory, remove);
 }
 
 }  // namespace sparkles

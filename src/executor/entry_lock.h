@@ -55,6 +55,6 @@ void MarkInUse(int fd);
 
 // Removes lock files and unfinished files that are not locked and were last written more than an
 // hour before `now`.
-void RemoveLeftovers(const std::string& folder, absl::Time now);
+void RemoveLeftovers(const std::string& directory, absl::Time now);
 
 }  // namespace sparkles

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/copy.h"
 #include "base/crc32c.h"
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 #include "base/permission.h"
 #include "base/status.h"
 
@@ -29,7 +29,7 @@ bool IsShorter(uint64_t size, const SentLog& sent) {
 // True if the same send may succeed later.
 bool MayPass(const absl::Status& error) {
   if (IsMachineFault(error) || absl::IsUnavailable(error) || absl::IsAborted(error)) return true;
-  return absl::IsPermissionDenied(error) && !IsOldObjectKept(error);
+  return absl::IsPermissionDenied(error) && !IsObjectProtected(error);
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ absl::Status LogSender::Send(const UploadOptions& options, const Activity& activ
   const LogStep step = PlanLogSend(size, sent_);
   sent_.rewritten |= IsShorter(size, sent_);
   if (step.send == LogSend::kNothing) return absl::OkStatus();
-  if (!proven_) RETURN_IF_ERROR(Prove(options, activity));
+  if (!replaceable_) RETURN_IF_ERROR(TestReplacement(options, activity));
   const absl::Status sent = step.send == LogSend::kWhole ? SendWhole(size, options, activity)
                                                          : SendPart(step.size, options, activity);
   over_ = !sent.ok() && !MayPass(sent) && !absl::IsCancelled(sent);
@@ -70,7 +70,7 @@ absl::StatusOr<ObjectInfo> LogSender::Deliver(bool may_append, const UploadOptio
   }
   UploadOptions whole = options;
   whole.known_generation = sent_.object.generation;
-  AwaitTurn();
+  WaitBetweenChanges();
   const absl::StatusOr<ObjectInfo> stored = store_.Upload(fd_, url_, whole, activity);
   sent_ = SentLog{.object = stored.ok() ? *stored : ObjectInfo{}};
   return stored;
@@ -84,18 +84,18 @@ absl::StatusOr<uint64_t> LogSender::Size() const {
 
 // Without the right to delete, or with a retention policy or a default hold, the first send could
 // not be replaced, and the whole log could not be delivered.
-absl::Status LogSender::Prove(const UploadOptions& options, const Activity& activity) {
+absl::Status LogSender::TestReplacement(const UploadOptions& options, const Activity& activity) {
   const std::string url = absl::StrCat(url_, kPartSuffix);
   const absl::StatusOr<ObjectInfo> written = store_.UploadBytes("", url, options, activity);
   absl::Status status = written.status();
   if (written.ok()) status = store_.Remove(url, written->generation, activity);
-  proven_ = status.ok();
+  replaceable_ = status.ok();
   refused_ = absl::IsPermissionDenied(status);
   over_ = refused_ || absl::IsInvalidArgument(status) || absl::IsNotFound(status);
   return status;
 }
 
-void LogSender::AwaitTurn() {
+void LogSender::WaitBetweenChanges() {
   const absl::Duration since = clock_.Now() - changed_at_;
   if (since < absl::ZeroDuration() || since >= kBetweenChanges) return;
   clock_.Sleep(kBetweenChanges - since, stop_);
@@ -103,7 +103,7 @@ void LogSender::AwaitTurn() {
 
 absl::Status LogSender::SendWhole(uint64_t size, UploadOptions options, const Activity& activity) {
   options.known_generation = sent_.object.generation;
-  AwaitTurn();
+  WaitBetweenChanges();
   const auto stored = store_.Append(fd_, size, url_, {}, options, activity);
   changed_at_ = clock_.Now();
   sent_ = SentLog{.object = stored.ok() ? *stored : ObjectInfo{}};
@@ -112,7 +112,7 @@ absl::Status LogSender::SendWhole(uint64_t size, UploadOptions options, const Ac
 
 absl::Status LogSender::SendPart(uint64_t size, const UploadOptions& options,
                                  const Activity& activity) {
-  AwaitTurn();
+  WaitBetweenChanges();
   const auto stored = store_.Append(fd_, size, url_, sent_.object, options, activity);
   changed_at_ = clock_.Now();
   if (stored.ok()) {
@@ -137,7 +137,7 @@ absl::Status LogSender::Complete(const UploadOptions& options, const Activity& s
   uint32_t crc = 0;
   RETURN_IF_ERROR(ReadPieces(fd_, size, [&](absl::string_view piece) {
     crc = ExtendCrc32c(crc, piece);
-    return reading.Worked();
+    return reading.ReportWork();
   }));
   ASSIGN_OR_RETURN(const uint64_t size_now, Size());
   if (size_now == sent_.object.size && crc == sent_.object.crc32c) return absl::OkStatus();

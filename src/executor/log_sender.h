@@ -64,8 +64,8 @@ class LogSender {
 
  private:
   absl::StatusOr<uint64_t> Size() const;
-  absl::Status Prove(const UploadOptions& options, const Activity& activity);
-  void AwaitTurn();
+  absl::Status TestReplacement(const UploadOptions& options, const Activity& activity);
+  void WaitBetweenChanges();
   absl::Status SendWhole(uint64_t size, UploadOptions options, const Activity& activity);
   absl::Status SendPart(uint64_t size, const UploadOptions& options, const Activity& activity);
   bool CanComplete() const;
@@ -78,7 +78,7 @@ class LogSender {
   const std::string url_;
   const CancelToken& stop_;
   absl::Time changed_at_ = absl::InfinitePast();  // when Send or Complete last changed the object
-  bool proven_ = false;
+  bool replaceable_ = false;
   bool over_ = false;
   bool refused_ = false;
   SentLog sent_;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 // A socket's path has at most 107 bytes, of which Python's multiprocessing needs 32 below TMPDIR.
-constexpr size_t kMaxTempFolder = 75;
+constexpr size_t kMaxTempDirectory = 75;
 // A longer entry counts as missing.
 constexpr size_t kMaxEntry = 16 << 10;
 
@@ -33,7 +33,7 @@ void Set(absl::string_view name, absl::string_view value, std::vector<std::strin
   variables.push_back(absl::StrCat(start, value));
 }
 
-bool IsWritableFolder(const std::string& path) {
+bool IsWritableDirectory(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
          access(path.c_str(), W_OK | X_OK) == 0;
@@ -52,19 +52,19 @@ LoginUser FindLoginUser() {
   return {found->pw_name, found->pw_dir};
 }
 
-void AddLoginVariables(const std::string& folder, const std::string& temp_folder,
+void AddLoginVariables(const std::string& directory, const std::string& temp_directory,
                        absl::FunctionRef<LoginUser()> find_user,
                        std::vector<std::string>& variables) {
   const auto is_missing = [&](absl::string_view name) { return ValueOf(name, variables).empty(); };
   if (is_missing("SHELL")) Set("SHELL", "/bin/sh", variables);
   if (is_missing("PATH")) Set("PATH", kPath, variables);
-  if (is_missing("TMPDIR") && temp_folder.size() <= kMaxTempFolder) {
-    Set("TMPDIR", temp_folder, variables);
+  if (is_missing("TMPDIR") && temp_directory.size() <= kMaxTempDirectory) {
+    Set("TMPDIR", temp_directory, variables);
   }
   if (!is_missing("HOME") && !is_missing("USER") && !is_missing("LOGNAME")) return;
   const LoginUser user = find_user();
   if (is_missing("HOME")) {
-    Set("HOME", IsWritableFolder(user.home) ? user.home : folder, variables);
+    Set("HOME", IsWritableDirectory(user.home) ? user.home : directory, variables);
   }
   std::string name = ValueOf("USER", variables);
   if (name.empty()) name = ValueOf("LOGNAME", variables);

@@ -17,13 +17,13 @@ struct LoginUser {
 LoginUser FindLoginUser();
 
 // Sets those of the following that are missing or empty in `variables` ("NAME=value"):
-//   HOME      the user's, if it can be written, else `folder`
+//   HOME      the user's, if it can be written, else `directory`
 //   USER      the user's name, or number if there is no name; LOGNAME the same
 //   SHELL     /bin/sh, which runs the commands
 //   PATH      the usual directories
-//   TMPDIR    `temp_folder`, unless its path is too long for sockets in it
+//   TMPDIR    `temp_directory`, unless its path is too long for sockets in it
 // Calls `find_user` only for HOME, USER and LOGNAME.
-void AddLoginVariables(const std::string& folder, const std::string& temp_folder,
+void AddLoginVariables(const std::string& directory, const std::string& temp_directory,
                        absl::FunctionRef<LoginUser()> find_user,
                        std::vector<std::string>& variables);
 

@@ -32,8 +32,8 @@ struct PatternStates {
   std::vector<Glob::States> exclude;
 };
 
-struct Folder {
-  std::string path;  // with a slash at the end; empty for the work folder
+struct Directory {
+  std::string path;  // with a slash at the end; empty for the work directory
   PatternStates states;
 };
 
@@ -57,7 +57,7 @@ std::string Reason(int error) {
   return std::string(ErrnoError(error, "cannot be read").message());
 }
 
-constexpr char kLeadsToMount[] = "leads to another mount inside the work folder";
+constexpr char kLeadsToMount[] = "leads to another mount inside the work directory";
 
 class OutputWalk {
  public:
@@ -65,7 +65,7 @@ class OutputWalk {
              const Activity& activity)
       : include_(include), exclude_(exclude), activity_(activity), matched_(include.size()) {}
 
-  absl::StatusOr<Outputs> Run(const std::string& work_folder);
+  absl::StatusOr<Outputs> Run(const std::string& work_directory);
 
  private:
   PatternStates Start() const;
@@ -74,14 +74,14 @@ class OutputWalk {
   bool WantedBelow(const PatternStates& states) const;
 
   absl::Status EnterPending();
-  absl::Status Enter(const Folder& folder, bool through_link);
-  absl::Status List(int fd, const Folder& folder);
+  absl::Status Enter(const Directory& directory, bool through_link);
+  absl::Status List(int fd, const Directory& directory);
   absl::Status SkipUnlessMachineFault(const std::string& path, const absl::Status& error);
   bool LiesInside(int fd) const;
-  absl::Status Visit(int fd, const Folder& folder, const char* entry, unsigned char type);
-  absl::Status VisitLink(int fd, const Folder& folder, const char* entry,
+  absl::Status Visit(int fd, const Directory& directory, const char* entry, unsigned char type);
+  absl::Status VisitLink(int fd, const Directory& directory, const char* entry,
                          const PatternStates& states);
-  bool LeadsToMount(int fd, const Folder& folder, const char* link) const;
+  bool LeadsToMount(int fd, const Directory& directory, const char* link) const;
   void MarkMatched(const PatternStates& states);
   void Skip(std::string path, std::string reason) {
     outputs_.skipped.push_back({std::move(path), std::move(reason)});
@@ -94,10 +94,10 @@ class OutputWalk {
   UniqueFd root_;
   FileId root_id_;
   std::string real_root_;
-  std::map<std::string, std::string> mounts_;  // path below the work folder to type
+  std::map<std::string, std::string> mounts_;  // path below the work directory to type
   std::set<FileId> entered_;
-  std::vector<Folder> pending_;        // real folders that were found and not yet entered
-  std::vector<Folder> pending_links_;  // symlinks to folders that were not yet followed
+  std::vector<Directory> pending_;        // real directories that were found and not yet entered
+  std::vector<Directory> pending_links_;  // symlinks to directories that were not yet followed
   Outputs outputs_;
 };
 
@@ -134,7 +134,7 @@ bool OutputWalk::Wanted(const PatternStates& states) const {
          !AnyOf(exclude_, states.exclude, &Glob::Accepts);
 }
 
-// Call for wanted entries other than folders.
+// Call for wanted entries other than directories.
 void OutputWalk::MarkMatched(const PatternStates& states) {
   for (size_t i = 0; i < include_.size(); ++i) {
     if (!matched_[i] && include_[i].Accepts(states.include[i])) matched_[i] = true;
@@ -154,8 +154,8 @@ absl::Status OutputWalk::SkipUnlessMachineFault(const std::string& path,
   return absl::OkStatus();
 }
 
-// True if the folder is the work folder or below it. Follows ".." instead of comparing paths, which
-// works at any depth and without /proc.
+// True if the directory is the work directory or below it. Follows ".." instead of comparing paths,
+// which works at any depth and without /proc.
 bool OutputWalk::LiesInside(int fd) const {
   UniqueFd here;
   struct stat info;
@@ -172,11 +172,11 @@ bool OutputWalk::LiesInside(int fd) const {
   return false;
 }
 
-absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
+absl::Status OutputWalk::Visit(int fd, const Directory& directory, const char* entry,
                                unsigned char type) {
-  PatternStates states = Advance(folder.states, entry);
-  if (type == DT_LNK) return VisitLink(fd, folder, entry, states);
-  std::string path = folder.path + entry;
+  PatternStates states = Advance(directory.states, entry);
+  if (type == DT_LNK) return VisitLink(fd, directory, entry, states);
+  std::string path = directory.path + entry;
   const bool wanted = type != DT_DIR && Wanted(states);
   if (type == DT_DIR) states = Advance(states, "/");
   const bool wanted_below = type == DT_DIR && WantedBelow(states);
@@ -195,8 +195,8 @@ absl::Status OutputWalk::Visit(int fd, const Folder& folder, const char* entry,
   return absl::OkStatus();
 }
 
-// True if the link's text leads to a mount inside the work folder.
-bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) const {
+// True if the link's text leads to a mount inside the work directory.
+bool OutputWalk::LeadsToMount(int fd, const Directory& directory, const char* link) const {
   if (mounts_.empty()) return false;
   std::string target(PATH_MAX, '\0');
   const ssize_t got = readlinkat(fd, link, target.data(), target.size());
@@ -204,7 +204,7 @@ bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) co
   target.resize(static_cast<size_t>(got));
   absl::string_view below = target;
   if (!absl::ConsumePrefix(&below, real_root_ + "/") && !absl::StartsWith(target, "/")) {
-    target.insert(0, folder.path);
+    target.insert(0, directory.path);
     below = target;
   }
   const auto path = CleanRelativePath(below);
@@ -213,24 +213,24 @@ bool OutputWalk::LeadsToMount(int fd, const Folder& folder, const char* link) co
          });
 }
 
-absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* entry,
+absl::Status OutputWalk::VisitLink(int fd, const Directory& directory, const char* entry,
                                    const PatternStates& states) {
   const bool wanted = Wanted(states);
   PatternStates below = Advance(states, "/");
   const bool wanted_below = WantedBelow(below);
   if (!wanted && !wanted_below) return absl::OkStatus();
-  std::string path = folder.path + entry;
+  std::string path = directory.path + entry;
   struct stat info;
   const int error = fstatat(fd, entry, &info, 0) == 0 ? 0 : errno;
-  const bool to_folder = error == 0 && S_ISDIR(info.st_mode);
-  if (wanted && !to_folder) MarkMatched(states);
+  const bool to_directory = error == 0 && S_ISDIR(info.st_mode);
+  if (wanted && !to_directory) MarkMatched(states);
   if (error != 0) {
     // A mount of the command is dead if its daemon (FUSE) was ended as a leftover.
-    const bool to_mount = LeadsToMount(fd, folder, entry);
+    const bool to_mount = LeadsToMount(fd, directory, entry);
     const absl::Status failed = ErrnoError(error, path);
     if (IsMachineFault(failed) && !to_mount) return failed;
     if (wanted) Skip(std::move(path), to_mount ? kLeadsToMount : Reason(error));
-  } else if (to_folder) {
+  } else if (to_directory) {
     if (wanted_below) pending_links_.push_back({path + "/", std::move(below)});
   } else if (!wanted) {
     return absl::OkStatus();
@@ -242,48 +242,50 @@ absl::Status OutputWalk::VisitLink(int fd, const Folder& folder, const char* ent
   return absl::OkStatus();
 }
 
-absl::Status OutputWalk::List(int fd, const Folder& folder) {
-  return ForEachEntry(fd, folder.path, [&](const char* entry, unsigned char type) {
-    RETURN_IF_ERROR(Visit(fd, folder, entry, type));
-    return activity_.Worked();
+absl::Status OutputWalk::List(int fd, const Directory& directory) {
+  return ForEachEntry(fd, directory.path, [&](const char* entry, unsigned char type) {
+    RETURN_IF_ERROR(Visit(fd, directory, entry, type));
+    return activity_.ReportWork();
   });
 }
 
-absl::Status OutputWalk::Enter(const Folder& folder, bool through_link) {
-  RETURN_IF_ERROR(activity_.Worked());
-  const absl::StatusOr<UniqueFd> fd = OpenBelow(root_.get(), folder.path, O_RDONLY | O_DIRECTORY);
-  if (!fd.ok()) return SkipUnlessMachineFault(folder.path, fd.status());
+absl::Status OutputWalk::Enter(const Directory& directory, bool through_link) {
+  RETURN_IF_ERROR(activity_.ReportWork());
+  const absl::StatusOr<UniqueFd> fd =
+      OpenBelow(root_.get(), directory.path, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return SkipUnlessMachineFault(directory.path, fd.status());
   struct stat info;
-  if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, folder.path);
+  if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, directory.path);
   if (entered_.contains(IdOf(info))) return absl::OkStatus();
   if (through_link && !LiesInside(fd->get())) {
-    Skip(folder.path.substr(0, folder.path.size() - 1), "leads outside of the work folder");
+    Skip(directory.path.substr(0, directory.path.size() - 1),
+         "leads outside of the work directory");
     return absl::OkStatus();
   }
   if (through_link && !mounts_.empty() && !IsSameMount(root_.get(), fd->get())) {
-    Skip(folder.path.substr(0, folder.path.size() - 1), kLeadsToMount);
+    Skip(directory.path.substr(0, directory.path.size() - 1), kLeadsToMount);
     return absl::OkStatus();
   }
   entered_.insert(IdOf(info));
-  return SkipUnlessMachineFault(folder.path, List(fd->get(), folder));
+  return SkipUnlessMachineFault(directory.path, List(fd->get(), directory));
 }
 
 absl::Status OutputWalk::EnterPending() {
   while (!pending_.empty()) {
-    const Folder folder = std::move(pending_.back());
+    const Directory directory = std::move(pending_.back());
     pending_.pop_back();
-    RETURN_IF_ERROR(Enter(folder, /*through_link=*/false));
+    RETURN_IF_ERROR(Enter(directory, /*through_link=*/false));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
-  ASSIGN_OR_RETURN(root_, OpenFile(work_folder, O_RDONLY | O_DIRECTORY));
+absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_directory) {
+  ASSIGN_OR_RETURN(root_, OpenFile(work_directory, O_RDONLY | O_DIRECTORY));
   struct stat info;
-  if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_folder);
+  if (fstat(root_.get(), &info) != 0) return ErrnoError(errno, work_directory);
   root_id_ = IdOf(info);
   entered_.insert(root_id_);
-  ASSIGN_OR_RETURN(real_root_, RealPath(work_folder));
+  ASSIGN_OR_RETURN(real_root_, RealPath(work_directory));
   for (Mount& mount : MountsBelow(real_root_)) {
     mounts_[mount.point.substr(real_root_.size() + 1)] = std::move(mount.type);
   }
@@ -291,10 +293,10 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
   RETURN_IF_ERROR(EnterPending());
   while (!pending_links_.empty()) {
     // Sorted, so that of two links to one directory the same one is taken on each file system.
-    std::vector<Folder> links = std::exchange(pending_links_, {});
+    std::vector<Directory> links = std::exchange(pending_links_, {});
     std::sort(links.begin(), links.end(),
-              [](const Folder& a, const Folder& b) { return a.path < b.path; });
-    for (const Folder& link : links) {
+              [](const Directory& a, const Directory& b) { return a.path < b.path; });
+    for (const Directory& link : links) {
       RETURN_IF_ERROR(Enter(link, /*through_link=*/true));
       RETURN_IF_ERROR(EnterPending());
     }
@@ -310,10 +312,10 @@ absl::StatusOr<Outputs> OutputWalk::Run(const std::string& work_folder) {
 
 }  // namespace
 
-absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
+absl::StatusOr<Outputs> FindOutputs(const std::string& work_directory,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude, const Activity& activity) {
-  return OutputWalk(include, exclude, activity).Run(work_folder);
+  return OutputWalk(include, exclude, activity).Run(work_directory);
 }
 
 }  // namespace sparkles

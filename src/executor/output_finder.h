@@ -1,4 +1,4 @@
-// Finds the files in a work folder that a task's patterns select.
+// Finds the files in a work directory that a task's patterns select.
 // Symlinks make the directory a graph. Each real directory is entered once: by its real path if
 // that can match, otherwise by the first link to it. Directories outside are not entered.
 #pragma once
@@ -13,22 +13,23 @@
 
 namespace sparkles {
 
-// Paths are relative to the work folder, of any length and with any bytes. Both lists are sorted.
+// Paths are relative to the work directory, of any length and with any bytes. Both lists are
+// sorted.
 struct Outputs {
   std::vector<std::string> files;    // regular files, and symlinks to regular files
   std::vector<SkippedFile> skipped;  // unreadable entries that match, or could hold a match
   std::vector<size_t> unmatched;     // indexes of include patterns without a match in either list
 };
 
-// The files below `work_folder` that match one of `include` and none of `exclude`. A symlink to a
-// file is an output wherever the file is. A symlink to a folder is followed if that folder is in
-// the work folder. Mounts below the work folder (proc, a bucket, a bind mount) are skipped. Call it
-// when no process changes the folder any more.
+// The files below `work_directory` that match one of `include` and none of `exclude`. A symlink to
+// a file is an output wherever the file is. A symlink to a directory is followed if that directory
+// is in the work directory. Mounts below the work directory (proc, a bucket, a bind mount) are
+// skipped. Call it when no process changes the directory any more.
 //
-// Each entry and each folder is work of `activity`. Errors: Cancelled with `activity`; a machine
-// fault if the list would be incomplete, because the work folder or the target of a link cannot be
-// read (a dead mount), or descriptors or memory are exhausted.
-absl::StatusOr<Outputs> FindOutputs(const std::string& work_folder,
+// Each entry and each directory is work of `activity`. Errors: Cancelled with `activity`; a machine
+// fault if the list would be incomplete, because the work directory or the target of a link cannot
+// be read (a dead mount), or descriptors or memory are exhausted.
+absl::StatusOr<Outputs> FindOutputs(const std::string& work_directory,
                                     const std::vector<Glob>& include,
                                     const std::vector<Glob>& exclude,
                                     const Activity& activity = Activity());

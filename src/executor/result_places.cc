@@ -15,7 +15,7 @@ namespace sparkles {
 absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& store,
                                const Activity& activity, const Log& log) {
   const auto check = [&](absl::string_view field, const std::string& url, bool replace) {
-    RETURN_IF_ERROR(activity.Continue());
+    RETURN_IF_ERROR(activity.ReportWait());
     if (url.empty()) return absl::OkStatus();
     return Annotate(store.CheckWritable(url, replace, activity),
                     absl::StrCat(field, ": cannot be written"));
@@ -38,7 +38,7 @@ absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& s
   return check("uploads.dst_url", absl::StrCat(spec.upload_url, "/", kTaskLogName), false);
 }
 
-absl::Status RemoveMisplaced(const TaskSpec& spec, std::vector<std::string>& outputs) {
+absl::Status RemoveReservedOutputs(const TaskSpec& spec, std::vector<std::string>& outputs) {
   const std::string log_url = CanonicalUrl(spec.stdout_url);
   const std::string result_url = CanonicalUrl(spec.command_result_url);
   absl::Status status;

@@ -19,8 +19,9 @@ namespace sparkles {
 absl::Status CheckResultPlaces(const TaskSpec& spec, int attempt, ObjectStore& store,
                                const Activity& activity, const Log& log);
 
-// Removes from `outputs`, which are paths in the work folder, those that the log or result.json of
-// `spec` would replace, or that keep them from being written. An error if there are such outputs.
-absl::Status RemoveMisplaced(const TaskSpec& spec, std::vector<std::string>& outputs);
+// Removes from `outputs`, which are paths in the work directory, those that the log or result.json
+// of `spec` would replace, or that keep them from being written. An error if there are such
+// outputs.
+absl::Status RemoveReservedOutputs(const TaskSpec& spec, std::vector<std::string>& outputs);
 
 }  // namespace sparkles

@@ -19,21 +19,22 @@ constexpr uint64_t kMebibyte = 1 << 20;
 
 absl::Status SpaceGuard::Check() {
   if (options_.cache_bytes) Evict(0, *options_.cache_bytes);
-  RETURN_IF_ERROR(CheckFolder(options_.tasks_dir, "--tasksDir"));
-  return CheckFolder(options_.cache_dir, "--cacheDir");
+  RETURN_IF_ERROR(CheckDirectory(options_.tasks_dir, "--tasksDir"));
+  return CheckDirectory(options_.cache_dir, "--cacheDir");
 }
 
-absl::Status SpaceGuard::CheckFolder(const std::string& folder, absl::string_view flag) {
-  const std::string name = absl::StrCat(flag, ": ", folder);
+absl::Status SpaceGuard::CheckDirectory(const std::string& directory, absl::string_view flag) {
+  const std::string name = absl::StrCat(flag, ": ", directory);
   // A task may have removed the directory.
-  if (access(folder.c_str(), F_OK) != 0) (void)MakeFolders(folder);
-  ASSIGN_OR_RETURN(DiskSpace space, MeasureSpace(folder, options_.min_free_bytes, name));
+  if (access(directory.c_str(), F_OK) != 0) (void)MakeDirectories(directory);
+  ASSIGN_OR_RETURN(DiskSpace space, MeasureSpace(directory, options_.min_free_bytes, name));
   if (space.read_only) return MachineFault(ErrnoError(EROFS, name));
-  if (access(folder.c_str(), W_OK | X_OK) != 0) return MachineFault(ErrnoError(errno, name));
-  if ((space.lacks_bytes() || space.lacks_files()) && OnOneDisk(folder, options_.cache_dir)) {
+  if (access(directory.c_str(), W_OK | X_OK) != 0) return MachineFault(ErrnoError(errno, name));
+  if ((space.lacks_bytes() || space.lacks_files()) &&
+      OnSameFileSystem(directory, options_.cache_dir)) {
     // The number of inodes that an eviction frees is unknown, so all unused entries go.
     Evict(space.lacks_files() ? UINT64_MAX : space.least_bytes - space.free_bytes, UINT64_MAX);
-    ASSIGN_OR_RETURN(space, MeasureSpace(folder, options_.min_free_bytes, name));
+    ASSIGN_OR_RETURN(space, MeasureSpace(directory, options_.min_free_bytes, name));
   }
   return ExplainLackOfSpace(space, name);
 }

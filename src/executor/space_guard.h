@@ -33,7 +33,7 @@ class SpaceGuard {
   absl::Status Check();
 
  private:
-  absl::Status CheckFolder(const std::string& folder, absl::string_view flag);
+  absl::Status CheckDirectory(const std::string& directory, absl::string_view flag);
   void Evict(uint64_t bytes, uint64_t limit);
 
   const SpaceOptions options_;

@@ -57,7 +57,7 @@ absl::StatusOr<TaskSpec> ParseSpecOf(const Task& task, const std::string& text) 
   if (spec.command_result_url.empty()) spec.command_result_url = task.command_result_url;
   if (spec.stdout_url.empty()) spec.stdout_url = task.log_url;
   if (!spec.upload_url.empty()) {
-    RETURN_IF_ERROR(Annotate(CheckFolderUrl(spec.upload_url), "uploads.dst_url"));
+    RETURN_IF_ERROR(Annotate(CheckDirectoryUrl(spec.upload_url), "uploads.dst_url"));
   }
   RETURN_IF_ERROR(CheckDestination("stdout_url", spec.stdout_url));
   RETURN_IF_ERROR(CheckDestination("command_result_url", spec.command_result_url));

@@ -36,7 +36,7 @@ absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size, const Activity& act
   uint32_t crc = 0;
   RETURN_IF_ERROR(ReadPieces(fd, size, [&](absl::string_view piece) {
     crc = ExtendCrc32c(crc, piece);
-    return activity.Worked();
+    return activity.ReportWork();
   }));
   return crc;
 }
@@ -44,7 +44,7 @@ absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size, const Activity& act
 }  // namespace
 
 absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Download>& downloads,
-                                                       const std::string& work_folder,
+                                                       const std::string& work_directory,
                                                        const Activity& activity, const Log& log) {
   Progress progress(clock_, log.sink(), "downloading", downloads.size());
   const Activity staging(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
   std::vector<std::optional<StagedInput>> staged(downloads.size());
   RETURN_IF_ERROR(ParallelFor(downloads.size(), transfers_, [&](size_t i) {
     const Download& download = downloads[i];
-    auto one = StageOne(download, work_folder, staging);
+    auto one = StageOne(download, work_directory, staging);
     if (!one.ok()) return Annotate(one.status(), absl::StrCat("downloads: ", download.dst));
     if (!one->has_value()) log.Info(download.dst, " is there already: not downloaded");
     staged[i] = *std::move(one);
@@ -71,26 +71,26 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
 }
 
 absl::StatusOr<std::optional<StagedInput>> Stager::StageOne(const Download& download,
-                                                            const std::string& work_folder,
+                                                            const std::string& work_directory,
                                                             const Activity& activity) {
-  RETURN_IF_ERROR(activity.Continue());
-  const std::string path = absl::StrCat(work_folder, "/", download.dst);
-  const std::string folder = FolderOf(path);
-  RETURN_IF_ERROR(CheckInside(work_folder, folder));
+  RETURN_IF_ERROR(activity.ReportWait());
+  const std::string path = absl::StrCat(work_directory, "/", download.dst);
+  const std::string directory = DirectoryOf(path);
+  RETURN_IF_ERROR(CheckInside(work_directory, directory));
   struct stat info;
   if (lstat(path.c_str(), &info) == 0) return std::optional<StagedInput>();
-  RETURN_IF_ERROR(MakeFolders(folder));
+  RETURN_IF_ERROR(MakeDirectories(directory));
   StagedInput staged;
   staged.download = download;
   // An executable input is copied, because a cache entry has no execute bits.
   staged.symlink = download.is_cas_key && download.symlink_safe && !download.executable && use_;
-  RETURN_IF_ERROR(Put(download, path, staged, activity));
+  RETURN_IF_ERROR(PlaceInput(download, path, staged, activity));
   if (stat(path.c_str(), &staged.seen) != 0) return ErrnoError(errno, path);
   return std::optional<StagedInput>(std::move(staged));
 }
 
-absl::Status Stager::Put(const Download& download, const std::string& path, StagedInput& staged,
-                         const Activity& activity) {
+absl::Status Stager::PlaceInput(const Download& download, const std::string& path,
+                                StagedInput& staged, const Activity& activity) {
   const mode_t mode = download.executable ? 0777 : 0666;
   if (staged.symlink) {
     ASSIGN_OR_RETURN(const auto entry, cache_.Fetch(download.src_url, activity, &*use_));
@@ -100,8 +100,9 @@ absl::Status Stager::Put(const Download& download, const std::string& path, Stag
   }
   if (download.is_cas_key) return cache_.Copy(download.src_url, path, mode, activity);
   // Unused cache entries are evicted if the disk is full.
-  return cache_.WithRoom(FolderOf(path), activity,
-                         [&] { return Fetch(download.src_url, path, mode, staged, activity); });
+  return cache_.RetryAfterEviction(DirectoryOf(path), activity, [&] {
+    return Fetch(download.src_url, path, mode, staged, activity);
+  });
 }
 
 absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode_t mode,
@@ -112,18 +113,18 @@ absl::Status Stager::Fetch(const std::string& url, const std::string& path, mode
   return file.Commit(/*durable=*/false);
 }
 
-absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>& inputs,
-                                                        const std::string& work_folder,
-                                                        const Activity& activity, const Log& log) {
+absl::StatusOr<std::vector<std::string>> Stager::DetectChangedInputs(
+    std::vector<StagedInput>& inputs, const std::string& work_directory, const Activity& activity,
+    const Log& log) {
   std::vector<std::string> unchanged;
   for (StagedInput& input : inputs) {
-    const std::string path = absl::StrCat(work_folder, "/", input.download.dst);
+    const std::string path = absl::StrCat(work_directory, "/", input.download.dst);
     ASSIGN_OR_RETURN(const bool same, IsUnchanged(input, path, activity));
     input.changed = !same;
     if (same) {
       unchanged.push_back(input.download.dst);
     } else if (input.symlink) {
-      const absl::Status detached = Detach(path, activity);
+      const absl::Status detached = ReplaceLinkWithCopy(path, activity);
       // The task need not fail for a file that cannot be read, because the delivery will skip it.
       // After other errors it fails, because the delivery might read the original from the entry.
       if (absl::IsPermissionDenied(detached)) {
@@ -131,7 +132,7 @@ absl::StatusOr<std::vector<std::string>> Stager::Settle(std::vector<StagedInput>
       } else if (!detached.ok()) {
         const absl::Status failed = Annotate(detached, "changed input");
         // The command has filled the disk, so this is not a machine fault.
-        return absl::IsResourceExhausted(failed) ? Unmarked(failed) : failed;
+        return absl::IsResourceExhausted(failed) ? WithoutMarks(failed) : failed;
       }
     }
   }
@@ -161,7 +162,7 @@ absl::StatusOr<bool> Stager::IsUnchanged(const StagedInput& input, const std::st
   return crc == input.crc32c;
 }
 
-absl::Status Stager::Detach(const std::string& path, const Activity& activity) {
+absl::Status Stager::ReplaceLinkWithCopy(const std::string& path, const Activity& activity) {
   struct stat now;
   const bool linked = lstat(path.c_str(), &now) == 0 && S_ISLNK(now.st_mode);
   if (!linked || stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return absl::OkStatus();

@@ -1,4 +1,4 @@
-// Puts a task's inputs into its work folder, and later finds out which of them the task changed.
+// Puts a task's inputs into its work directory, and later finds out which of them the task changed.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,14 +19,15 @@
 
 namespace sparkles {
 
-// An input that the worker put into the work folder. A file that a script had made before is none.
+// An input that the worker put into the work directory. A file that a script had made before is
+// none.
 struct StagedInput {
   Download download;
   struct stat seen;      // of the file when it was staged; symlinks are followed
   bool aged = false;     // the file was old enough that each later edit changes its ctime
   uint32_t crc32c = 0;   // of the content; 0 if the download is content-addressed
   bool symlink = false;  // a link into the cache
-  bool changed = false;  // set by Settle
+  bool changed = false;  // set by DetectChangedInputs
 };
 
 class Stager {
@@ -39,14 +40,15 @@ class Stager {
   // long as this object exists. Keeps a `dst` that exists already. The first error stops the rest;
   // its message begins with `downloads: DST: `.
   absl::StatusOr<std::vector<StagedInput>> Stage(const std::vector<Download>& downloads,
-                                                 const std::string& work_folder,
+                                                 const std::string& work_directory,
                                                  const Activity& activity, const Log& log);
 
   // Call after the command. Replaces the links of changed inputs by copies of their present content
   // where possible. Returns the sorted paths of the unchanged inputs.
-  absl::StatusOr<std::vector<std::string>> Settle(std::vector<StagedInput>& inputs,
-                                                  const std::string& work_folder,
-                                                  const Activity& activity, const Log& log);
+  absl::StatusOr<std::vector<std::string>> DetectChangedInputs(std::vector<StagedInput>& inputs,
+                                                               const std::string& work_directory,
+                                                               const Activity& activity,
+                                                               const Log& log);
 
   // Call after the uploads, which may read entries through other links of the task. Drops the cache
   // entries of changed inputs. Errors are only logged, because the next use of an entry checks it
@@ -56,15 +58,15 @@ class Stager {
 
  private:
   absl::StatusOr<std::optional<StagedInput>> StageOne(const Download& download,
-                                                      const std::string& work_folder,
+                                                      const std::string& work_directory,
                                                       const Activity& activity);
-  absl::Status Put(const Download& download, const std::string& path, StagedInput& staged,
-                   const Activity& activity);
+  absl::Status PlaceInput(const Download& download, const std::string& path, StagedInput& staged,
+                          const Activity& activity);
   absl::Status Fetch(const std::string& url, const std::string& path, mode_t mode,
                      StagedInput& staged, const Activity& activity);
   absl::StatusOr<bool> IsUnchanged(const StagedInput& input, const std::string& path,
                                    const Activity& activity);
-  absl::Status Detach(const std::string& path, const Activity& activity);
+  absl::Status ReplaceLinkWithCopy(const std::string& path, const Activity& activity);
 
   ObjectStore& store_;
   ContentCache& cache_;

@@ -14,7 +14,7 @@
 namespace sparkles {
 namespace {
 
-bool EndsInsideALine(int fd) {
+bool EndsInsideLine(int fd) {
   struct stat info;
   char last = '\n';
   return fstat(fd, &info) == 0 && info.st_size > 0 && pread(fd, &last, 1, info.st_size - 1) == 1 &&
@@ -23,14 +23,14 @@ bool EndsInsideALine(int fd) {
 
 }  // namespace
 
-absl::StatusOr<TaskLog> TaskLog::Create(const std::string& work_folder) {
-  std::string path = absl::StrCat(work_folder, "/", kTaskLogName);
+absl::StatusOr<TaskLog> TaskLog::Create(const std::string& work_directory) {
+  std::string path = absl::StrCat(work_directory, "/", kTaskLogName);
   auto fd = OpenFile(path, O_CREAT | O_EXCL | O_RDWR | O_APPEND);
   if (!fd.ok()) return MachineFault(fd.status());
   return TaskLog(std::move(path), *std::move(fd));
 }
 
-bool TaskLog::Replaced() const {
+bool TaskLog::IsReplaced() const {
   struct stat ours;
   struct stat other;
   return fstat(fd(), &ours) == 0 && lstat(path_.c_str(), &other) == 0 && S_ISREG(other.st_mode) &&
@@ -38,7 +38,7 @@ bool TaskLog::Replaced() const {
 }
 
 absl::Status TaskLog::AddLine(absl::string_view text) {
-  const absl::string_view line_end = EndsInsideALine(fd()) ? "\n" : "";
+  const absl::string_view line_end = EndsInsideLine(fd()) ? "\n" : "";
   return WriteAll(fd(), absl::StrCat(line_end, "sparkles: ", PrintableText(text), "\n"), path_);
 }
 

@@ -10,13 +10,13 @@
 
 namespace sparkles {
 
-// The name of the log in the work folder and in result.json.
+// The name of the log in the work directory and in result.json.
 inline constexpr char kTaskLogName[] = "stdout.txt";
 
 class TaskLog {
  public:
-  // Makes the file in `work_folder`. Errors are machine faults.
-  static absl::StatusOr<TaskLog> Create(const std::string& work_folder);
+  // Makes the file in `work_directory`. Errors are machine faults.
+  static absl::StatusOr<TaskLog> Create(const std::string& work_directory);
 
   // Open for appending and reading. The command writes to it directly. Stays the log even if the
   // command removes or replaces the file path().
@@ -24,7 +24,7 @@ class TaskLog {
   // Where the log was made. A script or the command can put another file there.
   const std::string& path() const { return path_; }
   // True if path() is now another regular file, for example an edited copy.
-  bool Replaced() const;
+  bool IsReplaced() const;
   // Appends the line "sparkles: TEXT", after a line end if the command's last line has none.
   absl::Status AddLine(absl::string_view text);
 

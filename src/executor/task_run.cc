@@ -18,8 +18,8 @@
 #include "base/permission.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "executor/cause_of_death.h"
 #include "executor/command_environment.h"
+#include "executor/exit_cause.h"
 #include "executor/login_environment.h"
 #include "executor/output_finder.h"
 #include "executor/result_places.h"
@@ -68,8 +68,8 @@ TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const Activi
 
 Outcome TaskRun::Run() {
   executor_.oom.Begin();
-  absl::Status status = MakeFolder();
-  if (status.ok()) status = TakeSpec();
+  absl::Status status = MakeDirectory();
+  if (status.ok()) status = ReadTaskSpec();
   if (status.ok()) {
     status = CheckResultPlaces(spec_, attempt_, executor_.store, activity_, log_);
   }
@@ -84,37 +84,37 @@ Outcome TaskRun::Run() {
   const bool undelivered =
       !status.ok() && result_.run.has_value() && !cancel_.cancelled() && !timed_out_;
   Outcome outcome = status.ok() ? Complete() : EndEarly(status);
-  if (folder_ &&
+  if (directory_ &&
       (executor_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
-    if (const absl::Status kept = folder_->Keep(); kept.ok()) {
-      log_.Info("the task folder is kept: ", folder_->path());
+    if (const absl::Status kept = directory_->Keep(); kept.ok()) {
+      log_.Info("the task directory is kept: ", directory_->path());
     } else {
-      log_.Warning("the task folder cannot be kept: ", kept.message());
+      log_.Warning("the task directory cannot be kept: ", kept.message());
     }
-  } else if (folder_ && cancel_.kind() == CancelKind::kHandBack) {
-    // The removal of a large folder may take longer than the rest of the stop.
-    folder_->LeaveBehind();
+  } else if (directory_ && cancel_.kind() == CancelKind::kHandBack) {
+    // The removal of a large directory may take longer than the rest of the stop.
+    directory_->LeaveForNextWorker();
   }
   if (checkpoint_) outcome.when_ended = checkpoint_->Removal();
-  if (folder_) outcome.directory = std::make_shared<TaskFolder>(*std::move(folder_));
-  folder_.reset();
+  if (directory_) outcome.directory = std::make_shared<TaskDirectory>(*std::move(directory_));
+  directory_.reset();
   return outcome;
 }
 
-absl::Status TaskRun::MakeFolder() {
-  ASSIGN_OR_RETURN(TaskFolder folder,
-                   TaskFolder::Make(executor_.options.tasks_dir, log_, activity_.heartbeat()));
-  folder_.emplace(std::move(folder));
+absl::Status TaskRun::MakeDirectory() {
+  ASSIGN_OR_RETURN(TaskDirectory directory,
+                   TaskDirectory::Make(executor_.options.tasks_dir, log_, activity_.heartbeat()));
+  directory_.emplace(std::move(directory));
   environment_ = TaskEnvironment(executor_.options.environment, task_, attempt_);
-  environment_.push_back(absl::StrCat(kTaskDirVariable, "=", folder_->path()));
-  AddLoginVariables(folder_->path(), folder_->temp(), FindLoginUser, environment_);
-  ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(folder_->work()));
+  environment_.push_back(absl::StrCat(kTaskDirVariable, "=", directory_->path()));
+  AddLoginVariables(directory_->path(), directory_->temp(), FindLoginUser, environment_);
+  ASSIGN_OR_RETURN(TaskLog log, TaskLog::Create(directory_->work()));
   task_log_.emplace(std::move(log));
   if (executor_.options.on_log) executor_.options.on_log(task_.id, task_log_->path());
   return absl::OkStatus();
 }
 
-absl::Status TaskRun::TakeSpec() {
+absl::Status TaskRun::ReadTaskSpec() {
   ResolvedSpec resolved = ReadSpec(task_, executor_.store, activity_);
   spec_ = std::move(resolved.spec);
   spec_text_ = std::move(resolved.text);
@@ -135,7 +135,7 @@ absl::Status TaskRun::Prepare() {
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
   AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
-  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, folder_->work(), activity_, log_));
+  ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, directory_->work(), activity_, log_));
   AddToLog("download complete.");
   return absl::OkStatus();
 }
@@ -143,14 +143,14 @@ absl::Status TaskRun::StageInputs() {
 absl::Status TaskRun::RunScript(absl::string_view name, const std::string& script) {
   RETURN_IF_ERROR(CheckCancelled());
   if (script.empty()) return absl::OkStatus();
-  auto output = folder_->CreateLog(absl::StrCat(name, ".txt"));
+  auto output = directory_->CreateLog(absl::StrCat(name, ".txt"));
   if (!output.ok() && result_.run.has_value()) {
     // The command may have filled the disk, so this is not a machine fault.
     log_.Warning(name, ": its output is not logged: ", output.status().message());
     output = OpenFile("/dev/null", O_RDWR);
   }
   if (!output.ok()) return Annotate(output.status(), name);
-  auto exit = shell_->Run(script, folder_->work(), output->get());
+  auto exit = shell_->Run(script, directory_->work(), output->get());
   if (!exit.ok()) return Annotate(exit.status(), name);
   // Reads the descriptor, because the script may have replaced the file by a FIFO.
   LogScriptOutput(log_, name, output->get());
@@ -159,36 +159,36 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   if (code != "0") log_.Warning(name, " ended with ", code, "; the task continues");
   RETURN_IF_ERROR(CheckCancelled());
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), name));
-  return folder_->CheckInPlace();
+  return directory_->CheckInPlace();
 }
 
 absl::Status TaskRun::RunCommand() {
   RETURN_IF_ERROR(CheckCancelled());
-  const std::string folder = absl::StrCat(folder_->work(), "/", spec_.working_dir);
+  const std::string directory = absl::StrCat(directory_->work(), "/", spec_.working_dir);
   struct stat info;
-  if (stat(folder.c_str(), &info) != 0) {
+  if (stat(directory.c_str(), &info) != 0) {
     return Annotate(ErrnoError(errno, spec_.working_dir), "working_dir");
   }
-  absl::Status inside = CheckInside(folder_->work(), folder);
+  absl::Status inside = CheckInside(directory_->work(), directory);
   if (!inside.ok()) return Annotate(inside, absl::StrCat("working_dir: ", spec_.working_dir));
   if (const auto& withheld = executor_.options.withheld_variables; !withheld.empty()) {
     AddToLog(absl::StrCat("withheld from the environment: ", absl::StrJoin(withheld, " ")));
   }
   log_.Info("running: ", CutText(spec_.command, 300));
-  MachineSampler sampler(folder_->path());
+  MachineSampler sampler(directory_->path());
   live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
   checkpoint_->BeginSaves(cancel_);
-  auto exit = shell_->Run(spec_.command, folder, task_log_->fd());
+  auto exit = shell_->Run(spec_.command, directory, task_log_->fd());
   checkpoint_->EndSaves();
   live_log_->Stop();
   MachineStats machine = sampler.Stop();
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = executor_.options.machine_type;
-  std::optional<CauseOfDeath> cause;
+  std::optional<ExitCause> cause;
   if (exit->wait_status != 0 || exit->timed_out) {
-    cause = FindCauseOfDeath(*exit, {.oom = shell_->oom_kills(),
-                                     .least_free = machine.least_free,
-                                     .cancelled = cancel_.cancelled()});
+    cause = FindExitCause(*exit, {.oom = shell_->oom_kills(),
+                                  .least_free = machine.least_free,
+                                  .cancelled = cancel_.cancelled()});
   }
   if (cause) log_.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
   result_.run = CommandRun{ReturnCodeText(exit->wait_status),
@@ -203,15 +203,15 @@ absl::Status TaskRun::RunCommand() {
   }
   RETURN_IF_ERROR(CheckCancelled());
   // The command's exit code does not show whether it could write.
-  if (IsReadOnly(folder_->path())) return TurnedReadOnly();
+  if (IsReadOnly(directory_->path())) return ReadOnlyError();
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), "command"));
   RETURN_IF_ERROR(Annotate(CheckFileSizeLimit(exit->wait_status), "command"));
   timed_out_ = exit->timed_out;
   if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
-  return folder_->CheckInPlace();
+  return directory_->CheckInPlace();
 }
 
-absl::Status TaskRun::TurnedReadOnly() const { return ErrnoError(EROFS, folder_->path()); }
+absl::Status TaskRun::ReadOnlyError() const { return ErrnoError(EROFS, directory_->path()); }
 
 std::string TaskRun::TimeLimitReason() const {
   return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
@@ -219,28 +219,28 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
-  auto unchanged = stager_.Settle(inputs_, folder_->work(), activity_, log_);
+  auto unchanged = stager_.DetectChangedInputs(inputs_, directory_->work(), activity_, log_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
   CancelIfClaimEnded();
   RETURN_IF_ERROR(CheckCancelled());
   ASSIGN_OR_RETURN(const std::vector<Glob> include, ParseGlobs(spec_.include_patterns));
   ASSIGN_OR_RETURN(const std::vector<Glob> exclude, ParseGlobs(spec_.exclude_patterns));
-  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(folder_->work(), include, exclude, activity_));
+  ASSIGN_OR_RETURN(Outputs outputs, FindOutputs(directory_->work(), include, exclude, activity_));
   ReportUnmatched(outputs.unmatched);
   const auto is_log = [](const std::string& path) { return path == kTaskLogName; };
-  if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && task_log_->Replaced()) {
+  if (std::any_of(outputs.files.begin(), outputs.files.end(), is_log) && task_log_->IsReplaced()) {
     outputs.skipped.push_back({kTaskLogName, "the log, as it was printed, is delivered instead"});
   }
   std::erase_if(outputs.files, [&](const std::string& path) {
     return is_log(path) || std::binary_search(unchanged->begin(), unchanged->end(), path);
   });
   // The other outputs are delivered, but the task fails.
-  const absl::Status placed = RemoveMisplaced(spec_, outputs.files);
+  const absl::Status placed = RemoveReservedOutputs(spec_, outputs.files);
   result_.skipped = std::move(outputs.skipped);
   absl::Status uploaded =
-      uploader_.Upload(folder_->work(), outputs.files, spec_.upload_url,
-                       {.before_replacing = StillOurs(cancel_)}, activity_, log_, result_);
+      uploader_.Upload(directory_->work(), outputs.files, spec_.upload_url,
+                       {.before_replacing = ClaimConfirmer(cancel_)}, activity_, log_, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     log_.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }
@@ -271,12 +271,12 @@ void TaskRun::AddToLog(absl::string_view line) {
 absl::Status TaskRun::DeliverLog() {
   RETURN_IF_ERROR(CheckClaim());
   if (spec_.stdout_url.empty()) return absl::OkStatus();
-  const UploadOptions options = LateOptions(kPlainText);
-  const auto info = live_log_ ? live_log_->Deliver(result_.files, options, LateActivity())
+  const UploadOptions options = DeliveryOptions(kPlainText);
+  const auto info = live_log_ ? live_log_->Deliver(result_.files, options, DeliveryActivity())
                               : executor_.store.Upload(task_log_->fd(), spec_.stdout_url, options,
-                                                       LateActivity());
-  if (IsOldObjectKept(info.status())) {
-    LeaveOutLog(info.status());
+                                                       DeliveryActivity());
+  if (IsObjectProtected(info.status())) {
+    SkipLog(info.status());
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(info.status());
@@ -285,8 +285,8 @@ absl::Status TaskRun::DeliverLog() {
   return absl::OkStatus();
 }
 
-void TaskRun::LeaveOutLog(const absl::Status& why) {
-  if (std::exchange(log_left_out_, true)) return;
+void TaskRun::SkipLog(const absl::Status& why) {
+  if (std::exchange(log_skipped_, true)) return;
   log_.Warning("the log is not delivered, and an older log stays: ", why.message());
   result_.skipped.push_back({kTaskLogName, std::string(why.message())});
 }
@@ -300,26 +300,27 @@ absl::Status TaskRun::DeliverResult() {
   // Outputs must be on disk before result.json, and result.json before the status is recorded.
   RETURN_IF_ERROR(executor_.store.Flush());
   auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,
-                                          LateOptions(kJsonType), LateActivity());
+                                          DeliveryOptions(kJsonType), DeliveryActivity());
   if (!info.ok()) return Annotate(info.status(), "result.json");
   return executor_.store.Flush();
 }
 
-const Activity& TaskRun::LateActivity() {
-  if (!late_) {
+const Activity& TaskRun::DeliveryActivity() {
+  if (!delivery_cancel_) {
     const StopTime& time = executor_.options.stop_time;
-    late_.emplace(cancel_, saved_late_ ? time.late_log_limit() : time.log_limit());
-    late_activity_.emplace(activity_, late_->token());
+    delivery_cancel_.emplace(cancel_, saved_late_ ? time.late_log_limit() : time.log_limit());
+    delivery_activity_.emplace(activity_, delivery_cancel_->token());
   }
-  return *late_activity_;
+  return *delivery_activity_;
 }
 
-UploadOptions TaskRun::LateOptions(const char* content_type) {
-  return {.before_replacing = StillOurs(LateActivity().cancel()), .content_type = content_type};
+UploadOptions TaskRun::DeliveryOptions(const char* content_type) {
+  return {.before_replacing = ClaimConfirmer(DeliveryActivity().cancel()),
+          .content_type = content_type};
 }
 
 // Keeps a worker that was frozen from replacing the results of the next worker.
-std::function<absl::Status()> TaskRun::StillOurs(const CancelToken& transfer) {
+std::function<absl::Status()> TaskRun::ClaimConfirmer(const CancelToken& transfer) {
   return [this, &transfer] {
     const absl::StatusOr<ClaimState> state = confirm_claim_(Freshness::kNow, transfer);
     RETURN_IF_ERROR(state.status());
@@ -356,8 +357,8 @@ Outcome TaskRun::Complete() {
 
 Outcome TaskRun::EndEarly(absl::Status status) {
   // On a file system that has become read-only, that is the cause of each error.
-  if (folder_ && !IsMachineFault(status) && IsReadOnly(folder_->path())) {
-    status = TurnedReadOnly();
+  if (directory_ && !IsMachineFault(status) && IsReadOnly(directory_->path())) {
+    status = ReadOnlyError();
   }
   std::string reason =
       CutText(cancel_.cancelled() ? cancel_.reason() : std::string(status.message()),

@@ -10,13 +10,13 @@
 
 #include "base/activity.h"
 #include "base/cancel.h"
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 #include "base/log.h"
 #include "checkpoint/task_checkpoint.h"
 #include "executor/executor.h"
 #include "executor/live_log.h"
 #include "executor/stager.h"
-#include "executor/task_folder.h"
+#include "executor/task_directory.h"
 #include "executor/task_log.h"
 #include "executor/task_shell.h"
 #include "executor/uploader.h"
@@ -36,8 +36,8 @@ class TaskRun {
   Outcome Run();
 
  private:
-  absl::Status MakeFolder();
-  absl::Status TakeSpec();
+  absl::Status MakeDirectory();
+  absl::Status ReadTaskSpec();
   // Also makes the shell, because a restore sets a variable.
   absl::Status RestoreCheckpoint();
   // The last save of a task that is handed back.
@@ -47,20 +47,20 @@ class TaskRun {
   absl::Status RunScript(absl::string_view name, const std::string& script);
   absl::Status RunCommand();
   std::string TimeLimitReason() const;
-  absl::Status TurnedReadOnly() const;
+  absl::Status ReadOnlyError() const;
   absl::Status DeliverOutputs();
   void ReportUnmatched(const std::vector<size_t>& unmatched);
   // Ignores errors: on a full disk the line is lost, and the outcome does not change.
   void AddToLog(absl::string_view line);
   absl::Status DeliverLog();
   // Keeps the log of an earlier attempt; result.json says why.
-  void LeaveOutLog(const absl::Status& why);
+  void SkipLog(const absl::Status& why);
   absl::Status DeliverResult();
   // For the log and result.json, which are delivered even if the worker must stop.
-  UploadOptions LateOptions(const char* content_type);
-  const Activity& LateActivity();
+  UploadOptions DeliveryOptions(const char* content_type);
+  const Activity& DeliveryActivity();
   // For UploadOptions::before_replacing. `transfer` is the token of the transfer.
-  std::function<absl::Status()> StillOurs(const CancelToken& transfer);
+  std::function<absl::Status()> ClaimConfirmer(const CancelToken& transfer);
   // Asks whether the claim still stands. Cancels the run if the claim has ended, not if the state
   // of the claim is unknown.
   void CancelIfClaimEnded();
@@ -84,7 +84,7 @@ class TaskRun {
   TaskSpec spec_;
   std::string spec_text_;  // as in the store or the task
   TaskResult result_;
-  std::optional<TaskFolder> folder_;
+  std::optional<TaskDirectory> directory_;
   std::optional<TaskLog> task_log_;
   std::optional<LiveLog> live_log_;       // from the start of the command
   std::vector<std::string> environment_;  // "NAME=value", of scripts and command
@@ -92,11 +92,11 @@ class TaskRun {
   std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
-  bool timed_out_ = false;     // the command has reached its time limit
-  bool saved_late_ = false;    // the last save may have used time of the log
-  bool log_left_out_ = false;  // an older log cannot be replaced
-  std::optional<LateCancel> late_;
-  std::optional<Activity> late_activity_;  // ends with late_
+  bool timed_out_ = false;    // the command has reached its time limit
+  bool saved_late_ = false;   // the last save may have used time of the log
+  bool log_skipped_ = false;  // an older log cannot be replaced
+  std::optional<DelayedCancel> delivery_cancel_;
+  std::optional<Activity> delivery_activity_;  // ends with delivery_cancel_
 };
 
 }  // namespace sparkles

@@ -12,19 +12,19 @@ absl::Status TaskRun::RestoreCheckpoint() {
       .options = executor_.options.checkpoint,
       .stop_time = executor_.options.stop_time,
       .transfers = executor_.options.transfers,
-      .directory = folder_->checkpoint(),
+      .directory = directory_->checkpoint(),
       .result_url = spec_.command_result_url,
       .identity = CheckpointIdentity::Of(spec_text_, task_.history, attempt_),
       .history = task_.history,
       .store = executor_.store,
       .clock = executor_.clock,
-      .check_claim = [this](const CancelToken& cancel) { return StillOurs(cancel)(); },
+      .check_claim = [this](const CancelToken& cancel) { return ClaimConfirmer(cancel)(); },
       .log = log_,
       .removal_refused = executor_.checkpoint_removal_refused});
   const auto tell_user = [this](absl::string_view line) { AddToLog(line); };
   // Evicts unused cache entries if the checkpoint does not fit.
-  RETURN_IF_ERROR(executor_.cache.WithRoom(
-      folder_->path(), activity_, [&] { return checkpoint_->Restore(activity_, tell_user); }));
+  RETURN_IF_ERROR(executor_.cache.RetryAfterEviction(
+      directory_->path(), activity_, [&] { return checkpoint_->Restore(activity_, tell_user); }));
   for (std::string& variable : checkpoint_->Variables()) {
     environment_.push_back(std::move(variable));
   }

@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/status.h"
-#include "executor/cause_of_death.h"
+#include "executor/exit_cause.h"
 #include "process/monotonic.h"
 #include "process/wait_status.h"
 
@@ -45,11 +45,11 @@ TaskShell::TaskShell(Executor& executor, std::vector<std::string> environment,
       cancel_(activity.cancel()),
       began_(MonotonicNow()) {}
 
-absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std::string& folder,
+absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std::string& directory,
                                            int output_fd) {
   const Command command{.argv = {kShell, "-c", script},
                         .environment = environment_,
-                        .directory = folder,
+                        .directory = directory,
                         .output_fd = output_fd,
                         .grace = executor_.options.grace,
                         .time_limit = executor_.options.time_limit,

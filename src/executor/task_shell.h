@@ -21,9 +21,10 @@ class TaskShell {
   // Borrows `executor` and `activity`. `environment`: "NAME=value".
   TaskShell(Executor& executor, std::vector<std::string> environment, const Activity& activity);
 
-  // Runs `script` in `folder`, with its output to `output_fd`. An error if the shell cannot be run:
-  // FailedPrecondition and InvalidArgument are errors of the task, all others are machine faults.
-  absl::StatusOr<CommandExit> Run(const std::string& script, const std::string& folder,
+  // Runs `script` in `directory`, with its output to `output_fd`. An error if the shell cannot be
+  // run: FailedPrecondition and InvalidArgument are errors of the task, all others are machine
+  // faults.
+  absl::StatusOr<CommandExit> Run(const std::string& script, const std::string& directory,
                                   int output_fd);
 
   // Kills for lack of memory during the last Run.

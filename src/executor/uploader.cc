@@ -77,13 +77,14 @@ absl::Status FirstFailure(const std::vector<Delivery>& deliveries, absl::Status 
 
 }  // namespace
 
-absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<std::string>& paths,
-                              const std::string& folder_url, const UploadOptions& options,
+absl::Status Uploader::Upload(const std::string& work_directory,
+                              const std::vector<std::string>& paths,
+                              const std::string& directory_url, const UploadOptions& options,
                               const Activity& activity, const Log& log, TaskResult& result) {
-  auto folder = OpenFile(work_folder, O_RDONLY | O_DIRECTORY);
-  if (!folder.ok()) return MachineFault(folder.status());
+  auto directory = OpenFile(work_directory, O_RDONLY | O_DIRECTORY);
+  if (!directory.ok()) return MachineFault(directory.status());
   struct stat ours;
-  if (fstat(folder->get(), &ours) != 0) return MachineFault(ErrnoError(errno, work_folder));
+  if (fstat(directory->get(), &ours) != 0) return MachineFault(ErrnoError(errno, work_directory));
   Progress progress(clock_, log.sink(), "uploading", paths.size());
   const Activity uploading(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
 
@@ -91,7 +92,7 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
   const auto deliver = [&](size_t i) -> absl::Status {
     const std::string& path = paths[i];
     if (!CanBeAnObjectName(path)) return absl::OkStatus();
-    const auto fd = OpenBelow(folder->get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    const auto fd = OpenBelow(directory->get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (absl::IsPermissionDenied(fd.status())) {
       deliveries[i].skipped = std::string(fd.status().message());
       return absl::OkStatus();
@@ -103,7 +104,7 @@ absl::Status Uploader::Upload(const std::string& work_folder, const std::vector<
       ASSIGN_OR_RETURN(deliveries[i].skipped, ProblemOfTarget(fd->get(), path));
       if (!deliveries[i].skipped.empty()) return absl::OkStatus();
     }
-    const std::string url = absl::StrCat(folder_url, "/", path);
+    const std::string url = absl::StrCat(directory_url, "/", path);
     ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options, uploading));
     deliveries[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
     progress.AddFile();

@@ -35,7 +35,7 @@ class DefaultTokenSource : public TokenSource {
   // InvalidArgument if the credentials in one place cannot be used; the message names the file or
   // the variable.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
   // True if Get asks the metadata server, because no other place has credentials.
   bool UsesMetadata();

@@ -107,7 +107,7 @@ absl::StatusOr<HttpResponse> ApiClient::SendAttempt(Call& call) {
     if (!token.ok()) return CredentialsError(token.status());
     absl::StatusOr<HttpResponse> response = SendWith(&*token, call);
     if (!absl::IsUnauthenticated(response.status())) return response;
-    endpoint_.tokens->Drop(*token);
+    endpoint_.tokens->Invalidate(*token);
     if (fresh) return MachineFault(response.status());
   }
 }

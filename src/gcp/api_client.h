@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "gcp/environment.h"
 #include "gcp/token_source.h"
 #include "http/retry.h"

@@ -245,7 +245,9 @@ bool IsGoogleError(const absl::Status& status) {
   return status.GetPayload(kGooglePayload).has_value();
 }
 
-bool WantsPayer(const absl::Status& status) { return status.GetPayload(kPayerPayload).has_value(); }
+bool RequiresPayer(const absl::Status& status) {
+  return status.GetPayload(kPayerPayload).has_value();
+}
 
 bool IsForRetention(const absl::Status& status) {
   return status.GetPayload(kRetainedPayload).has_value();

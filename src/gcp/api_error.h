@@ -38,6 +38,6 @@ bool MayBeGrantedSoon(const absl::Status& status);
 bool IsForRetention(const absl::Status& status);
 
 // True for the 400 of a requester-pays bucket if the request named no payer.
-bool WantsPayer(const absl::Status& status);
+bool RequiresPayer(const absl::Status& status);
 
 }  // namespace sparkles

@@ -21,7 +21,7 @@ class AuthorizedUserSource : public TokenSource {
                                                            HttpTransport& transport, Clock& clock);
 
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
  private:
   AuthorizedUserSource(HttpTransport& transport, Clock& clock)

@@ -22,7 +22,7 @@ class ExternalAccountSource : public TokenSource {
                                                            HttpTransport& transport, Clock& clock);
 
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
  private:
   // The place of the subject token. The token is read at each Get, because other programs renew it.

@@ -21,12 +21,12 @@ constexpr size_t kPlaces = 1000;
 
 // The grandparent directory of `name`: each task of a job has a directory of its own.
 std::string PlaceOf(const GcsName& name) {
-  std::string folder = name.object;
+  std::string directory = name.object;
   for (int i = 0; i < 2; ++i) {
-    const size_t slash = folder.rfind('/');
-    folder.resize(slash == std::string::npos ? 0 : slash);
+    const size_t slash = directory.rfind('/');
+    directory.resize(slash == std::string::npos ? 0 : slash);
   }
-  return absl::StrCat(name.bucket, "/", folder);
+  return absl::StrCat(name.bucket, "/", directory);
 }
 
 const char* RoleFor(GcsRight right) {
@@ -40,14 +40,14 @@ void GcsAccess::BeginTask() {
   for (auto& [key, state] : states_) state.refused_at.reset();
 }
 
-void GcsAccess::Granted(const std::string& bucket, GcsRight right) {
+void GcsAccess::NoteGranted(const std::string& bucket, GcsRight right) {
   MutexLock lock(mutex_);
   State& state = states_[{bucket, right}];
   if (!state.granted_at.has_value()) state.granted_at = clock_.Now();
 }
 
-std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsRight right,
-                                                 const absl::Status& refusal) {
+std::optional<absl::Duration> GcsAccess::NextRetryWait(const std::string& bucket, GcsRight right,
+                                                       const absl::Status& refusal) {
   if (!MayBeGrantedSoon(refusal)) return std::nullopt;
   bool first = false;
   absl::Duration wait;
@@ -64,13 +64,13 @@ std::optional<absl::Duration> GcsAccess::WaitFor(const std::string& bucket, GcsR
     // A clock that is set back must not prolong the wait.
     state.refused_at = std::min(state.refused_at.value_or(now), now);
     const absl::Duration waited = now - *state.refused_at;
-    if (waited >= patience_) return std::nullopt;
-    wait = std::min(std::clamp(waited / 2, kShortestWait, kLongestWait), patience_ - waited);
+    if (waited >= max_elapsed_) return std::nullopt;
+    wait = std::min(std::clamp(waited / 2, kShortestWait, kLongestWait), max_elapsed_ - waited);
   }
   if (first && log_ != nullptr) {
     log_->Warning("cannot ", DescribeRight(bucket, right), ": ", refusal.message(),
                   "; the role may be new, so the worker retries for ",
-                  absl::FormatDuration(patience_), " (--permissionPatience)");
+                  absl::FormatDuration(max_elapsed_), " (--permissionPatience)");
   }
   return wait;
 }
@@ -97,7 +97,7 @@ bool GcsAccess::FindPayerFor(const std::string& bucket, const CancelToken& cance
   return true;
 }
 
-bool GcsAccess::WrittenLately(const GcsName& name) {
+bool GcsAccess::WasWrittenRecently(const GcsName& name) {
   MutexLock lock(mutex_);
   const auto found = written_.find(PlaceOf(name));
   if (found == written_.end()) return false;
@@ -133,7 +133,7 @@ absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& buck
   return MarkMissingPermission(std::move(explained), DescribeRight(bucket, right));
 }
 
-bool TellsOfOldObject(const absl::Status& refusal) {
+bool IsRefusalToReplace(const absl::Status& refusal) {
   return absl::IsPermissionDenied(refusal) &&
          (IsForRetention(refusal) ||
           absl::StrContains(refusal.message(), "storage.objects.delete"));

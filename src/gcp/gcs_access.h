@@ -29,22 +29,23 @@ class GcsAccess {
   // Finds the project that pays for requester-pays buckets.
   using FindPayer = std::function<absl::StatusOr<std::string>(const CancelToken& cancel)>;
 
-  // Borrows `clock`, and `log`, which may be null. `patience` is the longest time to retry from the
-  // first refusal, for each task, bucket and right. `find_payer` may be empty. It is called on any
-  // thread.
-  GcsAccess(absl::Duration patience, Clock& clock, const Log* log, FindPayer find_payer = nullptr)
-      : patience_(patience), clock_(clock), log_(log), find_payer_(std::move(find_payer)) {}
+  // Borrows `clock`, and `log`, which may be null. `max_elapsed` is the longest time to retry from
+  // the first refusal, for each task, bucket and right. `find_payer` may be empty. It is called on
+  // any thread.
+  GcsAccess(absl::Duration max_elapsed, Clock& clock, const Log* log,
+            FindPayer find_payer = nullptr)
+      : max_elapsed_(max_elapsed), clock_(clock), log_(log), find_payer_(std::move(find_payer)) {}
 
   // Forgets the times of refusals, because they count for one task.
   void BeginTask();
 
   // Call when `bucket` has carried out a request of this kind.
-  void Granted(const std::string& bucket, GcsRight right);
+  void NoteGranted(const std::string& bucket, GcsRight right);
 
   // The wait before the retry of a request that `bucket` has refused. nullopt if the refusal is
   // final. Logs a warning at the first wait for a bucket and right.
-  std::optional<absl::Duration> WaitFor(const std::string& bucket, GcsRight right,
-                                        const absl::Status& refusal);
+  std::optional<absl::Duration> NextRetryWait(const std::string& bucket, GcsRight right,
+                                              const absl::Status& refusal);
 
   // The project that requests to `bucket` must name as payer; empty if none is needed.
   std::string PayerOf(const std::string& bucket);
@@ -53,7 +54,7 @@ class GcsAccess {
 
   // True if NoteWritten was called in the last ten minutes for an object in the same bucket and
   // grandparent directory ("job" for "job/1/stdout.txt").
-  bool WrittenLately(const GcsName& name);
+  bool WasWrittenRecently(const GcsName& name);
   void NoteWritten(const GcsName& name);
 
  private:
@@ -63,7 +64,7 @@ class GcsAccess {
     std::optional<absl::Time> refused_at = std::nullopt;  // the first time in this task
   };
 
-  const absl::Duration patience_;
+  const absl::Duration max_elapsed_;
   Clock& clock_;
   const Log* const log_;
   const FindPayer find_payer_;
@@ -82,6 +83,6 @@ absl::Status ExplainRefusal(const absl::Status& refusal, const std::string& buck
 
 // True for a refusal to replace an existing object, where a new object would be accepted: the
 // account may not delete it, or a retention policy or hold keeps it.
-bool TellsOfOldObject(const absl::Status& refusal);
+bool IsRefusalToReplace(const absl::Status& refusal);
 
 }  // namespace sparkles

@@ -36,14 +36,14 @@ absl::StatusOr<GcsObject> AppendPart(GcsClient& client, const GcsName& name, con
 
   std::optional<GcsObject> joined;
   const auto attempt = [&]() -> absl::Status {
-    const auto response = client.SendShort(request, activity, {412});
+    const auto response = client.SendSmall(request, activity, {412});
     // The server does not find a source that was replaced meanwhile.
     const bool gone = absl::IsNotFound(response.status()) && !IsTransient(response.status());
     if (!response.ok() && !gone) return response.status();
     if (!gone && response->status != 412) {
       const absl::StatusOr<GcsObject> object = ParseGcsObject(response->body);
       // The next attempt finds out whether this one was applied.
-      if (!object.ok()) return TryAgain(absl::UnavailableError(object.status().message()));
+      if (!object.ok()) return MarkRetryable(absl::UnavailableError(object.status().message()));
       joined = *object;
       if (joined->size == size && joined->crc32c == crc) return absl::OkStatus();
       return absl::DataLossError(absl::StrCat("the server joined ", head.size, " and ",

@@ -44,7 +44,7 @@ std::string GcsClient::UploadUrl(const GcsName& name, const char* type, int64_t 
 
 bool GcsClient::encrypted() const { return absl::StartsWith(api_.base_url(), "https://"); }
 
-bool GcsClient::Serves(absl::string_view url) const {
+bool GcsClient::IsApiServer(absl::string_view url) const {
   return absl::StartsWith(url, api_.base_url() + "/");
 }
 
@@ -57,11 +57,11 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
   bool granted = false;
   const auto grant = [&] {
     if (access_ == nullptr || bucket.empty() || std::exchange(granted, true)) return;
-    access_->Granted(bucket, right);
+    access_->NoteGranted(bucket, right);
   };
   const auto make = [&] {
     HttpRequest request = make_request();
-    request.on_progress = [&activity] { return activity.Continue(); };
+    request.on_progress = [&activity] { return activity.ReportWait(); };
     request.stall_timeout = kStallTimeout;
     bucket = BucketOf(request.url);
     right = request.method == "GET" ? GcsRight::kRead : GcsRight::kWrite;
@@ -77,7 +77,7 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
     return request;
   };
   absl::StatusOr<HttpResponse> response = api_.SendOnce(make, activity.cancel(), also_good);
-  const bool unpaid = WantsPayer(response.status()) && payer.empty() && access_ != nullptr;
+  const bool unpaid = RequiresPayer(response.status()) && payer.empty() && access_ != nullptr;
   if (unpaid && access_->FindPayerFor(bucket, activity.cancel())) {
     response = api_.SendOnce(make, activity.cancel(), also_good);
   }
@@ -86,7 +86,7 @@ absl::StatusOr<HttpResponse> GcsClient::Send(const std::function<HttpRequest()>&
   return response;
 }
 
-absl::StatusOr<HttpResponse> GcsClient::SendShort(const HttpRequest& request,
+absl::StatusOr<HttpResponse> GcsClient::SendSmall(const HttpRequest& request,
                                                   const Activity& activity,
                                                   std::initializer_list<int> also_good) {
   const auto make = [&] {
@@ -102,11 +102,11 @@ absl::StatusOr<std::optional<GcsObject>> GcsClient::GetMetadata(const GcsName& n
   HttpRequest request;
   request.url = ObjectUrl(name) + "?fields=size,generation,crc32c,contentEncoding";
   request.accept_compressed = true;
-  const absl::StatusOr<HttpResponse> response = SendShort(request, activity);
+  const absl::StatusOr<HttpResponse> response = SendSmall(request, activity);
   if (absl::IsNotFound(response.status())) return std::nullopt;
   RETURN_IF_ERROR(response.status());
   const absl::StatusOr<GcsObject> object = ParseGcsObject(response->body);
-  if (!object.ok()) return TryAgain(object.status());
+  if (!object.ok()) return MarkRetryable(object.status());
   return *object;
 }
 
@@ -119,7 +119,7 @@ absl::StatusOr<std::vector<std::string>> GcsClient::TestPermissions(
   request.url = absl::StrCat(api_.base_url(), "/storage/v1/b/", PercentEncode(bucket),
                              "/iam/testPermissions?", MakeQuery(query));
   request.accept_compressed = true;
-  ASSIGN_OR_RETURN(const HttpResponse response, SendShort(request, activity));
+  ASSIGN_OR_RETURN(const HttpResponse response, SendSmall(request, activity));
   ASSIGN_OR_RETURN(const Json json, ParseJson(response.body));
   std::vector<std::string> granted;
   const Json* const list = JsonField(json, "permissions");
@@ -134,7 +134,7 @@ absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Ac
   HttpRequest request;
   request.method = "DELETE";
   request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
-  return SendShort(request, activity).status();
+  return SendSmall(request, activity).status();
 }
 
 absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Activity& activity) {
@@ -143,7 +143,7 @@ absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Ac
         HttpRequest request;
         request.method = "DELETE";
         request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
-        const absl::Status sent = SendShort(request, activity, {412}).status();
+        const absl::Status sent = SendSmall(request, activity, {412}).status();
         return {absl::IsNotFound(sent) ? absl::OkStatus() : sent};
       });
   return IsTransient(removed) ? MachineFault(removed) : removed;
@@ -161,7 +161,7 @@ absl::StatusOr<std::string> GcsClient::GetPage(const std::string& bucket, const 
   absl::StatusOr<std::string> next;
   const absl::Status got =
       RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), [&]() -> Attempt {
-        const absl::StatusOr<HttpResponse> response = SendShort(request, activity);
+        const absl::StatusOr<HttpResponse> response = SendSmall(request, activity);
         if (!response.ok()) return {response.status()};
         next = read(response->body);
         return {next.status()};
@@ -187,7 +187,7 @@ absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const Ac
     const absl::Status status = transfer();
     if (!absl::IsPermissionDenied(status) || IsTransient(status)) return status;
     std::optional<absl::Duration> wait;
-    if (access_ != nullptr) wait = access_->WaitFor(name.bucket, right, status);
+    if (access_ != nullptr) wait = access_->NextRetryWait(name.bucket, right, status);
     if (!wait.has_value()) return ExplainRefusal(status, name.bucket, right);
     if (!clock_.Sleep(*wait, activity.cancel())) {
       return absl::CancelledError(activity.cancel().reason());
@@ -195,7 +195,7 @@ absl::Status GcsClient::AwaitGrant(const GcsName& name, GcsRight right, const Ac
   }
 }
 
-absl::Status TryAgain(absl::Status status) {
+absl::Status MarkRetryable(absl::Status status) {
   return Transient(std::move(status), /*maybe_applied=*/true);
 }
 

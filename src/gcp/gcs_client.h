@@ -34,8 +34,8 @@ class GcsClient {
   // ".../upload/storage/v1/b/BUCKET/o?uploadType=TYPE&name=OBJECT&ifGenerationMatch=N". The upload
   // succeeds if the object has the generation `expected`, or for 0 if there is no object.
   std::string UploadUrl(const GcsName& name, const char* type, int64_t expected) const;
-  bool encrypted() const;                    // true with TLS
-  bool Serves(absl::string_view url) const;  // true for a URL of the API's server
+  bool encrypted() const;                         // true with TLS
+  bool IsApiServer(absl::string_view url) const;  // true for a URL of the API's server
   absl::Time Now() const { return clock_.Now(); }
 
   // Like ApiClient::SendOnce. Cancelled with `activity`. A 404 is NotFound unless its body is HTML,
@@ -44,15 +44,15 @@ class GcsClient {
                                     const Activity& activity,
                                     std::initializer_list<int> also_good = {});
   // Like Send, for a request with a small body. The timeout is at most one minute.
-  absl::StatusOr<HttpResponse> SendShort(const HttpRequest& request, const Activity& activity,
+  absl::StatusOr<HttpResponse> SendSmall(const HttpRequest& request, const Activity& activity,
                                          std::initializer_list<int> also_good = {});
 
   // The newest version of the object; nullopt if the object or the bucket does not exist.
   absl::StatusOr<std::optional<GcsObject>> GetMetadata(const GcsName& name,
                                                        const Activity& activity);
-  // See GcsAccess::WrittenLately. False if `access` is null.
-  bool WrittenLately(const GcsName& name) const {
-    return access_ != nullptr && access_->WrittenLately(name);
+  // See GcsAccess::WasWrittenRecently. False if `access` is null.
+  bool WasWrittenRecently(const GcsName& name) const {
+    return access_ != nullptr && access_->WasWrittenRecently(name);
   }
   void NoteWritten(const GcsName& name) {
     if (access_ != nullptr) access_->NoteWritten(name);
@@ -94,7 +94,7 @@ class GcsClient {
 };
 
 // Marks `status` as an error that the retry loop retries.
-absl::Status TryAgain(absl::Status status);
+absl::Status MarkRetryable(absl::Status status);
 
 // An attempt counts as progress if it has transferred this number of bytes.
 inline constexpr uint64_t kGcsProgressBytes = uint64_t{64} << 10;

@@ -18,7 +18,7 @@ constexpr int kPageSize = 1000;  // the maximum of Cloud Storage
 constexpr int kMaxPages = 1000;
 
 absl::Status Unreadable() {
-  return TryAgain(absl::DataLossError("the list of objects cannot be understood"));
+  return MarkRetryable(absl::DataLossError("the list of objects cannot be understood"));
 }
 
 // Appends the entries of one page; returns the token of the next page, empty if it is the last.

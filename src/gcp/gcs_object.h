@@ -18,7 +18,7 @@ struct GcsName {
 
 // The two parts of "gs://bucket/object". InvalidArgument, with a message that begins with the URL,
 // if the bucket or object cannot have that name. An object's name has at most 1,024 bytes of UTF-8
-// without line ends, is not "." or "..", and does not end with a slash (that is how folders are
+// without line ends, is not "." or "..", and does not end with a slash (that is how directories are
 // written).
 absl::StatusOr<GcsName> ParseGcsUrl(absl::string_view url);
 

@@ -41,23 +41,23 @@ absl::Status ProbeWrite(GcsClient& client, const GcsName& name, const Activity& 
     request.headers.Add("Content-Type", "application/json; charset=UTF-8");
     request.body = "{}";
     request.timeout = kProbeTimeout;
-    const absl::StatusOr<HttpResponse> response = client.SendShort(request, activity);
+    const absl::StatusOr<HttpResponse> response = client.SendSmall(request, activity);
     const std::string* const location =
         response.ok() ? response->headers.Find("Location") : nullptr;
     if (location != nullptr) session = *location;
     // A new object would be accepted; the upload itself reports what happens to this one.
-    return TellsOfOldObject(response.status()) ? absl::OkStatus() : response.status();
+    return IsRefusalToReplace(response.status()) ? absl::OkStatus() : response.status();
   });
   if (absl::IsCancelled(status)) return status;
   const bool refused = absl::IsPermissionDenied(status) || absl::IsNotFound(status);
   if (refused && !IsTransient(status)) return status;
   // A session that is not cancelled ends by itself after a week.
-  if (!client.Serves(session)) return absl::OkStatus();
+  if (!client.IsApiServer(session)) return absl::OkStatus();
   HttpRequest request;
   request.method = "DELETE";
   request.url = session;
   request.timeout = kProbeTimeout;
-  const absl::Status cancelled = client.SendShort(request, activity, {499}).status();
+  const absl::Status cancelled = client.SendSmall(request, activity, {499}).status();
   return absl::IsCancelled(cancelled) ? cancelled : absl::OkStatus();
 }
 
@@ -66,7 +66,7 @@ absl::Status ProbeReplace(GcsClient& client, const GcsName& name, const Activity
   request.url =
       client.ObjectUrl(name) + "?fields=temporaryHold,eventBasedHold,retentionExpirationTime";
   request.timeout = kProbeTimeout;
-  const absl::StatusOr<HttpResponse> response = client.SendShort(request, activity);
+  const absl::StatusOr<HttpResponse> response = client.SendSmall(request, activity);
   if (absl::IsCancelled(response.status())) return response.status();
   if (!response.ok()) return absl::OkStatus();
   const std::string hold = DescribeHold(response->body, client.Now());

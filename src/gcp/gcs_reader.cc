@@ -92,7 +92,7 @@ absl::Status GcsReader::ReadRest() {
   if (!complete() || !IsTransient(response.status())) RETURN_IF_ERROR(response.status());
   if (!complete()) {
     if (end_.has_value()) {
-      return TryAgain(absl::UnavailableError(
+      return MarkRetryable(absl::UnavailableError(
           absl::StrCat("broke off after ", position_, " of ", *end_, " bytes")));
     }
     end_ = position_;
@@ -124,7 +124,7 @@ absl::Status GcsReader::CheckHeaders(const HttpResponse& response) {
   RETURN_IF_ERROR(CheckEncoding(response.headers));
   if (version_.has_value() && (position_ > 0 || !whole_)) return CheckRangeHeaders(response);
   if (response.status != 200) {
-    return TryAgain(
+    return MarkRetryable(
         absl::UnavailableError(absl::StrCat("HTTP ", response.status, " instead of 200")));
   }
   version_ = VersionOf(response.headers);
@@ -135,7 +135,7 @@ absl::Status GcsReader::CheckHeaders(const HttpResponse& response) {
 absl::Status GcsReader::CheckRangeHeaders(const HttpResponse& response) {
   const GcsVersion sent = VersionOf(response.headers);
   if (version_->generation != 0 && sent.generation == 0) {
-    return TryAgain(absl::UnavailableError("the answer is not from Cloud Storage"));
+    return MarkRetryable(absl::UnavailableError("the answer is not from Cloud Storage"));
   }
   if (sent.generation != version_->generation && version_->generation != 0) {
     return absl::DataLossError("the server sends another generation than requested");
@@ -145,7 +145,7 @@ absl::Status GcsReader::CheckRangeHeaders(const HttpResponse& response) {
   const bool from_start = !range.has_value() || range->first == 0;
   if (response.status == 200 && whole_ && from_start) {
     if (version_->size.has_value() && sent.size.value_or(*version_->size) != *version_->size) {
-      return TryAgain(absl::UnavailableError("the answer has another length than the object"));
+      return MarkRetryable(absl::UnavailableError("the answer has another length than the object"));
     }
     // The server ignores ranges and sends the whole object again.
     position_ = 0;
@@ -172,7 +172,7 @@ absl::Status GcsReader::TakePiece(const HttpResponse& response, absl::string_vie
   position_ += piece.size();
   const uint64_t fresh = position_ - std::min(position_, farthest_);
   farthest_ = std::max(farthest_, position_);
-  return activity_.Moved(fresh);
+  return activity_.ReportBytes(fresh);
 }
 
 absl::Status GcsReader::CheckWhole() {
@@ -194,12 +194,12 @@ absl::Status GcsReader::CheckWhole() {
 absl::Status GcsReader::StartOver(const absl::Status& why) {
   if (++restarts_ > kMaxRestarts) return MachineFault(why);
   // All bytes of a range came from the right version, so the reader continues after them.
-  if (!whole_) return TryAgain(why);
+  if (!whole_) return MarkRetryable(why);
   version_.reset();
   end_.reset();
   position_ = 0;
   crc_ = 0;
-  return TryAgain(why);
+  return MarkRetryable(why);
 }
 
 }  // namespace sparkles

@@ -26,7 +26,7 @@ absl::Status GcsSource::Seek(uint64_t offset) {
   while (position_ < offset) {
     const size_t wanted = std::min<uint64_t>(kPieceBytes, offset - position_);
     RETURN_IF_ERROR(ReadNext(buffer.get(), wanted).status());
-    RETURN_IF_ERROR(activity_.Worked());
+    RETURN_IF_ERROR(activity_.ReportWork());
   }
   return absl::OkStatus();
 }
@@ -35,7 +35,7 @@ absl::StatusOr<size_t> GcsSource::Read(char* buffer, size_t capacity) {
   ASSIGN_OR_RETURN(const size_t got, ReadNext(buffer, capacity));
   const uint64_t fresh = position_ - std::min(position_, farthest_);
   farthest_ = std::max(farthest_, position_);
-  RETURN_IF_ERROR(activity_.Moved(fresh));
+  RETURN_IF_ERROR(activity_.ReportBytes(fresh));
   return got;
 }
 

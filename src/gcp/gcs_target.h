@@ -28,32 +28,33 @@ class GcsTarget {
 
   // The generation that the next attempt replaces; 0 if no object is known.
   int64_t expected() const { return expected_; }
-  // The uploaded object. Valid after Holds has returned true or Accept has returned OK.
+  // The uploaded object. Valid after AlreadyHasContent has returned true or CheckStored has
+  // returned OK.
   const GcsObject& stored() const { return stored_; }
 
   // Looks up the object, whose generation the next attempt replaces. True if the object has the
   // content of `source`, so that the upload is complete. Otherwise an error of
   // GcsContent::before_replacing is returned.
-  absl::StatusOr<bool> Holds(GcsSource& source);
+  absl::StatusOr<bool> AlreadyHasContent(GcsSource& source);
 
   // Checks the object after a successful upload. `json` is the server's description of the object.
   // Unavailable and retryable if `json` is not readable. DataLoss if the object has other content.
   // Then the object is removed if possible; the first two such errors are retryable, the third is a
   // machine fault.
-  absl::Status Accept(absl::string_view json, GcsSource& source);
+  absl::Status CheckStored(absl::string_view json, GcsSource& source);
 
   // Returns `error`, the error of an attempt. If the server has found a wrong checksum, returns
-  // DataLoss like Accept.
-  absl::Status Judge(const absl::Status& error);
+  // DataLoss like CheckStored.
+  absl::Status ClassifyError(const absl::Status& error);
 
   // Explains the final status of the upload. `occupied`: the server has reported an existing
-  // object. Then a refusal names the missing permission and is marked by MarkOldObjectKept
+  // object. Then a refusal names the missing permission and is marked by MarkObjectProtected
   // (base/permission.h).
-  absl::Status ExplainEnd(const absl::Status& end, bool occupied) const;
+  absl::Status ExplainFinalStatus(const absl::Status& end, bool occupied) const;
 
  private:
-  absl::Status Wrong(const absl::Status& why);
-  absl::Status MayReplace() const;
+  absl::Status CountCorruption(const absl::Status& why);
+  absl::Status ConfirmReplacement() const;
 
   GcsClient& client_;
   const GcsName& name_;
@@ -61,7 +62,7 @@ class GcsTarget {
   const Activity& activity_;
   int64_t expected_;
   GcsObject stored_;
-  int wrong_ = 0;
+  int corruptions_ = 0;
 };
 
 }  // namespace sparkles

@@ -51,7 +51,7 @@ class AtOnce {
     RETURN_IF_ERROR(Prepare());
     const absl::Status end =
         client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return Attempt{TryOnce()}; });
-    RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
+    RETURN_IF_ERROR(target_.ExplainFinalStatus(end, conflicts_ > 0));
     return target_.stored();
   }
 
@@ -92,19 +92,19 @@ absl::Status AtOnce::Prepare() {
 absl::Status AtOnce::TryOnce() {
   while (true) {
     if (check_existing_) {
-      ASSIGN_OR_RETURN(const bool done, target_.Holds(source_));
+      ASSIGN_OR_RETURN(const bool done, target_.AlreadyHasContent(source_));
       if (done) return absl::OkStatus();
       check_existing_ = false;
     }
     const auto response = client_.Send([this] { return MakeRequest(); }, activity_, {412});
-    if (!response.ok()) return target_.Judge(response.status());
+    if (!response.ok()) return target_.ClassifyError(response.status());
     check_existing_ = true;
-    if (response->status != 412) return target_.Accept(response->body, source_);
+    if (response->status != 412) return target_.CheckStored(response->body, source_);
     // The first conflict is an object to replace, or this upload's own object if the answer was
     // lost.
     if (++conflicts_ == 1) continue;
     const absl::Status busy = absl::UnavailableError("other clients keep writing this object");
-    return conflicts_ < kMaxConflicts ? TryAgain(busy) : busy;
+    return conflicts_ < kMaxConflicts ? MarkRetryable(busy) : busy;
   }
 }
 

@@ -57,7 +57,7 @@ class Session {
   absl::StatusOr<GcsObject> Run() {
     const absl::Status end =
         client_.Retry(name_, GcsRight::kWrite, activity_, [this] { return TryOnce(); });
-    RETURN_IF_ERROR(target_.ExplainEnd(end, conflicts_ > 0));
+    RETURN_IF_ERROR(target_.ExplainFinalStatus(end, conflicts_ > 0));
     return target_.stored();
   }
 
@@ -116,7 +116,7 @@ absl::Status Session::Advance() {
 }
 
 absl::StatusOr<bool> Session::CheckExisting() {
-  absl::StatusOr<bool> done = target_.Holds(source_);
+  absl::StatusOr<bool> done = target_.AlreadyHasContent(source_);
   // An account that may not read can still make a new object.
   const bool blind = absl::IsPermissionDenied(done.status()) && !existing_checked_;
   if (!done.ok() && !blind) return done;
@@ -141,7 +141,7 @@ absl::Status Session::Start() {
   request.headers.Add("X-Upload-Content-Length", absl::StrCat(source_.size()));
   request.headers.Add("x-goog-gcs-idempotency-token", id_);
   request.body = DumpJson(metadata);
-  const auto response = client_.SendShort(request, activity_, {412});
+  const auto response = client_.SendSmall(request, activity_, {412});
   if (!response.ok()) {
     --sessions_;  // no session was made; the retry loop has its own limit
     return response.status();
@@ -150,7 +150,7 @@ absl::Status Session::Start() {
   const std::string* const location = response->headers.Find("Location");
   if (location == nullptr || !IsSessionUrl(*location, client_.encrypted())) {
     --sessions_;
-    return TryAgain(absl::UnavailableError("the server has opened no upload session"));
+    return MarkRetryable(absl::UnavailableError("the server has opened no upload session"));
   }
   uri_ = *location;
   query_first_ = false;
@@ -165,10 +165,10 @@ absl::StatusOr<bool> Session::QueryKeptBytes() {
   request.headers.Add("Content-Range", absl::StrCat("bytes */", source_.size()));
   request.headers.Add("Content-Type", source_.type());
   ASSIGN_OR_RETURN(const bool done,
-                   HandleResponse(client_.SendShort(request, activity_, kAnswers)));
+                   HandleResponse(client_.SendSmall(request, activity_, kAnswers)));
   if (done) return true;
   if (kept_ < source_.size()) return false;
-  return TryAgain(
+  return MarkRetryable(
       absl::UnavailableError("the server has all bytes, but has not made the object yet"));
 }
 
@@ -198,14 +198,14 @@ absl::Status Session::SendRest() {
   ASSIGN_OR_RETURN(const bool done,
                    HandleResponse(client_.Send(make_request, activity_, kAnswers)));
   if (done) return absl::OkStatus();
-  return TryAgain(absl::UnavailableError(
+  return MarkRetryable(absl::UnavailableError(
       absl::StrCat("the server kept ", kept_, " of ", source_.size(), " bytes")));
 }
 
 // True if the object was made. False if kept_ has the number of bytes in the session.
 absl::StatusOr<bool> Session::HandleResponse(const absl::StatusOr<HttpResponse>& response) {
   if (!response.ok()) {
-    absl::Status error = target_.Judge(response.status());
+    absl::Status error = target_.ClassifyError(response.status());
     // The server has found a wrong checksum, so all bytes must be sent again.
     if (absl::IsDataLoss(error) && IsTransient(error)) return EndSession(error);
     const bool refused =
@@ -222,13 +222,13 @@ absl::StatusOr<bool> Session::HandleResponse(const absl::StatusOr<HttpResponse>&
           absl::StrCat("the upload session has ended (HTTP ", response->status, ")")));
     case 409:
       query_first_ = true;
-      return TryAgain(absl::UnavailableError("the session is busy (HTTP 409)"));
+      return MarkRetryable(absl::UnavailableError("the session is busy (HTTP 409)"));
     case 412:
       return HandleConflict();
     default:
       break;
   }
-  const absl::Status accepted = target_.Accept(response->body, source_);
+  const absl::Status accepted = target_.CheckStored(response->body, source_);
   if (accepted.ok()) return true;
   // After an answer that is not readable, the session can be queried.
   return absl::IsDataLoss(accepted) && IsTransient(accepted) ? EndSession(accepted) : accepted;
@@ -249,15 +249,15 @@ absl::StatusOr<bool> Session::HandleKeptBytes(const HttpHeaders& headers) {
 // Forgets the session. The next attempt begins a new session with the first byte.
 absl::Status Session::EndSession(const absl::Status& why) {
   uri_.clear();
-  if (sessions_ < kMaxSessions) return TryAgain(why);
+  if (sessions_ < kMaxSessions) return MarkRetryable(why);
   return MachineFault(WithMessage(
-      Unmarked(why), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
+      WithoutMarks(why), absl::StrCat(why.message(), " (", sessions_, " upload sessions)")));
 }
 
 // Lets the next attempt query the session, because the refusal may be transient.
 absl::Status Session::HandleRefusal(const absl::Status& error) {
   query_first_ = true;
-  if (++refusals_ % kMaxRefusals != 0) return TryAgain(error);
+  if (++refusals_ % kMaxRefusals != 0) return MarkRetryable(error);
   return refusals_ == kMaxRefusals ? EndSession(error) : error;
 }
 
@@ -268,7 +268,7 @@ absl::Status Session::HandleConflict() {
   --sessions_;  // conflicts have their own limit
   ++conflicts_;
   check_existing_ = true;
-  return TryAgain(Contended());
+  return MarkRetryable(Contended());
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class ImpersonatedSource : public TokenSource {
                                                            HttpTransport& transport, Clock& clock);
 
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
  private:
   ImpersonatedSource(Account account, std::unique_ptr<TokenSource> source, HttpTransport& transport,

@@ -19,7 +19,7 @@ class MetadataTokenSource : public TokenSource {
 
   // FailedPrecondition if this is not a VM of Google, or a VM without a service account.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
  private:
   // The account with its scopes. The scopes of a running VM are fixed, and no role replaces a

@@ -21,7 +21,7 @@ class ServiceAccountSource : public TokenSource {
                                                            HttpTransport& transport, Clock& clock);
 
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
  private:
   ServiceAccountSource(RsaKey key, HttpTransport& transport, Clock& clock)

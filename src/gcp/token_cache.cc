@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 #include "base/status.h"
 #include "http/transient.h"
 
@@ -92,7 +92,7 @@ absl::StatusOr<AccessToken> TokenCache::EndFetch(absl::StatusOr<AccessToken> fet
   return fetched;
 }
 
-void TokenCache::Drop(const AccessToken& token) {
+void TokenCache::Invalidate(const AccessToken& token) {
   MutexLock lock(mutex_);
   if (token_ && token_->value == token.value) token_.reset();
 }

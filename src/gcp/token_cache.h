@@ -30,7 +30,7 @@ class TokenCache : public TokenSource {
   // the old token until it expires, and the time to the next renewal grows. After the first token,
   // errors of the source are transient, because its file or server may come back.
   absl::StatusOr<AccessToken> Get(const CancelToken& cancel) override;
-  void Drop(const AccessToken& token) override;
+  void Invalidate(const AccessToken& token) override;
 
  private:
   // A token for use now, nullopt if the caller must fetch one, or the error of the fetch that this

@@ -164,7 +164,7 @@ absl::StatusOr<std::string> SendTokenRequest(const TokenRequest& request, HttpTr
   int attempts = 0;
   absl::Status ended = RetryLoop(policy, Idempotency::kIdempotent, clock, cancel, [&] {
     body = SendOnce(request, transport, clock, cancel);
-    return Attempt{++attempts < kAttempts ? body.status() : Unmarked(body.status())};
+    return Attempt{++attempts < kAttempts ? body.status() : WithoutMarks(body.status())};
   });
   if (cancel.cancelled() && !ended.ok()) return ended;
   return body;

@@ -23,7 +23,7 @@ class TokenSource {
   // Thread-safe; blocks while a token is fetched. Errors name the place and the remedy.
   virtual absl::StatusOr<AccessToken> Get(const CancelToken& cancel) = 0;
   // Call after the server refused this token (401). The next Get must return another one.
-  virtual void Drop(const AccessToken& token) = 0;
+  virtual void Invalidate(const AccessToken& token) = 0;
 };
 
 }  // namespace sparkles

@@ -6,7 +6,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 
 namespace sparkles {
 

@@ -48,112 +48,112 @@ class MetricsWriter {
   std::string text_;
 };
 
-void AddTasks(const Vitals& vitals, MetricsWriter& metrics) {
-  metrics.AddCounter("sparkles_tasks_claimed_total", "Tasks that were claimed.", vitals.claimed);
+void AddTasks(const WorkerMetrics& metrics, MetricsWriter& writer) {
+  writer.AddCounter("sparkles_tasks_claimed_total", "Tasks that were claimed.", metrics.claimed);
   constexpr char kName[] = "sparkles_tasks_total";
-  metrics.Describe(kName, "counter", "Ends of tasks that were recorded in the queue, by outcome.");
-  metrics.Add(kName, "{outcome=\"complete\"}", vitals.complete.value());
-  metrics.Add(kName, "{outcome=\"failed\"}", vitals.failed.value());
-  metrics.Add(kName, "{outcome=\"killed\"}", vitals.killed.value());
-  metrics.Add(kName, "{outcome=\"handed_back\"}", vitals.handed_back.value());
-  metrics.Add(kName, "{outcome=\"claim_lost\"}", vitals.claim_lost.value());
-  metrics.Describe("sparkles_task_running", "gauge", "1 while a task runs.");
-  metrics.Add("sparkles_task_running", "", vitals.task_running ? 1 : 0);
-  metrics.AddCounter("sparkles_machine_faults_total",
-                     "Tasks that were handed back because of a machine fault.",
-                     vitals.machine_faults);
+  writer.Describe(kName, "counter", "Ends of tasks that were recorded in the queue, by outcome.");
+  writer.Add(kName, "{outcome=\"complete\"}", metrics.complete.value());
+  writer.Add(kName, "{outcome=\"failed\"}", metrics.failed.value());
+  writer.Add(kName, "{outcome=\"killed\"}", metrics.killed.value());
+  writer.Add(kName, "{outcome=\"handed_back\"}", metrics.handed_back.value());
+  writer.Add(kName, "{outcome=\"claim_lost\"}", metrics.claim_lost.value());
+  writer.Describe("sparkles_task_running", "gauge", "1 while a task runs.");
+  writer.Add("sparkles_task_running", "", metrics.task_running ? 1 : 0);
+  writer.AddCounter("sparkles_machine_faults_total",
+                    "Tasks that were handed back because of a machine fault.",
+                    metrics.machine_faults);
 }
 
-void AddTransfers(const Vitals& vitals, MetricsWriter& metrics) {
+void AddTransfers(const WorkerMetrics& metrics, MetricsWriter& writer) {
   constexpr char kBytes[] = "sparkles_transfer_bytes_total";
-  metrics.Describe(kBytes, "counter", "Transferred bytes of inputs, outputs, logs and results.");
-  metrics.Add(kBytes, "{direction=\"download\"}", vitals.bytes_downloaded.value());
-  metrics.Add(kBytes, "{direction=\"upload\"}", vitals.bytes_uploaded.value());
-  metrics.AddCounter("sparkles_transfers_failed_total", "Transfers that ended with an error.",
-                     vitals.transfers_failed);
+  writer.Describe(kBytes, "counter", "Transferred bytes of inputs, outputs, logs and results.");
+  writer.Add(kBytes, "{direction=\"download\"}", metrics.bytes_downloaded.value());
+  writer.Add(kBytes, "{direction=\"upload\"}", metrics.bytes_uploaded.value());
+  writer.AddCounter("sparkles_transfers_failed_total", "Transfers that ended with an error.",
+                    metrics.transfers_failed);
   constexpr char kLogs[] = "sparkles_log_sends_total";
-  metrics.Describe(kLogs, "counter", "Sends of logs of running tasks.");
-  metrics.Add(kLogs, "{kind=\"whole\"}", vitals.logs_sent_whole.value());
-  metrics.Add(kLogs, "{kind=\"part\"}", vitals.log_parts_sent.value());
-  const CheckpointCounters& checkpoints = vitals.checkpoints;
-  metrics.AddCounter("sparkles_checkpoint_saves_total", "Saves of checkpoints.", checkpoints.saves);
-  metrics.AddCounter("sparkles_checkpoint_save_failures_total",
-                     "Saves of checkpoints that failed, at least for some files.",
-                     checkpoints.save_failures);
-  metrics.AddCounter("sparkles_checkpoint_restored_bytes_total",
-                     "Bytes of checkpoints that were restored.", checkpoints.restored_bytes);
+  writer.Describe(kLogs, "counter", "Sends of logs of running tasks.");
+  writer.Add(kLogs, "{kind=\"whole\"}", metrics.logs_sent_whole.value());
+  writer.Add(kLogs, "{kind=\"part\"}", metrics.log_parts_sent.value());
+  const CheckpointCounters& checkpoints = metrics.checkpoints;
+  writer.AddCounter("sparkles_checkpoint_saves_total", "Saves of checkpoints.", checkpoints.saves);
+  writer.AddCounter("sparkles_checkpoint_save_failures_total",
+                    "Saves of checkpoints that failed, at least for some files.",
+                    checkpoints.save_failures);
+  writer.AddCounter("sparkles_checkpoint_restored_bytes_total",
+                    "Bytes of checkpoints that were restored.", checkpoints.restored_bytes);
   constexpr char kRetries[] = "sparkles_retries_total";
-  metrics.Describe(kRetries, "counter", "Retries of requests.");
-  metrics.Add(kRetries, "{service=\"storage\"}", vitals.storage_retries.value());
-  metrics.Add(kRetries, "{service=\"datastore\"}", vitals.datastore_retries.value());
+  writer.Describe(kRetries, "counter", "Retries of requests.");
+  writer.Add(kRetries, "{service=\"storage\"}", metrics.storage_retries.value());
+  writer.Add(kRetries, "{service=\"datastore\"}", metrics.datastore_retries.value());
   constexpr char kCache[] = "sparkles_cache_lookups_total";
-  metrics.Describe(kCache, "counter", "Lookups of inputs in the cache.");
-  metrics.Add(kCache, "{result=\"hit\"}", vitals.cache_hits.value());
-  metrics.Add(kCache, "{result=\"miss\"}", vitals.cache_misses.value());
+  writer.Describe(kCache, "counter", "Lookups of inputs in the cache.");
+  writer.Add(kCache, "{result=\"hit\"}", metrics.cache_hits.value());
+  writer.Add(kCache, "{result=\"miss\"}", metrics.cache_misses.value());
 }
 
-void AddQueue(const Vitals& vitals, MetricsWriter& metrics) {
+void AddQueue(const WorkerMetrics& metrics, MetricsWriter& writer) {
   constexpr char kSeconds[] = "sparkles_queue_call_seconds";
-  metrics.Describe(kSeconds, "histogram", "Duration of calls to the queue.");
-  metrics.AddHistogram(kSeconds, "claim", vitals.claim_time);
-  metrics.AddHistogram(kSeconds, "end", vitals.end_time);
-  metrics.AddCounter("sparkles_queue_errors_total", "Calls to the queue without an answer.",
-                     vitals.queue_errors);
+  writer.Describe(kSeconds, "histogram", "Duration of calls to the queue.");
+  writer.AddHistogram(kSeconds, "claim", metrics.claim_time);
+  writer.AddHistogram(kSeconds, "end", metrics.end_time);
+  writer.AddCounter("sparkles_queue_errors_total", "Calls to the queue without an answer.",
+                    metrics.queue_errors);
   constexpr char kAnswered[] = "sparkles_queue_last_answer_timestamp_seconds";
-  metrics.Describe(kAnswered, "gauge", "Time of the last answer of the queue, or 0.");
-  metrics.Add(kAnswered, "", vitals.queue_answered_ms.load() / 1000);
+  writer.Describe(kAnswered, "gauge", "Time of the last answer of the queue, or 0.");
+  writer.Add(kAnswered, "", metrics.queue_answered_ms.load() / 1000);
 }
 
 }  // namespace
 
 std::string MetricsText(const HealthFacts& facts) {
-  const Vitals& vitals = facts.vitals;
-  MetricsWriter metrics;
-  metrics.Describe("sparkles_build_info", "gauge", "Always 1; the label has the version.");
-  metrics.Add("sparkles_build_info", absl::StrCat("{version=\"", facts.version, "\"}"), 1);
-  AddTasks(vitals, metrics);
-  AddTransfers(vitals, metrics);
-  AddQueue(vitals, metrics);
-  metrics.AddCounter("sparkles_watchdog_stalls_total", "Stalls that the watchdog noticed.",
-                     vitals.watchdog_stalls);
-  metrics.Describe("sparkles_stalled", "gauge", "1 during a stall.");
-  metrics.Add("sparkles_stalled", "", vitals.stalled ? 1 : 0);
-  return std::move(metrics).text();
+  const WorkerMetrics& metrics = facts.metrics;
+  MetricsWriter writer;
+  writer.Describe("sparkles_build_info", "gauge", "Always 1; the label has the version.");
+  writer.Add("sparkles_build_info", absl::StrCat("{version=\"", facts.version, "\"}"), 1);
+  AddTasks(metrics, writer);
+  AddTransfers(metrics, writer);
+  AddQueue(metrics, writer);
+  writer.AddCounter("sparkles_watchdog_stalls_total", "Stalls that the watchdog noticed.",
+                    metrics.watchdog_stalls);
+  writer.Describe("sparkles_stalled", "gauge", "1 during a stall.");
+  writer.Add("sparkles_stalled", "", metrics.stalled ? 1 : 0);
+  return std::move(writer).text();
 }
 
 HealthAnswer AnswerHealth(absl::string_view path, const HealthFacts& facts) {
-  const Vitals& vitals = facts.vitals;
+  const WorkerMetrics& metrics = facts.metrics;
   if (path == "/metrics") return {200, MetricsText(facts)};
   if (path == "/healthz") {
-    if (vitals.stalled) return {503, "stalled: the worker gives no sign of life\n"};
+    if (metrics.stalled) return {503, "stalled: the worker gives no sign of life\n"};
     return {200, "ok\n"};
   }
   if (path != "/readyz") return {404, "unknown path: use /healthz, /readyz or /metrics\n"};
   if (facts.stopping) return {503, "stopping: the worker claims no more tasks\n"};
-  if (vitals.machine_unfit) {
+  if (metrics.machine_unfit) {
     return {503, "unfit machine: the worker claims no task (its log has the reason)\n"};
   }
   if (!facts.queue_is_remote) return {200, "ok\n"};
-  const int64_t answered = vitals.queue_answered_ms;
+  const int64_t answered = metrics.queue_answered_ms;
   if (answered == 0) return {503, "the queue has not answered yet\n"};
   const absl::Duration age = facts.now - absl::FromUnixMillis(answered);
   if (age <= kRecentAnswer) return {200, "ok\n"};
   return {503, absl::StrCat("the queue has not answered for ", absl::ToInt64Seconds(age), " s\n")};
 }
 
-std::string SummaryLine(const Vitals& vitals) {
+std::string SummaryLine(const WorkerMetrics& metrics) {
   const auto bytes = [](const Counter& counter) {
     return HumanBytes(static_cast<double>(counter.value()));
   };
   return absl::StrCat(
-      "summary: claimed ", vitals.claimed.value(), ", complete ", vitals.complete.value(),
-      ", failed ", vitals.failed.value(), ", killed ", vitals.killed.value(), ", handed back ",
-      vitals.handed_back.value(), ", lost ", vitals.claim_lost.value(), "; downloaded ",
-      bytes(vitals.bytes_downloaded), ", uploaded ", bytes(vitals.bytes_uploaded), "; cache hits ",
-      vitals.cache_hits.value(), ", misses ", vitals.cache_misses.value(), "; retries ",
-      vitals.storage_retries.value() + vitals.datastore_retries.value(), ", queue errors ",
-      vitals.queue_errors.value(), ", machine faults ", vitals.machine_faults.value(), ", stalls ",
-      vitals.watchdog_stalls.value());
+      "summary: claimed ", metrics.claimed.value(), ", complete ", metrics.complete.value(),
+      ", failed ", metrics.failed.value(), ", killed ", metrics.killed.value(), ", handed back ",
+      metrics.handed_back.value(), ", lost ", metrics.claim_lost.value(), "; downloaded ",
+      bytes(metrics.bytes_downloaded), ", uploaded ", bytes(metrics.bytes_uploaded),
+      "; cache hits ", metrics.cache_hits.value(), ", misses ", metrics.cache_misses.value(),
+      "; retries ", metrics.storage_retries.value() + metrics.datastore_retries.value(),
+      ", queue errors ", metrics.queue_errors.value(), ", machine faults ",
+      metrics.machine_faults.value(), ", stalls ", metrics.watchdog_stalls.value());
 }
 
 }  // namespace sparkles

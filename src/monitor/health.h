@@ -5,13 +5,13 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "monitor/health_server.h"
 
 namespace sparkles {
 
 struct HealthFacts {
-  const Vitals& vitals;
+  const WorkerMetrics& metrics;
   absl::Time now;
   std::string version;
   bool stopping = false;        // the worker claims no more tasks
@@ -30,6 +30,6 @@ HealthAnswer AnswerHealth(absl::string_view path, const HealthFacts& facts);
 std::string MetricsText(const HealthFacts& facts);
 
 // The most important metrics in one readable line.
-std::string SummaryLine(const Vitals& vitals);
+std::string SummaryLine(const WorkerMetrics& metrics);
 
 }  // namespace sparkles

@@ -62,7 +62,7 @@ size_t FirstCharacterLength(absl::string_view text) {
 // Reads up to `size` bytes at `offset`, which must not be after the end.
 absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
   std::string data(size, ' ');
-  const ssize_t got = Uninterrupted([&] { return pread(fd, data.data(), data.size(), offset); });
+  const ssize_t got = RetryOnEintr([&] { return pread(fd, data.data(), data.size(), offset); });
   if (got < 0) return ErrnoError(errno, "log");
   data.resize(static_cast<size_t>(got));
   return data;

@@ -162,11 +162,11 @@ class Launcher {
     } else {
       AwaitLeftovers();
     }
-    if (AnyChildLives()) kill(-command_, SIGKILL);
+    if (HasLiveChild()) kill(-command_, SIGKILL);
     exit_.wait_status = Reap(command_);
     command_ = 0;
     SweepLeftovers();
-    exit_.survivors = AnyChildLives();
+    exit_.survivors = HasLiveChild();
     // When a process is reaped, the kernel adds its counts to those of its parent.
     const IoBytes io = ReadIoBytes(proc_root_);
     exit_.usage.read_bytes = io.read - io_before_.read;
@@ -188,19 +188,19 @@ class Launcher {
       exit_.leftovers += reaped.killed;
       pollfd waited{socket_.get(), POLLIN, 0};
       if (poll(&waited, 1, 0) > 0 && !HandleFrame()) break;
-    } while (!abort_sweep_ && AnyChildLives() && MonotonicNow() < deadline);
+    } while (!abort_sweep_ && HasLiveChild() && MonotonicNow() < deadline);
     sweeping_ = false;
   }
 
   void AwaitLeftovers() {
     const absl::Duration deadline = MonotonicNow() + kLeftoverWait;
-    while (AnyChildLives() && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
+    while (HasLiveChild() && MonotonicNow() < deadline) (void)poll(nullptr, 0, 1);
   }
 
   // Waits for the other members of the command's group, until the worker sends KILL. A shell dies
   // of TERM at once, but the programs that it started may need the grace to save their work.
   void AwaitGroup() {
-    while (!killed_ && AnyChildLivesIn(command_)) {
+    while (!killed_ && HasLiveChildIn(command_)) {
       pollfd waited{socket_.get(), POLLIN, 0};
       (void)poll(&waited, 1, std::min(SampleTimeout(), kGroupPollMilliseconds));
       if (waited.revents != 0 && !HandleFrame()) return;

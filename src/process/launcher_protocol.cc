@@ -56,7 +56,7 @@ absl::Status ReceiveBytes(int socket, char* buffer, size_t size, UniqueFd* fd) {
     message.msg_iovlen = 1;
     message.msg_control = control.bytes;
     message.msg_controllen = sizeof control.bytes;
-    const ssize_t got = Uninterrupted([&] { return recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
+    const ssize_t got = RetryOnEintr([&] { return recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
     if (got < 0) return ErrnoError(errno, "receive");
     if (got == 0) return absl::UnavailableError("receive: the other process closed the socket");
     UniqueFd attached = AttachedFd(message);
@@ -78,7 +78,7 @@ absl::Status SendFrame(int socket, FrameKind kind, absl::string_view payload, in
   message.msg_iovlen = 2;
   if (passed_fd >= 0) AttachFd(passed_fd, message, control);
   while (parts[0].iov_len + parts[1].iov_len > 0) {
-    const ssize_t sent = Uninterrupted([&] { return sendmsg(socket, &message, MSG_NOSIGNAL); });
+    const ssize_t sent = RetryOnEintr([&] { return sendmsg(socket, &message, MSG_NOSIGNAL); });
     if (sent < 0) return ErrnoError(errno, "send");
     // The descriptor was sent with the first byte and must not be sent again.
     message.msg_control = nullptr;

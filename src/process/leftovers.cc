@@ -64,7 +64,7 @@ Leftovers EndLeftovers(const std::string& variable, absl::Duration limit,
     std::set<pid_t> alive;
     SignalMatching(variable, proc_root, SIGKILL, alive);
     killed.insert(alive.begin(), alive.end());
-    leftovers.any_lives = !alive.empty();
+    leftovers.any_alive = !alive.empty();
     if (alive.empty() || MonotonicNow() >= deadline) break;
     // A dying process shows no environment. Wait until all are dead, and look for new children.
     (void)poll(nullptr, 0, 10);

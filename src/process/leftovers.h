@@ -10,7 +10,7 @@ namespace sparkles {
 
 struct Leftovers {
   int killed = 0;
-  bool any_lives = false;  // some processes still live at the end of the time limit
+  bool any_alive = false;  // some processes still live at the end of the time limit
 };
 
 // Kills all processes (of this machine or container) that were started with `variable`

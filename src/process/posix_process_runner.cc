@@ -77,7 +77,7 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
   absl::Duration deadline = MonotonicNow() + command.time_limit;
   absl::Duration killed;
   while (true) {
-    (void)activity.Worked();  // a cancelled command ends below
+    (void)activity.ReportWork();  // a cancelled command ends below
     const int cancel_fd = sent == SentSignal::kNone ? cancel.fd() : -1;
     // cancel.hurried(), which ends the grace early, has no descriptor to wait for.
     const bool must_poll_cancel = sent != SentSignal::kNone || cancel.fd() < 0;
@@ -138,7 +138,7 @@ absl::StatusOr<std::unique_ptr<PosixProcessRunner>> PosixProcessRunner::Start(st
 PosixProcessRunner::~PosixProcessRunner() {
   socket_.reset();
   if (launcher_ == 0) return;
-  (void)Uninterrupted([this] { return waitpid(launcher_, nullptr, 0); });
+  (void)RetryOnEintr([this] { return waitpid(launcher_, nullptr, 0); });
 }
 
 absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
@@ -164,7 +164,7 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   return MachineFault(Annotate(reply.status(), "launcher"));
 }
 
-absl::Status PosixProcessRunner::HoldInLauncher(int fd) {
+absl::Status PosixProcessRunner::KeepOpenInLauncher(int fd) {
   UniqueFd duplicate(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!duplicate.valid()) return ErrnoError(errno, "duplicate a descriptor for the launcher");
   RETURN_IF_ERROR(EnsureLauncher());
@@ -211,13 +211,13 @@ void PosixProcessRunner::KillLauncher(absl::Duration sweep_limit) {
   if (launcher_ > 0) kill(launcher_, SIGKILL);
   launcher_ = 0;
   SweepChildren(proc_root_, sweep_limit);
-  survivors_ = AnyChildLives();
+  survivors_ = HasLiveChild();
 }
 
 absl::Status PosixProcessRunner::EndSurvivors() {
   if (!survivors_) return absl::OkStatus();
   SweepChildren(proc_root_, kSurvivorSweepLimit);
-  survivors_ = AnyChildLives();
+  survivors_ = HasLiveChild();
   if (!survivors_) return absl::OkStatus();
   return absl::UnavailableError("processes of an earlier task still run after SIGKILL");
 }

@@ -44,7 +44,7 @@ class PosixProcessRunner : public ProcessRunner {
   // Makes the launcher keep the open file of `fd` (borrowed for the call) open until it exits.
   // Then a lock on that file (flock, or fcntl's OFD locks) is released only after this process and
   // its command have both ended, even after kill -9. Cannot be undone.
-  absl::Status HoldInLauncher(int fd);
+  absl::Status KeepOpenInLauncher(int fd);
 
   // 0 if there is no launcher. For tests.
   pid_t launcher_pid() const { return launcher_; }

@@ -73,8 +73,8 @@ pid_t Spawn(const CommandImage& image, int output_fd, StartFailure& failure) {
   }
   write_end.reset();
   const auto read_failure = [&] { return read(read_end.get(), &failure, sizeof failure); };
-  if (Uninterrupted(read_failure) != sizeof failure) return pid;
-  (void)Uninterrupted([pid] { return waitpid(pid, nullptr, 0); });
+  if (RetryOnEintr(read_failure) != sizeof failure) return pid;
+  (void)RetryOnEintr([pid] { return waitpid(pid, nullptr, 0); });
   return -1;
 }
 

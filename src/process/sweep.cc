@@ -51,7 +51,7 @@ void KillLivingChildren(const std::string& proc_root) {
   if (ForEachNumber(proc_root, KillIfChild)) return;
   // Trying all ids takes about a second.
   for (pid_t pid = 1; pid < kMaxPid; ++pid) {
-    if (pid % 4096 == 0 && !AnyChildLives()) return;
+    if (pid % 4096 == 0 && !HasLiveChild()) return;
     KillIfChild(pid);
   }
 }
@@ -113,9 +113,9 @@ void FreezeAndKill(const std::string& proc_root, absl::Duration deadline) {
 
 }  // namespace
 
-bool AnyChildLives() { return AnyLives(P_ALL, 0); }
+bool HasLiveChild() { return AnyLives(P_ALL, 0); }
 
-bool AnyChildLivesIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
+bool HasLiveChildIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
 
 ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit) {
   ReapedProcesses reaped;

@@ -20,14 +20,14 @@ struct ReapedProcesses {
 
 // True if the calling process has a living child. If the caller is a subreaper and has no living
 // child, it has no living descendant. Does not reap.
-bool AnyChildLives();
+bool HasLiveChild();
 
 // True if the calling process has a living child in the process group `group`. Other members of the
 // group may live below a process that has left the group. Does not reap.
-bool AnyChildLivesIn(pid_t group);
+bool HasLiveChildIn(pid_t group);
 
 // Kills and reaps all descendants of the calling process, which must be a subreaper. Tries at least
-// once and returns after `limit` at the latest. Then AnyChildLives tells whether a process has
+// once and returns after `limit` at the latest. Then HasLiveChild tells whether a process has
 // survived: one in an uninterruptible wait, or one of another user. If processes fork without end,
 // all are stopped before any is killed. Finds children in `proc_root`. Without it, tries all ids,
 // which takes a second.

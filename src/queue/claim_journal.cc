@@ -53,7 +53,7 @@ absl::StatusOr<UniqueFd> TakeJournal(const std::string& path, int extra_flags) {
     return lock.status();
   }
   struct stat info;
-  if (*lock != LockResult::kTaken || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+  if (*lock != LockResult::kAcquired || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return absl::UnavailableError(absl::StrCat(path, ": in use"));
   }
   return fd;
@@ -102,7 +102,7 @@ absl::StatusOr<std::string> ReadEnd(int fd, const std::string& path) {
   std::string text(static_cast<size_t>(info.st_size - start), '\0');
   size_t got = 0;
   while (got < text.size()) {
-    const ssize_t count = Uninterrupted([&] {
+    const ssize_t count = RetryOnEintr([&] {
       return pread(fd, text.data() + got, text.size() - got, start + static_cast<off_t>(got));
     });
     if (count < 0) return ErrnoError(errno, path);
@@ -126,9 +126,10 @@ std::vector<JournalEntry> ParseJournal(absl::string_view text) {
   return open;
 }
 
-absl::StatusOr<std::unique_ptr<ClaimJournal>> ClaimJournal::Open(std::string folder, bool durable) {
-  std::unique_ptr<ClaimJournal> journal(new ClaimJournal(std::move(folder), durable));
-  if (const absl::Status made = journal->WriteAnew(); !made.ok()) {
+absl::StatusOr<std::unique_ptr<ClaimJournal>> ClaimJournal::Open(std::string directory,
+                                                                 bool durable) {
+  std::unique_ptr<ClaimJournal> journal(new ClaimJournal(std::move(directory), durable));
+  if (const absl::Status made = journal->RewriteFile(); !made.ok()) {
     return MachineFault(Annotate(made, "journal"));
   }
   return journal;
@@ -138,7 +139,7 @@ ClaimJournal::~ClaimJournal() {
   if (open_.empty() && IsInPlace()) unlink(path_.c_str());
 }
 
-absl::Status ClaimJournal::WriteAnew() {
+absl::Status ClaimJournal::RewriteFile() {
   std::mt19937 random(RandomSeed());
   std::uniform_int_distribution<unsigned> number(100'000'000, 999'999'999);
   std::string path;
@@ -146,7 +147,7 @@ absl::Status ClaimJournal::WriteAnew() {
   // Several tries: before the new file is locked, another worker may take it for the journal of a
   // dead worker, and remove it.
   for (int tries = 0; tries < 10 && !fd.ok(); ++tries) {
-    path = absl::StrCat(folder_, "/", kStart, number(random), kEnd);
+    path = absl::StrCat(directory_, "/", kStart, number(random), kEnd);
     fd = TakeJournal(path, O_CREAT | O_EXCL);
     const bool taken = absl::IsAlreadyExists(fd.status()) || absl::IsUnavailable(fd.status());
     if (!fd.ok() && !taken) return fd.status();
@@ -156,7 +157,7 @@ absl::Status ClaimJournal::WriteAnew() {
   for (const JournalEntry& open : open_) text += LineOf("claim", open);
   absl::Status status = WriteAll(fd->get(), text, path);
   if (status.ok() && durable_) status = SyncData(fd->get(), path);
-  if (status.ok() && durable_) status = SyncFolder(folder_);
+  if (status.ok() && durable_) status = SyncDirectory(directory_);
   if (!status.ok()) {
     unlink(path.c_str());  // the journal is incomplete
     return status;
@@ -171,10 +172,10 @@ absl::Status ClaimJournal::WriteAnew() {
 bool ClaimJournal::IsInPlace() const { return fd_.valid() && IsNamed(fd_.get(), path_); }
 
 // A task may have removed the files in --tasksDir, or replaced the journal by another file.
-absl::Status ClaimJournal::MakeAgainIfRemoved() {
+absl::Status ClaimJournal::RecreateIfRemoved() {
   if (IsInPlace()) return absl::OkStatus();
-  RETURN_IF_ERROR(MakeFolders(folder_));
-  return WriteAnew();
+  RETURN_IF_ERROR(MakeDirectories(directory_));
+  return RewriteFile();
 }
 
 // Starts a new line after an incomplete one, because both would be unreadable on one line.
@@ -185,7 +186,7 @@ absl::Status ClaimJournal::Append(const std::string& line) {
 }
 
 absl::Status ClaimJournal::Begin(const JournalEntry& entry) {
-  absl::Status status = MakeAgainIfRemoved();
+  absl::Status status = RecreateIfRemoved();
   if (status.ok()) status = Append(LineOf("claim", entry));
   if (status.ok() && durable_) status = SyncData(fd_.get(), path_);
   if (!status.ok()) return MachineFault(Annotate(status, "journal"));
@@ -200,18 +201,18 @@ void ClaimJournal::End(const JournalEntry& entry) {
   struct stat info;
   if (open_.empty()) {
     (void)!ftruncate(fd_.get(), 0);
-  } else if (fstat(fd_.get(), &info) != 0 || info.st_size < kLongJournal || !WriteAnew().ok()) {
+  } else if (fstat(fd_.get(), &info) != 0 || info.st_size < kLongJournal || !RewriteFile().ok()) {
     (void)Append(LineOf("end", entry));
   }
 }
 
 void ClaimJournal::ForEachAbandoned(
     absl::FunctionRef<bool(const JournalEntry& entry)> settle) const {
-  const absl::StatusOr<UniqueFd> folder = OpenFile(folder_, O_RDONLY | O_DIRECTORY);
-  if (!folder.ok()) return;
+  const absl::StatusOr<UniqueFd> directory = OpenFile(directory_, O_RDONLY | O_DIRECTORY);
+  if (!directory.ok()) return;
   std::vector<std::string> paths;
-  (void)ForEachEntry(folder->get(), folder_, [&](const char* name, unsigned char) {
-    const std::string path = absl::StrCat(folder_, "/", name);
+  (void)ForEachEntry(directory->get(), directory_, [&](const char* name, unsigned char) {
+    const std::string path = absl::StrCat(directory_, "/", name);
     if (IsJournalName(name) && path != path_) paths.push_back(path);
     return absl::OkStatus();
   });

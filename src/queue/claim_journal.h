@@ -47,9 +47,9 @@ std::vector<JournalEntry> ParseJournal(absl::string_view text);
 // Used by one thread.
 class ClaimJournal {
  public:
-  // Creates the file of this worker in `folder`, which must exist. With `durable` the entries
+  // Creates the file of this worker in `directory`, which must exist. With `durable` the entries
   // survive a power cut. Errors are machine faults.
-  static absl::StatusOr<std::unique_ptr<ClaimJournal>> Open(std::string folder, bool durable);
+  static absl::StatusOr<std::unique_ptr<ClaimJournal>> Open(std::string directory, bool durable);
   // Removes the file if it has no open entries.
   ~ClaimJournal();
   ClaimJournal(const ClaimJournal&) = delete;
@@ -66,16 +66,17 @@ class ClaimJournal {
   void ForEachAbandoned(absl::FunctionRef<bool(const JournalEntry& entry)> settle) const;
 
  private:
-  ClaimJournal(std::string folder, bool durable) : folder_(std::move(folder)), durable_(durable) {}
+  ClaimJournal(std::string directory, bool durable)
+      : directory_(std::move(directory)), durable_(durable) {}
 
   // Replaces the file by a new one with the open entries. After an error the old file stays.
-  absl::Status WriteAnew();
-  absl::Status MakeAgainIfRemoved();
+  absl::Status RewriteFile();
+  absl::Status RecreateIfRemoved();
   absl::Status Append(const std::string& line);
   // True if path_ is still a name of the open file.
   bool IsInPlace() const;
 
-  const std::string folder_;
+  const std::string directory_;
   const bool durable_;
   std::string path_;
   UniqueFd fd_;        // locked

@@ -80,7 +80,7 @@ absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& c
 
 absl::StatusOr<StateLog::WriteLock> FileQueue::Lock() {
   auto write_lock = state_.Lock(table_);
-  for (const std::string& damage : state_.TakeDamage()) {
+  for (const std::string& damage : state_.TakeDamageReports()) {
     if (options_.log != nullptr) options_.log->Warning(damage);
   }
   return write_lock;

@@ -3,20 +3,20 @@
 namespace sparkles {
 namespace {
 
-Counter& CounterOf(Outcome::Kind kind, Vitals& vitals) {
+Counter& CounterOf(Outcome::Kind kind, WorkerMetrics& metrics) {
   switch (kind) {
     case Outcome::Kind::kComplete:
-      return vitals.complete;
+      return metrics.complete;
     case Outcome::Kind::kFailed:
-      return vitals.failed;
+      return metrics.failed;
     case Outcome::Kind::kKilled:
-      return vitals.killed;
+      return metrics.killed;
     case Outcome::Kind::kHandBack:
-      return vitals.handed_back;
+      return metrics.handed_back;
     case Outcome::Kind::kClaimLost:
       break;
   }
-  return vitals.claim_lost;
+  return metrics.claim_lost;
 }
 
 }  // namespace
@@ -26,13 +26,13 @@ absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& c
     MutexLock lock(mutex_);
     held_.reset();  // a claim that was lost, or whose end was left unrecorded
   }
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   const absl::Time start = clock_.Now();
   absl::StatusOr<std::optional<Claim>> claim = queue_.ClaimOne(cancel);
-  vitals_.claim_time.Add(clock_.Now() - start);
+  metrics_.claim_time.Add(clock_.Now() - start);
   RecordAnswer(claim.status());
   if (claim.ok() && claim->has_value()) {
-    vitals_.claimed.Add();
+    metrics_.claimed.Add();
     MutexLock lock(mutex_);
     held_ = **claim;
     ending_ = false;
@@ -41,33 +41,33 @@ absl::StatusOr<std::optional<Claim>> MeteredQueue::ClaimOne(const CancelToken& c
 }
 
 absl::Status MeteredQueue::RevokeUnknownClaim(const std::string& reason) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   absl::Status status = queue_.RevokeUnknownClaim(reason);
   RecordAnswer(status);
   return status;
 }
 
 absl::Status MeteredQueue::Finish(const Claim& claim, const Outcome& outcome) {
-  BeginEnd();
+  NoteEndBegun();
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.Finish(claim, outcome);
-  vitals_.end_time.Add(clock_.Now() - start);
-  RecordEnd(status, CounterOf(outcome.kind, vitals_));
+  metrics_.end_time.Add(clock_.Now() - start);
+  RecordEnd(status, CounterOf(outcome.kind, metrics_));
   return status;
 }
 
 absl::Status MeteredQueue::HandBack(const Claim& claim, const std::string& reason) {
-  BeginEnd();
+  NoteEndBegun();
   const absl::Time start = clock_.Now();
   const absl::Status status = queue_.HandBack(claim, reason);
-  vitals_.end_time.Add(clock_.Now() - start);
-  RecordEnd(status, vitals_.handed_back);
+  metrics_.end_time.Add(clock_.Now() - start);
+  RecordEnd(status, metrics_.handed_back);
   return status;
 }
 
 std::vector<RecordedEnd> MeteredQueue::TakeRecordedEnds() {
   std::vector<RecordedEnd> ends = queue_.TakeRecordedEnds();
-  for (const RecordedEnd& end : ends) CounterOf(end.kind, vitals_).Add();
+  for (const RecordedEnd& end : ends) CounterOf(end.kind, metrics_).Add();
   return ends;
 }
 
@@ -87,26 +87,26 @@ std::optional<Claim> MeteredQueue::held_not_ending() const {
   return ending_ ? std::nullopt : held_;
 }
 
-void MeteredQueue::BeginEnd() {
-  vitals_.heartbeat.Beat();
+void MeteredQueue::NoteEndBegun() {
+  metrics_.heartbeat.Beat();
   MutexLock lock(mutex_);
   ending_ = true;
 }
 
 // Aborted (other workers were faster) counts as an answer, too.
 void MeteredQueue::RecordAnswer(const absl::Status& status) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   if (status.ok() || absl::IsAborted(status)) {
-    vitals_.queue_answered_ms = absl::ToUnixMillis(clock_.Now());
+    metrics_.queue_answered_ms = absl::ToUnixMillis(clock_.Now());
   } else if (!absl::IsCancelled(status)) {
-    vitals_.queue_errors.Add();
+    metrics_.queue_errors.Add();
   }
 }
 
 void MeteredQueue::RecordEnd(const absl::Status& status, Counter& counter) {
   RecordAnswer(status);
   if (!status.ok() && !absl::IsAborted(status)) return;  // the caller tries again
-  (status.ok() ? counter : vitals_.claim_lost).Add();
+  (status.ok() ? counter : metrics_.claim_lost).Add();
   MutexLock lock(mutex_);
   held_.reset();
 }

@@ -8,16 +8,16 @@
 #include "absl/base/thread_annotations.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "queue/queue.h"
 
 namespace sparkles {
 
 class MeteredQueue : public Queue {
  public:
-  // Borrows `queue`, `clock` and `vitals`.
-  MeteredQueue(Queue& queue, Clock& clock, Vitals& vitals)
-      : queue_(queue), clock_(clock), vitals_(vitals) {}
+  // Borrows `queue`, `clock` and `metrics`.
+  MeteredQueue(Queue& queue, Clock& clock, WorkerMetrics& metrics)
+      : queue_(queue), clock_(clock), metrics_(metrics) {}
 
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override;
   absl::Status RevokeUnknownClaim(const std::string& reason) override;
@@ -37,13 +37,13 @@ class MeteredQueue : public Queue {
   std::optional<Claim> held_not_ending() const;
 
  private:
-  void BeginEnd();
+  void NoteEndBegun();
   void RecordAnswer(const absl::Status& status);
   void RecordEnd(const absl::Status& status, Counter& counter);
 
   Queue& queue_;
   Clock& clock_;
-  Vitals& vitals_;
+  WorkerMetrics& metrics_;
   mutable Mutex mutex_;
   std::optional<Claim> held_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;

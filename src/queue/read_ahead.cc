@@ -9,7 +9,7 @@ namespace sparkles {
 
 absl::StatusOr<std::optional<VersionedTask>> ReadAhead::Take(
     const std::string& id, const std::vector<std::string>& upcoming, const CancelToken& cancel) {
-  const size_t count = static_cast<size_t>(CountAtThisPace());
+  const size_t count = static_cast<size_t>(BatchSizeAtCurrentPace());
   if (context_.clock.Now() - read_at_ > kMaxAge) tasks_.clear();
   if (count > 1 && !tasks_.contains(id)) {
     std::vector<std::string> ids = {id};
@@ -25,7 +25,7 @@ absl::StatusOr<std::optional<VersionedTask>> ReadAhead::Take(
   return task;
 }
 
-int ReadAhead::CountAtThisPace() {
+int ReadAhead::BatchSizeAtCurrentPace() {
   const absl::Time now = context_.clock.Now();
   const absl::Duration pace = now - std::exchange(last_take_, now);
   if (pace <= absl::ZeroDuration()) return 1;  // the clock was set back

@@ -35,7 +35,7 @@ class ReadAhead {
                                                     const CancelToken& cancel);
 
  private:
-  int CountAtThisPace();
+  int BatchSizeAtCurrentPace();
   absl::Status Read(const std::vector<std::string>& ids, const CancelToken& cancel);
 
   const DatastoreContext& context_;

@@ -91,13 +91,13 @@ std::string FormatStateChange(const StateChange& change) {
   return line;
 }
 
-bool HasRightChecksum(absl::string_view line) {
+bool HasValidChecksum(absl::string_view line) {
   const auto checked = SplitChecksum(line);
   return checked && checked->checksum == ChecksumOf(checked->text);
 }
 
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line) {
-  if (SplitChecksum(line) && !HasRightChecksum(line)) {
+  if (SplitChecksum(line) && !HasValidChecksum(line)) {
     return absl::InvalidArgumentError("has a wrong checksum");
   }
   ASSIGN_OR_RETURN(const Json json, ParseObject(line));

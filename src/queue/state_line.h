@@ -33,7 +33,7 @@ std::string FormatStateChange(const StateChange& change);
 absl::StatusOr<StateChange> ParseStateChange(absl::string_view line);
 
 // True if `line` has a checksum and the checksum is right.
-bool HasRightChecksum(absl::string_view line);
+bool HasValidChecksum(absl::string_view line);
 
 // The first line of the file, with its line end.
 std::string FormatStateHeader();

@@ -143,7 +143,7 @@ absl::Status StateLog::CatchUp(TaskTable& table) {
   if (size > offset_) RETURN_IF_ERROR(CutTornLine(size));
   if (lines_ > 0) return absl::OkStatus();
   RETURN_IF_ERROR(Write(FormatStateHeader()));
-  return durable_ ? SyncFolder(FolderOf(path_)) : absl::OkStatus();
+  return durable_ ? SyncDirectory(DirectoryOf(path_)) : absl::OkStatus();
 }
 
 absl::Status StateLog::CutTornLine(off_t size) {
@@ -151,7 +151,7 @@ absl::Status StateLog::CutTornLine(off_t size) {
     // Another program's file with this name may be one line without a line end.
     const std::string header = FormatStateHeader();
     std::string torn(std::min(static_cast<size_t>(size), header.size() + 1), '\0');
-    const ssize_t got = Uninterrupted([&] { return pread(fd(), torn.data(), torn.size(), 0); });
+    const ssize_t got = RetryOnEintr([&] { return pread(fd(), torn.data(), torn.size(), 0); });
     if (got < 0) return ErrnoError(errno, path_);
     torn.resize(static_cast<size_t>(got));
     const bool zeros = torn.find_first_not_of('\0') == std::string::npos;  // after a power cut
@@ -167,7 +167,7 @@ absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
   char chunk[kChunkBytes];
   while (true) {
     const off_t end = offset_ + static_cast<off_t>(unread.size());
-    const ssize_t got = Uninterrupted([&] { return pread(fd(), chunk, sizeof chunk, end); });
+    const ssize_t got = RetryOnEintr([&] { return pread(fd(), chunk, sizeof chunk, end); });
     if (got < 0) return ErrnoError(errno, path_);
     if (got == 0) return end;
     unread.append(chunk, static_cast<size_t>(got));
@@ -205,7 +205,7 @@ absl::Status StateLog::ReadHeader(absl::string_view line) {
     header_ = CheckStateHeader(line);
     return absl::IsFailedPrecondition(header_) ? NotAStateFile(1, header_) : absl::OkStatus();
   }
-  if (!HasRightChecksum(line)) return NotAStateFile(1, header_);
+  if (!HasValidChecksum(line)) return NotAStateFile(1, header_);
   SkipLine(1, header_);
   header_ = absl::OkStatus();
   return absl::OkStatus();
@@ -218,7 +218,7 @@ void StateLog::SkipLine(int64_t line_number, const absl::Status& status) {
                                  "; the line is skipped, and its task may run again"));
 }
 
-std::vector<std::string> StateLog::TakeDamage() {
+std::vector<std::string> StateLog::TakeDamageReports() {
   const int64_t unnamed = skipped_ - static_cast<int64_t>(damage_.size());
   if (unnamed > 0) damage_.push_back(absl::StrCat(path_, ": ", unnamed, " more lines are skipped"));
   skipped_ = 0;

@@ -50,7 +50,7 @@ class StateLog {
   // has an effect only with `durable`.
   static absl::StatusOr<StateLog> Open(std::string path, bool durable, TaskTable& table);
   // Opens the file read-only. NotFound if there is no file, Unavailable as in Lock. Afterwards only
-  // IsTaskLocked and TakeDamage may be used.
+  // IsTaskLocked and TakeDamageReports may be used.
   static absl::StatusOr<StateLog> OpenToRead(std::string path, TaskTable& table);
 
   StateLog(StateLog&&) = default;
@@ -62,7 +62,7 @@ class StateLog {
   absl::StatusOr<WriteLock> Lock(TaskTable& table);
 
   // Messages about the lines that were skipped since the last call.
-  std::vector<std::string> TakeDamage();
+  std::vector<std::string> TakeDamageReports();
 
   // Appends one change completely or not at all, and applies it to `table`. Needs the write lock.
   absl::Status Append(const StateChange& change, TaskTable& table);

@@ -66,7 +66,7 @@ absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryOnce(const std::strin
 
 absl::StatusOr<std::optional<ClaimResult>> TaskClaimer::TryCommit(VersionedTask found,
                                                                   bool job_killed) {
-  if (std::optional<ClaimResult> known = TakeIfMade(found)) return known;
+  if (std::optional<ClaimResult> known = ConfirmUnknownClaim(found)) return known;
   if (!found.task.MayBePendingIn(context_.options.cluster)) {
     return ClaimResult{.kind = Kind::kTaken};
   }
@@ -107,7 +107,7 @@ absl::Status TaskClaimer::BeginClaim(VersionedTask found) {
   return absl::OkStatus();
 }
 
-std::optional<ClaimResult> TaskClaimer::TakeIfMade(const VersionedTask& stored) {
+std::optional<ClaimResult> TaskClaimer::ConfirmUnknownClaim(const VersionedTask& stored) {
   if (!unknown_) return std::nullopt;
   const JournalEntry& entry = unknown_->entry;
   if (stored.task.IsClaimOf(entry.owner, entry.version, entry.claimed_at)) {

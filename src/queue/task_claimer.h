@@ -77,7 +77,7 @@ class TaskClaimer {
   // Commits the claim, or the end, of a task that was read.
   absl::StatusOr<std::optional<ClaimResult>> TryCommit(VersionedTask found, bool job_killed);
   // Returns the unknown claim if `stored` has it. Drops the claim if it cannot be made any more.
-  std::optional<ClaimResult> TakeIfMade(const VersionedTask& stored);
+  std::optional<ClaimResult> ConfirmUnknownClaim(const VersionedTask& stored);
   // Writes the claim into the journal and makes it the unknown claim.
   absl::Status BeginClaim(VersionedTask found);
   // Sends the commit of the unknown claim.

@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<TaskState>> ReadStates(const std::string& tasks_path,
   TaskTable table(std::move(tasks));
   auto log = StateLog::OpenToRead(StatePathOf(tasks_path), table);
   if (!log.ok() && !absl::IsNotFound(log.status())) return log.status();
-  if (log.ok() && damage != nullptr) *damage = log->TakeDamage();
+  if (log.ok() && damage != nullptr) *damage = log->TakeDamageReports();
   std::vector<TaskState> states;
   states.reserve(table.size());
   for (size_t i = 0; i < table.size(); ++i) {

@@ -45,7 +45,7 @@ absl::StatusOr<GcsContent> ContentOf(int fd) {
   const auto read = [fd, size, before](uint64_t offset, char* buffer,
                                        size_t capacity) -> absl::StatusOr<size_t> {
     const ssize_t got =
-        Uninterrupted([&] { return pread(fd, buffer, capacity, static_cast<off_t>(offset)); });
+        RetryOnEintr([&] { return pread(fd, buffer, capacity, static_cast<off_t>(offset)); });
     if (got < 0) return ErrnoError(errno, "read");
     struct stat now = before;
     // Checked before the last byte is sent, because the last byte completes the object.
@@ -70,7 +70,7 @@ absl::StatusOr<GcsContent> RangeOf(int fd, uint64_t from, uint64_t to) {
   const auto read = [fd, from](uint64_t offset, char* buffer,
                                size_t capacity) -> absl::StatusOr<size_t> {
     const auto at = static_cast<off_t>(from + offset);
-    const ssize_t got = Uninterrupted([&] { return pread(fd, buffer, capacity, at); });
+    const ssize_t got = RetryOnEintr([&] { return pread(fd, buffer, capacity, at); });
     if (got < 0) return ErrnoError(errno, "read");
     if (got == 0) return absl::AbortedError("became shorter while it was read");
     return static_cast<size_t>(got);
@@ -208,7 +208,7 @@ absl::Status GcsStore::CheckWritable(const std::string& url, bool replace,
   const auto slot = slots_.Take(activity);
   if (!slot.ok()) return Annotate(slot.status(), url);
   if (replace) RETURN_IF_ERROR(Annotate(ProbeReplace(client_, name, activity), url));
-  if (client_.WrittenLately(name)) return absl::OkStatus();
+  if (client_.WasWrittenRecently(name)) return absl::OkStatus();
   RETURN_IF_ERROR(Annotate(ProbeWrite(client_, name, activity), url));
   client_.NoteWritten(name);
   return absl::OkStatus();

@@ -32,14 +32,14 @@ absl::Status NameUrl(const absl::Status& status, absl::string_view url) {
 absl::Status AtDestination(const absl::Status& status, const std::string& path,
                            absl::string_view url) {
   const absl::Status named = NameUrl(status, url);
-  std::string folder = FolderOf(path);
+  std::string directory = DirectoryOf(path);
   // Goes up only from a missing directory: the parent of a dead mount says nothing about the mount.
-  while (folder != "/" && access(folder.c_str(), F_OK) != 0 && errno == ENOENT) {
-    folder = FolderOf(folder);
+  while (directory != "/" && access(directory.c_str(), F_OK) != 0 && errno == ENOENT) {
+    directory = DirectoryOf(directory);
   }
   struct statvfs info;
-  const bool read_only = statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
-  return read_only ? Unmarked(named) : named;
+  const bool read_only = statvfs(directory.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+  return read_only ? WithoutMarks(named) : named;
 }
 
 absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
@@ -52,7 +52,7 @@ absl::StatusOr<struct stat> StatRegularFile(int fd, absl::string_view url) {
 absl::StatusOr<ObjectInfo> Transfer(int from, int to, absl::string_view url,
                                     const Activity& activity) {
   // A small file is copied in one piece, so this is the only check for a cancellation.
-  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  RETURN_IF_ERROR(Annotate(activity.ReportWait(), url));
   ObjectInfo info;
   const auto size = CopyContent(from, to, &info.crc32c, activity);
   if (!size.ok()) return Annotate(size.status(), url);
@@ -119,7 +119,8 @@ absl::Status LocalStore::Remove(const std::string& url, int64_t, const Activity&
     return NameUrl(ErrnoError(errno, path), url);
   }
   // Fails if the directory has more files, as it should.
-  for (std::string parent = FolderOf(path); rmdir(parent.c_str()) == 0;) parent = FolderOf(parent);
+  for (std::string parent = DirectoryOf(path); rmdir(parent.c_str()) == 0;)
+    parent = DirectoryOf(parent);
   return absl::OkStatus();
 }
 
@@ -133,7 +134,7 @@ absl::StatusOr<std::vector<ListedObject>> LocalStore::List(const std::string& ur
   const absl::Status read =
       ForEachEntry(directory->get(), path, [&](const char* name, unsigned char type) {
         if (type == DT_REG && objects.size() < max) objects.push_back({name, 0});
-        return activity.Worked();
+        return activity.ReportWork();
       });
   if (!read.ok()) return NameUrl(read, url);
   return objects;
@@ -144,7 +145,7 @@ absl::Status LocalStore::Flush() { return durable_ ? backlog_.SyncAll() : absl::
 absl::StatusOr<AtomicFile> LocalStore::Begin(const std::string& path, mode_t mode) {
   RETURN_IF_ERROR(CheckReplaceable(path));
   auto file = AtomicFile::Create(path, mode);
-  // Makes the folder only after an error, because it nearly always exists.
+  // Makes the directory only after an error, because it nearly always exists.
   if (!absl::IsNotFound(file.status())) return file;
   RETURN_IF_ERROR(MakeParents(path));
   return AtomicFile::Create(path, mode);
@@ -153,7 +154,7 @@ absl::StatusOr<AtomicFile> LocalStore::Begin(const std::string& path, mode_t mod
 absl::Status LocalStore::Finish(AtomicFile& file) {
   struct stat info;
   if (fstat(file.fd(), &info) != 0) return ErrnoError(errno, file.path());
-  if (durable_) RETURN_IF_ERROR(backlog_.Reach(info.st_dev, FolderOf(file.path())));
+  if (durable_) RETURN_IF_ERROR(backlog_.Reach(info.st_dev, DirectoryOf(file.path())));
   RETURN_IF_ERROR(file.Commit(/*durable=*/false));
   if (durable_) backlog_.AddFile(file.path(), info.st_dev);
   return absl::OkStatus();
@@ -161,14 +162,14 @@ absl::Status LocalStore::Finish(AtomicFile& file) {
 
 absl::Status LocalStore::MakeParents(const std::string& path) {
   std::vector<std::string> changed;
-  std::string folder = FolderOf(path);
-  while (folder != "/" && access(folder.c_str(), F_OK) != 0) {
-    folder = FolderOf(folder);
-    changed.push_back(folder);
+  std::string directory = DirectoryOf(path);
+  while (directory != "/" && access(directory.c_str(), F_OK) != 0) {
+    directory = DirectoryOf(directory);
+    changed.push_back(directory);
   }
-  RETURN_IF_ERROR(MakeFolders(FolderOf(path)));
+  RETURN_IF_ERROR(MakeDirectories(DirectoryOf(path)));
   if (!durable_) return absl::OkStatus();
-  for (const std::string& parent : changed) backlog_.AddFolder(parent);
+  for (const std::string& parent : changed) backlog_.AddDirectory(parent);
   return absl::OkStatus();
 }
 

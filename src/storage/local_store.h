@@ -13,7 +13,7 @@
 namespace sparkles {
 
 // Thread-safe. An uploaded file is whole or absent. Its mode is 0666 less umask, with the execute
-// bits of the source. Makes missing parent folders. Generations are 0.
+// bits of the source. Makes missing parent directories. Generations are 0.
 class LocalStore : public ObjectStore {
  public:
   // Without `durable`, Flush does nothing, and uploads may not survive a power cut. Borrows

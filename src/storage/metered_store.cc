@@ -17,43 +17,43 @@ Activity::Listener AddTo(Counter& counter) {
 
 template <typename Result>
 Result MeteredStore::CountEnd(Result result) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   const absl::Status status = StatusOf(result);
-  if (!status.ok() && !absl::IsCancelled(status)) vitals_.transfers_failed.Add();
+  if (!status.ok() && !absl::IsCancelled(status)) metrics_.transfers_failed.Add();
   return result;
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Download(const std::string& url, int fd,
                                                   const Activity& activity) {
-  vitals_.heartbeat.Beat();
-  return CountEnd(store_.Download(url, fd, Activity(activity, AddTo(vitals_.bytes_downloaded))));
+  metrics_.heartbeat.Beat();
+  return CountEnd(store_.Download(url, fd, Activity(activity, AddTo(metrics_.bytes_downloaded))));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Upload(int fd, const std::string& url,
                                                 const UploadOptions& options,
                                                 const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(
-      store_.Upload(fd, url, options, Activity(activity, AddTo(vitals_.bytes_uploaded))));
+      store_.Upload(fd, url, options, Activity(activity, AddTo(metrics_.bytes_uploaded))));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::UploadBytes(absl::string_view bytes,
                                                      const std::string& url,
                                                      const UploadOptions& options,
                                                      const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(
-      store_.UploadBytes(bytes, url, options, Activity(activity, AddTo(vitals_.bytes_uploaded))));
+      store_.UploadBytes(bytes, url, options, Activity(activity, AddTo(metrics_.bytes_uploaded))));
 }
 
 absl::StatusOr<ObjectInfo> MeteredStore::Append(int fd, uint64_t size, const std::string& url,
                                                 const ObjectInfo& object,
                                                 const UploadOptions& options,
                                                 const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   auto appended = CountEnd(store_.Append(fd, size, url, object, options,
-                                         Activity(activity, AddTo(vitals_.bytes_uploaded))));
-  if (appended.ok()) (object.size == 0 ? vitals_.logs_sent_whole : vitals_.log_parts_sent).Add();
+                                         Activity(activity, AddTo(metrics_.bytes_uploaded))));
+  if (appended.ok()) (object.size == 0 ? metrics_.logs_sent_whole : metrics_.log_parts_sent).Add();
   return appended;
 }
 
@@ -61,31 +61,31 @@ absl::StatusOr<std::optional<std::string>> MeteredStore::ReadBytes(const std::st
                                                                    size_t max_bytes,
                                                                    const Activity& activity,
                                                                    int64_t* generation) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(store_.ReadBytes(
-      url, max_bytes, Activity(activity, AddTo(vitals_.bytes_downloaded)), generation));
+      url, max_bytes, Activity(activity, AddTo(metrics_.bytes_downloaded)), generation));
 }
 
 absl::Status MeteredStore::CheckWritable(const std::string& url, bool replace,
                                          const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(store_.CheckWritable(url, replace, activity));
 }
 
 absl::Status MeteredStore::Remove(const std::string& url, int64_t generation,
                                   const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(store_.Remove(url, generation, activity));
 }
 
 absl::StatusOr<std::vector<ListedObject>> MeteredStore::List(const std::string& url, size_t max,
                                                              const Activity& activity) {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(store_.List(url, max, activity));
 }
 
 absl::Status MeteredStore::Flush() {
-  vitals_.heartbeat.Beat();
+  metrics_.heartbeat.Beat();
   return CountEnd(store_.Flush());
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "storage/object_store.h"
 
 namespace sparkles {
@@ -15,7 +15,7 @@ namespace sparkles {
 class MeteredStore : public ObjectStore {
  public:
   // Borrows both.
-  MeteredStore(ObjectStore& store, Vitals& vitals) : store_(store), vitals_(vitals) {}
+  MeteredStore(ObjectStore& store, WorkerMetrics& metrics) : store_(store), metrics_(metrics) {}
 
   absl::StatusOr<ObjectInfo> Download(const std::string& url, int fd,
                                       const Activity& activity) override;
@@ -43,7 +43,7 @@ class MeteredStore : public ObjectStore {
   Result CountEnd(Result result);
 
   ObjectStore& store_;
-  Vitals& vitals_;
+  WorkerMetrics& metrics_;
 };
 
 }  // namespace sparkles

@@ -46,7 +46,7 @@ inline constexpr char kPartSuffix[] = ".part";
 // All methods are thread-safe and block. Each piece of a transfer is work of `activity`. A piece
 // that is sent, fetched or read again has no new bytes. Messages begin with the URL. Errors of all
 // methods:
-//   NotFound: the object, or the bucket or folder to read from, does not exist;
+//   NotFound: the object, or the bucket or directory to read from, does not exist;
 //   PermissionDenied;
 //   InvalidArgument: the URL cannot be one of this store;
 //   Cancelled: `activity` was cancelled;

@@ -22,7 +22,7 @@ absl::Status CheckObjectUrl(const std::string& url) {
   return absl::StartsWith(url, "file:///") ? ParseFileUrl(url).status() : UnknownScheme(url);
 }
 
-absl::Status CheckFolderUrl(const std::string& url) {
+absl::Status CheckDirectoryUrl(const std::string& url) {
   const absl::Status status = CheckObjectUrl(absl::StrCat(url, "/object"));
   const bool known = absl::StartsWith(url, "gs://") || absl::StartsWith(url, "file://");
   return status.ok() || known ? status : UnknownScheme(url);

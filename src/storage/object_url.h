@@ -12,7 +12,7 @@ namespace sparkles {
 absl::Status CheckObjectUrl(const std::string& url);
 
 // The same for a URL below which objects are stored.
-absl::Status CheckFolderUrl(const std::string& url);
+absl::Status CheckDirectoryUrl(const std::string& url);
 
 // "gs://bucket" for "gs://bucket/name". For file:// URLs and other text the result is not useful,
 // but equal for equal URLs.

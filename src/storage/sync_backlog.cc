@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/file_url.h"
-#include "base/slow_call.h"
+#include "base/keep_alive.h"
 #include "base/status.h"
 
 namespace sparkles {
@@ -27,10 +27,10 @@ absl::Status SyncOne(const std::string& path) {
 
 }  // namespace
 
-absl::Status SyncBacklog::Reach(dev_t device, const std::string& folder) {
+absl::Status SyncBacklog::Reach(dev_t device, const std::string& directory) {
   MutexLock lock(mutex_);
   if (file_systems_.contains(device)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(directory, O_RDONLY | O_DIRECTORY));
   file_systems_.emplace(device, std::move(fd));
   return absl::OkStatus();
 }
@@ -40,16 +40,16 @@ void SyncBacklog::AddFile(const std::string& path, dev_t device) {
   work_.file_systems.insert(file_systems_.at(device).get());
   if (work_.whole_file_systems) return;
   work_.files.push_back(path);
-  work_.folders.insert(FolderOf(path));
+  work_.directories.insert(DirectoryOf(path));
   if (work_.files.size() <= kMaxSingleFiles) return;
   work_.whole_file_systems = true;
   work_.files.clear();
-  work_.folders.clear();
+  work_.directories.clear();
 }
 
-void SyncBacklog::AddFolder(const std::string& path) {
+void SyncBacklog::AddDirectory(const std::string& path) {
   MutexLock lock(mutex_);
-  if (!work_.whole_file_systems) work_.folders.insert(path);
+  if (!work_.whole_file_systems) work_.directories.insert(path);
 }
 
 absl::Status SyncBacklog::SyncAll() {
@@ -64,8 +64,8 @@ absl::Status SyncBacklog::SyncAll() {
 
 absl::Status SyncBacklog::Sync(const Work& work) const {
   absl::Status status;
-  if (work.file_systems.empty() && work.folders.empty()) return status;
-  SlowCall call(heartbeat_);
+  if (work.file_systems.empty() && work.directories.empty()) return status;
+  KeepAlive call(heartbeat_);
   if (work.whole_file_systems) {
     for (const int fd : work.file_systems) {
       call.Next();
@@ -79,7 +79,7 @@ absl::Status SyncBacklog::Sync(const Work& work) const {
   };
   // Content before names, so that after a power cut during the sync no name lacks its content.
   for (const std::string& file : work.files) sync(file);
-  for (const std::string& folder : work.folders) sync(folder);
+  for (const std::string& directory : work.directories) sync(directory);
   return status;
 }
 

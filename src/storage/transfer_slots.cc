@@ -17,7 +17,7 @@ absl::StatusOr<TransferSlots::Lease> TransferSlots::Take(const Activity& activit
         return Lease(*this, 1);
       }
     }
-    RETURN_IF_ERROR(activity.Continue());
+    RETURN_IF_ERROR(activity.ReportWait());
   }
 }
 

@@ -30,7 +30,7 @@ struct SkippedFile {
 };
 
 // The reason why a command did not exit with 0.
-struct CauseOfDeath {
+struct ExitCause {
   // "exit_code", "signal" (not sent by this worker), "out_of_memory", "disk_full", "time_limit" or
   // "stopped" (by this worker).
   std::string kind;
@@ -44,7 +44,7 @@ struct CommandRun {
   absl::Time start;
   absl::Time end;
   MachineStats machine;
-  std::optional<CauseOfDeath> cause;
+  std::optional<ExitCause> cause;
 };
 
 // The checkpoint that the task has in its store when it ends.

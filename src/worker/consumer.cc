@@ -16,17 +16,17 @@ constexpr absl::Duration kPollInterval = absl::Seconds(1);
 // The poll interval grows up to this while a Datastore queue stays empty.
 constexpr absl::Duration kLongestPollInterval = absl::Seconds(5);
 // Datastore may show new tasks late, so an empty first query is repeated once after this wait.
-constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
+constexpr absl::Duration kFirstQueryRepeatDelay = absl::Seconds(10);
 // The task of another worker may free disk space meanwhile. After this time the machine is unfit.
-constexpr absl::Duration kUnfitPatience = absl::Minutes(5);
+constexpr absl::Duration kMaxUnfitTime = absl::Minutes(5);
 // The file's directory may be missing for a moment. After this time the worker ends with an error.
-constexpr absl::Duration kPatienceWithFile = absl::Minutes(5);
-constexpr absl::Duration kLookAtMachineAgain = absl::Seconds(10);
+constexpr absl::Duration kMaxFileErrorTime = absl::Minutes(5);
+constexpr absl::Duration kUnfitRecheckInterval = absl::Seconds(10);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 constexpr absl::Duration kLongestRetryWhenStopping = absl::Seconds(2);
 // A faulty server or proxy may refuse an end for a while, so the end is retried for this time.
-constexpr absl::Duration kPatienceWithRefusal = absl::Minutes(5);
+constexpr absl::Duration kMaxRefusalTime = absl::Minutes(5);
 
 absl::string_view NameOf(Outcome::Kind kind) {
   switch (kind) {
@@ -54,15 +54,15 @@ std::string HandBackReason(const Outcome& outcome) {
 }  // namespace
 
 Consumer::End Consumer::Run(Execute execute) {
-  const End end = WorkToTheEnd(execute);
+  const End end = RunRounds(execute);
   RevokeUnknownClaim();
   return end;
 }
 
 void Consumer::RevokeUnknownClaim() {
-  const std::string reason =
-      no_more().cancelled() ? no_more().reason() : std::string("its worker had to end");
-  const absl::Status settled = TryPatiently(
+  const std::string reason = no_more_claims().cancelled() ? no_more_claims().reason()
+                                                          : std::string("its worker had to end");
+  const absl::Status settled = RetryUntilDeadline(
       [&] { return queue_.RevokeUnknownClaim(reason); },
       [this](int, const absl::Status& error) {
         log_.Warning("cannot find out whether the last task is claimed: ", error.message());
@@ -71,15 +71,15 @@ void Consumer::RevokeUnknownClaim() {
   if (!settled.ok()) log_.Error("a task may stay claimed: ", settled.message());
 }
 
-Consumer::End Consumer::WorkToTheEnd(Execute execute) {
+Consumer::End Consumer::RunRounds(Execute execute) {
   absl::Time idle_since = clock_.Now();
   bool first_look = true;
   Backoff backoff(kFirstRetry, kLongestRetry, 0.5);
   absl::Time unfit_since = absl::InfiniteFuture();
   absl::Time trouble_since = absl::InfiniteFuture();
-  while (!no_more().cancelled()) {
+  while (!no_more_claims().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
-    if (no_more().cancelled()) break;
+    if (no_more_claims().cancelled()) break;
     const Round round = ClaimAndRun(execute);
     if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
     if (refusals_in_a_row_ >= kMaxRefusals) {
@@ -95,19 +95,19 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
       trouble_since =
           round == Round::kTrouble ? std::min(trouble_since, now) : absl::InfiniteFuture();
     }
-    if (round == Round::kUnfit && now - unfit_since >= kUnfitPatience) {
-      log_.Error("this machine could not claim a task for ", absl::FormatDuration(kUnfitPatience),
+    if (round == Round::kUnfit && now - unfit_since >= kMaxUnfitTime) {
+      log_.Error("this machine could not claim a task for ", absl::FormatDuration(kMaxUnfitTime),
                  ": the worker ends");
       return End::kMachineUnfit;
     }
     if (round == Round::kTrouble && !queue_.CanReceiveNewTasks() &&
-        now - trouble_since >= kPatienceWithFile) {
+        now - trouble_since >= kMaxFileErrorTime) {
       log_.Error("the tasks file or its state could not be used for ",
-                 absl::FormatDuration(kPatienceWithFile), ": the worker ends");
+                 absl::FormatDuration(kMaxFileErrorTime), ": the worker ends");
       return End::kQueueBroken;
     }
     if (round == Round::kTrouble || round == Round::kUnfit) {
-      clock_.Sleep(backoff.Next(), no_more());
+      clock_.Sleep(backoff.Next(), no_more_claims());
       idle_since = clock_.Now();
       continue;  // first_look stays true after an outage
     }
@@ -117,15 +117,15 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
       idle_since = clock_.Now();
     } else if (round == Round::kContended) {
       idle_since = clock_.Now();
-      clock_.Sleep(Jitter(kPollInterval, 0), no_more());
-    } else if (no_more().cancelled()) {
+      clock_.Sleep(Jitter(kPollInterval, 0), no_more_claims());
+    } else if (no_more_claims().cancelled()) {
       break;  // the search was cut short, so the queue may not be empty
     } else if (first_look && queue_.CanReceiveNewTasks()) {
-      clock_.Sleep(kFirstLookAgain, no_more());
+      clock_.Sleep(kFirstQueryRepeatDelay, no_more_claims());
     } else if (clock_.Now() - idle_since >= options_.linger) {
       return End::kQueueEmpty;
     } else {
-      clock_.Sleep(IdleWait(clock_.Now() - idle_since), no_more());
+      clock_.Sleep(IdleWait(clock_.Now() - idle_since), no_more_claims());
     }
     first_look = false;
   }
@@ -135,15 +135,15 @@ Consumer::End Consumer::WorkToTheEnd(Execute execute) {
 bool Consumer::WaitUntilFit() {
   if (!options_.check_machine) return true;
   const absl::Time started = clock_.Now();
-  while (!no_more().cancelled()) {
+  while (!no_more_claims().cancelled()) {
     const absl::Status fit = options_.check_machine();
     if (fit.ok()) return true;
     log_.Warning("nothing is claimed now: ", fit.message());
-    if (clock_.Now() - started >= kUnfitPatience) {
+    if (clock_.Now() - started >= kMaxUnfitTime) {
       log_.Error("the worker ends, because this machine is unfit: ", fit.message());
       return false;
     }
-    clock_.Sleep(kLookAtMachineAgain, no_more());
+    clock_.Sleep(kUnfitRecheckInterval, no_more_claims());
   }
   return true;
 }
@@ -162,18 +162,18 @@ absl::Duration Consumer::Jitter(absl::Duration wait, double least) {
 }
 
 Consumer::Round Consumer::ClaimAndRun(Execute execute) {
-  absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more());
+  absl::StatusOr<std::optional<Claim>> claimed = queue_.ClaimOne(no_more_claims());
   LogRecordedEnds();
   if (absl::IsAborted(claimed.status())) {
     log_.Debug(claimed.status().message());
     return Round::kContended;
   }
-  if (IsBroken(claimed.status())) {
+  if (IsQueueBroken(claimed.status())) {
     log_.Error(claimed.status().message());
     return Round::kBroken;
   }
   if (!claimed.ok()) {
-    if (!no_more().cancelled()) {
+    if (!no_more_claims().cancelled()) {
       log_.Warning("cannot claim a task now: ", claimed.status().message());
     }
     return IsClaimNotPersistable(claimed.status()) ? Round::kUnfit : Round::kTrouble;
@@ -212,7 +212,7 @@ void Consumer::LogRecordedEnds() {
 }
 
 // True if a person must repair the queue. Datastore may always come back.
-bool Consumer::IsBroken(const absl::Status& status) const {
+bool Consumer::IsQueueBroken(const absl::Status& status) const {
   return !queue_.CanReceiveNewTasks() && absl::IsFailedPrecondition(status);
 }
 
@@ -222,7 +222,7 @@ void Consumer::CountFault(absl::string_view reason) {
                " in a row: ", reason);
   // The cause, for example a full disk, may pass in a moment.
   if (faults_in_a_row_ < kMaxMachineFaults) {
-    clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more());
+    clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more_claims());
   }
 }
 
@@ -240,7 +240,7 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
     log.Warning("dropped: ", outcome.failure_reason);
     return;
   }
-  const absl::Status status = RecordPatiently(claim, outcome, log);
+  const absl::Status status = RecordWithRetries(claim, outcome, log);
   if (absl::IsAborted(status)) {
     log.Warning("the result is dropped, because the claim is lost: ", status.message());
     return;
@@ -262,8 +262,8 @@ void Consumer::Record(const Claim& claim, Outcome& outcome) {
   if (outcome.when_ended) outcome.when_ended(stop_);
 }
 
-absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log) {
-  return TryPatiently(
+absl::Status Consumer::RecordWithRetries(const Claim& claim, Outcome& outcome, const Log& log) {
+  return RetryUntilDeadline(
       [&] {
         return outcome.kind == Outcome::Kind::kHandBack
                    ? queue_.HandBack(claim, HandBackReason(outcome))
@@ -277,28 +277,28 @@ absl::Status Consumer::RecordPatiently(const Claim& claim, Outcome& outcome, con
       });
 }
 
-absl::Status Consumer::TryPatiently(
+absl::Status Consumer::RetryUntilDeadline(
     absl::FunctionRef<absl::Status()> attempt,
     absl::FunctionRef<void(int tries, const absl::Status& error)> failed) {
   const CancelToken never;  // a stop shortens the time, but does not cancel an attempt
   const absl::Time started = clock_.Now();
-  absl::Time patient_until = started + options_.record_patience;
+  absl::Time deadline = started + options_.record_max_elapsed;
   Backoff working_backoff(kFirstRetry, kLongestRetry, 0.5);
   Backoff stopping_backoff(kFirstRetry, kLongestRetryWhenStopping, 0.5);
   bool stopping = false;
   for (int tries = 1;; ++tries) {
     const absl::Time tried = clock_.Now();
     const absl::Status status = attempt();
-    if (status.ok() || absl::IsAborted(status) || IsBroken(status)) return status;
+    if (status.ok() || absl::IsAborted(status) || IsQueueBroken(status)) return status;
     if (absl::IsInvalidArgument(status)) {
-      patient_until = std::min(patient_until, started + kPatienceWithRefusal);
+      deadline = std::min(deadline, started + kMaxRefusalTime);
     }
     if (stop_.cancelled() && !stopping) {
       stopping = true;
-      patient_until = std::min(patient_until, tried + options_.stop_time.record_limit());
+      deadline = std::min(deadline, tried + options_.stop_time.record_limit());
     }
     const absl::Duration wait = (stopping ? stopping_backoff : working_backoff).Next();
-    if (clock_.Now() + wait > patient_until) return status;
+    if (clock_.Now() + wait > deadline) return status;
     failed(tries, status);
     clock_.Sleep(wait, stopping ? never : stop_);
   }

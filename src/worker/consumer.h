@@ -24,7 +24,7 @@ struct ConsumerOptions {
   // Interval at which the claim is checked while its task runs. If infinite, it is not checked.
   absl::Duration watch_period = absl::InfiniteDuration();
   // How long the worker retries to record the end of a task.
-  absl::Duration record_patience = absl::Minutes(5);
+  absl::Duration record_max_elapsed = absl::Minutes(5);
   // Called before each claim. May be empty. While it returns an error, the worker claims nothing.
   // If the error lasts for five minutes, the worker ends as unfit.
   std::function<absl::Status()> check_machine = nullptr;
@@ -56,18 +56,19 @@ class Consumer {
         log_(std::move(log)) {}
 
   // Blocks until the worker must end. Every claim is then finished or handed back. If the queue
-  // accepts neither within record_patience (after a request to stop: StopTime::record_limit), the
-  // task stays claimed, and the next worker can hand it back as abandoned.
-  // kQueueBroken: a person must repair the tasks file or its state file, or the file was missing
-  // for five minutes.
+  // accepts neither within record_max_elapsed (after a request to stop: StopTime::record_limit),
+  // the task stays claimed, and the next worker can hand it back as abandoned. kQueueBroken: a
+  // person must repair the tasks file or its state file, or the file was missing for five minutes.
   End Run(Execute execute);
 
  private:
   // Cancelled when the worker must claim no more tasks.
-  const CancelToken& no_more() const { return options_.drain != nullptr ? *options_.drain : stop_; }
+  const CancelToken& no_more_claims() const {
+    return options_.drain != nullptr ? *options_.drain : stop_;
+  }
   // How a round of the loop ended. kTrouble: the queue gave an error. kUnfit: this machine did.
   enum class Round { kWorked, kIdle, kContended, kTrouble, kUnfit, kBroken };
-  End WorkToTheEnd(Execute execute);
+  End RunRounds(Execute execute);
   // Hands back the task that the last ClaimOne may have claimed in spite of its error.
   void RevokeUnknownClaim();
   // False if this machine stays unfit.
@@ -75,13 +76,14 @@ class Consumer {
   Round ClaimAndRun(Execute execute);
   // Logs the ends that the queue has recorded during ClaimOne or RevokeUnknownClaim.
   void LogRecordedEnds();
-  bool IsBroken(const absl::Status& status) const;
+  bool IsQueueBroken(const absl::Status& status) const;
   void Record(const Claim& claim, Outcome& outcome);
-  // Repeats `attempt` until it succeeds, its error is final, or record_patience has passed. Returns
-  // the last status. Calls `failed` before each wait.
-  absl::Status TryPatiently(absl::FunctionRef<absl::Status()> attempt,
-                            absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
-  absl::Status RecordPatiently(const Claim& claim, Outcome& outcome, const Log& log);
+  // Repeats `attempt` until it succeeds, its error is final, or record_max_elapsed has passed.
+  // Returns the last status. Calls `failed` before each wait.
+  absl::Status RetryUntilDeadline(
+      absl::FunctionRef<absl::Status()> attempt,
+      absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
+  absl::Status RecordWithRetries(const Claim& claim, Outcome& outcome, const Log& log);
   void CountFault(absl::string_view reason);
   void CountRefusal(const Outcome& outcome);
   absl::Duration IdleWait(absl::Duration idle);

@@ -20,11 +20,12 @@ StallDetector::Finding StallDetector::Observe(uint64_t beats) {
   return silence_ >= 2 * period_ && before < 2 * period_ ? Finding::kStuck : Finding::kStalled;
 }
 
-Watchdog::Watchdog(absl::Duration period, Clock& clock, Vitals& vitals, WatchdogActions actions)
+Watchdog::Watchdog(absl::Duration period, Clock& clock, WorkerMetrics& metrics,
+                   WatchdogActions actions)
     : period_(period),
       interval_(period / 16),
       clock_(clock),
-      vitals_(vitals),
+      metrics_(metrics),
       actions_(std::move(actions)),
       thread_(StartHousekeeping("watchdog", [this] { Watch(); })) {}
 
@@ -37,15 +38,15 @@ void Watchdog::Watch() {
   StallDetector detector(period_, interval_);
   absl::Time began;
   while (clock_.Sleep(interval_, done_)) {
-    switch (detector.Observe(vitals_.heartbeat.beats())) {
+    switch (detector.Observe(metrics_.heartbeat.beats())) {
       case StallDetector::Finding::kStallBegins:
         began = clock_.Now() - period_;
-        vitals_.stalled = true;
-        vitals_.watchdog_stalls.Add();
+        metrics_.stalled = true;
+        metrics_.watchdog_stalls.Add();
         actions_.on_stall();
         break;
       case StallDetector::Finding::kStallEnds:
-        vitals_.stalled = false;
+        metrics_.stalled = false;
         actions_.on_recovery(clock_.Now() - began);
         break;
       case StallDetector::Finding::kStuck:

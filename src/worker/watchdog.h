@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 
 namespace sparkles {
 
@@ -45,9 +45,9 @@ struct WatchdogActions {
 // Watches on its own thread from construction to destruction.
 class Watchdog {
  public:
-  // Borrows `clock` and `vitals`. Notices a stall up to a sixteenth of a period late. Throws
+  // Borrows `clock` and `metrics`. Notices a stall up to a sixteenth of a period late. Throws
   // std::system_error if the system refuses the thread.
-  Watchdog(absl::Duration period, Clock& clock, Vitals& vitals, WatchdogActions actions);
+  Watchdog(absl::Duration period, Clock& clock, WorkerMetrics& metrics, WatchdogActions actions);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -58,7 +58,7 @@ class Watchdog {
   const absl::Duration period_;
   const absl::Duration interval_;
   Clock& clock_;
-  Vitals& vitals_;
+  WorkerMetrics& metrics_;
   const WatchdogActions actions_;
   CancelToken done_;
   std::thread thread_;

@@ -12,7 +12,7 @@
 #include "http/curl_transport.h"
 #include "http/transient.h"
 #include "tests/support/loopback_server.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/test_certificate.h"
 
 namespace sparkles {
@@ -30,7 +30,7 @@ HttpRequest Get(const LoopbackServer& server) {
 class CurlTransportTls : public testing::Test {
  protected:
   CaRoots RootsOf(const TestCertificate& certificate) {
-    const std::string path = folder_.path() + "/roots.pem";
+    const std::string path = directory_.path() + "/roots.pem";
     EXPECT_TRUE(WriteFileAtomically(path, certificate.Pem(), /*durable=*/false).ok());
     return FindCaRoots(
         [&](const std::string& name) { return name == "SSL_CERT_FILE" ? path : std::string(); });
@@ -38,7 +38,7 @@ class CurlTransportTls : public testing::Test {
 
   ~CurlTransportTls() override { (void)unsetenv("https_proxy"); }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   const TestCertificate certificate_{"sparkles test", "IP:127.0.0.1"};
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_ = certificate_.ServerContext();
   LoopbackServer server_{AlwaysAnswer("hello"), context_.get()};

@@ -16,7 +16,7 @@
 #include "tests/support/emulator.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -34,10 +34,11 @@ Task TaskOf(const std::string& id) {
   return task;
 }
 
-// A worker on the machine whose tasks directory is `folder`.
+// A worker on the machine whose tasks directory is `directory`.
 struct Worker {
-  Worker(DatastoreLab& lab, const std::string& folder, const std::string& owner)
-      : journal(*ClaimJournal::Open(folder, false)), queue(lab.MakeQueue(owner, journal.get())) {}
+  Worker(DatastoreLab& lab, const std::string& directory, const std::string& owner)
+      : journal(*ClaimJournal::Open(directory, false)),
+        queue(lab.MakeQueue(owner, journal.get())) {}
 
   std::optional<Claim> ClaimOne() {
     const CancelToken never;
@@ -54,7 +55,7 @@ class DatastoreJournalTest : public testing::Test {
     if (EmulatorAddress().empty()) GTEST_SKIP() << kNoEmulator;
     lab_.emplace();
     lab_->Put(DatastoreLab::PendingTask(TaskOf("job.1")));
-    dead_.emplace(*lab_, folder_.path(), "vm");
+    dead_.emplace(*lab_, directory_.path(), "vm");
   }
 
   void Die() { dead_.reset(); }
@@ -70,13 +71,13 @@ class DatastoreJournalTest : public testing::Test {
 
   size_t Journals() const {
     size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
       count += entry.path().extension() == ".journal" ? 1 : 0;
     }
     return count;
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   std::optional<DatastoreLab> lab_;
   std::optional<Worker> dead_;
 };
@@ -84,7 +85,7 @@ class DatastoreJournalTest : public testing::Test {
 TEST_F(DatastoreJournalTest, ClaimOfDeadWorkerIsHandedBack) {
   ASSERT_TRUE(dead_->ClaimOne());
   Die();
-  Worker next(*lab_, folder_.path(), "vm");
+  Worker next(*lab_, directory_.path(), "vm");
   const auto claim = next.ClaimOne();
   ASSERT_TRUE(claim);
   EXPECT_EQ(claim->attempt, 2);
@@ -111,12 +112,12 @@ TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
       .memory_since = [](const std::string& since) { return "out of memory since " + since; }};
   const CancelToken never;
   {
-    const auto journal = *ClaimJournal::Open(folder_.path(), false);
+    const auto journal = *ClaimJournal::Open(directory_.path(), false);
     DatastoreQueue dead(options, lab_->client(), clock, log.log(), journal.get());
     ASSERT_TRUE(dead.ClaimOne(never).value().has_value());
   }
   mark = "mark of the next";
-  const auto journal = *ClaimJournal::Open(folder_.path(), false);
+  const auto journal = *ClaimJournal::Open(directory_.path(), false);
   DatastoreQueue next(options, lab_->client(), clock, log.log(), journal.get());
   ASSERT_TRUE(next.ClaimOne(never).value().has_value());
   const Json reset = *Elements(JsonField(lab_->Properties("job.1"), "history"))[2];
@@ -129,12 +130,12 @@ TEST_F(DatastoreJournalTest, LackOfMemoryIsInTheReason) {
 TEST_F(DatastoreJournalTest, ClaimOfAnotherWorkerIsKept) {
   ASSERT_TRUE(dead_->ClaimOne());
   lab_->Reset("job.1");
-  Worker other(*lab_, folder_.path(), "vm");  // has the same name
+  Worker other(*lab_, directory_.path(), "vm");  // has the same name
   const auto claim = other.ClaimOne();
   ASSERT_TRUE(claim);
   const int64_t version = claim->version;
   Die();
-  Worker next(*lab_, folder_.path(), "vm");
+  Worker next(*lab_, directory_.path(), "vm");
   EXPECT_FALSE(next.ClaimOne());
   const CancelToken never;
   EXPECT_EQ(other.queue->Check(*claim, never).value(), ClaimState::kHeld);
@@ -146,11 +147,11 @@ TEST_F(DatastoreJournalTest, RecreatedJobKeepsItsClaims) {
   ASSERT_TRUE(dead_->ClaimOne());
   Json again = DatastoreLab::PendingTask(TaskOf("job.1"));
   lab_->Put(again);
-  Worker other(*lab_, folder_.path(), "vm");
+  Worker other(*lab_, directory_.path(), "vm");
   const auto claim = other.ClaimOne();
   ASSERT_TRUE(claim);
   Die();
-  EXPECT_FALSE(Worker(*lab_, folder_.path(), "vm").ClaimOne());
+  EXPECT_FALSE(Worker(*lab_, directory_.path(), "vm").ClaimOne());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
 }
 
@@ -159,19 +160,19 @@ TEST_F(DatastoreJournalTest, EndedOrDeletedTaskIsUntouched) {
   ASSERT_TRUE(claim);
   Die();
   lab_->Delete({kTaskKind, "job.1"});
-  EXPECT_FALSE(Worker(*lab_, folder_.path(), "vm").ClaimOne());
+  EXPECT_FALSE(Worker(*lab_, directory_.path(), "vm").ClaimOne());
   EXPECT_EQ(Journals(), 0U);
 }
 
 TEST_F(DatastoreJournalTest, ClaimOfRunningNeighbourIsKept) {
   ASSERT_TRUE(dead_->ClaimOne());
-  EXPECT_FALSE(Worker(*lab_, folder_.path(), "vm").ClaimOne());
+  EXPECT_FALSE(Worker(*lab_, directory_.path(), "vm").ClaimOne());
   EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
 }
 
 TEST_F(DatastoreJournalTest, IdleWorkerNoticesDeadNeighbour) {
   ASSERT_TRUE(dead_->ClaimOne());
-  Worker idle(*lab_, folder_.path(), "vm-2");
+  Worker idle(*lab_, directory_.path(), "vm-2");
   EXPECT_FALSE(idle.ClaimOne());
   Die();
   EXPECT_TRUE(idle.ClaimOne());
@@ -180,7 +181,7 @@ TEST_F(DatastoreJournalTest, IdleWorkerNoticesDeadNeighbour) {
 TEST_F(DatastoreJournalTest, OutageDelaysHandBack) {
   ASSERT_TRUE(dead_->ClaimOne());
   Die();
-  Worker next(*lab_, folder_.path(), "vm");
+  Worker next(*lab_, directory_.path(), "vm");
   lab_->transport().SetInterceptor(
       [](const std::string&, const HttpRequest&) -> absl::StatusOr<HttpResponse> {
         return absl::PermissionDeniedError("cut off");  // an error that is not retried for seconds
@@ -213,7 +214,7 @@ TEST_F(DatastoreJournalTest, ClaimIsJournaledBeforeItsCommit) {
   lab_->transport().SetInterceptor(
       [&](const std::string& method, const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
         if (method == "commit") {
-          for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+          for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
             journal += ReadFile(entry.path(), 1 << 20).value_or("");
           }
         }

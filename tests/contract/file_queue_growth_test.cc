@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "queue/file_queue.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -76,8 +76,8 @@ class FileQueueGrowthTest : public testing::Test {
     return outcome;
   }
 
-  TempFolder folder_;
-  const std::string path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string path_ = directory_ / "tasks.json";
   SystemClock clock_;
   CancelToken cancel_;
 };
@@ -157,7 +157,7 @@ TEST_F(FileQueueGrowthTest, FourWorkersRunAppendedTasksOnce) {
     const pid_t pid = fork();
     if (pid == 0) {
       Worker worker = Open();
-      while (access((folder_ / "stop").c_str(), F_OK) != 0) {
+      while (access((directory_ / "stop").c_str(), F_OK) != 0) {
         const auto claim = worker.queue->ClaimOne(cancel_);
         if (!claim.ok() || !claim->has_value()) continue;
         if (!worker.queue->Finish(**claim, Complete()).ok()) _exit(1);
@@ -185,7 +185,7 @@ TEST_F(FileQueueGrowthTest, FourWorkersRunAppendedTasksOnce) {
     if (lines.size() == 2 * kTasks) break;
     usleep(10'000);
   }
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "stop", "", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "stop", "", false).ok());
   for (const pid_t pid : pids) {
     int status = -1;
     waitpid(pid, &status, 0);

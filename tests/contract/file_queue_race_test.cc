@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "queue/file_queue.h"
 #include "queue/task_states.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -79,8 +79,8 @@ class FileQueueRace : public testing::Test {
     for (const auto& [line, times] : lines) EXPECT_EQ(times, 1) << line;
   }
 
-  TempFolder folder_;
-  const std::string tasks_path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string tasks_path_ = directory_ / "tasks.json";
 };
 
 TEST_F(FileQueueRace, TwoProcessesRunEachTaskOnce) { Race(2, 300); }

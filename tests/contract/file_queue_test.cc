@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "queue/task_states.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -105,8 +105,8 @@ class FileQueueTest : public testing::Test {
     return outcome;
   }
 
-  TempFolder folder_;
-  const std::string tasks_path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string tasks_path_ = directory_ / "tasks.json";
   const std::string state_path_ = tasks_path_ + ".state";
   SystemClock clock_;
   CancelToken cancel_;
@@ -327,7 +327,7 @@ TEST_F(FileQueueTest, LostStateFileEndsWorkers) {
 TEST_F(FileQueueTest, RestoredStateFileIsUsed) {
   const auto queue = Open(2);
   const auto claim = ClaimOne(*queue);
-  const std::string away = folder_ / "away";
+  const std::string away = directory_ / "away";
   ASSERT_EQ(rename(state_path_.c_str(), away.c_str()), 0);
   EXPECT_TRUE(absl::IsNotFound(queue->ClaimOne(cancel_).status()));
   ASSERT_EQ(rename(away.c_str(), state_path_.c_str()), 0);
@@ -335,10 +335,10 @@ TEST_F(FileQueueTest, RestoredStateFileIsUsed) {
 }
 
 TEST_F(FileQueueTest, UnwritableStateErrorNamesReason) {
-  const auto queue = FileQueue::Open(folder_ / "missing/tasks.json", Tasks(1),
+  const auto queue = FileQueue::Open(directory_ / "missing/tasks.json", Tasks(1),
                                      {.owner = "w", .durable = false}, clock_);
   EXPECT_THAT(std::string(queue.status().message()),
-              StartsWith(folder_ / "missing/tasks.json.state: No such file or directory"));
+              StartsWith(directory_ / "missing/tasks.json.state: No such file or directory"));
 }
 
 // A limit on the size of files acts like a full disk.

@@ -16,7 +16,7 @@
 #include "monitor/client.h"
 #include "monitor/server.h"
 #include "tests/support/sanitizers.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/test_certificate.h"
 
 namespace sparkles {
@@ -53,8 +53,8 @@ class MonitorServerTest : public testing::Test {
 
   // The log of a running task; write to it with WriteAll.
   UniqueFd StartTask(const std::string& id) {
-    UniqueFd log = OpenFile(folder_ / id, O_CREAT | O_WRONLY | O_APPEND).value();
-    EXPECT_TRUE(outputs_.Add(id, folder_ / id).ok());
+    UniqueFd log = OpenFile(directory_ / id, O_CREAT | O_WRONLY | O_APPEND).value();
+    EXPECT_TRUE(outputs_.Add(id, directory_ / id).ok());
     return log;
   }
 
@@ -74,7 +74,7 @@ class MonitorServerTest : public testing::Test {
     return recv(fd, &byte, 1, 0) <= 0;
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   SystemClock clock_;
   OutputTable outputs_{clock_};
   std::unique_ptr<MonitorServer> server_;

@@ -27,7 +27,7 @@ std::string Pattern(size_t size) {
 }  // namespace
 
 UniqueFd ObjectStoreContract::FileWith(const std::string& content) {
-  auto fd = OpenFile(folder_ / std::to_string(files_++), O_RDWR | O_CREAT | O_EXCL);
+  auto fd = OpenFile(directory_ / std::to_string(files_++), O_RDWR | O_CREAT | O_EXCL);
   EXPECT_TRUE(fd.ok()) << fd.status();
   EXPECT_TRUE(WriteAll(fd->get(), content, "test file").ok());
   return *std::move(fd);
@@ -276,8 +276,8 @@ TEST_P(ObjectStoreContract, AppendKeepsReplacedObject) {
 }
 
 TEST_P(ObjectStoreContract, OnlyRegularFilesAreUploaded) {
-  TempFolder folder;
-  const auto source = OpenFile(folder.path(), O_RDONLY | O_DIRECTORY);
+  TempDirectory directory;
+  const auto source = OpenFile(directory.path(), O_RDONLY | O_DIRECTORY);
   ASSERT_TRUE(source.ok());
   const absl::Status status = store().Upload(source->get(), Url("a"), {}, {}).status();
   EXPECT_FALSE(status.ok());

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "storage/object_store.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
@@ -43,7 +43,7 @@ class ObjectStoreContract : public testing::TestWithParam<StoreUnderTest> {
 
  private:
   std::unique_ptr<StoreFixture> fixture_ = GetParam().make();
-  TempFolder folder_;
+  TempDirectory directory_;
   int files_ = 0;
 };
 

@@ -12,11 +12,11 @@ namespace {
 class LocalFixture : public StoreFixture {
  public:
   ObjectStore& store() override { return store_; }
-  std::string prefix() const override { return MakeFileUrl(folder_.path()); }
+  std::string prefix() const override { return MakeFileUrl(directory_.path()); }
   bool appends() const override { return false; }
 
  private:
-  TempFolder folder_;
+  TempDirectory directory_;
   LocalStore store_;
 };
 

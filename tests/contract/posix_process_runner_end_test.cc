@@ -72,13 +72,14 @@ class PosixProcessRunnerEnd : public PosixProcessRunnerTest {
     if (worker != 0) return worker;
     absl::StatusOr<std::unique_ptr<PosixProcessRunner>> runner = PosixProcessRunner::Start();
     if (!runner.ok()) _exit(1);
-    UniqueFd lock(open((folder_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-    if (flock(lock.get(), LOCK_EX) != 0 || !(*runner)->HoldInLauncher(lock.get()).ok()) _exit(1);
+    UniqueFd lock(open((directory_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (flock(lock.get(), LOCK_EX) != 0 || !(*runner)->KeepOpenInLauncher(lock.get()).ok())
+      _exit(1);
     lock.reset();
     Command command = Shell(script);
     command.grace = absl::Hours(1);
     const Activity activity(cancel_, nullptr, [this, cancels](uint64_t) {
-      const bool begun = access((folder_ / "pid").c_str(), F_OK) == 0;
+      const bool begun = access((directory_ / "pid").c_str(), F_OK) == 0;
       if (cancels && begun) cancel_.Cancel(CancelKind::kHandBack, "test");
     });
     (void)(*runner)->Run(command, activity);
@@ -127,17 +128,17 @@ TEST_F(PosixProcessRunnerEnd, ShortLivedChildMayFinish) {
 
 TEST_F(PosixProcessRunnerEnd, EndlessForkingDoesNotBlockRunner) {
   ASSERT_TRUE(
-      WriteFileAtomically(folder_ / "hop", "[ -e stop ] || setsid sh ./hop & exit 0\n", false)
+      WriteFileAtomically(directory_ / "hop", "[ -e stop ] || setsid sh ./hop & exit 0\n", false)
           .ok());
   const absl::Duration start = MonotonicNow();
   const CommandExit exit = Run("sh ./hop; exit 6");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 6);
   EXPECT_LT(MonotonicNow() - start, absl::Seconds(8));
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "stop", "", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "stop", "", false).ok());
 }
 
 TEST_F(PosixProcessRunnerEnd, DaemonsAreKilledWithoutProc) {
-  Start(folder_ / "no-proc");
+  Start(directory_ / "no-proc");
   const CommandExit exit = Run(Daemon("daemon") + "sleep 1000 & echo $! >pid; exit 8");
   EXPECT_EQ(WEXITSTATUS(exit.wait_status), 8);
   EXPECT_TRUE(Eventually([&] { return !Runs(PidIn("pid")); }));
@@ -266,9 +267,9 @@ TEST_F(PosixProcessRunnerEnd, KilledLauncherFailsCommand) {
 }
 
 TEST_F(PosixProcessRunnerEnd, DeadIdleLauncherIsReplaced) {
-  const UniqueFd held(open((folder_ / "held").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  const UniqueFd held(open((directory_ / "held").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   Start();
-  ASSERT_TRUE(runner_->HoldInLauncher(held.get()).ok());
+  ASSERT_TRUE(runner_->KeepOpenInLauncher(held.get()).ok());
   const pid_t old = runner_->launcher_pid();
   kill(old, SIGKILL);
   // Waits for all threads: a sanitizer's thread may keep the descriptors open for longer.
@@ -280,7 +281,7 @@ TEST_F(PosixProcessRunnerEnd, DeadIdleLauncherIsReplaced) {
   EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
   EXPECT_NE(runner_->launcher_pid(), old);
   Run(absl::StrCat("ls -l /proc/", runner_->launcher_pid(), "/fd"));
-  EXPECT_NE(Output().find(folder_ / "held"), std::string::npos) << Output();
+  EXPECT_NE(Output().find(directory_ / "held"), std::string::npos) << Output();
 }
 
 TEST_F(PosixProcessRunnerEnd, LockOutlivesProcessesOfKilledWorker) {
@@ -289,7 +290,7 @@ TEST_F(PosixProcessRunnerEnd, LockOutlivesProcessesOfKilledWorker) {
   const pid_t daemon = PidIn("daemon");
   EXPECT_TRUE(Runs(command));
   EXPECT_TRUE(Runs(daemon));
-  const UniqueFd lock(open((folder_ / "lock").c_str(), O_RDWR | O_CLOEXEC));
+  const UniqueFd lock(open((directory_ / "lock").c_str(), O_RDWR | O_CLOEXEC));
   EXPECT_NE(flock(lock.get(), LOCK_EX | LOCK_NB), 0);
   kill(worker, SIGKILL);
   EXPECT_EQ(waitpid(worker, nullptr, 0), worker);

@@ -19,7 +19,7 @@ bool Runs(pid_t pid) {
 }
 
 void PosixProcessRunnerTest::SetUp() {
-  absl::StatusOr<UniqueFd> file = OpenFile(folder_ / "output", O_WRONLY | O_CREAT | O_APPEND);
+  absl::StatusOr<UniqueFd> file = OpenFile(directory_ / "output", O_WRONLY | O_CREAT | O_APPEND);
   ASSERT_TRUE(file.ok()) << file.status();
   output_ = *std::move(file);
 }
@@ -35,7 +35,7 @@ Command PosixProcessRunnerTest::Shell(const std::string& script) const {
   Command command;
   command.argv = {"/bin/sh", "-c", script};
   command.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
-  command.directory = folder_.path();
+  command.directory = directory_.path();
   command.output_fd = output_.get();
   return command;
 }
@@ -48,13 +48,13 @@ CommandExit PosixProcessRunnerTest::Run(const std::string& script) {
 }
 
 std::string PosixProcessRunnerTest::Output() const {
-  return ReadFile(folder_ / "output", 1 << 20).value_or("(no output)");
+  return ReadFile(directory_ / "output", 1 << 20).value_or("(no output)");
 }
 
 pid_t PosixProcessRunnerTest::PidIn(const std::string& name) const {
   pid_t pid = 0;
   Eventually([&] {
-    const std::string text = ReadFile(folder_ / name, 100).value_or("");
+    const std::string text = ReadFile(directory_ / name, 100).value_or("");
     return !text.empty() && text.back() == '\n' && absl::SimpleAtoi(text, &pid);
   });
   return pid;

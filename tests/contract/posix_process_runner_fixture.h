@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "process/posix_process_runner.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
@@ -29,7 +29,7 @@ class PosixProcessRunnerTest : public testing::Test {
   // Waits for the id that the command writes to the file `name`. Returns 0 on timeout.
   pid_t PidIn(const std::string& name) const;
 
-  TempFolder folder_;
+  TempDirectory directory_;
   UniqueFd output_;
   CancelToken cancel_;
   std::unique_ptr<PosixProcessRunner> runner_;

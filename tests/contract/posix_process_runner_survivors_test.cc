@@ -29,16 +29,16 @@ class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
   void SetUp() override {
     if (geteuid() != 0 || access(kSetpriv, X_OK) != 0) GTEST_SKIP() << "needs root and setpriv";
     struct statvfs info;
-    ASSERT_EQ(statvfs(folder_.path().c_str(), &info), 0);
-    if ((info.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "needs a folder with setuid programs";
+    ASSERT_EQ(statvfs(directory_.path().c_str(), &info), 0);
+    if ((info.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "needs a directory with setuid programs";
     PosixProcessRunnerTest::SetUp();
-    std::filesystem::copy_file(kSetpriv, folder_ / "rise");
-    ASSERT_EQ(chmod((folder_ / "rise").c_str(), 04755), 0);
-    ASSERT_EQ(chmod(folder_.path().c_str(), 0777), 0);
+    std::filesystem::copy_file(kSetpriv, directory_ / "rise");
+    ASSERT_EQ(chmod((directory_ / "rise").c_str(), 04755), 0);
+    ASSERT_EQ(chmod(directory_.path().c_str(), 0777), 0);
   }
 
   void TearDown() override {
-    const pid_t survivor = access((folder_ / "pid").c_str(), F_OK) == 0 ? PidIn("pid") : 0;
+    const pid_t survivor = access((directory_ / "pid").c_str(), F_OK) == 0 ? PidIn("pid") : 0;
     if (survivor > 0) kill(survivor, SIGKILL);
   }
 
@@ -60,7 +60,7 @@ class PosixProcessRunnerSurvivors : public PosixProcessRunnerTest {
 
 TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
   std::thread killer([this] {
-    EXPECT_TRUE(Eventually([this] { return access((folder_ / "told").c_str(), F_OK) == 0; }));
+    EXPECT_TRUE(Eventually([this] { return access((directory_ / "told").c_str(), F_OK) == 0; }));
     kill(PidIn("pid"), SIGKILL);
   });
   EXPECT_TRUE(AsOtherUser([this] {
@@ -73,7 +73,7 @@ TEST_F(PosixProcessRunnerSurvivors, SurvivorBlocksNextCommand) {
     EXPECT_TRUE(exit.ok() && WEXITSTATUS(exit->wait_status) == 6);
     EXPECT_TRUE(absl::IsUnavailable(runner_->EndSurvivors()));
     EXPECT_TRUE(IsMachineFault(runner_->Run(Shell("exit 5"), Activity(cancel_)).status()));
-    EXPECT_TRUE(WriteFileAtomically(folder_ / "told", "", false).ok());
+    EXPECT_TRUE(WriteFileAtomically(directory_ / "told", "", false).ok());
     EXPECT_TRUE(Eventually([this] { return runner_->EndSurvivors().ok(); }));
     EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
     return !HasFailure();

@@ -48,7 +48,7 @@ TEST_F(PosixProcessRunnerTest, CommandInheritsOnlyStandardDescriptors) {
   const UniqueFd inherited(open("/dev/null", O_RDONLY));  // NOLINT: without O_CLOEXEC on purpose
   Start();
   const UniqueFd later(open("/dev/null", O_RDONLY));  // NOLINT: likewise
-  ASSERT_TRUE(runner_->HoldInLauncher(later.get()).ok());
+  ASSERT_TRUE(runner_->KeepOpenInLauncher(later.get()).ok());
   Command command = Shell("");
   command.argv = {"/bin/ls", "/proc/self/fd"};
   ASSERT_TRUE(runner_->Run(command, Activity(cancel_)).ok());
@@ -93,7 +93,7 @@ TEST_F(PosixProcessRunnerTest, CommandHasOwnEnvironmentAndDirectory) {
   ASSERT_TRUE(runner_->Run(command, Activity(cancel_)).ok());
   EXPECT_EQ(Output(), "A=1\nEMPTY=\nLINES=a\nb\n");
   Run("pwd -P");
-  EXPECT_NE(Output().find(folder_.path()), std::string::npos);
+  EXPECT_NE(Output().find(directory_.path()), std::string::npos);
 }
 
 TEST_F(PosixProcessRunnerTest, LargeArgumentsAndEnvironmentsPass) {
@@ -159,8 +159,8 @@ TEST_F(PosixProcessRunnerTest, PeakMemoryIsOfLargestProcess) {
 
 TEST_F(PosixProcessRunnerTest, ManyCommandsLeakNoDescriptor) {
   const auto descriptors_of = [](pid_t pid) {
-    const std::filesystem::directory_iterator folder(absl::StrCat("/proc/", pid, "/fd"));
-    return std::distance(begin(folder), end(folder));
+    const std::filesystem::directory_iterator directory(absl::StrCat("/proc/", pid, "/fd"));
+    return std::distance(begin(directory), end(directory));
   };
   Run("true");
   const auto launchers = descriptors_of(runner_->launcher_pid());

@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/activity.h"
-#include "base/vitals.h"
+#include "base/worker_metrics.h"
 #include "process/posix_process_runner.h"
 #include "tests/contract/posix_process_runner_fixture.h"
 
@@ -31,16 +31,16 @@ class PosixProcessRunnerWatch : public PosixProcessRunnerTest {
 };
 
 TEST_F(PosixProcessRunnerTest, RunningCommandGivesSignsOfLife) {
-  Vitals vitals;
+  WorkerMetrics metrics;
   int calls = 0;
-  const Activity activity(cancel_, &vitals.heartbeat, [&](uint64_t) {
+  const Activity activity(cancel_, &metrics.heartbeat, [&](uint64_t) {
     if (++calls == 4) cancel_.Cancel(CancelKind::kHandBack, "enough");
   });
   Start();
   const auto exit = runner_->Run(Shell("sleep 1000"), activity);
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
-  EXPECT_GE(vitals.heartbeat.beats(), 4);
+  EXPECT_GE(metrics.heartbeat.beats(), 4);
   EXPECT_LT(exit->end - exit->start, absl::Seconds(60)) << "about twice a second";
 }
 

@@ -12,7 +12,7 @@
 namespace sparkles {
 
 void ProcessRunnerContract::SetUp() {
-  absl::StatusOr<UniqueFd> file = OpenFile(folder_ / "output", O_WRONLY | O_CREAT | O_APPEND);
+  absl::StatusOr<UniqueFd> file = OpenFile(directory_ / "output", O_WRONLY | O_CREAT | O_APPEND);
   ASSERT_TRUE(file.ok()) << file.status();
   output_ = *std::move(file);
   under_test_ = GetParam()();
@@ -23,13 +23,13 @@ Command ProcessRunnerContract::Shell(const std::string& script) const {
   Command command;
   command.argv = {"/bin/sh", "-c", script};
   command.environment = {"PATH=/usr/bin:/bin"};
-  command.directory = folder_.path();
+  command.directory = directory_.path();
   command.output_fd = output_.get();
   return command;
 }
 
 std::string ProcessRunnerContract::Output() const {
-  return ReadFile(folder_ / "output", 1 << 20).value_or("(no output)");
+  return ReadFile(directory_ / "output", 1 << 20).value_or("(no output)");
 }
 
 TEST_P(ProcessRunnerContract, ExitCodeAndOutputAreReported) {
@@ -77,7 +77,7 @@ TEST_P(ProcessRunnerContract, CommandsRunInSequence) {
 
 TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
-  command.directory = folder_ / "absent";
+  command.directory = directory_ / "absent";
   const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_EQ(status.message().find("chdir " + command.directory + ": "), 0u) << status;
@@ -86,14 +86,14 @@ TEST_P(ProcessRunnerContract, MissingDirectoryIsFailedPrecondition) {
 
 TEST_P(ProcessRunnerContract, FileAsDirectoryIsFailedPrecondition) {
   Command command = Shell("true");
-  command.directory = folder_ / "output";
+  command.directory = directory_ / "output";
   const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }
 
 TEST_P(ProcessRunnerContract, MissingProgramIsNotFound) {
   Command command = Shell("true");
-  command.argv[0] = folder_ / "absent";
+  command.argv[0] = directory_ / "absent";
   const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
   EXPECT_EQ(status.message().find("exec " + command.argv[0] + ": "), 0u) << status;
@@ -101,7 +101,7 @@ TEST_P(ProcessRunnerContract, MissingProgramIsNotFound) {
 
 TEST_P(ProcessRunnerContract, NonExecutableProgramIsPermissionDenied) {
   Command command = Shell("true");
-  command.argv[0] = folder_ / "output";
+  command.argv[0] = directory_ / "output";
   const absl::Status status = under_test_->runner().Run(command, Activity(cancel_)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
 }
@@ -146,7 +146,7 @@ TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
 
 TEST_P(ProcessRunnerContract, NextCommandRunsAfterError) {
   Command broken = Shell("true");
-  broken.directory = folder_ / "absent";
+  broken.directory = directory_ / "absent";
   EXPECT_FALSE(under_test_->runner().Run(broken, Activity(cancel_)).ok());
   under_test_->NextPrints("", 5);
   const absl::StatusOr<CommandExit> exit =

@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/fd.h"
 #include "process/process_runner.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
@@ -35,7 +35,7 @@ class ProcessRunnerContract : public testing::TestWithParam<MakeRunner> {
   Command Shell(const std::string& script) const;
   std::string Output() const;
 
-  TempFolder folder_;
+  TempDirectory directory_;
   UniqueFd output_;
   CancelToken cancel_;
   std::unique_ptr<RunnerUnderTest> under_test_;

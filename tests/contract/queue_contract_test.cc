@@ -15,7 +15,7 @@
 #include "tests/support/fake_datastore.h"
 #include "tests/support/mem_queue.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -60,8 +60,8 @@ class FileWorld : public World {
     for (const Task& task : tasks) tasks_.push_back({task, ""});
   }
   std::unique_ptr<Queue> MakeQueue(const std::string& owner) override {
-    auto queue =
-        FileQueue::Open(folder_ / "tasks.json", tasks_, {.owner = owner, .durable = false}, clock_);
+    auto queue = FileQueue::Open(directory_ / "tasks.json", tasks_,
+                                 {.owner = owner, .durable = false}, clock_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     return *std::move(queue);
   }
@@ -74,7 +74,7 @@ class FileWorld : public World {
     change.task_id = task_id;
     change.version = 1000 + ++resets_;
     TaskTable table(tasks_);
-    auto log = StateLog::Open(StatePathOf(folder_ / "tasks.json"), false, table);
+    auto log = StateLog::Open(StatePathOf(directory_ / "tasks.json"), false, table);
     ASSERT_TRUE(log.ok()) << log.status();
     const auto right = log->Lock(table);
     ASSERT_TRUE(right.ok()) << right.status();
@@ -83,7 +83,7 @@ class FileWorld : public World {
 
  private:
   TaskState StateOf(const std::string& task_id) {
-    const auto states = ReadStates(folder_ / "tasks.json", tasks_);
+    const auto states = ReadStates(directory_ / "tasks.json", tasks_);
     EXPECT_TRUE(states.ok()) << states.status();
     for (const TaskState& state : *states) {
       if (state.task_id == task_id) return state;
@@ -91,7 +91,7 @@ class FileWorld : public World {
     return {};
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   SystemClock clock_;
   std::vector<FileTask> tasks_;
   int resets_ = 0;

@@ -9,7 +9,7 @@
 #include "queue/file_queue.h"
 #include "queue/state_log.h"
 #include "queue/task_states.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -43,8 +43,8 @@ class StateLockTest : public testing::Test {
     return *std::move(state);
   }
 
-  TempFolder folder_;
-  const std::string tasks_path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string tasks_path_ = directory_ / "tasks.json";
   SystemClock clock_;
   CancelToken cancel_;
 };
@@ -72,10 +72,10 @@ TEST_F(StateLockTest, ShortDirectoryAbsenceKeepsClaim) {
   ASSERT_TRUE(claim.ok() && claim->has_value()) << claim.status();
   Outcome complete;
   complete.kind = Outcome::Kind::kComplete;
-  const std::string folder = FolderOf(tasks_path_);
-  ASSERT_EQ(rename(folder.c_str(), (folder + ".away").c_str()), 0);
+  const std::string directory = DirectoryOf(tasks_path_);
+  ASSERT_EQ(rename(directory.c_str(), (directory + ".away").c_str()), 0);
   EXPECT_FALSE(queue->Finish(**claim, complete).ok());
-  ASSERT_EQ(rename((folder + ".away").c_str(), folder.c_str()), 0);
+  ASSERT_EQ(rename((directory + ".away").c_str(), directory.c_str()), 0);
   EXPECT_TRUE(queue->Finish(**claim, complete).ok());
 }
 

@@ -69,7 +69,7 @@ class Machine:
     def __init__(self, lab, number):
         self.lab = lab
         self.number = number
-        self.top = lab.folder / f"machine-{number}"
+        self.top = lab.directory / f"machine-{number}"
         self.metadata = Server()
         self.metadata.metadata.set("instance/name", f"vm-{number}")
         self.metadata.metadata.set("project/project-id", lab.datastore.project)
@@ -182,7 +182,7 @@ class Machine:
         if self.worker is None:
             self.start()
 
-    def folder(self):
+    def directory(self):
         return os.path.realpath(self.top / "tasks")
 
 
@@ -198,7 +198,7 @@ class Chaos:
         self.failing = self.names[3::max(4, tasks // 2)]  # two tasks
         self.killed_jobs = {}  # job -> time of the kill in Unix seconds
         self.resets = collections.Counter()  # resets by this test, by task
-        self.folders = {machine.owner: machine.folder() for machine in self.machines}
+        self.directories = {machine.owner: machine.directory() for machine in self.machines}
         self.witness = chaos_judge.Witness()
         self.rewritten = []  # problems found during the storm
         self.done = collections.Counter()  # number of disturbances by kind
@@ -283,7 +283,7 @@ class Chaos:
         states = self.lab.states()
         for name, state in states.items():
             self.rewritten += [f"{name}: {problem}" for problem in self.witness.problems(
-                name, state.lines, state.version, self.folders)]
+                name, state.lines, state.version, self.directories)]
         return states
 
     # --- the calm
@@ -335,7 +335,7 @@ class Chaos:
         found += [f"{path}: no task owns it" for path in self.lab.storage.objects(cloud_lab.BUCKET)
                   if not path.startswith(places)]
         found += self.problems_of_exits()
-        found += [f"process {pid} is left" for pid in processes_of(self.lab.folder)]
+        found += [f"process {pid} is left" for pid in processes_of(self.lab.directory)]
         return found
 
     def problems_of_exits(self):
@@ -347,7 +347,7 @@ class Chaos:
         known = set(cloud_lab.properties_of(self.lab.entity(name, {}))) | {"task_id"}
         fails = name in self.failing
         yield from chaos_judge.problems_of_task(
-            name, state.properties, known, self.folders, "failed" if fails else "complete",
+            name, state.properties, known, self.directories, "failed" if fails else "complete",
             self.killed_jobs.get(name.partition(".")[0]))
         yield from chaos_judge.problems_of_resets(
             state.lines, {machine.owner: machine.past for machine in self.machines},
@@ -357,7 +357,7 @@ class Chaos:
                    if not path.startswith(f"{name}/sparkles-checkpoint/")}
         if state.status == "complete":
             yield from chaos_judge.problems_of_objects(name, state.lines, objects,
-                                                       self.expected[name], self.folders)
+                                                       self.expected[name], self.directories)
         elif state.status == "failed":
             yield from chaos_judge.problems_of_failure(state.properties, objects, MISSING)
 
@@ -386,8 +386,8 @@ def main():
     parser.add_argument("--machines", type=int, default=4)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        tempfile.tempdir = folder
+    with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
+        tempfile.tempdir = directory
         chaos = Chaos(options.seed, options.machines, options.tasks, options.seconds)
         problems = chaos.run(rest=max(90.0, options.seconds))
         tempfile.tempdir = None

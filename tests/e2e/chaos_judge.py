@@ -156,12 +156,12 @@ class Witness:
             yield from problems_of_history(lines, version, owners)
 
 
-def problems_of_task(name, task, known, folders, end="complete", killed_at=None):
-    """For a task at its end. `task`: its properties, with the names `known`; `folders`: {owner: the
-    tasks directory of its machine}; `end`: its status, unless its job was killed at `killed_at`
+def problems_of_task(name, task, known, directories, end="complete", killed_at=None):
+    """For a task at its end. `task`: its properties, with the names `known`; `directories`: {owner:
+    the tasks directory of its machine}; `end`: its status, unless its job was killed at `killed_at`
     (Unix seconds)."""
     lines = task["history"]
-    yield from problems_of_history(lines, task["version"], folders)
+    yield from problems_of_history(lines, task["version"], directories)
     story = [line["status"] for line in lines]
     ends = (end,) if killed_at is None else (end, "killed")
     if task["status"] not in ends or story[-1] != task["status"] or sum(
@@ -193,7 +193,7 @@ def last_claim(lines):
 # --- objects
 
 
-def problems_of_objects(name, lines, objects, expected, folders):
+def problems_of_objects(name, lines, objects, expected, directories):
     """For a complete task. `objects`: {path: object with data and generation}, without `name`/;
     `expected`: {path: content with MARK in it}, including stdout.txt."""
     result = objects.get("result.json")
@@ -219,7 +219,7 @@ def problems_of_objects(name, lines, objects, expected, folders):
     yield from problems_of_run(told, lines)
     if MARKED in objects:
         mark = bytes(objects[MARKED].data).strip()
-        yield from problems_of_mark(name, lines, mark.decode("utf-8", "replace"), folders)
+        yield from problems_of_mark(name, lines, mark.decode("utf-8", "replace"), directories)
         for path, content in expected.items():
             if path not in objects:
                 continue
@@ -242,7 +242,7 @@ def problems_of_failure(task, objects, word):
             yield f"it had to fail for {word}, and says {text!r}"
 
 
-def problems_of_mark(name, lines, mark, folders):
+def problems_of_mark(name, lines, mark, directories):
     """The mark must belong to the claim that was completed, which is the last one."""
     found = MARK_SHAPE.fullmatch(mark)
     if found is None:
@@ -252,7 +252,7 @@ def problems_of_mark(name, lines, mark, folders):
     if (found["task"], int(found["attempt"])) != (name, claims):
         yield f"complete in attempt {claims}, but its outputs are of {mark!r}"
     owner = last_claim(lines).get("owner")
-    if not found["folder"].startswith(f"{folders.get(owner)}/"):
+    if not found["folder"].startswith(f"{directories.get(owner)}/"):
         yield f"completed by {owner}, but its outputs are of {mark!r}"
 
 

@@ -30,9 +30,9 @@ def emulator_address():
     """host:port of the emulator of run_tests.py, or of an emulator for this process alone."""
     address = os.environ.get("SPARKLES_TEST_DATASTORE")
     if not address:
-        folder = tempfile.mkdtemp(prefix="emulator-")
-        started = emulator.Emulator(folder)
-        atexit.register(remove_tree, folder)
+        directory = tempfile.mkdtemp(prefix="emulator-")
+        started = emulator.Emulator(directory)
+        atexit.register(remove_tree, directory)
         atexit.register(started.stop)
         return started.address
     emulator.wait_for(address)
@@ -143,12 +143,12 @@ class CloudTaskState:
 class CloudLab(Lab):
     """`real_hosts`: the worker uses no emulator, and our server acts as googleapis.com."""
 
-    def __init__(self, folder=None, datastore=None, real_hosts=False):
-        super().__init__(folder)
+    def __init__(self, directory=None, datastore=None, real_hosts=False):
+        super().__init__(directory)
         self.real_hosts = real_hosts
         self.emulator_address = datastore or emulator_address()
         self.datastore = Datastore(self.emulator_address, f"lab-{secrets.token_hex(6)}")
-        self.certificate = make_certificate(self.folder) if real_hosts else None
+        self.certificate = make_certificate(self.directory) if real_hosts else None
         self.cloud = Server(emulator=self.emulator_address, certificate=self.certificate)
         self.cloud.metadata.set("project/project-id", self.datastore.project)
         self.cluster = CLUSTER
@@ -215,7 +215,7 @@ class CloudLab(Lab):
         else:
             clean.update(DATASTORE_EMULATOR_HOST=self.cloud.address,
                          STORAGE_EMULATOR_HOST=f"http://{self.cloud.address}")
-        return {**clean, "HOME": str(self.folder), "GCE_METADATA_HOST": self.cloud.address}
+        return {**clean, "HOME": str(self.directory), "GCE_METADATA_HOST": self.cloud.address}
 
     def start(self, *arguments, environment=None, **options):
         return super().start(*arguments, environment={**self.environment(), **(environment or {})},
@@ -296,9 +296,10 @@ class CloudLabTest(LabTest):
             self.assertEqual((state.version, state.exit_code), (3, "0"), name)
 
 
-def make_certificate(folder):
+def make_certificate(directory):
     """The paths of a self-signed certificate for Google's hosts, and of its key."""
-    certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "tls.pem")
+    certificate = os.path.join(directory, "certificate.pem")
+    key = os.path.join(directory, "tls.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-days", "2", "-subj", "/CN=sparkles test", "-addext",
@@ -309,9 +310,9 @@ def make_certificate(folder):
 
 def make_key(test):
     """The path of a new private key, which is removed when `test` ends."""
-    folder = tempfile.mkdtemp(prefix="key-")
-    test.addCleanup(remove_tree, folder)
-    path = os.path.join(folder, "private.pem")
+    directory = tempfile.mkdtemp(prefix="key-")
+    test.addCleanup(remove_tree, directory)
+    path = os.path.join(directory, "private.pem")
     subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
                     "-out", path], check=True, capture_output=True)
     return path

@@ -19,7 +19,7 @@ class DoctorMixin:
         self.assertLess(time.monotonic() - started, seconds * SLOWNESS, worker.stdout)
         self.assertEqual(worker.exit_code, exit_code, worker.stdout + worker.stderr)
         self.assertEqual(worker.stderr, "")
-        self.assertEqual(list(self.lab.folder.rglob(".sparkles-*")), [])
+        self.assertEqual(list(self.lab.directory.rglob(".sparkles-*")), [])
         return worker.stdout
 
     def assert_finding(self, output, level, thing, finding, remedy):

@@ -28,9 +28,9 @@ def sanitizer_report(text):
     return bool(SANITIZER_REPORT.search(text))
 
 
-def processes_of(folder):
-    """Pids of the living processes of the labs in or below `folder`."""
-    mark = f"{MARK}={folder}".encode()
+def processes_of(directory):
+    """Pids of the living processes of the labs in or below `directory`."""
+    mark = f"{MARK}={directory}".encode()
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -60,9 +60,9 @@ def children_of(pid):
     return [int(each) for each in proc_text(pid, f"task/{pid}/children").split()]
 
 
-def kill_processes_of(folder):
+def kill_processes_of(directory):
     for _ in range(100):
-        pids = processes_of(folder)
+        pids = processes_of(directory)
         if not pids:
             return
         for pid in pids:
@@ -73,10 +73,10 @@ def kill_processes_of(folder):
         time.sleep(0.02)
 
 
-def remove_tree(folder):
+def remove_tree(directory):
     """Removes a tree of any depth, where the recursion of shutil.rmtree fails."""
-    subprocess.run(["chmod", "-R", "u+rwx", folder], stderr=subprocess.DEVNULL, check=False)
-    subprocess.run(["rm", "-rf", folder], check=False)
+    subprocess.run(["chmod", "-R", "u+rwx", directory], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(["rm", "-rf", directory], check=False)
 
 
 def wait_until(condition, what, seconds=20.0):
@@ -161,13 +161,13 @@ class TaskState:
 
 
 class Lab:
-    def __init__(self, folder=None):
-        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="lab-"))
-        self.store = self.folder / "store"
-        self.tasks_dir = self.folder / "tasks"
-        self.cache_dir = self.folder / "cache"
-        self.tasks_file = self.folder / "tasks.json"
-        self.state_file = self.folder / "tasks.json.state"
+    def __init__(self, directory=None):
+        self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="lab-"))
+        self.store = self.directory / "store"
+        self.tasks_dir = self.directory / "tasks"
+        self.cache_dir = self.directory / "cache"
+        self.tasks_file = self.directory / "tasks.json"
+        self.state_file = self.directory / "tasks.json.state"
         self.store.mkdir()
         self.worker_was_killed = False
         self._workers = []
@@ -218,12 +218,12 @@ class Lab:
     def start(self, *arguments, program=BINARY, environment=None, **popen):
         """Starts the binary (or a copy of it, `program`) with `arguments`."""
         number = len(self._workers)
-        out = self.folder / f"stdout-{number}.log"
-        err = self.folder / f"stderr-{number}.log"
-        full_environment = {**os.environ, **(environment or {}), MARK: str(self.folder)}
+        out = self.directory / f"stdout-{number}.log"
+        err = self.directory / f"stderr-{number}.log"
+        full_environment = {**os.environ, **(environment or {}), MARK: str(self.directory)}
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
-            process = subprocess.Popen([program, *map(str, arguments)], cwd=self.folder,
+            process = subprocess.Popen([program, *map(str, arguments)], cwd=self.directory,
                                        env=full_environment, **{**streams, **popen})
         self._workers.append(Worker(process, out, err))
         return self._workers[-1]
@@ -282,16 +282,16 @@ class Lab:
         return sorted(set(self.stored(name)) - {"result.json", "stdout.txt"})
 
     def processes(self):
-        return processes_of(self.folder)
+        return processes_of(self.directory)
 
     def close(self):
         """Ends the remaining processes, removes the directory, and fails on sanitizer reports."""
-        kill_processes_of(self.folder)
+        kill_processes_of(self.directory)
         reports = []
         for worker in self._workers:
             worker.process.wait()
             reports += [worker.stderr] if sanitizer_report(worker.stderr) else []
-        remove_tree(self.folder)
+        remove_tree(self.directory)
         if reports:
             raise AssertionError("\n".join(reports))
 

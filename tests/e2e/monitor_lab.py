@@ -29,9 +29,9 @@ def grpc_python():
     return None
 
 
-def make_keys(folder, days=2):
+def make_keys(directory, days=2):
     """Makes a certificate like that of `sparkles`: with CN=sparkles.server and no other name."""
-    certificate, key = folder / "monitor.pem", folder / "monitor-key.pem"
+    certificate, key = directory / "monitor.pem", directory / "monitor-key.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days),
                     "-subj", "/CN=sparkles.server", "-keyout", key, "-out", certificate],
                    check=True, capture_output=True)
@@ -46,7 +46,7 @@ class MonitorClient:
     """The standard client, in a process of its own."""
 
     def __init__(self, lab, port):
-        stubs = lab.folder / "stubs"
+        stubs = lab.directory / "stubs"
         if not stubs.exists():
             stubs.mkdir()
             subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={stubs}", "monitor.proto"],
@@ -76,9 +76,9 @@ class MonitorClient:
 
 
 class MonitorLab(CloudLab):
-    def __init__(self, folder=None):
-        super().__init__(folder)
-        self.certificate_file, self.key_file = make_keys(self.folder)
+    def __init__(self, directory=None):
+        super().__init__(directory)
+        self.certificate_file, self.key_file = make_keys(self.directory)
         self.put_keys()
         self.port = free_port()
 
@@ -125,7 +125,7 @@ class MonitorTest(CloudLabTest):
 
     def start_task(self, command, *flags):
         """Starts a worker whose task runs `command` and then waits for `self.end`."""
-        self.gate = self.lab.folder / "gate"
+        self.gate = self.lab.directory / "gate"
         script = f"{command}\nwhile [ ! -e {self.gate} ]; do sleep 0.02; done"
         self.lab.write_tasks([self.lab.task("job.1", script)])
         self.worker = self.lab.start_watched(*flags)

@@ -31,10 +31,10 @@ def set_ipv4(there):
     _loopback(SIOCSIFADDR, struct.pack("HH4s8x", socket.AF_INET, 0, address))
 
 
-def enter(folder):
-    """Moves this process into a network with only a loopback interface, where `folder`/resolv.conf
-    and `folder`/hosts replace the files in /etc. Later child processes are there, too. Skips the
-    test if this is not allowed. Call before other threads start."""
+def enter(directory):
+    """Moves this process into a network with only a loopback interface. There
+    `directory`/resolv.conf and `directory`/hosts replace the files in /etc. Later child processes
+    are there, too. Skips the test if this is not allowed. Call before other threads start."""
     uid, gid = os.getuid(), os.getgid()
     try:
         flags = CLONE_NEWNET | CLONE_NEWNS | (CLONE_NEWUSER if uid else 0)
@@ -45,7 +45,7 @@ def enter(folder):
                 pathlib.Path("/proc/self", name).write_text(text, encoding="ascii")
         _check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
         for path in ETC:
-            source = pathlib.Path(folder, pathlib.Path(path).name)
+            source = pathlib.Path(directory, pathlib.Path(path).name)
             source.touch()
             target = os.path.realpath(path)
             _check(LIBC.mount(str(source).encode(), target.encode(), None, MS_BIND, None),

@@ -119,11 +119,11 @@ def fill(value, places):
     return value
 
 
-def snapshot(folder):
-    """The modes, times and contents of all files below `folder`, to detect changes."""
+def snapshot(directory):
+    """The modes, times and contents of all files below `directory`, to detect changes."""
     return {str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns,
                         path.read_bytes() if path.is_file() else b"")
-            for path in sorted(pathlib.Path(folder).rglob("*"))}
+            for path in sorted(pathlib.Path(directory).rglob("*"))}
 
 
 class BadInputTest(LabTest):
@@ -131,7 +131,7 @@ class BadInputTest(LabTest):
         super().setUp()
         self.lab.put("plain.txt", b"plain\n")
         self.lab.put("other.txt", b"other\n")
-        self.canary = self.lab.folder / "canary"
+        self.canary = self.lab.directory / "canary"
         (self.canary / "folder").mkdir(parents=True)
         (self.canary / "file").write_text("precious")
         self.before = snapshot(self.canary)
@@ -257,7 +257,7 @@ class HostileTasks(BadInputTest):
         self.assertEqual(self.lab.outputs("trap.1"), [])
 
     def test_fifo_as_log_destination_fails(self):
-        place = self.lab.folder / "store" / "pipe"
+        place = self.lab.directory / "store" / "pipe"
         place.parent.mkdir(exist_ok=True)
         os.mkfifo(place)
         self.run_all(self.trap("true", stdout_url=self.lab.url("pipe")))
@@ -274,7 +274,7 @@ class HostileTasks(BadInputTest):
             self.assert_failed(task["task_id"], task["task_id"], "place")
 
     def test_invalid_destinations_fail_early(self):
-        ran = self.lab.folder / "ran"
+        ran = self.lab.directory / "ran"
         changes = ({"uploads": {"include_patterns": ["*"], "dst_url": "file:///a/../b"}},
                    {"stdout_url": "file:///a/"}, {"command_result_url": "file:///a/../b"})
         self.run_all(*(self.lab.task(f"bad.{number}", f"touch {ran}", **change)
@@ -298,8 +298,9 @@ class HostileTasks(BadInputTest):
         self.assert_complete("fine.1")
 
     def test_removed_directories_fail_only_that_task(self):
-        folders = f"{self.lab.tasks_dir} {self.lab.cache_dir}"
-        self.run_all(self.lab.task("trap.1", f"rm -rf {folders}"), self.lab.task("fine.1", "true"))
+        directories = f"{self.lab.tasks_dir} {self.lab.cache_dir}"
+        self.run_all(self.lab.task("trap.1", f"rm -rf {directories}"),
+                     self.lab.task("fine.1", "true"))
         self.assertEqual(self.lab.states()["trap.1"].status, "failed")
         self.assert_complete("fine.1")
 

@@ -11,7 +11,7 @@ import chaos_judge
 from harness import crc32c
 
 NAME = "job-1.7"
-FOLDERS = {"zone/vm-1": "/lab/machine-1/tasks", "zone/vm-2": "/lab/machine-2/tasks"}
+DIRECTORIES = {"zone/vm-1": "/lab/machine-1/tasks", "zone/vm-2": "/lab/machine-2/tasks"}
 KNOWN = {"task_id", "status", "owner", "exit_code", "failure_reason", "version", "history"}
 EXPECTED = {"sub/mark.txt": b"<mark>\n", "big.bin": b"aaa", "stdout.txt": b"begun\n<mark>\ndone\n"}
 Stored = collections.namedtuple("Stored", "data generation")
@@ -40,7 +40,7 @@ class Story:
         self.marks = {}  # path -> mark that differs from self.mark
         self.times = (5.0, 6.0)
         self.change_objects = lambda objects: None
-        self.pasts = {owner: chaos_judge.Past() for owner in FOLDERS}
+        self.pasts = {owner: chaos_judge.Past() for owner in DIRECTORIES}
         self.pasts["zone/vm-1"].note(chaos_judge.ABANDONED, 2.5)
         self.resets = 0  # resets by the test
         self.end, self.killed_at = "complete", None
@@ -57,11 +57,11 @@ class Story:
         return objects
 
     def problems(self):
-        return [*chaos_judge.problems_of_task(NAME, self.task, KNOWN, FOLDERS, self.end,
+        return [*chaos_judge.problems_of_task(NAME, self.task, KNOWN, DIRECTORIES, self.end,
                                               self.killed_at),
                 *chaos_judge.problems_of_resets(self.lines, self.pasts, self.resets),
                 *chaos_judge.problems_of_objects(NAME, self.lines, self.objects(), EXPECTED,
-                                                 FOLDERS)]
+                                                 DIRECTORIES)]
 
 
 class JudgeTest(unittest.TestCase):
@@ -199,7 +199,7 @@ class Histories(JudgeTest):
         witness, lines = chaos_judge.Witness(), self.story.lines
 
         def problems(seen, version):
-            return [*witness.problems(NAME, copy.deepcopy(seen), version, FOLDERS)]
+            return [*witness.problems(NAME, copy.deepcopy(seen), version, DIRECTORIES)]
 
         self.assertEqual(problems(lines[:2], 2) + problems(lines[:2], 2) + problems(lines, 5), [])
         self.assert_rejected(problems(lines[:4], 4), "became")
@@ -215,7 +215,7 @@ class FailedAndKilledTasks(JudgeTest):
         self.story.task.update(status=status, exit_code=None, failure_reason=top)
 
     def problems(self):
-        return [*chaos_judge.problems_of_task(NAME, self.story.task, KNOWN, FOLDERS,
+        return [*chaos_judge.problems_of_task(NAME, self.story.task, KNOWN, DIRECTORIES,
                                               self.story.end, self.story.killed_at)]
 
     def test_missing_or_wrong_failure_is_rejected(self):
@@ -296,22 +296,22 @@ class StopTimeAndDisks(JudgeTest):
 
     def test_leftover_file_is_rejected(self):
         with tempfile.TemporaryDirectory() as top:
-            folder = pathlib.Path(top)
+            directory = pathlib.Path(top)
             for name in ("tasks", "cache"):
-                (folder / name).mkdir()
+                (directory / name).mkdir()
 
             def problems():
-                return [*chaos_judge.problems_of_disk(folder / "tasks", folder / "cache")]
+                return [*chaos_judge.problems_of_disk(directory / "tasks", directory / "cache")]
 
             entry_name = "a1" * 32
             for name in (entry_name, entry_name + ".ok", "uses.lock", "b" * 64 + ".lock"):
-                (folder / "cache" / name).touch()
+                (directory / "cache" / name).touch()
             self.assertEqual(problems(), [])
             for name in ("tasks/task-123456789", "tasks/claims-123456789.journal",
                          f"cache/{entry_name}.lock", "cache/.sparkles-1.tmp"):
-                (folder / name).touch()
+                (directory / name).touch()
                 self.assert_rejected(problems(), name)
-                (folder / name).unlink()
+                (directory / name).unlink()
 
 
 class DeliveredObjects(JudgeTest):

@@ -33,7 +33,7 @@ print("ends at", count, flush=True)
 
 class Counting(LabTest):
     def write_counter(self, steps, variables=""):
-        program = self.lab.folder / "counter.py"
+        program = self.lab.directory / "counter.py"
         program.write_text(COUNTER)
         self.lab.write_tasks([self.lab.task(
             "count.1", f"{variables} exec /usr/bin/python3 {program} {steps}")])

@@ -61,7 +61,7 @@ class Help(LabTest):
 
 class Output(LabTest):
     def test_full_stdout_is_a_failure(self):
-        copy = ("copyexe", "--dst", self.lab.folder / "copy")
+        copy = ("copyexe", "--dst", self.lab.directory / "copy")
         for arguments in (("version",), ("--help",), copy):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([BINARY, *arguments], stdout=full, stderr=subprocess.PIPE,
@@ -97,9 +97,9 @@ class Usage(LabTest):
         consume = ["consume", "--tasksFile", "f"]
         self.assert_usage_error(*consume, "--cacheDir", "c", names="tasksDir")
         self.assert_usage_error(*consume, "--tasksDir", "t", names="cacheDir")
-        folders = ["consume", "--tasksDir", "t", "--cacheDir", "c"]
-        self.assert_usage_error(*folders, "--cluster", "c", names="projectId")
-        self.assert_usage_error(*folders, "--projectId", "p", names="cluster")
+        directories = ["consume", "--tasksDir", "t", "--cacheDir", "c"]
+        self.assert_usage_error(*directories, "--cluster", "c", names="projectId")
+        self.assert_usage_error(*directories, "--projectId", "p", names="cluster")
         self.assert_usage_error("copyexe", names="dst")
         self.assert_usage_error("fetch", "--dst", "d", names="src")
         self.assert_usage_error("fetch", "--src", "file:///a", names="dst")
@@ -132,7 +132,7 @@ class Usage(LabTest):
     def test_flags_accept_four_styles(self):
         for number, style in enumerate((["--dst", "{}"], ["--dst={}"], ["-dst", "{}"],
                                         ["-dst={}"])):
-            path = self.lab.folder / f"copy{number}"
+            path = self.lab.directory / f"copy{number}"
             worker = self.lab.run("copyexe", *[part.format(path) for part in style])
             self.assertEqual(worker.exit_code, 0, worker.stderr)
             self.assertTrue(path.exists(), style)
@@ -176,7 +176,7 @@ class ExpectedVersion(LabTest):
 class CopyExe(LabTest):
     def copy(self, path, program=BINARY, umask=0o022):
         done = subprocess.run([program, "copyexe", "--dst", path], capture_output=True, text=True,
-                              umask=umask, check=False, env={harness.MARK: str(self.lab.folder)})
+                              umask=umask, check=False, env={harness.MARK: str(self.lab.directory)})
         return done
 
     def assert_works(self, path):
@@ -185,7 +185,7 @@ class CopyExe(LabTest):
 
     def test_copy_obeys_umask_and_makes_parents(self):
         for umask in (0o022, 0o077, 0):
-            path = self.lab.folder / f"a{umask}/b/consume"
+            path = self.lab.directory / f"a{umask}/b/consume"
             done = self.copy(path, umask=umask)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             size = os.path.getsize(BINARY)
@@ -195,7 +195,7 @@ class CopyExe(LabTest):
             self.assert_works(path)
 
     def test_running_program_is_replaced(self):  # D55
-        path = self.lab.folder / "consume"
+        path = self.lab.directory / "consume"
         shutil.copy("/bin/sleep", path)
         with subprocess.Popen([path, "100"]) as running:
             self.addCleanup(running.kill)
@@ -205,57 +205,57 @@ class CopyExe(LabTest):
             running.kill()
 
     def test_copy_onto_itself_keeps_program(self):
-        path = self.lab.folder / "consume"
+        path = self.lab.directory / "consume"
         self.copy(path)
         self.assertEqual(self.copy(path, program=path).returncode, 0)
         self.assert_works(path)
 
     def test_copy_onto_own_link_keeps_program(self):
-        path = self.lab.folder / "consume"
+        path = self.lab.directory / "consume"
         self.copy(path)
-        (self.lab.folder / "link").symlink_to(path)
-        os.link(path, self.lab.folder / "name")
+        (self.lab.directory / "link").symlink_to(path)
+        os.link(path, self.lab.directory / "name")
         for other in ("link", "name"):
-            done = self.copy(self.lab.folder / other, program=path)
+            done = self.copy(self.lab.directory / other, program=path)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assert_works(self.lab.folder / other)
+            self.assert_works(self.lab.directory / other)
         self.assert_works(path)
 
     def test_directories_are_not_replaced(self):
-        folder, link = self.lab.folder / "folder", self.lab.folder / "link"
-        folder.mkdir()
-        link.symlink_to(folder)
-        for path in (folder, link, f"{self.lab.folder}/new/sub/"):
+        directory, link = self.lab.directory / "folder", self.lab.directory / "link"
+        directory.mkdir()
+        link.symlink_to(directory)
+        for path in (directory, link, f"{self.lab.directory}/new/sub/"):
             done = self.copy(path)
             self.assertEqual((done.returncode, done.stdout), (1, ""), path)
             self.assertIn(f"{path}: Is a directory", done.stderr)
         self.assertTrue(link.is_symlink())
-        self.assertFalse((self.lab.folder / "new").exists())
+        self.assertFalse((self.lab.directory / "new").exists())
 
     def test_copy_to_another_file_system_works(self):
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-            disk = os.statvfs(folder)
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+            disk = os.statvfs(directory)
             if (disk.f_flag & os.ST_NOEXEC
                     or disk.f_bavail * disk.f_frsize < 2 * os.path.getsize(BINARY)):
                 self.skipTest("/dev/shm is small, or closed to programs")
-            path = pathlib.Path(folder, "consume")
+            path = pathlib.Path(directory, "consume")
             self.assertEqual(self.copy(path).returncode, 0)
             self.assert_works(path)
-            back = self.lab.folder / "consume"
+            back = self.lab.directory / "consume"
             self.assertEqual(self.copy(back, program=path).returncode, 0)
             self.assert_works(back)
 
     def test_deleted_program_copies_itself(self):
-        path = self.lab.folder / "consume"
+        path = self.lab.directory / "consume"
         self.copy(path)
         script = 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3 copyexe --dst "$2"'
-        done = subprocess.run(["/bin/sh", "-c", script, "sh", path, self.lab.folder / "copy"],
+        done = subprocess.run(["/bin/sh", "-c", script, "sh", path, self.lab.directory / "copy"],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assert_works(self.lab.folder / "copy")
+        self.assert_works(self.lab.directory / "copy")
 
     def test_full_disk_keeps_old_file(self):
-        path = self.lab.folder / "consume"
+        path = self.lab.directory / "consume"
         path.write_text("older")
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
         done = subprocess.run([BINARY, "copyexe", "--dst", path], capture_output=True, text=True,
@@ -263,10 +263,11 @@ class CopyExe(LabTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn(str(path), done.stderr)
         self.assertEqual(path.read_text(), "older")
-        self.assertEqual([name for name in os.listdir(self.lab.folder) if "sparkles-" in name], [])
+        names = os.listdir(self.lab.directory)
+        self.assertEqual([name for name in names if "sparkles-" in name], [])
 
     def test_fifo_is_not_replaced(self):
-        fifo = self.lab.folder / "fifo"
+        fifo = self.lab.directory / "fifo"
         os.mkfifo(fifo)
         done = self.copy(fifo)
         self.assertEqual(done.returncode, 1)
@@ -274,14 +275,14 @@ class CopyExe(LabTest):
         self.assertTrue(fifo.is_fifo())
 
     def test_failed_copy_leaves_nothing(self):
-        (self.lab.folder / "file").write_text("in the way")
-        (self.lab.folder / "folder").mkdir()
+        (self.lab.directory / "file").write_text("in the way")
+        (self.lab.directory / "folder").mkdir()
         for path in ("file/consume", "folder"):
-            done = self.copy(self.lab.folder / path)
+            done = self.copy(self.lab.directory / path)
             self.assertEqual(done.returncode, 1)
             self.assertIn(path.split("/")[0], done.stderr)
-        self.assertEqual(list((self.lab.folder / "folder").iterdir()), [])
-        self.assertEqual([path.name for path in self.lab.folder.iterdir() if "consume" in
+        self.assertEqual(list((self.lab.directory / "folder").iterdir()), [])
+        self.assertEqual([path.name for path in self.lab.directory.iterdir() if "consume" in
                           path.name], [])
 
 
@@ -291,7 +292,7 @@ class Fetch(LabTest):
     def setUp(self):
         super().setUp()
         self.src = self.lab.put("in/data.bin", self.CONTENT)
-        self.dst = self.lab.folder / "out" / "data.bin"
+        self.dst = self.lab.directory / "out" / "data.bin"
         self.dst.parent.mkdir()
         self.md5 = hashlib.md5(self.CONTENT).hexdigest()
 
@@ -340,7 +341,7 @@ class Fetch(LabTest):
     def test_dst_may_be_relative(self):
         worker = self.lab.run("fetch", "--src", self.src, "--dst", "here.bin")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertEqual((self.lab.folder / "here.bin").read_bytes(), self.CONTENT)
+        self.assertEqual((self.lab.directory / "here.bin").read_bytes(), self.CONTENT)
 
 
 class Summary(LabTest):

@@ -57,11 +57,11 @@ class ManualPage(LabTest):
 class Shell:
     """An interactive bash without settings, which has loaded the program's completion."""
 
-    def __init__(self, folder):
+    def __init__(self, directory):
         self.keys, terminal = pty.openpty()
         # pylint: disable=consider-using-with
         self.bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-i"], cwd=folder, stdin=terminal,
+            ["bash", "--noprofile", "--norc", "-i"], cwd=directory, stdin=terminal,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
             env={"PATH": os.environ["PATH"], "TERM": "dumb", "INPUTRC": "/dev/null",
                  "HISTFILE": "", "LC_ALL": "C.UTF-8"})
@@ -117,9 +117,9 @@ class Completion(LabTest):
         self.assertEqual(self.candidates("consume", "--port", "="), [])
 
     def test_tab_key_completes_names(self):
-        (self.lab.folder / "one file.json").touch()
-        (self.lab.folder / "one directory").mkdir()
-        shell = Shell(self.lab.folder)
+        (self.lab.directory / "one file.json").touch()
+        (self.lab.directory / "one directory").mkdir()
+        shell = Shell(self.lab.directory)
         self.addCleanup(shell.close)
         self.assertEqual(shell.complete("cons"), "consume")
         self.assertEqual(shell.complete("consume --tasksF"), "consume --tasksFile")

@@ -12,7 +12,7 @@ MANIFEST = "manifest.json"
 
 class Checkpoints(CloudLabTest):
     def write_counter(self, steps, variables=""):
-        program = self.lab.folder / "counter.py"
+        program = self.lab.directory / "counter.py"
         program.write_text(COUNTER)
         self.lab.write_tasks([self.lab.task(
             "count.1", f"{variables} exec /usr/bin/python3 {program} {steps}")])
@@ -77,7 +77,7 @@ class Checkpoints(CloudLabTest):
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         self.lab.reset_task("count.1")
-        self.lab.tasks_dir = self.lab.folder / "other-machine"
+        self.lab.tasks_dir = self.lab.directory / "other-machine"
         second = self.start("--localhost")
         wait_until(lambda: "restored 1 file" in second.stderr, "another worker continues")
         before = self.data(f"sparkles-checkpoint/{MANIFEST}")

@@ -49,7 +49,7 @@ class CredentialsTest(CloudLabTest):
                 "credential_source": source, **more}
 
     def file(self, content, name="credentials.json"):
-        path = self.lab.folder / name
+        path = self.lab.directory / name
         path.write_text(content if isinstance(content, str) else json.dumps(content),
                         encoding="utf-8")
         return str(path)
@@ -68,8 +68,8 @@ class CredentialsTest(CloudLabTest):
     def assert_no_secret_in(self, worker):
         """Checks output, entities, files and objects."""
         texts = [worker.stdout, worker.stderr, json.dumps(self.lab.datastore.tasks())]
-        texts += [path.read_text("utf-8", "replace") for folder in ("tasks", "cache")
-                  for path in (self.lab.folder / folder).rglob("*")
+        texts += [path.read_text("utf-8", "replace") for directory in ("tasks", "cache")
+                  for path in (self.lab.directory / directory).rglob("*")
                   if path.is_file() and path.stat().st_size < 1 << 20]
         texts += [data.decode("utf-8", "replace") for data in self.lab.stored("a.1").values()
                   if len(data) < 1 << 20]
@@ -102,9 +102,9 @@ class CredentialKinds(CredentialsTest):
             self.assertEqual(request.headers.get("x-goog-user-project"), "billed")
 
     def test_well_known_file_gives_token(self):
-        folder = self.lab.folder / ".config" / "gcloud"
-        folder.mkdir(parents=True)
-        (folder / "application_default_credentials.json").write_text(json.dumps(USER))
+        directory = self.lab.directory / ".config" / "gcloud"
+        directory.mkdir(parents=True)
+        (directory / "application_default_credentials.json").write_text(json.dumps(USER))
         self.run_with()
         self.assert_done()
 
@@ -195,7 +195,7 @@ class CredentialErrors(CredentialsTest):
         }
         self.lab.write_tasks([self.task])
         for name, content in cases.items():
-            path = str(self.lab.folder / name)
+            path = str(self.lab.directory / name)
             if content is not None:
                 self.file(content, name)
             worker = self.lab.start_consume("--localhost", "--logLevel", "debug", environment={
@@ -259,7 +259,7 @@ class Fetch(CredentialsTest):
                             environment={"GOOGLE_APPLICATION_CREDENTIALS":
                                          self.file(self.service_account())})
         self.assertEqual(done.exit_code, 0, done.stderr)
-        self.assertEqual((self.lab.folder / "here" / "got").read_bytes(), LARGE)
+        self.assertEqual((self.lab.directory / "here" / "got").read_bytes(), LARGE)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ class Fetch(CloudLabTest):
     def setUp(self):
         super().setUp()
         self.src = self.lab.put("tools/some file#1", DATA)
-        self.dst = self.lab.folder / "bin" / "tool"
+        self.dst = self.lab.directory / "bin" / "tool"
 
     def fetch(self, *flags, src=None, exit_code=0):
         done = self.lab.run("fetch", "--src", src or self.src, "--dst", self.dst, *flags)

@@ -55,7 +55,7 @@ def listening(pid):
 
 class Health(LabTest):
     def test_probes_and_metrics_follow_state(self):
-        port, gate = free_port(), self.lab.folder / "gate"
+        port, gate = free_port(), self.lab.directory / "gate"
         content = b"x" * 1000
         inputs = [self.lab.download(self.lab.put_cas(content), "in", is_cas_key=True)]
         self.lab.write_tasks([
@@ -89,7 +89,7 @@ class Health(LabTest):
         self.assertRegex(summary[0], "claimed 4, complete 2, failed 1, killed 0, handed back 1, ")
 
     def test_health_port_is_opt_in(self):
-        begun = self.lab.folder / "begun"
+        begun = self.lab.directory / "begun"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {begun}; sleep 60")])
         for flags, listeners in (((), 0), (("--healthPort", str(free_port())), 1)):
             worker = self.lab.start_consume(*flags)

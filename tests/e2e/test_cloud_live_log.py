@@ -19,7 +19,7 @@ class LiveLogTest(CloudLabTest):
 
     def start(self, command, *flags, **changes):
         """Starts a worker on a task a.1 that runs until `go` has been called."""
-        self.gate = self.lab.folder / "gate"
+        self.gate = self.lab.directory / "gate"
         waits = f"while [ ! -e {self.gate} ]; do sleep 0.05; done"
         self.lab.write_tasks([self.lab.task("a.1", f"{command}; {waits}; echo last", **changes)])
         return self.lab.start_consume(*(flags or EVERY))
@@ -168,12 +168,12 @@ class Hangs(LiveLogTest):
     def hang(self, worker):
         self.await_log("first\n")
         rule = self.fault(kind="upload.multipart", path="stdout.txt", action="stall", seconds=60)
-        (self.lab.folder / "more").touch()
+        (self.lab.directory / "more").touch()
         wait_until(lambda: rule.strikes, "a send hangs")
         return time.monotonic()
 
     def start_talker(self):
-        more = self.lab.folder / "more"
+        more = self.lab.directory / "more"
         return self.start(f"echo first; while [ ! -e {more} ]; do sleep 0.05; done; echo second")
 
     def test_hung_send_delays_no_end(self):

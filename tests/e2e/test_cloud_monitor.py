@@ -48,7 +48,7 @@ class MonitorServesTest(MonitorTest):
     def test_log_is_followed_to_its_end(self):
         # The task prints its last lines only after the reader has read the others.
         lines = 3000
-        go_on = self.lab.folder / "go-on"
+        go_on = self.lab.directory / "go-on"
         worker = self.start_task(
             f"i=0; while [ $i -lt {lines} ]; do printf '%s' '{LINE}'; i=$((i+1)); done\n"
             f"while [ ! -e {go_on} ]; do sleep 0.02; done\n"
@@ -80,7 +80,7 @@ class MonitorServesTest(MonitorTest):
         self.end()
 
     def test_new_launcher_inherits_no_connection(self):
-        go = self.lab.folder / "go"
+        go = self.lab.directory / "go"
         self.lab.write_tasks([
             self.lab.task("job.1", f"while [ ! -e {go} ]; do sleep 0.02; done; kill -9 $PPID"),
             self.lab.task("job.2", "ls /proc/$$/fd; readlink /proc/$PPID/fd/*; true")])
@@ -185,7 +185,7 @@ class MonitorServesTest(MonitorTest):
             stored.decode("utf-8")
 
     def test_truncated_or_removed_log_is_readable(self):
-        more = self.lab.folder / "more"
+        more = self.lab.directory / "more"
         self.start_task("echo a long first line; rm stdout.txt; echo other > stdout.txt\n"
                         f"while [ ! -e {more} ]; do sleep 0.02; done\n"
                         "truncate -s 0 /proc/self/fd/1; echo new")

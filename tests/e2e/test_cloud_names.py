@@ -28,7 +28,7 @@ class ObjectNames(CloudLabTest):
         self.assertEqual(lines, [str(number) for number in range(len(OBJECTS))])
 
     def test_unusual_output_names_work(self):
-        script = self.lab.folder / "make.py"
+        script = self.lab.directory / "make.py"
         script.write_text("import os, sys\n"
                           f"for name in {FILES!r}:\n"
                           "    os.makedirs(os.path.dirname(name) or '.', exist_ok=True)\n"

@@ -19,14 +19,14 @@ class DatastoreOutage(CloudLabTest):
         self.lab = CloudLab(datastore="127.0.0.1:0")
         self.addCleanup(self.lab.close)
         self.cloud = self.lab.cloud
-        self.emulator = Emulator(self.lab.folder, keep=True)
+        self.emulator = Emulator(self.lab.directory, keep=True)
         self.addCleanup(self.emulator.stop)
         self.lab.datastore.address = self.cloud.datastore.address = self.emulator.address
         # Workers connect to the emulator directly, because the test includes refused connections.
         self.direct = {"DATASTORE_EMULATOR_HOST": self.emulator.address}
 
     def test_datastore_restart_loses_no_task(self):
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         names = [f"a.{number}" for number in range(1, 13)]
         self.lab.write_tasks([
             self.lab.task(name, f"while [ ! -e {gate} ]; do sleep 0.05; done; echo done")

@@ -53,7 +53,7 @@ class Grants(CloudLabTest):
 class Destinations(CloudLabTest):
     def test_refused_destination_fails_early(self):
         self.cloud.storage.denied.add("storage.objects.create")
-        ran = self.lab.folder / "ran"
+        ran = self.lab.directory / "ran"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}")])
         worker = self.lab.consume("--localhost")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
@@ -62,7 +62,7 @@ class Destinations(CloudLabTest):
         self.assertFalse(ran.exists())
 
     def test_missing_bucket_fails_early(self):
-        ran = self.lab.folder / "ran"
+        ran = self.lab.directory / "ran"
         self.lab.write_tasks([self.lab.task("a.1", f"touch {ran}", uploads={
             "include_patterns": ["**"], "exclude_patterns": [], "dst_url": "gs://nowhere/out"})])
         worker = self.lab.consume("--localhost")
@@ -90,7 +90,7 @@ class Destinations(CloudLabTest):
         self.assertEqual(ended[0].status, 499)
 
     def test_held_result_object_fails_early(self):
-        ran = self.lab.folder / "ran"
+        ran = self.lab.directory / "ran"
         self.lab.put("a.1/result.json", b"{}")
         self.storage_of("a.1/result.json").kept = {"temporaryHold": True}
         self.attempt_again("a.1", f"touch {ran}")

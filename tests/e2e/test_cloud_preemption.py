@@ -204,7 +204,7 @@ class Signals(NoticeTest):
     def test_drain_finishes_only_current_task(self):
         for number in (signal.SIGUSR1, signal.SIGQUIT):
             with self.subTest(number):
-                gate = self.lab.folder / f"gate-{number}"
+                gate = self.lab.directory / f"gate-{number}"
                 self.lab.write_tasks([
                     self.lab.task(f"a.{n}", f"while [ ! -e {gate} ]; do sleep 0.05; done")
                     for n in (1, 2)])

@@ -15,7 +15,7 @@ class Race(CloudLabTest):
     TASKS = 300
 
     def race(self, workers):
-        marks = self.lab.folder / "marks"
+        marks = self.lab.directory / "marks"
         marks.mkdir()
         names = [f"job-{number % 3}.{number}" for number in range(1, self.TASKS + 1)]
         self.lab.write_tasks([
@@ -23,7 +23,7 @@ class Race(CloudLabTest):
         # Each worker has its own directories, so that the workers share only the queue.
         racers = []
         for number in range(workers):
-            top = self.lab.folder / f"machine-{number}"
+            top = self.lab.directory / f"machine-{number}"
             self.lab.tasks_dir, self.lab.cache_dir = top / "tasks", top / "cache"
             self.cloud.metadata.set("instance/name", f"worker-{number}")
             racers.append(self.lab.start_consume("--shutdownAfter", "2"))

@@ -75,7 +75,7 @@ class FrozenWorker(CloudLabTest):
                 for name, found in self.cloud.storage.objects("lab").items()}
 
     def test_frozen_worker_overwrites_nothing(self):
-        go = self.lab.folder / "go"
+        go = self.lab.directory / "go"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"echo $$ > out; while [ ! -e {go} ]; do sleep 0.1; done")])
         frozen = self.lab.start_consume("--localhost")

@@ -74,7 +74,7 @@ class WatchRunningTaskTest(WatchTest):
         self.assertEqual(watcher.stdout, "first\nlast\n")
 
     def test_logs_restarts_after_truncation(self):
-        more = self.lab.folder / "more"
+        more = self.lab.directory / "more"
         self.start_task(f"echo a long first line; while [ ! -e {more} ]; do sleep 0.02; done\n"
                         "truncate -s 0 /proc/self/fd/1; sleep 1; echo new", "--shutdownAfter", "30")
         watcher = self.logs("--follow", wait=False)
@@ -113,7 +113,7 @@ class WatchRunningTaskTest(WatchTest):
 class WatchErrorsTest(WatchTest):
     def test_secret_comes_from_file_or_environment(self):
         self.start_task("echo hello")
-        file = self.lab.folder / "secret"
+        file = self.lab.directory / "secret"
         file.write_text(SECRET + "\n", encoding="utf-8")
         wait_until(lambda: "hello" in self.logs().stdout, "the line is printed")
         self.assertIn("hello", self.logs("--secretFile", file, secret="wrong").stdout)
@@ -126,7 +126,7 @@ class WatchErrorsTest(WatchTest):
 
     def test_secret_is_trimmed_and_checked(self):
         self.start_task("echo hello")
-        file = self.lab.folder / "secret"
+        file = self.lab.directory / "secret"
         file.write_bytes(SECRET.encode() + b" \r\n")
         wait_until(lambda: "hello" in self.logs("--secretFile", file).stdout, "the line is printed")
         self.assertIn("hello", self.logs(secret=SECRET + "\r").stdout)
@@ -138,7 +138,7 @@ class WatchErrorsTest(WatchTest):
     def test_other_certificate_is_refused(self):
         self.start_task("echo hello")
         wait_until(lambda: "hello" in self.logs().stdout, "the line is printed")
-        other = self.lab.folder / "other"
+        other = self.lab.directory / "other"
         other.mkdir()
         certificate, key = make_keys(other)
         self.assert_says(self.logs(certificate=certificate), 1, "ertificate")

@@ -117,7 +117,7 @@ class LongWaits(LabTest):
         if SANITIZED or not strace or subprocess.run([strace, "-qq", "-o", "/dev/null", "true"],
                                                      check=False).returncode != 0:
             self.skipTest("needs strace, and the right to trace")
-        slow = self.lab.folder / "slow"
+        slow = self.lab.directory / "slow"
         # The first sync is that of the state file, before the watchdog starts.
         slow.write_text(f"#!/bin/sh\nexec {strace} -f -qq -o /dev/null -e trace=fsync "
                         f"-e inject=fsync:delay_enter=7500000:when=2 {BINARY} \"$@\"\n")

@@ -22,7 +22,7 @@ def kill_with_launcher(worker):
 
 class OrphanedProcesses(LabTest):
     def test_next_worker_ends_orphans(self):
-        pids = self.lab.folder / "pids"
+        pids = self.lab.directory / "pids"
         stubborn = ("trap '' TERM HUP; echo $$ >> {0}; (setsid sleep 600 & echo $! >> {0}); "
                     "sh -c 'echo $$ >> {0}; sleep 600; true' & wait").format(pids)
         self.lab.write_tasks([self.lab.task("a.1", f"[ -e {pids} ] || {{ {stubborn}; }}")])
@@ -39,7 +39,7 @@ class OrphanedProcesses(LabTest):
         self.assert_complete("a.1")
 
     def test_takeover_ends_orphans_first(self):
-        pids, gate = self.lab.folder / "pids", self.lab.folder / "gate"
+        pids, gate = self.lab.directory / "pids", self.lab.directory / "gate"
         stubborn = f"trap '' TERM HUP; setsid sleep 600 & echo $! > {pids}; wait"
         self.lab.write_tasks([
             self.lab.task("a.1", f"[ -e {pids} ] || {{ {stubborn}; }}"),
@@ -75,7 +75,7 @@ class Journal(CloudLabTest):
         return [line["status"] for line in self.lab.states()[name].lines]
 
     def test_next_worker_hands_back_claim(self):
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         self.kill(self.start_long_task(f"[ -e {gate} ] || exec sleep 600"))
         self.assertEqual(self.story(), ["pending", "claimed"])
         gate.touch()
@@ -86,7 +86,7 @@ class Journal(CloudLabTest):
         self.assertEqual(list(self.lab.tasks_dir.iterdir()), [])
 
     def test_neighbour_ends_orphans_then_hands_back(self):
-        pids = self.lab.folder / "pids"
+        pids = self.lab.directory / "pids"
         worker = self.start_long_task(
             f"[ -e {pids} ] || {{ trap '' TERM; setsid sleep 600 & echo $! > {pids}; wait; }}")
         neighbour = self.lab.start_consume("--localhost", "--shutdownAfter", "600")
@@ -114,7 +114,7 @@ class Journal(CloudLabTest):
 
     def test_ten_worker_kills_fail_task(self):  # D30
         self.lab.write_tasks([
-            self.lab.task("evil.1", f"kill -9 $(cat {self.lab.folder}/pid); sleep 600"),
+            self.lab.task("evil.1", f"kill -9 $(cat {self.lab.directory}/pid); sleep 600"),
             self.lab.task("good.1", "true")])
         for _ in range(13):
             worker = self.lab.start_consume("--localhost", preexec_fn=self.write_pid)
@@ -126,10 +126,10 @@ class Journal(CloudLabTest):
         self.assert_complete("good.1")
 
     def test_oom_kill_is_named_in_reset(self):
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"[ -e {gate} ] || {{ touch {gate}; {hog(1000, 60)}; "
-                   f"kill -9 $(cat {self.lab.folder}/pid); sleep 600; }}")])
+                   f"kill -9 $(cat {self.lab.directory}/pid); sleep 600; }}")])
         with small_group(200 << 20) as (group, why_not):
             if group is None:
                 self.skipTest(why_not)
@@ -147,7 +147,7 @@ class Journal(CloudLabTest):
                          "^abandoned: .*; out of memory: .*: 1 in its control group$")
 
     def write_pid(self):
-        (self.lab.folder / "pid").write_text(str(os.getpid()))
+        (self.lab.directory / "pid").write_text(str(os.getpid()))
 
     def test_hostile_journals_are_ignored(self):
         self.lab.tasks_dir.mkdir()
@@ -173,7 +173,7 @@ class FrozenWorker(CloudLabTest):
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGKILL)
         self.lab.reset_task("a.1")
-        self.lab.tasks_dir = self.lab.folder / "other"
+        self.lab.tasks_dir = self.lab.directory / "other"
         second = self.lab.consume("--localhost")
         self.assertEqual(second.exit_code, 0, second.stderr)
         before = self.generations()

@@ -20,18 +20,18 @@ class Demo(LabTest):
     def setUp(self):
         super().setUp()
         self.done = subprocess.run(
-            [EXAMPLES / "run-demo.sh", BINARY], cwd=self.lab.folder, text=True, check=False,
+            [EXAMPLES / "run-demo.sh", BINARY], cwd=self.lab.directory, text=True, check=False,
             capture_output=True, timeout=110 * SLOWNESS,
-            env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.folder)})
+            env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.directory)})
         self.assertEqual(self.done.returncode, 0, self.done.stdout + self.done.stderr)
-        self.folder = self.lab.folder / "demo-results"
+        self.directory = self.lab.directory / "demo-results"
 
     def contigs(self):
-        text = (self.folder / "genome.fa").read_text()
+        text = (self.directory / "genome.fa").read_text()
         return ["".join(part.splitlines()[1:]) for part in text.split(">")[1:]]
 
     def table(self, task, name, delimiter):
-        with open(self.folder / "results" / task / name, encoding="utf-8") as file:
+        with open(self.directory / "results" / task / name, encoding="utf-8") as file:
             return list(csv.DictReader(file, delimiter=delimiter))
 
     def test_results_are_right_and_one_task_fails(self):
@@ -59,9 +59,9 @@ class Demo(LabTest):
 class CheckpointDemo(LabTest):
     def test_second_worker_continues(self):
         done = subprocess.run(
-            [EXAMPLES / "run-checkpoint-demo.sh", BINARY], cwd=self.lab.folder, text=True,
+            [EXAMPLES / "run-checkpoint-demo.sh", BINARY], cwd=self.lab.directory, text=True,
             check=False, capture_output=True, timeout=60 * SLOWNESS,
-            env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.folder)})
+            env={"PATH": "/usr/bin:/bin", MARK: str(self.lab.directory)})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         stopped, = re.findall(r"^stopped after step (\d+)$", done.stdout, re.MULTILINE)
         begun = re.findall(r"^begins with step (\d+) of 60$", done.stdout, re.MULTILINE)

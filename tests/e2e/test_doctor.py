@@ -24,25 +24,25 @@ def put_keys(lab, certificate_file, key_file):
                        "shared_secret": {"stringValue": SECRET}}})
 
 
-def make_expired_keys(folder):
+def make_expired_keys(directory):
     """A certificate that was valid in 2020. `openssl req` makes none that ends before now."""
-    (folder / "index.txt").touch()
-    (folder / "serial").write_text("01", encoding="ascii")
-    (folder / "ca.conf").write_text(
+    (directory / "index.txt").touch()
+    (directory / "serial").write_text("01", encoding="ascii")
+    (directory / "ca.conf").write_text(
         "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
         "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n", encoding="ascii")
     for command in ("req -new -newkey rsa:2048 -nodes -subj /CN=sparkles.server -keyout old-key.pem"
                     " -out old.csr",
                     "ca -batch -selfsign -notext -config ca.conf -keyfile old-key.pem -in old.csr"
                     " -startdate 20200101000000Z -enddate 20210101000000Z -out old.pem"):
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
-    return folder / "old.pem", folder / "old-key.pem"
+        subprocess.run(["openssl", *command.split()], cwd=directory, check=True, capture_output=True)
+    return directory / "old.pem", directory / "old-key.pem"
 
 
 class GoodSetup(CloudDoctorTest):
     def test_good_cluster_has_no_failure(self):
         self.lab.write_tasks([self.lab.task("a.1", "true")])
-        put_keys(self.lab, *make_keys(self.lab.folder, days=30))
+        put_keys(self.lab, *make_keys(self.lab.directory, days=30))
         before = self.lab.datastore.tasks()
         output = self.doctor("--port", free_port(), "--healthPort", free_port(), "--bucket", BUCKET,
                              "--bucket", f"gs://{BUCKET}/some/prefix", "--write", exit_code=0)
@@ -77,7 +77,7 @@ class GoodSetup(CloudDoctorTest):
         wait_until(lambda: self.cloud.requests("datastore.runQuery"), "the query is sent")
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(5).exit_code, 143, worker.stdout)
-        self.assertEqual(list(self.lab.folder.rglob(".sparkles-*")), [])
+        self.assertEqual(list(self.lab.directory.rglob(".sparkles-*")), [])
 
     def test_silent_datastore_is_found_in_time(self):
         self.fault(kind="datastore.runQuery", action="stall", seconds=30, count=0)
@@ -136,20 +136,20 @@ class MonitorFaults(CloudDoctorTest):
                                  "no entity ClusterKeys/sparklespray", "submit a job with sparkles")
 
     def test_expired_certificate_is_named(self):
-        put_keys(self.lab, *make_expired_keys(self.lab.folder))
+        put_keys(self.lab, *make_expired_keys(self.lab.directory))
         output = self.doctor("--port", free_port())
         self.assert_only_failure(output, "Monitor keys", "has expired on 2021-01-01",
                                  "makes new keys")
 
     def test_key_of_another_certificate_is_named(self):
-        other = self.lab.folder / "other"
+        other = self.lab.directory / "other"
         other.mkdir()
-        put_keys(self.lab, make_keys(self.lab.folder)[0], make_keys(other)[1])
+        put_keys(self.lab, make_keys(self.lab.directory)[0], make_keys(other)[1])
         self.assert_only_failure(self.doctor("--port", free_port()), "Monitor keys",
                                  "key does not belong to the certificate", "makes new keys")
 
     def test_port_in_use_is_named(self):
-        put_keys(self.lab, *make_keys(self.lab.folder))
+        put_keys(self.lab, *make_keys(self.lab.directory))
         with socket.create_server(("", 0)) as other:
             port = other.getsockname()[1]
             self.assert_only_failure(self.doctor("--port", port), f"--port {port}",

@@ -19,7 +19,7 @@ class GoogleDoctorTest(CloudDoctorTest):
     real_hosts = True
 
     def file(self, content):
-        path = self.lab.folder / "credentials.json"
+        path = self.lab.directory / "credentials.json"
         path.write_text(content, encoding="utf-8")
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
@@ -110,7 +110,7 @@ class NetworkFaults(GoogleDoctorTest):
                             "correct HTTPS_PROXY")
 
     def test_broken_ca_file_is_named(self):
-        path = self.lab.folder / "ca.pem"
+        path = self.lab.directory / "ca.pem"
         path.write_text("not a certificate", encoding="ascii")
         output = self.doctor(environment={"SSL_CERT_FILE": str(path)})
         self.assert_finding(output, "FAIL", "CA certificates", "has no certificate",

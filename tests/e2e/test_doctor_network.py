@@ -49,7 +49,7 @@ class DoctorNetwork(DoctorMixin, LabTest):
     def test_silent_name_server_is_named_in_time(self):
         server = SilentServer(ADDRESS)
         self.addCleanup(server.close)
-        credentials = self.lab.folder / "user.json"
+        credentials = self.lab.directory / "user.json"
         credentials.write_text('{"type": "authorized_user", "client_id": "a", "client_secret": "b",'
                                ' "refresh_token": "c"}', encoding="ascii")
         output = self.examine(GOOGLE_APPLICATION_CREDENTIALS=str(credentials))

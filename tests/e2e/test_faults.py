@@ -118,12 +118,12 @@ class UnprivilegedWorker(FaultTest):
         super().setUp()
         if os.geteuid() != 0:
             self.skipTest("needs the right to become another user")
-        self.lab.folder.chmod(0o777)
-        program = self.lab.folder / "sparklesworker"
+        self.lab.directory.chmod(0o777)
+        program = self.lab.directory / "sparklesworker"
         shutil.copy(BINARY, program)
         self.unprivileged = {"user": 65534, "program": program}
         if subprocess.run(["test", "-x", program], user=65534, check=False).returncode != 0:
-            self.skipTest("the temp folder is closed to other users")
+            self.skipTest("the temp directory is closed to other users")
 
     def test_unwritable_tasks_dir_exits_5(self):
         self.lab.tasks_dir.mkdir()
@@ -190,7 +190,7 @@ class Mounts(FaultTest):
         if subprocess.run(["unshare", "-m", "true"], check=False,
                           capture_output=True).returncode != 0:
             self.skipTest("needs the right to mount")
-        precious = self.lab.folder / "precious"
+        precious = self.lab.directory / "precious"
         (precious / "deep").mkdir(parents=True)
         for path in (precious / "data", precious / "deep" / "data"):
             path.write_text("reference genome")
@@ -226,16 +226,16 @@ class BrokenState(FaultTest):
 
 class UnfitMachine(FaultTest):
     def test_unusable_tasks_dir_exits_5(self):  # D31
-        (self.lab.folder / "file").write_text("in the way")
-        self.lab.tasks_dir = self.lab.folder / "file" / "tasks"
+        (self.lab.directory / "file").write_text("in the way")
+        self.lab.tasks_dir = self.lab.directory / "file" / "tasks"
         worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
         self.assertIn("file/tasks", worker.stderr)
         for state in self.lab.states().values():
             self.assertEqual(state.status, "pending")
 
     def test_unusable_cache_dir_exits_5(self):
-        (self.lab.folder / "file").write_text("in the way")
-        self.lab.cache_dir = self.lab.folder / "file" / "cache"
+        (self.lab.directory / "file").write_text("in the way")
+        self.lab.cache_dir = self.lab.directory / "file" / "cache"
         worker = self.run_tasks(self.lab.task("a.1", "true"), exit_code=5)
         self.assertIn("file/cache", worker.stderr)
 
@@ -333,7 +333,7 @@ class Inputs(FaultTest):
 class Signals(FaultTest):
     def start_task(self, command, *flags):
         """Starts a worker on one task; returns it once the command has made the file `ready`."""
-        ready = self.lab.folder / "ready"
+        ready = self.lab.directory / "ready"
         self.lab.write_tasks([self.lab.task("a.1", command.replace("READY", str(ready))),
                               self.lab.task("a.2", "true")])
         worker = self.lab.start_consume(*flags)
@@ -342,7 +342,7 @@ class Signals(FaultTest):
         return worker
 
     def test_signal_hands_back_and_ends_command(self):  # D36
-        told = self.lab.folder / "told"
+        told = self.lab.directory / "told"
         for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
             worker = self.start_task(
                 f"trap 'echo told >> {told}; exit 7' TERM; echo early; touch READY; "
@@ -392,7 +392,7 @@ class Signals(FaultTest):
         self.assert_handed_back("a.1")
 
     def test_signal_during_script_hands_back(self):
-        ready = self.lab.folder / "ready"
+        ready = self.lab.directory / "ready"
         self.lab.write_tasks([self.lab.task("a.1", "true", **{
             "pre-download-script": f"touch {ready}; exec sleep 1000"})])
         worker = self.lab.start_consume()

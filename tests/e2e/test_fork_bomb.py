@@ -17,16 +17,16 @@ BOMB = ("setsid python3 -c 'import os\nwhile True:\n  try: os.fork()\n  except O
 class UnkillableProcesses(LabTest):
     def setUp(self):
         super().setUp()
-        self.lab.folder.chmod(0o777)
+        self.lab.directory.chmod(0o777)
         self.lab.store.chmod(0o777)
-        program = self.lab.folder / "sparklesworker"
+        program = self.lab.directory / "sparklesworker"
         shutil.copy(BINARY, program)
         # The limit counts all threads of a user, so the worker needs a user of its own.
         self.other_user = {"user": 60000 + os.getpid() % 5000, "program": program, "preexec_fn":
                          lambda: resource.setrlimit(resource.RLIMIT_NPROC, (LIMIT, LIMIT))}
         user = self.other_user["user"]
         if subprocess.run(["test", "-x", program], user=user, check=False).returncode != 0:
-            self.skipTest("the temp folder is closed to other users")
+            self.skipTest("the temp directory is closed to other users")
 
     def test_fork_bomb_is_ended(self):
         self.lab.write_tasks([self.lab.task("a.1", BOMB), self.lab.task("a.2", "echo second")])
@@ -51,10 +51,10 @@ class UnkillableProcesses(LabTest):
         self.assertEqual(self.lab.processes(), [])
 
     def test_survivor_fails_task(self):
-        rise = self.lab.folder / "rise"
+        rise = self.lab.directory / "rise"
         shutil.copy("/usr/bin/setpriv", rise)
         rise.chmod(0o4755)
-        pid_file = self.lab.folder / "pid"
+        pid_file = self.lab.directory / "pid"
         survivor = (f"(setsid {rise} --reuid 0 --regid 0 --clear-groups "
                     f"sh -c 'echo $$ > {pid_file}; exec sleep 1000' &); "
                     f"while [ ! -s {pid_file} ]; do sleep 0.01; done; echo x > out.txt")

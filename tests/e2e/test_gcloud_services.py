@@ -130,9 +130,9 @@ class Connections(ServerTest):
         self.assertEqual(self.get("a").status, 404)
 
     def test_tls_serves_google_hosts(self):
-        folder = tempfile.mkdtemp()
-        self.addCleanup(remove_tree, folder)
-        certificate = make_certificate(folder)
+        directory = tempfile.mkdtemp()
+        self.addCleanup(remove_tree, directory)
+        certificate = make_certificate(directory)
         server = Server(certificate=certificate)
         self.addCleanup(server.close)
         server.storage.put("lab", "a", b"x")

@@ -20,7 +20,7 @@ class HungTest(NoticeTest):
 
     def mount(self):
         try:
-            mount = HungMount(self.lab.folder / "hung")
+            mount = HungMount(self.lab.directory / "hung")
         except OSError as error:
             self.skipTest(f"no FUSE file system can be mounted here: {error}")
         self.addCleanup(mount.close)

@@ -16,7 +16,7 @@ class Kill(LabTest):
 
     def setUp(self):
         super().setUp()
-        self.marks = self.lab.folder / "marks"
+        self.marks = self.lab.directory / "marks"
         self.marks.mkdir()
         shared = self.lab.put_cas(os.urandom(1_500_000))
         own = self.lab.put("own", os.urandom(500_000))
@@ -108,7 +108,7 @@ class Kill(LabTest):
         self.assert_all_complete_and_clean()
 
     def test_ten_worker_kills_fail_task(self):
-        kill_worker = f"kill -9 $(cat {self.lab.folder}/pid)"
+        kill_worker = f"kill -9 $(cat {self.lab.directory}/pid)"
         self.lab.write_tasks([self.lab.task("evil.1", kill_worker),
                               self.lab.task("good.1", "true")])
         self.lab.worker_was_killed = True
@@ -123,7 +123,7 @@ class Kill(LabTest):
         self.assert_complete("good.1")
 
     def write_pid(self):
-        (self.lab.folder / "pid").write_text(str(os.getpid()))
+        (self.lab.directory / "pid").write_text(str(os.getpid()))
 
 
 def hide_proc():
@@ -159,7 +159,7 @@ class StoppedReader(LabTest):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-        started = self.lab.folder / "started"
+        started = self.lab.directory / "started"
         self.lab.write_tasks([
             self.lab.task("a.1", "true", **{"pre-exec-script": "seq 1 20000"}),
             self.lab.task("b.1", f"touch {started}; sleep 600")])

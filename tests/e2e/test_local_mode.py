@@ -99,8 +99,8 @@ class State(LabTest):
         self.run_tasks(*self.tasks(1))
         self.assertEqual(list(self.lab.tasks_dir.glob("task-*")), [])
         self.run_tasks(*self.tasks(2), flags=("--keepTasks",))
-        folder, = self.lab.tasks_dir.glob("task-*")
-        self.assertTrue((folder / "work" / "stdout.txt").is_file())
+        directory, = self.lab.tasks_dir.glob("task-*")
+        self.assertTrue((directory / "work" / "stdout.txt").is_file())
 
 
 class Watchdog(LabTest):

@@ -33,7 +33,7 @@ class MountTest(FaultTest):
 class DeadMount(MountTest):
     def setUp(self):
         super().setUp()
-        self.dead = self.lab.folder / "dead"
+        self.dead = self.lab.directory / "dead"
         if not mount_dead_fuse(self.dead):
             self.skipTest("needs /dev/fuse")
         self.addCleanup(os.system, f"umount -l {self.dead}")
@@ -118,7 +118,7 @@ class MountsInWork(MountTest):
         return {file["src"]: file["reason"] for file in self.lab.result("a.1")["skipped"]}
 
     def test_mounts_are_skipped_with_a_reason(self):
-        secret = self.lab.folder / "elsewhere"
+        secret = self.lab.directory / "elsewhere"
         secret.mkdir()
         (secret / "data").write_text("not an output")
         self.run_and_umount(

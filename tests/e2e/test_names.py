@@ -52,12 +52,12 @@ class HostNames(LabTest):
         """Fetches an object from the host `name`; returns the worker's log."""
         started = time.monotonic()
         worker = self.lab.run(
-            "fetch", "--src", "gs://lab/a", "--dst", self.lab.folder / "a", seconds=60,
+            "fetch", "--src", "gs://lab/a", "--dst", self.lab.directory / "a", seconds=60,
             environment={"STORAGE_EMULATOR_HOST": f"http://{name}:{PORT}", **environment})
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
         self.assertLess(time.monotonic() - started, seconds)
         if exit_code == 0:
-            self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
+            self.assertEqual((self.lab.directory / "a").read_bytes(), CONTENT)
         return worker.stderr
 
     def test_failing_ipv6_lookup_is_ignored(self):
@@ -106,7 +106,7 @@ class HostNames(LabTest):
         self.fetch("part")
 
     def test_monitor_host_is_resolved(self):
-        certificate, _ = make_certificate(str(self.lab.folder))
+        certificate, _ = make_certificate(str(self.lab.directory))
         self.serve(answers={"AAAA": "NXDOMAIN"})
         worker = self.lab.run("status", "--address", f"{NAME}:1", "--certFile", certificate,
                               environment={"SPARKLES_MONITOR_SECRET": "secret"})
@@ -114,7 +114,7 @@ class HostNames(LabTest):
         self.assertIn("Connection refused", worker.stderr)
 
     def test_monitor_name_may_be_in_no_proxy(self):
-        certificate, _ = make_certificate(str(self.lab.folder))
+        certificate, _ = make_certificate(str(self.lab.directory))
         self.serve()
         worker = self.lab.run("status", "--address", f"{NAME}:1", "--certFile", certificate,
                               environment={"SPARKLES_MONITOR_SECRET": "secret",
@@ -128,13 +128,13 @@ class HostNames(LabTest):
                    GCE_METADATA_HOST=metadata, SSL_CERT_FILE=self.certificate[0])
 
     def test_proxy_name_is_found(self):
-        self.certificate = make_certificate(str(self.lab.folder))
+        self.certificate = make_certificate(str(self.lab.directory))
         self.start_cloud(certificate=self.certificate)
         self.serve({"proxy.test": ["127.0.0.1"]}, answers={"AAAA": "SERVFAIL"})
         self.fetch_by_proxy(f"proxy.test:{PORT}", f"127.0.0.1:{PORT}")
 
     def test_ipv6_metadata_server_gives_token(self):
-        self.certificate = make_certificate(str(self.lab.folder))
+        self.certificate = make_certificate(str(self.lab.directory))
         self.start_cloud(host="::1", port=80, certificate=self.certificate)
         for metadata in ("::1", "[::1]", "[::1]:80"):
             with self.subTest(metadata):

@@ -30,15 +30,15 @@ class NoAnswer(LabTest):
             metadata = self.bind_port(listens)
             with self.subTest(listens=listens):
                 said = self.run_within(
-                    30, "fetch", "--src", "gs://lab/a", "--dst", self.lab.folder / "a",
-                    GCE_METADATA_HOST=metadata, HOME=str(self.lab.folder), CLOUDSDK_CONFIG="",
+                    30, "fetch", "--src", "gs://lab/a", "--dst", self.lab.directory / "a",
+                    GCE_METADATA_HOST=metadata, HOME=str(self.lab.directory), CLOUDSDK_CONFIG="",
                     GOOGLE_APPLICATION_CREDENTIALS="", STORAGE_EMULATOR_HOST="")
                 self.assertIn("no credentials for Google Cloud", said)
                 self.assertIn(metadata, said)
-                self.assertFalse((self.lab.folder / "a").exists())
+                self.assertFalse((self.lab.directory / "a").exists())
 
     def test_status_names_a_silent_port(self):
-        certificate, _ = make_certificate(str(self.lab.folder))
+        certificate, _ = make_certificate(str(self.lab.directory))
         address = self.bind_port(listens=True)
         said = self.run_within(30, "status", "--address", address, "--certFile", certificate,
                                SPARKLES_MONITOR_SECRET="secret")

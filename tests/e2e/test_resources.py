@@ -35,26 +35,26 @@ def small_group(limit):
     name = f"sparkles-test-{uuid.uuid4().hex[:8]}"
     old = own_group("memory")
     if old is not None:
-        folder, limit_file = MEMORY_GROUPS / "memory" / old / name, "memory.limit_in_bytes"
+        directory, limit_file = MEMORY_GROUPS / "memory" / old / name, "memory.limit_in_bytes"
     else:
-        folder, limit_file = MEMORY_GROUPS / (own_group("") or "") / name, "memory.max"
+        directory, limit_file = MEMORY_GROUPS / (own_group("") or "") / name, "memory.max"
     try:
-        folder.mkdir()
+        directory.mkdir()
     except OSError as error:
         yield None, f"no memory control group can be made here: {error}"
         return
     try:
-        (folder / limit_file).write_text(str(limit))
+        (directory / limit_file).write_text(str(limit))
         with contextlib.suppress(OSError):  # version 2 with swap
-            (folder / "memory.swap.max").write_text("0")
+            (directory / "memory.swap.max").write_text("0")
     except OSError as error:
-        folder.rmdir()
+        directory.rmdir()
         yield None, f"no memory limit can be set here: {error}"
         return
     try:
-        yield folder, ""
+        yield directory, ""
     finally:
-        folder.rmdir()
+        directory.rmdir()
 
 
 def kills_for_lack_of_memory():
@@ -95,14 +95,14 @@ class ResourceUsage(LabTest):
         self.run_tasks(self.lab.task(
             "a.1", "dd if=/dev/zero of=out bs=1M count=8 conv=fsync 2>/dev/null; rm out"))
         usage = self.lab.result("a.1")["resource_usage"]
-        kind = subprocess.run(["stat", "-f", "-c", "%T", self.lab.folder], check=True,
+        kind = subprocess.run(["stat", "-f", "-c", "%T", self.lab.directory], check=True,
                               capture_output=True, text=True).stdout.strip()
         if kind == "tmpfs":
-            self.skipTest("the tests' folder is not on a disk")
+            self.skipTest("the tests' directory is not on a disk")
         self.assertGreaterEqual(usage["write_bytes"], 8 * MIB)
 
 
-class CauseOfDeath(LabTest):
+class ExitCause(LabTest):
     def cause(self, command, exit_code):
         self.run_tasks(self.lab.task("a.1", command))
         self.assert_complete("a.1", exit_code)
@@ -148,7 +148,7 @@ class CauseOfDeath(LabTest):
 
     def test_stop_after_oom_kill_is_abandoned(self):
         """Like systemd's OOMPolicy=stop: the worker gets TERM when a child process dies."""
-        pid = self.lab.folder / "pid"
+        pid = self.lab.directory / "pid"
         self.lab.write_tasks([self.lab.task(
             "a.1", f"{hog(1000, 60)}; kill -TERM $(cat {pid}); exec sleep 600")])
 
@@ -169,7 +169,7 @@ class CauseOfDeath(LabTest):
         self.assert_failed("a.1", "failed after 10 abandoned claims")
 
     def test_full_disk_is_the_cause(self):
-        small = self.lab.folder / "small"
+        small = self.lab.directory / "small"
         small.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small],
                                  check=False, capture_output=True, text=True)

@@ -30,7 +30,7 @@ class Signals(LabTest):
                 self.assertIn(f"the worker was stopped by {number.name}", worker.stderr)
 
     def test_other_signals_are_ignored(self):
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         worker = self.start_task(f"while [ ! -e {gate} ]; do sleep 0.05; done")
         for number in (*IGNORED, *LIBRARY_SIGNALS, *range(FIRST_REAL_TIME, LAST_SIGNAL + 1)):
             worker.signal(number)

@@ -36,7 +36,7 @@ class SmallDisk(LabTest):
             self.assert_complete(f"a.{number}")
 
     def test_cache_is_evicted_for_plain_inputs(self):  # D51
-        small = self.lab.folder / "small"
+        small = self.lab.directory / "small"
         self.mount(small, 6)
         self.lab.tasks_dir, self.lab.cache_dir = small / "tasks", small / "cache"
         plain = self.lab.put("in/plain", os.urandom(4 * MEGABYTE))
@@ -81,12 +81,12 @@ class SmallDisk(LabTest):
 
     def test_read_only_tasks_dir_claims_nothing(self):  # D31
         self.mount(self.lab.tasks_dir, 4)
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         self.lab.write_tasks([
             self.lab.task("a.1", f"touch {gate}.begun; while [ ! -e {gate} ]; do sleep 0.05; done"),
             self.lab.task("a.2", "true")])
         worker = self.lab.start_consume()
-        wait_until((self.lab.folder / "gate.begun").exists, "the command runs")
+        wait_until((self.lab.directory / "gate.begun").exists, "the command runs")
         # A bind mount, because the mount itself cannot turn read-only while files are open.
         os.system(f"mount --bind {self.lab.tasks_dir} {self.lab.tasks_dir} && "
                   f"mount -o bind,remount,ro {self.lab.tasks_dir}")
@@ -107,7 +107,7 @@ class SmallDisk(LabTest):
 
     def turn_read_only_in(self, phase):
         self.mount(self.lab.tasks_dir, 4)
-        gate = self.lab.folder / f"gate-{phase}"
+        gate = self.lab.directory / f"gate-{phase}"
         begun = pathlib.Path(f"{gate}.begun")
         wait = f"touch {begun}; while [ ! -e {gate} ]; do sleep 0.05; done; "
         task = self.lab.task(f"{phase}.1", "cat in > out", downloads=[
@@ -130,7 +130,7 @@ class SmallDisk(LabTest):
 
 class CacheSize(LabTest):
     def test_eviction_keeps_linked_inputs(self):  # D51
-        ready, gate = self.lab.folder / "ready", self.lab.folder / "gate"
+        ready, gate = self.lab.directory / "ready", self.lab.directory / "gate"
         linked = os.urandom(MEGABYTE)
         url = self.lab.put_cas(linked)
         holder = self.lab.task(
@@ -142,7 +142,7 @@ class CacheSize(LabTest):
         self.lab.write_tasks([holder])
         first = self.lab.start_consume("--cacheSize", "1M")
         wait_until(ready.exists, "a task has a link into the cache")
-        self.lab.tasks_file = self.lab.folder / "others.json"
+        self.lab.tasks_file = self.lab.directory / "others.json"
         self.lab.write_tasks([*others, self.lab.task("last.1", "true")])
         second = self.lab.consume("--cacheSize", "1M")
         self.assertEqual(second.exit_code, 0, second.stderr)

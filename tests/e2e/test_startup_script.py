@@ -33,7 +33,7 @@ class StartupScript(LabTest):
 
     def run_with(self, tool, exit_code=0):
         """Runs the script with a PATH on which only `tool` can fetch."""
-        tools = pathlib.Path(tempfile.mkdtemp(dir=self.lab.folder))
+        tools = pathlib.Path(tempfile.mkdtemp(dir=self.lab.directory))
         for name in (*TOOLS, tool):
             found = shutil.which(name)
             if found is None:
@@ -43,13 +43,13 @@ class StartupScript(LabTest):
             SCRIPT, "--localhost", program="/bin/sh",
             environment={"PATH": str(tools), "GCE_METADATA_HOST": self.cloud.address,
                          "STORAGE_EMULATOR_HOST": f"http://{self.cloud.address}",
-                         "SPARKLES_FOLDER": str(self.lab.folder / "vm"), "SPARKLES_TRIES": "2"})
+                         "SPARKLES_FOLDER": str(self.lab.directory / "vm"), "SPARKLES_TRIES": "2"})
         self.assertEqual(worker.exit_code, exit_code, worker.stderr)
         return worker
 
     def assert_starts_with(self, tool):
         worker = self.run_with(tool)
-        vm = self.lab.folder / "vm"
+        vm = self.lab.directory / "vm"
         self.assertEqual(worker.stdout,
                          "started: consume --projectId the-project --cluster the-cluster "
                          f"--tasksDir {vm}/tasks --cacheDir {vm}/cache --shutdownAfter 7 "
@@ -91,7 +91,7 @@ class StartupScript(LabTest):
             worker = self.run_with("python3", exit_code=1)
             self.assertIn("has not the SHA-256", worker.stderr)
             self.assertEqual(worker.stdout, "")
-            self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
+            self.assertEqual(list((self.lab.directory / "vm").iterdir()), [])
 
     def test_next_boot_starts_named_checksum(self):
         self.assert_starts_with("python3")
@@ -118,7 +118,7 @@ class StartupScript(LabTest):
         self.cloud.storage.put("lab", "bin/some worker", b"\x7fELF of another machine")
         worker = self.run_with("python3", exit_code=1)
         self.assertIn("does not run on this machine", worker.stderr)
-        self.assertEqual(list((self.lab.folder / "vm").iterdir()), [])
+        self.assertEqual(list((self.lab.directory / "vm").iterdir()), [])
 
     def test_missing_object_is_named(self):
         self.set("sparkles-worker", "gs://lab/absent")

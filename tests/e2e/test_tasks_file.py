@@ -89,7 +89,7 @@ class TasksFile(LabTest):
             address = "%s:%d" % anybody.getsockname()
             self.lab.write_tasks([self.lab.task("a.1", "true")])
             worker = self.lab.consume(environment={
-                "GOOGLE_APPLICATION_CREDENTIALS": str(self.lab.folder / "missing.json"),
+                "GOOGLE_APPLICATION_CREDENTIALS": str(self.lab.directory / "missing.json"),
                 "GCE_METADATA_HOST": address, "DATASTORE_EMULATOR_HOST": address,
                 "STORAGE_EMULATOR_HOST": f"http://{address}", "HTTPS_PROXY": f"http://{address}"})
             self.assertEqual(worker.exit_code, 0, worker.stderr)
@@ -134,14 +134,14 @@ class Growth(LabTest):
                    self.lab.states()[name].status == "complete", f"{name} is complete")
 
     def replace(self, tasks):
-        new = self.lab.folder / "new.json"
+        new = self.lab.directory / "new.json"
         new.write_text(json.dumps(tasks), encoding="utf-8")
         new.rename(self.lab.tasks_file)
 
     def test_added_tasks_run_within_the_linger(self):
         # Each task waits for the other, so both workers have read the file when they complete.
-        first = [self.task(f"t.{n}", f"touch {self.lab.folder}/{n}; "
-                           f"while ! [ -e {self.lab.folder}/{1 - n} ]; do sleep 0.01; done")
+        first = [self.task(f"t.{n}", f"touch {self.lab.directory}/{n}; "
+                           f"while ! [ -e {self.lab.directory}/{1 - n} ]; do sleep 0.01; done")
                  for n in (0, 1)]
         self.lab.write_tasks(first)
         workers = [self.lab.start_consume("--shutdownAfter", "4") for _ in range(2)]
@@ -154,7 +154,7 @@ class Growth(LabTest):
         self.assertEqual(sorted(self.ran.read_text().split()), ["t.0", "t.1", "t.2", "t.3"])
 
     def test_appended_lines_run_without_linger(self):
-        gate = self.lab.folder / "gate"
+        gate = self.lab.directory / "gate"
         wait = f"while ! [ -e {gate} ]; do sleep 0.01; done"
         first, second = (json.dumps(self.task(*each)) for each in (("t.1", wait), ("t.2",)))
         self.append(first + "\n")

@@ -84,7 +84,7 @@ void CheckWalk(const Glob& glob, absl::string_view path, bool matches) {
     states = glob.Advance(states, path.substr(begin, slash + 1 - begin));
     begin = slash + 1;
     if (begin == path.size()) break;
-    Require(!matches || glob.CanContinue(states), "no folder above a match is pruned");
+    Require(!matches || glob.CanContinue(states), "no directory above a match is pruned");
     Require(matches || !glob.MatchesAllBelow(states), "all below means all");
   }
   states = glob.Advance(states, path.substr(begin));

@@ -19,17 +19,17 @@ namespace {
 
 constexpr size_t kMaxInputBytes = 1 << 20;
 
-absl::StatusOr<int> Replay(const std::string& folder) {
-  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+absl::StatusOr<int> Replay(const std::string& directory) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenFile(directory, O_RDONLY | O_DIRECTORY));
   int count = 0;
-  RETURN_IF_ERROR(ForEachEntry(fd.get(), folder, [&](const char* entry, unsigned char) {
-    const auto input = ReadFile(folder + "/" + entry, kMaxInputBytes);
+  RETURN_IF_ERROR(ForEachEntry(fd.get(), directory, [&](const char* entry, unsigned char) {
+    const auto input = ReadFile(directory + "/" + entry, kMaxInputBytes);
     RETURN_IF_ERROR(input.status());
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input->data()), input->size());
     ++count;
     return absl::OkStatus();
   }));
-  if (count == 0) return absl::NotFoundError(folder + ": no inputs");
+  if (count == 0) return absl::NotFoundError(directory + ": no inputs");
   return count;
 }
 

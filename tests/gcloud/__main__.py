@@ -37,8 +37,8 @@ def main():
     # Both signals end the server, because a script's shell makes background jobs ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with tempfile.TemporaryDirectory() as folder:
-        datastore = emulator.Emulator(folder) if options.emulator else None
+    with tempfile.TemporaryDirectory() as directory:
+        datastore = emulator.Emulator(directory) if options.emulator else None
         try:
             address = datastore.address if datastore else options.datastore
             cloud = server.Server(options.port, address, latency=options.latency)

@@ -17,15 +17,15 @@ PR_SET_PDEATHSIG = 1
 
 def find_jar():
     """The path of the emulator's jar in the SDK of Debian's package or of gcloud, or None."""
-    folders = []
+    directories = []
     if shutil.which("dpkg"):
         listed = subprocess.run(["dpkg", "-L", PACKAGE], capture_output=True, text=True,
                                 check=False)
-        folders += [line.removesuffix("/" + JAR) for line in listed.stdout.splitlines()
+        directories += [line.removesuffix("/" + JAR) for line in listed.stdout.splitlines()
                     if line.endswith(JAR)]
     if gcloud := shutil.which("gcloud"):
-        folders.append(pathlib.Path(gcloud).resolve().parent.parent)
-    jars = (pathlib.Path(folder, JAR) for folder in folders)
+        directories.append(pathlib.Path(gcloud).resolve().parent.parent)
+    jars = (pathlib.Path(directory, JAR) for directory in directories)
     return next((jar for jar in jars if jar.exists()), None)
 
 
@@ -62,14 +62,14 @@ def wait_for(address, lives=lambda: True):
 
 
 class Emulator:
-    """`folder` keeps its files. With `keep` the entities survive stop() and start(). Without `wait`
-    the constructor does not wait for the start; see wait_for().
+    """`directory` keeps its files. With `keep` the entities survive stop() and start(). Without
+    `wait` the constructor does not wait for the start; see wait_for().
 
     Start it from the main thread: the kernel kills it when the thread that started it ends.
     """
 
-    def __init__(self, folder, keep=False, wait=True):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, directory, keep=False, wait=True):
+        self.directory = pathlib.Path(directory)
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._keep = keep
@@ -77,14 +77,14 @@ class Emulator:
         self.start(wait)
 
     def start(self, wait=True):
-        (self.folder / "data" / "WEB-INF").mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "emulator.log", "ab") as log:
+        (self.directory / "data" / "WEB-INF").mkdir(parents=True, exist_ok=True)
+        with open(self.directory / "emulator.log", "ab") as log:
             self._process = subprocess.Popen(
                 ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
                  str(find_jar()), "com.google.cloud.datastore.emulator.CloudDatastore", "start",
                  "--host=127.0.0.1", f"--port={self.port}", "--consistency=1.0",
                  f"--store_on_disk={'true' if self._keep else 'false'}", "data"],
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent)
         if wait:
             self._wait()
@@ -94,7 +94,7 @@ class Emulator:
             wait_for(self.address, lambda: self._process.poll() is None)
         except RuntimeError as error:
             self.stop()
-            log = (self.folder / "emulator.log").read_text(encoding="utf-8", errors="replace")
+            log = (self.directory / "emulator.log").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"{error}:\n{log[-4000:]}") from None
 
     def stop(self):

@@ -102,13 +102,13 @@ class Metadata:
     def _value(self, path, recursive, request):
         if path in self._values:
             return self._text(self._values[path], request)
-        folder = path if path.endswith("/") or not path else path + "/"
-        below = {name.removeprefix(folder): value for name, value in self._values.items()
-                 if name.startswith(folder)}
+        directory = path if path.endswith("/") or not path else path + "/"
+        below = {name.removeprefix(directory): value for name, value in self._values.items()
+                 if name.startswith(directory)}
         if not below:
             return Response(404, b"Not Found")
-        if folder != path:
-            return Response(301, b"", Location=f"{request.base_url}{ROOT}{folder}")
+        if directory != path:
+            return Response(301, b"", Location=f"{request.base_url}{ROOT}{directory}")
         if recursive:
             return self._text(json.dumps(self._tree(below)), request, "application/json")
         names = sorted({name[:name.index("/") + 1] if "/" in name else name for name in below})
@@ -125,10 +125,10 @@ class Metadata:
     def _tree(below):
         tree = {}
         for name, value in below.items():
-            *folders, last = name.split("/")
+            *directories, last = name.split("/")
             place = tree
-            for folder in folders:
-                place = place.setdefault(camel(folder), {})
+            for directory in directories:
+                place = place.setdefault(camel(directory), {})
             place[camel(last)] = value
         return tree
 

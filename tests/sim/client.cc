@@ -115,21 +115,21 @@ void Client::DisturbRandomTask() {
 
 void Client::DisturbTask(const std::string& task_id) {
   const std::string status = StatusOf(world_.datastore.Get({kTaskKind, task_id}));
-  if (status == "claimed" && world_.Strikes(Fault::kReset)) return Reset(task_id);
-  if (IsFinal(status) && world_.Strikes(Fault::kRepeat)) return Reset(task_id);
-  if (!IsFinal(status) && world_.Strikes(Fault::kKillTask)) return KillTask(task_id);
-  if (!world_.Strikes(Fault::kDelete)) return;
+  if (status == "claimed" && world_.ShouldInject(Fault::kReset)) return Reset(task_id);
+  if (IsFinal(status) && world_.ShouldInject(Fault::kRepeat)) return Reset(task_id);
+  if (!IsFinal(status) && world_.ShouldInject(Fault::kKillTask)) return KillTask(task_id);
+  if (!world_.ShouldInject(Fault::kDelete)) return;
   world_.scheduler.Note(absl::StrCat("client: deletes ", task_id));
   world_.datastore.Delete({kTaskKind, task_id});
 }
 
 void Client::DisturbJob(const std::string& job) {
-  if (world_.Strikes(Fault::kKillJob)) {
+  if (world_.ShouldInject(Fault::kKillJob)) {
     world_.scheduler.Note(absl::StrCat("client: kills ", job));
     world_.datastore.Put({kJobKind, job}, {{"key", ToJson({kJobKind, job})},
                                            {"properties", {{"status", StringValue("killed")}}}});
   }
-  if (world_.Strikes(Fault::kRecreate)) {
+  if (world_.ShouldInject(Fault::kRecreate)) {
     world_.scheduler.Note(absl::StrCat("client: makes ", job, " anew"));
     for (int i = 1; i <= world_.jobs[job]; ++i) {
       world_.datastore.Delete({kTaskKind, absl::StrCat(job, ".", i)});

@@ -63,7 +63,7 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
   }
   if (!world_.Step(machine_, "runs a command")) return absl::CancelledError("dead");
   if (world_.IsUnfit(machine_)) {
-    world_.judge.MachineStruck(machine_.author());
+    world_.judge.MachineFaultInjected(machine_.author());
     return MachineFault(absl::ResourceExhaustedError(kNoProcess));
   }
   world_.judge.CommandBegins(machine_.author(), task, VariableOf(command, "SPARKLES_ATTEMPT"));
@@ -116,7 +116,7 @@ Judge::Run SimProcessRunner::Work(const Command& command, const std::string& tas
   if (!printed.ok()) world_.judge.Break(std::string(printed.message()));
   run.files["out.txt"] = line;
   run.files["sub/more.txt"] = absl::StrCat(line, std::string(world_.scheduler.Random(300), 'x'));
-  (void)MakeFolders(command.directory + "/sub");
+  (void)MakeDirectories(command.directory + "/sub");
   for (const auto& [name, content] : run.files) {
     const absl::Status written =
         WriteFileAtomically(absl::StrCat(command.directory, "/", name), content, /*durable=*/false);

@@ -90,7 +90,7 @@ absl::Time Judge::VoidSince(const Author& author, const std::string& task_id) co
   return claim == claims_.end() ? absl::InfiniteFuture() : claim->second.void_since;
 }
 
-void Judge::StorageStruck(const Author& author, Fault fault) {
+void Judge::StorageFaultInjected(const Author& author, Fault fault) {
   const auto task = last_claimed_.find(author);
   if (task == last_claimed_.end()) return;
   Claim& claim = claims_[{author, task->second}];

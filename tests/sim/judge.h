@@ -58,9 +58,9 @@ class Judge {
   void CommandBegins(const Author& author, const std::string& task_id, const std::string& attempt);
   void CommandEnded(const Author& author, const std::string& task_id, Run run);
   // A fault has struck a request of `author` to Cloud Storage.
-  void StorageStruck(const Author& author, Fault fault);
+  void StorageFaultInjected(const Author& author, Fault fault);
   // No process can be started for the task that `author` has claimed.
-  void MachineStruck(const Author& author);
+  void MachineFaultInjected(const Author& author);
 
   // Called for one life, in this order.
   void LifeBegins(const Author& author);
@@ -68,7 +68,7 @@ class Judge {
   void Queried(const Author& author, bool found_nothing);
   void LifeEnds(const Author& author, Consumer::End end, absl::Duration linger);
   // True if a worker of this machine may have kept a task's directory on purpose.
-  bool MayHaveKeptFolders(int vm) const { return vms_with_kept_outputs_.contains(vm); }
+  bool MayHaveKeptDirectories(int vm) const { return vms_with_kept_outputs_.contains(vm); }
 
   // The time since which the last claim of `author` to the task is void, because its job was killed
   // or a client changed the task. Infinite future if the claim is valid.

@@ -18,7 +18,7 @@ constexpr absl::Duration kMinStorageOutage = absl::Minutes(30);
 constexpr int kWrongAnswers = 3;
 // New tasks may appear late, so a worker that finds none at its start looks again:
 // docs/wire-entities.md.
-constexpr absl::Duration kFirstLookAgain = absl::Seconds(10);
+constexpr absl::Duration kFirstQueryRepeatDelay = absl::Seconds(10);
 
 }  // namespace
 
@@ -56,7 +56,7 @@ bool Judge::HasMachineFault(const Claim& claim) const {
          (claim.storage_faults > 0 && clock_.Now() - claim.since >= kMinStorageOutage);
 }
 
-void Judge::MachineStruck(const Author& author) {
+void Judge::MachineFaultInjected(const Author& author) {
   const auto task = last_claimed_.find(author);
   if (task != last_claimed_.end()) claims_[{author, task->second}].no_process = true;
 }
@@ -128,7 +128,7 @@ void Judge::LifeEnds(const Author& author, Consumer::End end, absl::Duration lin
   switch (end) {
     case Consumer::End::kQueueEmpty:
       check(clock_.Now() - life.busy_until >= linger, "but had not lingered as long as it has to");
-      check(life.found_some || clock_.Now() - life.begun >= kFirstLookAgain,
+      check(life.found_some || clock_.Now() - life.begun >= kFirstQueryRepeatDelay,
             "but had not looked again");
       return check(life.found_nothing, "but had not found the queue empty");
     case Consumer::End::kStopped:

@@ -11,10 +11,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> Entries(const std::string& folder) {
+std::vector<fs::path> Entries(const std::string& directory) {
   std::vector<fs::path> paths;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none)) paths.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(directory, none)) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -36,14 +36,14 @@ bool IsExpectedInCache(const fs::path& path) {
 
 }  // namespace
 
-std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep) {
+std::vector<std::string> UnexpectedFiles(const std::string& directory, bool may_keep) {
   std::vector<std::string> left;
-  for (const fs::path& path : Entries(folder + "/tasks")) {
+  for (const fs::path& path : Entries(directory + "/tasks")) {
     const bool kept = absl::StartsWith(path.filename().string(), "task-") && may_keep &&
                       !fs::exists(path / ".lock") && fs::exists(path / "work");
     if (!kept) left.push_back(path.string());
   }
-  for (const fs::path& path : Entries(folder + "/cache")) {
+  for (const fs::path& path : Entries(directory + "/cache")) {
     if (!IsExpectedInCache(path)) left.push_back(path.string());
   }
   return left;

@@ -6,8 +6,8 @@
 
 namespace sparkles {
 
-// The paths of unexpected files. `folder` contains tasks/ and cache/. `may_keep`: outputs that
+// The paths of unexpected files. `directory` contains tasks/ and cache/. `may_keep`: outputs that
 // could not be delivered may still exist.
-std::vector<std::string> LeftBehind(const std::string& folder, bool may_keep);
+std::vector<std::string> UnexpectedFiles(const std::string& directory, bool may_keep);
 
 }  // namespace sparkles

@@ -75,10 +75,10 @@ std::string NameOf(const HttpRequest& request, bool to_datastore) {
 
 }  // namespace
 
-bool SimTransport::Strikes(Fault fault, const HttpRequest& request) {
-  if (!world_.Strikes(fault)) return false;
+bool SimTransport::ShouldInject(Fault fault, const HttpRequest& request) {
+  if (!world_.ShouldInject(fault)) return false;
   world_.Disturb(machine_, absl::ZeroDuration());
-  if (!IsToDatastore(request)) world_.judge.StorageStruck(author_, fault);
+  if (!IsToDatastore(request)) world_.judge.StorageFaultInjected(author_, fault);
   return true;
 }
 
@@ -124,7 +124,7 @@ void SimTransport::Learn(const HttpRequest& request, const absl::StatusOr<HttpRe
 absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bool to_datastore) {
   const World::Reach reach = world_.ReachOf(machine_, to_datastore);
   if (reach != World::Reach::kUp && !to_datastore) {
-    world_.judge.StorageStruck(author_, Fault::kOutage);
+    world_.judge.StorageFaultInjected(author_, Fault::kOutage);
   }
   if (reach == World::Reach::kBeginsToBeAway) {
     if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
@@ -137,16 +137,16 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
     RETURN_IF_ERROR(CheckAlive(request));
     return NetworkError("no route to the host", false);
   }
-  if (Strikes(Fault::kRefused, request)) return NetworkError("connection refused", false);
-  if (Strikes(Fault::kStatus, request)) {
+  if (ShouldInject(Fault::kRefused, request)) return NetworkError("connection refused", false);
+  if (ShouldInject(Fault::kStatus, request)) {
     constexpr int kCodes[] = {429, 500, 502, 503, 504};
     const bool applied = world_.scheduler.Chance(0.3);
     if (applied) (void)world_.Serve(author_, request);
     return Refusal(kCodes[world_.scheduler.Random(std::size(kCodes))], "UNAVAILABLE");
   }
-  if (Strikes(Fault::kForbidden, request)) return Refusal(403, "PERMISSION_DENIED");
-  if (to_datastore && Strikes(Fault::kContention, request)) return Refusal(409, "ABORTED");
-  if (Strikes(Fault::kGarbage, request)) {
+  if (ShouldInject(Fault::kForbidden, request)) return Refusal(403, "PERMISSION_DENIED");
+  if (to_datastore && ShouldInject(Fault::kContention, request)) return Refusal(409, "ABORTED");
+  if (ShouldInject(Fault::kGarbage, request)) {
     if (world_.scheduler.Chance(0.5)) (void)world_.Serve(author_, request);
     HttpResponse page;
     page.status = 200;
@@ -156,30 +156,30 @@ absl::StatusOr<HttpResponse> SimTransport::Travel(const HttpRequest& request, bo
     RETURN_IF_ERROR(request.on_body(page, body));
     return page;
   }
-  if (absl::EndsWith(request.url, ":runQuery") && Strikes(Fault::kNotListed, request)) {
+  if (absl::EndsWith(request.url, ":runQuery") && ShouldInject(Fault::kNotListed, request)) {
     HttpResponse none;
     none.status = 200;
     none.body = R"({"batch": {"moreResults": "NO_MORE_RESULTS"}})";
     return none;
   }
-  if (Strikes(Fault::kDelay, request)) return Delayed(request);
+  if (ShouldInject(Fault::kDelay, request)) return Delayed(request);
   return Unknown(request);
 }
 
 absl::StatusOr<HttpResponse> SimTransport::Unknown(const HttpRequest& request) {
-  if (Strikes(Fault::kLost, request)) return NetworkError("connection reset", true);
+  if (ShouldInject(Fault::kLost, request)) return NetworkError("connection reset", true);
   // A body that is read from a file is gone after the connection.
   const bool whole = !request.body_source;
-  if (whole && Strikes(Fault::kLate, request)) {
+  if (whole && ShouldInject(Fault::kLate, request)) {
     world_.ServeLater(author_, request, world_.scheduler.RandomDuration(absl::Minutes(2)));
     return NetworkError("connection timed out", true);
   }
-  if (whole && Strikes(Fault::kTwice, request)) {
+  if (whole && ShouldInject(Fault::kTwice, request)) {
     HttpRequest first = request;
     first.on_body = nullptr;
     (void)world_.Serve(author_, first);
   }
-  const bool answer_lost = Strikes(Fault::kAnswerLost, request);
+  const bool answer_lost = ShouldInject(Fault::kAnswerLost, request);
   absl::StatusOr<HttpResponse> response = Disturbed(request);
   if (answer_lost) return NetworkError("connection reset", true);
   return response;
@@ -212,8 +212,8 @@ absl::StatusOr<HttpResponse> SimTransport::Disturbed(const HttpRequest& request)
 
 // The download may end early, or have a wrong byte.
 absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& request) {
-  const bool cut = Strikes(Fault::kCut, request);
-  const bool flip = Strikes(Fault::kFlip, request);
+  const bool cut = ShouldInject(Fault::kCut, request);
+  const bool flip = ShouldInject(Fault::kFlip, request);
   if (!cut && !flip) return world_.Serve(author_, request);
   const uint64_t place = world_.scheduler.Random(100'000);
   HttpRequest disturbed = request;
@@ -231,11 +231,11 @@ absl::StatusOr<HttpResponse> SimTransport::DisturbedDownload(const HttpRequest& 
 // answer.
 absl::StatusOr<HttpResponse> SimTransport::DisturbedUpload(const HttpRequest& request) {
   const bool in_session = request.method == "PUT";
-  if (in_session && Strikes(Fault::kSession, request)) {
+  if (in_session && ShouldInject(Fault::kSession, request)) {
     return Refusal(world_.scheduler.Chance(0.5) ? 404 : 410, "NOT_FOUND");
   }
-  const bool flip = Strikes(Fault::kFlip, request);
-  const bool cut = in_session && Strikes(Fault::kCut, request);
+  const bool flip = ShouldInject(Fault::kFlip, request);
+  const bool cut = in_session && ShouldInject(Fault::kCut, request);
   if (!cut && !flip) return world_.Serve(author_, request);
   HttpRequest disturbed = request;
   ASSIGN_OR_RETURN(disturbed.body, WholeBody(request));

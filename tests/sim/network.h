@@ -18,7 +18,7 @@ class SimTransport : public HttpTransport {
 
  private:
   // True if this fault strikes the request.
-  bool Strikes(Fault fault, const HttpRequest& request);
+  bool ShouldInject(Fault fault, const HttpRequest& request);
   absl::StatusOr<HttpResponse> Travel(const HttpRequest& request, bool to_datastore);
   absl::StatusOr<HttpResponse> Unknown(const HttpRequest& request);
   absl::StatusOr<HttpResponse> Delayed(const HttpRequest& request);

@@ -111,7 +111,7 @@ void Progress::Save(const Machine& machine, const std::string& task_id, const Co
     for (int i = 0; i < kLines; ++i) absl::StrAppend(&content, ValueIn(file, done), "\n");
     const auto old = ReadFile(path, 100'000);
     if (old.ok() && *old == content) continue;
-    (void)MakeFolders(FolderOf(path));
+    (void)MakeDirectories(DirectoryOf(path));
     const absl::Status written = WriteFileAtomically(path, content, /*durable=*/false);
     if (!written.ok()) world_.judge.Break(std::string(written.message()));
   }

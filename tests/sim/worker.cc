@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "executor/content_cache.h"
 #include "executor/executor.h"
-#include "executor/task_folder.h"
+#include "executor/task_directory.h"
 #include "gcp/api_client.h"
 #include "gcp/datastore_client.h"
 #include "gcp/gcs_client.h"
@@ -58,7 +58,7 @@ GcsStoreOptions StoreOptions(Scheduler& scheduler) {
 
 ExecutorOptions OptionsOf(const Machine& machine) {
   ExecutorOptions options;
-  options.tasks_dir = machine.folder + "/tasks";
+  options.tasks_dir = machine.directory + "/tasks";
   options.transfers = 1;  // the scheduler would not know the other threads
   options.grace = absl::Seconds(10);
   options.checkpoint.every = kSaveInterval;
@@ -81,8 +81,8 @@ bool RunWorker(World& world, Machine& machine) {
   GcsClient gcs(storage_api, clock, {.max_elapsed = absl::Minutes(30)});
   GcsStore store(gcs, StoreOptions(world.scheduler));
   const ExecutorOptions options = OptionsOf(machine);
-  (void)MakeFolders(options.tasks_dir);
-  RemoveStaleTaskFolders(options.tasks_dir, Activity(stop), log);
+  (void)MakeDirectories(options.tasks_dir);
+  RemoveStaleTaskDirectories(options.tasks_dir, Activity(stop), log);
   const auto journal = ClaimJournal::Open(options.tasks_dir, /*durable=*/false);
   ApiClient datastore_api({"http://datastore", nullptr}, transport, clock);
   DatastoreClient client(datastore_api, "demo", {.stop = &stop});
@@ -90,7 +90,7 @@ bool RunWorker(World& world, Machine& machine) {
                         .owner = Judge::OwnerOf(machine.number),
                         .monitor_address = nullptr},
                        client, clock, log, journal.value().get());
-  ContentCache cache(machine.folder + "/cache", store, clock);
+  ContentCache cache(machine.directory + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
   Executor executor{.options = options,
                     .clock = clock,
@@ -102,7 +102,7 @@ bool RunWorker(World& world, Machine& machine) {
   const absl::Duration linger = absl::Seconds(world.scheduler.Random(world.calm() ? 20 : 60));
   Consumer consumer({.linger = linger,
                      .watch_period = absl::Seconds(15),
-                     .record_patience = retries_long ? absl::Hours(6) : absl::Seconds(5),
+                     .record_max_elapsed = retries_long ? absl::Hours(6) : absl::Seconds(5),
                      .drain = &drain},
                     clock, queue, stop, log);
   const Consumer::End end =

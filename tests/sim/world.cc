@@ -25,7 +25,7 @@ constexpr absl::Duration kShortOutage = absl::Seconds(30);
 // The limit of everything that a worker must do at once (docs/wire-entities.md).
 constexpr absl::Duration kMaxReaction = absl::Seconds(20);
 // The time in which a past fault may still have an effect: the longest wait before a retry. In a
-// worker that stops, other limits run in real time (base/late_cancel), which is not simulated.
+// worker that stops, other limits run in real time (base/delayed_cancel), which is not simulated.
 constexpr absl::Duration kMaxFaultEffect = absl::Seconds(35);
 
 // The longest time between two checks for signals.
@@ -64,7 +64,7 @@ void World::MakeMachines() {
   for (uint64_t i = 1; i <= count; ++i) {
     auto machine = std::make_unique<Machine>();
     machine->number = static_cast<int>(i);
-    machine->folder = folder_ / absl::StrCat("w", i);
+    machine->directory = directory_ / absl::StrCat("w", i);
     if (skewed) machine->skew = scheduler.RandomDuration(absl::Minutes(10)) - absl::Minutes(5);
     machines.push_back(std::move(machine));
   }
@@ -80,7 +80,7 @@ void World::Run() {
     for (const auto& machine : machines) {
       scheduler.Spawn(machine->number, [this, &machine] { RunMachine(*machine); });
     }
-    scheduler.Spawn(kOutside, [this] { RunWeather(); });
+    scheduler.Spawn(kOutside, [this] { RunFaultPhases(); });
     client.Run();
     over_ = true;
   });
@@ -89,7 +89,7 @@ void World::Run() {
 }
 
 // Signals can come at any time, also while a worker waits and nothing else happens on its machine.
-void World::RunWeather() {
+void World::RunFaultPhases() {
   while (scheduler.Now() < calm_from_) {
     const absl::Duration rest = calm_from_ - scheduler.Now();
     scheduler.Sleep(std::min(rest, scheduler.RandomDuration(kMaxSignalInterval)), nullptr);
@@ -119,7 +119,7 @@ void World::RunMachine(Machine& machine) {
       scheduler.Note(absl::StrCat(ToString(machine.author()), " ends"));
     } catch (const Crash&) {
       scheduler.Revive();
-      RestoreFolders(machine);
+      RestoreDirectories(machine);
       scheduler.Note(absl::StrCat(ToString(machine.author()), " has crashed"));
     }
     machine.alive = false;
@@ -129,15 +129,15 @@ void World::RunMachine(Machine& machine) {
     machine.vanished = false;
     machine.lost_lives = machine.life;
     machine.unfit_until = absl::InfinitePast();
-    (void)RemoveTree(machine.folder);
+    (void)RemoveTree(machine.directory);
   }
   for (const std::string& path :
-       LeftBehind(machine.folder, judge.MayHaveKeptFolders(machine.number))) {
+       UnexpectedFiles(machine.directory, judge.MayHaveKeptDirectories(machine.number))) {
     judge.Break(absl::StrCat("w", machine.number, " has left behind ", path));
   }
 }
 
-bool World::Strikes(Fault fault) {
+bool World::ShouldInject(Fault fault) {
   if (calm_) return false;
   const auto index = static_cast<size_t>(fault);
   if (rates_[index] == 0 || !scheduler.Chance(rates_[index])) return false;
@@ -168,7 +168,7 @@ World::Reach World::ReachOf(Machine& machine, bool to_datastore) {
   if (calm_) return Reach::kUp;
   absl::Time& until = machine.away_until[to_datastore ? 1 : 0];
   if (scheduler.Now() < until) return Reach::kAway;
-  if (!Strikes(Fault::kOutage)) return Reach::kUp;
+  if (!ShouldInject(Fault::kOutage)) return Reach::kUp;
   const bool long_one = scheduler.Chance(0.5);
   const absl::Duration lasts =
       scheduler.RandomDuration(long_one ? absl::Minutes(15) : kShortOutage);
@@ -180,7 +180,7 @@ World::Reach World::ReachOf(Machine& machine, bool to_datastore) {
 bool World::IsUnfit(Machine& machine) {
   if (calm_) return false;
   if (scheduler.Now() < machine.unfit_until) return true;
-  if (!Strikes(Fault::kMachine)) return false;
+  if (!ShouldInject(Fault::kMachine)) return false;
   // Some outages last until the worker gives up.
   const bool long_one = scheduler.Chance(0.3);
   if (long_one) machine.unfit_until = scheduler.Now() + scheduler.RandomDuration(absl::Minutes(5));
@@ -192,15 +192,15 @@ bool World::Step(Machine& machine, absl::string_view what) {
   scheduler.Yield();
   if (scheduler.Dismissed()) return false;
   scheduler.Note(absl::StrCat(ToString(machine.author()), " ", what));
-  const bool vanishes = Strikes(Fault::kVanish);
-  if (vanishes || Strikes(Fault::kCrash)) {
+  const bool vanishes = ShouldInject(Fault::kVanish);
+  if (vanishes || ShouldInject(Fault::kCrash)) {
     machine.vanished = vanishes;
-    HideFolders(machine);
+    HideDirectories(machine);
     scheduler.CrashGroup();
     return false;
   }
   MaybeSendSignal(machine);
-  if (Strikes(Fault::kPause)) {
+  if (ShouldInject(Fault::kPause)) {
     const bool long_one = scheduler.Chance(0.5);
     const absl::Duration pause =
         scheduler.RandomDuration(long_one ? absl::Hours(1) : absl::Seconds(40));
@@ -212,28 +212,28 @@ bool World::Step(Machine& machine, absl::string_view what) {
 }
 
 void World::MaybeSendSignal(Machine& machine) {
-  if (machine.stop != nullptr && Strikes(Fault::kTerm)) {
+  if (machine.stop != nullptr && ShouldInject(Fault::kTerm)) {
     machine.stopped_at = std::min(machine.stopped_at, scheduler.Now());
     judge.StopRequested(machine.author(), "SIGTERM", /*at_once=*/true);
     machine.stop->Cancel(CancelKind::kHandBack, "SIGTERM");
   }
-  if (machine.stop != nullptr && machine.stop->cancelled() && Strikes(Fault::kHurry)) {
+  if (machine.stop != nullptr && machine.stop->cancelled() && ShouldInject(Fault::kHurry)) {
     machine.stop->Hurry();
   }
-  if (machine.drain != nullptr && Strikes(Fault::kDrain)) {
+  if (machine.drain != nullptr && ShouldInject(Fault::kDrain)) {
     machine.drained_at = std::min(machine.drained_at, scheduler.Now());
     judge.StopRequested(machine.author(), "SIGUSR1", /*at_once=*/false);
     machine.drain->Cancel(CancelKind::kAbort, "SIGUSR1");
   }
 }
 
-void World::HideFolders(const Machine& machine) {
-  (void)rename(machine.folder.c_str(), absl::StrCat(machine.folder, ".hidden").c_str());
+void World::HideDirectories(const Machine& machine) {
+  (void)rename(machine.directory.c_str(), absl::StrCat(machine.directory, ".hidden").c_str());
 }
 
-void World::RestoreFolders(const Machine& machine) {
-  (void)RemoveTree(machine.folder);
-  (void)rename(absl::StrCat(machine.folder, ".hidden").c_str(), machine.folder.c_str());
+void World::RestoreDirectories(const Machine& machine) {
+  (void)RemoveTree(machine.directory);
+  (void)rename(absl::StrCat(machine.directory, ".hidden").c_str(), machine.directory.c_str());
 }
 
 absl::StatusOr<HttpResponse> World::Serve(const Author& author, const HttpRequest& request) {

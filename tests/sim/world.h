@@ -18,7 +18,7 @@
 #include "tests/sim/scheduler.h"
 #include "tests/support/fake_datastore.h"
 #include "tests/support/fake_gcs.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
@@ -30,7 +30,7 @@ struct Machine {
   bool vanished = false;
   int lost_lives = 0;           // lives up to this one left nothing, because their disk is gone
   absl::Duration skew;          // of the machine's clock
-  std::string folder;           // holds tasks/ and cache/
+  std::string directory;        // holds tasks/ and cache/
   CancelToken* stop = nullptr;  // of the running worker, as the next one
   CancelToken* drain = nullptr;
   // Cloud Storage and Datastore are out of reach until these times.
@@ -60,7 +60,7 @@ class World {
   // or freeze. False if this thread must have no effect any more.
   bool Step(Machine& machine, absl::string_view what);
   // True, and counted, if this fault strikes now.
-  bool Strikes(Fault fault);
+  bool ShouldInject(Fault fault);
   // Marks the machine as disturbed for `lasts`.
   void Disturb(Machine& machine, absl::Duration lasts);
   // True if nothing has disturbed the machine since `time`.
@@ -79,8 +79,8 @@ class World {
   bool over() const { return over_; }
   // Moves the directories of a dying worker away, so that its destructors cannot change them, and
   // back.
-  static void HideFolders(const Machine& machine);
-  static void RestoreFolders(const Machine& machine);
+  static void HideDirectories(const Machine& machine);
+  static void RestoreDirectories(const Machine& machine);
   // Executes a request of `author`.
   absl::StatusOr<HttpResponse> Serve(const Author& author, const HttpRequest& request);
   // Executes the request after `delay`.
@@ -103,11 +103,11 @@ class World {
   void ChooseRates();
   void MakeMachines();
   void RunMachine(Machine& machine);
-  void RunWeather();
+  void RunFaultPhases();
   // May send a signal to the machine's worker.
   void MaybeSendSignal(Machine& machine);
 
-  TempFolder folder_ = TempFolder::InMemory();
+  TempDirectory directory_ = TempDirectory::InMemory();
   std::array<double, static_cast<size_t>(Fault::kCount)> rates_{};
   bool calm_ = false;
   bool over_ = false;

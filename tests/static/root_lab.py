@@ -74,13 +74,13 @@ class RootLab(Lab):
     def own_all(self):
         """Makes the worker's user the owner of all files in /w."""
         uid = self.wish.get("uid", 0)
-        for folder, folders, files in os.walk(self.folder):
-            for name in (".", *folders, *files):
-                os.lchown(os.path.join(folder, name), uid, uid)
+        for directory, directories, files in os.walk(self.directory):
+            for name in (".", *directories, *files):
+                os.lchown(os.path.join(directory, name), uid, uid)
 
     def start(self, *arguments, program="/w/consume", environment=None, **popen):
         wish = {**self.wish, "environment": {**self.environment, **(environment or {}),
-                                             MARK: str(self.folder)}}
+                                             MARK: str(self.directory)}}
         if self.wish.get("uid"):
             self.own_all()
         return super().start(ENTER, json.dumps(wish), program, *map(self.inside, arguments),

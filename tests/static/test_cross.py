@@ -20,7 +20,7 @@ class CrossRun(LabTest):
         super().setUp()
         self.program = BINARY
         if MACHINE != platform.machine():
-            self.program = self.lab.folder / "emulated"
+            self.program = self.lab.directory / "emulated"
             self.program.write_text(f'#!/bin/sh\nexec qemu-{MACHINE}-static {BINARY} "$@"\n',
                                     encoding="utf-8")
             self.program.chmod(0o755)
@@ -31,7 +31,7 @@ class CrossRun(LabTest):
         self.assertIn("static lane", worker.stdout)
 
     def test_copyexe_copies_binary_unchanged(self):
-        copy = self.lab.folder / "a" / "copy"
+        copy = self.lab.directory / "a" / "copy"
         worker = self.lab.run("copyexe", "--dst", copy, program=self.program)
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertEqual(copy.read_bytes(), pathlib.Path(BINARY).read_bytes())

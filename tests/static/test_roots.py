@@ -27,7 +27,7 @@ class EmptyImage(RootTest):
     def test_copy_is_identical_and_runs(self):
         worker = self.lab.run("copyexe", "--dst", "/w/made/on the way/consume")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        copy = self.lab.folder / "made/on the way/consume"
+        copy = self.lab.directory / "made/on the way/consume"
         self.assertEqual(copy.read_bytes(), pathlib.Path(BINARY).read_bytes())
         second = self.lab.run("version", program="/w/made/on the way/consume")
         self.assertEqual(second.stdout, self.lab.run("version").stdout)
@@ -45,12 +45,12 @@ class EmptyImage(RootTest):
         worker = self.lab.run("fetch", "--src", "gs://lab/a/b", "--dst", "/w/here/b",
                               environment={"STORAGE_EMULATOR_HOST": f"http://{cloud.address}"})
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertEqual((self.lab.folder / "here/b").read_bytes(), CONTENT)
+        self.assertEqual((self.lab.directory / "here/b").read_bytes(), CONTENT)
 
     def test_fetch_reads_local_file(self):
         worker = self.lab.run("fetch", "--src", self.lab.put("in", CONTENT), "--dst", "/w/out")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertEqual((self.lab.folder / "out").read_bytes(), CONTENT)
+        self.assertEqual((self.lab.directory / "out").read_bytes(), CONTENT)
 
     def test_missing_shell_hands_back(self):
         worker = self.run_tasks(self.lab.task("a", "true"), exit_code=5)
@@ -107,14 +107,14 @@ class Images(RootTest):
 
     def test_task_runs_in_busybox_with_proc(self):
         self.make(needs_mounts=True)
-        for folder in ("/proc", "/dev"):
-            self.lab.mount(folder)
+        for directory in ("/proc", "/dev"):
+            self.lab.mount(directory)
         self.run_all()
 
     def test_task_runs_in_debian(self):
         self.make(needs_mounts=True, shell=False)
-        for folder in ("/usr", "/etc", "/proc", "/dev"):
-            self.lab.mount(folder)
+        for directory in ("/usr", "/etc", "/proc", "/dev"):
+            self.lab.mount(directory)
         for name in ("bin", "lib", "lib64", "sbin"):
             if os.path.islink(f"/{name}"):
                 os.symlink(os.readlink(f"/{name}"), f"{self.lab.root}/{name}")
@@ -122,8 +122,8 @@ class Images(RootTest):
 
     def test_task_runs_in_alpine_without_ca_bundle(self):
         self.make(needs_mounts=True)
-        for folder in ("/proc", "/dev"):
-            self.lab.mount(folder)
+        for directory in ("/proc", "/dev"):
+            self.lab.mount(directory)
         etc = pathlib.Path(self.lab.root, "etc")
         etc.mkdir()
         (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/ash\n", encoding="ascii")
@@ -134,7 +134,7 @@ class Images(RootTest):
 
     def test_task_runs_on_read_only_root(self):
         self.make(read_only=["/"], needs_mounts=True)
-        self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
+        self.lab.wish["mounts"] = {"/w": str(self.lab.directory)}
         self.run_all()
 
     def test_task_runs_without_passwd_entry(self):
@@ -175,9 +175,9 @@ class Images(RootTest):
         for answer in ("ENOSYS", "EPERM"):
             self.make(needs_mounts=True, forbidden=NEWER_CALLS, answer=answer)
             lab = self.lab
-            for folder in ("/proc", "/dev"):
-                lab.mount(folder)
-            started = lab.folder / "started"
+            for directory in ("/proc", "/dev"):
+                lab.mount(directory)
+            started = lab.directory / "started"
             lab.write_tasks([lab.task("a", "trap '' TERM HUP; [ -e /w/started ] || "
                                            "{ sleep 600 & echo > /w/started; wait; }")])
             worker = lab.start_consume()
@@ -192,7 +192,7 @@ class Images(RootTest):
     def test_task_runs_under_all_limits(self):
         self.make(needs_mounts=True, read_only=["/"], uid=54321, umask=0o077,
                   limits={"STACK": 64 << 10, "NOFILE": 64}, forbidden=NEWER_CALLS)
-        self.lab.wish["mounts"] = {"/w": str(self.lab.folder)}
+        self.lab.wish["mounts"] = {"/w": str(self.lab.directory)}
         self.run_all()
 
 

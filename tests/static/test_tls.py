@@ -17,7 +17,7 @@ class Tls(RootTest):
 
     def setUp(self):
         self.make(shell=False)
-        self.certificate, key = make_certificate(str(self.lab.folder))
+        self.certificate, key = make_certificate(str(self.lab.directory))
         self.cloud = Server(certificate=(self.certificate, key))
         self.addCleanup(self.cloud.close)
         self.cloud.storage.make_bucket("lab")
@@ -32,7 +32,7 @@ class Tls(RootTest):
         return worker.stderr
 
     def assert_fetched(self):
-        self.assertEqual((self.lab.folder / "a").read_bytes(), CONTENT)
+        self.assertEqual((self.lab.directory / "a").read_bytes(), CONTENT)
 
     def test_built_in_roots_refuse_other_certificate(self):
         """The error is about the certificate, not about missing roots."""

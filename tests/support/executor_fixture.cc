@@ -12,7 +12,7 @@ ExecutorFixture::ExecutorFixture() {
   task_.id = "job.1";
   task_.job_id = "job";
   task_.index = "1";
-  options_.tasks_dir = folder_ / "tasks";
+  options_.tasks_dir = directory_ / "tasks";
   options_.transfers = 1;
   options_.grace = absl::Seconds(7);
   spec_ = {{"command", "command"},
@@ -46,7 +46,7 @@ Outcome ExecutorFixture::Run() {
           return exit;
         });
   }
-  ContentCache cache(folder_ / "cache", store_, clock_);
+  ContentCache cache(directory_ / "cache", store_, clock_);
   Executor executor{.options = options_,
                     .clock = clock_,
                     .runner = runner_,
@@ -80,7 +80,7 @@ Json ExecutorFixture::Result() const {
   return text.has_value() ? ParseJson(*text).value() : Json();
 }
 
-std::vector<std::string> ExecutorFixture::TaskFolders() const {
+std::vector<std::string> ExecutorFixture::TaskDirectories() const {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(options_.tasks_dir)) {
     names.push_back(entry.path());

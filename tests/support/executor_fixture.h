@@ -48,9 +48,9 @@ class ExecutorFixture : public testing::Test {
   // The uploaded stdout; "(none)" if nothing was uploaded.
   std::string Stdout() const { return memory_.Get(kStdout).value_or("(none)"); }
   // The names of the remaining task directories.
-  std::vector<std::string> TaskFolders() const;
+  std::vector<std::string> TaskDirectories() const;
 
-  TempFolder folder_;
+  TempDirectory directory_;
   Json spec_;
   Task task_;
   int attempt_ = 2;

@@ -62,9 +62,9 @@ class MemQueue : public Queue {
     given_up.push_back(claim.task.id);
   }
   std::vector<RecordedEnd> TakeRecordedEnds() override { return std::exchange(ends, {}); }
-  bool CanReceiveNewTasks() const override { return more_may_come; }
+  bool CanReceiveNewTasks() const override { return can_receive_new_tasks; }
 
-  bool more_may_come = false;
+  bool can_receive_new_tasks = false;
   // The next calls return these errors, the first one first, and do nothing else.
   std::vector<absl::Status> claim_errors;
   std::vector<absl::Status> finish_errors;

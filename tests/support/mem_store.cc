@@ -29,9 +29,9 @@ absl::StatusOr<std::string> ReadAll(int fd, const Activity& activity) {
   std::string content;
   const auto add_piece = [&](absl::string_view piece) {
     content.append(piece.data(), piece.size());
-    return activity.Moved(piece.size());
+    return activity.ReportBytes(piece.size());
   };
-  RETURN_IF_ERROR(activity.Continue());
+  RETURN_IF_ERROR(activity.ReportWait());
   RETURN_IF_ERROR(ReadPieces(fd, static_cast<uint64_t>(info.st_size), add_piece));
   return content;
 }
@@ -82,13 +82,13 @@ absl::StatusOr<ObjectInfo> MemStore::Download(const std::string& url, int fd,
     object = found->second;
   }
   const std::string& content = object.content;
-  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  RETURN_IF_ERROR(Annotate(activity.ReportWait(), url));
   for (size_t offset = 0; offset < content.size();) {
     const size_t wanted = std::min<size_t>(content.size() - offset, 64 * 1024);
     const ssize_t put = pwrite(fd, content.data() + offset, wanted, static_cast<off_t>(offset));
     if (put < 0) return ErrnoError(errno, url);
     offset += static_cast<size_t>(put);
-    RETURN_IF_ERROR(Annotate(activity.Moved(static_cast<uint64_t>(put)), url));
+    RETURN_IF_ERROR(Annotate(activity.ReportBytes(static_cast<uint64_t>(put)), url));
   }
   return ObjectInfo{content.size(), Crc32c(content), object.generation};
 }
@@ -122,7 +122,7 @@ absl::StatusOr<ObjectInfo> MemStore::Append(int fd, uint64_t size, const std::st
   if (content->size() < size) return absl::AbortedError(absl::StrCat(url, ": became shorter"));
   content->resize(size);
   if (size < object.size) return absl::InvalidArgumentError(absl::StrCat(url, ": is longer"));
-  RETURN_IF_ERROR(Annotate(activity.Moved(size - object.size), url));
+  RETURN_IF_ERROR(Annotate(activity.ReportBytes(size - object.size), url));
   if (object.size == 0) return UploadBytes(*content, url, options, activity);
   const std::string more = content->substr(object.size);
   MutexLock lock(mutex_);
@@ -156,7 +156,7 @@ absl::StatusOr<std::optional<std::string>> MemStore::ReadBytes(const std::string
 absl::Status MemStore::Remove(const std::string& url, int64_t generation,
                               const Activity& activity) {
   RETURN_IF_ERROR(CheckUrl(url));
-  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  RETURN_IF_ERROR(Annotate(activity.ReportWait(), url));
   MutexLock lock(mutex_);
   const auto found = objects_.find(url);
   if (found != objects_.end() && found->second.generation == generation) objects_.erase(found);
@@ -166,7 +166,7 @@ absl::Status MemStore::Remove(const std::string& url, int64_t generation,
 absl::StatusOr<std::vector<ListedObject>> MemStore::List(const std::string& url, size_t max,
                                                          const Activity& activity) {
   RETURN_IF_ERROR(CheckUrl(url));
-  RETURN_IF_ERROR(Annotate(activity.Continue(), url));
+  RETURN_IF_ERROR(Annotate(activity.ReportWait(), url));
   const std::string prefix = url + "/";
   MutexLock lock(mutex_);
   std::vector<ListedObject> objects;

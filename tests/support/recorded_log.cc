@@ -7,9 +7,9 @@
 namespace sparkles {
 
 RecordedLog::RecordedLog()
-    : fd_(*OpenFile(folder_ / "log", O_CREAT | O_WRONLY | O_APPEND)),
+    : fd_(*OpenFile(directory_ / "log", O_CREAT | O_WRONLY | O_APPEND)),
       sink_(clock_, fd_.get(), LogFormat::kText, Severity::kDebug) {}
 
-std::string RecordedLog::Text() const { return *ReadFile(folder_ / "log", 16 << 20); }
+std::string RecordedLog::Text() const { return *ReadFile(directory_ / "log", 16 << 20); }
 
 }  // namespace sparkles

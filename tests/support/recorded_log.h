@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
@@ -20,7 +20,7 @@ class RecordedLog {
   std::string Text() const;
 
  private:
-  TempFolder folder_;
+  TempDirectory directory_;
   FakeClock clock_;
   UniqueFd fd_;
   LogSink sink_;

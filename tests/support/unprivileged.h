@@ -10,13 +10,13 @@
 
 namespace sparkles {
 
-// During its lifetime a root process runs as the user "nobody", which also owns `folder`, the
+// During its lifetime a root process runs as the user "nobody", which also owns `directory`, the
 // test's directory.
 class Unprivileged {
  public:
-  explicit Unprivileged(const std::string& folder) : root_(geteuid() == 0) {
+  explicit Unprivileged(const std::string& directory) : root_(geteuid() == 0) {
     if (!root_) return;
-    if (chown(folder.c_str(), kNobody, kNobody) != 0 || seteuid(kNobody) != 0) abort();
+    if (chown(directory.c_str(), kNobody, kNobody) != 0 || seteuid(kNobody) != 0) abort();
   }
   ~Unprivileged() {
     if (root_ && seteuid(0) != 0) abort();

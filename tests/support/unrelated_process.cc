@@ -11,9 +11,9 @@
 
 namespace sparkles {
 
-pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folder) {
+pid_t StartUnrelatedProcess(const std::string& variable, const TempDirectory& directory) {
   // The shell starts the process and exits.
-  const std::string pid_file = folder / "pid";
+  const std::string pid_file = directory / "pid";
   const std::string script = absl::StrCat("sleep 600 > /dev/null 2>&1 & echo $! > ", pid_file);
   std::string shell = "/bin/sh";
   std::string flag = "-c";
@@ -33,7 +33,7 @@ pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folde
   return process;
 }
 
-bool Lives(pid_t pid) {
+bool IsAlive(pid_t pid) {
   const auto status = ReadFile(absl::StrCat("/proc/", pid, "/status"), 64 << 10);
   return status.ok() && status->find("State:\tZ") == std::string::npos;
 }

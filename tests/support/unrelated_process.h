@@ -5,15 +5,15 @@
 
 #include <string>
 
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 
 // Starts a program that sleeps for ten minutes with `variable` ("NAME=value") as its environment.
-// Writes a file with its pid to `folder`.
-pid_t StartUnrelatedProcess(const std::string& variable, const TempFolder& folder);
+// Writes a file with its pid to `directory`.
+pid_t StartUnrelatedProcess(const std::string& variable, const TempDirectory& directory);
 
 // True if the process exists and is not a zombie.
-bool Lives(pid_t pid);
+bool IsAlive(pid_t pid);
 
 }  // namespace sparkles

@@ -63,8 +63,8 @@ def sizes(map_file):
 def header_packages(source):
     """The packages of which only headers are used, from the includes of our files."""
     text = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(source).rglob("*.*"))
-    return {package for folder, package in HEADERS.items()
-            if re.search(rf'#include [<"]{folder}/', text)}
+    return {package for directory, package in HEADERS.items()
+            if re.search(rf'#include [<"]{directory}/', text)}
 
 
 if __name__ == "__main__":

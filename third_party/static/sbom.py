@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the SBOM (SPDX 2.3, JSON) of a static binary, and the licences of its parts.
 
-usage: sbom.py --binary FILE --map FILE --source FOLDER --resolved FILE --licences FOLDER
-               --version VERSION --commit COMMIT --epoch SECONDS --out FOLDER
+usage: sbom.py --binary FILE --map FILE --source DIRECTORY --resolved FILE --licences DIRECTORY
+               --version VERSION --commit COMMIT --epoch SECONDS --out DIRECTORY
 """
 import argparse
 import datetime

@@ -88,10 +88,10 @@ test-static: dist
 	@python3 tests/run_tests.py --binary $(DIST)/sparklesworker --only '$(or $(T),$(CROSS_TESTS))'
 CROSS_TESTS := $(if $(RUN),test_cross.)
 
-# FOLDERS='src/base src/cli': compiles only these again.
+# DIRECTORIES='src/base src/cli': compiles only these again.
 reproducible: static
 	@third_party/static/build_elsewhere.sh $(DIST)/sparklesworker '$(TARGET)' '$(COMMIT)' \
-	  $(STATIC_BUILD) $(FOLDERS)
+	  $(STATIC_BUILD) $(DIRECTORIES)
 
 IMAGE ?= sparklesworker
 image:

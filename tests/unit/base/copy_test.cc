@@ -9,7 +9,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -17,11 +17,11 @@ namespace {
 class Copy : public testing::Test {
  protected:
   UniqueFd FileWith(const std::string& name, const std::string& content) {
-    EXPECT_TRUE(WriteFileAtomically(folder_ / name, content, false).ok());
-    return *OpenFile(folder_ / name, O_RDWR);
+    EXPECT_TRUE(WriteFileAtomically(directory_ / name, content, false).ok());
+    return *OpenFile(directory_ / name, O_RDWR);
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 // The sizes are near the limits at which the copy changes its method.
@@ -41,7 +41,7 @@ TEST_F(Copy, ContentIsExactAtEverySize) {
       ASSERT_TRUE(copied.ok()) << copied.status();
       EXPECT_EQ(*copied, size);
       EXPECT_EQ(reported, size);
-      EXPECT_TRUE(*ReadFile(folder_ / "to", size) == content) << size;
+      EXPECT_TRUE(*ReadFile(directory_ / "to", size) == content) << size;
       EXPECT_EQ(crc, with_checksum ? Crc32c(content) : 0U) << size;
     }
   }
@@ -71,7 +71,7 @@ TEST_F(Copy, ErrorNamesReadOrWriteSide) {
   const absl::Status write_failed = CopyContent(from.get(), full->get(), nullptr, {}).status();
   EXPECT_EQ(write_failed.message(), "write: No space left on device");
   EXPECT_TRUE(IsMachineFault(write_failed));
-  const auto write_only = OpenFile(folder_ / "from", O_WRONLY);
+  const auto write_only = OpenFile(directory_ / "from", O_WRONLY);
   const UniqueFd to = FileWith("to", "");
   const absl::Status read_failed = CopyContent(write_only->get(), to.get(), nullptr, {}).status();
   EXPECT_EQ(read_failed.message(), "read: Bad file descriptor");

@@ -9,25 +9,25 @@
 #include <string>
 
 #include "base/file.h"
-#include "tests/support/deep_folder.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/deep_directory.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
 
 class DirectoryTest : public testing::Test {
  protected:
-  TempFolder folder_;
-  UniqueFd fd_{open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  TempDirectory directory_;
+  UniqueFd fd_{open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 };
 
 absl::Status Pass(const char*, unsigned char) { return absl::OkStatus(); }
 
 TEST_F(DirectoryTest, EveryEntryIsVisitedWithType) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
-  ASSERT_TRUE(WriteFileAtomically(folder_ / ".hidden", "", false).ok());
-  ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
-  ASSERT_EQ(symlink("nowhere", (folder_ / "link").c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "file", "", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / ".hidden", "", false).ok());
+  ASSERT_TRUE(MakeDirectories(directory_ / "folder").ok());
+  ASSERT_EQ(symlink("nowhere", (directory_ / "link").c_str()), 0);
   std::map<std::string, unsigned char> seen;
   const absl::Status status =
       ForEachEntry(fd_.get(), "x", [&](const char* entry, unsigned char type) {
@@ -42,7 +42,7 @@ TEST_F(DirectoryTest, EveryEntryIsVisitedWithType) {
 
 TEST_F(DirectoryTest, CallbackErrorEndsVisits) {
   for (const char* name : {"a", "b", "c"}) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / name, "", false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / name, "", false).ok());
   }
   int visits = 0;
   const absl::Status status = ForEachEntry(fd_.get(), "x", [&](const char*, unsigned char) {
@@ -58,14 +58,14 @@ TEST_F(DirectoryTest, DescriptorStaysOpenAfterVisit) {
 }
 
 TEST_F(DirectoryTest, NonDirectoryIsNamed) {
-  const UniqueFd file(open((folder_ / "f").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
+  const UniqueFd file(open((directory_ / "f").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666));
   const absl::Status status = ForEachEntry(file.get(), "f", Pass);
   EXPECT_EQ(status.message(), "f: Not a directory");
 }
 
 TEST_F(DirectoryTest, OpenIgnoresWorkingDirectory) {
-  ASSERT_TRUE(MakeFolders(folder_ / "a").ok());
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "a/f", "", false).ok());
+  ASSERT_TRUE(MakeDirectories(directory_ / "a").ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "a/f", "", false).ok());
   const auto fd = OpenBelow(fd_.get(), "a/f", O_RDONLY);
   ASSERT_TRUE(fd.ok()) << fd.status();
   EXPECT_EQ(fcntl(fd->get(), F_GETFD), FD_CLOEXEC);
@@ -79,7 +79,7 @@ TEST_F(DirectoryTest, MissingFileIsNamed) {
 
 TEST_F(DirectoryTest, OpensPathsBeyondKernelLimit) {
   const std::string name(250, 'd');
-  const UniqueFd innermost = MakeDeepFolder(folder_.path(), 40, name);
+  const UniqueFd innermost = MakeDeepDirectory(directory_.path(), 40, name);
   ASSERT_TRUE(innermost.valid());
   const UniqueFd made(openat(innermost.get(), "f", O_CREAT | O_RDWR | O_CLOEXEC, 0666));
   std::string path;

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/fd.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -21,17 +21,17 @@ class FileLockTest : public testing::Test {
     return UniqueFd(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   }
 
-  TempFolder folder_;
-  const std::string path_ = folder_.path() + "/lock";
+  TempDirectory directory_;
+  const std::string path_ = directory_.path() + "/lock";
 };
 
 TEST_F(FileLockTest, SecondHolderIsRefused) {
   UniqueFd first = Open();
   const UniqueFd second = Open();
-  EXPECT_EQ(TryLockNamed(first.get(), path_).value(), LockResult::kTaken);
-  EXPECT_EQ(TryLockNamed(second.get(), path_).value(), LockResult::kHeld);
+  EXPECT_EQ(TryLockNamed(first.get(), path_).value(), LockResult::kAcquired);
+  EXPECT_EQ(TryLockNamed(second.get(), path_).value(), LockResult::kHeldElsewhere);
   first.reset();
-  EXPECT_EQ(TryLockNamed(second.get(), path_).value(), LockResult::kTaken);
+  EXPECT_EQ(TryLockNamed(second.get(), path_).value(), LockResult::kAcquired);
 }
 
 TEST_F(FileLockTest, RemovedFileIsGone) {
@@ -48,7 +48,7 @@ TEST_F(FileLockTest, ReplacedFileOfSameTimeIsGone) {
   ASSERT_EQ(futimens(removed.get(), times), 0);
   ASSERT_EQ(futimens(present.get(), times), 0);
   EXPECT_EQ(TryLockNamed(removed.get(), path_).value(), LockResult::kGone);
-  EXPECT_EQ(TryLockNamed(present.get(), path_).value(), LockResult::kTaken);
+  EXPECT_EQ(TryLockNamed(present.get(), path_).value(), LockResult::kAcquired);
 }
 
 TEST_F(FileLockTest, SymlinkToTheFileIsNotItsName) {

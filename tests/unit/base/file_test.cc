@@ -16,7 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "base/status.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -24,43 +24,43 @@ namespace {
 
 class FileTest : public testing::Test {
  protected:
-  size_t FilesInFolder() const {
-    const auto entries = std::filesystem::directory_iterator(folder_.path());
+  size_t FilesInDirectory() const {
+    const auto entries = std::filesystem::directory_iterator(directory_.path());
     return static_cast<size_t>(std::distance(begin(entries), end(entries)));
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(FileTest, OpenedFilesCloseOnExec) {
-  const auto fd = OpenFile(folder_ / "f", O_CREAT | O_RDWR);
+  const auto fd = OpenFile(directory_ / "f", O_CREAT | O_RDWR);
   ASSERT_TRUE(fd.ok()) << fd.status();
   EXPECT_EQ(fcntl(fd->get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 }
 
 TEST_F(FileTest, OpenErrorNamesFile) {
-  const auto fd = OpenFile(folder_ / "f", O_RDONLY);
+  const auto fd = OpenFile(directory_ / "f", O_RDONLY);
   EXPECT_TRUE(absl::IsNotFound(fd.status()));
-  EXPECT_EQ(fd.status().message(), folder_ / "f" + ": No such file or directory");
+  EXPECT_EQ(fd.status().message(), directory_ / "f" + ": No such file or directory");
 }
 
 TEST_F(FileTest, FileBeyondLimitIsRefused) {
   const std::string content(200'000, 'x');
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, false).ok());
-  EXPECT_EQ(ReadFile(folder_ / "f", 200'000).value(), content);
-  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "f", 199'999).status()));
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "f", content, false).ok());
+  EXPECT_EQ(ReadFile(directory_ / "f", 200'000).value(), content);
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(directory_ / "f", 199'999).status()));
 }
 
 TEST_F(FileTest, AbsentAndEmptyFilesDiffer) {
-  EXPECT_TRUE(absl::IsNotFound(ReadFile(folder_ / "f", 10).status()));
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
-  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "");
+  EXPECT_TRUE(absl::IsNotFound(ReadFile(directory_ / "f", 10).status()));
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "f", "", false).ok());
+  EXPECT_EQ(ReadFile(directory_ / "f", 10).value(), "");
 }
 
 TEST_F(FileTest, FifosAndDirectoriesAreRefused) {
-  ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0666), 0);
-  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_ / "fifo", 10).status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(folder_.path(), 10).status()));
+  ASSERT_EQ(mkfifo((directory_ / "fifo").c_str(), 0666), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(directory_ / "fifo", 10).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(directory_.path(), 10).status()));
 }
 
 TEST_F(FileTest, FullDiskIsMachineFault) {
@@ -72,41 +72,41 @@ TEST_F(FileTest, FullDiskIsMachineFault) {
 }
 
 TEST_F(FileTest, DirectoriesAreMadeWithParents) {
-  EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
-  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b/c"));
-  EXPECT_TRUE(MakeFolders(folder_ / "a/b/c").ok());
-  EXPECT_TRUE(MakeFolders(folder_ / "a/d/").ok());
-  EXPECT_TRUE(MakeFolders("/").ok());
+  EXPECT_TRUE(MakeDirectories(directory_ / "a/b/c").ok());
+  EXPECT_TRUE(std::filesystem::is_directory(directory_ / "a/b/c"));
+  EXPECT_TRUE(MakeDirectories(directory_ / "a/b/c").ok());
+  EXPECT_TRUE(MakeDirectories(directory_ / "a/d/").ok());
+  EXPECT_TRUE(MakeDirectories("/").ok());
 }
 
 TEST_F(FileTest, FileInDirectoryPathIsNamed) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "", false).ok());
-  const absl::Status status = MakeFolders(folder_ / "f");
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "f", "", false).ok());
+  const absl::Status status = MakeDirectories(directory_ / "f");
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_EQ(status.message(), folder_ / "f" + ": not a directory");
-  EXPECT_FALSE(MakeFolders(folder_ / "f/below").ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(MakeFolders("")));
+  EXPECT_EQ(status.message(), directory_ / "f" + ": not a directory");
+  EXPECT_FALSE(MakeDirectories(directory_ / "f/below").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(MakeDirectories("")));
 }
 
 // stat fails for a link to itself, as for a dead mount.
 TEST_F(FileTest, UnreadableDirectoryNamesCause) {
-  const std::string loop = folder_ / "loop";
+  const std::string loop = directory_ / "loop";
   ASSERT_EQ(symlink("loop", loop.c_str()), 0);
-  EXPECT_EQ(MakeFolders(loop).message(), loop + ": Too many levels of symbolic links");
+  EXPECT_EQ(MakeDirectories(loop).message(), loop + ": Too many levels of symbolic links");
 }
 
 TEST_F(FileTest, UnwritableParentIsPermissionDenied) {
-  ASSERT_TRUE(MakeFolders(folder_ / "theirs").ok());
-  ASSERT_EQ(chmod((folder_ / "theirs").c_str(), 0555), 0);
-  const Unprivileged nobody(folder_.path());
-  EXPECT_TRUE(absl::IsPermissionDenied(MakeFolders(folder_ / "theirs/a/b")));
+  ASSERT_TRUE(MakeDirectories(directory_ / "theirs").ok());
+  ASSERT_EQ(chmod((directory_ / "theirs").c_str(), 0555), 0);
+  const Unprivileged nobody(directory_.path());
+  EXPECT_TRUE(absl::IsPermissionDenied(MakeDirectories(directory_ / "theirs/a/b")));
 }
 
 TEST(PathPartsTest, ParentDirectoryPrecedesLastSlash) {
-  EXPECT_EQ(FolderOf("/a/b/c"), "/a/b");
-  EXPECT_EQ(FolderOf("/c"), "/");
-  EXPECT_EQ(FolderOf("c"), ".");
-  EXPECT_EQ(FolderOf("a/c"), "a");
+  EXPECT_EQ(DirectoryOf("/a/b/c"), "/a/b");
+  EXPECT_EQ(DirectoryOf("/c"), "/");
+  EXPECT_EQ(DirectoryOf("c"), ".");
+  EXPECT_EQ(DirectoryOf("a/c"), "a");
 }
 
 TEST(PathPartsTest, BaseNameFollowsLastSlash) {
@@ -116,14 +116,14 @@ TEST(PathPartsTest, BaseNameFollowsLastSlash) {
 }
 
 TEST_F(FileTest, DeepDirectoriesFitSmallStack) {
-  std::string path = folder_ / "d";
+  std::string path = directory_ / "d";
   for (int i = 0; i < 700; ++i) path += "/d";
   pthread_attr_t attributes;
   ASSERT_EQ(pthread_attr_init(&attributes), 0);
   ASSERT_EQ(pthread_attr_setstacksize(&attributes, 128 << 10), 0);
   pthread_t thread;
   const auto make = [](void* made) -> void* {
-    return MakeFolders(*static_cast<std::string*>(made)).ok() ? made : nullptr;
+    return MakeDirectories(*static_cast<std::string*>(made)).ok() ? made : nullptr;
   };
   ASSERT_EQ(pthread_create(&thread, &attributes, make, &path), 0);
   void* made = nullptr;
@@ -132,73 +132,73 @@ TEST_F(FileTest, DeepDirectoriesFitSmallStack) {
 }
 
 TEST_F(FileTest, AtomicFileIsAbsentBeforeCommit) {
-  auto file = AtomicFile::Create(folder_ / "f");
+  auto file = AtomicFile::Create(directory_ / "f");
   ASSERT_TRUE(file.ok()) << file.status();
   ASSERT_TRUE(file->Write("whole").ok());
-  EXPECT_TRUE(absl::IsNotFound(ReadFile(folder_ / "f", 10).status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadFile(directory_ / "f", 10).status()));
   EXPECT_TRUE(file->Commit(/*durable=*/true).ok());
-  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "whole");
+  EXPECT_EQ(ReadFile(directory_ / "f", 10).value(), "whole");
 }
 
 TEST_F(FileTest, UncommittedFileChangesNothing) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "old", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "f", "old", false).ok());
   {
-    auto file = AtomicFile::Create(folder_ / "f");
+    auto file = AtomicFile::Create(directory_ / "f");
     ASSERT_TRUE(file.ok() && file->Write("half").ok());
   }
-  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "old");
-  EXPECT_EQ(FilesInFolder(), 1U);
+  EXPECT_EQ(ReadFile(directory_ / "f", 10).value(), "old");
+  EXPECT_EQ(FilesInDirectory(), 1U);
 }
 
 TEST_F(FileTest, CommitReplacesOldFile) {
   for (const char* content : {"one", "two", "three"}) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / "f", content, true).ok());
-    EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), content);
+    ASSERT_TRUE(WriteFileAtomically(directory_ / "f", content, true).ok());
+    EXPECT_EQ(ReadFile(directory_ / "f", 10).value(), content);
   }
-  EXPECT_EQ(FilesInFolder(), 1U);
+  EXPECT_EQ(FilesInDirectory(), 1U);
 }
 
 TEST_F(FileTest, CommitReplacesLinkNotTarget) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "target", "theirs", false).ok());
-  ASSERT_EQ(symlink((folder_ / "target").c_str(), (folder_ / "f").c_str()), 0);
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "f", "ours", false).ok());
-  EXPECT_EQ(ReadFile(folder_ / "target", 10).value(), "theirs");
-  EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "f"));
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "target", "theirs", false).ok());
+  ASSERT_EQ(symlink((directory_ / "target").c_str(), (directory_ / "f").c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "f", "ours", false).ok());
+  EXPECT_EQ(ReadFile(directory_ / "target", 10).value(), "theirs");
+  EXPECT_FALSE(std::filesystem::is_symlink(directory_ / "f"));
 }
 
 TEST_F(FileTest, FailedCommitChangesNothing) {
-  ASSERT_TRUE(MakeFolders(folder_ / "f/inside").ok());
-  const absl::Status status = WriteFileAtomically(folder_ / "f", "new", false);
+  ASSERT_TRUE(MakeDirectories(directory_ / "f/inside").ok());
+  const absl::Status status = WriteFileAtomically(directory_ / "f", "new", false);
   EXPECT_FALSE(status.ok());
-  EXPECT_EQ(status.message(), folder_ / "f" + ": Is a directory");
-  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "f/inside"));
-  EXPECT_EQ(FilesInFolder(), 1U);
+  EXPECT_EQ(status.message(), directory_ / "f" + ": Is a directory");
+  EXPECT_TRUE(std::filesystem::is_directory(directory_ / "f/inside"));
+  EXPECT_EQ(FilesInDirectory(), 1U);
 }
 
 TEST_F(FileTest, MovedAtomicFileIsCommittedOnce) {
-  auto created = AtomicFile::Create(folder_ / "f");
+  auto created = AtomicFile::Create(directory_ / "f");
   ASSERT_TRUE(created.ok());
   {
     AtomicFile moved = *std::move(created);
     ASSERT_TRUE(moved.Write("x").ok() && moved.Commit(false).ok());
   }
-  EXPECT_EQ(ReadFile(folder_ / "f", 10).value(), "x");
+  EXPECT_EQ(ReadFile(directory_ / "f", 10).value(), "x");
 }
 
 TEST_F(FileTest, FileModeRespectsUmask) {
   const mode_t old_umask = umask(027);
-  auto file = AtomicFile::Create(folder_ / "f", 0777);
+  auto file = AtomicFile::Create(directory_ / "f", 0777);
   umask(old_umask);
   ASSERT_TRUE(file.ok() && file->Commit(false).ok());
   struct stat info;
-  ASSERT_EQ(stat((folder_ / "f").c_str(), &info), 0);
+  ASSERT_EQ(stat((directory_ / "f").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0750U);
 }
 
 TEST_F(FileTest, MissingDirectoryErrorNamesFile) {
-  const auto file = AtomicFile::Create(folder_ / "no/f");
+  const auto file = AtomicFile::Create(directory_ / "no/f");
   EXPECT_TRUE(absl::IsNotFound(file.status()));
-  EXPECT_EQ(file.status().message().substr(0, (folder_ / "no/f").size()), folder_ / "no/f");
+  EXPECT_EQ(file.status().message().substr(0, (directory_ / "no/f").size()), directory_ / "no/f");
 }
 
 TEST(Sync, UnsupportedSyncIsIgnored) {
@@ -214,10 +214,10 @@ TEST(Sync, UnsupportedSyncIsIgnored) {
 
 class StaleTempFileTest : public testing::Test {
  protected:
-  void Replace() { ASSERT_TRUE(WriteFileAtomically(folder_ / "x", "new", false).ok()); }
+  void Replace() { ASSERT_TRUE(WriteFileAtomically(directory_ / "x", "new", false).ok()); }
   std::vector<std::string> Temps() const {
     std::vector<std::string> temps;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
       if (absl::StartsWith(entry.path().filename().string(), kTempFilePrefix)) {
         temps.push_back(entry.path());
       }
@@ -229,29 +229,29 @@ class StaleTempFileTest : public testing::Test {
     Replace();
     const pid_t child = fork();
     if (child == 0) {
-      auto file = AtomicFile::Create(folder_ / "x");
+      auto file = AtomicFile::Create(directory_ / "x");
       if (!file.ok()) _exit(1);
       // The rename fails because "x" is a directory with content. No destructor runs.
-      unlink((folder_ / "x").c_str());
-      mkdir((folder_ / "x").c_str(), 0700);
-      mkdir((folder_ / "x/y").c_str(), 0700);
+      unlink((directory_ / "x").c_str());
+      mkdir((directory_ / "x").c_str(), 0700);
+      mkdir((directory_ / "x/y").c_str(), 0700);
       _exit(file->Commit(false).ok() ? 1 : 0);
     }
     int status = 1;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_EQ(status, 0);
-    ASSERT_TRUE(RemoveTree(folder_ / "x").ok());
+    ASSERT_TRUE(RemoveTree(directory_ / "x").ok());
     ASSERT_THAT(Temps(), testing::SizeIs(1));
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(StaleTempFileTest, NextWriterRemovesStaleFile) {
   LeaveTemp();
   for (int i = 0; i < 2; ++i) Replace();  // the second write needs the temporary name
   EXPECT_THAT(Temps(), testing::IsEmpty());
-  EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
+  EXPECT_EQ(*ReadFile(directory_ / "x", 10), "new");
 }
 
 TEST_F(StaleTempFileTest, LockedTempFileStays) {
@@ -268,11 +268,11 @@ TEST_F(StaleTempFileTest, TempNameLinkIsNotFollowed) {
   LeaveTemp();
   const std::string temp = Temps()[0];
   ASSERT_EQ(unlink(temp.c_str()), 0);
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "other", "other", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "other", "other", false).ok());
   ASSERT_EQ(symlink("other", temp.c_str()), 0);
   for (int i = 0; i < 2; ++i) Replace();
-  EXPECT_EQ(*ReadFile(folder_ / "other", 10), "other");
-  EXPECT_EQ(*ReadFile(folder_ / "x", 10), "new");
+  EXPECT_EQ(*ReadFile(directory_ / "other", 10), "other");
+  EXPECT_EQ(*ReadFile(directory_ / "x", 10), "new");
 }
 
 }  // namespace

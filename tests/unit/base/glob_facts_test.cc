@@ -68,7 +68,7 @@ constexpr Fact kSameAsDoublestar[] = {
     {"?", "日", true},
     {"日*", "日本", true},
     {"*本", "日本", true},
-    // folders
+    // directories
     {"**", "a", true},
     {"**", "a/b/c", true},
     {"**", ".git/config", true},

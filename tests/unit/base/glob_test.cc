@@ -90,9 +90,9 @@ TEST(Glob, StepwiseMatchEqualsWholeMatch) {
   }
 }
 
-bool CanContinueBelow(absl::string_view pattern, absl::string_view folder) {
+bool CanContinueBelow(absl::string_view pattern, absl::string_view directory) {
   const Glob glob = Parsed(pattern);
-  return glob.CanContinue(glob.Advance(glob.Start(), absl::StrCat(folder, "/")));
+  return glob.CanContinue(glob.Advance(glob.Start(), absl::StrCat(directory, "/")));
 }
 
 TEST(Glob, DetectsDirectoryWithoutMatches) {
@@ -108,9 +108,9 @@ TEST(Glob, DetectsDirectoryWithoutMatches) {
   EXPECT_FALSE(CanContinueBelow(".", "a"));
 }
 
-bool MatchesAllBelow(absl::string_view pattern, absl::string_view folder) {
+bool MatchesAllBelow(absl::string_view pattern, absl::string_view directory) {
   const Glob glob = Parsed(pattern);
-  return glob.MatchesAllBelow(glob.Advance(glob.Start(), absl::StrCat(folder, "/")));
+  return glob.MatchesAllBelow(glob.Advance(glob.Start(), absl::StrCat(directory, "/")));
 }
 
 TEST(Glob, DetectsFullyMatchedDirectory) {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -32,19 +32,19 @@ TEST(HasherTest, PiecesHashLikeWhole) {
 }
 
 TEST(HashFileTest, FilePositionIsIgnored) {
-  const TempFolder folder;
+  const TempDirectory directory;
   const std::string content(700'001, 'x');  // more than two buffers
-  ASSERT_TRUE(WriteFileAtomically(folder / "f", content, false).ok());
-  const auto fd = OpenFile(folder / "f", O_RDONLY);
+  ASSERT_TRUE(WriteFileAtomically(directory / "f", content, false).ok());
+  const auto fd = OpenFile(directory / "f", O_RDONLY);
   ASSERT_EQ(lseek(fd->get(), 5, SEEK_SET), 5);
   EXPECT_EQ(HashFile(HashKind::kMd5, fd->get(), "f").value(), HexHash(HashKind::kMd5, content));
   EXPECT_EQ(lseek(fd->get(), 0, SEEK_CUR), 5);
 }
 
 TEST(HashFileTest, EachPieceIsSignOfLife) {
-  const TempFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder / "f", std::string(700'001, 'x'), false).ok());
-  const auto fd = OpenFile(folder / "f", O_RDONLY);
+  const TempDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "f", std::string(700'001, 'x'), false).ok());
+  const auto fd = OpenFile(directory / "f", O_RDONLY);
   const CancelToken never;
   Heartbeat heartbeat;
   ASSERT_TRUE(HashFile(HashKind::kMd5, fd->get(), "f", Activity(never, &heartbeat)).ok());
@@ -52,8 +52,8 @@ TEST(HashFileTest, EachPieceIsSignOfLife) {
 }
 
 TEST(HashFileTest, ErrorsNameTheFile) {
-  const TempFolder folder;
-  const auto fd = OpenFile(folder / "f", O_CREAT | O_WRONLY);
+  const TempDirectory directory;
+  const auto fd = OpenFile(directory / "f", O_CREAT | O_WRONLY);
   const auto hash = HashFile(HashKind::kSha256, fd->get(), "input.csv");
   EXPECT_EQ(hash.status().message(), "input.csv: Bad file descriptor");
 }

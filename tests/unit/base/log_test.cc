@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/terminal.h"
 
 namespace sparkles {
@@ -65,16 +65,16 @@ TEST(LogTest, MessagesJoinPartsAndNameTask) {
 }
 
 TEST(LogTest, LinesBelowThresholdAreDropped) {
-  const TempFolder folder;
+  const TempDirectory directory;
   FakeClock clock;
-  const auto fd = OpenFile(folder / "log", O_CREAT | O_WRONLY);
+  const auto fd = OpenFile(directory / "log", O_CREAT | O_WRONLY);
   LogSink sink(clock, fd->get(), LogFormat::kText, Severity::kWarning);
   const Log log(sink);
   log.Debug("dropped");
   log.Info("dropped");
   log.Warning("kept");
   log.Error("kept");
-  const std::string text = ReadFile(folder / "log", 1000).value();
+  const std::string text = ReadFile(directory / "log", 1000).value();
   EXPECT_THAT(text, Not(HasSubstr("dropped")));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -14,9 +14,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<std::string> Below(absl::string_view mountinfo, absl::string_view folder) {
+std::vector<std::string> Below(absl::string_view mountinfo, absl::string_view directory) {
   std::vector<std::string> mounts;
-  for (const Mount& mount : ParseMountsBelow(mountinfo, folder)) {
+  for (const Mount& mount : ParseMountsBelow(mountinfo, directory)) {
     mounts.push_back(absl::StrCat(mount.point, " ", mount.type));
   }
   return mounts;
@@ -41,9 +41,9 @@ TEST(MountsTest, MalformedLinesAreSkipped) {
 }
 
 TEST(MountsTest, PseudoFileSystemIsDetected) {
-  const TempFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder / "x", "x", false).ok());
-  const auto real = OpenFile(folder / "x", O_RDONLY);
+  const TempDirectory directory;
+  ASSERT_TRUE(WriteFileAtomically(directory / "x", "x", false).ok());
+  const auto real = OpenFile(directory / "x", O_RDONLY);
   const auto pseudo = OpenFile("/proc/self/stat", O_RDONLY);
   ASSERT_TRUE(real.ok() && pseudo.ok());
   EXPECT_FALSE(IsOnPseudoFileSystem(real->get()));

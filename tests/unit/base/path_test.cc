@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -51,18 +51,18 @@ TEST(CleanRelativePath, NulIsRefused) {
 class CheckInsideTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(MakeFolders(root_).ok());
-    ASSERT_TRUE(MakeFolders(root_ + "/real").ok());
-    ASSERT_TRUE(MakeFolders(temp_ / "outside").ok());
+    ASSERT_TRUE(MakeDirectories(root_).ok());
+    ASSERT_TRUE(MakeDirectories(root_ + "/real").ok());
+    ASSERT_TRUE(MakeDirectories(temp_ / "outside").ok());
     // A sibling whose name starts with the name of the root is outside too.
-    ASSERT_TRUE(MakeFolders(root_ + "-other").ok());
+    ASSERT_TRUE(MakeDirectories(root_ + "-other").ok());
   }
   void Link(const std::string& target, const std::string& name) {
     ASSERT_EQ(symlink(target.c_str(), (root_ + "/" + name).c_str()), 0);
   }
   bool Inside(const std::string& name) const { return CheckInside(root_, root_ + "/" + name).ok(); }
 
-  const TempFolder temp_;
+  const TempDirectory temp_;
   const std::string root_ = temp_ / "root";
 };
 
@@ -106,16 +106,16 @@ TEST_F(CheckInsideTest, DanglingLinkIsRefused) {
 
 TEST_F(CheckInsideTest, ConcurrentlyMadeDirectoryIsAllowed) {
   constexpr int kThreads = 4;
-  constexpr int kFolders = 2000;
+  constexpr int kDirectories = 2000;
   std::barrier round(kThreads);
   std::atomic<int> refused = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      for (int n = 0; n < kFolders; ++n) {
-        const std::string folder = absl::StrCat(root_, "/", n);
+      for (int n = 0; n < kDirectories; ++n) {
+        const std::string directory = absl::StrCat(root_, "/", n);
         round.arrive_and_wait();
-        if (!CheckInside(root_, folder).ok() || !MakeFolders(folder).ok()) ++refused;
+        if (!CheckInside(root_, directory).ok() || !MakeDirectories(directory).ok()) ++refused;
       }
     });
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -17,15 +17,15 @@ using ::testing::Contains;
 using ::testing::UnorderedElementsAre;
 
 TEST(ProcTest, OnlyNumbersAreVisited) {
-  const TempFolder folder;
+  const TempDirectory directory;
   for (const char* name : {"7", "42", "self", "-1", "8a"}) {
-    ASSERT_TRUE(MakeFolders(folder / name).ok());
+    ASSERT_TRUE(MakeDirectories(directory / name).ok());
   }
   std::vector<int> numbers;
-  EXPECT_TRUE(ForEachNumber(folder.path(), [&](int number) { numbers.push_back(number); }));
+  EXPECT_TRUE(ForEachNumber(directory.path(), [&](int number) { numbers.push_back(number); }));
   EXPECT_THAT(numbers, UnorderedElementsAre(7, 42));
-  EXPECT_FALSE(ForEachNumber(folder / "7", [](int) {})) << "an empty directory";
-  EXPECT_FALSE(ForEachNumber(folder / "absent", [](int) {}));
+  EXPECT_FALSE(ForEachNumber(directory / "7", [](int) {})) << "an empty directory";
+  EXPECT_FALSE(ForEachNumber(directory / "absent", [](int) {}));
 }
 
 TEST(ProcTest, OwnProcessIsListed) {
@@ -35,15 +35,15 @@ TEST(ProcTest, OwnProcessIsListed) {
 }
 
 TEST(ProcTest, UnreadableFileLeavesErrno) {
-  const TempFolder folder;
+  const TempDirectory directory;
   char buffer[16];
-  EXPECT_EQ(ReadOnce(folder / "absent", buffer, sizeof buffer), "");
+  EXPECT_EQ(ReadOnce(directory / "absent", buffer, sizeof buffer), "");
   EXPECT_EQ(errno, ENOENT);
-  ASSERT_TRUE(WriteFileAtomically(folder / "empty", "", false).ok());
-  EXPECT_EQ(ReadOnce(folder / "empty", buffer, sizeof buffer), "");
+  ASSERT_TRUE(WriteFileAtomically(directory / "empty", "", false).ok());
+  EXPECT_EQ(ReadOnce(directory / "empty", buffer, sizeof buffer), "");
   EXPECT_EQ(errno, 0);
-  ASSERT_TRUE(WriteFileAtomically(folder / "full", "text", false).ok());
-  EXPECT_EQ(ReadOnce(folder / "full", buffer, sizeof buffer), "text");
+  ASSERT_TRUE(WriteFileAtomically(directory / "full", "text", false).ok());
+  EXPECT_EQ(ReadOnce(directory / "full", buffer, sizeof buffer), "text");
 }
 
 TEST(ProcTest, NumberOfTheNamedLineIsFound) {

@@ -5,9 +5,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "tests/support/deep_folder.h"
+#include "tests/support/deep_directory.h"
 #include "tests/support/few_descriptors.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -21,10 +21,10 @@ bool Exists(const std::string& path) {
 void Touch(const std::string& path) { ASSERT_TRUE(WriteFileAtomically(path, "x", false).ok()); }
 
 TEST(RemoveTree, RemovesEveryKindOfEntry) {
-  const TempFolder temp;
+  const TempDirectory temp;
   const std::string tree = temp / "tree";
-  ASSERT_TRUE(MakeFolders(tree + "/a/b/c").ok());
-  ASSERT_TRUE(MakeFolders(tree + "/a/empty").ok());
+  ASSERT_TRUE(MakeDirectories(tree + "/a/b/c").ok());
+  ASSERT_TRUE(MakeDirectories(tree + "/a/empty").ok());
   Touch(tree + "/a/file");
   Touch(tree + "/a/b/\xff\n name");
   ASSERT_EQ(mkfifo((tree + "/a/fifo").c_str(), 0666), 0);
@@ -34,16 +34,16 @@ TEST(RemoveTree, RemovesEveryKindOfEntry) {
 }
 
 TEST(RemoveTree, AbsentTreeIsSuccess) {
-  const TempFolder temp;
+  const TempDirectory temp;
   EXPECT_TRUE(RemoveTree(temp / "absent").ok());
   EXPECT_TRUE(RemoveTree(temp / "absent/below").ok());
 }
 
 TEST(RemoveTree, SymlinksAreNotFollowed) {
-  const TempFolder temp;
-  ASSERT_TRUE(MakeFolders(temp / "precious").ok());
+  const TempDirectory temp;
+  ASSERT_TRUE(MakeDirectories(temp / "precious").ok());
   Touch(temp / "precious/file");
-  ASSERT_TRUE(MakeFolders(temp / "tree/sub").ok());
+  ASSERT_TRUE(MakeDirectories(temp / "tree/sub").ok());
   ASSERT_EQ(symlink("../precious", (temp / "tree/link").c_str()), 0);
   ASSERT_EQ(symlink((temp / "precious").c_str(), (temp / "tree/sub/link").c_str()), 0);
   EXPECT_TRUE(RemoveTree(temp / "tree").ok());
@@ -52,8 +52,8 @@ TEST(RemoveTree, SymlinksAreNotFollowed) {
 }
 
 TEST(RemoveTree, TopLinkIsRemovedNotTarget) {
-  const TempFolder temp;
-  ASSERT_TRUE(MakeFolders(temp / "precious").ok());
+  const TempDirectory temp;
+  ASSERT_TRUE(MakeDirectories(temp / "precious").ok());
   ASSERT_EQ(symlink("precious", (temp / "link").c_str()), 0);
   EXPECT_TRUE(RemoveTree(temp / "link").ok());
   EXPECT_FALSE(Exists(temp / "link"));
@@ -61,35 +61,35 @@ TEST(RemoveTree, TopLinkIsRemovedNotTarget) {
 }
 
 TEST(RemoveTree, SingleFileIsRemoved) {
-  const TempFolder temp;
+  const TempDirectory temp;
   Touch(temp / "file");
   EXPECT_TRUE(RemoveTree(temp / "file").ok());
   EXPECT_FALSE(Exists(temp / "file"));
 }
 
 TEST(RemoveTree, DeepTreeNeedsFewDescriptors) {
-  const TempFolder temp;
-  ASSERT_TRUE(MakeFolders(temp / "tree").ok());
-  ASSERT_TRUE(MakeDeepFolder(temp / "tree", 1'000, "d").valid());
+  const TempDirectory temp;
+  ASSERT_TRUE(MakeDirectories(temp / "tree").ok());
+  ASSERT_TRUE(MakeDeepDirectory(temp / "tree", 1'000, "d").valid());
   const FewDescriptors few(6);
   EXPECT_TRUE(RemoveTree(temp / "tree").ok());
   EXPECT_FALSE(Exists(temp / "tree"));
 }
 
 TEST(RemoveTree, WideTreeNeedsFewDescriptors) {
-  const TempFolder temp;
+  const TempDirectory temp;
   for (int i = 0; i < 200; ++i)
-    ASSERT_TRUE(MakeFolders(temp / absl::StrCat("tree/", i, "/a")).ok());
+    ASSERT_TRUE(MakeDirectories(temp / absl::StrCat("tree/", i, "/a")).ok());
   const FewDescriptors few(6);
   EXPECT_TRUE(RemoveTree(temp / "tree").ok());
   EXPECT_FALSE(Exists(temp / "tree"));
 }
 
 TEST(RemoveTree, OwnerRemovesUnreadableDirectories) {
-  const TempFolder temp;
+  const TempDirectory temp;
   const Unprivileged nobody(temp.path());
   for (const mode_t mode : {0000u, 0400u, 0200u, 0100u, 0500u, 0600u}) {
-    ASSERT_TRUE(MakeFolders(temp / "tree/a/b").ok());
+    ASSERT_TRUE(MakeDirectories(temp / "tree/a/b").ok());
     Touch(temp / "tree/a/b/file");
     ASSERT_EQ(chmod((temp / "tree/a/b").c_str(), mode), 0);
     ASSERT_EQ(chmod((temp / "tree/a").c_str(), mode), 0);
@@ -101,8 +101,8 @@ TEST(RemoveTree, OwnerRemovesUnreadableDirectories) {
 }
 
 TEST(RemoveTree, RemovalContinuesAfterError) {
-  const TempFolder temp;
-  ASSERT_TRUE(MakeFolders(temp / "tree/of-root/sub").ok());
+  const TempDirectory temp;
+  ASSERT_TRUE(MakeDirectories(temp / "tree/of-root/sub").ok());
   if (geteuid() != 0) GTEST_SKIP() << "needs a directory of another user";
   ASSERT_EQ(chmod(temp.path().c_str(), 0755), 0);
   ASSERT_EQ(chmod((temp / "tree").c_str(), 0777), 0);
@@ -110,7 +110,7 @@ TEST(RemoveTree, RemovalContinuesAfterError) {
   absl::Status removed;
   {
     const Unprivileged nobody(temp.path());
-    ASSERT_TRUE(MakeFolders(temp / "tree/a").ok());
+    ASSERT_TRUE(MakeDirectories(temp / "tree/a").ok());
     Touch(temp / "tree/a/file");
     Touch(temp / "tree/z");
     removed = RemoveTree(temp / "tree");
@@ -123,10 +123,10 @@ TEST(RemoveTree, RemovalContinuesAfterError) {
 }
 
 TEST(RemoveTree, CancellationStopsRemoval) {
-  const TempFolder temp;
+  const TempDirectory temp;
   const auto make_tree = [&] {
     for (const char* name : {"a", "b", "c"}) {
-      EXPECT_TRUE(MakeFolders(temp / absl::StrCat("tree/", name, "/empty")).ok());
+      EXPECT_TRUE(MakeDirectories(temp / absl::StrCat("tree/", name, "/empty")).ok());
       Touch(temp / absl::StrCat("tree/", name, "/file"));
     }
   };

@@ -44,7 +44,7 @@ TEST(IsDiskFullTest, LackOfDescriptorsIsNoFullDisk) {
 }
 
 TEST(UnmarkedTest, KeepsCodeAndMessageOnly) {
-  const absl::Status status = Unmarked(ErrnoError(ENOSPC, "disk"));
+  const absl::Status status = WithoutMarks(ErrnoError(ENOSPC, "disk"));
   EXPECT_EQ(status, absl::ResourceExhaustedError("disk: No space left on device"));
 }
 

@@ -20,7 +20,7 @@
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_store.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/watched_store.h"
 
 namespace sparkles {
@@ -31,7 +31,7 @@ class CheckpointFixture : public testing::Test {
   static constexpr char kManifest[] = "gs://out/1/sparkles-checkpoint/manifest.json";
 
   CheckpointFixture() {
-    EXPECT_TRUE(MakeFolders(directory_).ok());
+    EXPECT_TRUE(MakeDirectories(local_).ok());
     // Files are older than a tick.
     clock_.Advance(absl::Now() + absl::Hours(1) - clock_.Now());
   }
@@ -47,7 +47,7 @@ class CheckpointFixture : public testing::Test {
   std::unique_ptr<CheckpointSaver> SaverOf(int attempt) {
     return std::make_unique<CheckpointSaver>(
         SaverOptions{
-            .directory = directory_, .url = kUrl, .identity = IdentityOf(attempt), .transfers = 1},
+            .directory = local_, .url = kUrl, .identity = IdentityOf(attempt), .transfers = 1},
         store_, clock_, confirm_);
   }
   absl::Status Save(CheckpointSaver& saver) {
@@ -56,19 +56,19 @@ class CheckpointFixture : public testing::Test {
   }
   absl::StatusOr<FoundCheckpoint> RestoreInto(const std::string& directory,
                                               const CheckpointIdentity& identity) {
-    EXPECT_TRUE(MakeFolders(directory).ok());
+    EXPECT_TRUE(MakeDirectories(directory).ok());
     return RestoreCheckpoint(
         {.directory = directory, .url = kUrl, .identity = identity, .transfers = 1}, store_, clock_,
         Activity());
   }
 
   void Write(const std::string& path, absl::string_view content) {
-    const std::string whole = absl::StrCat(directory_, "/", path);
-    ASSERT_TRUE(MakeFolders(FolderOf(whole)).ok());
+    const std::string whole = absl::StrCat(local_, "/", path);
+    ASSERT_TRUE(MakeDirectories(DirectoryOf(whole)).ok());
     ASSERT_TRUE(WriteFileAtomically(whole, content, false).ok());
   }
   void Remove(const std::string& path) {
-    ASSERT_EQ(unlink(absl::StrCat(directory_, "/", path).c_str()), 0);
+    ASSERT_EQ(unlink(absl::StrCat(local_, "/", path).c_str()), 0);
   }
   // The files of a directory with their content.
   static std::map<std::string, std::string> FilesIn(const std::string& directory) {
@@ -98,8 +98,8 @@ class CheckpointFixture : public testing::Test {
                       [&](const std::string& call) { return absl::StartsWith(call, start); }));
   }
 
-  TempFolder folder_;
-  const std::string directory_ = folder_ / "checkpoint";
+  TempDirectory directory_;
+  const std::string local_ = directory_ / "checkpoint";
   FakeClock clock_;
   MemStore memory_;
   FailingStore failing_{memory_};

@@ -12,7 +12,7 @@ namespace {
 class RemoverTest : public CheckpointFixture {
  protected:
   absl::Status RemoveAll(const CheckpointSaver& saver) {
-    const std::optional<CheckpointRemains> remains = saver.Remains();
+    const std::optional<CheckpointObjects> remains = saver.ObjectsToRemove();
     EXPECT_TRUE(remains.has_value());
     calls_.clear();
     return RemoveCheckpoint(*remains, store_, 1, Activity());
@@ -42,9 +42,9 @@ TEST_F(RemoverTest, LeftoversOfEarlierAttemptsAreFound) {
   PutObject(1, IdentityOf(1));
   Write("a", "1");
   ASSERT_TRUE(Save(*SaverOf(1)).ok());
-  auto found = RestoreInto(folder_ / "target", IdentityOf(2));
+  auto found = RestoreInto(directory_ / "target", IdentityOf(2));
   ASSERT_TRUE(found.ok());
-  saver_->BeginWith(*std::move(found));
+  saver_->SetStoredCheckpoint(*std::move(found));
   EXPECT_TRUE(RemoveAll(*saver_).ok());
   EXPECT_EQ(CountObjects(), 0);
 }

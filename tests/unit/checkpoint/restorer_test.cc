@@ -17,7 +17,7 @@ class RestorerTest : public CheckpointFixture {
   RestorerTest() {
     Write("a", "1");
     Write("b/c", "22");
-    EXPECT_EQ(chmod((directory_ + "/a").c_str(), 0640), 0);
+    EXPECT_EQ(chmod((local_ + "/a").c_str(), 0640), 0);
     EXPECT_TRUE(Save(*saver_).ok());
     calls_.clear();
   }
@@ -35,7 +35,7 @@ class RestorerTest : public CheckpointFixture {
     return absl::StrCat(kUrl, "/", StoredManifest().files.front().object);
   }
 
-  const std::string target_ = folder_ / "target";
+  const std::string target_ = directory_ / "target";
   const std::unique_ptr<CheckpointSaver> saver_ = SaverOf(1);
 };
 
@@ -47,18 +47,18 @@ TEST_F(RestorerTest, FilesComeBackAsTheyWere) {
   EXPECT_EQ(FilesIn(target_), (Files{{"a", "1"}, {"b/c", "22"}}));
   struct stat old;
   struct stat now;
-  ASSERT_EQ(stat((directory_ + "/a").c_str(), &old), 0);
+  ASSERT_EQ(stat((local_ + "/a").c_str(), &old), 0);
   ASSERT_EQ(stat((target_ + "/a").c_str(), &now), 0);
   EXPECT_EQ(now.st_mode & 07777, 0640);
   EXPECT_EQ(now.st_mtim.tv_sec, old.st_mtim.tv_sec);
 }
 
 TEST_F(RestorerTest, RestoredFilesAreNotSentAgain) {
-  std::filesystem::remove_all(directory_);
-  auto found = RestoreInto(directory_, IdentityOf(2));
+  std::filesystem::remove_all(local_);
+  auto found = RestoreInto(local_, IdentityOf(2));
   ASSERT_TRUE(found.ok()) << found.status();
   const auto next = SaverOf(2);
-  next->BeginWith(*std::move(found));
+  next->SetStoredCheckpoint(*std::move(found));
   calls_.clear();
   EXPECT_TRUE(Save(*next).ok());
   EXPECT_TRUE(calls_.empty());
@@ -136,7 +136,7 @@ TEST_F(RestorerTest, MachineFaultLeavesDirectoryEmpty) {
   const auto found = Restore();
   EXPECT_TRUE(IsMachineFault(found.status())) << found.status();
   EXPECT_TRUE(FilesIn(target_).empty());
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "target.restore"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "target.restore"));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST_F(SaverTest, EmptyDirectorySendsNothing) {
   EXPECT_TRUE(calls_.empty());
   EXPECT_EQ(confirmed_, 0);
   EXPECT_EQ(saver_->saves(), 0);
-  EXPECT_FALSE(saver_->Remains().has_value());
+  EXPECT_FALSE(saver_->ObjectsToRemove().has_value());
 }
 
 TEST_F(SaverTest, ManifestIsWrittenLast) {
@@ -77,7 +77,7 @@ TEST_F(SaverTest, RemovedFileLeavesTheCheckpoint) {
 TEST_F(SaverTest, MissingDirectoryKeepsTheCheckpoint) {
   Write("a", "1");
   ASSERT_TRUE(Save(*saver_).ok());
-  std::filesystem::remove_all(directory_);
+  std::filesystem::remove_all(local_);
   EXPECT_FALSE(Save(*saver_).ok());
   EXPECT_EQ(Saved(), (Files{{"a", "1"}}));
 }
@@ -186,8 +186,8 @@ TEST_F(SaverTest, FailedManifestIsWrittenByTheNextSave) {
   EXPECT_TRUE(Save(*saver_).ok());
   EXPECT_EQ(Saved(), (Files{{"a", "1"}}));
   // The first object may belong to a manifest whose answer was lost. It is found at the end.
-  ASSERT_TRUE(saver_->Remains().has_value());
-  EXPECT_TRUE(saver_->Remains()->list);
+  ASSERT_TRUE(saver_->ObjectsToRemove().has_value());
+  EXPECT_TRUE(saver_->ObjectsToRemove()->list);
 }
 
 TEST_F(SaverTest, HurriedSaveSendsNewestAndKeepsTheRest) {
@@ -197,8 +197,8 @@ TEST_F(SaverTest, HurriedSaveSendsNewestAndKeepsTheRest) {
   Write("old", "2");
   Write("new", "2");
   using std::chrono::hours;
-  const auto now = std::filesystem::last_write_time(directory_ + "/new");
-  std::filesystem::last_write_time(directory_ + "/old", now - hours(1));
+  const auto now = std::filesystem::last_write_time(local_ + "/new");
+  std::filesystem::last_write_time(local_ + "/old", now - hours(1));
   CancelToken over;
   after_call_ = [&](const std::string& call) {
     if (absl::StartsWith(call, "upload")) over.Cancel(CancelKind::kAbort, "no time");

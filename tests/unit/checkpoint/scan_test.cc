@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "checkpoint/save_plan.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -19,19 +19,19 @@ namespace {
 class ScanTest : public testing::Test {
  protected:
   void Write(const std::string& path, absl::string_view content = "x") {
-    const std::string whole = folder_ / path;
-    ASSERT_TRUE(MakeFolders(FolderOf(whole)).ok());
+    const std::string whole = directory_ / path;
+    ASSERT_TRUE(MakeDirectories(DirectoryOf(whole)).ok());
     ASSERT_TRUE(WriteFileAtomically(whole, content, false).ok());
   }
   std::vector<std::string> Paths() {
-    const Scan scan = ScanCheckpoint(folder_.path()).value();
+    const Scan scan = ScanCheckpoint(directory_.path()).value();
     std::vector<std::string> paths;
     for (const ScannedFile& file : scan.files) paths.push_back(file.path);
     return paths;
   }
   // All files, as if they had just been saved.
   KnownFiles Known() {
-    const Scan scan = ScanCheckpoint(folder_.path()).value();
+    const Scan scan = ScanCheckpoint(directory_.path()).value();
     KnownFiles known;
     for (const ScannedFile& file : scan.files) {
       known[file.path] = {.saved = {}, .stamp = file.stamp, .stamp_is_sure = true};
@@ -39,10 +39,10 @@ class ScanTest : public testing::Test {
     return known;
   }
   size_t CountChanged(const KnownFiles& known) {
-    return ChangedFiles(ScanCheckpoint(folder_.path()).value(), known).size();
+    return ChangedFiles(ScanCheckpoint(directory_.path()).value(), known).size();
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(ScanTest, FilesOfAllDirectoriesAreFound) {
@@ -50,7 +50,7 @@ TEST_F(ScanTest, FilesOfAllDirectoriesAreFound) {
   Write("a/c");
   Write("a/d/e", "12345");
   EXPECT_EQ(Paths(), (std::vector<std::string>{"a/c", "a/d/e", "b"}));
-  EXPECT_EQ(ScanCheckpoint(folder_.path())->files[1].stamp.size, 5);
+  EXPECT_EQ(ScanCheckpoint(directory_.path())->files[1].stamp.size, 5);
 }
 
 TEST_F(ScanTest, HiddenAndTemporaryNamesAreLeftOut) {
@@ -64,26 +64,26 @@ TEST_F(ScanTest, HiddenAndTemporaryNamesAreLeftOut) {
 
 TEST_F(ScanTest, LinksAndSpecialFilesAreLeftOut) {
   Write("good");
-  ASSERT_EQ(symlink("good", (folder_ / "link").c_str()), 0);
-  ASSERT_EQ(symlink("/etc", (folder_ / "etc").c_str()), 0);
-  ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("good", (directory_ / "link").c_str()), 0);
+  ASSERT_EQ(symlink("/etc", (directory_ / "etc").c_str()), 0);
+  ASSERT_EQ(mkfifo((directory_ / "fifo").c_str(), 0600), 0);
   EXPECT_EQ(Paths(), std::vector<std::string>{"good"});
 }
 
 TEST_F(ScanTest, NameThatIsNotUtf8IsCounted) {
   Write("\xff");
-  const Scan scan = ScanCheckpoint(folder_.path()).value();
+  const Scan scan = ScanCheckpoint(directory_.path()).value();
   EXPECT_TRUE(scan.files.empty());
   EXPECT_EQ(scan.unusable_names, 1);
 }
 
 TEST_F(ScanTest, MissingDirectoryIsNotFound) {
-  EXPECT_TRUE(absl::IsNotFound(ScanCheckpoint(folder_ / "none").status()));
+  EXPECT_TRUE(absl::IsNotFound(ScanCheckpoint(directory_ / "none").status()));
 }
 
 TEST_F(ScanTest, LinkInPlaceOfDirectoryIsRefused) {
-  ASSERT_EQ(symlink("/etc", (folder_ / "link").c_str()), 0);
-  EXPECT_FALSE(ScanCheckpoint(folder_ / "link").ok());
+  ASSERT_EQ(symlink("/etc", (directory_ / "link").c_str()), 0);
+  EXPECT_FALSE(ScanCheckpoint(directory_ / "link").ok());
 }
 
 TEST_F(ScanTest, TooDeepDirectoryIsRefused) {
@@ -92,7 +92,7 @@ TEST_F(ScanTest, TooDeepDirectoryIsRefused) {
   Write(path + "/file");
   EXPECT_EQ(Paths().size(), 1);
   Write(path + "/d/file");
-  EXPECT_FALSE(ScanCheckpoint(folder_.path()).ok());
+  EXPECT_FALSE(ScanCheckpoint(directory_.path()).ok());
 }
 
 TEST_F(ScanTest, UntouchedFilesAreUnchanged) {
@@ -108,9 +108,9 @@ TEST_F(ScanTest, NewAndEditedFilesAreChanged) {
   Write("new");
   EXPECT_EQ(CountChanged(known), 1);
   // The same size and mtime, but another inode and ctime.
-  const auto mtime = std::filesystem::last_write_time(folder_ / "a");
+  const auto mtime = std::filesystem::last_write_time(directory_ / "a");
   Write("a", "5678");
-  std::filesystem::last_write_time(folder_ / "a", mtime);
+  std::filesystem::last_write_time(directory_ / "a", mtime);
   EXPECT_EQ(CountChanged(known), 2);
 }
 
@@ -124,9 +124,9 @@ TEST_F(ScanTest, FileWithUnsureStampIsChanged) {
 TEST_F(ScanTest, RemovedFilesAreNamed) {
   for (const char* name : {"a", "b", "c", "d"}) Write(name);
   const KnownFiles known = Known();
-  for (const char* name : {"a", "c", "d"}) unlink((folder_ / name).c_str());
+  for (const char* name : {"a", "c", "d"}) unlink((directory_ / name).c_str());
   Write("e");
-  const Scan scan = ScanCheckpoint(folder_.path()).value();
+  const Scan scan = ScanCheckpoint(directory_.path()).value();
   EXPECT_EQ(RemovedPaths(scan, known), (std::vector<std::string>{"a", "c", "d"}));
   EXPECT_EQ(RemovedPaths(Scan(), known).size(), 4);
   EXPECT_TRUE(RemovedPaths(scan, {}).empty());

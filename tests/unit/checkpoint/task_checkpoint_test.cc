@@ -22,7 +22,7 @@ class TaskCheckpointTest : public CheckpointFixture {
         TaskCheckpoint::Parts{.options = {.every = every_, .counters = &counters_},
                               .stop_time = {},
                               .transfers = 1,
-                              .directory = directory_,
+                              .directory = local_,
                               .result_url = result_url_,
                               .identity = IdentityOf(attempt),
                               .history = history_,
@@ -64,8 +64,7 @@ class TaskCheckpointTest : public CheckpointFixture {
 TEST_F(TaskCheckpointTest, UnusedDirectoryCostsNothing) {
   const auto first = MakeAttempt(1);
   ASSERT_TRUE(first->Restore(Activity(), tell_user_).ok());
-  EXPECT_THAT(first->Variables(),
-              ElementsAre(absl::StrCat("SPARKLES_CHECKPOINT_DIR=", directory_)));
+  EXPECT_THAT(first->Variables(), ElementsAre(absl::StrCat("SPARKLES_CHECKPOINT_DIR=", local_)));
   first->BeginSaves(cancel_);
   first->EndSaves();
   (void)first->SaveLast(nullptr);
@@ -80,13 +79,13 @@ TEST_F(TaskCheckpointTest, NextAttemptContinues) {
   history_ = {{absl::UnixEpoch(), "claimed", "", ""},
               {saved + absl::Minutes(4), "reset", "", ""},
               {saved + absl::Minutes(5), "claimed", "", ""}};
-  std::filesystem::remove_all(directory_);
-  ASSERT_TRUE(MakeFolders(directory_).ok());
+  std::filesystem::remove_all(local_);
+  ASSERT_TRUE(MakeDirectories(local_).ok());
   const auto second = MakeAttempt(2);
   ASSERT_TRUE(second->Restore(Activity(), tell_user_).ok());
   EXPECT_THAT(told_, ElementsAre("restored 1 file, 5 B, saved 4 min before attempt 1 ended"));
   EXPECT_EQ(second->Variables().back(), "SPARKLES_RESTORED=1");
-  EXPECT_EQ(FilesIn(directory_), (std::map<std::string, std::string>{{"a", "12345"}}));
+  EXPECT_EQ(FilesIn(local_), (std::map<std::string, std::string>{{"a", "12345"}}));
   const std::optional<CheckpointUse> use = second->Use();
   ASSERT_TRUE(use.has_value());
   EXPECT_EQ(use->restored_from_attempt, 1);
@@ -101,8 +100,8 @@ TEST_F(TaskCheckpointTest, NextAttemptContinues) {
 TEST_F(TaskCheckpointTest, ForeignCheckpointIsIgnoredWithLine) {
   RunFirstAttempt();
   memory_.Put(kManifest, "{}");
-  std::filesystem::remove_all(directory_);
-  ASSERT_TRUE(MakeFolders(directory_).ok());
+  std::filesystem::remove_all(local_);
+  ASSERT_TRUE(MakeDirectories(local_).ok());
   const auto second = MakeAttempt(2);
   ASSERT_TRUE(second->Restore(Activity(), tell_user_).ok());
   EXPECT_THAT(told_, ElementsAre(HasSubstr("a checkpoint is ignored: the manifest is broken")));

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cli/version.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "worker/exit_code.h"
 
 namespace sparkles {
@@ -45,7 +45,7 @@ class Caught {
 class CommandLineTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / "source", "content", false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / "source", "content", false).ok());
   }
 
   int Run(std::vector<std::string> arguments) {
@@ -69,9 +69,9 @@ class CommandLineTest : public testing::Test {
     EXPECT_THAT(out_, IsEmpty());
   }
 
-  TempFolder folder_;
-  const std::string src_ = "file://" + (folder_ / "source");
-  const std::string dst_ = folder_ / "copy";
+  TempDirectory directory_;
+  const std::string src_ = "file://" + (directory_ / "source");
+  const std::string dst_ = directory_ / "copy";
   std::string out_;
   std::string err_;
 };
@@ -101,8 +101,8 @@ TEST_F(CommandLineTest, ValueMayBeginWithDash) {
 }
 
 TEST_F(CommandLineTest, ValueMayHoldEqualsSign) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "a=b", "equal", false).ok());
-  EXPECT_EQ(Run({"fetch", "--src=file://" + (folder_ / "a=b"), "--dst", dst_}), kExitDone);
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "a=b", "equal", false).ok());
+  EXPECT_EQ(Run({"fetch", "--src=file://" + (directory_ / "a=b"), "--dst", dst_}), kExitDone);
   EXPECT_EQ(ReadFile(dst_, 100).value(), "equal");
 }
 
@@ -212,7 +212,7 @@ TEST_F(CommandLineTest, InvalidUtf8TaskIsUsageError) {
 
 // gRPC aborts the process on such secrets.
 TEST_F(CommandLineTest, InvalidSecretIsRefusedUnquoted) {
-  const std::string file = folder_ / "secret";
+  const std::string file = directory_ / "secret";
   for (const std::string secret :
        {"secr\xc3\xa8t", "ses\rame", "ses\name", "sesame\x7f", "\x1bsesame", " \r\n"}) {
     const std::vector<std::string> status = {"status", "--address", "host:1", "--certFile", "c"};

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -35,7 +35,7 @@ class LogPrinterTest : public testing::Test {
   // Runs with answers from `answer`, which gets the number of earlier calls.
   absl::Status Run(std::function<absl::StatusOr<OutputPiece>(int call)> answer,
                    bool follow = true) {
-    const UniqueFd out = OpenFile(folder_ / "out", O_CREAT | O_WRONLY | O_TRUNC).value();
+    const UniqueFd out = OpenFile(directory_ / "out", O_CREAT | O_WRONLY | O_TRUNC).value();
     const auto read = [&](int64_t, int32_t) { return answer(calls_++); };
     return LogPrinter("host:1", follow, read, clock_, out.get()).Run();
   }
@@ -53,9 +53,9 @@ class LogPrinterTest : public testing::Test {
     });
   }
 
-  std::string Printed() { return ReadFile(folder_ / "out", 100).value_or("(none)"); }
+  std::string Printed() { return ReadFile(directory_ / "out", 100).value_or("(none)"); }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   FakeClock clock_;
   absl::Time start_ = clock_.Now();
   int calls_ = 0;

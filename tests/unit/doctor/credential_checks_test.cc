@@ -12,7 +12,7 @@
 #include "tests/support/fake_credentials.h"
 #include "tests/support/finding_text.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -63,11 +63,11 @@ class CredentialChecksTest : public testing::Test {
   }
 
   void UseFile(const std::string& text) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / "key.json", text, false).ok());
-    variables_["GOOGLE_APPLICATION_CREDENTIALS"] = folder_ / "key.json";
+    ASSERT_TRUE(WriteFileAtomically(directory_ / "key.json", text, false).ok());
+    variables_["GOOGLE_APPLICATION_CREDENTIALS"] = directory_ / "key.json";
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   std::map<std::string, std::string> variables_;
   FakeClock clock_;
   CancelToken cancel_;
@@ -86,7 +86,7 @@ TEST_F(CredentialChecksTest, AccountAndPlaceAreNamedWithoutSecret) {
             "for 59 minutes\n");
   UseFile(DumpJson(ServiceAccountFields()));
   EXPECT_THAT(Credentials(),
-              AllOf(HasSubstr("from " + (folder_ / "key.json")), Not(HasSubstr("ya29"))));
+              AllOf(HasSubstr("from " + (directory_ / "key.json")), Not(HasSubstr("ya29"))));
 }
 
 TEST_F(CredentialChecksTest, RemedyDependsOnPlace) {

@@ -17,7 +17,7 @@
 #include "doctor/scratch_directory.h"
 #include "tests/support/finding_text.h"
 #include "tests/support/forbidden_calls.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -34,54 +34,54 @@ class DirectoryChecksTest : public testing::Test {
     return FindingText([&](Findings& findings) { CheckDirectory(needs_, cancel_, findings); });
   }
 
-  bool IsEmptyFolder(const std::string& path) const { return std::filesystem::is_empty(path); }
+  bool IsEmptyDirectory(const std::string& path) const { return std::filesystem::is_empty(path); }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   CancelToken cancel_;
   DirectoryNeeds needs_ = {.flag = "--tasksDir",
-                           .path = folder_.path(),
+                           .path = directory_.path(),
                            .exec = true,
                            .locks = true,
                            .min_free_bytes = 1,
-                           .cache_dir = folder_ / "cache"};
+                           .cache_dir = directory_ / "cache"};
 };
 
 TEST_F(DirectoryChecksTest, UsualDirectoryHasNoFailure) {
   const std::string text = Check();
   EXPECT_THAT(text, AllOf(Not(HasSubstr("FAIL")),
-                          HasSubstr("--tasksDir: " + folder_.path() + " is writable"),
+                          HasSubstr("--tasksDir: " + directory_.path() + " is writable"),
                           HasSubstr("--tasksDir locks: work"), HasSubstr("--tasksDir symlinks"),
                           HasSubstr("--tasksDir exec"), HasSubstr("--tasksDir fsync: takes")));
-  EXPECT_TRUE(IsEmptyFolder(folder_.path()));
+  EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
 }
 
 TEST_F(DirectoryChecksTest, MissingDirectoryIsNotMade) {
-  needs_.path = folder_ / "a/b/c/";
+  needs_.path = directory_ / "a/b/c/";
   EXPECT_THAT(Check(),
-              AllOf(Not(HasSubstr("FAIL")), HasSubstr("can be made in " + folder_.path())));
-  EXPECT_TRUE(IsEmptyFolder(folder_.path()));
+              AllOf(Not(HasSubstr("FAIL")), HasSubstr("can be made in " + directory_.path())));
+  EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
 }
 
 TEST_F(DirectoryChecksTest, FileInPathFails) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "file", "", false).ok());
-  needs_.path = folder_ / "file";
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "file", "", false).ok());
+  needs_.path = directory_ / "file";
   EXPECT_THAT(Check(), AllOf(HasSubstr("FAIL  --tasksDir: "), HasSubstr("file: not a directory")));
-  needs_.path = folder_ / "file/below";
+  needs_.path = directory_ / "file/below";
   EXPECT_THAT(Check(), HasSubstr("Not a directory"));
 }
 
 TEST_F(DirectoryChecksTest, DanglingLinkFails) {
-  ASSERT_EQ(symlink("nowhere", (folder_ / "link").c_str()), 0);
-  needs_.path = folder_ / "link";
+  ASSERT_EQ(symlink("nowhere", (directory_ / "link").c_str()), 0);
+  needs_.path = directory_ / "link";
   EXPECT_THAT(Check(), HasSubstr("FAIL  --tasksDir: "));
 }
 
 TEST_F(DirectoryChecksTest, UnwritableDirectoryFails) {
-  const Unprivileged user(folder_.path());
-  ASSERT_EQ(chmod(folder_.path().c_str(), 0500), 0);
+  const Unprivileged user(directory_.path());
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0500), 0);
   EXPECT_THAT(Check(), AllOf(ContainsRegex("FAIL  --tasksDir: .*Permission denied"),
                              HasSubstr("make the directory writable for uid")));
-  ASSERT_EQ(chmod(folder_.path().c_str(), 0700), 0);
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0700), 0);
 }
 
 TEST_F(DirectoryChecksTest, LackOfSpaceFails) {
@@ -91,7 +91,7 @@ TEST_F(DirectoryChecksTest, LackOfSpaceFails) {
 }
 
 TEST_F(DirectoryChecksTest, LackOfSpaceWarnsIfCacheCanShrink) {
-  ASSERT_TRUE(MakeFolders(needs_.cache_dir).ok());
+  ASSERT_TRUE(MakeDirectories(needs_.cache_dir).ok());
   const std::string entry = needs_.cache_dir + "/" + std::string(64, 'a');
   ASSERT_TRUE(WriteFileAtomically(entry, "x", false).ok());
   needs_.min_free_bytes = uint64_t{1} << 60;
@@ -116,39 +116,39 @@ TEST_F(DirectoryChecksTest, MissingFeaturesAreNamed) {
 TEST_F(DirectoryChecksTest, CancelledCheckRemovesItsFiles) {
   cancel_.Cancel(CancelKind::kAbort, "stopped");
   EXPECT_THAT(Check(), HasSubstr("SKIP  --tasksDir: not checked: stopped"));
-  EXPECT_TRUE(IsEmptyFolder(folder_.path()));
+  EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
 }
 
 TEST_F(DirectoryChecksTest, ScratchDirectoryIsRemovedOnce) {
   {
-    absl::StatusOr<ScratchDirectory> scratch = ScratchDirectory::Create(folder_.path());
+    absl::StatusOr<ScratchDirectory> scratch = ScratchDirectory::Create(directory_.path());
     ASSERT_TRUE(scratch.ok());
     const ScratchDirectory moved = *std::move(scratch);
     ASSERT_TRUE(WriteFileAtomically(moved / "file", "x", false).ok());
-    EXPECT_FALSE(IsEmptyFolder(folder_.path()));
+    EXPECT_FALSE(IsEmptyDirectory(directory_.path()));
   }
-  EXPECT_TRUE(IsEmptyFolder(folder_.path()));
+  EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
 }
 
 TEST_F(DirectoryChecksTest, StateFileBesideTasksFileIsChecked) {
   const auto check = [&] {
     return FindingText(
-        [&](Findings& findings) { CheckStateFile(folder_ / "tasks.json", findings); });
+        [&](Findings& findings) { CheckStateFile(directory_ / "tasks.json", findings); });
   };
   EXPECT_THAT(check(), HasSubstr("tasks.json.state can be made"));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "tasks.json.state"));
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "tasks.json.state", "", false).ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "tasks.json.state"));
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "tasks.json.state", "", false).ok());
   EXPECT_THAT(check(), HasSubstr("tasks.json.state is writable"));
 }
 
 TEST_F(DirectoryChecksTest, UnwritableStateFileFails) {
   // access(2) asks for the real user, whom Unprivileged does not change.
   if (getuid() == 0) GTEST_SKIP() << "root may write every file";
-  ASSERT_EQ(chmod(folder_.path().c_str(), 0500), 0);
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0500), 0);
   EXPECT_THAT(
-      FindingText([&](Findings& findings) { CheckStateFile(folder_ / "tasks.json", findings); }),
+      FindingText([&](Findings& findings) { CheckStateFile(directory_ / "tasks.json", findings); }),
       HasSubstr("FAIL  state file: "));
-  ASSERT_EQ(chmod(folder_.path().c_str(), 0700), 0);
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0700), 0);
 }
 
 }  // namespace

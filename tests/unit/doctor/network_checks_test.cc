@@ -17,7 +17,7 @@
 #include "tests/support/loopback_server.h"
 #include "tests/support/refusing_port.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -61,21 +61,21 @@ class NetworkChecksTest : public testing::Test {
         [&](Findings& findings) { CheckClock(kUrl, transport_, clock_, cancel_, findings); });
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   ScriptedTransport transport_;
   FakeClock clock_;
   CancelToken cancel_;
 };
 
 TEST_F(NetworkChecksTest, CaFileWithoutCertificateFails) {
-  ASSERT_TRUE(WriteFileAtomically(folder_ / "ca.pem", "nothing", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(directory_ / "ca.pem", "nothing", false).ok());
   const auto check = [&](const std::map<std::string, std::string>& variables) {
     return FindingText([&](Findings& findings) {
       CheckCaRoots(FindCaRoots(EnvironmentOf(variables), {}), findings);
     });
   };
   EXPECT_EQ(check({}), "OK    CA certificates: from this program\n");
-  EXPECT_THAT(check({{"SSL_CERT_FILE", folder_ / "ca.pem"}}),
+  EXPECT_THAT(check({{"SSL_CERT_FILE", directory_ / "ca.pem"}}),
               AllOf(StartsWith("FAIL  CA certificates: "), HasSubstr("ca.pem"),
                     HasSubstr("Remedy: set SSL_CERT_FILE to a PEM file")));
 }

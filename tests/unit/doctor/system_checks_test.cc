@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "doctor/control_group.h"
 #include "tests/support/finding_text.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -26,22 +26,23 @@ class SystemChecksTest : public testing::Test {
  protected:
   // Makes a /proc in which this process is in a control group with these files.
   void MakeGroup(const std::vector<std::pair<std::string, std::string>>& files) {
-    std::filesystem::create_directories(folder_ / "self");
-    std::filesystem::create_directories(folder_ / "group/job");
+    std::filesystem::create_directories(directory_ / "self");
+    std::filesystem::create_directories(directory_ / "group/job");
     Write("self/cgroup", "0::/job\n");
-    Write("self/mountinfo", "30 1 0:26 / " + folder_.path() + "/group rw - cgroup2 cgroup rw\n");
+    Write("self/mountinfo", "30 1 0:26 / " + directory_.path() + "/group rw - cgroup2 cgroup rw\n");
     Write("meminfo", kMeminfo);
     for (const auto& [name, text] : files) Write("group/job/" + name, text);
   }
 
   void Write(const std::string& name, const std::string& text) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / name, text, false).ok());
   }
 
   std::string MakeShell(const std::string& text) {
     Write("sh", text);
-    chmod((folder_ / "sh").c_str(), 0755);
-    return FindingText([&](Findings& findings) { CheckShell(folder_ / "sh", cancel_, findings); });
+    chmod((directory_ / "sh").c_str(), 0755);
+    return FindingText(
+        [&](Findings& findings) { CheckShell(directory_ / "sh", cancel_, findings); });
   }
 
   std::string OpenFiles(rlim_t limit) {
@@ -51,15 +52,15 @@ class SystemChecksTest : public testing::Test {
 
   std::string Processes(rlim_t limit, bool privileged) {
     return FindingText([&](Findings& findings) {
-      CheckProcesses({limit, limit}, privileged, folder_.path(), findings);
+      CheckProcesses({limit, limit}, privileged, directory_.path(), findings);
     });
   }
 
   std::string Memory() {
-    return FindingText([&](Findings& findings) { CheckMemory(folder_.path(), findings); });
+    return FindingText([&](Findings& findings) { CheckMemory(directory_.path(), findings); });
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   CancelToken cancel_;
 };
 
@@ -81,7 +82,7 @@ TEST_F(SystemChecksTest, RealShellRunsCommands) {
 
 TEST_F(SystemChecksTest, MissingShellFails) {
   EXPECT_THAT(
-      FindingText([&](Findings& findings) { CheckShell(folder_ / "none", cancel_, findings); }),
+      FindingText([&](Findings& findings) { CheckShell(directory_ / "none", cancel_, findings); }),
       AllOf(StartsWith("FAIL"), HasSubstr("No such file"), HasSubstr("with a shell")));
 }
 
@@ -115,7 +116,7 @@ TEST_F(SystemChecksTest, ProcessLimitCountsOnlyForUsers) {
 
 TEST_F(SystemChecksTest, ThreadsOfUserCount) {
   for (int i = 0; i < 40; ++i) {
-    std::filesystem::create_directories(folder_ / absl::StrCat("17/task/", i));
+    std::filesystem::create_directories(directory_ / absl::StrCat("17/task/", i));
   }
   EXPECT_THAT(Processes(100, /*privileged=*/false), HasSubstr("has 40 of at most 100"));
 }
@@ -138,15 +139,15 @@ TEST_F(SystemChecksTest, GroupLimitOfMemoryIsNamed) {
 }
 
 TEST_F(SystemChecksTest, UnlimitedGroupOfVersionOneHasNoLimit) {
-  std::filesystem::create_directories(folder_ / "self");
-  std::filesystem::create_directories(folder_ / "group/job");
+  std::filesystem::create_directories(directory_ / "self");
+  std::filesystem::create_directories(directory_ / "group/job");
   Write("self/cgroup", "4:memory:/job\n");
   Write("self/mountinfo",
-        "30 1 0:26 / " + folder_.path() + "/group rw - cgroup cgroup rw,memory\n");
+        "30 1 0:26 / " + directory_.path() + "/group rw - cgroup cgroup rw,memory\n");
   Write("group/job/memory.limit_in_bytes", "9223372036854771712\n");
-  EXPECT_FALSE(ReadGroupLimits(folder_.path()).memory_bytes.has_value());
+  EXPECT_FALSE(ReadGroupLimits(directory_.path()).memory_bytes.has_value());
   Write("group/job/memory.limit_in_bytes", "5000\n");
-  EXPECT_EQ(ReadGroupLimits(folder_.path()).memory_bytes, 5000);
+  EXPECT_EQ(ReadGroupLimits(directory_.path()).memory_bytes, 5000);
 }
 
 TEST_F(SystemChecksTest, MissingMeminfoWarns) { EXPECT_THAT(Memory(), StartsWith("WARN  memory")); }

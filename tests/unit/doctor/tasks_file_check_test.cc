@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "tests/support/finding_text.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -31,8 +31,8 @@ class TasksFileCheckTest : public testing::Test {
     return FindTaskProblems(task);
   }
 
-  TempFolder folder_;
-  const std::string path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string path_ = directory_ / "tasks.json";
 };
 
 TEST_F(TasksFileCheckTest, ValidTasksAreCounted) {
@@ -76,7 +76,7 @@ TEST_F(TasksFileCheckTest, UseOfCloudStorageIsFound) {
   EXPECT_TRUE(UsesCloudStorage(path_));
   (void)Check("[]");
   EXPECT_FALSE(UsesCloudStorage(path_));
-  EXPECT_FALSE(UsesCloudStorage(folder_ / "none"));
+  EXPECT_FALSE(UsesCloudStorage(directory_ / "none"));
 }
 
 }  // namespace

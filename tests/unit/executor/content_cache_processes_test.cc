@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "executor/content_cache.h"
 #include "tests/support/mem_store.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -87,7 +87,7 @@ class ContentCacheProcesses : public testing::Test {
 
   const std::string content_ = std::string(100'000, 'c');
   const std::string url_ = "gs://bucket/" + HexHash(HashKind::kSha256, content_);
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(ContentCacheProcesses, SecondWorkerWaitsForFirstDownload) {  // D51
@@ -97,8 +97,8 @@ TEST_F(ContentCacheProcesses, SecondWorkerWaitsForFirstDownload) {  // D51
     InterruptedStore store([&] { waiting.Await(); });
     store.Put(url_, content_);
     WaitTellingClock clock(waiting);
-    ContentCache cache(folder_ / "cache", store, clock);
-    const bool copied = cache.Copy(url_, folder_ / name, 0666, {}).ok();
+    ContentCache cache(directory_ / "cache", store, clock);
+    const bool copied = cache.Copy(url_, directory_ / name, 0666, {}).ok();
     return copied ? 10 + store.downloads() : 1;
   };
   const pid_t first = Fork([&] { return worker("first"); });
@@ -107,8 +107,8 @@ TEST_F(ContentCacheProcesses, SecondWorkerWaitsForFirstDownload) {  // D51
   const int second_status = WaitStatusOf(second);
   ASSERT_TRUE(WIFEXITED(first_status) && WIFEXITED(second_status));
   EXPECT_EQ(WEXITSTATUS(first_status) + WEXITSTATUS(second_status), 10 + 11);
-  EXPECT_TRUE(*ReadFile(folder_ / "first", 200'000) == content_);
-  EXPECT_TRUE(*ReadFile(folder_ / "second", 200'000) == content_);
+  EXPECT_TRUE(*ReadFile(directory_ / "first", 200'000) == content_);
+  EXPECT_TRUE(*ReadFile(directory_ / "second", 200'000) == content_);
 }
 
 TEST_F(ContentCacheProcesses, KilledWorkerReleasesEntryLock) {
@@ -116,7 +116,7 @@ TEST_F(ContentCacheProcesses, KilledWorkerReleasesEntryLock) {
     InterruptedStore store([] { raise(SIGKILL); });
     store.Put(url_, content_);
     SystemClock clock;
-    ContentCache cache(folder_ / "cache", store, clock);
+    ContentCache cache(directory_ / "cache", store, clock);
     return cache.Fetch(url_, {}).ok() ? 0 : 1;
   });
   const int status = WaitStatusOf(killed);
@@ -124,9 +124,9 @@ TEST_F(ContentCacheProcesses, KilledWorkerReleasesEntryLock) {
   MemStore store;
   store.Put(url_, content_);
   SystemClock clock;
-  ContentCache cache(folder_ / "cache", store, clock);
-  ASSERT_TRUE(cache.Copy(url_, folder_ / "copy", 0666, {}).ok());
-  EXPECT_TRUE(*ReadFile(folder_ / "copy", 200'000) == content_);
+  ContentCache cache(directory_ / "cache", store, clock);
+  ASSERT_TRUE(cache.Copy(url_, directory_ / "copy", 0666, {}).ok());
+  EXPECT_TRUE(*ReadFile(directory_ / "copy", 200'000) == content_);
   EXPECT_EQ(store.downloads(), 1);
 }
 

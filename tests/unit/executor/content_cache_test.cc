@@ -23,7 +23,7 @@
 #include "tests/support/failing_store.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -40,7 +40,7 @@ class LateClock : public Clock {
 
 class ContentCacheTest : public testing::Test {
  protected:
-  Vitals vitals_;
+  WorkerMetrics metrics_;
   const std::string content_ = "what the task wants to read\n";
   const std::string hash_ = HexHash(HashKind::kSha256, content_);
   const std::string url_ = "gs://bucket/cas/" + hash_;
@@ -49,15 +49,15 @@ class ContentCacheTest : public testing::Test {
 
   // The cache of a new worker.
   ContentCache Cache() {
-    return ContentCache(Folder(), store_, clock_, &vitals_, &log_, boot_id_path_);
+    return ContentCache(Directory(), store_, clock_, &metrics_, &log_, boot_id_path_);
   }
-  std::string Folder() const { return folder_ / "cache"; }
-  std::string EntryPath() const { return Folder() + "/" + hash_; }
+  std::string Directory() const { return directory_ / "cache"; }
+  std::string EntryPath() const { return Directory() + "/" + hash_; }
   std::string RecordPath() const { return EntryPath() + ".ok"; }
 
   std::string Copied(ContentCache& cache, const std::string& url) {
-    const std::string dst = folder_ / "copy";
-    const absl::Status status = cache.Copy(url, dst, 0666, Activity(never_, &vitals_.heartbeat));
+    const std::string dst = directory_ / "copy";
+    const absl::Status status = cache.Copy(url, dst, 0666, Activity(never_, &metrics_.heartbeat));
     if (!status.ok()) return status.ToString();
     return *ReadFile(dst, 1000);
   }
@@ -101,16 +101,16 @@ class ContentCacheTest : public testing::Test {
     ASSERT_EQ(after.st_size, before.st_size);
   }
 
-  std::vector<std::string> FilesInFolder() const {
+  std::vector<std::string> FilesInDirectory() const {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
+    for (const auto& entry : std::filesystem::directory_iterator(Directory())) {
       names.push_back(entry.path().filename());
     }
     std::sort(names.begin(), names.end());
     return names;
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   MemStore memory_;
   FailingStore store_{memory_};
   LateClock clock_;
@@ -123,15 +123,15 @@ class ContentCacheTest : public testing::Test {
 TEST_F(ContentCacheTest, HitsAndMissesAreCounted) {
   ContentCache cache = Cache();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Copied(cache), content_);
-  EXPECT_EQ(vitals_.cache_misses.value(), 1);
-  EXPECT_EQ(vitals_.cache_hits.value(), 2);
+  EXPECT_EQ(metrics_.cache_misses.value(), 1);
+  EXPECT_EQ(metrics_.cache_hits.value(), 2);
 }
 
 TEST_F(ContentCacheTest, CopyOfEntryIsSignOfLife) {
   ContentCache cache = FilledCache();
-  const uint64_t beats = vitals_.heartbeat.beats();
+  const uint64_t beats = metrics_.heartbeat.beats();
   EXPECT_EQ(Copied(cache), content_);
-  EXPECT_EQ(vitals_.heartbeat.beats(), beats + 1) << "the piece that is copied";
+  EXPECT_EQ(metrics_.heartbeat.beats(), beats + 1) << "the piece that is copied";
 }
 
 TEST_F(ContentCacheTest, ObjectIsDownloadedOnce) {
@@ -140,7 +140,7 @@ TEST_F(ContentCacheTest, ObjectIsDownloadedOnce) {
   ContentCache next_worker = Cache();
   EXPECT_EQ(Copied(next_worker), content_);
   EXPECT_EQ(memory_.downloads(), 1);
-  EXPECT_EQ(FilesInFolder(), (std::vector<std::string>{hash_, hash_ + ".ok"}));
+  EXPECT_EQ(FilesInDirectory(), (std::vector<std::string>{hash_, hash_ + ".ok"}));
 }
 
 TEST_F(ContentCacheTest, RecordedEntryIsNotReadAgain) {
@@ -151,13 +151,13 @@ TEST_F(ContentCacheTest, RecordedEntryIsNotReadAgain) {
 TEST_F(ContentCacheTest, ReadOnlyEntryGivesPrivateCopy) {  // D11, D50
   ContentCache cache = Cache();
   const mode_t old_umask = umask(077);
-  const absl::Status copied = cache.Copy(url_, folder_ / "program", 0777, {});
+  const absl::Status copied = cache.Copy(url_, directory_ / "program", 0777, {});
   umask(old_umask);
   ASSERT_TRUE(copied.ok()) << copied;
   struct stat entry;
   struct stat copy;
   ASSERT_EQ(stat(EntryPath().c_str(), &entry), 0);
-  ASSERT_EQ(stat((folder_ / "program").c_str(), &copy), 0);
+  ASSERT_EQ(stat((directory_ / "program").c_str(), &copy), 0);
   EXPECT_EQ(entry.st_mode & 07777, 0444U);
   EXPECT_EQ(copy.st_mode & 07777, 0700U);
   EXPECT_NE(entry.st_ino, copy.st_ino);
@@ -182,7 +182,7 @@ TEST_F(ContentCacheTest, WrongContentIsRejected) {  // D10
   EXPECT_THAT(std::string(status.message()),
               HasSubstr(HexHash(HashKind::kSha256, "something else")));
   EXPECT_EQ(memory_.downloads(), 2);
-  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+  EXPECT_EQ(FilesInDirectory(), std::vector<std::string>{});
 }
 
 TEST_F(ContentCacheTest, ShortDownloadIsRetriedOnce) {
@@ -195,17 +195,17 @@ TEST_F(ContentCacheTest, ShortDownloadIsRetriedOnce) {
 TEST_F(ContentCacheTest, MissingObjectLeavesNoFiles) {  // D50
   ContentCache cache = Cache();
   const std::string absent = "gs://bucket/" + std::string(64, 'a');
-  const absl::Status status = cache.Copy(absent, folder_ / "copy", 0666, {});
+  const absl::Status status = cache.Copy(absent, directory_ / "copy", 0666, {});
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
-  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "copy"));
+  EXPECT_EQ(FilesInDirectory(), std::vector<std::string>{});
 }
 
 TEST_F(ContentCacheTest, FailedDownloadLeavesNoFiles) {  // D50
   store_.Add({.status = absl::UnavailableError("gone"), .cut_to_bytes = 5});
   ContentCache cache = Cache();
   EXPECT_TRUE(absl::IsUnavailable(cache.Fetch(url_, {}).status()));
-  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+  EXPECT_EQ(FilesInDirectory(), std::vector<std::string>{});
 }
 
 TEST_F(ContentCacheTest, TruncatedEntryIsReplaced) {  // D10
@@ -224,7 +224,7 @@ TEST_F(ContentCacheTest, EditWithSameMtimeIsDetected) {  // D11, D12
 
 TEST_F(ContentCacheTest, NonFileEntryIsReplaced) {
   ContentCache cache = Cache();
-  ASSERT_TRUE(MakeFolders(EntryPath() + "/folder").ok());
+  ASSERT_TRUE(MakeDirectories(EntryPath() + "/folder").ok());
   EXPECT_EQ(Copied(cache), content_);
   ASSERT_TRUE(RemoveTree(EntryPath()).ok());
   ASSERT_EQ(symlink("/etc/passwd", EntryPath().c_str()), 0);
@@ -233,7 +233,7 @@ TEST_F(ContentCacheTest, NonFileEntryIsReplaced) {
 }
 
 TEST_F(ContentCacheTest, UnrecordedEntryIsVerifiedOnce) {
-  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  ASSERT_TRUE(MakeDirectories(Directory()).ok());
   ASSERT_TRUE(WriteFileAtomically(EntryPath(), content_, false).ok());
   ContentCache cache = Cache();
   EXPECT_TRUE(ChecksContent(cache));
@@ -243,7 +243,7 @@ TEST_F(ContentCacheTest, UnrecordedEntryIsVerifiedOnce) {
 
 TEST_F(ContentCacheTest, EntriesAreVerifiedOnceAfterReboot) {
   FilledCache();
-  boot_id_path_ = folder_ / "boot_id";
+  boot_id_path_ = directory_ / "boot_id";
   ASSERT_TRUE(WriteFileAtomically(boot_id_path_, "another\n", false).ok());
   ContentCache rebooted = Cache();
   EXPECT_TRUE(ChecksContent(rebooted));
@@ -251,7 +251,7 @@ TEST_F(ContentCacheTest, EntriesAreVerifiedOnceAfterReboot) {
 }
 
 TEST_F(ContentCacheTest, UnknownBootIdVerifiesEveryUse) {
-  boot_id_path_ = folder_ / "absent";
+  boot_id_path_ = directory_ / "absent";
   ContentCache cache = Cache();
   EXPECT_EQ(Copied(cache), content_);
   EXPECT_TRUE(ChecksContent(cache));
@@ -273,7 +273,7 @@ TEST_F(ContentCacheTest, OnlyChangedEntryIsDropped) {  // D11
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
   EditKeepingMtime();
   EXPECT_EQ(cache.DropIfChanged(url_, {}).value(), true);
-  EXPECT_EQ(FilesInFolder(), std::vector<std::string>{});
+  EXPECT_EQ(FilesInDirectory(), std::vector<std::string>{});
 }
 
 TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
@@ -287,10 +287,10 @@ TEST_F(ContentCacheTest, EntryChangedDuringCopyIsRefetched) {
   int edits = 1;
   const Activity activity(never_, nullptr, [&](uint64_t bytes) {
     // The bytes are from the copy, because the entry is already verified.
-    if (bytes > 0 && edits-- > 0) EditKeepingMtime(Folder() + "/" + hash, (17 << 20) - 1);
+    if (bytes > 0 && edits-- > 0) EditKeepingMtime(Directory() + "/" + hash, (17 << 20) - 1);
   });
-  ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, folder_ / "copy", 0666, activity).ok());
-  EXPECT_TRUE(*ReadFile(folder_ / "copy", large.size()) == large);
+  ASSERT_TRUE(cache.Copy("gs://bucket/" + hash, directory_ / "copy", 0666, activity).ok());
+  EXPECT_TRUE(*ReadFile(directory_ / "copy", large.size()) == large);
 }
 
 TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
@@ -298,11 +298,11 @@ TEST_F(ContentCacheTest, EvictionDuringCopyGivesCorrectCopy) {
   const Activity activity(never_, nullptr, [&](uint64_t bytes) {
     if (bytes == 0) return;
     absl::SleepFor(kTimestampTick);  // so that the ctime changes
-    EXPECT_EQ(EvictEntries(Folder(), UINT64_MAX, 0).entries, 1);
+    EXPECT_EQ(EvictEntries(Directory(), UINT64_MAX, 0).entries, 1);
   });
-  const absl::Status copied = cache.Copy(url_, folder_ / "copy", 0666, activity);
+  const absl::Status copied = cache.Copy(url_, directory_ / "copy", 0666, activity);
   ASSERT_TRUE(copied.ok()) << copied;
-  EXPECT_EQ(*ReadFile(folder_ / "copy", 1000), content_);
+  EXPECT_EQ(*ReadFile(directory_ / "copy", 1000), content_);
   EXPECT_EQ(memory_.downloads(), 1);
 }
 
@@ -314,57 +314,57 @@ TEST_F(ContentCacheTest, EntryChangingRepeatedlyIsMachineFault) {
     const auto fd = OpenFile(EntryPath(), O_WRONLY | O_APPEND);
     ASSERT_TRUE(fd.ok() && WriteAll(fd->get(), "more", "entry").ok());
   });
-  const absl::Status copied = cache.Copy(url_, folder_ / "changed", 0666, activity);
+  const absl::Status copied = cache.Copy(url_, directory_ / "changed", 0666, activity);
   EXPECT_TRUE(IsMachineFault(copied)) << copied;
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "changed"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "changed"));
 }
 
 TEST_F(ContentCacheTest, OnlyFullCacheDiskEvictsEntries) {
   ContentCache cache = FilledCache();
-  const auto tries_after = [&](const std::string& folder, int error) {
+  const auto tries_after = [&](const std::string& directory, int error) {
     int tries = 0;
-    const absl::Status status = cache.WithRoom(
-        folder, {}, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
+    const absl::Status status = cache.RetryAfterEviction(
+        directory, {}, [&] { return ++tries == 1 ? ErrnoError(error, "file") : absl::OkStatus(); });
     return tries;
   };
   for (const int error : {EMFILE, ENFILE, ENOMEM, EIO, EACCES}) {
-    EXPECT_EQ(tries_after(folder_.path(), error), 1) << error;
+    EXPECT_EQ(tries_after(directory_.path(), error), 1) << error;
   }
   EXPECT_EQ(tries_after("/proc", ENOSPC), 1) << "another file system";
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
-  EXPECT_EQ(tries_after(folder_.path(), EDQUOT), 2);
+  EXPECT_EQ(tries_after(directory_.path(), EDQUOT), 2);
   EXPECT_FALSE(std::filesystem::exists(EntryPath()));
   EXPECT_THAT(recorded_.Text(), HasSubstr("removed 1 inputs"));
-  EXPECT_EQ(tries_after(folder_.path(), ENOSPC), 1) << "nothing is left to remove";
+  EXPECT_EQ(tries_after(directory_.path(), ENOSPC), 1) << "nothing is left to remove";
 }
 
 TEST_F(ContentCacheTest, UnusableCacheDirectoryIsMachineFault) {
-  ASSERT_TRUE(WriteFileAtomically(Folder(), "a file", false).ok());
+  ASSERT_TRUE(WriteFileAtomically(Directory(), "a file", false).ok());
   ContentCache cache = Cache();
   const absl::Status status = cache.Fetch(url_, {}).status();
   EXPECT_TRUE(IsMachineFault(status)) << status;
 }
 
 TEST_F(ContentCacheTest, FilesOfDeadWorkersAreRemoved) {  // D50
-  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  ASSERT_TRUE(MakeDirectories(Directory()).ok());
   const std::string in_use = absl::StrCat(kTempFilePrefix, "in-use.tmp");
   for (const std::string& name : {hash_, hash_ + ".ok", hash_ + ".lock", std::string("Cargo.lock"),
                                   absl::StrCat(kTempFilePrefix, "1-0.tmp"), in_use}) {
-    ASSERT_TRUE(WriteFileAtomically(Folder() + "/" + name, content_, false).ok());
+    ASSERT_TRUE(WriteFileAtomically(Directory() + "/" + name, content_, false).ok());
   }
-  const auto owner = OpenFile(Folder() + "/" + in_use, O_RDWR);
+  const auto owner = OpenFile(Directory() + "/" + in_use, O_RDWR);
   ASSERT_TRUE(owner.ok());
   MarkInUse(owner->get());
   Cache();
-  EXPECT_EQ(FilesInFolder().size(), 6U) << "may be in use, because it is a minute old";
+  EXPECT_EQ(FilesInDirectory().size(), 6U) << "may be in use, because it is a minute old";
   clock_.lead = absl::Hours(2);
   Cache();
-  EXPECT_EQ(FilesInFolder(),
+  EXPECT_EQ(FilesInDirectory(),
             (std::vector<std::string>{in_use, hash_, hash_ + ".ok", "Cargo.lock"}));
 }
 
 TEST_F(ContentCacheTest, WaitForAnotherWorkerIsCancellable) {
-  ASSERT_TRUE(MakeFolders(Folder()).ok());
+  ASSERT_TRUE(MakeDirectories(Directory()).ok());
   const auto held = EntryLock::Take(EntryPath(), clock_, {});
   ASSERT_TRUE(held.ok());
   CancelToken cancel;
@@ -384,7 +384,7 @@ TEST_F(ContentCacheTest, ConcurrentThreadsDownloadObjectOnce) {  // D51
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
-      const std::string dst = folder_ / std::to_string(i);
+      const std::string dst = directory_ / std::to_string(i);
       EXPECT_TRUE(cache.Copy(url_, dst, 0666, {}).ok());
       EXPECT_EQ(*ReadFile(dst, 1000), content_);
     });

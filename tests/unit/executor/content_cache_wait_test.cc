@@ -18,7 +18,7 @@
 #include "tests/support/forbidden_calls.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -30,23 +30,23 @@ class ContentCacheWaitTest : public testing::Test {
  protected:
   ContentCacheWaitTest() {
     memory_.Put(url_, content_);
-    EXPECT_TRUE(MakeFolders(folder_ / "cache").ok());
+    EXPECT_TRUE(MakeDirectories(directory_ / "cache").ok());
     auto lock = EntryLock::Take(EntryPath(), clock_, {});
     EXPECT_TRUE(lock.ok());
     held_.emplace(*std::move(lock));
   }
 
-  std::string EntryPath() const { return folder_ / "cache/" + hash_; }
+  std::string EntryPath() const { return directory_ / "cache/" + hash_; }
 
   const std::string content_ = "what the task wants to read\n";
   const std::string hash_ = HexHash(HashKind::kSha256, content_);
   const std::string url_ = "gs://bucket/cas/" + hash_;
-  TempFolder folder_;
+  TempDirectory directory_;
   MemStore memory_;
   FakeClock clock_;
   RecordedLog recorded_;
   const Log log_ = recorded_.log();
-  ContentCache cache_{folder_ / "cache", memory_, clock_, nullptr, &log_};
+  ContentCache cache_{directory_ / "cache", memory_, clock_, nullptr, &log_};
   std::optional<EntryLock> held_;  // by another worker
 };
 
@@ -57,14 +57,14 @@ TEST_F(ContentCacheWaitTest, LongWaitIsLogged) {
     EXPECT_THAT(recorded_.Text(), HasSubstr(hash_ + ".lock"));
     held_.reset();
   });
-  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  ASSERT_TRUE(cache_.Copy(url_, directory_ / "copy", 0666, {}).ok());
   EXPECT_THAT(recorded_.Text(), Not(HasSubstr("past the cache")));
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }
 
 TEST_F(ContentCacheWaitTest, FrozenWorkerIsBypassed) {
-  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
-  EXPECT_EQ(ReadFile(folder_ / "copy", 100).value(), content_);
+  ASSERT_TRUE(cache_.Copy(url_, directory_ / "copy", 0666, {}).ok());
+  EXPECT_EQ(ReadFile(directory_ / "copy", 100).value(), content_);
   EXPECT_FALSE(std::filesystem::exists(EntryPath()));
   EXPECT_THAT(recorded_.Text(), HasSubstr("no sign of life"));
 }
@@ -75,17 +75,17 @@ TEST_F(ContentCacheWaitTest, BypassedCacheCopiesInsteadOfLinking) {
   download.dst = "linked";
   download.is_cas_key = download.symlink_safe = true;
   Stager stager(memory_, cache_, clock_, /*transfers=*/1);
-  ASSERT_TRUE(MakeFolders(folder_ / "work").ok());
-  const auto inputs = stager.Stage({download}, folder_ / "work", {}, log_);
+  ASSERT_TRUE(MakeDirectories(directory_ / "work").ok());
+  const auto inputs = stager.Stage({download}, directory_ / "work", {}, log_);
   ASSERT_TRUE(inputs.ok()) << inputs.status();
-  EXPECT_FALSE(std::filesystem::is_symlink(folder_ / "work/linked"));
-  EXPECT_EQ(ReadFile(folder_ / "work/linked", 100).value(), content_);
+  EXPECT_FALSE(std::filesystem::is_symlink(directory_ / "work/linked"));
+  EXPECT_EQ(ReadFile(directory_ / "work/linked", 100).value(), content_);
 }
 
 TEST_F(ContentCacheWaitTest, WrongContentIsRejectedWithoutCache) {
   memory_.Put(url_, "something else");
-  EXPECT_TRUE(absl::IsDataLoss(cache_.Copy(url_, folder_ / "copy", 0666, {})));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "copy"));
+  EXPECT_TRUE(absl::IsDataLoss(cache_.Copy(url_, directory_ / "copy", 0666, {})));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "copy"));
 }
 
 TEST_F(ContentCacheWaitTest, SignsOfLifeExtendWait) {
@@ -97,7 +97,7 @@ TEST_F(ContentCacheWaitTest, SignsOfLifeExtendWait) {
     clock_.Advance(kMaxQuiet / 2);
     if (clock_.Now() - begin > 3 * kMaxQuiet) held_.reset();
   });
-  ASSERT_TRUE(cache_.Copy(url_, folder_ / "copy", 0666, {}).ok());
+  ASSERT_TRUE(cache_.Copy(url_, directory_ / "copy", 0666, {}).ok());
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }
 
@@ -107,11 +107,12 @@ TEST_F(ContentCacheWaitTest, InputIsCopiedWithoutLockSupport) {
   ASSERT_TRUE(use.ok()) << use.status();
   const auto refused = InProcessWithout({{SYS_fcntl, F_OFD_SETLK}}, ENOLCK, [&] {
     const auto entry = cache_.Fetch(url_, {}, &*use);
-    return entry.ok() && !entry->has_value() && cache_.Copy(url_, folder_ / "copy", 0666, {}).ok();
+    return entry.ok() && !entry->has_value() &&
+           cache_.Copy(url_, directory_ / "copy", 0666, {}).ok();
   });
   if (!refused) GTEST_SKIP() << "no seccomp here";
   EXPECT_TRUE(*refused);
-  EXPECT_THAT(recorded_.Text(), HasSubstr(folder_ / "cache: uses.lock: No locks available"));
+  EXPECT_THAT(recorded_.Text(), HasSubstr(directory_ / "cache: uses.lock: No locks available"));
 }
 
 TEST_F(ContentCacheWaitTest, StopPreventsEviction) {
@@ -119,8 +120,8 @@ TEST_F(ContentCacheWaitTest, StopPreventsEviction) {
   ASSERT_TRUE(cache_.Fetch(url_, {}).ok());
   CancelToken cancel;
   cancel.Cancel(CancelKind::kHandBack, "SIGTERM");
-  const absl::Status status =
-      cache_.WithRoom(folder_.path(), Activity(cancel), [] { return ErrnoError(ENOSPC, "file"); });
+  const absl::Status status = cache_.RetryAfterEviction(directory_.path(), Activity(cancel),
+                                                        [] { return ErrnoError(ENOSPC, "file"); });
   EXPECT_FALSE(status.ok());
   EXPECT_TRUE(std::filesystem::exists(EntryPath()));
 }

@@ -52,9 +52,9 @@ class LiveLogTest : public ExecutorFixture {
   // Starts the live log of the worker's next task, whose log is "text\n".
   LiveLog& Start(ObjectStore& store, const std::string& url = kStdout) {
     if (!executor_) {
-      log_ = *OpenFile(folder_ / "log", O_CREAT | O_RDWR | O_APPEND);
+      log_ = *OpenFile(directory_ / "log", O_CREAT | O_RDWR | O_APPEND);
       EXPECT_TRUE(WriteAll(log_.get(), "text\n", "log").ok());
-      cache_.emplace(folder_ / "cache", store, clock_);
+      cache_.emplace(directory_ / "cache", store, clock_);
       executor_.reset(new Executor{.options = options_,
                                    .clock = clock_,
                                    .runner = runner_,

@@ -21,7 +21,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_gcs.h"
 #include "tests/support/mem_store.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/watched_store.h"
 
 namespace sparkles {
@@ -92,7 +92,7 @@ TEST(PlanLogSend, TrafficIsATenthAboveLogAtMost) {
 class LogSenderTest : public testing::Test {
  protected:
   LogSenderTest() {
-    log_ = *OpenFile(folder_ / "stdout.txt", O_CREAT | O_RDWR | O_APPEND);
+    log_ = *OpenFile(directory_ / "stdout.txt", O_CREAT | O_RDWR | O_APPEND);
     sender_ = std::make_unique<LogSender>(store_, clock_, log_.get(), kUrl, stop_);
   }
 
@@ -101,11 +101,11 @@ class LogSenderTest : public testing::Test {
     const std::string text(size, static_cast<char>('a' + printed_++ % 26));
     ASSERT_TRUE(WriteAll(log_.get(), text, "log").ok());
   }
-  std::string Log() { return ReadFile(folder_ / "stdout.txt", 1 << 30).value(); }
+  std::string Log() { return ReadFile(directory_ / "stdout.txt", 1 << 30).value(); }
   void Truncate(uint64_t size) { ASSERT_EQ(ftruncate(log_.get(), static_cast<off_t>(size)), 0); }
   // Not by log_, which only appends.
   void Overwrite(uint64_t offset, absl::string_view text) {
-    ASSERT_TRUE(WriteAt(OpenFile(folder_ / "stdout.txt", O_WRONLY)->get(), offset, text).ok());
+    ASSERT_TRUE(WriteAt(OpenFile(directory_ / "stdout.txt", O_WRONLY)->get(), offset, text).ok());
   }
 
   UploadOptions Options() {
@@ -134,7 +134,7 @@ class LogSenderTest : public testing::Test {
   }
   static absl::Status Outage() { return MachineFault(absl::UnavailableError("outage")); }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   UniqueFd log_;
   uint64_t printed_ = 0;
   std::function<absl::Status()> before_replacing_ = [] { return absl::OkStatus(); };
@@ -225,7 +225,7 @@ TEST_F(LogSenderTest, OutageDuringProofIsNoRefusal) {
 }
 
 TEST_F(LogSenderTest, ObjectUnderHoldIsLeftAlone) {
-  FailNext(StoreMethod::kAppend, MarkOldObjectKept(absl::PermissionDeniedError("hold")));
+  FailNext(StoreMethod::kAppend, MarkObjectProtected(absl::PermissionDeniedError("hold")));
   Print(10);
   EXPECT_FALSE(Send().ok());
   EXPECT_TRUE(sender_->over());

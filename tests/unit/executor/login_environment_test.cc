@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -23,7 +23,7 @@ class LoginEnvironmentTest : public testing::Test {
     return variables;
   }
 
-  TempFolder home_;
+  TempDirectory home_;
   LoginUser user_ = {"ada", home_.path()};
 };
 

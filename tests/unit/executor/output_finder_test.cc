@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "tests/support/deep_folder.h"
+#include "tests/support/deep_directory.h"
 #include "tests/support/few_descriptors.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -22,10 +22,10 @@ using ::testing::SizeIs;
 
 class OutputFinderTest : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(MakeFolders(work_).ok()); }
+  void SetUp() override { ASSERT_TRUE(MakeDirectories(work_).ok()); }
 
   void MakeFile(const std::string& name) {
-    ASSERT_TRUE(MakeFolders(FolderOf(work_ + "/" + name)).ok());
+    ASSERT_TRUE(MakeDirectories(DirectoryOf(work_ + "/" + name)).ok());
     ASSERT_TRUE(WriteFileAtomically(work_ + "/" + name, "x", false).ok());
   }
   void MakeLink(const std::string& target, const std::string& name) {
@@ -57,7 +57,7 @@ class OutputFinderTest : public ::testing::Test {
     return skips;
   }
 
-  const TempFolder temp_;
+  const TempDirectory temp_;
   const std::string work_ = temp_ / "work";
 };
 
@@ -86,7 +86,7 @@ TEST_F(OutputFinderTest, NamesMayHoldAnyBytes) {
 }
 
 TEST_F(OutputFinderTest, DirectoriesAreNotOutputs) {
-  ASSERT_TRUE(MakeFolders(work_ + "/a/b").ok());
+  ASSERT_TRUE(MakeDirectories(work_ + "/a/b").ok());
   MakeLink("a", "l");
   EXPECT_THAT(Files({"**", "a", "l"}), IsEmpty());
   EXPECT_THAT(Skips({"**", "a", "l"}), IsEmpty());
@@ -160,15 +160,15 @@ TEST_F(OutputFinderTest, LinksBehindLinksAreFollowed) {
 }
 
 TEST_F(OutputFinderTest, LinksToOutsideDirectoriesAreSkipped) {  // D06
-  ASSERT_TRUE(MakeFolders(temp_ / "work-2").ok());
+  ASSERT_TRUE(MakeDirectories(temp_ / "work-2").ok());
   ASSERT_TRUE(WriteFileAtomically(temp_ / "work-2/secret", "x", false).ok());
   MakeLink("../work-2", "sibling");
   MakeLink("..", "above");
   MakeLink("/", "slash");
   EXPECT_THAT(Find({"**"}).files, IsEmpty());
-  EXPECT_THAT(Skips({"**"}), ElementsAre("above: leads outside of the work folder",
-                                         "sibling: leads outside of the work folder",
-                                         "slash: leads outside of the work folder"));
+  EXPECT_THAT(Skips({"**"}), ElementsAre("above: leads outside of the work directory",
+                                         "sibling: leads outside of the work directory",
+                                         "slash: leads outside of the work directory"));
   EXPECT_THAT(Skips({"*", "other/**"}), IsEmpty());
 }
 
@@ -203,7 +203,7 @@ TEST_F(OutputFinderTest, DescriptorExhaustionIsMachineFault) {
 
 TEST_F(OutputFinderTest, FilesBeyondPathMaxAreFound) {
   // A path of 10,200 bytes, which the search must split twice.
-  const UniqueFd bottom = MakeDeepFolder(work_, 100, std::string(101, 'd'));
+  const UniqueFd bottom = MakeDeepDirectory(work_, 100, std::string(101, 'd'));
   ASSERT_TRUE(bottom.valid());
   ASSERT_TRUE(UniqueFd(openat(bottom.get(), "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0666)).valid());
   ASSERT_EQ(symlinkat("..", bottom.get(), "up"), 0);
@@ -218,18 +218,18 @@ TEST_F(OutputFinderTest, FilesBeyondPathMaxAreFound) {
 TEST_F(OutputFinderTest, ManyLinkCyclesAreNotExponential) {  // D06
   std::vector<std::string> names;
   for (int i = 0; i < 30; ++i) {
-    const std::string folder = absl::StrCat("f", i + 10);
-    MakeFile(folder + "/x");
-    MakeLink("..", folder + "/up");
-    MakeLink("../f10", folder + "/first");
-    names.push_back(folder + "/x");
+    const std::string directory = absl::StrCat("f", i + 10);
+    MakeFile(directory + "/x");
+    MakeLink("..", directory + "/up");
+    MakeLink("../f10", directory + "/first");
+    names.push_back(directory + "/x");
   }
   EXPECT_EQ(Files({"**", "**/up/**/first/**"}), names);
 }
 
 TEST_F(OutputFinderTest, StopDuringSearchReturnsCancelled) {
   for (const char* name : {"a", "b/c", "b/d/e", "f/g"}) MakeFile(name);
-  ASSERT_TRUE(MakeFolders(work_ + "/empty").ok());
+  ASSERT_TRUE(MakeDirectories(work_ + "/empty").ok());
   MakeLink("b", "link");
   uint64_t reports = 0;
   const CancelToken never;

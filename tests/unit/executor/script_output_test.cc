@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -19,14 +19,14 @@ using testing::Not;
 class LogScriptOutputTest : public testing::Test {
  protected:
   std::string Logged(const std::string& output) {
-    auto file = OpenFile(folder_ / "output", O_RDWR | O_CREAT | O_TRUNC);
+    auto file = OpenFile(directory_ / "output", O_RDWR | O_CREAT | O_TRUNC);
     EXPECT_TRUE(file.ok()) << file.status();
     EXPECT_TRUE(WriteAll(file->get(), output, "output").ok());
     LogScriptOutput(recorded_.log(), "pre-exec-script", file->get());
     return recorded_.Text();
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   RecordedLog recorded_;
 };
 

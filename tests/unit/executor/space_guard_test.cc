@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -30,8 +30,8 @@ class SpaceGuardTest : public testing::Test {
   absl::Status Check() { return SpaceGuard(options_, activity_, recorded_.log()).Check(); }
   bool EntryIsThere() const { return std::filesystem::exists(entry_); }
 
-  TempFolder tasks_;
-  TempFolder cache_;
+  TempDirectory tasks_;
+  TempDirectory cache_;
   const std::string entry_ = cache_ / std::string(64, 'a');
   SpaceOptions options_;
   CancelToken cancel_;

@@ -24,7 +24,7 @@
 #include "tests/support/forbidden_calls.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -48,10 +48,10 @@ class StagerTest : public testing::Test {
   void SetUp() override {
     memory_.Put("gs://b/plain", "plain content\n");
     memory_.Put(cas_url_, content_);
-    ASSERT_TRUE(MakeFolders(Work()).ok());
+    ASSERT_TRUE(MakeDirectories(Work()).ok());
   }
 
-  std::string Work() const { return folder_ / "work"; }
+  std::string Work() const { return directory_ / "work"; }
   std::string In(const std::string& name) const { return Work() + "/" + name; }
 
   static Download Plain(const std::string& dst, const std::string& url = "gs://b/plain") {
@@ -75,7 +75,8 @@ class StagerTest : public testing::Test {
 
   // The inputs that count as unchanged after the command.
   std::vector<std::string> Unchanged() {
-    auto unchanged = stager_.Settle(inputs_, Work(), activity_, recorded_.log()).value();
+    auto unchanged =
+        stager_.DetectChangedInputs(inputs_, Work(), activity_, recorded_.log()).value();
     stager_.DropChanged(inputs_, activity_, recorded_.log());
     return unchanged;
   }
@@ -87,7 +88,7 @@ class StagerTest : public testing::Test {
     ASSERT_TRUE(WriteFileAtomically(In(name), content, false).ok());
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   MemStore memory_;
   FailingStore store_{memory_};
   FakeClock clock_;
@@ -95,7 +96,7 @@ class StagerTest : public testing::Test {
   Heartbeat heartbeat_;
   const Activity activity_{cancel_, &heartbeat_};
   RecordedLog recorded_;
-  ContentCache cache_{folder_ / "cache", store_, clock_};
+  ContentCache cache_{directory_ / "cache", store_, clock_};
   Stager stager_{store_, cache_, clock_, /*transfers=*/1};
   std::vector<StagedInput> inputs_;
 };
@@ -225,7 +226,7 @@ TEST_F(StagerTest, EvictionServesAllTransfers) {  // D51
 }
 
 TEST_F(StagerTest, InputBehindOutsideLinkIsRefused) {  // D08
-  const TempFolder outside;
+  const TempDirectory outside;
   ASSERT_EQ(symlink(outside.path().c_str(), In("link").c_str()), 0);
   const absl::Status status = Stage({Plain("link/sub/input")});
   EXPECT_TRUE(absl::IsInvalidArgument(status));
@@ -295,7 +296,7 @@ TEST_F(StagerTest, StopEndsInputComparisonEarly) {
   ASSERT_TRUE(Stage({Plain("plain")}).ok());
   std::filesystem::permissions(In("plain"), std::filesystem::perms::owner_read);
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  const auto unchanged = stager_.Settle(inputs_, Work(), activity_, recorded_.log());
+  const auto unchanged = stager_.DetectChangedInputs(inputs_, Work(), activity_, recorded_.log());
   EXPECT_TRUE(absl::IsCancelled(unchanged.status())) << unchanged.status();
   EXPECT_THAT(unchanged.status().message(), testing::HasSubstr("preempted"));
 }
@@ -306,8 +307,8 @@ TEST_F(StagerTest, StopSkipsCopyOfChangedLink) {
   std::filesystem::permissions(entry, std::filesystem::perms::owner_all);
   ASSERT_TRUE(WriteFileAtomically(entry, "longer than it was before\n", false).ok());
   cancel_.Cancel(CancelKind::kHandBack, "preempted");
-  EXPECT_TRUE(
-      absl::IsCancelled(stager_.Settle(inputs_, Work(), activity_, recorded_.log()).status()));
+  EXPECT_TRUE(absl::IsCancelled(
+      stager_.DetectChangedInputs(inputs_, Work(), activity_, recorded_.log()).status()));
   stager_.DropChanged(inputs_, activity_, recorded_.log());
   EXPECT_EQ(recorded_.Text(), "");
 }
@@ -315,7 +316,7 @@ TEST_F(StagerTest, StopSkipsCopyOfChangedLink) {
 TEST_F(StagerTest, MissingOrReplacedInputIsChanged) {
   ASSERT_TRUE(Stage({Plain("gone"), Plain("folder"), Cas("linked", true)}).ok());
   for (const char* name : {"gone", "folder", "linked"}) ASSERT_EQ(unlink(In(name).c_str()), 0);
-  ASSERT_TRUE(MakeFolders(In("folder")).ok());
+  ASSERT_TRUE(MakeDirectories(In("folder")).ok());
   EXPECT_THAT(Unchanged(), IsEmpty());
   EXPECT_TRUE(Stage({Cas("again", true)}).ok());
   EXPECT_EQ(memory_.downloads(), 3);
@@ -342,7 +343,7 @@ TEST_F(StagerTest, ChangedLinkedInputIsMadePrivate) {
 TEST_F(StagerTest, UnreadableLinkedInputIsTolerated) {
   ASSERT_EQ(chmod(Work().c_str(), 0777), 0);
   {
-    const Unprivileged nobody(folder_.path());
+    const Unprivileged nobody(directory_.path());
     ASSERT_TRUE(Stage({Cas("linked", true)}).ok());
     ASSERT_EQ(chmod(In("linked").c_str(), 0), 0);
     EXPECT_THAT(Unchanged(), IsEmpty());
@@ -363,7 +364,7 @@ TEST_F(StagerTest, OversizedChangedLinkIsMachineFault) {
   signal(SIGXFSZ, SIG_IGN);
   const rlimit none{0, usual.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
-  const auto settled = stager_.Settle(inputs_, Work(), activity_, recorded_.log());
+  const auto settled = stager_.DetectChangedInputs(inputs_, Work(), activity_, recorded_.log());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
   EXPECT_THAT(std::string(settled.status().message()), HasSubstr("changed input: "));
   EXPECT_TRUE(IsMachineFault(settled.status())) << "the limit is the worker's own ulimit -f";

@@ -49,16 +49,16 @@ using TaskRunLostClaimTest = ExecutorFixture;
 class TaskRunMemoryTest : public TaskRunCancelTest {
  protected:
   TaskRunMemoryTest() {
-    options_.proc_root = folder_ / "proc";
-    EXPECT_TRUE(MakeFolders(options_.proc_root + "/self").ok());
+    options_.proc_root = directory_ / "proc";
+    EXPECT_TRUE(MakeDirectories(options_.proc_root + "/self").ok());
     Write("proc/self/cgroup", "0::/\n");
     Write("proc/self/mountinfo",
-          absl::StrCat("31 24 0:27 / ", folder_.path(), " rw - cgroup2 cgroup2 rw\n"));
+          absl::StrCat("31 24 0:27 / ", directory_.path(), " rw - cgroup2 cgroup2 rw\n"));
     CountKills(7);
   }
   void CountKills(int kills) { Write("memory.events", absl::StrCat("oom_kill ", kills, "\n")); }
   void Write(const std::string& name, absl::string_view text) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / name, text, false).ok());
   }
   void Stop() { cancel_.Cancel(CancelKind::kHandBack, "SIGTERM"); }
 };
@@ -83,9 +83,9 @@ TEST_F(TaskRunMemoryTest, StopAfterOomKillIsAbandoned) {
 TEST_F(TaskRunMemoryTest, SurvivedOomKillCountsAgainstTask) {
   scripts_["command"] = [this](const Command&, const Activity& activity) {
     CountKills(8);
-    (void)activity.Worked();
+    (void)activity.ReportWork();
     Stop();
-    (void)activity.Worked();
+    (void)activity.ReportWork();
     return DiedOf(SIGTERM);
   };
   EXPECT_EQ(Run().failure_reason, kOutOfMemory);
@@ -106,10 +106,10 @@ TEST_F(TaskRunMemoryTest, ScriptStopAfterOomKillCounts) {
 TEST_F(TaskRunMemoryTest, EarlierOomKillIsNotReason) {
   scripts_["command"] = [this](const Command&, const Activity& activity) {
     CountKills(8);
-    (void)activity.Worked();
+    (void)activity.ReportWork();
     absl::SleepFor(absl::Milliseconds(2100));
     Stop();
-    (void)activity.Worked();
+    (void)activity.ReportWork();
     return DiedOf(SIGTERM);
   };
   const Outcome outcome = Run();
@@ -158,7 +158,7 @@ TEST_P(TaskRunCancelTest, LostClaimUploadsNothing) {  // D17
 TEST_P(TaskRunCancelTest, CancelStartsNoFurtherStep) {
   RunCancelledAfter(GetParam(), CancelKind::kClaimLost);
   EXPECT_EQ(steps_.back(), GetParam());
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
 TEST_F(TaskRunCancelTest, StoppedCommandKeepsPrintedOutput) {

@@ -103,7 +103,7 @@ TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
   EXPECT_THAT(Stdout(), HasSubstr("epoch 1 of 9\n"));
   EXPECT_EQ(Result().value("return_code", "(none)"), "signaled(terminated)");
   EXPECT_FALSE(memory_.Get(kOutput).has_value());
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
 TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
@@ -253,7 +253,7 @@ TEST_F(TaskRunFailureTest, MovedWorkDirectoryFails) {
     EXPECT_EQ(symlink("/", work.c_str()), 0);
     return ExitedWith(0);
   };
-  ExpectFailedAndRecorded("the task moved or replaced its own work folder");
+  ExpectFailedAndRecorded("the task moved or replaced its own work directory");
 }
 
 TEST_F(TaskRunFailureTest, UndeliveredOutputFailsAndIsUnlisted) {  // D01
@@ -268,14 +268,14 @@ TEST_F(TaskRunFailureTest, UndeliveredOutputFailsAndIsUnlisted) {  // D01
 TEST_F(TaskRunFailureTest, UndeliveredOutputsAreKeptOnDisk) {  // D16
   Fail(StoreMethod::kUpload, kOutput, absl::PermissionDeniedError("no"));
   Run();
-  ASSERT_THAT(TaskFolders(), SizeIs(1));
-  EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
+  ASSERT_THAT(TaskDirectories(), SizeIs(1));
+  EXPECT_EQ(ReadFile(TaskDirectories()[0] + "/work/out.txt", 100).value(), "output\n");
 }
 
 TEST_F(TaskRunFailureTest, FailedDownloadKeepsNoDirectory) {
   spec_["downloads"][0]["src_url"] = "gs://in/none";
   Run();
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
 TEST_F(TaskRunFailureTest, UndeliveredLogFailsAndIsUnlisted) {
@@ -307,7 +307,7 @@ TEST_F(TaskRunFailureTest, LongReasonIsTruncated) {  // D22
 }
 
 TEST_F(TaskRunFailureTest, UnusableTasksDirHandsBack) {  // D31
-  options_.tasks_dir = folder_ / "file";
+  options_.tasks_dir = directory_ / "file";
   ASSERT_TRUE(WriteFileAtomically(options_.tasks_dir, "", false).ok());
   ExpectHandedBack("not a directory");
 }
@@ -362,7 +362,7 @@ TEST_F(TaskRunFailureTest, UnrecordableFailureHandsBack) {
 TEST_F(TaskRunFailureTest, HandedBackTaskKeepsNoDirectory) {
   failing_.SetQuota(3);
   Run();
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ TEST_F(TaskRunDestinationsTest, HeldLogObjectGivesWarning) {
 }
 
 TEST_F(TaskRunDestinationsTest, KeptOldLogCompletesTask) {
-  Refuse(StoreMethod::kUpload, kStdout, MarkOldObjectKept(absl::PermissionDeniedError("no right")));
+  Refuse(StoreMethod::kUpload, kStdout,
+         MarkObjectProtected(absl::PermissionDeniedError("no right")));
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   const Json result = Result();
   ASSERT_THAT(result.at("skipped"), SizeIs(1));
@@ -63,7 +64,7 @@ TEST_F(TaskRunDestinationsTest, KeptOldLogCompletesTask) {
 
 TEST_F(TaskRunDestinationsTest, KeptOldResultFailsTask) {
   Refuse(StoreMethod::kUploadBytes, kResult,
-         MarkOldObjectKept(absl::PermissionDeniedError("no right")));
+         MarkObjectProtected(absl::PermissionDeniedError("no right")));
   const Outcome outcome = Run();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kFailed);
   EXPECT_EQ(outcome.failure_reason, "result.json: no right");

@@ -163,7 +163,7 @@ TEST_F(TaskRunTest, LongScriptOutputIsCut) {
 TEST_F(TaskRunTest, WorkingDirAppliesOnlyToCommand) {
   spec_["working_dir"] = "sub";
   scripts_["pre-exec"] = [](const Command& command, const Activity&) {
-    EXPECT_TRUE(MakeFolders(command.directory + "/sub").ok());
+    EXPECT_TRUE(MakeDirectories(command.directory + "/sub").ok());
     return ExitedWith(0);
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
@@ -182,7 +182,7 @@ TEST_F(TaskRunTest, RunningCommandIsSignOfLife) {
   uint64_t beats = 0;
   scripts_["command"] = [&](const Command&, const Activity& activity) {
     beats = heartbeat_.beats();
-    (void)activity.Worked();
+    (void)activity.ReportWork();
     beats = heartbeat_.beats() - beats;
     return ExitedWith(0);
   };
@@ -263,25 +263,25 @@ TEST_F(TaskRunTest, LeftoversAreLogged) {
 
 TEST_F(TaskRunTest, DirectoryIsRemovedAfterTask) {  // D46
   Run();
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
 TEST_F(TaskRunTest, DirectoryStaysUntilEndIsRecorded) {
   uint64_t beats;
   {
     const Outcome outcome = Run();
-    EXPECT_THAT(TaskFolders(), SizeIs(1));
+    EXPECT_THAT(TaskDirectories(), SizeIs(1));
     beats = heartbeat_.beats();
   }
-  EXPECT_THAT(TaskFolders(), IsEmpty());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
   EXPECT_GT(heartbeat_.beats(), beats) << "a removal may take long";
 }
 
 TEST_F(TaskRunTest, KeepTasksKeepsDirectory) {
   options_.keep_tasks = true;
   Run();
-  ASSERT_THAT(TaskFolders(), SizeIs(1));
-  EXPECT_EQ(ReadFile(TaskFolders()[0] + "/work/out.txt", 100).value(), "output\n");
+  ASSERT_THAT(TaskDirectories(), SizeIs(1));
+  EXPECT_EQ(ReadFile(TaskDirectories()[0] + "/work/out.txt", 100).value(), "output\n");
 }
 
 TEST_F(TaskRunTest, SpecUrlsWinOverQueueUrls) {

@@ -15,7 +15,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_store.h"
 #include "tests/support/recorded_log.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -28,13 +28,13 @@ using testing::IsEmpty;
 class UploaderTest : public testing::Test {
  protected:
   void Write(const std::string& path, const std::string& content) {
-    ASSERT_TRUE(MakeFolders(FolderOf(folder_ / path)).ok());
-    ASSERT_TRUE(WriteFileAtomically(folder_ / path, content, false).ok());
+    ASSERT_TRUE(MakeDirectories(DirectoryOf(directory_ / path)).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / path, content, false).ok());
   }
 
   absl::Status Upload(const std::vector<std::string>& paths, int transfers = 1) {
     return Uploader(store_, clock_, transfers)
-        .Upload(folder_.path(), paths, "gs://b/job", {}, Activity(cancel_), recorded_.log(),
+        .Upload(directory_.path(), paths, "gs://b/job", {}, Activity(cancel_), recorded_.log(),
                 result_);
   }
 
@@ -44,7 +44,7 @@ class UploaderTest : public testing::Test {
     return paths;
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   MemStore memory_;
   FailingStore store_{memory_};
   FakeClock clock_;
@@ -144,8 +144,8 @@ TEST_F(UploaderTest, VanishedFileIsNamedInError) {  // D04
 
 TEST_F(UploaderTest, UnreadableFileIsSkipped) {  // D07
   for (const char* name : {"a", "secret", "z"}) Write(name, name);
-  ASSERT_EQ(chmod((folder_ / "secret").c_str(), 0), 0);
-  const Unprivileged nobody(folder_.path());
+  ASSERT_EQ(chmod((directory_ / "secret").c_str(), 0), 0);
+  const Unprivileged nobody(directory_.path());
   EXPECT_TRUE(Upload({"a", "secret", "z"}).ok());
   EXPECT_THAT(Delivered(), ElementsAre("a", "z"));
   ASSERT_EQ(result_.skipped.size(), 1U);
@@ -154,7 +154,7 @@ TEST_F(UploaderTest, UnreadableFileIsSkipped) {  // D07
 }
 
 TEST_F(UploaderTest, PseudoFileIsSkipped) {
-  ASSERT_EQ(symlink("/proc/self/mem", (folder_ / "mem.txt").c_str()), 0);
+  ASSERT_EQ(symlink("/proc/self/mem", (directory_ / "mem.txt").c_str()), 0);
   Write("z", "z");
   EXPECT_TRUE(Upload({"mem.txt", "z"}).ok());
   EXPECT_THAT(Delivered(), ElementsAre("z"));

@@ -12,7 +12,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_credentials.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -30,7 +30,7 @@ class AdcTest : public testing::Test {
     return FindProjectId(flag, EnvironmentOf(std::move(variables)), metadata_, cancel_);
   }
   std::string Write(const Json& fields) {
-    const std::string path = folder_ / "credentials.json";
+    const std::string path = directory_ / "credentials.json";
     EXPECT_TRUE(WriteFileAtomically(path, DumpJson(fields), false).ok());
     return path;
   }
@@ -45,7 +45,7 @@ class AdcTest : public testing::Test {
   FakeClock clock_;
   ScriptedTransport transport_;
   MetadataServer metadata_{{"169.254.169.254", false}, transport_, clock_};
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(AdcTest, NamedCredentialsFileIsUsed) {
@@ -101,7 +101,7 @@ TEST_F(AdcTest, VmAccountIsUsedWithoutFile) {
   AnswerMetadata("/token", kToken);
   AnswerMetadata("/email", "vm@p");
   AnswerMetadata("/scopes", "s");
-  EXPECT_EQ(Get({{"HOME", folder_.path()}})->value, "ya29.x");
+  EXPECT_EQ(Get({{"HOME", directory_.path()}})->value, "ya29.x");
 }
 
 TEST_F(AdcTest, MissingCredentialsErrorNamesAllPlaces) {
@@ -118,7 +118,7 @@ TEST_F(AdcTest, MissingCredentialsErrorNamesAllPlaces) {
 }
 
 TEST_F(AdcTest, FileCreatedLaterIsFound) {
-  const std::string path = folder_ / "credentials.json";
+  const std::string path = directory_ / "credentials.json";
   DefaultTokenSource source(EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", path}}), metadata_,
                             transport_, clock_);
   EXPECT_TRUE(absl::IsNotFound(source.Get(cancel_).status()));

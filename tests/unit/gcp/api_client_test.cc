@@ -27,7 +27,7 @@ class CountingTokens : public TokenSource {
     return AccessToken{absl::StrCat("token-", drops), absl::InfiniteFuture(), quota_project,
                        "service account x@y"};
   }
-  void Drop(const AccessToken& token) override {
+  void Invalidate(const AccessToken& token) override {
     EXPECT_EQ(token.value, absl::StrCat("token-", drops));
     ++drops;
   }

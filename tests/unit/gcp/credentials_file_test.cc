@@ -14,7 +14,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_credentials.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -56,7 +56,7 @@ class CredentialsTest : public testing::Test {
   CancelToken cancel_;
   FakeClock clock_;
   ScriptedTransport transport_;
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(CredentialsTest, ServiceAccountSendsSignedAssertion) {
@@ -108,7 +108,7 @@ TEST_F(CredentialsTest, RevokedUserErrorNamesLoginCommand) {
 }
 
 TEST_F(CredentialsTest, SubjectTokenFileIsReadAgain) {
-  const std::string path = folder_ / "subject";
+  const std::string path = directory_ / "subject";
   auto source = MakeTokenSource(ExternalAccountFields(path), transport_, clock_);
   ASSERT_TRUE(source.ok()) << source.status();
   for (const std::string subject : {"one", "two"}) {
@@ -137,7 +137,7 @@ TEST_F(CredentialsTest, SubjectTokenComesFromJsonUrl) {
 }
 
 TEST_F(CredentialsTest, ExternalAccountImpersonatesServiceAccount) {
-  const std::string path = folder_ / "subject";
+  const std::string path = directory_ / "subject";
   ASSERT_TRUE(WriteFileAtomically(path, "subject", false).ok());
   Json fields = ExternalAccountFields(path);
   fields["service_account_impersonation_url"] =
@@ -211,7 +211,7 @@ TEST_F(CredentialsTest, UnknownTypeIsNamed) {
 }
 
 TEST_F(CredentialsTest, ErrorsHoldNoSecret) {
-  const std::string path = folder_ / "subject";
+  const std::string path = directory_ / "subject";
   ASSERT_TRUE(WriteFileAtomically(path, "the-subject-token", false).ok());
   const std::string key_line = std::vector<std::string>(absl::StrSplit(TestKeyPem(), '\n')).at(3);
   const std::vector<std::string> secrets = {
@@ -245,18 +245,18 @@ TEST_F(CredentialsTest, ErrorsHoldNoSecret) {
 class FindCredentialsFileTest : public testing::Test {
  protected:
   std::string Write(const std::string& name, absl::string_view text) {
-    const std::string path = folder_ / name;
-    EXPECT_TRUE(MakeFolders(FolderOf(path)).ok());
+    const std::string path = directory_ / name;
+    EXPECT_TRUE(MakeDirectories(DirectoryOf(path)).ok());
     EXPECT_TRUE(WriteFileAtomically(path, text, false).ok());
     return path;
   }
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(FindCredentialsFileTest, NamedFilePrecedesGcloudFile) {
   const std::string named = Write("named.json", R"({"type":"a"})");
   Write(".config/gcloud/application_default_credentials.json", R"({"type":"b"})");
-  const auto home = folder_.path();
+  const auto home = directory_.path();
   const auto both = FindCredentialsFile(
       EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", named}, {"HOME", home}}));
   EXPECT_EQ((*both)->fields["type"], "a");
@@ -266,17 +266,17 @@ TEST_F(FindCredentialsFileTest, NamedFilePrecedesGcloudFile) {
 TEST_F(FindCredentialsFileTest, CloudsdkConfigMovesGcloudDirectory) {
   Write("application_default_credentials.json", R"({"type":"c"})");
   const auto file = FindCredentialsFile(
-      EnvironmentOf({{"CLOUDSDK_CONFIG", folder_.path()}, {"HOME", "/nowhere"}}));
+      EnvironmentOf({{"CLOUDSDK_CONFIG", directory_.path()}, {"HOME", "/nowhere"}}));
   EXPECT_EQ((*file)->fields["type"], "c");
 }
 
 TEST_F(FindCredentialsFileTest, InvalidNamedFileEndsSearch) {
   Write(".config/gcloud/application_default_credentials.json", R"({"type":"b"})");
   for (const std::string& path :
-       {folder_ / "missing.json", folder_.path(), Write("cut.json", "{\"type\":"),
+       {directory_ / "missing.json", directory_.path(), Write("cut.json", "{\"type\":"),
         Write("list.json", "[]"), Write("empty.json", "")}) {
     const auto found = FindCredentialsFile(
-        EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", path}, {"HOME", folder_.path()}}));
+        EnvironmentOf({{"GOOGLE_APPLICATION_CREDENTIALS", path}, {"HOME", directory_.path()}}));
     EXPECT_TRUE(absl::StartsWith(found.status().message(),
                                  absl::StrCat("GOOGLE_APPLICATION_CREDENTIALS: ", path)))
         << found.status();
@@ -285,7 +285,7 @@ TEST_F(FindCredentialsFileTest, InvalidNamedFileEndsSearch) {
 
 TEST_F(FindCredentialsFileTest, NoFileMeansNoCredentials) {
   EXPECT_EQ(*FindCredentialsFile(EnvironmentOf({})) == std::nullopt, true);
-  EXPECT_FALSE(FindCredentialsFile(EnvironmentOf({{"HOME", folder_.path()}}))->has_value());
+  EXPECT_FALSE(FindCredentialsFile(EnvironmentOf({{"HOME", directory_.path()}}))->has_value());
 }
 
 }  // namespace

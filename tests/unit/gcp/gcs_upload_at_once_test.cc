@@ -89,7 +89,7 @@ TEST_F(GcsUploadAtOnceTest, UnreadableOldObjectIsNamed) {
   server_.Answer("POST", MakeResponse(412));
   server_.Answer("GET", MakeResponse(403));
   const absl::Status status = Upload("new").status();
-  EXPECT_TRUE(IsOldObjectKept(status)) << status;
+  EXPECT_TRUE(IsObjectProtected(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.get"));
 }
 
@@ -98,7 +98,7 @@ TEST_F(GcsUploadAtOnceTest, UnreplaceableOldObjectIsNamed) {
   server_.Answer("GET", Resource("old", 3));
   server_.Answer("ifGenerationMatch=3", MakeResponse(403));
   const absl::Status status = Upload("new").status();
-  EXPECT_TRUE(IsOldObjectKept(status)) << status;
+  EXPECT_TRUE(IsObjectProtected(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("storage.objects.delete"));
 }
 

@@ -14,7 +14,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_credentials.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -220,8 +220,8 @@ TEST(MetadataAddressTest, VariableSetsAddress) {
 }
 
 TEST(MetadataAddressTest, ProductNameDetectsGoogleVm) {
-  TempFolder folder;
-  const std::string file = folder / "product_name";
+  TempDirectory directory;
+  const std::string file = directory / "product_name";
   for (const auto& [text, expected] : std::map<std::string, bool>{
            {"Google Compute Engine\n", true}, {"Google\n", true}, {"Standard PC\n", false}}) {
     ASSERT_TRUE(WriteFileAtomically(file, text, false).ok());

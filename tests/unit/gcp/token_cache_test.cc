@@ -30,7 +30,7 @@ class FakeTokenSource : public TokenSource {
     }
     return AccessToken{absl::StrCat("token-", call), clock_.Now() + life, "", ""};
   }
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
   std::atomic<int> calls = 0;
   absl::Duration life = absl::Hours(1);
@@ -153,15 +153,15 @@ TEST_F(TokenCacheTest, ShortLivedTokenIsBrieflyCached) {
 
 TEST_F(TokenCacheTest, DroppedTokenIsReplaced) {
   const auto token = cache_.Get(cancel_);
-  cache_.Drop(*token);
+  cache_.Invalidate(*token);
   EXPECT_EQ(Get(), "token-2");
 }
 
 TEST_F(TokenCacheTest, LateDropKeepsNewToken) {
   const auto old = cache_.Get(cancel_);
-  cache_.Drop(*old);
+  cache_.Invalidate(*old);
   EXPECT_EQ(Get(), "token-2");
-  cache_.Drop(*old);
+  cache_.Invalidate(*old);
   EXPECT_EQ(Get(), "token-2");
 }
 

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -29,10 +29,10 @@ TEST(CaRoots, EnvironmentPrecedesSystemFiles) {
   EXPECT_EQ(both.directory, "");
   EXPECT_EQ(both.origin, "SSL_CERT_FILE (/a)");
   EXPECT_EQ(Find({{"CURL_CA_BUNDLE", "/b"}}, {"/dev/null"}).file, "/b");
-  const CaRoots folder = Find({{"CURL_CA_BUNDLE", "/b"}, {"SSL_CERT_DIR", "/d:/e"}});
-  EXPECT_EQ(folder.file, "/b");
-  EXPECT_EQ(folder.directory, "/d:/e");
-  EXPECT_EQ(folder.origin, "CURL_CA_BUNDLE (/b) and SSL_CERT_DIR (/d:/e)");
+  const CaRoots directory = Find({{"CURL_CA_BUNDLE", "/b"}, {"SSL_CERT_DIR", "/d:/e"}});
+  EXPECT_EQ(directory.file, "/b");
+  EXPECT_EQ(directory.directory, "/d:/e");
+  EXPECT_EQ(directory.origin, "CURL_CA_BUNDLE (/b) and SSL_CERT_DIR (/d:/e)");
 }
 
 TEST(CaRoots, FirstReadableSystemFileIsUsed) {
@@ -50,17 +50,17 @@ TEST(CaRoots, BuiltInRootsAreDefault) {
 }
 
 TEST(CaRoots, UnreadableRootsAreNamed) {
-  const TempFolder folder;
-  const std::string empty = folder.path() + "/empty.pem";
+  const TempDirectory directory;
+  const std::string empty = directory.path() + "/empty.pem";
   ASSERT_TRUE(WriteFileAtomically(empty, "not a certificate", /*durable=*/false).ok());
-  for (const std::string& path : {empty, folder.path() + "/absent.pem"}) {
+  for (const std::string& path : {empty, directory.path() + "/absent.pem"}) {
     const absl::Status status = LoadCaRoots(Find({{"SSL_CERT_FILE", path}})).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << path;
     EXPECT_THAT(std::string(status.message()), HasSubstr("SSL_CERT_FILE (" + path + ")"));
   }
   const absl::Status status = LoadCaRoots(Find({{"SSL_CERT_DIR", "/no/a:/no/b"}})).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(LoadCaRoots(Find({{"SSL_CERT_DIR", "/no/a:" + folder.path()}})).ok());
+  EXPECT_TRUE(LoadCaRoots(Find({{"SSL_CERT_DIR", "/no/a:" + directory.path()}})).ok());
 }
 
 }  // namespace

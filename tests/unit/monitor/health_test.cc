@@ -19,14 +19,14 @@ using ::testing::HasSubstr;
 class HealthTest : public testing::Test {
  protected:
   HealthAnswer Ask(absl::string_view path) {
-    return AnswerHealth(path, {.vitals = vitals_,
+    return AnswerHealth(path, {.metrics = metrics_,
                                .now = now_,
                                .version = "1.2.3",
                                .stopping = stopping_,
                                .queue_is_remote = remote_});
   }
 
-  Vitals vitals_;
+  WorkerMetrics metrics_;
   absl::Time now_ = absl::FromUnixSeconds(1'769'860'800);
   bool stopping_ = false;
   bool remote_ = true;
@@ -34,15 +34,15 @@ class HealthTest : public testing::Test {
 
 TEST_F(HealthTest, StallMakesWorkerUnhealthy) {
   EXPECT_EQ(Ask("/healthz").status, 200);
-  vitals_.stalled = true;
+  metrics_.stalled = true;
   EXPECT_EQ(Ask("/healthz").status, 503);
-  vitals_.stalled = false;
+  metrics_.stalled = false;
   EXPECT_EQ(Ask("/healthz").status, 200);
 }
 
 TEST_F(HealthTest, ReadyWhileQueueAnswers) {
   EXPECT_EQ(Ask("/readyz").status, 503) << "the queue has never answered";
-  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  metrics_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 200);
   now_ += absl::Minutes(3);
   EXPECT_THAT(Ask("/readyz").body, HasSubstr("has not answered for 180 s"));
@@ -52,18 +52,18 @@ TEST_F(HealthTest, ReadyWhileQueueAnswers) {
 }
 
 TEST_F(HealthTest, NotReadyWhenMachineIsUnfit) {
-  vitals_.machine_unfit = true;
+  metrics_.machine_unfit = true;
   EXPECT_THAT(Ask("/readyz").body, HasSubstr("unfit machine")) << "before the first claim";
-  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  metrics_.queue_answered_ms = absl::ToUnixMillis(now_);
   EXPECT_EQ(Ask("/readyz").status, 503);
   remote_ = false;
   EXPECT_EQ(Ask("/readyz").status, 503);
-  vitals_.machine_unfit = false;
+  metrics_.machine_unfit = false;
   EXPECT_EQ(Ask("/readyz").status, 200);
 }
 
 TEST_F(HealthTest, NotReadyWhenStopping) {
-  vitals_.queue_answered_ms = absl::ToUnixMillis(now_);
+  metrics_.queue_answered_ms = absl::ToUnixMillis(now_);
   stopping_ = true;
   EXPECT_EQ(Ask("/readyz").status, 503);
   EXPECT_EQ(Ask("/healthz").status, 200);
@@ -76,12 +76,12 @@ TEST_F(HealthTest, OtherPathsAreNotFound) {
 }
 
 TEST_F(HealthTest, MetricsShowCountedValues) {
-  vitals_.complete.Add(3);
-  vitals_.bytes_downloaded.Add(1000);
-  vitals_.cache_hits.Add();
-  vitals_.log_parts_sent.Add();
-  vitals_.claim_time.Add(absl::Milliseconds(20));
-  vitals_.claim_time.Add(absl::Hours(1));
+  metrics_.complete.Add(3);
+  metrics_.bytes_downloaded.Add(1000);
+  metrics_.cache_hits.Add();
+  metrics_.log_parts_sent.Add();
+  metrics_.claim_time.Add(absl::Milliseconds(20));
+  metrics_.claim_time.Add(absl::Hours(1));
   const std::string text = Ask("/metrics").body;
   EXPECT_THAT(text, HasSubstr("sparkles_build_info{version=\"1.2.3\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sparkles_tasks_total{outcome=\"complete\"} 3\n"));
@@ -128,11 +128,11 @@ TEST_F(HealthTest, MetricsAreWellFormed) {
 }
 
 TEST_F(HealthTest, SummaryIsOneLineOfCounts) {
-  vitals_.claimed.Add(7);
-  vitals_.failed.Add(2);
-  vitals_.storage_retries.Add(3);
-  vitals_.datastore_retries.Add(1);
-  const std::string line = SummaryLine(vitals_);
+  metrics_.claimed.Add(7);
+  metrics_.failed.Add(2);
+  metrics_.storage_retries.Add(3);
+  metrics_.datastore_retries.Add(1);
+  const std::string line = SummaryLine(metrics_);
   EXPECT_THAT(line, HasSubstr("claimed 7,"));
   EXPECT_THAT(line, HasSubstr("failed 2,"));
   EXPECT_THAT(line, HasSubstr("retries 4,"));

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -59,8 +59,8 @@ class ReadLogTest : public testing::Test {
     }
   }
 
-  TempFolder folder_;
-  UniqueFd fd_ = OpenFile(folder_ / "log", O_CREAT | O_RDWR | O_APPEND).value();
+  TempDirectory directory_;
+  UniqueFd fd_ = OpenFile(directory_ / "log", O_CREAT | O_RDWR | O_APPEND).value();
 };
 
 TEST_F(ReadLogTest, PiecesJoinToWholeLog) {

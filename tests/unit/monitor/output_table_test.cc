@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -30,7 +30,7 @@ class OutputTableTest : public testing::Test {
     ASSERT_TRUE(table_.Add(id, Path(id)).ok());
   }
 
-  std::string Path(const std::string& id) const { return folder_ / id; }
+  std::string Path(const std::string& id) const { return directory_ / id; }
   bool Readable(const std::string& id) { return table_.Find(id) != nullptr; }
 
   std::string Content(const std::string& id) {
@@ -40,7 +40,7 @@ class OutputTableTest : public testing::Test {
     return got < 0 ? "(none)" : std::string(text, static_cast<size_t>(got));
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
   FakeClock clock_;
   OutputTable table_{clock_, {absl::Minutes(10), 3, 20'000}};
 };

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
 namespace sparkles {
@@ -16,12 +16,12 @@ namespace {
 class ProcessStatusTest : public testing::Test {
  protected:
   void Put(const std::string& path, const std::string& content) {
-    ASSERT_TRUE(MakeFolders(FolderOf(proc_ / path)).ok());
+    ASSERT_TRUE(MakeDirectories(DirectoryOf(proc_ / path)).ok());
     ASSERT_TRUE(WriteFileAtomically(proc_ / path, content, false).ok());
   }
   ProcessStatus Status() const { return ReadProcessStatus(proc_.path()); }
 
-  TempFolder proc_;
+  TempDirectory proc_;
   const int64_t page_ = sysconf(_SC_PAGESIZE);
 };
 
@@ -49,7 +49,7 @@ TEST_F(ProcessStatusTest, MissingProcGivesEmptyStatus) {
 
 TEST_F(ProcessStatusTest, EndedProcessIsNotCounted) {
   Put("1/statm", "100 20 3 4 0 5 0\n");
-  ASSERT_TRUE(MakeFolders(proc_ / "2").ok());
+  ASSERT_TRUE(MakeDirectories(proc_ / "2").ok());
   EXPECT_EQ(Status().process_count, 1);
 }
 

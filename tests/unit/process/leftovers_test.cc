@@ -10,29 +10,29 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/eventually.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/unrelated_process.h"
 
 namespace sparkles {
 namespace {
 
 TEST(LeftoversTest, OnlyMarkedProcessesAreEnded) {
-  const TempFolder folder;
-  const std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
-  const pid_t ours = StartUnrelatedProcess(mark, folder);
-  const pid_t other = StartUnrelatedProcess(mark + "0", folder);
+  const TempDirectory directory;
+  const std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", directory.path());
+  const pid_t ours = StartUnrelatedProcess(mark, directory);
+  const pid_t other = StartUnrelatedProcess(mark + "0", directory);
   const Leftovers left = EndLeftovers(mark, absl::Seconds(10));
   EXPECT_EQ(left.killed, 1);
-  EXPECT_FALSE(left.any_lives);
+  EXPECT_FALSE(left.any_alive);
   EXPECT_TRUE(
-      Eventually([&] { return !Lives(ours); }));  // the environment is gone before the process is
-  EXPECT_TRUE(Lives(other));
+      Eventually([&] { return !IsAlive(ours); }));  // the environment is gone before the process is
+  EXPECT_TRUE(IsAlive(other));
   kill(other, SIGKILL);
 }
 
 TEST(LeftoversTest, ChildrenOfCallerAreSpared) {
-  const TempFolder folder;
-  std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", folder.path());
+  const TempDirectory directory;
+  std::string mark = absl::StrCat("SPARKLES_TASK_DIR=", directory.path());
   std::string program = "/bin/sleep";
   std::string seconds = "600";
   char* const argv[] = {program.data(), seconds.data(), nullptr};
@@ -40,7 +40,7 @@ TEST(LeftoversTest, ChildrenOfCallerAreSpared) {
   pid_t child = 0;
   ASSERT_EQ(posix_spawn(&child, program.c_str(), nullptr, nullptr, argv, environment), 0);
   EXPECT_EQ(EndLeftovers(mark, absl::Seconds(10)).killed, 0);
-  EXPECT_TRUE(Lives(child));
+  EXPECT_TRUE(IsAlive(child));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
 }

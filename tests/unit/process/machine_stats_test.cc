@@ -6,7 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -59,7 +59,7 @@ class MachineSamplerTest : public testing::Test {
   void Write(const std::string& name, absl::string_view text) {
     ASSERT_TRUE(WriteFileAtomically(proc_ / name, text, false).ok());
   }
-  TempFolder proc_;
+  TempDirectory proc_;
 };
 
 TEST_F(MachineSamplerTest, UsageIsMeasuredUntilStop) {
@@ -149,8 +149,8 @@ TEST_F(MachineSamplerTest, StopReturnsWithinHalfSecond) {
 TEST_F(MachineSamplerTest, DestructorWorksWithoutStop) { MachineSampler sampler("", proc_.path()); }
 
 TEST(MachineSampler, RealProcGivesPlausibleValues) {
-  const TempFolder folder;
-  MachineSampler sampler(folder.path());
+  const TempDirectory directory;
+  MachineSampler sampler(directory.path());
   const MachineStats stats = sampler.Stop();
   EXPECT_GT(stats.memory_total, 0);
   EXPECT_GT(stats.max_memory_in_use, 0);

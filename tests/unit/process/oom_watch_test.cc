@@ -7,7 +7,7 @@
 #include "base/directory.h"
 #include "base/file.h"
 #include "process/monotonic.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -55,31 +55,31 @@ TEST(KilledProcessTest, VictimIsReadFromKernelRecord) {
 class OomWatchTest : public testing::Test {
  protected:
   OomWatchTest() {
-    EXPECT_TRUE(MakeFolders(folder_ / "proc/self").ok());
-    EXPECT_TRUE(MakeFolders(folder_ / "proc/sys/kernel/random").ok());
+    EXPECT_TRUE(MakeDirectories(directory_ / "proc/self").ok());
+    EXPECT_TRUE(MakeDirectories(directory_ / "proc/sys/kernel/random").ok());
     Write("proc/sys/kernel/random/boot_id", "boot-1\n");
     Write("proc/self/cgroup", "0::/\n");
     Write("proc/self/mountinfo",
-          absl::StrCat("31 24 0:27 / ", folder_.path(), " rw - cgroup2 cgroup2 rw\n"));
+          absl::StrCat("31 24 0:27 / ", directory_.path(), " rw - cgroup2 cgroup2 rw\n"));
     Write("memory.events", "oom 9\noom_kill 7\n");
     Write("proc/vmstat", "pgfault 1\noom_kill 20\n");
     Write("kmsg", "");
   }
   void Write(const std::string& name, absl::string_view text) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / name, text, false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / name, text, false).ok());
   }
 
   // Changes the content and keeps the inode, as the kernel does with its files.
   void Overwrite(const std::string& name, absl::string_view text) {
-    const auto file = OpenFile(folder_ / name, O_WRONLY | O_TRUNC);
+    const auto file = OpenFile(directory_ / name, O_WRONLY | O_TRUNC);
     ASSERT_TRUE(file.ok() && WriteAll(file->get(), text, name).ok());
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
-  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  OomWatch watch(directory_ / "proc", directory_ / "kmsg");
   watch.Begin();
   const OomKills none = watch.End();
   EXPECT_EQ(none.in_group, 0);
@@ -95,7 +95,7 @@ TEST_F(OomWatchTest, OnlyKillsDuringCommandCount) {
 }
 
 TEST_F(OomWatchTest, LastKillTimeIsKept) {
-  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  OomWatch watch(directory_ / "proc", directory_ / "kmsg");
   watch.Begin();
   watch.Poll();
   EXPECT_FALSE(watch.last_kill().has_value());
@@ -116,37 +116,37 @@ TEST_F(OomWatchTest, LastKillTimeIsKept) {
 using OomMarkTest = OomWatchTest;
 
 TEST_F(OomMarkTest, KillsInTheGroupAreCounted) {
-  const std::string mark = OomMark(folder_ / "proc");
-  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
+  const std::string mark = OomMark(directory_ / "proc");
+  EXPECT_EQ(OomKillsSince(mark, directory_ / "proc"), "");
   Overwrite("memory.events", "oom 9\noom_kill 9\n");
   Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
-  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"),
+  EXPECT_EQ(OomKillsSince(mark, directory_ / "proc"),
             "out of memory: processes that the kernel has killed since then: 2 in its control "
             "group");
 }
 
 TEST_F(OomMarkTest, NewGroupUsesMachineCount) {
-  const std::string mark = OomMark(folder_ / "proc");
+  const std::string mark = OomMark(directory_ / "proc");
   Write("memory.events", "oom 9\noom_kill 100\n");  // another file of that name
-  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
+  EXPECT_EQ(OomKillsSince(mark, directory_ / "proc"), "");
   Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
-  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"),
+  EXPECT_EQ(OomKillsSince(mark, directory_ / "proc"),
             "out of memory: processes that the kernel has killed since then: 5 on this machine");
 }
 
 TEST_F(OomMarkTest, RebootOrMalformedMarkGivesNothing) {
-  const std::string mark = OomMark(folder_ / "proc");
+  const std::string mark = OomMark(directory_ / "proc");
   Write("proc/vmstat", "pgfault 1\noom_kill 25\n");
   for (const char* bad : {"", "x", "1 2 3", "boot-1 1:2 - -", "boot-1 1:2 x y"}) {
-    EXPECT_EQ(OomKillsSince(bad, folder_ / "proc"), "") << bad;
+    EXPECT_EQ(OomKillsSince(bad, directory_ / "proc"), "") << bad;
   }
   Write("proc/sys/kernel/random/boot_id", "boot-2\n");
-  EXPECT_EQ(OomKillsSince(mark, folder_ / "proc"), "");
-  EXPECT_EQ(OomKillsSince(OomMark(folder_ / "absent"), folder_ / "absent"), "");
+  EXPECT_EQ(OomKillsSince(mark, directory_ / "proc"), "");
+  EXPECT_EQ(OomKillsSince(OomMark(directory_ / "absent"), directory_ / "absent"), "");
 }
 
 TEST_F(OomWatchTest, MissingCountersReportNoKills) {
-  OomWatch watch(folder_ / "absent", folder_ / "absent");
+  OomWatch watch(directory_ / "absent", directory_ / "absent");
   watch.Begin();
   const OomKills kills = watch.End();
   EXPECT_EQ(kills.in_group, 0);
@@ -154,7 +154,7 @@ TEST_F(OomWatchTest, MissingCountersReportNoKills) {
 }
 
 TEST_F(OomWatchTest, KnownIsFalseWithoutCounters) {
-  OomWatch watch(folder_ / "proc", folder_ / "kmsg");
+  OomWatch watch(directory_ / "proc", directory_ / "kmsg");
   watch.Begin();
   EXPECT_TRUE(watch.End().known);
   Write("proc/vmstat", "pgfault 1\n");

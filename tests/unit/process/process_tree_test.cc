@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "process/io_bytes.h"
 #include "process/sample_pace.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -25,7 +25,7 @@ std::string Stat(int pid, const char* name, char state, int parent, int rss) {
 class ProcessTreeTest : public testing::Test {
  protected:
   void Add(int pid, int parent, int rss, const char* name = "x", char state = 'S') {
-    ASSERT_TRUE(MakeFolders(proc_ / absl::StrCat(pid)).ok());
+    ASSERT_TRUE(MakeDirectories(proc_ / absl::StrCat(pid)).ok());
     ASSERT_TRUE(WriteFileAtomically(proc_ / absl::StrCat(pid, "/stat"),
                                     Stat(pid, name, state, parent, rss), false)
                     .ok());
@@ -34,7 +34,7 @@ class ProcessTreeTest : public testing::Test {
 
   UnrelatedPids unrelated_;
   int64_t page_kb_ = sysconf(_SC_PAGESIZE) / 1024;
-  TempFolder proc_;
+  TempDirectory proc_;
 };
 
 TEST(ParseProcessStatTest, NameMayHoldParenthesesAndSpaces) {

@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -29,14 +29,14 @@ JournalEntry EntryOf(const std::string& id) {
 
 class ClaimJournalTest : public testing::Test {
  protected:
-  std::unique_ptr<ClaimJournal> Open() { return *ClaimJournal::Open(folder_.path(), true); }
+  std::unique_ptr<ClaimJournal> Open() { return *ClaimJournal::Open(directory_.path(), true); }
 
   // Writes a journal of a dead worker.
-  void LeaveBehind(absl::string_view text, const std::string& number = "123456789") {
+  void LeaveForNextWorker(absl::string_view text, const std::string& number = "123456789") {
     ASSERT_TRUE(WriteFileAtomically(PathOf(number), text, false).ok());
   }
   std::string PathOf(const std::string& number) {
-    return absl::StrCat(folder_.path(), "/claims-", number, ".journal");
+    return absl::StrCat(directory_.path(), "/claims-", number, ".journal");
   }
   bool Exists(const std::string& path) {
     struct stat info;
@@ -45,7 +45,7 @@ class ClaimJournalTest : public testing::Test {
 
   std::vector<std::string> Files() {
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
       files.push_back(entry.path());
     }
     return files;
@@ -66,7 +66,7 @@ class ClaimJournalTest : public testing::Test {
     return ids;
   }
 
-  TempFolder folder_;
+  TempDirectory directory_;
 };
 
 TEST_F(ClaimJournalTest, ClaimIsOnDiskUntilItsEnd) {
@@ -103,7 +103,7 @@ TEST_F(ClaimJournalTest, OpenClaimStaysForNextWorker) {
 TEST_F(ClaimJournalTest, RemovedJournalIsWrittenAgain) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
-  ASSERT_TRUE(RemoveTree(folder_.path()).ok());
+  ASSERT_TRUE(RemoveTree(directory_.path()).ok());
   ASSERT_TRUE(journal->Begin(EntryOf("a.2")).ok());
   journal->End(EntryOf("a.1"));
   EXPECT_THAT(ParseJournal(Text()), ElementsAre(EntryOf("a.2")));
@@ -114,7 +114,7 @@ TEST_F(ClaimJournalTest, RemovedJournalIsWrittenAgain) {
 TEST_F(ClaimJournalTest, FailedRewriteIsRepeated) {
   auto journal = Open();
   ASSERT_TRUE(journal->Begin(EntryOf("a.1")).ok());
-  ASSERT_TRUE(RemoveTree(folder_.path()).ok());
+  ASSERT_TRUE(RemoveTree(directory_.path()).ok());
   // A limit on the size of files acts like a full disk.
   signal(SIGXFSZ, SIG_IGN);
   rlimit usual{};
@@ -143,7 +143,7 @@ TEST_F(ClaimJournalTest, ReplacedJournalIsWrittenAgain) {
 }
 
 TEST_F(ClaimJournalTest, LongJournalIsRewrittenWhenClaimEnds) {
-  const auto journal = *ClaimJournal::Open(folder_.path(), /*durable=*/false);
+  const auto journal = *ClaimJournal::Open(directory_.path(), /*durable=*/false);
   ASSERT_TRUE(journal->Begin(EntryOf("open.1")).ok());
   for (int i = 0; i < 500; ++i) {
     const JournalEntry entry = EntryOf(absl::StrCat(std::string(1000, 'a'), i));
@@ -190,7 +190,7 @@ TEST_F(ClaimJournalTest, JournalOfRunningWorkerIsUntouched) {
 TEST_F(ClaimJournalTest, JournalGoesWhenAllClaimsAreSettled) {
   auto dead = Open();
   ASSERT_TRUE(dead->Begin(EntryOf("a.1")).ok());
-  LeaveBehind(Text());
+  LeaveForNextWorker(Text());
   dead.reset();
   const auto journal = Open();
   EXPECT_THAT(Abandoned(*journal, false), SizeIs(2));
@@ -205,12 +205,12 @@ TEST_F(ClaimJournalTest, HostileJournalsAreHarmless) {
   const std::string line = Text();
   dead->End(EntryOf("a.1"));
   dead.reset();
-  LeaveBehind(line.substr(0, line.size() / 2), "100000001");
-  LeaveBehind(absl::StrCat("{\n[]\n{\"event\": 3}\n\xff\n", std::string(3, '\0'), "\n", line),
-              "100000002");
-  LeaveBehind(std::string(5000, '['), "100000003");
-  LeaveBehind(absl::StrCat(std::string(2 << 20, '\n'), line), "100000004");
-  LeaveBehind(line, "1");  // not the name of a journal
+  LeaveForNextWorker(line.substr(0, line.size() / 2), "100000001");
+  LeaveForNextWorker(
+      absl::StrCat("{\n[]\n{\"event\": 3}\n\xff\n", std::string(3, '\0'), "\n", line), "100000002");
+  LeaveForNextWorker(std::string(5000, '['), "100000003");
+  LeaveForNextWorker(absl::StrCat(std::string(2 << 20, '\n'), line), "100000004");
+  LeaveForNextWorker(line, "1");  // not the name of a journal
   ASSERT_EQ(symlink("/etc/passwd", PathOf("100000005").c_str()), 0);
   ASSERT_EQ(mkfifo(PathOf("100000006").c_str(), 0600), 0);
   ASSERT_EQ(mkdir(PathOf("100000007").c_str(), 0700), 0);

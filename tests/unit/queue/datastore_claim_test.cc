@@ -22,7 +22,7 @@
 #include "tests/support/fake_datastore.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/scripted_transport.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -70,7 +70,7 @@ class DatastoreClaimTest : public testing::Test {
   }
 
   std::unique_ptr<ClaimJournal> OpenJournal() {
-    return *ClaimJournal::Open(folder_.path(), /*durable=*/false);
+    return *ClaimJournal::Open(directory_.path(), /*durable=*/false);
   }
 
   // Loses the answer of the next commit, which is `applied` or not, and then answers nothing.
@@ -111,19 +111,19 @@ class DatastoreClaimTest : public testing::Test {
   }
 
   size_t Journals() const {
-    const auto files = std::filesystem::directory_iterator(folder_.path());
+    const auto files = std::filesystem::directory_iterator(directory_.path());
     return static_cast<size_t>(std::distance(begin(files), end(files)));
   }
   // The text of the only journal.
   std::string Journal() const {
     EXPECT_EQ(Journals(), 1U);
-    const auto file = std::filesystem::directory_iterator(folder_.path());
+    const auto file = std::filesystem::directory_iterator(directory_.path());
     return ReadFile(file->path(), 1 << 20).value_or("");
   }
 
   FakeClock clock_;
   RecordedLog log_;
-  TempFolder folder_;
+  TempDirectory directory_;
   FakeDatastore datastore_;
   DatastoreInterceptor transport_{datastore_};
   ApiClient api_{{"http://datastore", nullptr}, transport_, clock_};

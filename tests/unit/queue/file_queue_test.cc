@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -28,8 +28,8 @@ class FileQueueClaimTest : public testing::Test {
   }
   std::optional<Claim> ClaimOne(FileQueue& queue) { return queue.ClaimOne(never_).value(); }
 
-  TempFolder folder_;
-  const std::string path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string path_ = directory_ / "tasks.json";
   FakeClock clock_;
   const CancelToken never_;
 };
@@ -50,7 +50,7 @@ TEST_F(FileQueueClaimTest, UnrecordedClaimIsTakenAgain) {
 }
 
 TEST_F(FileQueueClaimTest, LinkedTasksFileSharesState) {
-  const std::string other = folder_ / "other.json";
+  const std::string other = directory_ / "other.json";
   ASSERT_EQ(symlink(path_.c_str(), other.c_str()), 0);
   const auto queue = Open(path_);
   ASSERT_TRUE(ClaimOne(*queue));

@@ -28,8 +28,8 @@ class MeteredQueueTest : public testing::Test {
   FakeClock clock_;
   MemTasks tasks_{{TaskNamed("a.1"), TaskNamed("a.2"), TaskNamed("a.3")}, clock_};
   MemQueue memory_{tasks_, "us"};
-  Vitals vitals_;
-  MeteredQueue queue_{memory_, clock_, vitals_};
+  WorkerMetrics metrics_;
+  MeteredQueue queue_{memory_, clock_, metrics_};
   const CancelToken never_;
 };
 
@@ -64,30 +64,30 @@ TEST_F(MeteredQueueTest, OnlyRecordedEndsAreCounted) {
   const Claim lost = ClaimNext();
   tasks_.Reset(lost.task.id);
   EXPECT_TRUE(absl::IsAborted(queue_.Finish(lost, Ended(Outcome::Kind::kComplete))));
-  EXPECT_EQ(vitals_.claimed.value(), 3);
-  EXPECT_EQ(vitals_.complete.value(), 0);
-  EXPECT_EQ(vitals_.failed.value(), 1);
-  EXPECT_EQ(vitals_.handed_back.value(), 1);
-  EXPECT_EQ(vitals_.claim_lost.value(), 1);
-  EXPECT_EQ(vitals_.claim_time.count(), 3);
-  EXPECT_EQ(vitals_.end_time.count(), 3);
+  EXPECT_EQ(metrics_.claimed.value(), 3);
+  EXPECT_EQ(metrics_.complete.value(), 0);
+  EXPECT_EQ(metrics_.failed.value(), 1);
+  EXPECT_EQ(metrics_.handed_back.value(), 1);
+  EXPECT_EQ(metrics_.claim_lost.value(), 1);
+  EXPECT_EQ(metrics_.claim_time.count(), 3);
+  EXPECT_EQ(metrics_.end_time.count(), 3);
 }
 
 TEST_F(MeteredQueueTest, ErrorIsNotCountedAsAnswer) {
   memory_.claim_errors = {absl::UnavailableError("away")};
   EXPECT_FALSE(queue_.ClaimOne(never_).ok());
-  EXPECT_EQ(vitals_.queue_errors.value(), 1);
-  EXPECT_EQ(vitals_.queue_answered_ms, 0);
+  EXPECT_EQ(metrics_.queue_errors.value(), 1);
+  EXPECT_EQ(metrics_.queue_answered_ms, 0);
   (void)ClaimNext();
-  EXPECT_EQ(vitals_.queue_answered_ms, absl::ToUnixMillis(clock_.Now()));
+  EXPECT_EQ(metrics_.queue_answered_ms, absl::ToUnixMillis(clock_.Now()));
 }
 
 TEST_F(MeteredQueueTest, EndsRecordedByQueueAreCounted) {
   memory_.ends = {{"x.1", Outcome::Kind::kFailed, "why"}, {"x.2", Outcome::Kind::kHandBack, "why"}};
   EXPECT_EQ(queue_.TakeRecordedEnds().size(), 2U);
   EXPECT_TRUE(queue_.TakeRecordedEnds().empty());
-  EXPECT_EQ(vitals_.failed.value(), 1);
-  EXPECT_EQ(vitals_.handed_back.value(), 1);
+  EXPECT_EQ(metrics_.failed.value(), 1);
+  EXPECT_EQ(metrics_.handed_back.value(), 1);
 }
 
 }  // namespace

@@ -62,12 +62,12 @@ TEST(StateLineTest, WrittenLineIsReadBack) {
 TEST(StateLineTest, WrongChecksumIsRefused) {
   std::string line = FormatStateChange(SomeChange(TaskStatus::kClaimed));
   line.pop_back();
-  EXPECT_TRUE(HasRightChecksum(line));
+  EXPECT_TRUE(HasValidChecksum(line));
   EXPECT_TRUE(ParseStateChange(line).ok());
   line[line.find("job.1")] = 'J';
-  EXPECT_FALSE(HasRightChecksum(line));
+  EXPECT_FALSE(HasValidChecksum(line));
   EXPECT_EQ(ParseStateChange(line).status().message(), "has a wrong checksum");
-  EXPECT_FALSE(HasRightChecksum("{}"));
+  EXPECT_FALSE(HasValidChecksum("{}"));
 }
 
 TEST(StateLineTest, UnknownPropertiesAreIgnored) {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -171,8 +171,8 @@ TEST(TasksFileTest, SpecInsteadOfTaskIsReported) {
 TEST(TasksFileTest, EmptyListIsAccepted) { EXPECT_THAT(Parsed("[]").tasks, IsEmpty()); }
 
 TEST(TasksFileTest, UnusableFileErrorNamesReason) {
-  const TempFolder folder;
-  const std::string path = folder / "tasks.json";
+  const TempDirectory directory;
+  const std::string path = directory / "tasks.json";
   const auto error = [&] { return std::string(ReadTasksFile(path).status().message()); };
   EXPECT_EQ(error(), path + ": No such file or directory");
   EXPECT_TRUE(absl::IsNotFound(ReadTasksFile(path).status()));
@@ -191,8 +191,8 @@ TEST(TasksFileTest, UnusableFileErrorNamesReason) {
     ASSERT_TRUE(WriteFileAtomically(path, text, false).ok());
     EXPECT_EQ(error(), path + ": " + reason);
   }
-  EXPECT_EQ(ReadTasksFile(folder.path()).status().message(),
-            folder.path() + ": is a directory, not a tasks file");
+  EXPECT_EQ(ReadTasksFile(directory.path()).status().message(),
+            directory.path() + ": is a directory, not a tasks file");
   EXPECT_THAT(std::string(ReadTasksFile("/dev/null").status().message()),
               StartsWith("/dev/null: is a pipe or device; write the tasks to a file"));
 }

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -46,8 +46,8 @@ class TasksFileWatchTest : public testing::Test {
   }
   std::string StatusText() { return std::string(watch_.status().message()); }
 
-  TempFolder folder_;
-  const std::string path_ = folder_ / "tasks.json";
+  TempDirectory directory_;
+  const std::string path_ = directory_ / "tasks.json";
   FakeClock clock_;
   TasksFileWatch watch_{path_, clock_};
 };
@@ -164,7 +164,7 @@ TEST_F(TasksFileWatchTest, MissingFileIsErrorUntilRestored) {
 // The state file is beside the first target of the link, so another target needs another state.
 TEST_F(TasksFileWatchTest, LinkToAnotherFileIsRefused) {
   const auto link_to = [&](const std::string& name) {
-    ASSERT_TRUE(WriteFileAtomically(folder_ / name, "[" + Line(name) + "]", false).ok());
+    ASSERT_TRUE(WriteFileAtomically(directory_ / name, "[" + Line(name) + "]", false).ok());
     ASSERT_TRUE(unlink(path_.c_str()) == 0 || errno == ENOENT);
     ASSERT_EQ(symlink(name.c_str(), path_.c_str()), 0);
   };

@@ -17,7 +17,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "tests/support/gcs_fixture.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -35,7 +35,7 @@ class GcsStoreTest : public GcsFixture {
   }
 
   UniqueFd File(const std::string& content = "") {
-    auto fd = OpenFile(folder_ / absl::StrCat(files_++), O_RDWR | O_CREAT | O_EXCL);
+    auto fd = OpenFile(directory_ / absl::StrCat(files_++), O_RDWR | O_CREAT | O_EXCL);
     EXPECT_TRUE(fd.ok() && WriteAll(fd->get(), content, "file").ok());
     return *std::move(fd);
   }
@@ -97,7 +97,7 @@ class GcsStoreTest : public GcsFixture {
   std::latch both_asked_{2};
   Mutex asked_mutex_;
   std::map<std::string, int> asked_ ABSL_GUARDED_BY(asked_mutex_);  // by range
-  TempFolder folder_;
+  TempDirectory directory_;
   int files_ = 0;
 };
 

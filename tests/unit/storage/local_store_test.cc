@@ -11,7 +11,7 @@
 
 #include "base/file_url.h"
 #include "base/status.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 
 namespace sparkles {
 namespace {
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 class LocalStoreTest : public testing::Test {
  protected:
-  std::string Url(const std::string& name) const { return MakeFileUrl(folder_ / name); }
+  std::string Url(const std::string& name) const { return MakeFileUrl(directory_ / name); }
   UniqueFd SourceWith(const std::string& content, mode_t mode = 0644) {
     const std::string path = sources_ / "source";
     EXPECT_TRUE(WriteFileAtomically(path, content, false).ok());
@@ -29,25 +29,25 @@ class LocalStoreTest : public testing::Test {
   }
   mode_t ModeOf(const std::string& name) const {
     struct stat info{};
-    EXPECT_EQ(stat((folder_ / name).c_str(), &info), 0);
+    EXPECT_EQ(stat((directory_ / name).c_str(), &info), 0);
     return info.st_mode & 0777;
   }
   size_t EntryCount() const {
-    const std::filesystem::directory_iterator listing(folder_.path());
+    const std::filesystem::directory_iterator listing(directory_.path());
     return static_cast<size_t>(std::distance(begin(listing), end(listing)));
   }
 
-  TempFolder folder_;
-  TempFolder sources_;
+  TempDirectory directory_;
+  TempDirectory sources_;
   LocalStore store_;
   const CancelToken never_;
 };
 
 TEST_F(LocalStoreTest, RemovedDirectoriesAreMadeAgain) {
   ASSERT_TRUE(store_.UploadBytes("1", Url("a/b/c/x"), {}, {}).ok());
-  ASSERT_TRUE(RemoveTree(folder_ / "a").ok());
+  ASSERT_TRUE(RemoveTree(directory_ / "a").ok());
   ASSERT_TRUE(store_.UploadBytes("2", Url("a/b/c/y"), {}, {}).ok());
-  EXPECT_EQ(*ReadFile(folder_ / "a/b/c/y", 10), "2");
+  EXPECT_EQ(*ReadFile(directory_ / "a/b/c/y", 10), "2");
   EXPECT_TRUE(store_.Flush().ok());
 }
 
@@ -62,11 +62,11 @@ TEST_F(LocalStoreTest, ExecuteBitAndUmaskAreRespected) {
 }
 
 TEST_F(LocalStoreTest, DirectoryAtTargetIsKept) {
-  ASSERT_TRUE(MakeFolders(folder_ / "a/b").ok());
+  ASSERT_TRUE(MakeDirectories(directory_ / "a/b").ok());
   const absl::Status status = store_.Upload(SourceWith("x").get(), Url("a"), {}, {}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(status.message(), Url("a") + ": Is a directory");
-  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "a/b"));
+  EXPECT_TRUE(std::filesystem::is_directory(directory_ / "a/b"));
   EXPECT_EQ(EntryCount(), 1U);
 }
 
@@ -78,9 +78,9 @@ TEST_F(LocalStoreTest, FileInTargetPathIsNamed) {
 }
 
 TEST_F(LocalStoreTest, SpecialFilesAreNotRead) {
-  ASSERT_TRUE(MakeFolders(folder_ / "folder").ok());
-  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  ASSERT_EQ(mknod((folder_ / "socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  ASSERT_TRUE(MakeDirectories(directory_ / "folder").ok());
+  ASSERT_EQ(mkfifo((directory_ / "pipe").c_str(), 0600), 0);
+  ASSERT_EQ(mknod((directory_ / "socket").c_str(), S_IFSOCK | 0600, 0), 0);
   for (const std::string name : {"folder", "pipe", "socket"}) {
     const absl::Status status = store_.Download(Url(name), SourceWith("").get(), {}).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -127,10 +127,10 @@ TEST_F(LocalStoreTest, FullDiskIsMachineFault) {
 
 TEST_F(LocalStoreTest, UploadReplacesSymlinkNotTarget) {
   ASSERT_TRUE(store_.UploadBytes("target", Url("target"), {}, {}).ok());
-  ASSERT_EQ(symlink("target", (folder_ / "link").c_str()), 0);
+  ASSERT_EQ(symlink("target", (directory_ / "link").c_str()), 0);
   ASSERT_TRUE(store_.UploadBytes("new", Url("link"), {}, {}).ok());
-  EXPECT_EQ(*ReadFile(folder_ / "target", 10), "target");
-  EXPECT_EQ(*ReadFile(folder_ / "link", 10), "new");
+  EXPECT_EQ(*ReadFile(directory_ / "target", 10), "target");
+  EXPECT_EQ(*ReadFile(directory_ / "link", 10), "new");
 }
 
 TEST_F(LocalStoreTest, FlushIgnoresRemovedFiles) {
@@ -138,7 +138,7 @@ TEST_F(LocalStoreTest, FlushIgnoresRemovedFiles) {
     for (int i = 0; i < count; ++i) {
       ASSERT_TRUE(store_.UploadBytes("x", Url("d/" + std::to_string(i)), {}, {}).ok());
     }
-    ASSERT_TRUE(RemoveTree(folder_ / "d").ok());
+    ASSERT_TRUE(RemoveTree(directory_ / "d").ok());
     EXPECT_TRUE(store_.Flush().ok());
     EXPECT_TRUE(store_.Flush().ok());
   }

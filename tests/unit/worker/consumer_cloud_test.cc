@@ -65,7 +65,7 @@ TEST_F(ConsumerCloudTest, ContentionIsRetriedAtOnce) {  // D19
 TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
-  queue.more_may_come = true;
+  queue.can_receive_new_tasks = true;
   EXPECT_EQ(Run(queue, {absl::Minutes(10)}), Consumer::End::kQueueEmpty);
   const auto sleeps = clock_.sleeps();
   EXPECT_EQ(sleeps[0], absl::Seconds(10));  // new tasks may appear late
@@ -77,7 +77,7 @@ TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
 TEST_F(ConsumerCloudTest, OutageAtStartKeepsSecondQuery) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
-  queue.more_may_come = true;
+  queue.can_receive_new_tasks = true;
   queue.claim_errors = {absl::UnavailableError("503")};
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
   EXPECT_EQ(clock_.sleeps().back(), absl::Seconds(10));
@@ -89,7 +89,7 @@ TEST_F(ConsumerCloudTest, EndIsRecordedAfterHourOfOutage) {  // D20
   queue.finish_errors.assign(300, absl::UnavailableError("503"));
   const absl::Time start = clock_.Now();
   ConsumerOptions options{absl::ZeroDuration()};
-  options.record_patience = absl::Hours(24);
+  options.record_max_elapsed = absl::Hours(24);
   EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
   EXPECT_EQ(tasks.Find("job.1").status, TaskStatus::kComplete);
   EXPECT_GT(clock_.Now() - start, absl::Hours(1));
@@ -99,16 +99,16 @@ TEST_F(ConsumerCloudTest, RetriesOfEndAreLimited) {
   const std::pair<absl::Status, absl::Duration> cases[] = {
       {absl::UnavailableError("503"), absl::Hours(6)},
       {absl::InvalidArgumentError("400"), absl::Minutes(5)}};
-  for (const auto& [error, patience] : cases) {
+  for (const auto& [error, max_elapsed] : cases) {
     MemTasks tasks(OneTask(), clock_);
     MemQueue queue(tasks, "a");
     queue.finish_errors.assign(2000, error);
     const absl::Time start = clock_.Now();
     ConsumerOptions options{absl::ZeroDuration()};
-    options.record_patience = absl::Hours(6);
+    options.record_max_elapsed = absl::Hours(6);
     EXPECT_EQ(Run(queue, options), Consumer::End::kQueueEmpty);
     EXPECT_THAT(queue.given_up, ElementsAre("job.1"));
-    EXPECT_THAT(clock_.Now() - start, AllOf(Ge(patience - absl::Minutes(1)), Le(patience)));
+    EXPECT_THAT(clock_.Now() - start, AllOf(Ge(max_elapsed - absl::Minutes(1)), Le(max_elapsed)));
   }
 }
 
@@ -139,7 +139,7 @@ TEST_F(ConsumerCloudTest, MachineThatStaysUnfitEndsWorker) {  // D31
 TEST_F(ConsumerCloudTest, UnwritableJournalEndsWorker) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
-  queue.more_may_come = true;
+  queue.can_receive_new_tasks = true;
   const absl::Status no_space = ClaimNotPersistable(absl::UnknownError("journal: no space"));
   queue.claim_errors.assign(3, no_space);
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);  // it has passed
@@ -153,7 +153,7 @@ TEST_F(ConsumerCloudTest, UnwritableJournalEndsWorker) {
 TEST_F(ConsumerCloudTest, ContentionKeepsMachineFit) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
-  queue.more_may_come = true;
+  queue.can_receive_new_tasks = true;
   queue.claim_errors.assign(1000, absl::AbortedError("others were faster"));
   queue.claim_errors[0] = ClaimNotPersistable(absl::UnknownError("journal: no space"));
   const absl::Time start = clock_.Now();
@@ -172,7 +172,7 @@ TEST_F(ConsumerCloudTest, EndsRecordedByQueueAreLogged) {
 TEST_F(ConsumerCloudTest, RefusedCredentialsAreRetriedForEver) {
   MemTasks tasks(OneTask(), clock_);
   MemQueue queue(tasks, "a");
-  queue.more_may_come = true;
+  queue.can_receive_new_tasks = true;
   const absl::Status refused = MachineFault(absl::FailedPreconditionError("the proxy refuses"));
   queue.claim_errors.assign(100, refused);  // for about 40 minutes
   EXPECT_EQ(Run(queue, {absl::ZeroDuration()}), Consumer::End::kQueueEmpty);
@@ -205,7 +205,7 @@ TEST_F(ConsumerCloudTest, DrainFinishesTaskAndClaimsNoMore) {
 class ForgetfulQueue : public MemQueue {
  public:
   ForgetfulQueue(MemTasks& tasks, int errors) : MemQueue(tasks, "a"), errors_(errors) {
-    more_may_come = true;
+    can_receive_new_tasks = true;
   }
   absl::StatusOr<std::optional<Claim>> ClaimOne(const CancelToken& cancel) override {
     if (!claim_) claim_ = MemQueue::ClaimOne(cancel).value();

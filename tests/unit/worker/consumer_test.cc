@@ -58,7 +58,7 @@ class ConsumerTest : public testing::Test {
   Consumer::End Run(int count) {
     tasks_.emplace(Tasks(count), clock_);
     queue_.emplace(*tasks_, "us");
-    queue_->more_may_come = more_may_come_;
+    queue_->can_receive_new_tasks = can_receive_new_tasks_;
     queue_->claim_errors = claim_errors_;
     queue_->finish_errors = finish_errors_;
     queue_->hand_back_errors = hand_back_errors_;
@@ -74,7 +74,7 @@ class ConsumerTest : public testing::Test {
   std::function<Outcome(const Claim&, const CancelToken&)> execute_ =
       [](const Claim&, const CancelToken&) { return Completed(); };
   absl::Duration linger_ = absl::ZeroDuration();
-  bool more_may_come_ = false;
+  bool can_receive_new_tasks_ = false;
   std::vector<absl::Status> claim_errors_;
   std::vector<absl::Status> finish_errors_;
   std::vector<absl::Status> hand_back_errors_;
@@ -274,7 +274,7 @@ TEST_F(ConsumerTest, OrdinaryHandBackIsNotCounted) {
 }
 
 TEST_F(ConsumerTest, EmptyFirstClaimIsRepeated) {  // D34
-  more_may_come_ = true;
+  can_receive_new_tasks_ = true;
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(), ElementsAre(absl::Seconds(10)));
 }
@@ -285,13 +285,13 @@ TEST_F(ConsumerTest, EmptyFixedQueueEndsWorker) {
 }
 
 TEST_F(ConsumerTest, EmptyLaterClaimEndsWorker) {
-  more_may_come_ = true;
+  can_receive_new_tasks_ = true;
   EXPECT_EQ(Run(1), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(), IsEmpty());
 }
 
 TEST_F(ConsumerTest, EmptyClaimAfterErrorIsRepeated) {
-  more_may_come_ = true;
+  can_receive_new_tasks_ = true;
   claim_errors_ = {absl::UnavailableError("503")};
   EXPECT_EQ(Run(0), Consumer::End::kQueueEmpty);
   EXPECT_THAT(clock_.sleeps(),
@@ -373,7 +373,7 @@ TEST_F(ConsumerTest, EndIsRecordedDespiteStop) {
 
 TEST_F(ConsumerTest, StopEndsWaitForFirstTask) {
   clock_.OnSleep([this](size_t) { stop_.Cancel(CancelKind::kHandBack, "SIGTERM"); });
-  more_may_come_ = true;  // the first query is empty
+  can_receive_new_tasks_ = true;  // the first query is empty
   EXPECT_EQ(Run(0), Consumer::End::kStopped);
   EXPECT_THAT(clock_.sleeps(), SizeIs(1));
 }

@@ -13,7 +13,7 @@
 #include "process/thread_stacks.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/mem_queue.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/temp_directory.h"
 #include "worker/exit_code.h"
 
 namespace sparkles {
@@ -74,21 +74,21 @@ TEST_F(StallResponseTest, MissingClaimOrQueueStillExits) {
 
 TEST_F(StallResponseTest, StallDumpsStacksAndSetsAlarm) {
   PrepareThreadStacks();
-  TempFolder folder;
-  const auto file = OpenFile(folder / "log", O_CREAT | O_RDWR);
+  TempDirectory directory;
+  const auto file = OpenFile(directory / "log", O_CREAT | O_RDWR);
   ASSERT_TRUE(file.ok());
   LogSink sink(clock_, file->get(), LogFormat::kText, Severity::kInfo);
   const WatchdogActions actions =
       RespondToStalls(kPeriod, [this] { return claim_; }, nullptr, sink);
   actions.on_stall();
-  const std::string text = ReadFile(folder / "log", 1 << 20).value();
+  const std::string text = ReadFile(directory / "log", 1 << 20).value();
   EXPECT_THAT(text, HasSubstr("watchdog: no sign of life for 10m;"));
   EXPECT_THAT(text, HasSubstr("'main': stack"));
   actions.on_recovery(absl::Minutes(11));
   EXPECT_EQ(alarm(0), 0U) << "no alarm is left";
   actions.on_stall();
   EXPECT_GT(alarm(0), 600U);
-  EXPECT_THAT(ReadFile(folder / "log", 1 << 20).value(),
+  EXPECT_THAT(ReadFile(directory / "log", 1 << 20).value(),
               HasSubstr("the worker continues after 11m"));
 }
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/beating_clock.h"
+#include "base/keep_alive_clock.h"
 #include "base/mutex.h"
 #include "base/thread.h"
 #include "tests/support/fake_clock.h"
@@ -59,7 +59,7 @@ class WatchdogTest : public testing::Test {
       // Stops the clock here, so that the test sees a fixed time.
       while (!may_go_on_) changed_.Wait(mutex_);
     });
-    const Watchdog watchdog(kPeriod, clock_, vitals_, Actions());
+    const Watchdog watchdog(kPeriod, clock_, metrics_, Actions());
     MutexLock lock(mutex_);
     while (!over_) changed_.Wait(mutex_);
     may_go_on_ = true;
@@ -76,7 +76,7 @@ class WatchdogTest : public testing::Test {
   }
 
   FakeClock clock_;
-  Vitals vitals_;
+  WorkerMetrics metrics_;
   std::vector<std::string> told_;  // written by the watchdog's thread; read after its end
   Mutex mutex_;
   CondVar changed_;
@@ -87,52 +87,52 @@ class WatchdogTest : public testing::Test {
 TEST_F(WatchdogTest, StuckWorkerIsReportedOnce) {
   WatchUntil(60, [](size_t) {});
   EXPECT_THAT(told_, ElementsAre("begin", "give up"));
-  EXPECT_EQ(vitals_.watchdog_stalls.value(), 1);
-  EXPECT_TRUE(vitals_.stalled);
+  EXPECT_EQ(metrics_.watchdog_stalls.value(), 1);
+  EXPECT_TRUE(metrics_.stalled);
 }
 
 TEST_F(WatchdogTest, ProgressPreventsStall) {
   WatchUntil(200, [&](size_t count) {
-    if (count % 10 == 0) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
+    if (count % 10 == 0) std::thread([this] { metrics_.heartbeat.Beat(); }).join();
   });
   EXPECT_THAT(told_, ElementsAre());
-  EXPECT_FALSE(vitals_.stalled);
+  EXPECT_FALSE(metrics_.stalled);
 }
 
 TEST_F(WatchdogTest, StallEndReportsDuration) {
   WatchUntil(40, [&](size_t count) {
-    if (count >= 20) std::thread([this] { vitals_.heartbeat.Beat(); }).join();
+    if (count >= 20) std::thread([this] { metrics_.heartbeat.Beat(); }).join();
   });
   // 16 looks after the first one, and noticed at the 20th.
   EXPECT_THAT(told_, ElementsAre("begin", "recover after 5m56.25s"));
-  EXPECT_FALSE(vitals_.stalled);
+  EXPECT_FALSE(metrics_.stalled);
 }
 
 TEST(HeartbeatTest, HousekeepingThreadsDoNotBeat) {
-  Vitals vitals;
+  WorkerMetrics metrics;
   StartHousekeeping("house", [&] {
-    vitals.heartbeat.Beat();
-    StartThread("its-helper", [&] { vitals.heartbeat.Beat(); })->join();
+    metrics.heartbeat.Beat();
+    StartThread("its-helper", [&] { metrics.heartbeat.Beat(); })->join();
   }).join();
-  EXPECT_EQ(vitals.heartbeat.beats(), 0);
-  StartThread("transfer", [&] { vitals.heartbeat.Beat(); })->join();
-  EXPECT_EQ(vitals.heartbeat.beats(), 1);
+  EXPECT_EQ(metrics.heartbeat.beats(), 0);
+  StartThread("transfer", [&] { metrics.heartbeat.Beat(); })->join();
+  EXPECT_EQ(metrics.heartbeat.beats(), 1);
 }
 
-TEST(BeatingClockTest, LongSleepBeatsRegularly) {
+TEST(KeepAliveClockTest, LongSleepBeatsRegularly) {
   FakeClock clock;
-  Vitals vitals;
+  WorkerMetrics metrics;
   CancelToken cancel;
-  BeatingClock beating(clock, vitals.heartbeat, absl::Minutes(1));
+  KeepAliveClock beating(clock, metrics.heartbeat, absl::Minutes(1));
   const absl::Time start = clock.Now();
   EXPECT_TRUE(beating.Sleep(absl::Minutes(10), cancel));
   EXPECT_EQ(clock.Now() - start, absl::Minutes(10));
-  EXPECT_EQ(vitals.heartbeat.beats(), 10);
+  EXPECT_EQ(metrics.heartbeat.beats(), 10);
   EXPECT_TRUE(beating.Sleep(absl::ZeroDuration(), cancel));
-  EXPECT_EQ(vitals.heartbeat.beats(), 11);
+  EXPECT_EQ(metrics.heartbeat.beats(), 11);
   cancel.Cancel(CancelKind::kAbort, "");
   EXPECT_FALSE(beating.Sleep(absl::Minutes(10), cancel));
-  EXPECT_EQ(vitals.heartbeat.beats(), 12);
+  EXPECT_EQ(metrics.heartbeat.beats(), 12);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "base/slow_call.h"
+#include "base/keep_alive.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 namespace sparkles {
 namespace {
 
-TEST(SlowCallTest, BeatsUntilCallEnds) {
+TEST(KeepAliveTest, BeatsUntilCallEnds) {
   Heartbeat heartbeat;
   {
-    const SlowCall call(&heartbeat);
+    const KeepAlive call(&heartbeat);
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
     while (heartbeat.beats() < 2 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
   }
@@ -21,26 +21,26 @@ TEST(SlowCallTest, BeatsUntilCallEnds) {
   EXPECT_EQ(heartbeat.beats(), beats);
 }
 
-TEST(SlowCallTest, BeatsStopAtTimeLimit) {
+TEST(KeepAliveTest, BeatsStopAtTimeLimit) {
   Heartbeat heartbeat;
-  SlowCall call(&heartbeat, absl::ZeroDuration());
+  KeepAlive call(&heartbeat, absl::ZeroDuration());
   absl::SleepFor(absl::Milliseconds(500));
   EXPECT_EQ(heartbeat.beats(), 0U);
   call.Next();
   EXPECT_EQ(heartbeat.beats(), 1U);
 }
 
-TEST(SlowCallTest, HousekeepingThreadDoesNotBeat) {
+TEST(KeepAliveTest, HousekeepingThreadDoesNotBeat) {
   Heartbeat heartbeat;
   StartHousekeeping("test", [&] {
-    const SlowCall call(&heartbeat);
+    const KeepAlive call(&heartbeat);
     absl::SleepFor(absl::Milliseconds(500));
   }).join();
   EXPECT_EQ(heartbeat.beats(), 0U);
 }
 
-TEST(SlowCallTest, NullHeartbeatIsAllowed) {
-  SlowCall call(nullptr);
+TEST(KeepAliveTest, NullHeartbeatIsAllowed) {
+  KeepAlive call(nullptr);
   call.Next();
 }
 

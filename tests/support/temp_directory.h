@@ -5,14 +5,14 @@
 
 namespace sparkles {
 
-class TempFolder {
+class TempDirectory {
  public:
-  TempFolder();
+  TempDirectory();
   // A directory in memory if possible, because files are fastest there.
-  static TempFolder InMemory();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
+  static TempDirectory InMemory();
+  ~TempDirectory();
+  TempDirectory(const TempDirectory&) = delete;
+  TempDirectory& operator=(const TempDirectory&) = delete;
 
   // The absolute path, without a slash at the end.
   const std::string& path() const { return path_; }
@@ -20,7 +20,7 @@ class TempFolder {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
-  explicit TempFolder(const std::string& parent);
+  explicit TempDirectory(const std::string& parent);
 
   std::string path_;
 };

@@ -1,4 +1,4 @@
-#include "executor/cause_of_death.h"
+#include "executor/exit_cause.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string KindOf(const CommandExit& exit, const Circumstances& known) {
-  const auto cause = FindCauseOfDeath(exit, known);
+std::string KindOf(const CommandExit& exit, const ExitContext& known) {
+  const auto cause = FindExitCause(exit, known);
   return cause ? cause->kind : "none";
 }
 
@@ -24,18 +24,18 @@ const OomKills kInGroup = {
     .in_group = 1, .on_machine = 1, .known = true, .victim = "Killed process 5 (r)"};
 const OomKills kElsewhere = {.in_group = 0, .on_machine = 1, .known = true, .victim = ""};
 
-TEST(CauseOfDeathTest, SuccessHasNoCause) {
+TEST(ExitCauseTest, SuccessHasNoCause) {
   EXPECT_EQ(KindOf(ExitedWith(0), {.oom = kInGroup, .least_free = kFull, .cancelled = true}),
             "none");
 }
 
-TEST(CauseOfDeathTest, NonzeroExitGivesCauseExitCode) {
+TEST(ExitCauseTest, NonzeroExitGivesCauseExitCode) {
   EXPECT_EQ(KindOf(ExitedWith(3), {.oom = {}, .least_free = kRoomy}), "exit_code");
   EXPECT_EQ(KindOf(ExitedWith(3), {}), "exit_code");
 }
 
-TEST(CauseOfDeathTest, OomKillDiffersFromOtherKills) {  // D47
-  const auto ours = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kInGroup, .least_free = {}});
+TEST(ExitCauseTest, OomKillDiffersFromOtherKills) {  // D47
+  const auto ours = FindExitCause(DiedOf(SIGKILL), {.oom = kInGroup, .least_free = {}});
   ASSERT_TRUE(ours.has_value());
   EXPECT_EQ(ours->kind, "out_of_memory");
   EXPECT_THAT(ours->detail, HasSubstr("Killed process 5 (r)"));
@@ -47,32 +47,32 @@ TEST(CauseOfDeathTest, OomKillDiffersFromOtherKills) {  // D47
   EXPECT_EQ(KindOf(DiedOf(SIGKILL), {}), "signal");
 }
 
-TEST(CauseOfDeathTest, OomIsExcludedOnlyWhenCounted) {
-  const auto unknown = FindCauseOfDeath(DiedOf(SIGKILL), {});
+TEST(ExitCauseTest, OomIsExcludedOnlyWhenCounted) {
+  const auto unknown = FindExitCause(DiedOf(SIGKILL), {});
   EXPECT_THAT(unknown->detail, HasSubstr("does not report such kills"));
-  const auto counted = FindCauseOfDeath(DiedOf(SIGKILL), {.oom = kNone, .least_free = {}});
+  const auto counted = FindExitCause(DiedOf(SIGKILL), {.oom = kNone, .least_free = {}});
   EXPECT_THAT(counted->detail, HasSubstr("has counted no kill"));
 }
 
-TEST(CauseOfDeathTest, OomKillElsewhereExplainsOnlySigkill) {
+TEST(ExitCauseTest, OomKillElsewhereExplainsOnlySigkill) {
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = kElsewhere, .least_free = {}}), "exit_code");
   EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = kElsewhere, .least_free = {}}), "signal");
 }
 
-TEST(CauseOfDeathTest, FullDiskExplainsExitCode) {
+TEST(ExitCauseTest, FullDiskExplainsExitCode) {
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kFull}), "disk_full");
   EXPECT_EQ(KindOf(ExitedWith(1), {.oom = {}, .least_free = kNoInodes}), "disk_full");
   EXPECT_EQ(KindOf(DiedOf(SIGSEGV), {.oom = {}, .least_free = kFull}), "signal");
 }
 
-TEST(CauseOfDeathTest, TimeLimitExplainsAnyExit) {
+TEST(ExitCauseTest, TimeLimitExplainsAnyExit) {
   for (CommandExit exit : {ExitedWith(0), ExitedWith(3), DiedOf(SIGTERM), DiedOf(SIGKILL)}) {
     exit.timed_out = true;
     EXPECT_EQ(KindOf(exit, {}), "time_limit");
   }
 }
 
-TEST(CauseOfDeathTest, CancelledCommandHasCauseStopped) {
+TEST(ExitCauseTest, CancelledCommandHasCauseStopped) {
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {.oom = {}, .least_free = kFull, .cancelled = true}),
             "stopped");
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {}), "signal");

@@ -5,16 +5,16 @@
 
 #include "absl/status/status.h"
 #include "base/cancel.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
-#include "base/vitals.h"
 
 namespace sparkles {
 
 // Used by one thread.
-class LeftBehind {
+class CrashCleanup {
  public:
   // Borrows `heartbeat`, which beats for each entry that is removed.
-  LeftBehind(std::string tasks_dir, Heartbeat& heartbeat, const Log& log);
+  CrashCleanup(std::string tasks_dir, Heartbeat& heartbeat, const Log& log);
 
   // Ends the processes and removes the directories, until `cancel` is cancelled.
   void End(const CancelToken& cancel);

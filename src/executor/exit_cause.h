@@ -13,7 +13,7 @@
 namespace sparkles {
 
 // What the worker knows in addition to the exit status.
-struct Circumstances {
+struct ExitContext {
   OomKills oom = {};
   DiskSpace least_free = {};  // minimum on the task's file system while the command ran
   bool cancelled = false;     // this worker ended the command
@@ -23,7 +23,7 @@ struct Circumstances {
 std::string LackOfMemory(const OomKills& oom);
 
 // nullopt for a command that ended with exit code 0 within its time limit.
-std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known);
+std::optional<ExitCause> FindExitCause(const CommandExit& exit, const ExitContext& known);
 
 // A machine fault if the command, or its shell's last program, died of SIGXFSZ and this worker has
 // a file size limit (ulimit -f), which the command inherits. OK otherwise.

@@ -11,11 +11,11 @@ namespace sparkles {
 
 // Gives work more time after a request to stop: `token()` is cancelled `grace` after `first`, with
 // the same kind and reason.
-class LateCancel {
+class DelayedCancel {
  public:
   // Borrows `first`.
-  LateCancel(const CancelToken& first, absl::Duration grace)
-      : thread_("late-cancel", [this, &first, grace](const CancelToken& stop) {
+  DelayedCancel(const CancelToken& first, absl::Duration grace)
+      : thread_("delayed-cancel", [this, &first, grace](const CancelToken& stop) {
           if (!AwaitCancel(first, stop) || !SystemClock().Sleep(grace, stop)) return;
           token_.Cancel(first.kind(), first.reason());
         }) {}

@@ -4,15 +4,15 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/vitals.h"
+#include "base/heartbeat.h"
 
 namespace sparkles {
 
 // Thread-safe if `clock` is.
-class BeatingClock : public Clock {
+class KeepAliveClock : public Clock {
  public:
   // Borrows both. A sleep beats at its start and every `interval`.
-  BeatingClock(Clock& clock, Heartbeat& heartbeat, absl::Duration interval)
+  KeepAliveClock(Clock& clock, Heartbeat& heartbeat, absl::Duration interval)
       : clock_(clock), heartbeat_(heartbeat), interval_(interval) {}
 
   absl::Time Now() override { return clock_.Now(); }

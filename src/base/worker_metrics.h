@@ -1,6 +1,6 @@
-// Counts what the worker does, for metrics, and collects its signs of life, for the watchdog.
-// A worker has one Vitals object, which its parts borrow. The numbers are independent: a reader can
-// see one change before an earlier change of another number.
+// Counts what the worker does, for its metrics.
+// A worker has one WorkerMetrics object, which its parts borrow. The numbers are independent: a
+// reader can see one change before an earlier change of another number.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
-#include "base/thread.h"
+#include "base/heartbeat.h"
 
 namespace sparkles {
 
@@ -21,20 +21,6 @@ class Counter {
 
  private:
   std::atomic<uint64_t> value_ = 0;
-};
-
-// Counts signs of life for the watchdog. Code that makes progress calls Beat, and so does code that
-// waits without a limit (for a command, for tasks, for the next attempt). Thread-safe.
-class Heartbeat {
- public:
-  // Ignored on housekeeping threads (base/thread.h).
-  void Beat() {
-    if (!OnHousekeepingThread()) beats_.Add();
-  }
-  uint64_t beats() const { return beats_.value(); }
-
- private:
-  Counter beats_;
 };
 
 // Counts durations in classes, as Prometheus does. Thread-safe.
@@ -73,7 +59,7 @@ struct CheckpointCounters {
   Counter restored_bytes;
 };
 
-struct Vitals {
+struct WorkerMetrics {
   Heartbeat heartbeat;
 
   // Tasks whose claim or end the queue has recorded.

@@ -1,4 +1,4 @@
-#include "executor/cause_of_death.h"
+#include "executor/exit_cause.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -32,20 +32,20 @@ std::string KillsInGroup(const OomKills& oom) {
                       Victim(oom));
 }
 
-std::optional<CauseOfDeath> FindLackOfMemory(int status, const OomKills& oom) {
+std::optional<ExitCause> FindLackOfMemory(int status, const OomKills& oom) {
   if (oom.in_group > 0) {
-    return CauseOfDeath{"out_of_memory", KillsInGroup(oom)};
+    return ExitCause{"out_of_memory", KillsInGroup(oom)};
   }
   // A kill outside of the control group is the cause only if this command died of KILL.
   if (oom.on_machine > 0 && MayBeSignal(status, SIGKILL)) {
-    return CauseOfDeath{"out_of_memory",
-                        absl::StrCat("killed, while the kernel killed ", oom.on_machine,
-                                     " processes on this machine for lack of memory", Victim(oom))};
+    return ExitCause{"out_of_memory",
+                     absl::StrCat("killed, while the kernel killed ", oom.on_machine,
+                                  " processes on this machine for lack of memory", Victim(oom))};
   }
   return std::nullopt;
 }
 
-CauseOfDeath SignalCause(int number, const OomKills& oom) {
+ExitCause SignalCause(int number, const OomKills& oom) {
   const std::string name = ReturnCodeText(number);  // the wait status of a signal is its number
   if (number == SIGKILL) {
     if (!oom.known) {
@@ -68,23 +68,23 @@ std::string LackOfMemory(const OomKills& oom) {
   return absl::StrCat("out of memory: ", KillsInGroup(oom));
 }
 
-std::optional<CauseOfDeath> FindCauseOfDeath(const CommandExit& exit, const Circumstances& known) {
+std::optional<ExitCause> FindExitCause(const CommandExit& exit, const ExitContext& known) {
   const int status = exit.wait_status;
   if (exit.timed_out) {
-    return CauseOfDeath{"time_limit", "the worker ended the command at its time limit"};
+    return ExitCause{"time_limit", "the worker ended the command at its time limit"};
   }
   if (status == 0) return std::nullopt;
-  if (known.cancelled) return CauseOfDeath{"stopped", "the worker ended the command"};
+  if (known.cancelled) return ExitCause{"stopped", "the worker ended the command"};
   if (auto cause = FindLackOfMemory(status, known.oom)) return cause;
   if (WIFSIGNALED(status)) return SignalCause(WTERMSIG(status), known.oom);
   const DiskSpace& disk = known.least_free;
   if (disk.known && (disk.bytes < kFullBytes || disk.no_inodes)) {
-    return CauseOfDeath{
+    return ExitCause{
         "disk_full",
-        absl::StrCat("the file system of the task's folder was full: at one time only ", disk.bytes,
-                     " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
+        absl::StrCat("the file system of the task's directory was full: at one time only ",
+                     disk.bytes, " bytes", disk.no_inodes ? " and no inode" : "", " were free")};
   }
-  return CauseOfDeath{"exit_code", absl::StrCat("the command ended with ", WEXITSTATUS(status))};
+  return ExitCause{"exit_code", absl::StrCat("the command ended with ", WEXITSTATUS(status))};
 }
 
 absl::Status CheckFileSizeLimit(int wait_status) {

@@ -1,4 +1,4 @@
-#include "base/slow_call.h"
+#include "base/keep_alive.h"
 
 #include "base/thread.h"
 
@@ -10,14 +10,14 @@ constexpr absl::Duration kInterval = absl::Milliseconds(200);
 
 }  // namespace
 
-SlowCall::SlowCall(Heartbeat* heartbeat, absl::Duration limit)
+KeepAlive::KeepAlive(Heartbeat* heartbeat, absl::Duration limit)
     : heartbeat_(heartbeat), limit_(limit) {
   if (heartbeat_ == nullptr) return;
-  auto started = StartThread("slow-call", [this] { Watch(); });
+  auto started = StartThread("keep-alive", [this] { Watch(); });
   if (started.ok()) thread_ = *std::move(started);  // otherwise only Next gives signs of life
 }
 
-SlowCall::~SlowCall() {
+KeepAlive::~KeepAlive() {
   if (!thread_.joinable()) return;
   {
     MutexLock lock(mutex_);
@@ -27,14 +27,14 @@ SlowCall::~SlowCall() {
   thread_.join();
 }
 
-void SlowCall::Next() {
+void KeepAlive::Next() {
   if (heartbeat_ == nullptr) return;
   heartbeat_->Beat();
   MutexLock lock(mutex_);
   waited_ = absl::ZeroDuration();
 }
 
-void SlowCall::Watch() {
+void KeepAlive::Watch() {
   MutexLock lock(mutex_);
   while (!over_) {
     if (over_changed_.WaitFor(mutex_, kInterval) || over_) continue;

@@ -5,24 +5,24 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "base/heartbeat.h"
 #include "base/mutex.h"
-#include "base/vitals.h"
 
 namespace sparkles {
 
 // A disk that needs more time than this for one sync is treated as dead.
-inline constexpr absl::Duration kSlowCallLimit = absl::Minutes(10);
+inline constexpr absl::Duration kKeepAliveLimit = absl::Minutes(10);
 
 // From construction to destruction, a thread gives signs of life. Create the object before the
 // call, on the thread that makes the call. After `limit` the signs of life end, so that the
 // watchdog notices a call that hangs.
-class SlowCall {
+class KeepAlive {
  public:
   // Borrows `heartbeat`. Does nothing if it is null.
-  explicit SlowCall(Heartbeat* heartbeat, absl::Duration limit = kSlowCallLimit);
-  ~SlowCall();
-  SlowCall(const SlowCall&) = delete;
-  SlowCall& operator=(const SlowCall&) = delete;
+  explicit KeepAlive(Heartbeat* heartbeat, absl::Duration limit = kKeepAliveLimit);
+  ~KeepAlive();
+  KeepAlive(const KeepAlive&) = delete;
+  KeepAlive& operator=(const KeepAlive&) = delete;
 
   // Call this before each further call: gives a sign of life, and starts the limit again.
   void Next() ABSL_LOCKS_EXCLUDED(mutex_);

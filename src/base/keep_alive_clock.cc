@@ -1,10 +1,10 @@
-#include "base/beating_clock.h"
+#include "base/keep_alive_clock.h"
 
 #include <algorithm>
 
 namespace sparkles {
 
-bool BeatingClock::Sleep(absl::Duration duration, const CancelToken& cancel) {
+bool KeepAliveClock::Sleep(absl::Duration duration, const CancelToken& cancel) {
   while (true) {
     heartbeat_.Beat();
     const absl::Duration slice = std::min(duration, interval_);

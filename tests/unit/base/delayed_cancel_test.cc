@@ -1,4 +1,4 @@
-#include "base/late_cancel.h"
+#include "base/delayed_cancel.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -6,9 +6,9 @@
 namespace sparkles {
 namespace {
 
-TEST(LateCancelTest, FollowsFirstTokenAfterGrace) {
+TEST(DelayedCancelTest, FollowsFirstTokenAfterGrace) {
   CancelToken first;
-  const LateCancel late(first, absl::Milliseconds(1));
+  const DelayedCancel late(first, absl::Milliseconds(1));
   EXPECT_FALSE(late.token().cancelled());
   first.Cancel(CancelKind::kHandBack, "SIGTERM");
   pollfd waited{late.token().fd(), POLLIN, 0};
@@ -17,22 +17,22 @@ TEST(LateCancelTest, FollowsFirstTokenAfterGrace) {
   EXPECT_EQ(late.token().reason(), "SIGTERM");
 }
 
-TEST(LateCancelTest, StaysUncancelledDuringGrace) {
+TEST(DelayedCancelTest, StaysUncancelledDuringGrace) {
   CancelToken first;
-  const LateCancel late(first, absl::Hours(1));
+  const DelayedCancel late(first, absl::Hours(1));
   first.Cancel(CancelKind::kHandBack, "SIGTERM");
   pollfd waited{late.token().fd(), POLLIN, 0};
   EXPECT_EQ(poll(&waited, 1, 5), 0);
 }
 
-TEST(LateCancelTest, DestructorDoesNotAwaitGrace) {
+TEST(DelayedCancelTest, DestructorDoesNotAwaitGrace) {
   CancelToken first;
   {
-    const LateCancel before(first, absl::Hours(1));
+    const DelayedCancel before(first, absl::Hours(1));
   }
   first.Cancel(CancelKind::kKilled, "killed");
   {
-    const LateCancel after(first, absl::Hours(1));
+    const DelayedCancel after(first, absl::Hours(1));
   }
 }
 

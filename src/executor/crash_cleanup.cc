@@ -1,20 +1,20 @@
-#include "executor/left_behind.h"
+#include "executor/crash_cleanup.h"
 
 #include <utility>
 
 #include "base/activity.h"
-#include "executor/task_folder.h"
+#include "executor/task_directory.h"
 
 namespace sparkles {
 
-LeftBehind::LeftBehind(std::string tasks_dir, Heartbeat& heartbeat, const Log& log)
+CrashCleanup::CrashCleanup(std::string tasks_dir, Heartbeat& heartbeat, const Log& log)
     : tasks_dir_(std::move(tasks_dir)), heartbeat_(heartbeat), log_(log) {}
 
-void LeftBehind::End(const CancelToken& cancel) {
-  processes_run_ = !RemoveStaleTaskFolders(tasks_dir_, Activity(cancel, &heartbeat_), log_);
+void CrashCleanup::End(const CancelToken& cancel) {
+  processes_run_ = !RemoveStaleTaskDirectories(tasks_dir_, Activity(cancel, &heartbeat_), log_);
 }
 
-absl::Status LeftBehind::Check(const CancelToken& cancel) {
+absl::Status CrashCleanup::Check(const CancelToken& cancel) {
   if (processes_run_) End(cancel);
   if (!processes_run_) return absl::OkStatus();
   return absl::UnavailableError(
