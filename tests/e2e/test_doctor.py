@@ -35,7 +35,8 @@ def make_expired_keys(directory):
                     " -out old.csr",
                     "ca -batch -selfsign -notext -config ca.conf -keyfile old-key.pem -in old.csr"
                     " -startdate 20200101000000Z -enddate 20210101000000Z -out old.pem"):
-        subprocess.run(["openssl", *command.split()], cwd=directory, check=True, capture_output=True)
+        subprocess.run(["openssl", *command.split()], cwd=directory, check=True,
+                       capture_output=True)
     return directory / "old.pem", directory / "old-key.pem"
 
 

@@ -27,7 +27,7 @@ constexpr char kAuth[] = "https://www.googleapis.com/auth/";
 class OneToken : public TokenSource {
  public:
   absl::StatusOr<AccessToken> Get(const CancelToken&) override { return token; }
-  void Drop(const AccessToken&) override {}
+  void Invalidate(const AccessToken&) override {}
 
   absl::StatusOr<AccessToken> token = absl::FailedPreconditionError("no credentials");
 };
