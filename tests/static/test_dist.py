@@ -12,8 +12,8 @@ DIST = pathlib.Path(BINARY).parent
 SBOM = DIST / "sparklesworker.spdx.json"
 SOURCES = pathlib.Path(__file__).parents[2] / "third_party/static/sources.txt"
 # Packages that every build contains.
-ALWAYS = {"abseil", "c-ares", "ca-certificates", "cli11", "curl", "llvm-toolchain-19", "musl",
-          "nlohmann-json3", "openssl", "zlib"}
+ALWAYS = {"abseil", "c-ares", "ca-certificates", "cli11", "curl", "llvm-toolchain-19", "mimalloc",
+          "musl", "nlohmann-json3", "openssl", "zlib"}
 
 
 def sha256(path):

@@ -8,7 +8,7 @@
 # Each part of the toolchain builds on the parts before it. Each library builds on the toolchain and
 # on the libraries that its recipe names ("builds on: ...").
 TOOLCHAIN="toolchain musl compiler-rt libcxx"
-LIBRARIES="headers zlib openssl c-ares abseil curl protobuf grpc"
+LIBRARIES="headers mimalloc zlib openssl c-ares abseil curl protobuf grpc"
 
 for tool in clang-19 clang++-19 ld.lld-19 llvm-ar-19 llvm-ranlib-19 llvm-objcopy-19 llvm-config-19 \
   cmake ninja dpkg-source perl python3 pkg-config flock protoc grpc_cpp_plugin; do

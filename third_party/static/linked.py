@@ -20,6 +20,7 @@ ARCHIVES = (
     ("libcurl.", "curl"),
     ("libgpr.", "grpc"),
     ("libgrpc", "grpc"),
+    ("libmimalloc.", "mimalloc"),
     ("libprotobuf", "protobuf"),
     ("libssl.", "openssl"),
     ("libunwind.", "llvm-toolchain-19"),

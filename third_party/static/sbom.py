@@ -25,6 +25,7 @@ LICENCES = {
     "curl": "curl",
     "grpc": "Apache-2.0",
     "llvm-toolchain-19": "Apache-2.0 WITH LLVM-exception",
+    "mimalloc": "MIT",
     "musl": "MIT",
     "nlohmann-json3": "MIT",
     "openssl": "Apache-2.0",

@@ -17,8 +17,10 @@ LANE_PKG_CONFIG := PKG_CONFIG_LIBDIR=$(STATIC_TREE)/sysroot/lib/pkgconfig pkg-co
 LANE_CXXFLAGS := -gline-tables-only -fPIE -fstack-clash-protection \
   -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST \
   -ffile-prefix-map=$(CURDIR)=. -Wframe-larger-than=20000
-# musl takes the stack size of threads from the program's header; the default is 128 KiB.
-LANE_LDFLAGS := -static-pie -Wl,--icf=safe -Wl,--build-id=sha1 -Wl,-z,noexecstack \
+# musl takes the stack size of threads from the program's header; the default is 128 KiB. mimalloc
+# comes before the C library, because the linker takes malloc from the first library that has it.
+LANE_LDFLAGS := -L$(STATIC_TREE)/sysroot/lib -lmimalloc -static-pie -Wl,--icf=safe \
+  -Wl,--build-id=sha1 -Wl,-z,noexecstack \
   -Wl,--pack-dyn-relocs=relr \
   -Wl,-z,stack-size=1048576
 $(BINARY): private LDFLAGS += -Wl,-Map=$(BINARY).map
