@@ -125,9 +125,9 @@ void CheckOpenFiles(const rlimit& limit, int transfers, Findings& findings) {
   constexpr char kThing[] = "open files";
   if (limit.rlim_cur == RLIM_INFINITY) return findings.Ok(kThing, "no limit");
   const std::string text = absl::StrCat("the limit is ", limit.rlim_cur);
+  const rlim_t enough = static_cast<rlim_t>(transfers) * kTransferFiles + kLeastFiles;
   const std::string remedy =
-      absl::StrCat("raise it with `ulimit -n ", transfers * kTransferFiles + kLeastFiles,
-                   "` (docker: --ulimit nofile=4096)");
+      absl::StrCat("raise it with `ulimit -n ", enough, "` (docker: --ulimit nofile=4096)");
   if (limit.rlim_cur < kLeastFiles) {
     return findings.Fail(kThing, absl::StrCat(text, "; the worker needs ", kLeastFiles), remedy);
   }
