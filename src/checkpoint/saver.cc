@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/directory.h"
@@ -25,6 +26,18 @@ std::string RandomTag() { return absl::StrFormat("%08x", RandomSeed()); }
 
 absl::Status ChangedMeanwhile(const std::string& path) {
   return absl::AbortedError(absl::StrCat(path, ": changed while it was saved"));
+}
+
+// True if `files` has a file below `path`, or a file that is a directory in `path`.
+bool IsInTheWay(const std::string& path, const KnownFiles& files) {
+  const std::string below = path + "/";
+  const auto next = files.lower_bound(below);
+  if (next != files.end() && absl::StartsWith(next->first, below)) return true;
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    if (files.contains(path.substr(0, slash))) return true;
+  }
+  return false;
 }
 
 // True for errors that all other files would have, too.
@@ -160,7 +173,7 @@ absl::Status CheckpointSaver::SendFile(int directory_fd, const ScannedFile& file
 }
 
 // A removed file stays in the checkpoint while a new file is not saved, because the new file may
-// replace the removed one.
+// replace the removed one. It does not stay if a saved file is now in its place.
 KnownFiles CheckpointSaver::Merge(const std::vector<ScannedFile>& changed,
                                   const std::vector<Sent>& sent,
                                   const std::vector<std::string>& removed) const {
@@ -173,8 +186,8 @@ KnownFiles CheckpointSaver::Merge(const std::vector<ScannedFile>& changed,
       complete = false;
     }
   }
-  if (complete) {
-    for (const std::string& path : removed) next.erase(path);
+  for (const std::string& path : removed) {
+    if (complete || IsInTheWay(path, next)) next.erase(path);
   }
   return next;
 }

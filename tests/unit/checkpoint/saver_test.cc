@@ -107,6 +107,28 @@ TEST_F(SaverTest, RemovedFileStaysWhileNewOneIsMissing) {
   EXPECT_EQ(Saved(), (Files{{"step-2", "2"}}));
 }
 
+TEST_F(SaverTest, FileInPlaceOfDirectoryStaysValid) {
+  const auto fail_last_upload = [this] {
+    failing_.Add({.method = StoreMethod::kUpload,
+                  .skip = 1,
+                  .times = 1,
+                  .status = absl::InternalError("no")});
+    EXPECT_FALSE(Save(*saver_).ok());
+  };
+  Write("a", "1");
+  ASSERT_TRUE(Save(*saver_).ok());
+  Remove("a");
+  Write("a/b", "2");
+  Write("a/c", "3");
+  fail_last_upload();
+  EXPECT_EQ(Saved(), (Files{{"a/b", "2"}}));
+  std::filesystem::remove_all(local_ + "/a");
+  Write("a", "4");
+  Write("z", "5");
+  fail_last_upload();
+  EXPECT_EQ(Saved(), (Files{{"a", "4"}}));
+}
+
 TEST_F(SaverTest, ChangeDuringUploadKeepsLastVersion) {
   Write("a", "1");
   Write("b", "1");
