@@ -20,7 +20,6 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 constexpr uint32_t kModeBits = 0777;
-constexpr size_t kMaxPathBytes = 4096;
 constexpr size_t kSha256Digits = 64;
 constexpr char kDataPrefix[] = "data-";
 constexpr size_t kTagDigits = 8;
@@ -34,7 +33,7 @@ bool IsHex(absl::string_view text) {
 }
 
 bool IsSavedPath(absl::string_view path) {
-  if (path.size() > kMaxPathBytes) return false;
+  if (path.size() > kMaxCheckpointPathBytes) return false;
   const std::vector<absl::string_view> names = absl::StrSplit(path, '/');
   return std::all_of(names.begin(), names.end(), IsSavedName);
 }

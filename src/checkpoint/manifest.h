@@ -20,6 +20,9 @@ inline constexpr char kManifestName[] = "manifest.json";
 inline constexpr size_t kMaxCheckpointFiles = 20'000;
 // A longer manifest is broken.
 inline constexpr size_t kMaxManifestBytes = size_t{32} << 20;
+// A longer path makes a save fail. With the directory of a task before it, a shorter one does not
+// exceed PATH_MAX (4096) at the restore.
+inline constexpr size_t kMaxCheckpointPathBytes = 2048;
 
 // One version of one file of the checkpoint directory, and the data object that holds it.
 struct SavedFile {

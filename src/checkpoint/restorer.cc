@@ -26,6 +26,12 @@ bool IsFinal(const absl::Status& error) {
   return !error.ok() && !IsMachineFault(error) && !absl::IsCancelled(error);
 }
 
+// Another machine has the same limit for names, so a name that is too long is no machine fault.
+absl::Status LocalError(const absl::Status& error) {
+  if (ErrnoOf(error) != ENAMETOOLONG) return MachineFault(error);
+  return absl::InvalidArgumentError("a file of it has a name that is too long for this machine");
+}
+
 class Restorer {
  public:
   Restorer(const RestorerOptions& options, ObjectStore& store, Clock& clock,
@@ -107,9 +113,9 @@ absl::Status Restorer::RestoreFiles(const Manifest& manifest, KnownFiles& files)
 
 absl::StatusOr<KnownFile> Restorer::RestoreFile(const SavedFile& file) {
   const std::string path = absl::StrCat(arrival_, "/", file.path);
-  if (absl::Status made = MakeDirectories(DirectoryOf(path)); !made.ok()) return MachineFault(made);
+  if (absl::Status made = MakeDirectories(DirectoryOf(path)); !made.ok()) return LocalError(made);
   const absl::StatusOr<UniqueFd> fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-  if (!fd.ok()) return MachineFault(fd.status());
+  if (!fd.ok()) return LocalError(fd.status());
   ASSIGN_OR_RETURN(const ObjectInfo info,
                    store_.Download(UrlOf(file.object), fd->get(), activity_));
   if (info.size != file.size || info.crc32c != file.crc32c || info.generation != file.generation) {

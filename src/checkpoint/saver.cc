@@ -100,7 +100,7 @@ absl::Status CheckpointSaver::Save(const Limits& limits) {
                     std::any_of(sent.begin(), sent.end(),
                                 [](const Sent& one) { return one.version.has_value(); });
   if (news) {
-    const absl::Status ready = PrepareManifest(limits);
+    const absl::Status ready = PrepareManifest(next, limits);
     if (!ready.ok()) {
       Withdraw(sent, limits);
       return ready;
@@ -192,7 +192,12 @@ KnownFiles CheckpointSaver::Merge(const std::vector<ScannedFile>& changed,
   return next;
 }
 
-absl::Status CheckpointSaver::PrepareManifest(const Limits& limits) {
+absl::Status CheckpointSaver::PrepareManifest(const KnownFiles& files, const Limits& limits) {
+  // New files together with removed ones that stay (Merge).
+  if (files.size() > kMaxCheckpointFiles) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the checkpoint would have more than ", kMaxCheckpointFiles, " files"));
+  }
   // A checkpoint must not survive a power cut that its files do not survive.
   if (!limits.hurry) RETURN_IF_ERROR(store_.Flush());
   return check_claim_(limits.manifest.cancel());
@@ -217,6 +222,11 @@ absl::Status CheckpointSaver::WriteManifest(const KnownFiles& files, const Limit
                     .task_created = options_.identity.task_created,
                     .files = {}};
   for (const auto& [path, file] : files) manifest.files.push_back(file.saved);
+  const std::string text = FormatManifest(manifest);
+  if (text.size() > kMaxManifestBytes) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.directory, ": the paths of its ", files.size(), " files are too long"));
+  }
   const CancelToken& cancel = limits.manifest.cancel();
   UploadOptions upload;
   upload.content_type = kManifestType;
@@ -224,7 +234,7 @@ absl::Status CheckpointSaver::WriteManifest(const KnownFiles& files, const Limit
   upload.before_replacing = [&] { return check_claim_(cancel); };
   ASSIGN_OR_RETURN(
       const ObjectInfo info,
-      store_.UploadBytes(FormatManifest(manifest), UrlOf(kManifestName), upload, limits.manifest));
+      store_.UploadBytes(text, UrlOf(kManifestName), upload, limits.manifest));
   manifest_generation_ = info.generation;
   saved_at_ = manifest.saved_at;
   ++saves_;

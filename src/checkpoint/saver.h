@@ -80,7 +80,7 @@ class CheckpointSaver {
                         Sent& sent);
   KnownFiles Merge(const std::vector<ScannedFile>& changed, const std::vector<Sent>& sent,
                    const std::vector<std::string>& removed) const;
-  absl::Status PrepareManifest(const Limits& limits);
+  absl::Status PrepareManifest(const KnownFiles& files, const Limits& limits);
   void Withdraw(const std::vector<Sent>& sent, const Limits& limits);
   absl::Status WriteManifest(const KnownFiles& files, const Limits& limits);
   void AddGarbage(const KnownFiles& next);

@@ -88,7 +88,12 @@ class Scanner {
       return absl::FailedPreconditionError(
           absl::StrCat(root_, ": more than ", kMaxCheckpointFiles, " files"));
     }
-    scan_.files.push_back({absl::StrCat(prefix, name), StampOf(info)});
+    std::string path = absl::StrCat(prefix, name);
+    if (path.size() > kMaxCheckpointPathBytes) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(root_, ": a path in it has more than ", kMaxCheckpointPathBytes, " bytes"));
+    }
+    scan_.files.push_back({std::move(path), StampOf(info)});
     return absl::OkStatus();
   }
 

@@ -43,7 +43,8 @@ inline constexpr int kMaxCheckpointDepth = 32;
 // Finds all regular files in `directory` and below whose names, and the names of the directories
 // above them, are saved (IsSavedName). Does not follow symlinks or enter other file systems. Leaves
 // out files that are removed during the scan. Errors: NotFound (no such directory),
-// FailedPrecondition (not a directory, over kMaxCheckpointFiles files, or too deep), errno.
+// FailedPrecondition (not a directory, over kMaxCheckpointFiles files, too deep, or a path over
+// kMaxCheckpointPathBytes), errno.
 absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory);
 
 }  // namespace sparkles

@@ -125,6 +125,15 @@ TEST_F(RestorerTest, ManifestReplacedMeanwhileIsReadAgain) {
   EXPECT_EQ(FilesIn(target_), (Files{{"a", "2"}, {"b/c", "33"}}));
 }
 
+TEST_F(RestorerTest, TooLongNameMakesItIgnored) {
+  Manifest manifest = StoredManifest();
+  for (const char* directory : {"", "/x"}) {
+    manifest.files.front().path = std::string(300, 'n') + directory;
+    memory_.Put(kManifest, FormatManifest(manifest));
+    ExpectIgnored(Restore(), "too long");
+  }
+}
+
 TEST_F(RestorerTest, RefusalMakesItIgnored) {
   failing_.Add({.method = StoreMethod::kReadBytes, .status = absl::PermissionDeniedError("403")});
   ExpectIgnored(Restore(), "cannot be read");

@@ -129,6 +129,25 @@ TEST_F(SaverTest, FileInPlaceOfDirectoryStaysValid) {
   EXPECT_EQ(Saved(), (Files{{"a", "4"}}));
 }
 
+TEST_F(SaverTest, TooManyOldAndNewFilesKeepLastOne) {
+  Write("a", "1");
+  ASSERT_TRUE(Save(*saver_).ok());
+  FoundCheckpoint found;
+  found.generation = memory_.GenerationOf(kManifest);
+  found.manifest = StoredManifest();
+  for (size_t i = 0; i < kMaxCheckpointFiles; ++i) found.files[absl::StrCat("old-", i)] = {};
+  const auto next = SaverOf(2);
+  next->SetStoredCheckpoint(std::move(found));
+  Write("b", "1");
+  failing_.Add({.method = StoreMethod::kUpload,
+                .skip = 1,
+                .times = 1,
+                .status = absl::InternalError("no")});
+  EXPECT_TRUE(absl::IsFailedPrecondition(Save(*next)));
+  EXPECT_EQ(Saved(), (Files{{"a", "1"}}));
+  EXPECT_EQ(CountObjects(), 2);
+}
+
 TEST_F(SaverTest, ChangeDuringUploadKeepsLastVersion) {
   Write("a", "1");
   Write("b", "1");

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/save_plan.h"
 #include "tests/support/temp_directory.h"
 
@@ -93,6 +94,13 @@ TEST_F(ScanTest, TooDeepDirectoryIsRefused) {
   EXPECT_EQ(Paths().size(), 1);
   Write(path + "/d/file");
   EXPECT_FALSE(ScanCheckpoint(directory_.path()).ok());
+}
+
+TEST_F(ScanTest, TooLongPathIsRefused) {
+  std::string path;
+  while (path.size() <= kMaxCheckpointPathBytes) path += std::string(200, 'd') + "/";
+  Write(path + "file");
+  EXPECT_TRUE(absl::IsFailedPrecondition(ScanCheckpoint(directory_.path()).status()));
 }
 
 TEST_F(ScanTest, UntouchedFilesAreUnchanged) {
