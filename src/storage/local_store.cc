@@ -118,9 +118,8 @@ absl::Status LocalStore::Remove(const std::string& url, int64_t, const Activity&
   if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
     return NameUrl(ErrnoError(errno, path), url);
   }
-  // Fails if the directory has more files, as it should.
-  for (std::string parent = DirectoryOf(path); rmdir(parent.c_str()) == 0;)
-    parent = DirectoryOf(parent);
+  // Fails if the directory has more files, as it should. Directories above it may be the user's.
+  (void)rmdir(DirectoryOf(path).c_str());
   return absl::OkStatus();
 }
 

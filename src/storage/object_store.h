@@ -99,7 +99,7 @@ class ObjectStore {
                                      const Activity& activity) = 0;
 
   // Removes the object if it has that generation. OK also if there is no object, or one of another
-  // generation. Stores without versions remove what is there, and directories that become empty.
+  // generation. Stores without versions remove what is there, and its directory if that is empty.
   virtual absl::Status Remove(const std::string& url, int64_t generation,
                               const Activity& activity) = 0;
 

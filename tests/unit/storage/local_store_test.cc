@@ -51,6 +51,16 @@ TEST_F(LocalStoreTest, RemovedDirectoriesAreMadeAgain) {
   EXPECT_TRUE(store_.Flush().ok());
 }
 
+TEST_F(LocalStoreTest, RemoveKeepsDirectoriesAbove) {
+  ASSERT_TRUE(store_.UploadBytes("1", Url("user/made/x"), {}, {}).ok());
+  ASSERT_TRUE(store_.UploadBytes("2", Url("user/made/y"), {}, {}).ok());
+  EXPECT_TRUE(store_.Remove(Url("user/made/x"), 0, {}).ok());
+  EXPECT_EQ(*ReadFile(directory_ / "user/made/y", 10), "2");
+  EXPECT_TRUE(store_.Remove(Url("user/made/y"), 0, {}).ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "user/made"));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "user"));
+}
+
 TEST_F(LocalStoreTest, ExecuteBitAndUmaskAreRespected) {
   const mode_t old_umask = umask(027);
   const bool stored = store_.Upload(SourceWith("#!", 0700).get(), Url("program"), {}, {}).ok() &&
