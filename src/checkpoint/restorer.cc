@@ -68,7 +68,7 @@ class Restorer {
       if (!found.ignored.empty() || found.manifest->files.empty()) return found;
       const absl::Status restored = RestoreFiles(*found.manifest, found.files);
       if (restored.ok()) return found;
-      RETURN_IF_ERROR(RemoveTree(arrival_));
+      RETURN_IF_ERROR(RemoveTree(arrival_, activity_));
       if (!IsFinal(restored)) return restored;
       found.files.clear();
       found.ignored = std::string(restored.message());

@@ -75,7 +75,7 @@ void CheckpointSaver::SetStoredCheckpoint(FoundCheckpoint found) {
 
 absl::Status CheckpointSaver::Save(const Limits& limits) {
   const absl::Time started = clock_.Now();
-  ASSIGN_OR_RETURN(const Scan scan, ScanCheckpoint(options_.directory));
+  ASSIGN_OR_RETURN(const Scan scan, ScanCheckpoint(options_.directory, limits.data));
   scan_time_ = clock_.Now() - started;
   unusable_names_ = scan.unusable_names;
   std::vector<ScannedFile> changed = ChangedFiles(scan, known_);

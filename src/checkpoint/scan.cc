@@ -22,7 +22,7 @@ constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK
 
 class Scanner {
  public:
-  explicit Scanner(const std::string& root) : root_(root) {}
+  Scanner(const std::string& root, const Activity& activity) : root_(root), activity_(activity) {}
 
   absl::StatusOr<Scan> Run() {
     absl::StatusOr<UniqueFd> fd = OpenFile(root_, kDirectoryFlags);
@@ -44,6 +44,7 @@ class Scanner {
   absl::Status Enter(int fd, const std::string& prefix, int depth) {
     std::vector<std::string> directories;
     RETURN_IF_ERROR(ForEachEntry(fd, root_, [&](const char* entry, unsigned char type) {
+      RETURN_IF_ERROR(activity_.ReportWork());
       if (type != DT_REG && type != DT_DIR) return absl::OkStatus();
       if (!IsSavedName(entry)) {
         if (!IsUtf8(entry)) ++scan_.unusable_names;
@@ -98,6 +99,7 @@ class Scanner {
   }
 
   const std::string& root_;
+  const Activity& activity_;
   dev_t device_ = 0;
   Scan scan_;
 };
@@ -112,8 +114,8 @@ FileStamp StampOf(const struct stat& info) {
           .mode = info.st_mode & 0777u};
 }
 
-absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory) {
-  return Scanner(directory).Run();
+absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory, const Activity& activity) {
+  return Scanner(directory, activity).Run();
 }
 
 }  // namespace sparkles

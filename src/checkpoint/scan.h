@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/activity.h"
 #include "base/file_id.h"
 
 namespace sparkles {
@@ -42,9 +43,11 @@ inline constexpr int kMaxCheckpointDepth = 32;
 
 // Finds all regular files in `directory` and below whose names, and the names of the directories
 // above them, are saved (IsSavedName). Does not follow symlinks or enter other file systems. Leaves
-// out files that are removed during the scan. Errors: NotFound (no such directory),
+// out files that are removed during the scan. Each entry is work of `activity`, whose cancellation
+// ends the scan. Errors: Cancelled, NotFound (no such directory),
 // FailedPrecondition (not a directory, over kMaxCheckpointFiles files, too deep, or a path over
 // kMaxCheckpointPathBytes), errno.
-absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory);
+absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory,
+                                    const Activity& activity = Activity());
 
 }  // namespace sparkles

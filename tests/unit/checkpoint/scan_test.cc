@@ -96,6 +96,14 @@ TEST_F(ScanTest, TooDeepDirectoryIsRefused) {
   EXPECT_FALSE(ScanCheckpoint(directory_.path()).ok());
 }
 
+TEST_F(ScanTest, StopEndsTheScan) {
+  Write(".hidden");
+  CancelToken stop;
+  stop.Cancel(CancelKind::kHandBack, "TERM");
+  const Activity activity(stop);
+  EXPECT_TRUE(absl::IsCancelled(ScanCheckpoint(directory_.path(), activity).status()));
+}
+
 TEST_F(ScanTest, TooLongPathIsRefused) {
   std::string path;
   while (path.size() <= kMaxCheckpointPathBytes) path += std::string(200, 'd') + "/";
