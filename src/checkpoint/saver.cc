@@ -84,9 +84,7 @@ absl::Status CheckpointSaver::Save(const Limits& limits) {
   if (limits.hurry) PutMostValuableFirst(changed);
   ++tries_;
   std::vector<Sent> sent(changed.size());
-  absl::Status status = SendFiles(changed, limits.data, sent);
-  // The time for the files is over. The manifest has a time limit of its own.
-  if (absl::IsCancelled(status) && !limits.manifest.cancel().cancelled()) status = absl::OkStatus();
+  const absl::Status status = SendFiles(changed, limits.data, sent);
   for (const Sent& one : sent) {
     if (one.version || one.object.empty()) continue;
     if (one.stored) {

@@ -49,8 +49,8 @@ class CheckpointSaver {
     bool hurry = false;        // the last save of a stop: does not sync, and removes nothing
   };
   // Saves changed files, and removes versions that are not needed any more. A file that changes
-  // during the save, or for which no time is left, keeps its last version. OK if nothing has
-  // changed. After an error the other files are saved.
+  // during the save keeps its last version. OK if nothing has changed. After an error of a file,
+  // or Cancelled because no time is left for a file, the other files are saved.
   absl::Status Save(const Limits& limits);
 
   int64_t saves() const { return saves_; }  // manifests that were written
