@@ -57,8 +57,8 @@ CheckpointSaver::CheckpointSaver(SaverOptions options, ObjectStore& store, Clock
 
 void CheckpointSaver::SetStoredCheckpoint(FoundCheckpoint found) {
   manifest_generation_ = found.generation;
-  // An earlier attempt may have been killed while it saved.
-  unsure_ = found.generation.has_value();
+  // An earlier attempt may have been killed while it saved, even before its first manifest.
+  unsure_ = true;
   if (!found.manifest) return;
   if (found.restored()) {
     known_ = std::move(found.files);

@@ -63,7 +63,8 @@ class CheckpointSaver {
   absl::Duration scan_time() const { return scan_time_; }
   // The first refusal of a removal; OK if there was none.
   const absl::Status& removal_refused() const { return removal_refused_; }
-  // The objects to remove when the task has ended; nullopt if the store certainly has none.
+  // The objects to remove when the task has ended; nullopt if no attempt has written a manifest and
+  // this one has sent nothing.
   std::optional<CheckpointObjects> ObjectsToRemove() const;
 
  private:

@@ -231,6 +231,18 @@ TEST_F(SaverTest, FailedManifestIsWrittenByTheNextSave) {
   EXPECT_TRUE(saver_->ObjectsToRemove()->list);
 }
 
+TEST_F(SaverTest, ObjectsOfKilledFirstSaveAreRemoved) {
+  const std::string object = DataObjectName(1, IdentityOf(1).tag() + "00000000", 1, 0);
+  memory_.Put(absl::StrCat(kUrl, "/", object), "sent before the kill");
+  const auto next = SaverOf(2);
+  next->SetStoredCheckpoint(FoundCheckpoint());
+  Write("a", "1");
+  ASSERT_TRUE(Save(*next).ok());
+  ASSERT_TRUE(next->ObjectsToRemove().has_value());
+  EXPECT_TRUE(RemoveCheckpoint(*next->ObjectsToRemove(), store_, 1, Activity()).ok());
+  EXPECT_EQ(CountObjects(), 0);
+}
+
 TEST_F(SaverTest, HurriedSaveSendsNewestAndKeepsTheRest) {
   Write("old", "1");
   Write("new", "1");
