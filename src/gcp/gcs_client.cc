@@ -144,7 +144,8 @@ absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Ac
         request.method = "DELETE";
         request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
         const absl::Status sent = SendSmall(request, activity, {412}).status();
-        return {absl::IsNotFound(sent) ? absl::OkStatus() : sent};
+        const bool gone = absl::IsNotFound(sent) && !IsTransient(sent);
+        return {gone ? absl::OkStatus() : sent};
       });
   return IsTransient(removed) ? MachineFault(removed) : removed;
 }

@@ -33,8 +33,9 @@ absl::StatusOr<std::string> ReadPage(absl::string_view body, const std::string& 
     const std::string whole = JsonText(item, "name");
     absl::string_view name = whole;
     GcsEntry entry;
-    if (!absl::ConsumePrefix(&name, prefix) || name.empty() ||
-        name.find('/') != absl::string_view::npos ||
+    // Other programs make an object with the name of a directory, to show the directory.
+    if (name == prefix) continue;
+    if (!absl::ConsumePrefix(&name, prefix) || name.find('/') != absl::string_view::npos ||
         !absl::SimpleAtoi(JsonText(item, "generation"), &entry.generation) ||
         entry.generation <= 0) {
       return Unreadable();
