@@ -15,19 +15,19 @@ namespace {
 constexpr size_t kMaxListed = 5 * kMaxCheckpointFiles;
 
 // True for objects of this task's attempts up to the one that has ended.
-bool IsOurs(const CheckpointObjects& remains, const std::string& name) {
+bool IsOurs(const CheckpointObjects& checkpoint, const std::string& name) {
   const std::optional<DataObjectId> id = ParseDataObjectName(name);
-  return id && id->attempt <= remains.attempt && id->task_tag == remains.tag;
+  return id && id->attempt <= checkpoint.attempt && id->task_tag == checkpoint.tag;
 }
 
 // The manifest is not the one that is known, for example because the answer to its upload was lost.
-absl::Status RemoveOtherManifest(const CheckpointObjects& remains, const ListedObject& listed,
+absl::Status RemoveOtherManifest(const CheckpointObjects& checkpoint, const ListedObject& listed,
                                  ObjectStore& store, const Activity& activity) {
-  const std::string url = absl::StrCat(remains.url, "/", kManifestName);
+  const std::string url = absl::StrCat(checkpoint.url, "/", kManifestName);
   ASSIGN_OR_RETURN(const auto text, store.ReadBytes(url, kMaxManifestBytes, activity));
   const absl::StatusOr<Manifest> manifest = ParseManifest(text.value_or(""));
-  if (!manifest.ok() || manifest->attempt > remains.attempt ||
-      TaskTag(manifest->spec_sha256, manifest->task_created) != remains.tag) {
+  if (!manifest.ok() || manifest->attempt > checkpoint.attempt ||
+      TaskTag(manifest->spec_sha256, manifest->task_created) != checkpoint.tag) {
     return absl::OkStatus();
   }
   return store.Remove(url, listed.generation, activity);
@@ -56,24 +56,24 @@ absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersi
   return stopped.ok() ? first : stopped;
 }
 
-absl::Status RemoveCheckpoint(const CheckpointObjects& remains, ObjectStore& store, int transfers,
-                              const Activity& activity) {
-  if (remains.manifest_generation) {
-    RETURN_IF_ERROR(store.Remove(absl::StrCat(remains.url, "/", kManifestName),
-                                 *remains.manifest_generation, activity));
+absl::Status RemoveCheckpoint(const CheckpointObjects& checkpoint, ObjectStore& store,
+                              int transfers, const Activity& activity) {
+  if (checkpoint.manifest_generation) {
+    RETURN_IF_ERROR(store.Remove(absl::StrCat(checkpoint.url, "/", kManifestName),
+                                 *checkpoint.manifest_generation, activity));
   }
-  RETURN_IF_ERROR(RemoveObjects(remains.url, remains.objects, store, transfers, activity));
-  if (!remains.list) return absl::OkStatus();
+  RETURN_IF_ERROR(RemoveObjects(checkpoint.url, checkpoint.objects, store, transfers, activity));
+  if (!checkpoint.list) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::vector<ListedObject> listed,
-                   store.List(remains.url, kMaxListed, activity));
+                   store.List(checkpoint.url, kMaxListed, activity));
   std::vector<ObjectVersion> rest;
   for (const ListedObject& object : listed) {
     if (object.name == kManifestName) {
-      RETURN_IF_ERROR(RemoveOtherManifest(remains, object, store, activity));
+      RETURN_IF_ERROR(RemoveOtherManifest(checkpoint, object, store, activity));
     }
-    if (IsOurs(remains, object.name)) rest.push_back({object.name, object.generation});
+    if (IsOurs(checkpoint, object.name)) rest.push_back({object.name, object.generation});
   }
-  return RemoveObjects(remains.url, rest, store, transfers, activity);
+  return RemoveObjects(checkpoint.url, rest, store, transfers, activity);
 }
 
 }  // namespace sparkles

@@ -36,7 +36,7 @@ absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersi
 
 // Removes the manifest first, so that no checkpoint is left whose objects are missing. Call it only
 // after the end of the task is recorded. A later attempt's checkpoint stays.
-absl::Status RemoveCheckpoint(const CheckpointObjects& remains, ObjectStore& store, int transfers,
-                              const Activity& activity);
+absl::Status RemoveCheckpoint(const CheckpointObjects& checkpoint, ObjectStore& store,
+                              int transfers, const Activity& activity);
 
 }  // namespace sparkles

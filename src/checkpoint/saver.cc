@@ -100,7 +100,7 @@ absl::Status CheckpointSaver::Save(const Limits& limits) {
   if (news) {
     const absl::Status ready = PrepareManifest(next, limits);
     if (!ready.ok()) {
-      Withdraw(sent, limits);
+      RemoveSent(sent, limits);
       return ready;
     }
     const absl::Status written = WriteManifest(next, limits);
@@ -202,7 +202,7 @@ absl::Status CheckpointSaver::PrepareManifest(const KnownFiles& files, const Lim
 }
 
 // No manifest names these objects, so this attempt may remove them even without the claim.
-void CheckpointSaver::Withdraw(const std::vector<Sent>& sent, const Limits& limits) {
+void CheckpointSaver::RemoveSent(const std::vector<Sent>& sent, const Limits& limits) {
   std::vector<ObjectVersion> objects;
   for (const Sent& one : sent) {
     if (one.version) objects.push_back({one.object, one.version->saved.generation});
@@ -222,17 +222,16 @@ absl::Status CheckpointSaver::WriteManifest(const KnownFiles& files, const Limit
   for (const auto& [path, file] : files) manifest.files.push_back(file.saved);
   const std::string text = FormatManifest(manifest);
   if (text.size() > kMaxManifestBytes) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options_.directory, ": the paths of its ", files.size(), " files are too long"));
+    return absl::FailedPreconditionError(absl::StrCat(options_.directory, ": the paths of its ",
+                                                      files.size(), " files are too long"));
   }
   const CancelToken& cancel = limits.manifest.cancel();
   UploadOptions upload;
   upload.content_type = kManifestType;
   upload.known_generation = manifest_generation_.value_or(0);
   upload.before_replacing = [&] { return check_claim_(cancel); };
-  ASSIGN_OR_RETURN(
-      const ObjectInfo info,
-      store_.UploadBytes(text, UrlOf(kManifestName), upload, limits.manifest));
+  ASSIGN_OR_RETURN(const ObjectInfo info,
+                   store_.UploadBytes(text, UrlOf(kManifestName), upload, limits.manifest));
   manifest_generation_ = info.generation;
   saved_at_ = manifest.saved_at;
   ++saves_;
@@ -271,16 +270,16 @@ std::vector<SavedFile> CheckpointSaver::files() const {
 
 std::optional<CheckpointObjects> CheckpointSaver::ObjectsToRemove() const {
   if (!manifest_generation_ && tries_ == 0) return std::nullopt;
-  CheckpointObjects remains{.url = options_.url,
-                            .manifest_generation = manifest_generation_,
-                            .objects = garbage_,
-                            .list = unsure_,
-                            .attempt = options_.identity.attempt,
-                            .tag = options_.identity.tag()};
+  CheckpointObjects checkpoint{.url = options_.url,
+                               .manifest_generation = manifest_generation_,
+                               .objects = garbage_,
+                               .list = unsure_,
+                               .attempt = options_.identity.attempt,
+                               .tag = options_.identity.tag()};
   for (const auto& [path, file] : known_) {
-    remains.objects.push_back({file.saved.object, file.saved.generation});
+    checkpoint.objects.push_back({file.saved.object, file.saved.generation});
   }
-  return remains;
+  return checkpoint;
 }
 
 std::string CheckpointSaver::UrlOf(absl::string_view object) const {

@@ -82,7 +82,7 @@ class CheckpointSaver {
   KnownFiles Merge(const std::vector<ScannedFile>& changed, const std::vector<Sent>& sent,
                    const std::vector<std::string>& removed) const;
   absl::Status PrepareManifest(const KnownFiles& files, const Limits& limits);
-  void Withdraw(const std::vector<Sent>& sent, const Limits& limits);
+  void RemoveSent(const std::vector<Sent>& sent, const Limits& limits);
   absl::Status WriteManifest(const KnownFiles& files, const Limits& limits);
   void AddGarbage(const KnownFiles& next);
   void RemoveGarbage(const Activity& activity);

@@ -52,7 +52,7 @@ bool TaskCheckpoint::enabled() const {
 }
 
 absl::Status TaskCheckpoint::Restore(const Activity& activity,
-                                     const std::function<void(absl::string_view)>& tell_user) {
+                                     const std::function<void(absl::string_view)>& add_to_log) {
   if (!enabled() || !parts_.identity.may_have_checkpoint()) return absl::OkStatus();
   absl::StatusOr<FoundCheckpoint> found = RestoreCheckpoint({.directory = parts_.directory,
                                                              .url = url_,
@@ -60,7 +60,7 @@ absl::Status TaskCheckpoint::Restore(const Activity& activity,
                                                              .transfers = parts_.transfers},
                                                             parts_.store, parts_.clock, activity);
   if (!found.ok()) return Annotate(found.status(), "checkpoint");
-  LogRestore(*found, tell_user);
+  LogRestore(*found, add_to_log);
   if (found->restored()) {
     restored_attempt_ = found->manifest->attempt;
     if (parts_.options.counters != nullptr) {
@@ -72,11 +72,11 @@ absl::Status TaskCheckpoint::Restore(const Activity& activity,
 }
 
 void TaskCheckpoint::LogRestore(const FoundCheckpoint& found,
-                                const std::function<void(absl::string_view)>& tell_user) const {
+                                const std::function<void(absl::string_view)>& add_to_log) const {
   if (!found.ignored.empty()) {
     const std::string line = absl::StrCat("a checkpoint is ignored: ", found.ignored);
     parts_.log.Warning(line);
-    tell_user(line);
+    add_to_log(line);
   }
   if (!found.restored()) return;
   const Manifest& manifest = *found.manifest;
@@ -87,7 +87,7 @@ void TaskCheckpoint::LogRestore(const FoundCheckpoint& found,
       std::max(end.value_or(manifest.saved_at) - manifest.saved_at, absl::ZeroDuration());
   absl::StrAppend(&line, Rounded(before), " before attempt ", manifest.attempt, " ended");
   parts_.log.Info(line);
-  tell_user(line);
+  add_to_log(line);
 }
 
 std::vector<std::string> TaskCheckpoint::Variables() const {
@@ -172,7 +172,7 @@ void TaskCheckpoint::LogSaveFailure(const absl::Status& failed) {
   parts_.log.Warning("the checkpoint is not saved in full: ", failed.message());
 }
 
-std::optional<CheckpointUse> TaskCheckpoint::Use() const {
+std::optional<CheckpointUse> TaskCheckpoint::Summary() const {
   if (!restored_attempt_ && saver_.saves() == 0) return std::nullopt;
   const std::vector<SavedFile> files = saver_.files();
   return CheckpointUse{.restored_from_attempt = restored_attempt_,
@@ -183,20 +183,20 @@ std::optional<CheckpointUse> TaskCheckpoint::Use() const {
 }
 
 std::function<void(const CancelToken& stop)> TaskCheckpoint::Removal() const {
-  std::optional<CheckpointObjects> remains = saver_.ObjectsToRemove();
-  if (!remains) return nullptr;
-  return [remains = *std::move(remains), &store = parts_.store, transfers = parts_.transfers,
-          log = parts_.log, &told = parts_.removal_refused](const CancelToken& stop) {
+  std::optional<CheckpointObjects> checkpoint = saver_.ObjectsToRemove();
+  if (!checkpoint) return nullptr;
+  return [checkpoint = *std::move(checkpoint), &store = parts_.store, transfers = parts_.transfers,
+          log = parts_.log, &logged = parts_.removal_refused](const CancelToken& stop) {
     const TimeLimit limit(stop, kRemovalLimit);
     const absl::Status removed =
-        RemoveCheckpoint(remains, store, transfers, Activity(limit.token()));
+        RemoveCheckpoint(checkpoint, store, transfers, Activity(limit.token()));
     if (removed.ok()) return;
     if (absl::IsPermissionDenied(removed)) {
-      if (told.exchange(true)) return;
+      if (logged.exchange(true)) return;
       log.Warning("checkpoints of ended tasks stay in the store: ", removed.message(),
-                  " (this is said once)");
+                  " (logged once)");
     } else {
-      log.Warning("the checkpoint of the ended task stays in ", remains.url, ": ",
+      log.Warning("the checkpoint of the ended task stays in ", checkpoint.url, ": ",
                   removed.message());
     }
   };

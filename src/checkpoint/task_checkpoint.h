@@ -61,9 +61,9 @@ class TaskCheckpoint {
   TaskCheckpoint& operator=(const TaskCheckpoint&) = delete;
 
   // Restores the checkpoint of an earlier attempt. Errors are those of RestoreCheckpoint. May call
-  // `tell_user` with a line for the task's log.
+  // `add_to_log` with a line for the task's log.
   absl::Status Restore(const Activity& activity,
-                       const std::function<void(absl::string_view)>& tell_user);
+                       const std::function<void(absl::string_view)>& add_to_log);
   // "NAME=value" for scripts and command.
   std::vector<std::string> Variables() const;
 
@@ -76,7 +76,7 @@ class TaskCheckpoint {
   bool SaveLast(Heartbeat* heartbeat);
 
   // For result.json.
-  std::optional<CheckpointUse> Use() const;
+  std::optional<CheckpointUse> Summary() const;
   // For Outcome::when_ended. Does not refer to this object. Empty if nothing is to be removed.
   std::function<void(const CancelToken& stop)> Removal() const;
 
@@ -86,7 +86,7 @@ class TaskCheckpoint {
   void Save(const CheckpointSaver::Limits& limits);
   void LogSaveFailure(const absl::Status& failed);
   void LogRestore(const FoundCheckpoint& found,
-                  const std::function<void(absl::string_view)>& tell_user) const;
+                  const std::function<void(absl::string_view)>& add_to_log) const;
 
   const Parts parts_;
   const std::string url_;

@@ -61,7 +61,7 @@ bool LiveLog::SendOnce(const CancelToken& stop) {
   const absl::Status sent = sender_.Send(options, Activity(stop));
   if (stop.cancelled() || absl::IsCancelled(sent)) return false;
   if (!sent.ok()) Report(sent);
-  return !sender_.over();
+  return !sender_.gave_up();
 }
 
 void LiveLog::Report(const absl::Status& error) {
@@ -76,9 +76,10 @@ void LiveLog::Report(const absl::Status& error) {
     return;
   }
   if (!notes.MayWarn(executor_.clock.Now())) return;
-  log_.Warning("the log of the running task cannot be sent, but ",
-               sender_.over() ? "it is sent when the task has ended: " : "it is sent again later: ",
-               error.message());
+  log_.Warning(
+      "the log of the running task cannot be sent, but ",
+      sender_.gave_up() ? "it is sent when the task has ended: " : "it is sent again later: ",
+      error.message());
 }
 
 }  // namespace sparkles

@@ -45,7 +45,7 @@ LogStep PlanLogSend(uint64_t size, const SentLog& sent) {
 }
 
 absl::Status LogSender::Send(const UploadOptions& options, const Activity& activity) {
-  if (over_) return absl::OkStatus();
+  if (gave_up_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const uint64_t size, Size());
   const LogStep step = PlanLogSend(size, sent_);
   sent_.rewritten |= IsShorter(size, sent_);
@@ -53,7 +53,7 @@ absl::Status LogSender::Send(const UploadOptions& options, const Activity& activ
   if (!replaceable_) RETURN_IF_ERROR(TestReplacement(options, activity));
   const absl::Status sent = step.send == LogSend::kWhole ? SendWhole(size, options, activity)
                                                          : SendPart(step.size, options, activity);
-  over_ = !sent.ok() && !MayPass(sent) && !absl::IsCancelled(sent);
+  gave_up_ = !sent.ok() && !MayPass(sent) && !absl::IsCancelled(sent);
   return sent;
 }
 
@@ -91,7 +91,7 @@ absl::Status LogSender::TestReplacement(const UploadOptions& options, const Acti
   if (written.ok()) status = store_.Remove(url, written->generation, activity);
   replaceable_ = status.ok();
   refused_ = absl::IsPermissionDenied(status);
-  over_ = refused_ || absl::IsInvalidArgument(status) || absl::IsNotFound(status);
+  gave_up_ = refused_ || absl::IsInvalidArgument(status) || absl::IsNotFound(status);
   return status;
 }
 
@@ -126,7 +126,7 @@ absl::Status LogSender::SendPart(uint64_t size, const UploadOptions& options,
 bool LogSender::CanComplete() const {
   const absl::StatusOr<uint64_t> size = Size();
   return size.ok() && *size > kWholeLogBytes && !IsShorter(*size, sent_) && sent_.object.size > 0 &&
-         !sent_.rewritten && !over_;
+         !sent_.rewritten && !gave_up_;
 }
 
 absl::Status LogSender::Complete(const UploadOptions& options, const Activity& sending,

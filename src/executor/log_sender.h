@@ -48,10 +48,10 @@ class LogSender {
       : store_(store), clock_(clock), fd_(fd), url_(std::move(url)), stop_(stop) {}
 
   // Sends the log if it has changed. Before the first send, tests with the object URL.part that
-  // objects can be replaced. After an error, another call can succeed unless over().
+  // objects can be replaced. After an error, another call can succeed unless gave_up().
   absl::Status Send(const UploadOptions& options, const Activity& activity);
-  // True if Send has nothing to do until the task ends.
-  bool over() const { return over_; }
+  // True after an error that would repeat: Send sends nothing any more.
+  bool gave_up() const { return gave_up_; }
   // True if objects cannot be replaced, so that no part of the log was sent.
   bool refused() const { return refused_; }
 
@@ -79,7 +79,7 @@ class LogSender {
   const CancelToken& stop_;
   absl::Time changed_at_ = absl::InfinitePast();  // when Send or Complete last changed the object
   bool replaceable_ = false;
-  bool over_ = false;
+  bool gave_up_ = false;
   bool refused_ = false;
   SentLog sent_;
 };

@@ -296,7 +296,7 @@ absl::Status TaskRun::DeliverResult() {
   if (spec_.command_result_url.empty()) return absl::OkStatus();
   std::sort(result_.files.begin(), result_.files.end(),
             [](const DeliveredFile& a, const DeliveredFile& b) { return a.src < b.src; });
-  if (checkpoint_) result_.checkpoint = checkpoint_->Use();
+  if (checkpoint_) result_.checkpoint = checkpoint_->Summary();
   // Outputs must be on disk before result.json, and result.json before the status is recorded.
   RETURN_IF_ERROR(executor_.store.Flush());
   auto info = executor_.store.UploadBytes(FormatTaskResult(result_), spec_.command_result_url,

@@ -21,10 +21,10 @@ absl::Status TaskRun::RestoreCheckpoint() {
       .check_claim = [this](const CancelToken& cancel) { return ClaimConfirmer(cancel)(); },
       .log = log_,
       .removal_refused = executor_.checkpoint_removal_refused});
-  const auto tell_user = [this](absl::string_view line) { AddToLog(line); };
+  const auto add_to_log = [this](absl::string_view line) { AddToLog(line); };
   // Evicts unused cache entries if the checkpoint does not fit.
   RETURN_IF_ERROR(executor_.cache.RetryAfterEviction(
-      directory_->path(), activity_, [&] { return checkpoint_->Restore(activity_, tell_user); }));
+      directory_->path(), activity_, [&] { return checkpoint_->Restore(activity_, add_to_log); }));
   for (std::string& variable : checkpoint_->Variables()) {
     environment_.push_back(std::move(variable));
   }

@@ -12,10 +12,10 @@ namespace {
 class RemoverTest : public CheckpointFixture {
  protected:
   absl::Status RemoveAll(const CheckpointSaver& saver) {
-    const std::optional<CheckpointObjects> remains = saver.ObjectsToRemove();
-    EXPECT_TRUE(remains.has_value());
+    const std::optional<CheckpointObjects> checkpoint = saver.ObjectsToRemove();
+    EXPECT_TRUE(checkpoint.has_value());
     calls_.clear();
-    return RemoveCheckpoint(*remains, store_, 1, Activity());
+    return RemoveCheckpoint(*checkpoint, store_, 1, Activity());
   }
   // An object with the name that attempt `attempt` of `task` gives it.
   std::string PutObject(int attempt, const CheckpointIdentity& task) {

@@ -139,10 +139,8 @@ TEST_F(SaverTest, TooManyOldAndNewFilesKeepLastOne) {
   const auto next = SaverOf(2);
   next->SetStoredCheckpoint(std::move(found));
   Write("b", "1");
-  failing_.Add({.method = StoreMethod::kUpload,
-                .skip = 1,
-                .times = 1,
-                .status = absl::InternalError("no")});
+  failing_.Add(
+      {.method = StoreMethod::kUpload, .skip = 1, .times = 1, .status = absl::InternalError("no")});
   EXPECT_TRUE(absl::IsFailedPrecondition(Save(*next)));
   EXPECT_EQ(Saved(), (Files{{"a", "1"}}));
   EXPECT_EQ(CountObjects(), 2);
@@ -259,8 +257,7 @@ TEST_F(SaverTest, HurriedSaveSendsNewestAndKeepsTheRest) {
   calls_.clear();
   const Activity data(over);
   const Activity manifest;
-  EXPECT_TRUE(
-      absl::IsCancelled(saver_->Save({.data = data, .manifest = manifest, .hurry = true})));
+  EXPECT_TRUE(absl::IsCancelled(saver_->Save({.data = data, .manifest = manifest, .hurry = true})));
   EXPECT_EQ(Saved(), (Files{{"old", "1"}, {"new", "2"}}));
   EXPECT_EQ(CountCalls("remove"), 0);
   EXPECT_EQ(CountCalls("flush"), 0);

@@ -35,7 +35,7 @@ class TaskCheckpointTest : public CheckpointFixture {
   // Runs an attempt that writes a file, and is handed back.
   void RunFirstAttempt() {
     const auto first = MakeAttempt(1);
-    ASSERT_TRUE(first->Restore(Activity(), tell_user_).ok());
+    ASSERT_TRUE(first->Restore(Activity(), add_to_log_).ok());
     first->BeginSaves(cancel_);
     Write("a", "12345");
     first->EndSaves();
@@ -56,20 +56,20 @@ class TaskCheckpointTest : public CheckpointFixture {
   std::atomic<bool> removal_refused_ = false;
   CancelToken cancel_;
   std::vector<std::string> told_;
-  const std::function<void(absl::string_view)> tell_user_ = [this](absl::string_view line) {
+  const std::function<void(absl::string_view)> add_to_log_ = [this](absl::string_view line) {
     told_.emplace_back(line);
   };
 };
 
 TEST_F(TaskCheckpointTest, UnusedDirectoryCostsNothing) {
   const auto first = MakeAttempt(1);
-  ASSERT_TRUE(first->Restore(Activity(), tell_user_).ok());
+  ASSERT_TRUE(first->Restore(Activity(), add_to_log_).ok());
   EXPECT_THAT(first->Variables(), ElementsAre(absl::StrCat("SPARKLES_CHECKPOINT_DIR=", local_)));
   first->BeginSaves(cancel_);
   first->EndSaves();
   (void)first->SaveLast(nullptr);
   EXPECT_TRUE(calls_.empty());
-  EXPECT_FALSE(first->Use().has_value());
+  EXPECT_FALSE(first->Summary().has_value());
   EXPECT_FALSE(first->Removal());
 }
 
@@ -82,11 +82,11 @@ TEST_F(TaskCheckpointTest, NextAttemptContinues) {
   std::filesystem::remove_all(local_);
   ASSERT_TRUE(MakeDirectories(local_).ok());
   const auto second = MakeAttempt(2);
-  ASSERT_TRUE(second->Restore(Activity(), tell_user_).ok());
+  ASSERT_TRUE(second->Restore(Activity(), add_to_log_).ok());
   EXPECT_THAT(told_, ElementsAre("restored 1 file, 5 B, saved 4 min before attempt 1 ended"));
   EXPECT_EQ(second->Variables().back(), "SPARKLES_RESTORED=1");
   EXPECT_EQ(FilesIn(local_), (std::map<std::string, std::string>{{"a", "12345"}}));
-  const std::optional<CheckpointUse> use = second->Use();
+  const std::optional<CheckpointUse> use = second->Summary();
   ASSERT_TRUE(use.has_value());
   EXPECT_EQ(use->restored_from_attempt, 1);
   EXPECT_EQ(use->files, 1);
@@ -103,7 +103,7 @@ TEST_F(TaskCheckpointTest, ForeignCheckpointIsIgnoredWithLine) {
   std::filesystem::remove_all(local_);
   ASSERT_TRUE(MakeDirectories(local_).ok());
   const auto second = MakeAttempt(2);
-  ASSERT_TRUE(second->Restore(Activity(), tell_user_).ok());
+  ASSERT_TRUE(second->Restore(Activity(), add_to_log_).ok());
   EXPECT_THAT(told_, ElementsAre(HasSubstr("a checkpoint is ignored: the manifest is broken")));
   EXPECT_EQ(second->Variables().size(), 1);
 }
@@ -112,7 +112,7 @@ TEST_F(TaskCheckpointTest, FirstAttemptReadsNothing) {
   RunFirstAttempt();
   calls_.clear();
   const auto again = MakeAttempt(1);
-  ASSERT_TRUE(again->Restore(Activity(), tell_user_).ok());
+  ASSERT_TRUE(again->Restore(Activity(), add_to_log_).ok());
   EXPECT_TRUE(calls_.empty());
 }
 
@@ -125,7 +125,7 @@ TEST_F(TaskCheckpointTest, ChangesAreSavedWhileTheCommandRuns) {
   Write("a", "2");
   EXPECT_TRUE(Eventually([&] { return Saved()["a"] == "2"; }));
   first->EndSaves();
-  EXPECT_GE(first->Use()->saves, 2);
+  EXPECT_GE(first->Summary()->saves, 2);
 }
 
 TEST_F(TaskCheckpointTest, SwitchedOffNothingIsSavedOrRestored) {
@@ -133,7 +133,7 @@ TEST_F(TaskCheckpointTest, SwitchedOffNothingIsSavedOrRestored) {
   calls_.clear();
   every_ = absl::ZeroDuration();
   const auto second = MakeAttempt(2);
-  ASSERT_TRUE(second->Restore(Activity(), tell_user_).ok());
+  ASSERT_TRUE(second->Restore(Activity(), add_to_log_).ok());
   second->BeginSaves(cancel_);
   second->EndSaves();
   EXPECT_FALSE(second->SaveLast(nullptr));
@@ -186,7 +186,7 @@ TEST_F(TaskCheckpointTest, RemovalLeavesNothing) {
   EXPECT_EQ(CountObjects(), 0);
 }
 
-TEST_F(TaskCheckpointTest, RefusedRemovalIsSaidOnce) {
+TEST_F(TaskCheckpointTest, RefusedRemovalIsLoggedOnce) {
   failing_.Add({.method = StoreMethod::kRemove, .status = absl::PermissionDeniedError("403")});
   for (int attempt = 1; attempt <= 2; ++attempt) {
     const auto run = MakeAttempt(attempt);

@@ -208,7 +208,7 @@ TEST_F(LogSenderTest, RefusedProofSendsNothing) {
     Print(10);
     EXPECT_TRUE(absl::IsPermissionDenied(Send()));
     EXPECT_TRUE(sender_->refused());
-    EXPECT_TRUE(sender_->over());
+    EXPECT_TRUE(sender_->gave_up());
     EXPECT_TRUE(Send().ok());
     EXPECT_EQ(memory_.Get(kUrl), std::nullopt);
   }
@@ -219,7 +219,7 @@ TEST_F(LogSenderTest, OutageDuringProofIsNoRefusal) {
   FailNext(StoreMethod::kRemove, Outage());
   Print(10);
   EXPECT_FALSE(Send().ok());
-  EXPECT_FALSE(sender_->over());
+  EXPECT_FALSE(sender_->gave_up());
   EXPECT_TRUE(Send().ok());
   EXPECT_EQ(memory_.Get(kUrl), Log());
 }
@@ -228,7 +228,7 @@ TEST_F(LogSenderTest, ObjectUnderHoldIsLeftAlone) {
   FailNext(StoreMethod::kAppend, MarkObjectProtected(absl::PermissionDeniedError("hold")));
   Print(10);
   EXPECT_FALSE(Send().ok());
-  EXPECT_TRUE(sender_->over());
+  EXPECT_TRUE(sender_->gave_up());
   EXPECT_FALSE(sender_->refused());
 }
 
@@ -238,7 +238,7 @@ TEST_F(LogSenderTest, LostResultOfPartIsDetected) {
   Print(10);
   FailNext(StoreMethod::kAppend, Outage(), /*applied=*/true);
   EXPECT_FALSE(Send().ok());
-  EXPECT_FALSE(sender_->over());
+  EXPECT_FALSE(sender_->gave_up());
   const int64_t generation = memory_.GenerationOf(kUrl);
   Print(10);
   EXPECT_TRUE(Send().ok());
@@ -276,7 +276,7 @@ TEST_F(LogSenderTest, ReplacedObjectEndsSends) {
   memory_.Put(kUrl, "another worker's");
   Print(10);
   EXPECT_TRUE(absl::IsFailedPrecondition(Send()));
-  EXPECT_TRUE(sender_->over());
+  EXPECT_TRUE(sender_->gave_up());
   EXPECT_EQ(memory_.Get(kUrl), "another worker's");
   int asked = 0;
   before_replacing_ = [&asked] { return ++asked, absl::OkStatus(); };
