@@ -84,7 +84,9 @@ class Scanner {
       return errno == ENOENT ? absl::OkStatus()
                              : ErrnoError(errno, absl::StrCat(root_, "/", prefix, name));
     }
-    if (!S_ISREG(info.st_mode) || info.st_dev != device_) return absl::OkStatus();
+    // Not compared with device_: on an overlay file system, files may have another device number
+    // than their directory.
+    if (!S_ISREG(info.st_mode)) return absl::OkStatus();
     if (scan_.files.size() == kMaxCheckpointFiles) {
       return absl::FailedPreconditionError(
           absl::StrCat(root_, ": more than ", kMaxCheckpointFiles, " files"));

@@ -42,9 +42,9 @@ struct Scan {
 inline constexpr int kMaxCheckpointDepth = 32;
 
 // Finds all regular files in `directory` and below whose names, and the names of the directories
-// above them, are saved (IsSavedName). Does not follow symlinks or enter other file systems. Leaves
-// out files that are removed during the scan. Each entry is work of `activity`, whose cancellation
-// ends the scan. Errors: Cancelled, NotFound (no such directory),
+// above them, are saved (IsSavedName). Does not follow symlinks or enter directories of other file
+// systems. Leaves out files that are removed during the scan. Each entry is work of `activity`,
+// whose cancellation ends the scan. Errors: Cancelled, NotFound (no such directory),
 // FailedPrecondition (not a directory, over kMaxCheckpointFiles files, too deep, or a path over
 // kMaxCheckpointPathBytes), errno.
 absl::StatusOr<Scan> ScanCheckpoint(const std::string& directory,
