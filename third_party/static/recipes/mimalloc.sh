@@ -6,6 +6,8 @@ cd "$WORK/mimalloc"
 # a limit of 1 GiB (ulimit -v). Segments of 4 MiB work with 200 MB, and take less memory.
 sed -i 's/( 9 + MI_SEGMENT_SLICE_SHIFT)/( 6 + MI_SEGMENT_SLICE_SHIFT)/' include/mimalloc-types.h
 grep -q '( 6 + MI_SEGMENT_SLICE_SHIFT)' include/mimalloc-types.h
+# mimalloc replaces aligned_alloc only if __USE_ISOC11 is set, as glibc does. Without the macro,
+# mimalloc would free memory that musl allocated.
 "$TOOLS/cc" $LIB_FLAGS -O2 -w -DNDEBUG -DMI_MALLOC_OVERRIDE -DMI_ENCODE_FREELIST \
-  -ftls-model=local-exec -Iinclude -c src/static.c -o mimalloc.o
+  -D__USE_ISOC11=1 -ftls-model=local-exec -Iinclude -c src/static.c -o mimalloc.o
 llvm-ar-19 rcsD "$SYSROOT/lib/libmimalloc.a" mimalloc.o
