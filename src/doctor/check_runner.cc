@@ -53,11 +53,17 @@ bool MustAwait(RunningCheck& running, absl::Duration elapsed, const CancelToken&
   return elapsed < std::min(running.check.limit, stopped_at) + kCleanUpLimit;
 }
 
+Finding MakeThreadFailure(const absl::Status& refusal) {
+  return {Level::kFail, "limits", "threads", std::string(refusal.message()),
+          "raise the limit on processes (ulimit -u, or the pids limit of the container)"};
+}
+
 }  // namespace
 
 CheckResults RunChecks(std::vector<Check> checks, const CancelToken& stop) {
   std::vector<std::shared_ptr<RunningCheck>> all;
   std::vector<std::thread> threads;
+  absl::Status refusal;  // by the system, to start a thread
   const absl::Duration start = MonotonicNow();
   for (Check& check : checks) {
     all.push_back(std::make_shared<RunningCheck>(std::move(check)));
@@ -65,9 +71,8 @@ CheckResults RunChecks(std::vector<Check> checks, const CancelToken& stop) {
     threads.push_back(thread.ok() ? *std::move(thread) : std::thread());
     if (thread.ok()) continue;
     RunningCheck& refused = *all.back();
-    refused.findings.Fail(refused.check.thing, thread.status().message(),
-                          "raise the limit on processes (ulimit -u, or the pids limit of the "
-                          "container)");
+    refused.findings.Skip(refused.check.thing, "there is no thread for the check");
+    refusal = thread.status();
     refused.ended = true;
   }
   absl::Duration stopped_at = absl::InfiniteDuration();
@@ -80,6 +85,7 @@ CheckResults RunChecks(std::vector<Check> checks, const CancelToken& stop) {
     std::this_thread::sleep_for(kPollInterval);
   }
   CheckResults results;
+  if (!refusal.ok()) results.findings.push_back(MakeThreadFailure(refusal));
   for (size_t i = 0; i < all.size(); ++i) {
     RunningCheck& running = *all[i];
     const bool done = running.ended.load();

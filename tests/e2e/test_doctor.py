@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import unittest
 from cloud_lab import BUCKET
 from doctor_lab import CloudDoctorTest, DoctorMixin
 from gcloud.ports import free_port
-from harness import LabTest, wait_until
+from harness import BINARY, LabTest, wait_until
 from monitor_lab import SECRET, blob, make_keys
 from test_faults import private_mounts
 
@@ -38,6 +39,10 @@ def make_expired_keys(directory):
         subprocess.run(["openssl", *command.split()], cwd=directory, check=True,
                        capture_output=True)
     return directory / "old.pem", directory / "old-key.pem"
+
+
+def limit_processes(number):
+    resource.setrlimit(resource.RLIMIT_NPROC, (number, number))
 
 
 class GoodSetup(CloudDoctorTest):
@@ -282,11 +287,17 @@ class MachineFaults(DoctorMixin, LabTest):
         self.assertEqual(output.count("FAIL "), 5, output)
 
     def test_few_processes_are_named(self):
-        if os.geteuid() == 0:
-            self.skipTest("root has no limit on processes")
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NPROC, (40, 40))
-        self.assert_finding(self.doctor(preexec_fn=limit), "FAIL", "processes", "of at most 40",
-                            "raise `ulimit -u`")
+        if os.geteuid() != 0:
+            self.skipTest("needs the right to become another user")
+        program = self.lab.directory / "program"
+        shutil.copy(BINARY, program)
+        self.lab.directory.chmod(0o777)
+        user = {"user": 60000 + os.getpid() % 5000, "program": program}
+        output = self.doctor(**user, preexec_fn=lambda: limit_processes(40))
+        self.assert_finding(output, "FAIL", "processes", "of at most 40", "raise `ulimit -u`")
+        output = self.doctor(**user, preexec_fn=lambda: limit_processes(2))
+        self.assert_finding(output, "FAIL", "threads", "cannot start a thread", "ulimit -u")
+        self.assertRegex(output, "(?m)^SKIP +kernel: not checked: there is no thread")
 
     def test_other_version_is_named(self):
         self.assert_only_failure(self.doctor("--expectedVersion", "9.9.9"), "version",
