@@ -159,7 +159,7 @@ class MonitorFaults(CloudDoctorTest):
         with socket.create_server(("", 0)) as other:
             port = other.getsockname()[1]
             self.assert_only_failure(self.doctor("--port", port), f"--port {port}",
-                                     "Address already in use", "set another --port")
+                                     "in use", "set another --port")
 
 
 class BucketFaults(CloudDoctorTest):
