@@ -33,9 +33,10 @@ struct CheckpointIdentity {
 };
 
 // The directory of the checkpoint in the store, without a slash at its end: `sparkles-checkpoint`
-// beside result.json. Outputs may be there, too, and `checkpoint` is the name of a file that some
-// programs write. A result with another name has a directory of its own below that, because results
-// of several tasks may be in one directory. Empty if `result_url` is empty or has no directory.
+// beside result.json. The name is not `checkpoint`, because outputs may be in the same place, and
+// some programs write a file `checkpoint`. If the result has another NAME than result.json, the
+// directory is `sparkles-checkpoint/NAME`, because results of several tasks may be in one place.
+// Empty if `result_url` is empty or has no directory.
 std::string CheckpointUrl(const std::string& result_url);
 
 }  // namespace sparkles

@@ -7,8 +7,8 @@
 
 namespace sparkles {
 
-// The tokens are cancelled StopTime::save_files_limit and save_limit after `stop` was hurried.
-// Until `stop` is hurried, a save has no limit.
+// After `stop` was hurried, files() is cancelled when StopTime::save_files_limit has passed, and
+// save() when StopTime::save_limit has passed. Until `stop` is hurried, a save has no limit.
 class LastSaveLimit {
  public:
   // Borrows `stop`.

@@ -1,6 +1,6 @@
 // Formats and parses the manifest of a checkpoint.
-// The store is outside of this program, so the parser is strict: it refuses whatever FormatManifest
-// would not write.
+// Other programs can change the store, so the parser is strict: it refuses every text that
+// FormatManifest would not write.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ namespace sparkles {
 
 // The name of the manifest in the directory of the checkpoint.
 inline constexpr char kManifestName[] = "manifest.json";
-// More files make a save fail. A manifest of so many files has about 5 MB.
+// A save of more files fails. The manifest of this many files has about 5 MB.
 inline constexpr size_t kMaxCheckpointFiles = 20'000;
 // A longer manifest is broken.
 inline constexpr size_t kMaxManifestBytes = size_t{32} << 20;
-// A longer path makes a save fail. With the directory of a task before it, a shorter one does not
-// exceed PATH_MAX (4096) at the restore.
+// A save with a longer path fails. The rest of PATH_MAX (4096) is for the path of the task
+// directory, into which the file is restored.
 inline constexpr size_t kMaxCheckpointPathBytes = 2048;
 
 // One version of one file of the checkpoint directory, and the data object that holds it.
@@ -38,7 +38,7 @@ struct SavedFile {
 };
 
 struct Manifest {
-  int attempt = 1;  // that saved it; counts from 1
+  int attempt = 1;  // the attempt that saved the checkpoint; counts from 1
   absl::Time saved_at;
   std::string spec_sha256;  // hex
   absl::Time task_created;  // time of the task's first history entry
@@ -59,8 +59,8 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view text);
 // The bytes of all files.
 uint64_t TotalBytes(const std::vector<SavedFile>& files);
 
-// Eight hex digits that all manifests and objects of a task have in common. Other tasks, and a task
-// that was made anew under the same id, have others.
+// Eight hex digits that all manifests and objects of a task have in common. Another task has other
+// digits, and so has a task that was made again under the same id.
 std::string TaskTag(absl::string_view spec_sha256, absl::Time task_created);
 
 // The name of a data object: unique for each version of each file, and without a slash. `tags` are
@@ -68,7 +68,7 @@ std::string TaskTag(absl::string_view spec_sha256, absl::Time task_created);
 // attempt.
 std::string DataObjectName(int attempt, absl::string_view tags, int64_t save, size_t index);
 
-// The parts of such a name.
+// The parts of the name of a data object that a removal compares.
 struct DataObjectId {
   int attempt = 0;
   std::string task_tag;

@@ -1,4 +1,4 @@
-// Removes the checkpoint of a task that has ended, and versions that no checkpoint needs.
+// Removes the checkpoint of a task that has ended, and objects that no checkpoint needs.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct CheckpointObjects {
   std::string url;  // of the directory (CheckpointUrl)
   std::optional<int64_t> manifest_generation;
   std::vector<ObjectVersion> objects;
-  // The directory may have more objects, for example of an attempt that was killed. Those of
-  // attempts up to `attempt` of the task with `tag` (TaskTag) are removed, too.
+  // True if the directory may have more objects, for example of a killed attempt. Then the objects
+  // of all attempts up to `attempt` of the task with `tag` (TaskTag) are removed, too.
   bool list = false;
   int attempt = 1;
   std::string tag;
@@ -34,7 +34,7 @@ struct CheckpointObjects {
 absl::Status RemoveObjects(const std::string& url, const std::vector<ObjectVersion>& objects,
                            ObjectStore& store, int transfers, const Activity& activity);
 
-// Removes the manifest first, so that no checkpoint is left whose objects are missing. Call it only
+// Removes the manifest first, so that no manifest lists objects that are missing. Call it only
 // after the end of the task is recorded. A later attempt's checkpoint stays.
 absl::Status RemoveCheckpoint(const CheckpointObjects& checkpoint, ObjectStore& store,
                               int transfers, const Activity& activity);

@@ -1,4 +1,4 @@
-// Decides what a save sends, and in which order: pure, without disk or store.
+// Decides which files a save sends, and in which order. Uses neither the disk nor the store.
 #pragma once
 
 #include <map>
@@ -25,8 +25,8 @@ std::vector<ScannedFile> ChangedFiles(const Scan& scan, const KnownFiles& known)
 // The paths in `known` that `scan` does not have any more.
 std::vector<std::string> RemovedPaths(const Scan& scan, const KnownFiles& known);
 
-// Newest first, by whole seconds of mtime, and then smallest first. For a save that may not have
-// the time for all files.
+// Sorts the newest files first, by whole seconds of mtime, and then the smallest files first. A
+// save may not have the time for all files.
 void PutMostValuableFirst(std::vector<ScannedFile>& files);
 
 }  // namespace sparkles

@@ -44,13 +44,13 @@ class CheckpointSaver {
   void SetStoredCheckpoint(FoundCheckpoint found);
 
   struct Limits {
-    const Activity& data;      // of the files; when it is cancelled, the manifest is still written
-    const Activity& manifest;  // of the whole save
+    const Activity& data;      // for the files; if it is cancelled, the manifest is still written
+    const Activity& manifest;  // for the whole save
     bool hurry = false;        // the last save of a stop: does not sync, and removes nothing
   };
   // Saves changed files, and removes versions that are not needed any more. A file that changes
-  // during the save keeps its last version. OK if nothing has changed. After an error of a file,
-  // or Cancelled because no time is left for a file, the other files are saved.
+  // during the save keeps its last version. OK if nothing has changed. If a file cannot be sent
+  // (an error, or Cancelled because its time is over), the other files are still saved.
   absl::Status Save(const Limits& limits);
 
   int64_t saves() const { return saves_; }  // manifests that were written

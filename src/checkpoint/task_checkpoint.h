@@ -52,7 +52,7 @@ class TaskCheckpoint {
     Clock& clock;
     CheckClaim check_claim;
     Log log;                             // the worker's
-    std::atomic<bool>& removal_refused;  // of the worker: a refusal was logged
+    std::atomic<bool>& removal_refused;  // true if the worker has logged a refusal
   };
   // Borrows the references. Used by one thread.
   explicit TaskCheckpoint(Parts parts);
@@ -72,10 +72,10 @@ class TaskCheckpoint {
   void BeginSaves(const CancelToken& task);
   void EndSaves();
   // The last save of a task that is handed back. Call it after BeginSaves and EndSaves. False if
-  // nothing had to be saved.
+  // no save was tried, because nothing is saved for this task.
   bool SaveLast(Heartbeat* heartbeat);
 
-  // For result.json.
+  // For result.json; nullopt if nothing was restored or saved.
   std::optional<CheckpointUse> Summary() const;
   // For Outcome::when_ended. Does not refer to this object. Empty if nothing is to be removed.
   std::function<void(const CancelToken& stop)> Removal() const;

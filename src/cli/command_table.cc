@@ -156,7 +156,7 @@ void CommandTable::DeclareConsume() {
 void CommandTable::DeclareDoctor() {
   command_ = app_.add_subcommand(
       "doctor",
-      "Check whether a worker with these flags of consume can run tasks. Changes nothing.");
+      "Check whether a worker with these flags of consume can run tasks. Leaves nothing behind.");
   command_->option_defaults()->group("Flags of doctor");
   command_->add_flag("--json", options_.doctor.json, "Print one JSON object for programs.");
   Texts("--bucket", "BUCKET", options_.doctor.buckets,
@@ -184,7 +184,7 @@ void CommandTable::DeclareConsumeFlags() {
          "Seconds that the first worker of a Batch job (BATCH_TASK_INDEX=0) waits for more tasks, "
          "if longer than --shutdownAfter.");
   Text("--expectedVersion", "VERSION", options_.consume.expected_version,
-       "Exit with 3 unless the worker accepts this version: its own, 5.0.0 or 5.8.2.");
+       "Exit with 3 unless VERSION is the version of the worker, 5.0.0 or 5.8.2.");
   DeclareConsumeDisk();
   DeclareConsumeLimits();
   DeclareConsumeReports();
@@ -213,13 +213,14 @@ void CommandTable::DeclareConsumeDisk() {
 void CommandTable::DeclareConsumeLimits() {
   Number("--stopWithin", "SECONDS", options_.consume.stop_within_seconds, kLeastStopSeconds,
          kMostStopSeconds,
-         "Seconds that a stop may take, 5 to 86400. Set less than the platform waits before it "
+         "Seconds that a stop may take, 5 to 86400. Must be less than the time until the platform "
          "sends KILL.");
   Number("--grace", "SECONDS", options_.consume.grace_seconds, 0, kMaxInt,
          "Seconds from TERM to KILL for a command; in a stop at most half of --stopWithin.");
-  Number("--checkpointEvery", "SECONDS", options_.consume.checkpoint_every_seconds, 0, kMaxInt,
-         "Seconds between two saves of what a command keeps in SPARKLES_CHECKPOINT_DIR, for the "
-         "next attempt. A stop saves, too. 0 means that nothing is saved or restored.");
+  Number(
+      "--checkpointEvery", "SECONDS", options_.consume.checkpoint_every_seconds, 0, kMaxInt,
+      "Seconds between two saves of the files in SPARKLES_CHECKPOINT_DIR, which are restored for "
+      "the next attempt. A stop also saves. 0 means that nothing is saved or restored.");
   Number("--taskTimeout", "SECONDS", options_.consume.task_timeout_seconds, 0, kMaxInt,
          "Seconds after which the worker ends a command or script. If the command is ended, the "
          "task fails. 0 means no limit.");

@@ -66,8 +66,9 @@ absl::Status WriteAndRead(ObjectStore& store, const std::string& url, const Canc
   ASSIGN_OR_RETURN(const std::optional<std::string> content,
                    store.ReadBytes(url, kMaxBytes, activity));
   if (content == kContent) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(
-      url, content ? ": what was read is not what was written" : ": not found after the write"));
+  return absl::DataLossError(
+      absl::StrCat(url, content ? ": the content differs from the written content"
+                                : ": not found after the write"));
 }
 
 }  // namespace
@@ -105,11 +106,11 @@ void CheckBucket(GcsClient& client, const BucketTarget& target, const CancelToke
       "the account lacks ", absl::StrJoin(missing, ", "),
       Contains(missing, kGet) ? ""
       : Contains(missing, kCreate)
-          ? ": the bucket is read-only for it"
+          ? ": it can only read from the bucket"
           : ": it can write new objects, but cannot replace those of an earlier attempt");
   if (target.prefix.empty()) return findings.Fail(thing, text, GrantRemedy(target));
   findings.Warn(thing, text + " (a grant for the prefix alone does not count here)",
-                absl::StrCat("use --write to prove it, or: ", GrantRemedy(target)));
+                absl::StrCat("use --write to test it, or: ", GrantRemedy(target)));
 }
 
 void CheckBucketWrite(GcsClient& client, ObjectStore& store, const BucketTarget& target,

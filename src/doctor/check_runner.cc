@@ -39,7 +39,7 @@ absl::StatusOr<std::thread> StartCheck(const std::shared_ptr<RunningCheck>& runn
   });
 }
 
-// Cancels the check when its time is over. False if the check need not be awaited any longer.
+// Cancels the check when its time is over. True if RunChecks must still wait for the check.
 bool MustAwait(RunningCheck& running, absl::Duration elapsed, const CancelToken& stop,
                absl::Duration& stopped_at) {
   if (running.ended) return false;

@@ -1,6 +1,6 @@
 // Runs checks at the same time, each with a time limit that also holds if the check hangs.
-// A check can hang in a system call on a dead mount, where no token reaches it. Its thread is then
-// left behind, and the process must end with _exit.
+// A check can hang in a system call on a dead mount, which no token can interrupt. Then RunChecks
+// does not wait for its thread, and the process must end with _exit.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ inline constexpr absl::Duration kCleanUpLimit = absl::Seconds(2);
 
 struct Check {
   std::string name;   // for programs, such as "clock"
-  std::string thing;  // for the finding that the time limit has passed
+  std::string thing;  // for findings about a check that does not end or cannot start
   // Adds its findings. Called on a thread of its own. Must return soon after `cancel` is cancelled.
   std::function<void(const CancelToken& cancel, Findings& findings)> run;
   absl::Duration limit = kCheckLimit;

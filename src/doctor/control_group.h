@@ -7,11 +7,11 @@
 
 namespace sparkles {
 
-// nullopt: no limit, or the kernel does not tell.
+// nullopt means that there is no limit, or that the limit is unknown.
 struct GroupLimits {
   std::optional<int64_t> memory_bytes;
   std::optional<int64_t> pids;          // processes and threads
-  std::optional<int64_t> pids_running;  // of them in use
+  std::optional<int64_t> pids_running;  // processes and threads that exist now
 };
 
 // The limits of the group itself. A group above it may have lower limits, which a container does

@@ -75,7 +75,7 @@ void CheckScopes(const Environment& environment, MetadataServer& metadata, bool 
   if (absl::IsFailedPrecondition(text.status())) return;
   if (!text.ok()) {
     return findings.Skip(
-        kScopes, absl::StrCat("the metadata server does not tell: ", text.status().message()));
+        kScopes, absl::StrCat("the metadata server does not name them: ", text.status().message()));
   }
   const std::vector<std::string> scopes = absl::StrSplit(*text, '\n', absl::SkipWhitespace());
   const std::vector<std::string> missing = MissingScopes(scopes, needs_datastore);

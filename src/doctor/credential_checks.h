@@ -1,5 +1,5 @@
 // Checks which credentials there are, whether Google accepts them, and what they may do. No finding
-// has a secret.
+// contains a secret.
 #pragma once
 
 #include "base/cancel.h"

@@ -86,7 +86,8 @@ void CheckCommit(DatastoreClient& client, const DatastoreTarget& target, Finding
   const EntityKey nobody{kTaskKind, absl::StrCat("sparklesworker-doctor-", RandomUuid())};
   const absl::StatusOr<Entity> entity =
       Entity::Parse({{"key", ToJson(nobody)}, {"properties", Json::object()}});
-  if (!entity.ok()) return findings.Fail(kCommitThing, entity.status().message(), "report this");
+  if (!entity.ok())
+    return findings.Fail(kCommitThing, entity.status().message(), "report this as a bug");
   const absl::StatusOr<std::optional<int64_t>> version = client.Update(*entity, /*base_version=*/1);
   if (absl::IsNotFound(version.status())) {
     return findings.Ok(kCommitThing, "the account may change tasks; nothing was changed");

@@ -15,15 +15,15 @@ namespace sparkles {
 struct DirectoryNeeds {
   std::string flag;  // "--tasksDir"
   std::string path;
-  // Commands run files there. Without this the worker itself works without the feature.
-  bool exec = false;
-  bool locks = false;
+  // Whether a file system without this feature is a kFail, or only a kWarn.
+  bool exec = false;                       // commands run files of the directory
+  bool locks = false;                      // the worker locks files of the directory
   std::optional<uint64_t> min_free_bytes;  // --minFreeSpace
   std::string cache_dir;  // the worker makes room by removing inputs from this directory
 };
 
-// Makes a directory with a few small files in the checked one, and always removes it, also after
-// `cancel` is cancelled. Only a file system that does not answer can prevent that.
+// Makes a temporary directory with a few small files in the checked directory. Always removes it,
+// also after `cancel` is cancelled, unless the file system does not answer.
 void CheckDirectory(const DirectoryNeeds& needs, const CancelToken& cancel, Findings& findings);
 
 // Checks that the state file beside `tasks_file` can be written. Makes no file.

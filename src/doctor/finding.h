@@ -1,4 +1,4 @@
-// What the checks of a set-up find.
+// Collects what the checks of a set-up find.
 #pragma once
 
 #include <string>
@@ -29,7 +29,7 @@ struct Finding {
 // findings while another thread reads them.
 class Findings {
  public:
-  // `check` is for all findings.
+  // `check` is the Finding::check of all findings.
   explicit Findings(absl::string_view check) : check_(check) {}
 
   void Ok(absl::string_view thing, absl::string_view text);
@@ -48,7 +48,8 @@ class Findings {
   std::vector<Finding> findings_ ABSL_GUARDED_BY(mutex_);
 };
 
-// True if one of `findings` is a kFail of the check `check` about `thing`. Empty means any.
+// True if one of `findings` is a kFail of the check `check` about `thing`. An empty
+// `check` or `thing` matches any.
 bool HasFailure(const std::vector<Finding>& findings, absl::string_view check = "",
                 absl::string_view thing = "");
 

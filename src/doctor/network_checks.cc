@@ -106,8 +106,9 @@ bool CheckAddresses(const std::string& host, const std::vector<std::string>& ips
   if (good.empty()) {
     findings.Fail(host, text, ConnectionRemedy(absl::OkStatus(), {.url = "https://" + host}));
   } else if (slow) {
-    findings.Warn(thing, text,
-                  "repair the routes of this machine: a connection may first try the other family");
+    findings.Warn(
+        thing, text,
+        "repair the routes of this machine: a connection may first try the other address");
   } else {
     findings.Ok(thing, text);
   }
@@ -184,7 +185,9 @@ void CheckClock(const std::string& url, HttpTransport& transport, Clock& clock,
   const absl::StatusOr<HttpResponse> response = transport.Send(MakeGet(url, cancel));
   if (!response.ok()) return findings.Skip(kThing, absl::StrCat(host, " does not answer"));
   const std::optional<absl::Time> server = ServerTime(*response);
-  if (!server) return findings.Skip(kThing, absl::StrCat(host, " does not tell the time"));
+  if (!server) {
+    return findings.Skip(kThing, absl::StrCat("the answer of ", host, " has no valid header Date"));
+  }
   // The server's time was taken between the request and the answer.
   const absl::Time here = before + (clock.Now() - before) / 2;
   const absl::Duration skew = here - (*server + absl::Milliseconds(500));

@@ -1,4 +1,4 @@
-// Checks CA certificates, the proxy, the way to each server, and the clock.
+// Checks CA certificates, the proxy, the connection to each server, and the clock.
 #pragma once
 
 #include <string>
@@ -25,12 +25,12 @@ struct Endpoint {
   bool proxied = false;   // through a proxy, which looks up the name
 };
 
-// Looks up the name, connects to one address of each family, and sends a GET for "/". Any HTTP
-// answer is good. The finding about the request has the server's name as its thing.
+// Looks up the name, connects to one address of each family, and sends a GET for "/". An HTTP
+// answer with any status is good. The finding about the request has the server's name as its thing.
 void CheckEndpoint(const Endpoint& endpoint, HttpTransport& transport, const HostLookup& look_up,
                    const CancelToken& cancel, Findings& findings);
 
-// Compares `clock` with the header Date of an answer of `url`.
+// Compares `clock` with the header Date of the answer from `url`.
 void CheckClock(const std::string& url, HttpTransport& transport, Clock& clock,
                 const CancelToken& cancel, Findings& findings);
 

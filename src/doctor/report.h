@@ -9,7 +9,7 @@
 
 namespace sparkles {
 
-// One line for each finding, such as "FAIL  port 6032: Address in use. Remedy: ...".
+// One line for each finding, such as "FAIL  --port 6032: Address already in use. Remedy: ...".
 std::string FormatFindings(const std::vector<Finding>& findings);
 
 // The line at the end: how many findings have which level.

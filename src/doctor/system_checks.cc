@@ -163,7 +163,8 @@ void CheckProcesses(const rlimit& limit, bool privileged, const std::string& pro
                          kProcessRemedy);
   }
   if (room < kEnoughProcesses) {
-    return findings.Warn(kThing, absl::StrCat(text, "; a command may lack some"), kProcessRemedy);
+    return findings.Warn(kThing, absl::StrCat(text, "; a command with many processes may fail"),
+                         kProcessRemedy);
   }
   findings.Ok(kThing, text);
 }
@@ -173,7 +174,7 @@ void CheckMemory(const std::string& proc_root, Findings& findings) {
   const std::optional<MemoryInfo> machine = ParseMemoryInfo(ReadProcFile(proc_root + "/meminfo"));
   if (!machine) {
     return findings.Warn(kThing, "/proc/meminfo cannot be read",
-                         "mount /proc; without it result.json has no memory of the machine");
+                         "mount /proc; without it result.json lacks the memory of the machine");
   }
   const GroupLimits group = ReadGroupLimits(proc_root);
   int64_t usable = machine->available_bytes;

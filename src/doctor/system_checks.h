@@ -11,17 +11,17 @@
 
 namespace sparkles {
 
-// `release` is the kernel's, such as "6.1.0-25-amd64".
+// `release` is the kernel's release, such as "6.1.0-25-amd64".
 void CheckKernel(absl::string_view release, Findings& findings);
 
 // Runs `shell` -c with a short script. Commands of tasks need /bin/sh.
 void CheckShell(const std::string& shell, const CancelToken& cancel, Findings& findings);
 
-// `limit` is that of RLIMIT_NOFILE; `transfers` is the flag --transfers.
+// `limit` is the value of RLIMIT_NOFILE; `transfers` is the flag --transfers.
 void CheckOpenFiles(const rlimit& limit, int transfers, Findings& findings);
 
-// The processes and threads that this user may start: `limit` is that of RLIMIT_NPROC. A user with
-// `privileged` has no such limit. Also looks at the control group.
+// The processes and threads that this user may start: `limit` is the value of RLIMIT_NPROC, which
+// does not hold for a `privileged` user. Also looks at the control group.
 void CheckProcesses(const rlimit& limit, bool privileged, const std::string& proc_root,
                     Findings& findings);
 

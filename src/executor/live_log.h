@@ -1,5 +1,5 @@
-// Sends the log of a running task to its object. So the log can be read before the task ends, and
-// most of it survives the death of the machine.
+// Sends the log of a running task to its object in Cloud Storage. So the log can be read before the
+// task ends, and most of the log survives the death of the machine.
 #pragma once
 
 #include <optional>
@@ -18,21 +18,21 @@
 
 namespace sparkles {
 
-// From its construction to Stop, a thread sends the log every ExecutorOptions::log_every, if the
-// object's store has versions (gs://). A send that fails is at most a warning in the worker's log.
-// All methods are for the thread that made the object.
+// From the construction to Stop, a thread sends the log every ExecutorOptions::log_every, but not
+// to file:// URLs. A send that fails is at most a warning in the worker's log. All methods are for
+// the thread that made the object.
 class LiveLog {
  public:
-  // Borrows all but `log`, which is for messages. `fd` is the task's log, `url` its object, which
-  // may be empty. `cancel` is the token of the task, and ends the sends.
+  // Borrows all but `log`, which is the worker's log. `fd` is the task's log, and `url` is the URL
+  // of its object, or empty. `cancel` is the token of the task, and ends the sends.
   LiveLog(Executor& executor, int fd, const std::string& url, const CancelToken& cancel,
           ConfirmClaim confirm_claim, const Log& log);
 
   // Ends a running send and the thread.
   void Stop();
 
-  // Stores the whole log (LogSender::Deliver), after Stop. `outputs` were stored before: none of
-  // them is replaced.
+  // Calls Stop, and stores the whole log (LogSender::Deliver). `outputs` were stored before. If one
+  // of them has the name URL.part, the log is sent without a part, so that the output stays.
   absl::StatusOr<ObjectInfo> Deliver(const std::vector<DeliveredFile>& outputs,
                                      const UploadOptions& options, const Activity& activity);
 

@@ -14,7 +14,7 @@ namespace sparkles {
 // Thread-safe.
 class LiveLogNotes {
  public:
-  // Notes that objects in `bucket` cannot be replaced. False if that was known.
+  // Notes that objects in `bucket` cannot be replaced. False if this was noted before.
   bool NoteRefusal(const std::string& bucket);
   bool IsRefused(const std::string& bucket) const;
 

@@ -42,23 +42,23 @@ LogStep PlanLogSend(uint64_t size, const SentLog& sent);
 // Used by one thread at a time.
 class LogSender {
  public:
-  // Borrows all. `fd` is the open log. When `stop` is cancelled, no call waits for its turn to
-  // change the object.
+  // Borrows all. `fd` is the open log. Calls wait until the object may be changed again (once a
+  // second), unless `stop` is cancelled.
   LogSender(ObjectStore& store, Clock& clock, int fd, std::string url, const CancelToken& stop)
       : store_(store), clock_(clock), fd_(fd), url_(std::move(url)), stop_(stop) {}
 
   // Sends the log if it has changed. Before the first send, tests with the object URL.part that
   // objects can be replaced. After an error, another call can succeed unless gave_up().
   absl::Status Send(const UploadOptions& options, const Activity& activity);
-  // True after an error that would repeat: Send sends nothing any more.
+  // True after an error that would repeat. Send then does nothing.
   bool gave_up() const { return gave_up_; }
-  // True if objects cannot be replaced, so that no part of the log was sent.
+  // True if the worker may not replace objects. Then nothing was sent.
   bool refused() const { return refused_; }
 
   // Stores the whole log like ObjectStore::Upload. Of a long log that was sent before, sends only
   // the rest, and compares the checksum of the whole log with that of the object. Uploads the whole
-  // log if they differ, after any error but Cancelled, after a minute without success, and without
-  // `may_append`. May be called again after the log has grown.
+  // log if the checksums differ, after any error but Cancelled, if sending the rest takes more than
+  // a minute, or if `may_append` is false. May be called again after the log has grown.
   absl::StatusOr<ObjectInfo> Deliver(bool may_append, const UploadOptions& options,
                                      const Activity& activity);
 

@@ -1,4 +1,4 @@
-// Joins an object and a part to one object of Cloud Storage, without moving their bytes.
+// Appends a part to an object in Cloud Storage, without a transfer of their content.
 #pragma once
 
 #include <string>
@@ -18,10 +18,10 @@ struct GcsPart {
 
 // Appends the content of `part`, which must be in the same bucket, to the version `head` of the
 // object `name`. Returns the new version, which has the content type `type`. The request names the
-// generation of all three objects, so that the server joins them once at most. If the answer was
-// lost, size and checksum show whether the request was applied. Errors: FailedPrecondition if the
-// object or the part has another generation, or is gone, and nothing has changed; DataLoss if the
-// server has joined other bytes; those of GcsClient::Retry.
+// generations of both objects, so that the server joins them at most once. If the answer is lost,
+// size and checksum show whether the request was applied. Errors: FailedPrecondition if the
+// object or the part has another generation, or is gone (then nothing has changed); DataLoss if the
+// server has joined other bytes; the errors of GcsClient::Retry.
 absl::StatusOr<GcsObject> AppendPart(GcsClient& client, const GcsName& name, const GcsObject& head,
                                      const GcsPart& part, const std::string& type,
                                      const Activity& activity);
