@@ -156,11 +156,13 @@ void Doctor::AddLocalChecks() {
   AddDirectoryChecks();
   AddPortChecks();
   if (is_cluster()) return;
-  Add("tasks-file", "tasks file", [this, facts = facts_](const CancelToken&, Findings& findings) {
-    if (UsesCloudStorage(options_.tasks_file)) facts->SetUsesStorage();
-    CheckTasksFile(options_.tasks_file, findings);
-    CheckStateFile(options_.tasks_file, findings);
-  });
+  Add("tasks-file", "tasks file",
+      [this, facts = facts_](const CancelToken& cancel, Findings& findings) {
+        if (UsesCloudStorage(options_.tasks_file)) facts->SetUsesStorage();
+        CheckTasksFile(options_.tasks_file, cancel, findings);
+        CheckStateFile(options_.tasks_file, findings);
+      });
+  checks_.back().stuck_remedy = "split a very large file, and check the file system that has it";
 }
 
 void Doctor::AddSystemChecks() {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/activity.h"
+#include "base/cancel.h"
 #include "executor/spec_reader.h"
 #include "queue/tasks_file.h"
 #include "storage/local_store.h"
@@ -56,12 +57,22 @@ std::vector<std::string> FindTaskProblems(const Task& task) {
   return problems;
 }
 
-void CheckTasksFile(const std::string& path, Findings& findings) {
+void CheckTasksFile(const std::string& path, const CancelToken& cancel, Findings& findings) {
   constexpr char kRemedy[] = "correct the file; docs/tasks-file.md describes the fields";
-  const absl::StatusOr<TasksFile> file = ReadTasksFile(path, FindTaskProblems);
+  size_t unchecked = 0;
+  const auto find_problems = [&](const Task& task) -> std::vector<std::string> {
+    if (!cancel.cancelled()) return FindTaskProblems(task);
+    ++unchecked;
+    return {};
+  };
+  const absl::StatusOr<TasksFile> file = ReadTasksFile(path, find_problems);
   if (!file.ok()) return findings.Fail(path, file.status().message(), kRemedy);
   for (const std::string& problem : file->problems) {
     findings.Fail(path, problem, kRemedy);
+  }
+  if (unchecked > 0) {
+    return findings.Skip(path, absl::StrCat("the args of ", unchecked, " of ", file->tasks.size(),
+                                            " tasks, because the time for the check is over"));
   }
   if (!file->problems.empty()) return;
   findings.Ok(path, absl::StrCat("has ", file->tasks.size(), " valid tasks"));
@@ -69,7 +80,9 @@ void CheckTasksFile(const std::string& path, Findings& findings) {
 
 bool UsesCloudStorage(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadTasksText(path);
-  return text.ok() && absl::StrContains(*text, "gs://");
+  // A command may name such URLs, too, and the worker does not use them. The quote is the start of
+  // a JSON string, also within `args` that are a string.
+  return text.ok() && absl::StrContains(*text, "\"gs://");
 }
 
 }  // namespace sparkles

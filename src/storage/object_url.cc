@@ -10,9 +10,12 @@ namespace sparkles {
 
 namespace {
 
-absl::Status UnknownScheme(const std::string& url) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(PrintableText(url), ": not a file:/// or gs:// URL"));
+// The query of a signed URL is a secret.
+absl::Status UnknownScheme(absl::string_view url) {
+  const absl::string_view shown = url.substr(0, url.find('?'));
+  return absl::InvalidArgumentError(absl::StrCat(PrintableText(shown),
+                                                 shown.size() < url.size() ? "?..." : "",
+                                                 ": not a file:/// or gs:// URL"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/cancel.h"
 #include "base/file.h"
 #include "tests/support/finding_text.h"
 #include "tests/support/temp_directory.h"
@@ -21,7 +22,7 @@ class TasksFileCheckTest : public testing::Test {
  protected:
   std::string Check(const std::string& text) {
     EXPECT_TRUE(WriteFileAtomically(path_, text, false).ok());
-    return FindingText([&](Findings& findings) { CheckTasksFile(path_, findings); });
+    return FindingText([&](Findings& findings) { CheckTasksFile(path_, cancel_, findings); });
   }
 
   static std::vector<std::string> Problems(const std::string& args) {
@@ -31,6 +32,7 @@ class TasksFileCheckTest : public testing::Test {
     return FindTaskProblems(task);
   }
 
+  CancelToken cancel_;
   TempDirectory directory_;
   const std::string path_ = directory_ / "tasks.json";
 };
@@ -60,6 +62,19 @@ TEST_F(TasksFileCheckTest, UnreadableFileIsOneFailure) {
   EXPECT_THAT(Check("{"), AllOf(HasSubstr("FAIL  "), HasSubstr("JSON")));
 }
 
+TEST_F(TasksFileCheckTest, TimeOverIsNoFailure) {
+  cancel_.Cancel(CancelKind::kAbort, "no answer within 5s");
+  EXPECT_EQ(
+      Check(R"([{"task_id": "a.1", "args": {"command": ""}}])"),
+      "SKIP  " + path_ +
+          ": not checked: the args of 1 of 1 tasks, because the time for the check is over\n");
+}
+
+TEST_F(TasksFileCheckTest, SignatureOfUrlIsHidden) {
+  EXPECT_THAT(Problems(R"({"command": "true", "stdout_url": "https://h/o?Signature=secret"})"),
+              ElementsAre("stdout_url: https://h/o?...: not a file:/// or gs:// URL"));
+}
+
 TEST_F(TasksFileCheckTest, UrlOfSpecIsChecked) {
   EXPECT_THAT(Problems("gs://bucket/spec.json"), IsEmpty());
   EXPECT_THAT(Problems("gs://bucket/"), ElementsAre(HasSubstr("args: gs://bucket/")));
@@ -74,7 +89,9 @@ TEST_F(TasksFileCheckTest, ConflictingPlacesAreNamed) {
 TEST_F(TasksFileCheckTest, UseOfCloudStorageIsFound) {
   (void)Check(R"([{"task_id": "a.1", "args": "gs://b/spec"}])");
   EXPECT_TRUE(UsesCloudStorage(path_));
-  (void)Check("[]");
+  (void)Check(R"([{"task_id": "a.1", "args": "{\"stdout_url\": \"gs://b/o\"}"}])");
+  EXPECT_TRUE(UsesCloudStorage(path_));
+  (void)Check(R"([{"task_id": "a.1", "args": {"command": "gsutil ls gs://b"}}])");
   EXPECT_FALSE(UsesCloudStorage(path_));
   EXPECT_FALSE(UsesCloudStorage(directory_ / "none"));
 }
