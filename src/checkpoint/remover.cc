@@ -11,7 +11,8 @@
 namespace sparkles {
 namespace {
 
-// More objects than a task leaves. The next removal, or the bucket's lifecycle, removes the rest.
+// A task leaves fewer objects than this. The next removal, or a lifecycle rule of the bucket,
+// removes objects above the limit.
 constexpr size_t kMaxListed = 5 * kMaxCheckpointFiles;
 
 // True for objects of this task's attempts up to the one that has ended.
@@ -20,7 +21,8 @@ bool IsOurs(const CheckpointObjects& checkpoint, const std::string& name) {
   return id && id->attempt <= checkpoint.attempt && id->task_tag == checkpoint.tag;
 }
 
-// The manifest is not the one that is known, for example because the answer to its upload was lost.
+// Removes a manifest with an unexpected generation, for example because the answer to its upload
+// was lost. Keeps the manifest of another task or of a later attempt.
 absl::Status RemoveOtherManifest(const CheckpointObjects& checkpoint, const ListedObject& listed,
                                  ObjectStore& store, const Activity& activity) {
   const std::string url = absl::StrCat(checkpoint.url, "/", kManifestName);

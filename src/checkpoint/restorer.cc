@@ -21,7 +21,7 @@ namespace {
 // A worker that has lost its claim may replace the manifest once during the read.
 constexpr int kMaxReads = 3;
 
-// True for errors that make the checkpoint useless, and that a retry would not help.
+// True for errors that a retry would repeat. The checkpoint is then useless.
 bool IsFinal(const absl::Status& error) {
   return !error.ok() && !IsMachineFault(error) && !absl::IsCancelled(error);
 }
@@ -29,7 +29,7 @@ bool IsFinal(const absl::Status& error) {
 // Another machine has the same limit for names, so a name that is too long is no machine fault.
 absl::Status LocalError(const absl::Status& error) {
   if (ErrnoOf(error) != ENAMETOOLONG) return MachineFault(error);
-  return absl::InvalidArgumentError("a file of it has a name that is too long for this machine");
+  return absl::InvalidArgumentError("it has a file whose name is too long for this machine");
 }
 
 class Restorer {

@@ -28,7 +28,7 @@ absl::Status ChangedMeanwhile(const std::string& path) {
   return absl::AbortedError(absl::StrCat(path, ": changed while it was saved"));
 }
 
-// True if `files` has a file below `path`, or a file that is a directory in `path`.
+// True if `files` has a file below `path`, or a file whose path is a directory in `path`.
 bool IsInTheWay(const std::string& path, const KnownFiles& files) {
   const std::string below = path + "/";
   const auto next = files.lower_bound(below);
@@ -40,7 +40,7 @@ bool IsInTheWay(const std::string& path, const KnownFiles& files) {
   return false;
 }
 
-// True for errors that all other files would have, too.
+// True for errors that would also stop all other files.
 bool EndsTheSave(const absl::Status& error) {
   return absl::IsCancelled(error) || absl::IsPermissionDenied(error) || IsMachineFault(error);
 }
@@ -126,7 +126,7 @@ absl::Status CheckpointSaver::SendFiles(const std::vector<ScannedFile>& changed,
   });
   if (!stopped.ok()) return stopped;
   for (const Sent& one : sent) {
-    // The next save tries a file again that has changed.
+    // Aborted: the file changed meanwhile, and the next save tries again.
     if (!one.failed.ok() && !absl::IsAborted(one.failed)) return one.failed;
   }
   return absl::OkStatus();

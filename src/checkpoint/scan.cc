@@ -63,7 +63,7 @@ class Scanner {
   absl::Status EnterBelow(int fd, const std::string& prefix, const std::string& name, int depth) {
     if (depth > kMaxCheckpointDepth) {
       return absl::FailedPreconditionError(
-          absl::StrCat(root_, ": more than ", kMaxCheckpointDepth, " directories in each other"));
+          absl::StrCat(root_, ": more than ", kMaxCheckpointDepth, " levels of directories"));
     }
     const UniqueFd below(
         RetryOnEintr([&] { return openat(fd, name.c_str(), kDirectoryFlags | O_CLOEXEC); }));

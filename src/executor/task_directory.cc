@@ -149,7 +149,7 @@ absl::Status TaskDirectory::CheckInPlace() const {
 
 TaskDirectory::~TaskDirectory() {
   if (!lock_.valid()) return;
-  // After an error the next worker finds the directory as stale and removes the rest.
+  // After an error the next worker treats the directory as stale, and removes the rest.
   const absl::Status removed = Remove();
   if (!removed.ok()) log_.Warning("cannot remove the task directory: ", removed.message());
 }

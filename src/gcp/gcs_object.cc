@@ -28,7 +28,7 @@ absl::string_view NameProblem(absl::string_view object) {
   if (object.find_first_of("\r\n") != absl::string_view::npos)
     return "the object's name has a line end";
   if (object == "." || object == "..") return "no object can have this name";
-  if (absl::EndsWith(object, "/")) return "is a folder, not an object";
+  if (absl::EndsWith(object, "/")) return "is a directory, not an object";
   return "";
 }
 

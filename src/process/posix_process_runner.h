@@ -53,7 +53,7 @@ class PosixProcessRunner : public ProcessRunner {
   PosixProcessRunner(std::string proc_root, bool relaunch)
       : proc_root_(std::move(proc_root)), relaunch_(relaunch) {}
 
-  // With `as_new_program` the launcher executes this program anew, if that is possible.
+  // With `as_new_program` the launcher executes this program again, if that is possible.
   absl::Status StartLauncher(bool as_new_program);
   // Starts another launcher if this one is gone.
   absl::Status EnsureLauncher();

@@ -6,9 +6,9 @@
 
 namespace sparkles {
 
-// For a process that was just forked to be a launcher. Executes this program anew, and the new
-// program serves `socket` (see RunLauncher). Returns if that fails, for example without /proc, and
-// has then changed nothing.
+// For a process that was just forked to be a launcher. Executes this program again, and the new
+// program serves `socket` (see RunLauncher). If that fails, for example without /proc, returns
+// without a change.
 void Relaunch(int socket, const std::string& proc_root);
 
 // Call this first in main. Does not return in a process that Relaunch has started.
