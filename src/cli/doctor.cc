@@ -253,11 +253,11 @@ void Doctor::AddNetworkChecks() {
 
 void Doctor::AddServerChecks() {
   const auto add = [this](const ApiClient& api, bool emulator) {
-    const Endpoint endpoint = {api.base_url(), emulator, HasProxy(ProcessEnvironment)};
-    Add("server", UrlAuthority(endpoint.url),
-        [this, endpoint](const CancelToken& cancel, Findings& findings) {
-          CheckEndpoint(endpoint, cloud_.transport(), LookUpHost, cancel, findings);
-        });
+    const std::string host = UrlAuthority(api.base_url());
+    const Endpoint endpoint = {api.base_url(), emulator, UsesProxy(ProcessEnvironment, host)};
+    Add("server", host, [this, endpoint](const CancelToken& cancel, Findings& findings) {
+      CheckEndpoint(endpoint, cloud_.transport(), LookUpHost, cancel, findings);
+    });
   };
   add(cloud_.storage_api(), storage_emulated_);
   const bool same = cloud_.datastore_api().base_url() == cloud_.storage_api().base_url();
@@ -269,7 +269,7 @@ void Doctor::AddServerChecks() {
     if (!file.ok() || !file->has_value()) return;
     for (const char* const field : {"token_uri", "token_url"}) {
       const std::string host = UrlAuthority(JsonText((*file)->fields, field));
-      const Endpoint endpoint = {"https://" + host, false, HasProxy(ProcessEnvironment)};
+      const Endpoint endpoint = {"https://" + host, false, UsesProxy(ProcessEnvironment, host)};
       if (host.empty() || !CheckGoogleUrl(endpoint.url, field).ok()) continue;
       CheckEndpoint(endpoint, cloud_.transport(), LookUpHost, cancel, findings);
     }
