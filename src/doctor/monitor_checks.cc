@@ -2,10 +2,13 @@
 
 #include <poll.h>
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/fd.h"
+#include "base/status.h"
 #include "doctor/tcp_connect.h"
 #include "monitor/health_server.h"
 #include "monitor/key_pair.h"
@@ -32,7 +35,13 @@ bool HasConnection(const UniqueFd& listener) {
 
 std::string Day(absl::Time time) { return absl::FormatTime("%Y-%m-%d", time, absl::UTCTimeZone()); }
 
-std::string PortRemedy(absl::string_view flag) {
+std::string PortRemedy(const absl::Status& error, absl::string_view flag) {
+  if (ErrnoOf(error) == EACCES) {
+    return absl::StrCat("set ", flag, " to 1024 or more: only root may use a lower port");
+  }
+  if (ErrnoOf(error) == EADDRNOTAVAIL || absl::IsInvalidArgument(error)) {
+    return "set --healthAddress to a numeric address of this machine";
+  }
   return absl::StrCat("end the program that uses the port (ss -ltnp shows it), or set another ",
                       flag);
 }
@@ -77,7 +86,7 @@ void CheckMonitorPort(int port, const std::function<std::string()>& find_address
   if (!listener.ok()) {
     absl::string_view reason = listener.status().message();
     absl::ConsumePrefix(&reason, absl::StrCat("port ", port, ": "));
-    return findings.Fail(thing, reason, PortRemedy("--port"));
+    return findings.Fail(thing, reason, PortRemedy(listener.status(), "--port"));
   }
   findings.Ok(thing, "the port is free");
   const std::string address = find_address();
@@ -99,7 +108,7 @@ void CheckHealthPort(const std::string& address, int port, Findings& findings) {
   const auto server =
       HealthServer::Start(address, port, [](absl::string_view) { return HealthAnswer{}; });
   if (server.ok()) return findings.Ok(thing, "the port is free");
-  findings.Fail(thing, server.status().message(), PortRemedy("--healthPort"));
+  findings.Fail(thing, server.status().message(), PortRemedy(server.status(), "--healthPort"));
 }
 
 }  // namespace sparkles

@@ -72,6 +72,14 @@ TEST_F(MonitorChecksTest, UsedPortFails) {
       AllOf(StartsWith("FAIL  --healthPort"), HasSubstr("set another --healthPort")));
 }
 
+TEST_F(MonitorChecksTest, WrongHealthAddressFails) {
+  // RFC 5737 reserves the second address for documentation.
+  for (const char* const address : {"nonsense", "192.0.2.1"}) {
+    EXPECT_THAT(FindingText([&](Findings& findings) { CheckHealthPort(address, 8080, findings); }),
+                AllOf(StartsWith("FAIL  --healthPort 8080: "), HasSubstr("set --healthAddress")));
+  }
+}
+
 TEST_F(MonitorChecksTest, FreePortIsConnectedFromOutside) {
   int port = 0;
   {
