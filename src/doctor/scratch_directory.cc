@@ -1,6 +1,7 @@
 #include "doctor/scratch_directory.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -17,7 +18,9 @@ absl::StatusOr<ScratchDirectory> ScratchDirectory::Create(const std::string& par
 }
 
 ScratchDirectory::~ScratchDirectory() {
-  if (!path_.empty()) (void)RemoveTree(path_);
+  if (path_.empty()) return;
+  for (const std::string& file : files_) unlink(file.c_str());
+  rmdir(path_.c_str());
 }
 
 }  // namespace sparkles

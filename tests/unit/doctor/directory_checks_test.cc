@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,6 +53,17 @@ TEST_F(DirectoryChecksTest, UsualDirectoryHasNoFailure) {
                           HasSubstr("--tasksDir: " + directory_.path() + " is writable"),
                           HasSubstr("--tasksDir locks: work"), HasSubstr("--tasksDir symlinks"),
                           HasSubstr("--tasksDir exec"), HasSubstr("--tasksDir fsync: takes")));
+  EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
+}
+
+TEST_F(DirectoryChecksTest, LackOfDescriptorsLeavesNoFile) {
+  rlimit usual;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const std::string text = Check();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  EXPECT_THAT(text, HasSubstr("Too many open files"));
   EXPECT_TRUE(IsEmptyDirectory(directory_.path()));
 }
 
