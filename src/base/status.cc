@@ -93,7 +93,10 @@ absl::Status Translate(int error, absl::string_view object) {
 
 absl::Status ErrnoError(int error, absl::string_view object) {
   absl::Status status = Translate(error, object);
-  if (!status.ok()) status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
+  // clang gives the constructor from a temporary string another symbol than gcc, which compiled
+  // Debian's Abseil.
+  const std::string number = absl::StrCat(error);
+  if (!status.ok()) status.SetPayload(kErrnoPayload, absl::Cord(number));
   return status;
 }
 
