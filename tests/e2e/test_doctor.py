@@ -170,7 +170,7 @@ class BucketFaults(CloudDoctorTest):
     def test_read_only_bucket_is_named(self):
         self.lab.storage.denied |= {"storage.objects.create", "storage.objects.delete"}
         output = self.doctor("--bucket", BUCKET, "--write")
-        self.assert_only_failure(output, f"gs://{BUCKET}/", "read-only",
+        self.assert_only_failure(output, f"gs://{BUCKET}/", "it can only read",
                                  "roles/storage.objectUser")
         self.assertRegex(output, "(?m)^SKIP +write to .*may not remove the test object")
         self.assertEqual(self.cloud.requests("upload.*"), [])

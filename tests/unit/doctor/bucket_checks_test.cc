@@ -89,7 +89,7 @@ TEST_F(BucketChecksTest, MissingPermissionsAreNamed) {
   EXPECT_THAT(Check(), AllOf(StartsWith("FAIL  gs://b/: the account lacks storage.objects.delete"),
                              HasSubstr("cannot replace"), HasSubstr("roles/storage.objectUser")));
   server_.granted.erase("storage.objects.create");
-  EXPECT_THAT(Check(), HasSubstr("read-only"));
+  EXPECT_THAT(Check(), HasSubstr("it can only read from the bucket"));
   server_.granted.clear();
   EXPECT_THAT(Check(), HasSubstr("lacks storage.objects.get, storage.objects.create"));
   EXPECT_THAT(Check({"b", "p/"}), AllOf(StartsWith("WARN  gs://b/p/: "), HasSubstr("--write")));

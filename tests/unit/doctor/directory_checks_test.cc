@@ -18,6 +18,7 @@
 #include "doctor/scratch_directory.h"
 #include "tests/support/finding_text.h"
 #include "tests/support/forbidden_calls.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
@@ -57,6 +58,7 @@ TEST_F(DirectoryChecksTest, UsualDirectoryHasNoFailure) {
 }
 
 TEST_F(DirectoryChecksTest, LackOfDescriptorsLeavesNoFile) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need descriptors, too";
   rlimit usual;
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
   const rlimit none = {.rlim_cur = 0, .rlim_max = usual.rlim_max};

@@ -164,7 +164,8 @@ TEST_F(NetworkChecksTest, ClockIsComparedWithServer) {
 }
 
 TEST_F(NetworkChecksTest, ClockIsNotCheckedWithoutDate) {
-  EXPECT_THAT(Clock(""), StartsWith("SKIP  clock: not checked: storage.googleapis.com does not"));
+  EXPECT_THAT(Clock(""),
+              StartsWith("SKIP  clock: not checked: the answer of storage.googleapis.com"));
   transport_.Fail("GET", absl::UnavailableError("refused"));
   EXPECT_THAT(FindingText([&](Findings& findings) {
                 CheckClock(kUrl, transport_, clock_, cancel_, findings);
