@@ -146,7 +146,11 @@ absl::Status CheckpointSaver::SendFile(int directory_fd, const ScannedFile& file
   const auto is_changed = [&]() -> absl::StatusOr<bool> {
     struct stat info;
     if (fstat(fd->get(), &info) != 0) return ErrnoError(errno, file.path);
-    return StampOf(info) != file.stamp;
+    FileStamp stamp = StampOf(info);
+    // A file that was removed, or replaced by rename(2), is still the whole version. Only its ctime
+    // has changed.
+    if (info.st_nlink == 0) stamp.ctime = file.stamp.ctime;
+    return stamp != file.stamp;
   };
   ASSIGN_OR_RETURN(const bool changed_before, is_changed());
   if (changed_before) return ChangedMeanwhile(file.path);

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
+
 #include "tests/unit/checkpoint/checkpoint_fixture.h"
 
 namespace sparkles {
@@ -155,14 +158,31 @@ TEST_F(SaverTest, ChangeDuringUploadKeepsLastVersion) {
   bool changed = false;
   after_call_ = [&](const std::string& call) {
     if (!absl::StartsWith(call, "upload") || std::exchange(changed, true)) return;
-    Write("a", "3");
+    std::ofstream(local_ + "/a", std::ios::app) << "3";
   };
   EXPECT_TRUE(Save(*saver_).ok());
   EXPECT_EQ(Saved(), (Files{{"a", "1"}, {"b", "2"}}));
   EXPECT_EQ(CountObjects(), 3);  // the version that nothing needs is removed
   after_call_ = nullptr;
   EXPECT_TRUE(Save(*saver_).ok());
-  EXPECT_EQ(Saved(), (Files{{"a", "3"}, {"b", "2"}}));
+  EXPECT_EQ(Saved(), (Files{{"a", "23"}, {"b", "2"}}));
+}
+
+TEST_F(SaverTest, FileReplacedDuringUploadIsSaved) {
+  Write("a", "1");
+  ASSERT_TRUE(Save(*saver_).ok());
+  Write("a", "2");
+  bool replaced = false;
+  after_call_ = [&](const std::string& call) {
+    if (!absl::StartsWith(call, "upload") || std::exchange(replaced, true)) return;
+    Write("a.tmp", "3");
+    ASSERT_EQ(rename((local_ + "/a.tmp").c_str(), (local_ + "/a").c_str()), 0);
+  };
+  EXPECT_TRUE(Save(*saver_).ok());
+  EXPECT_EQ(Saved(), (Files{{"a", "2"}}));
+  after_call_ = nullptr;
+  EXPECT_TRUE(Save(*saver_).ok());
+  EXPECT_EQ(Saved(), (Files{{"a", "3"}}));
 }
 
 TEST_F(SaverTest, YoungFileIsSentOnceMore) {
