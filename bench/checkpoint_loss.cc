@@ -13,6 +13,7 @@
 #include "checkpoint/restorer.h"
 #include "checkpoint/saver.h"
 #include "storage/local_store.h"
+#include "tests/support/fake_clock.h"
 
 namespace sparkles {
 namespace {
@@ -22,19 +23,6 @@ constexpr int kJob = 3600;  // seconds of work
 constexpr int kWrite = 60;  // the command writes its state so often
 constexpr int kSave = 300;  // --checkpointEvery
 constexpr double kMaxLoss = kSave + kWrite;
-
-class SimulatedClock : public Clock {
- public:
-  absl::Time Now() override { return now_; }
-  bool Sleep(absl::Duration duration, const CancelToken& cancel) override {
-    now_ += duration;
-    return !cancel.cancelled();
-  }
-
- private:
-  // Ahead of the times of all files, so that no file is too young for a save.
-  absl::Time now_ = absl::Now() + absl::Hours(1000);
-};
 
 CheckpointIdentity IdentityOf(int attempt) {
   CheckpointIdentity identity;
@@ -53,7 +41,10 @@ enum class Loss {
 
 class Job {
  public:
-  explicit Job(std::string directory) : directory_(std::move(directory)) {}
+  explicit Job(std::string directory) : directory_(std::move(directory)) {
+    // Ahead of the times of all files, so that no file is too young for a save.
+    clock_.Advance(absl::Now() + absl::Hours(1000) - clock_.Now());
+  }
 
   // Seconds of work that the second attempt repeats if the first one ends after `end` seconds.
   int Lost(int end, Loss loss) {
@@ -96,16 +87,16 @@ class Job {
 
   const std::string directory_;
   LocalStore store_{/*durable=*/false};
-  SimulatedClock clock_;
+  FakeClock clock_;
 };
 
 std::string Minutes(double seconds) { return absl::StrFormat("%.1f min", seconds / 60); }
 
 // The time to find out that none of 10,000 files has changed.
-void MeasureScan(const std::string& directory) {
+void MeasureScan(const std::string& parent) {
   constexpr int kFiles = 10'000;
   constexpr int kRounds = 5;
-  const std::string directory = directory + "/many";
+  const std::string directory = parent + "/many";
   OrExit(MakeDirectories(directory));
   for (int i = 0; i < kFiles; ++i) {
     OrExit(WriteFileAtomically(absl::StrCat(directory, "/", i), "x", false));

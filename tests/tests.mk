@@ -5,7 +5,8 @@
 
 RUN_TESTS = python3 tests/run_tests.py --build $(BUILD) $(if $(T),--only '$(T)')
 
-test: test-programs
+# Compiles the benches, too, because no test runs them.
+test: test-programs $(BENCHES) $(FLEET)
 	@$(RUN_TESTS)
 
 # Runs the unit and contract tests that do not need the Datastore emulator.
