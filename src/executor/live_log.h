@@ -32,7 +32,8 @@ class LiveLog {
   void Stop();
 
   // Calls Stop, and stores the whole log (LogSender::Deliver). `outputs` were stored before. If one
-  // of them has the name URL.part, the log is sent without a part, so that the output stays.
+  // of them has the name URL.sparkles-part, the log is sent without a part, so that the output
+  // stays.
   absl::StatusOr<ObjectInfo> Deliver(const std::vector<DeliveredFile>& outputs,
                                      const UploadOptions& options, const Activity& activity);
 

@@ -47,8 +47,8 @@ class LogSender {
   LogSender(ObjectStore& store, Clock& clock, int fd, std::string url, const CancelToken& stop)
       : store_(store), clock_(clock), fd_(fd), url_(std::move(url)), stop_(stop) {}
 
-  // Sends the log if it has changed. Before the first send, tests with the object URL.part that
-  // objects can be replaced. After an error, another call can succeed unless gave_up().
+  // Sends the log if it has changed. Before the first send, tests with the object URL.sparkles-part
+  // that objects can be replaced. After an error, another call can succeed unless gave_up().
   absl::Status Send(const UploadOptions& options, const Activity& activity);
   // True after an error that would repeat. Send then does nothing.
   bool gave_up() const { return gave_up_; }

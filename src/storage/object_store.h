@@ -41,7 +41,7 @@ struct UploadOptions {
 };
 
 // Append moves the new bytes by way of an object with this suffix, and removes that object.
-inline constexpr char kPartSuffix[] = ".part";
+inline constexpr char kPartSuffix[] = ".sparkles-part";
 
 // All methods are thread-safe and block. Each piece of a transfer is work of `activity`. A piece
 // that is sent, fetched or read again has no new bytes. Messages begin with the URL. Errors of all

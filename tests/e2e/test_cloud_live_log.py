@@ -100,7 +100,7 @@ class LongLogs(LiveLogTest):
         self.assertGreaterEqual(len(self.cloud.requests("object.compose")), 3)
         self.assertGreater(found.components, 2)
         self.assertLess(self.sent(), 1.1 * len(found.data))
-        self.assertNotIn("stdout.txt.part", self.lab.stored("a.1"))
+        self.assertNotIn("stdout.txt.sparkles-part", self.lab.stored("a.1"))
 
     def test_truncated_log_is_right_at_end(self):
         worker = self.start(f"head -c {6 * MEGA} /dev/zero; sleep 1.5; : > /proc/self/fd/1; "
@@ -134,11 +134,11 @@ class LongLogs(LiveLogTest):
         self.assertEqual(worker.stderr.count("the log of the running task cannot be sent"), 1)
 
     def test_output_named_like_part_is_kept(self):
-        worker = self.start("echo output > stdout.txt.part; head -c 5000000 /dev/zero")
+        worker = self.start("echo output > stdout.txt.sparkles-part; head -c 5000000 /dev/zero")
         wait_until(lambda: len(self.stored_log()) == 5 * MEGA, "the log is there")
         self.finish(worker)
         self.assert_log_listed()
-        self.assertEqual(self.lab.stored("a.1")["stdout.txt.part"], b"output\n")
+        self.assertEqual(self.lab.stored("a.1")["stdout.txt.sparkles-part"], b"output\n")
 
 
 class Refusals(LiveLogTest):
@@ -152,7 +152,7 @@ class Refusals(LiveLogTest):
             self.assertEqual(self.lab.log(name), "first\nlast\n")
             self.assert_log_listed(name)
         self.assertEqual(worker.stderr.count("cannot replace objects there"), 1, worker.stderr)
-        parts = [name for name in self.cloud.storage.objects(BUCKET) if name.endswith(".part")]
+        parts = [name for name in self.cloud.storage.objects(BUCKET) if name.endswith(".sparkles-part")]
         self.assertEqual(len(parts), 1, parts)
 
     def test_retention_bucket_is_told_once(self):

@@ -94,7 +94,7 @@ TEST_F(LiveLogTest, LogIsReadableDuringCommand) {
     EXPECT_EQ(file["crc32c"], Crc32c(Stdout()));
     EXPECT_EQ(file["generation"], memory_.GenerationOf(kStdout));
   }
-  EXPECT_THAT(memory_.Urls(), testing::Not(testing::Contains(HasSubstr(".part"))));
+  EXPECT_THAT(memory_.Urls(), testing::Not(testing::Contains(HasSubstr(kPartSuffix))));
 }
 
 TEST_F(LiveLogTest, StoppedTaskDeliversWholeLog) {
@@ -169,7 +169,7 @@ TEST_F(LiveLogTest, RefusedBucketIsToldOnce) {
     EXPECT_TRUE(live.Deliver({}, {}, {}).ok());
     EXPECT_EQ(memory_.Get(url), "text\n");
   }
-  EXPECT_EQ(memory_.Get("gs://out/2/log.part"), std::nullopt);
+  EXPECT_EQ(memory_.Get("gs://out/2/log.sparkles-part"), std::nullopt);
   EXPECT_EQ(CountOf(recorded_.Text(), "cannot replace objects there"), 2) << recorded_.Text();
 }
 

@@ -31,7 +31,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr char kUrl[] = "gs://b/1/stdout.txt";
-constexpr char kPart[] = "gs://b/1/stdout.txt.part";
+constexpr char kPart[] = "gs://b/1/stdout.txt.sparkles-part";
 constexpr uint64_t kMega = uint64_t{1} << 20;
 
 LogStep Plan(uint64_t size, uint64_t sent, uint64_t tried = 0, bool rewritten = false) {
