@@ -32,6 +32,7 @@
 #include "gcp/credentials_file.h"
 #include "gcp/environment.h"
 #include "gcp/google_url.h"
+#include "http/curl_proxy.h"
 #include "http/host_lookup.h"
 #include "worker/exit_code.h"
 #include "worker/signals.h"
@@ -254,7 +255,8 @@ void Doctor::AddNetworkChecks() {
 void Doctor::AddServerChecks() {
   const auto add = [this](const ApiClient& api, bool emulator) {
     const std::string host = UrlAuthority(api.base_url());
-    const Endpoint endpoint = {api.base_url(), emulator, UsesProxy(ProcessEnvironment, host)};
+    const Endpoint endpoint = {api.base_url(), emulator,
+                               UsesProxy("https", ProcessEnvironment, host)};
     Add("server", host, [this, endpoint](const CancelToken& cancel, Findings& findings) {
       CheckEndpoint(endpoint, cloud_.transport(), LookUpHost, cancel, findings);
     });
@@ -269,7 +271,8 @@ void Doctor::AddServerChecks() {
     if (!file.ok() || !file->has_value()) return;
     for (const char* const field : {"token_uri", "token_url"}) {
       const std::string host = UrlAuthority(JsonText((*file)->fields, field));
-      const Endpoint endpoint = {"https://" + host, false, UsesProxy(ProcessEnvironment, host)};
+      const Endpoint endpoint = {"https://" + host, false,
+                                 UsesProxy("https", ProcessEnvironment, host)};
       if (host.empty() || !CheckGoogleUrl(endpoint.url, field).ok()) continue;
       CheckEndpoint(endpoint, cloud_.transport(), LookUpHost, cancel, findings);
     }

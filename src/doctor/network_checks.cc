@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/status.h"
@@ -41,30 +40,6 @@ constexpr std::array<const char*, 3> kGoogleHosts = {
     "storage.googleapis.com", "datastore.googleapis.com", "oauth2.googleapis.com"};
 constexpr char kNameRemedy[] =
     "name working servers in /etc/resolv.conf, or set HTTPS_PROXY to a proxy";
-
-const std::vector<const char*>& ProxyVariables() {
-  static const auto& names =
-      *new std::vector<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-  return names;
-}
-
-bool HasProxy(const Environment& environment) {
-  return std::any_of(ProxyVariables().begin(), ProxyVariables().end(),
-                     [&](const char* name) { return !environment(name).empty(); });
-}
-
-// True if no_proxy exempts `host`, by the rules of libcurl.
-bool IsExempt(const Environment& environment, absl::string_view host) {
-  std::string list = environment("no_proxy");
-  if (list.empty()) list = environment("NO_PROXY");
-  if (list == "*") return true;
-  for (absl::string_view name : absl::StrSplit(list, absl::ByAnyChar(", "), absl::SkipEmpty())) {
-    absl::ConsumePrefix(&name, ".");
-    if (absl::EqualsIgnoreCase(host, name)) return true;
-    if (absl::EndsWithIgnoreCase(host, absl::StrCat(".", name))) return true;
-  }
-  return false;
-}
 
 bool IsIpv6(const std::string& ip) { return absl::StrContains(ip, ':'); }
 
@@ -149,16 +124,12 @@ void CheckCaRoots(const CaRoots& roots, Findings& findings) {
                 "system's or the built-in ones are used");
 }
 
-bool UsesProxy(const Environment& environment, absl::string_view host) {
-  return HasProxy(environment) && !IsExempt(environment, host);
-}
-
 void CheckProxy(const Environment& environment, const HostLookup& look_up,
                 const CancelToken& cancel, Findings& findings) {
   constexpr char kThing[] = "proxy";
-  if (!HasProxy(environment)) return findings.Ok(kThing, "none is set");
+  if (!HasProxy("https", environment)) return findings.Ok(kThing, "none is set");
   if (std::none_of(kGoogleHosts.begin(), kGoogleHosts.end(),
-                   [&](const char* host) { return UsesProxy(environment, host); })) {
+                   [&](const char* host) { return UsesProxy("https", environment, host); })) {
     return findings.Ok(kThing, "not used for Google, because of NO_PROXY");
   }
   const std::optional<ProxyAddress> proxy = FindProxy("https", environment);

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "doctor/finding.h"
@@ -34,9 +33,5 @@ void CheckEndpoint(const Endpoint& endpoint, HttpTransport& transport, const Hos
 // Compares `clock` with the header Date of the answer from `url`.
 void CheckClock(const std::string& url, HttpTransport& transport, Clock& clock,
                 const CancelToken& cancel, Findings& findings);
-
-// True if requests to `host` go through a proxy: one is set for https, and no_proxy does not exempt
-// the host.
-bool UsesProxy(const Environment& environment, absl::string_view host);
 
 }  // namespace sparkles

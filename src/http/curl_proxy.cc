@@ -1,10 +1,13 @@
 #include "http/curl_proxy.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "http/curl_handles.h"
 
 namespace sparkles {
@@ -20,7 +23,34 @@ std::vector<const char*> VariablesOf(absl::string_view scheme) {
   return {"http_proxy", "all_proxy", "ALL_PROXY"};
 }
 
+// True if no_proxy exempts `host`, by the rules of libcurl.
+bool IsExempt(const std::function<std::string(const char* name)>& environment,
+              absl::string_view host) {
+  std::string list = environment("no_proxy");
+  if (list.empty()) list = environment("NO_PROXY");
+  if (list == "*") return true;
+  for (absl::string_view name : absl::StrSplit(list, absl::ByAnyChar(", "), absl::SkipEmpty())) {
+    absl::ConsumePrefix(&name, ".");
+    if (absl::EqualsIgnoreCase(host, name)) return true;
+    if (absl::EndsWithIgnoreCase(host, absl::StrCat(".", name))) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+bool HasProxy(absl::string_view scheme,
+              const std::function<std::string(const char* name)>& environment) {
+  const std::vector<const char*> variables = VariablesOf(scheme);
+  return std::any_of(variables.begin(), variables.end(),
+                     [&](const char* name) { return !environment(name).empty(); });
+}
+
+bool UsesProxy(absl::string_view scheme,
+               const std::function<std::string(const char* name)>& environment,
+               absl::string_view host) {
+  return HasProxy(scheme, environment) && !IsExempt(environment, host);
+}
 
 std::optional<ProxyAddress> FindProxy(
     absl::string_view scheme, const std::function<std::string(const char* name)>& environment) {

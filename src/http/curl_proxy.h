@@ -21,6 +21,15 @@ struct ProxyAddress {
 std::optional<ProxyAddress> FindProxy(
     absl::string_view scheme, const std::function<std::string(const char* name)>& environment);
 
+// True if a proxy is set for URLs of `scheme`, even if its address is malformed.
+bool HasProxy(absl::string_view scheme,
+              const std::function<std::string(const char* name)>& environment);
+
+// True if requests to `host` use a proxy: one is set, and no_proxy does not exempt the host.
+bool UsesProxy(absl::string_view scheme,
+               const std::function<std::string(const char* name)>& environment,
+               absl::string_view host);
+
 // "proxy.example:3128 (see HTTPS_PROXY)", for messages.
 std::string DescribeProxy(const ProxyAddress& proxy);
 

@@ -39,5 +39,23 @@ TEST(FindProxyTest, AddressIsParsedLikeLibcurl) {
   EXPECT_EQ(describe("http://"), "none");
 }
 
+TEST(UsesProxyTest, NoProxyExemptsHosts) {
+  const auto uses = [](std::map<std::string, std::string> variables) {
+    return UsesProxy(
+        "https", [&](const char* name) { return variables[name]; }, "storage.googleapis.com");
+  };
+  EXPECT_FALSE(uses({}));
+  for (const char* const variable : {"NO_PROXY", "no_proxy"}) {
+    for (const char* const exempt :
+         {"*", "googleapis.com", "a.b, .GoogleAPIs.com", "x storage.googleapis.com"}) {
+      EXPECT_FALSE(uses({{"HTTPS_PROXY", "d:4"}, {variable, exempt}})) << exempt;
+    }
+    for (const char* const exempt :
+         {"", "apis.com", "localhost,10.0.0.0/8", "x.storage.googleapis.com"}) {
+      EXPECT_TRUE(uses({{"HTTPS_PROXY", "d:4"}, {variable, exempt}})) << exempt;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sparkles
