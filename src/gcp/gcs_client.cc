@@ -140,12 +140,10 @@ absl::Status GcsClient::Delete(const GcsName& name, int64_t generation, const Ac
 absl::Status GcsClient::Remove(const GcsName& name, int64_t generation, const Activity& activity) {
   const absl::Status removed =
       RetryLoop(policy_, Idempotency::kIdempotent, clock_, activity.cancel(), [&]() -> Attempt {
-        HttpRequest request;
-        request.method = "DELETE";
-        request.url = absl::StrCat(ObjectUrl(name), "?ifGenerationMatch=", generation);
-        const absl::Status sent = SendSmall(request, activity, {412}).status();
+        const absl::Status sent = Delete(name, generation, activity);
+        const bool replaced = absl::IsFailedPrecondition(sent);
         const bool gone = absl::IsNotFound(sent) && !IsTransient(sent);
-        return {gone ? absl::OkStatus() : sent};
+        return {replaced || gone ? absl::OkStatus() : sent};
       });
   return IsTransient(removed) ? MachineFault(removed) : removed;
 }
