@@ -211,9 +211,10 @@ void CheckDirectory(const DirectoryNeeds& needs, const CancelToken& cancel, Find
 
 void CheckStateFile(const std::string& tasks_file, Findings& findings) {
   const std::string path = tasks_file + ".state";
-  const bool exists = access(path.c_str(), F_OK) == 0;
+  const bool exists = ::access(path.c_str(), F_OK) == 0;
   const std::string place = exists ? path : DirectoryOf(path);
-  if (access(place.c_str(), exists ? R_OK | W_OK : W_OK | X_OK) == 0) {
+  const int access = exists ? R_OK | W_OK : W_OK | X_OK;
+  if (faccessat(AT_FDCWD, place.c_str(), access, AT_EACCESS) == 0) {
     return findings.Ok("state file", absl::StrCat(path, exists ? " is writable" : " can be made"));
   }
   findings.Fail("state file", ErrnoError(errno, place).message(),
