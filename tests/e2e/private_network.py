@@ -5,7 +5,10 @@ import os
 import pathlib
 import socket
 import struct
+import tempfile
 import unittest
+
+from harness import remove_tree
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000
@@ -53,3 +56,11 @@ def enter(directory):
         _loopback(SIOCSIFFLAGS, struct.pack("H14x", IFF_UP))
     except OSError as problem:
         raise unittest.SkipTest(f"no network of its own is allowed here ({problem})") from problem
+
+
+def enter_for_module():
+    """As `enter`, for all tests of a module. Returns the directory with resolv.conf and hosts."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="etc-"))
+    unittest.addModuleCleanup(remove_tree, directory)
+    enter(directory)
+    return directory

@@ -1,14 +1,12 @@
 """Tests of `doctor` in a network whose names cannot be resolved, or whose hosts swallow packets."""
 import os
-import pathlib
 import socket
-import tempfile
 import unittest
 
 import private_network
 from cloud_lab import HIDDEN
 from doctor_lab import DoctorMixin
-from harness import LabTest, remove_tree
+from harness import LabTest
 from name_server import ADDRESS, NameServer, SilentServer
 
 HOST = "storage.googleapis.com"
@@ -19,9 +17,7 @@ ETC = None
 
 def setUpModule():
     global ETC
-    ETC = pathlib.Path(tempfile.mkdtemp(prefix="etc-"))
-    unittest.addModuleCleanup(remove_tree, ETC)
-    private_network.enter(ETC)
+    ETC = private_network.enter_for_module()
 
 
 class DoctorNetwork(DoctorMixin, LabTest):

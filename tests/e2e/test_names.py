@@ -1,14 +1,12 @@
 """Tests of host names with name servers that answer wrongly, partly or not at all."""
 import os
-import pathlib
-import tempfile
 import time
 import unittest
 
 import private_network
 from cloud_lab import make_certificate
 from gcloud.server import Server
-from harness import LabTest, remove_tree
+from harness import LabTest
 from name_server import ADDRESS, NameServer, SilentServer
 
 CONTENT = os.urandom(1 << 10)
@@ -22,9 +20,7 @@ ETC = None
 
 def setUpModule():
     global ETC
-    ETC = pathlib.Path(tempfile.mkdtemp(prefix="etc-"))
-    unittest.addModuleCleanup(remove_tree, ETC)
-    private_network.enter(ETC)
+    ETC = private_network.enter_for_module()
 
 
 class HostNames(LabTest):
