@@ -83,9 +83,9 @@ bool CheckQuery(DatastoreClient& client, const DatastoreTarget& target, const Ca
 }
 
 void CheckCommit(DatastoreClient& client, const DatastoreTarget& target, Findings& findings) {
-  const EntityKey nobody{kTaskKind, absl::StrCat("sparklesworker-doctor-", RandomUuid())};
+  const EntityKey absent{kTaskKind, absl::StrCat("sparklesworker-doctor-", RandomUuid())};
   const absl::StatusOr<Entity> entity =
-      Entity::Parse({{"key", ToJson(nobody)}, {"properties", Json::object()}});
+      Entity::Parse({{"key", ToJson(absent)}, {"properties", Json::object()}});
   if (!entity.ok())
     return findings.Fail(kCommitThing, entity.status().message(), "report this as a bug");
   const absl::StatusOr<std::optional<int64_t>> version = client.Update(*entity, /*base_version=*/1);

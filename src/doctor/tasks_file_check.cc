@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/activity.h"
 #include "base/cancel.h"
 #include "executor/spec_reader.h"
@@ -66,7 +67,11 @@ void CheckTasksFile(const std::string& path, const CancelToken& cancel, Findings
     return {};
   };
   const absl::StatusOr<TasksFile> file = ReadTasksFile(path, find_problems);
-  if (!file.ok()) return findings.Fail(path, file.status().message(), kRemedy);
+  if (!file.ok()) {
+    absl::string_view reason = file.status().message();
+    absl::ConsumePrefix(&reason, path + ": ");
+    return findings.Fail(path, reason, kRemedy);
+  }
   for (const std::string& problem : file->problems) {
     findings.Fail(path, problem, kRemedy);
   }
