@@ -1,5 +1,6 @@
 #include "tests/sim/progress.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,6 @@ bool Progress::UsesCheckpoints(const std::string& task_id) {
   return HexHash(HashKind::kMd5, task_id)[0] < 'a';
 }
 
-// The creation of the task and the number of its ends.
 std::string Progress::LifeOf(const std::string& task_id) const {
   const Json entity = world_.datastore.Get({kTaskKind, task_id});
   if (entity.is_null()) return "";
@@ -85,15 +85,17 @@ int64_t Progress::Begin(const Machine& machine, const std::string& task_id,
 }
 
 void Progress::CheckLoss(const Machine& machine, const std::string& task_id, int64_t restored) {
+  const std::string life = LifeOf(task_id);
+  if (life.empty()) return;  // a client has deleted the task since the claim
   const auto found = last_.find(task_id);
-  if (found == last_.end() || found->second.life != LifeOf(task_id)) {
+  if (found == last_.end() || found->second.life != life) {
     if (restored > 0) {
       world_.judge.Break(absl::StrCat(task_id, ": restored, but no attempt was there before"));
     }
     return;
   }
   const Last& last = found->second;
-  if (restored > last.done) {
+  if (restored > last.most) {
     world_.judge.Break(absl::StrCat(task_id, ": restored more than was ever done"));
   }
   if (last.disturbed || !World::QuietSince(machine, last.at)) return;
@@ -104,7 +106,7 @@ void Progress::CheckLoss(const Machine& machine, const std::string& task_id, int
 }
 
 void Progress::Save(const Machine& machine, const std::string& task_id, const Command& command,
-                    int64_t done) {
+                    const std::string& life, int64_t done) {
   for (const char* file : kFiles) {
     const std::string path = absl::StrCat(DirectoryOf(command), "/", file);
     std::string content;
@@ -115,9 +117,11 @@ void Progress::Save(const Machine& machine, const std::string& task_id, const Co
     const absl::Status written = WriteFileAtomically(path, content, /*durable=*/false);
     if (!written.ok()) world_.judge.Break(std::string(written.message()));
   }
+  if (LifeOf(task_id) != life) return;  // the worker has not noticed yet that the claim is lost
   const absl::Time now = world_.server_clock.Now();
-  last_[task_id] = {done, now, !World::QuietSince(machine, now - 2 * kSaveInterval),
-                    LifeOf(task_id)};
+  Last& last = last_[task_id];
+  const int64_t most = last.life == life ? std::max(last.most, done) : done;
+  last = {done, now, !World::QuietSince(machine, now - 2 * kSaveInterval), life, most};
 }
 
 void Progress::CheckCheckpoints() {
@@ -129,6 +133,9 @@ void Progress::CheckCheckpoints() {
     absl::ConsumePrefix(&task_id, prefix);
     const absl::StatusOr<Manifest> manifest = ParseManifest(world_.gcs.Get(key).value_or(""));
     if (!manifest.ok()) continue;  // has a wrong byte, which its worker notices
+    // After the end of the task no attempt uses the manifest, and the removal may fail half-way.
+    const Json entity = world_.datastore.Get({kTaskKind, std::string(task_id)});
+    if (!entity.is_null() && IsFinal(EntryText(HistoryOf(entity).back(), "status"))) continue;
     const std::string life = LifeOf(std::string(task_id));
     const std::string directory = key.substr(0, key.size() - std::string(kManifestName).size());
     for (const SavedFile& file : manifest->files) {
