@@ -11,6 +11,9 @@ import time
 from harness import SLOWNESS, crc32c
 
 FINAL = ("complete", "failed", "killed")
+# Seconds. A job may be killed between the lookup and the commit of a claim. The longest freeze of a
+# worker is 8 s, and a lookup is used for 1 s.
+LATE_CLAIM = 10
 # Allowed next entries in a task's history, by its last entry.
 FOLLOWS = {
     None: ("pending",),
@@ -169,7 +172,7 @@ def problems_of_task(name, task, known, directories, end="complete", killed_at=N
         yield f"{task['status']} ({task['failure_reason']}): {story}"
         return
     claim = last_claim(lines)
-    if killed_at is not None and claim.get("timestamp", 0.0) > killed_at:
+    if killed_at is not None and claim.get("timestamp", 0.0) > killed_at + LATE_CLAIM:
         yield f"claimed at {claim['timestamp']}, but its job was killed at {killed_at}"
     if set(task) - {"task_id"} != known - {"task_id"}:
         yield f"its properties are {sorted(task)}"

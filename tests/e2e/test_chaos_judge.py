@@ -237,10 +237,10 @@ class FailedAndKilledTasks(JudgeTest):
         self.story.task["failure_reason"] = "why"
         self.assert_rejected(self.problems(), "killed, but")
 
-    def test_claim_after_job_kill_is_rejected(self):
-        self.story.killed_at = 3.5
+    def test_claim_long_after_job_kill_is_rejected(self):
+        self.story.killed_at = 3.9 - chaos_judge.LATE_CLAIM
         self.assert_rejected(self.problems(), "claimed at 4.0")
-        self.story.killed_at = 4.5
+        self.story.killed_at = 4.1 - chaos_judge.LATE_CLAIM
         self.assertEqual(self.problems(), [])
 
     def test_unreported_failure_is_rejected(self):
