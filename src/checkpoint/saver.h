@@ -48,9 +48,9 @@ class CheckpointSaver {
     const Activity& manifest;  // for the whole save
     bool hurry = false;        // the last save of a stop: does not sync, and removes nothing
   };
-  // Saves changed files, and removes versions that are not needed any more. A file that changes
-  // in place during the save keeps its last version. OK if nothing has changed. If a file cannot be sent
-  // (an error, or Cancelled because its time is over), the other files are still saved.
+  // Saves changed files, and removes versions that are not needed any more. A file that changes in
+  // place during the save keeps its last version. OK if nothing has changed. If a file cannot be
+  // sent (an error, or Cancelled because its time is over), the other files are still saved.
   absl::Status Save(const Limits& limits);
 
   int64_t saves() const { return saves_; }  // manifests that were written

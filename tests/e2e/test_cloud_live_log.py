@@ -152,7 +152,8 @@ class Refusals(LiveLogTest):
             self.assertEqual(self.lab.log(name), "first\nlast\n")
             self.assert_log_listed(name)
         self.assertEqual(worker.stderr.count("cannot replace objects there"), 1, worker.stderr)
-        parts = [name for name in self.cloud.storage.objects(BUCKET) if name.endswith(".sparkles-part")]
+        parts = [name for name in self.cloud.storage.objects(BUCKET)
+                 if name.endswith(".sparkles-part")]
         self.assertEqual(len(parts), 1, parts)
 
     def test_retention_bucket_is_told_once(self):
