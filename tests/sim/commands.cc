@@ -98,12 +98,11 @@ absl::StatusOr<CommandExit> SimProcessRunner::Run(const Command& command,
 bool SimProcessRunner::Count(const Command& command, const std::string& task, absl::Duration takes,
                              const CancelToken& cancel) {
   constexpr absl::Duration kStep = absl::Seconds(10);
-  const std::string life = world_.progress.LifeOf(task);
   int64_t done = world_.progress.Begin(machine_, task, command);
   for (absl::Duration rest = takes; rest > absl::ZeroDuration(); rest -= kStep) {
     if (!world_.scheduler.Sleep(std::min(rest, kStep), &cancel)) return false;
     done += absl::ToInt64Seconds(kStep);
-    world_.progress.Save(machine_, task, command, life, done);
+    world_.progress.Save(machine_, task, command, done);
   }
   return true;
 }

@@ -50,6 +50,11 @@ bool Progress::UsesCheckpoints(const std::string& task_id) {
   return HexHash(HashKind::kMd5, task_id)[0] < 'a';
 }
 
+// False if the claim was lost, which the worker may not have noticed yet.
+bool Progress::HoldsTask(const Machine& machine, const std::string& task_id) const {
+  return world_.judge.HolderOf(task_id) == Author{machine.number, machine.life};
+}
+
 std::string Progress::LifeOf(const std::string& task_id) const {
   const Json entity = world_.datastore.Get({kTaskKind, task_id});
   if (entity.is_null()) return "";
@@ -85,8 +90,8 @@ int64_t Progress::Begin(const Machine& machine, const std::string& task_id,
 }
 
 void Progress::CheckLoss(const Machine& machine, const std::string& task_id, int64_t restored) {
+  if (!HoldsTask(machine, task_id)) return;
   const std::string life = LifeOf(task_id);
-  if (life.empty()) return;  // a client has deleted the task since the claim
   const auto found = last_.find(task_id);
   if (found == last_.end() || found->second.life != life) {
     if (restored > 0) {
@@ -106,7 +111,7 @@ void Progress::CheckLoss(const Machine& machine, const std::string& task_id, int
 }
 
 void Progress::Save(const Machine& machine, const std::string& task_id, const Command& command,
-                    const std::string& life, int64_t done) {
+                    int64_t done) {
   for (const char* file : kFiles) {
     const std::string path = absl::StrCat(DirectoryOf(command), "/", file);
     std::string content;
@@ -117,7 +122,8 @@ void Progress::Save(const Machine& machine, const std::string& task_id, const Co
     const absl::Status written = WriteFileAtomically(path, content, /*durable=*/false);
     if (!written.ok()) world_.judge.Break(std::string(written.message()));
   }
-  if (LifeOf(task_id) != life) return;  // the worker has not noticed yet that the claim is lost
+  if (!HoldsTask(machine, task_id)) return;
+  const std::string life = LifeOf(task_id);
   const absl::Time now = world_.server_clock.Now();
   Last& last = last_[task_id];
   const int64_t most = last.life == life ? std::max(last.most, done) : done;

@@ -29,12 +29,9 @@ class Progress {
 
   // A command begins: checks what is restored, and returns the seconds of work that are done.
   int64_t Begin(const Machine& machine, const std::string& task_id, const Command& command);
-  // Identifies the task until it ends or is made anew; "" if there is no such task.
-  std::string LifeOf(const std::string& task_id) const;
-  // The command, which began in the life `life` of the task, writes that it has done `done` seconds
-  // of work.
+  // The command writes that it has done `done` seconds of work.
   void Save(const Machine& machine, const std::string& task_id, const Command& command,
-            const std::string& life, int64_t done);
+            int64_t done);
 
   // Checks that each manifest in Cloud Storage names only objects that are there.
   void CheckCheckpoints();
@@ -49,6 +46,9 @@ class Progress {
     int64_t most = 0;        // that an attempt has done in this life; one may start from nothing
   };
 
+  bool HoldsTask(const Machine& machine, const std::string& task_id) const;
+  // Identifies the task until it ends or is made anew; "" if there is no such task.
+  std::string LifeOf(const std::string& task_id) const;
   void CheckLoss(const Machine& machine, const std::string& task_id, int64_t restored);
 
   World& world_;
