@@ -36,7 +36,7 @@ SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recov
 SANITIZE := $(SANITIZE_$(LANE))
 OPTIMIZE_native := -O2
 OPTIMIZE_clang := -O2
-OPTIMIZE_static := -O2
+OPTIMIZE_static := -Os
 OPTIMIZE := $(or $(OPTIMIZE_$(LANE)),-O1)
 TEST_OPTIMIZE := -O0 -g1
 
