@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "base/current_task.h"
 #include "base/heartbeat.h"
 
 namespace sparkles {
@@ -61,6 +62,7 @@ struct CheckpointCounters {
 
 struct WorkerMetrics {
   Heartbeat heartbeat;
+  CurrentTask current_task;
 
   // Tasks whose claim or end the queue has recorded.
   Counter claimed;

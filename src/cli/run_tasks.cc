@@ -89,9 +89,11 @@ Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& e
   // If another worker was killed, the command of the earlier attempt may still run.
   if (claim.attempt > 1) worker.crash_cleanup.End(cancel);
   worker.metrics.task_running = true;
+  worker.metrics.current_task.Begin(claim.task.id, worker.clock.Now());
   worker.cloud.storage_access().BeginTask();
   Outcome outcome = executor.Execute(claim.task, claim.attempt,
                                      Activity(cancel, &worker.metrics.heartbeat), confirm_claim);
+  worker.metrics.current_task.End();
   worker.metrics.task_running = false;
   if (outcome.machine_fault) worker.metrics.machine_faults.Add();
   if (outcome.kind == Outcome::Kind::kClaimLost) worker.metrics.claim_lost.Add();
@@ -122,6 +124,7 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
                     .runner = worker.runner,
                     .store = worker.store,
                     .cache = worker.cache,
+                    .current = worker.metrics.current_task,
                     .log = worker.log};
   ConsumerOptions consumer_options = source.consumer;
   consumer_options.linger = LingerOf(worker.options);

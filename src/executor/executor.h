@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/activity.h"
 #include "base/clock.h"
+#include "base/current_task.h"
 #include "base/log.h"
 #include "base/stop_time.h"
 #include "checkpoint/task_checkpoint.h"
@@ -50,6 +51,7 @@ struct Executor {
   ProcessRunner& runner;
   ObjectStore& store;
   ContentCache& cache;
+  CurrentTask& current;  // gets the phases of the task
   const Log log;
   OomWatch oom{options.proc_root};
   LiveLogNotes live_log_notes{};

@@ -101,6 +101,10 @@ Outcome TaskRun::Run() {
   return outcome;
 }
 
+void TaskRun::Enter(TaskPhase phase, size_t files) {
+  executor_.current.Enter(phase, executor_.clock.Now(), files);
+}
+
 absl::Status TaskRun::MakeDirectory() {
   ASSIGN_OR_RETURN(TaskDirectory directory,
                    TaskDirectory::Make(executor_.options.tasks_dir, log_, activity_.heartbeat()));
@@ -134,9 +138,11 @@ absl::Status TaskRun::Prepare() {
 
 absl::Status TaskRun::StageInputs() {
   if (spec_.downloads.empty()) return absl::OkStatus();
+  Enter(TaskPhase::kFetching, spec_.downloads.size());
   AddToLog(absl::StrCat("Downloading ", spec_.downloads.size(), " files..."));
   ASSIGN_OR_RETURN(inputs_, stager_.Stage(spec_.downloads, directory_->work(), activity_, log_));
   AddToLog("download complete.");
+  Enter(TaskPhase::kPreparing);
   return absl::OkStatus();
 }
 
@@ -175,6 +181,7 @@ absl::Status TaskRun::RunCommand() {
     AddToLog(absl::StrCat("withheld from the environment: ", absl::StrJoin(withheld, " ")));
   }
   log_.Info("running: ", CutText(spec_.command, 300));
+  Enter(TaskPhase::kRunning);
   MachineSampler sampler(directory_->path());
   live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
   checkpoint_->BeginSaves(cancel_);
@@ -219,6 +226,7 @@ std::string TaskRun::TimeLimitReason() const {
 }
 
 absl::Status TaskRun::DeliverOutputs() {
+  Enter(TaskPhase::kStoring);
   auto unchanged = stager_.DetectChangedInputs(inputs_, directory_->work(), activity_, log_);
   RETURN_IF_ERROR(unchanged.status());
   if (spec_.include_patterns.empty()) return absl::OkStatus();
@@ -238,6 +246,7 @@ absl::Status TaskRun::DeliverOutputs() {
   // The other outputs are delivered, but the task fails.
   const absl::Status placed = RemoveReservedOutputs(spec_, outputs.files);
   result_.skipped = std::move(outputs.skipped);
+  Enter(TaskPhase::kStoring, outputs.files.size());
   absl::Status uploaded =
       uploader_.Upload(directory_->work(), outputs.files, spec_.upload_url,
                        {.before_replacing = ClaimConfirmer(cancel_)}, activity_, log_, result_);
@@ -356,6 +365,7 @@ Outcome TaskRun::Complete() {
 }
 
 Outcome TaskRun::EndEarly(absl::Status status) {
+  Enter(TaskPhase::kStoring);
   // On a file system that has become read-only, that is the cause of each error.
   if (directory_ && !IsMachineFault(status) && IsReadOnly(directory_->path())) {
     status = ReadOnlyError();

@@ -36,6 +36,8 @@ class TaskRun {
   Outcome Run();
 
  private:
+  // Shows the phase of the task, with `files` to transfer.
+  void Enter(TaskPhase phase, size_t files = 0);
   absl::Status MakeDirectory();
   absl::Status ReadTaskSpec();
   // Also makes the shell, because a restore sets a variable.

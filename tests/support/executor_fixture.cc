@@ -52,6 +52,7 @@ Outcome ExecutorFixture::Run() {
                     .runner = runner_,
                     .store = store_,
                     .cache = cache,
+                    .current = current_,
                     .log = recorded_.log()};
   return executor.Execute(task_, attempt_, Activity(cancel_, &heartbeat_, on_activity_),
                           [this](Freshness freshness, const CancelToken& cancel) {

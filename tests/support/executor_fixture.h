@@ -66,6 +66,7 @@ class ExecutorFixture : public testing::Test {
   FakeProcessRunner runner_;
   ExecutorOptions options_;
   Heartbeat heartbeat_;
+  CurrentTask current_;
   Activity::Listener on_activity_;
 
  private:

@@ -60,6 +60,7 @@ class LiveLogTest : public ExecutorFixture {
                                    .runner = runner_,
                                    .store = store,
                                    .cache = *cache_,
+                                   .current = current_,
                                    .log = recorded_.log()});
     }
     live_.emplace(*executor_, log_.get(), url, cancel_, confirm_claim_, recorded_.log());

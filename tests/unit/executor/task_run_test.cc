@@ -277,6 +277,22 @@ TEST_F(TaskRunTest, DirectoryStaysUntilEndIsRecorded) {
   EXPECT_GT(heartbeat_.beats(), beats) << "a removal may take long";
 }
 
+TEST_F(TaskRunTest, EachStepShowsItsPhase) {
+  std::map<std::string, TaskSnapshot> seen;
+  after_step_ = [&](const std::string& step) { seen[step] = current_.Read().value(); };
+  current_.Begin(task_.id, clock_.Now());
+  Run();
+  EXPECT_EQ(seen["run pre-download"].phase, TaskPhase::kPreparing);
+  EXPECT_EQ(seen[absl::StrCat("download ", kInput)].phase, TaskPhase::kFetching);
+  EXPECT_EQ(seen[absl::StrCat("download ", kInput)].files, 1);
+  EXPECT_EQ(seen["run pre-exec"].phase, TaskPhase::kPreparing);
+  EXPECT_EQ(seen["run command"].phase, TaskPhase::kRunning);
+  EXPECT_EQ(seen[absl::StrCat("upload ", kOutput)].phase, TaskPhase::kStoring);
+  EXPECT_EQ(seen[absl::StrCat("upload ", kOutput)].files, 1);
+  EXPECT_EQ(seen[absl::StrCat("upload ", kResult)].phase, TaskPhase::kStoring);
+  EXPECT_EQ(seen[absl::StrCat("upload ", kResult)].task_id, task_.id);
+}
+
 TEST_F(TaskRunTest, KeepTasksKeepsDirectory) {
   options_.keep_tasks = true;
   Run();
