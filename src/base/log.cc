@@ -10,8 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -23,7 +25,8 @@ namespace {
 // continue.
 constexpr absl::Duration kWriteTimeout = absl::Seconds(1);
 constexpr absl::Duration kUrgentTimeout = absl::Milliseconds(200);
-constexpr absl::string_view kClearLine = "\r\x1b[K";
+// Interval at which EndBlock looks whether a write has ended.
+constexpr absl::Duration kEndPause = absl::Milliseconds(10);
 
 absl::string_view NameOf(Severity severity) {
   switch (severity) {
@@ -39,37 +42,6 @@ absl::string_view NameOf(Severity severity) {
   return "DEFAULT";
 }
 
-// Writes as much of `text` as possible within `timeout` and returns the number of bytes. If poll
-// reports that a pipe is writable, PIPE_BUF bytes do not block, unless another process writes
-// first. A file takes everything. A terminal may block (see ReopenNonBlocking).
-size_t WriteWithin(absl::Duration timeout, int fd, absl::string_view text) {
-  constexpr absl::Duration kPause = absl::Milliseconds(100);
-  struct stat info;
-  const bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-  size_t done = 0;
-  absl::Duration waited;
-  while (done < text.size()) {
-    const int pause_ms =
-        static_cast<int>(absl::ToInt64Milliseconds(std::min(kPause, timeout - waited)));
-    pollfd writable{fd, POLLOUT, 0};
-    const bool ready = poll(&writable, 1, pause_ms) > 0;
-    const size_t left = text.size() - done;
-    const ssize_t written =
-        ready ? write(fd, text.data() + done, is_file ? left : std::min<size_t>(left, PIPE_BUF))
-              : 0;
-    if (written > 0) {
-      done += static_cast<size_t>(written);
-    } else if (written == 0 || errno == EAGAIN) {
-      if (ready) (void)poll(nullptr, 0, pause_ms);
-      waited += kPause;
-      if (waited > timeout) break;
-    } else if (errno != EINTR) {
-      break;
-    }
-  }
-  return done;
-}
-
 // poll reports that a terminal is writable when there is room for one byte, and a longer write
 // blocks. O_NONBLOCK on a new open file prevents this. Invalid if `fd` is not a terminal, or
 // without /proc.
@@ -77,6 +49,17 @@ UniqueFd ReopenNonBlocking(int fd) {
   if (isatty(fd) != 1) return UniqueFd();
   const std::string path = absl::StrCat("/proc/self/fd/", fd);
   return UniqueFd(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
+bool IsFile(int fd) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+// True while another job of the shell owns the terminal. Without job control there is none.
+bool IsInBackground(int fd) {
+  const pid_t owner = tcgetpgrp(fd);
+  return owner >= 0 && owner != getpgrp();
 }
 
 }  // namespace
@@ -99,50 +82,108 @@ LogSink::LogSink(Clock& clock, int fd, LogFormat format, Severity threshold)
     : clock_(clock),
       terminal_(ReopenNonBlocking(fd)),
       fd_(terminal_.valid() ? terminal_.get() : fd),
+      takes_any_size_(terminal_.valid() || IsFile(fd)),
       format_(format),
       threshold_(threshold),
       on_terminal_(format == LogFormat::kText && isatty(fd) == 1) {}
 
 void LogSink::Write(Severity severity, absl::string_view task_id, absl::string_view message) {
   if (severity < threshold_) return;
-  std::string line = FormatLogLine(format_, severity, clock_.Now(), task_id, message);
-  MutexLock lock(mutex_);
-  if (progress_shown_) line = absl::StrCat(kClearLine, line);
-  progress_shown_ = false;
-  if (dropped_ > 0) {
-    line = absl::StrCat(FormatLogLine(format_, Severity::kWarning, clock_.Now(), "",
-                                      absl::StrCat(dropped_,
-                                                   " log lines were dropped: standard error "
-                                                   "was blocked")),
-                        line);
-  }
-  WriteOrDrop(line);
+  Print(FormatLogLine(format_, severity, clock_.Now(), task_id, message));
 }
 
-void LogSink::WriteOrDrop(absl::string_view text) {
-  // An incomplete line must not join with the next one.
-  const std::string whole = absl::StrCat(torn_ ? "\n" : "", text);
+void LogSink::WriteLine(absl::string_view line) {
+  // An escape sequence would disturb the block.
+  Print(absl::StrCat(on_terminal_ ? PrintableText(line) : std::string(line), "\n"));
+}
+
+void LogSink::Print(absl::string_view lines) {
+  MutexLock lock(mutex_);
+  std::string bytes(lines);
+  if (dropped_ > 0) {
+    const std::string message =
+        absl::StrCat(dropped_, " log lines were dropped: standard error was blocked");
+    bytes =
+        absl::StrCat(FormatLogLine(format_, Severity::kWarning, clock_.Now(), "", message), lines);
+  }
+  committing_ = true;
+  StatusBlock next = block_;
+  if (next.shown() && (block_ended_ || IsInBackground(fd_))) next.Forget();
+  if (next.shown()) bytes = next.PrintAbove(bytes, Size());
   // Only the first line waits for a reader that has stopped.
-  const size_t done = WriteWithin(dropped_ > 0 ? absl::ZeroDuration() : kWriteTimeout, fd_, whole);
-  if (done > 0) torn_ = done < whole.size();
-  dropped_ = done == whole.size() ? 0 : dropped_ + 1;
+  const absl::Duration timeout = is_blocked() ? absl::ZeroDuration() : kWriteTimeout;
+  dropped_ = Commit(bytes, std::move(next), timeout) ? 0 : dropped_ + 1;
+}
+
+bool LogSink::Commit(absl::string_view bytes, StatusBlock next, absl::Duration timeout) {
+  const std::string whole = absl::StrCat(unwritten_, bytes);
+  const size_t done = WriteWithin(timeout, whole);
+  const bool begun = done > unwritten_.size() || done == whole.size();
+  unwritten_ = begun ? whole.substr(done) : unwritten_.substr(done);
+  if (begun) block_ = std::move(next);
+  if (!block_ended_) block_shown_ = block_.shown();
+  committing_ = false;
+  return begun;
+}
+
+// Writes as much of `text` as possible within `timeout` and returns the number of bytes. If poll
+// reports that a pipe is writable, PIPE_BUF bytes do not block, unless another process writes
+// first.
+size_t LogSink::WriteWithin(absl::Duration timeout, absl::string_view text) const {
+  constexpr absl::Duration kPause = absl::Milliseconds(100);
+  const size_t most = takes_any_size_ ? text.size() : PIPE_BUF;
+  size_t done = 0;
+  absl::Duration waited;
+  while (done < text.size()) {
+    const int pause_ms =
+        static_cast<int>(absl::ToInt64Milliseconds(std::min(kPause, timeout - waited)));
+    pollfd writable{fd_, POLLOUT, 0};
+    const bool ready = poll(&writable, 1, pause_ms) > 0;
+    const size_t size = std::min(text.size() - done, most);
+    const ssize_t written = ready ? write(fd_, text.data() + done, size) : 0;
+    if (written > 0) {
+      done += static_cast<size_t>(written);
+    } else if (written == 0 || errno == EAGAIN) {
+      if (ready) (void)poll(nullptr, 0, pause_ms);
+      waited += kPause;
+      if (waited > timeout) break;
+    } else if (errno != EINTR) {
+      break;
+    }
+  }
+  return done;
 }
 
 void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
-  (void)WriteWithin(kUrgentTimeout, fd_,
-                    FormatLogLine(format_, severity, clock_.Now(), "", message));
+  const std::string line = FormatLogLine(format_, severity, clock_.Now(), "", message);
+  (void)WriteWithin(kUrgentTimeout, block_shown_ ? absl::StrCat(StatusBlock::kErase, line) : line);
 }
 
-void LogSink::ShowProgress(absl::string_view line) {
+TerminalSize LogSink::Size() const {
+  winsize size{};
+  if (ioctl(fd_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_col, size.ws_row};
+}
+
+void LogSink::ShowBlock(const std::vector<std::string>& lines, TerminalSize size) {
   if (!on_terminal_) return;
   MutexLock lock(mutex_);
-  if (line.empty() && !progress_shown_) return;
-  progress_shown_ = !line.empty();
-  winsize size{};
-  const bool known = ioctl(fd_, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  // A line that wraps cannot be cleared.
-  const std::string text = CutText(PrintableText(line), known ? size.ws_col - 1U : 79U);
-  WriteOrDrop(absl::StrCat(kClearLine, text));
+  committing_ = true;
+  StatusBlock next = block_;
+  const bool hidden = block_ended_ || IsInBackground(fd_);
+  if (hidden) next.Forget();
+  const bool show = !hidden && (lines.empty() || size == Size());
+  const std::string bytes = show ? next.Show(lines, size) : "";
+  (void)Commit(bytes, std::move(next), absl::ZeroDuration());
+}
+
+void LogSink::EndBlock() {
+  block_ended_ = true;
+  absl::Duration waited;
+  for (; committing_ && waited < kUrgentTimeout; waited += kEndPause) {
+    absl::SleepFor(kEndPause);
+  }
+  if (block_shown_.exchange(false)) (void)WriteWithin(kUrgentTimeout, StatusBlock::kErase);
 }
 
 }  // namespace sparkles

@@ -1,9 +1,11 @@
 // Writes the worker's log to stderr, one line a message, for people or (JSON) for Cloud Logging.
-// A terminal may show a progress line, which every message must clear first.
+// A terminal may show a status block below the log.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "base/status_block.h"
 
 namespace sparkles {
 
@@ -26,34 +29,57 @@ std::string FormatLogLine(LogFormat format, Severity severity, absl::Time time,
 // Writes lines to a descriptor. Thread-safe. Each line of up to PIPE_BUF (4096) bytes is one
 // write(2). A closed or blocked stderr never stops the work: a line that cannot be written within a
 // second is dropped, and the next lines are dropped at once until there is room. Then a message
-// gives their number.
+// gives their number. If a part of a line was written, the rest follows later.
 class LogSink {
  public:
   // Borrows `clock` and the descriptor `fd`, which must stay open. Messages below `threshold` are
-  // not printed. A progress line is shown only if `fd` is a terminal.
+  // not printed.
   LogSink(Clock& clock, int fd, LogFormat format, Severity threshold);
 
   void Write(Severity severity, absl::string_view task_id, absl::string_view message);
-  // The same without lock and threshold, within 0.2 s, for callers that must not wait. The line may
-  // be lost, or be mixed with another line.
+  // Writes a line of another process that is already formatted, without its line end.
+  void WriteLine(absl::string_view line);
+  // Like Write, but without lock and threshold, within 0.2 s, for callers that must not wait. The
+  // line may be lost, or be mixed with another line.
   void WriteUrgently(Severity severity, absl::string_view message);
-  // Replaces the progress line; an empty `line` clears it. Does nothing if `fd` is not a terminal.
-  void ShowProgress(absl::string_view line);
+
+  // True if a status block can be shown: `fd` is a terminal, and the format is text.
   bool on_terminal() const { return on_terminal_; }
+  // The size of the terminal. 80 x 24 if the terminal does not know its size.
+  TerminalSize Size() const;
+  // Replaces the status block (see StatusBlock::Show), which stays below all lines of the log. No
+  // lines: removes the block. Never waits: if the terminal is blocked, the block stays as it is.
+  // Does nothing without on_terminal(), and while the terminal belongs to another job of the shell.
+  void ShowBlock(const std::vector<std::string>& lines, TerminalSize size);
+  // Removes the status block for good, within 0.2 s. Takes no lock: call it before _exit.
+  void EndBlock();
 
  private:
-  void WriteOrDrop(absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Prints whole lines above the block.
+  void Print(absl::string_view lines) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes `bytes`, after which the block is `next`. False if nothing was written.
+  bool Commit(absl::string_view bytes, StatusBlock next, absl::Duration timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool is_blocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return dropped_ > 0 || !unwritten_.empty();
+  }
+  size_t WriteWithin(absl::Duration timeout, absl::string_view text) const;
 
   Clock& clock_;
   const UniqueFd terminal_;
   const int fd_;
+  const bool takes_any_size_;  // a write of any size does not block
   const LogFormat format_;
   const Severity threshold_;
   const bool on_terminal_;
   Mutex mutex_;
-  bool progress_shown_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // lines since the last written one
-  bool torn_ ABSL_GUARDED_BY(mutex_) = false;    // the last line is incomplete
+  StatusBlock block_ ABSL_GUARDED_BY(mutex_);
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;    // lines since the last written one
+  std::string unwritten_ ABSL_GUARDED_BY(mutex_);  // the rest of what was written in part
+  // For the calls without lock.
+  std::atomic<bool> block_shown_ = false;  // block_.shown()
+  std::atomic<bool> block_ended_ = false;
+  std::atomic<bool> committing_ = false;
 };
 
 // A small handle on a sink, perhaps for one task. Copyable. The sink must outlive it.

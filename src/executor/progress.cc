@@ -15,7 +15,7 @@ Progress::Progress(Clock& clock, LogSink& sink, absl::string_view what, size_t f
       start_(clock.Now()),
       next_show_(start_ + absl::Seconds(1)) {}
 
-Progress::~Progress() { sink_.ShowProgress(""); }
+Progress::~Progress() { sink_.ShowBlock({}, {}); }
 
 void Progress::AddBytes(uint64_t bytes) {
   if (!sink_.on_terminal()) return;
@@ -37,8 +37,10 @@ void Progress::Show() {
   next_show_ = now + absl::Milliseconds(200);
   const double seconds = std::max(absl::ToDoubleSeconds(now - start_), 0.001);
   const auto bytes = static_cast<double>(bytes_);
-  sink_.ShowProgress(absl::StrCat(what_, ": ", files_done_, " of ", files_, " files, ",
-                                  HumanBytes(bytes), ", ", HumanBytes(bytes / seconds), "/s"));
+  const TerminalSize size = sink_.Size();
+  const std::string line = absl::StrCat(what_, ": ", files_done_, " of ", files_, " files, ",
+                                        HumanBytes(bytes), ", ", HumanBytes(bytes / seconds), "/s");
+  sink_.ShowBlock({CutText(line, static_cast<size_t>(size.columns) - 1)}, size);
 }
 
 }  // namespace sparkles

@@ -32,6 +32,7 @@ void EndHungStop(TimedHandBack& hand_back, const Claim& claim, const std::string
     absl::SleepFor(kRetry);
   }
   StartExitTimer(absl::Seconds(1), exit_code);  // stderr may be on the disk that hangs
+  sink.EndBlock();
   sink.WriteUrgently(Severity::kError,
                      absl::StrCat(claim.task.id, " is handed back: ", reason,
                                   "; the worker exits now; the stacks of its threads follow"));

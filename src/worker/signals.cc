@@ -125,6 +125,7 @@ void StopSignals::HandleStop(int signal, const char* name) {
   } else if (requests_ == 2) {
     stop_.Hurry();
   } else {
+    sink_.EndBlock();
     // Unlike exit, _exit cannot hang in a destructor. The next worker hands the claim back.
     _exit(128 + signal);
   }

@@ -49,6 +49,7 @@ WatchdogActions RespondToStalls(absl::Duration period, std::function<std::option
     const std::string reason = absl::StrCat("the worker was stuck: no sign of life for ",
                                             absl::FormatDuration(2 * period));
     StartExitTimer(kStuckHandBack + kTimerSlack, kExitStuck);
+    sink.EndBlock();
     const std::optional<Claim> claim = held();
     if (claim && hand_back != nullptr) {
       // Counts as an abandoned claim, so that a task that blocks each worker fails at some time.

@@ -30,6 +30,7 @@ void StopDeadline::Watch(const CancelToken& done) {
 
 void EndUnfinished(LogSink& sink, int exit_code) {
   StartExitTimer(absl::Seconds(1), exit_code);  // the log may be on the disk that hangs
+  sink.EndBlock();
   sink.WriteUrgently(Severity::kError,
                      "there is no more time: the worker exits now with its work unfinished; a task "
                      "that is not handed back stays claimed");

@@ -22,7 +22,6 @@ using testing::HasSubstr;
 using testing::Not;
 
 const absl::Time kNoon = absl::FromUnixMillis(1'769'860'800'123);
-constexpr absl::string_view kClear = "\r\x1b[K";
 
 TEST(FormatLogLineTest, TextLineHasAllFields) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, Severity::kInfo, kNoon, "job.1", "complete"),
@@ -105,7 +104,8 @@ TEST(LogTest, FullPipeDropsAndCountsLines) {
   const ssize_t size = read(reader.get(), text.data(), text.size());
   text.resize(size < 0 ? 0 : static_cast<size_t>(size));
   EXPECT_THAT(text,
-              testing::EndsWith("WARNING 101 log lines were dropped: standard error was blocked\n"
+              testing::EndsWith("x\n2026-01-31T12:00:00.000Z WARNING 100 log lines were dropped: "
+                                "standard error was blocked\n"
                                 "2026-01-31T12:00:00.000Z INFO    kept\n"));
 }
 
@@ -135,64 +135,104 @@ TEST(LogTest, ConcurrentLinesStayWhole) {
   }
 }
 
-TEST(ProgressLineTest, IsHiddenWithoutTerminal) {
+TEST(LogTest, LineOfAnotherProcessIsUnchanged) {
+  RecordedLog recorded;
+  recorded.sink().WriteLine("ready-made \x1b[0m");
+  EXPECT_EQ(recorded.Text(), "ready-made \x1b[0m\n");
+}
+
+TEST(LogBlockTest, IsHiddenWithoutTerminal) {
   RecordedLog recorded;
   EXPECT_FALSE(recorded.sink().on_terminal());
-  recorded.sink().ShowProgress("half done");
+  recorded.sink().ShowBlock({"half done"}, recorded.sink().Size());
   EXPECT_EQ(recorded.Text(), "");
 }
 
-TEST(ProgressLineTest, IsHiddenWithJsonFormat) {
+TEST(LogBlockTest, IsHiddenWithJsonFormat) {
   FakeClock clock;
   Terminal terminal(80);
   LogSink sink(clock, terminal.fd(), LogFormat::kJson, Severity::kInfo);
-  sink.ShowProgress("half done");
+  sink.ShowBlock({"half done"}, sink.Size());
   EXPECT_EQ(terminal.TakeOutput(), "");
 }
 
-class ProgressLineOnTerminalTest : public testing::Test {
- protected:
-  FakeClock clock_;
-  Terminal terminal_{20};
-  LogSink sink_{clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo};
-};
-
-TEST_F(ProgressLineOnTerminalTest, ReplacesPreviousLine) {
-  sink_.ShowProgress("one");
-  sink_.ShowProgress("two");
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "one", kClear, "two"));
-}
-
-TEST_F(ProgressLineOnTerminalTest, LogMessageClearsProgressOnce) {
-  sink_.ShowProgress("half done");
-  terminal_.TakeOutput();
-  Log(sink_).Info("x");
-  Log(sink_).Info("y");
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "2026-01-31T12:00:00.000Z INFO    x\n",
-                                                 "2026-01-31T12:00:00.000Z INFO    y\n"));
-}
-
-TEST_F(ProgressLineOnTerminalTest, EmptyProgressClearsLine) {
-  sink_.ShowProgress("");
-  EXPECT_EQ(terminal_.TakeOutput(), "");
-  sink_.ShowProgress("half done");
-  sink_.ShowProgress("");
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "half done", kClear));
-  Log(sink_).Info("x");
-  EXPECT_THAT(terminal_.TakeOutput(), Not(HasSubstr(kClear)));
-}
-
-TEST_F(ProgressLineOnTerminalTest, LongProgressIsShortened) {
-  sink_.ShowProgress("123456789 123456789 123456789");
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "1234567 ... 3456789"));
-}
-
-TEST(ProgressLineTest, UnknownWidthDefaultsTo80Columns) {
+TEST(LogBlockTest, UnknownSizeDefaultsTo80By24) {
   FakeClock clock;
   Terminal terminal(0);
   LogSink sink(clock, terminal.fd(), LogFormat::kText, Severity::kInfo);
-  sink.ShowProgress(std::string(200, 'x'));
-  EXPECT_EQ(terminal.TakeOutput().size(), kClear.size() + 79);
+  EXPECT_TRUE(sink.Size() == TerminalSize());
+}
+
+class LogBlockOnTerminalTest : public testing::Test {
+ protected:
+  void Show(const std::vector<std::string>& lines) { sink_.ShowBlock(lines, sink_.Size()); }
+
+  const std::string kLine = "2026-01-31T12:00:00.000Z INFO    x\n";
+  FakeClock clock_;
+  Terminal terminal_{20};
+  LogSink sink_{clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo};
+  StatusBlock expected_;
+};
+
+TEST_F(LogBlockOnTerminalTest, LinesAreDrawnAboveBlock) {
+  Show({"one", "two"});
+  EXPECT_EQ(terminal_.TakeOutput(), expected_.Show({"one", "two"}, sink_.Size()));
+  Log(sink_).Info("x");
+  EXPECT_EQ(terminal_.TakeOutput(), expected_.PrintAbove(kLine, sink_.Size()));
+  sink_.WriteLine("a\x1b[2J");
+  EXPECT_EQ(terminal_.TakeOutput(), expected_.PrintAbove("a\\x1b[2J\n", sink_.Size()));
+}
+
+TEST_F(LogBlockOnTerminalTest, RemovedBlockLeavesPlainLog) {
+  Show({});
+  EXPECT_EQ(terminal_.TakeOutput(), "");
+  Show({"one"});
+  Show({});
+  EXPECT_THAT(terminal_.TakeOutput(), testing::EndsWith(StatusBlock::kErase));
+  Log(sink_).Info("x");
+  EXPECT_EQ(terminal_.TakeOutput(), kLine);
+}
+
+TEST_F(LogBlockOnTerminalTest, BlockForAnotherSizeIsNotShown) {
+  sink_.ShowBlock({"one"}, {19, 24});
+  EXPECT_EQ(terminal_.TakeOutput(), "");
+}
+
+TEST_F(LogBlockOnTerminalTest, UrgentLineRemovesBlock) {
+  Show({"one"});
+  terminal_.TakeOutput();
+  sink_.WriteUrgently(Severity::kInfo, "x");
+  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(StatusBlock::kErase, kLine));
+}
+
+TEST_F(LogBlockOnTerminalTest, EndedBlockNeverReturns) {
+  Show({"one"});
+  terminal_.TakeOutput();
+  sink_.EndBlock();
+  EXPECT_EQ(terminal_.TakeOutput(), StatusBlock::kErase);
+  Show({"two"});
+  sink_.EndBlock();
+  EXPECT_EQ(terminal_.TakeOutput(), "");
+  Log(sink_).Info("x");
+  EXPECT_THAT(terminal_.TakeOutput(), testing::EndsWith(kLine));
+}
+
+TEST_F(LogBlockOnTerminalTest, BlockedTerminalGetsWholeBlockLater) {
+  const std::string wide(19, 'x');
+  std::string last;
+  for (int i = 0; i < 2000; ++i) {
+    last = absl::StrCat("block ", i);
+    Show({wide, wide, wide, last});
+  }
+  // What was written is a whole number of blocks, apart from the end of the last one.
+  const std::string first_part = terminal_.TakeOutput();
+  Show({"after"});
+  const std::string output = absl::StrCat(first_part, terminal_.TakeOutput());
+  const std::string block = expected_.Show({wide, wide, wide, "block 0"}, sink_.Size());
+  EXPECT_THAT(output, testing::StartsWith(block));
+  EXPECT_THAT(output, Not(HasSubstr(last)));
+  const std::string after = StatusBlock().Show({"after"}, sink_.Size());
+  EXPECT_THAT(output, testing::EndsWith(absl::StrCat("\x1b[4A", after)));
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 
 #include <optional>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_block.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/recorded_log.h"
 #include "tests/support/terminal.h"
@@ -12,7 +13,10 @@
 namespace sparkles {
 namespace {
 
-constexpr absl::string_view kClear = "\r\x1b[K";
+// The bytes that show `line` as the status block.
+std::string Block(absl::string_view line) {
+  return StatusBlock().Show({std::string(line)}, TerminalSize());
+}
 
 class ProgressTest : public testing::Test {
  protected:
@@ -35,8 +39,7 @@ TEST_F(ProgressTest, LongTransfersShowProgress) {
   progress_->AddBytes(1'000'000);
   clock_.Advance(absl::Seconds(2));
   progress_->AddBytes(2'000'000);
-  EXPECT_EQ(terminal_.TakeOutput(),
-            absl::StrCat(kClear, "uploading: 1 of 3 files, 3.0 MB, 1.5 MB/s"));
+  EXPECT_EQ(terminal_.TakeOutput(), Block("uploading: 1 of 3 files, 3.0 MB, 1.5 MB/s"));
 }
 
 TEST_F(ProgressTest, UpdateRateIsLimited) {
@@ -48,7 +51,7 @@ TEST_F(ProgressTest, UpdateRateIsLimited) {
   EXPECT_EQ(terminal_.TakeOutput(), "");
   clock_.Advance(absl::Milliseconds(1));
   progress_->AddFile();
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kClear, "uploading: 3 of 3 files, 0 B, 0 B/s"));
+  EXPECT_EQ(terminal_.TakeOutput(), Block("uploading: 3 of 3 files, 0 B, 0 B/s"));
 }
 
 TEST_F(ProgressTest, LineIsClearedAtEnd) {
@@ -56,7 +59,7 @@ TEST_F(ProgressTest, LineIsClearedAtEnd) {
   progress_->AddFile();
   terminal_.TakeOutput();
   progress_.reset();
-  EXPECT_EQ(terminal_.TakeOutput(), kClear);
+  EXPECT_EQ(terminal_.TakeOutput(), StatusBlock::kErase);
 }
 
 TEST(ProgressOffTerminalTest, ShowsNothing) {
