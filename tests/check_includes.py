@@ -24,10 +24,11 @@ MAY_INCLUDE = {
     "executor": ["base", "process", "task", "storage", "checkpoint"],
     "monitor": ["base", "process"],
     "worker": ["base", "process", "task", "queue"],
+    "slots": ["base", "process", "monitor", "worker"],
     "doctor": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor",
                "monitor"],
     "cli": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor", "monitor",
-            "worker", "doctor"],
+            "worker", "slots", "doctor"],
     "main.cc": ["process", "cli"],
 }
 

@@ -1,4 +1,5 @@
 // Counts what the worker does, for its metrics.
+// The counts may be in memory that processes share, so they are atomics without locks and pointers.
 // A worker has one WorkerMetrics object, which its parts borrow. The numbers are independent: a
 // reader can see one change before an earlier change of another number.
 #pragma once
@@ -42,6 +43,11 @@ class Histogram {
     const int64_t micros = absl::ToInt64Microseconds(duration);
     micros_.Add(micros > 0 ? static_cast<uint64_t>(micros) : 0);
   }
+  void Add(const Histogram& other) {
+    for (size_t i = 0; i < kBounds.size(); ++i) counts_[i].Add(other.counts_[i].value());
+    count_.Add(other.count_.value());
+    micros_.Add(other.micros_.value());
+  }
   // The number of durations above kBounds[i - 1] and up to kBounds[i].
   uint64_t bucket(size_t i) const { return counts_[i].value(); }
   uint64_t count() const { return count_.value(); }
@@ -72,7 +78,7 @@ struct WorkerMetrics {
   Counter handed_back;
   Counter claim_lost;  // the result was dropped
   Counter machine_faults;
-  std::atomic<bool> task_running = false;
+  std::atomic<int> tasks_running = 0;
   std::atomic<bool> machine_unfit = false;  // true while the worker claims no task for this reason
 
   // Bytes of content. Bytes that are sent again count once.
@@ -101,6 +107,10 @@ struct WorkerMetrics {
 
   Counter watchdog_stalls;
   std::atomic<bool> stalled = false;  // true during a stall
+
+  // Adds the counts of `part`, one of several workers, and takes its later times. Leaves the
+  // heartbeat, `machine_unfit` and `stalled` as they are.
+  void Add(const WorkerMetrics& part);
 };
 
 }  // namespace sparkles

@@ -17,7 +17,6 @@ constexpr absl::Duration kDropPeriod = absl::Seconds(30);
 // A client that follows a log calls about every second. Without a call for this time, no client
 // follows it.
 constexpr absl::Duration kReaderPause = absl::Seconds(3);
-constexpr absl::Duration kMaxReaderWait = absl::Seconds(10);
 
 const EntityKey& KeysEntity() {
   static const EntityKey key{"ClusterKeys", "sparklespray"};

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "gcp/datastore_client.h"
 #include "gcp/entity.h"
+#include "monitor/log_publisher.h"
 #include "monitor/output_table.h"
 #include "monitor/server.h"
 
@@ -28,8 +29,11 @@ absl::StatusOr<MonitorKeys> ParseMonitorKeys(const Entity& entity);
 absl::StatusOr<MonitorKeys> ReadMonitorKeys(DatastoreClient& datastore, const CancelToken& cancel);
 
 // Thread-safe.
-class ClusterMonitor {
+class ClusterMonitor : public LogPublisher {
  public:
+  // The longest time of AwaitReaders.
+  static constexpr absl::Duration kMaxReaderWait = absl::Seconds(10);
+
   // Starts a Monitor on `port`. `host` is the name of this machine for clients. If Datastore does
   // not answer, a thread asks again until `cancel` is cancelled. If the keys are missing or
   // unusable, or the port is in use, logs a warning and does not start a Monitor. Borrows
@@ -40,14 +44,13 @@ class ClusterMonitor {
   // The address for claims, "host:port". Empty if the Monitor does not run.
   std::string Address();
 
-  // Makes the log `path` of a starting task readable. Call EndLog when the task has ended.
-  absl::Status AddLog(const std::string& task_id, const std::string& path);
-  void EndLog(const std::string& task_id) { outputs_.End(task_id); }
+  absl::Status AddLog(const std::string& task_id, const std::string& path) override;
+  void EndLog(const std::string& task_id) override { outputs_.End(task_id); }
+  // Drops logs that exceed a limit of OutputTable. The thread also does this regularly.
+  void DropOldLogs() override { outputs_.DropOld(); }
   // Call this before the worker exits. Gives clients that follow a log some seconds to read the
   // rest. Returns when `cancel` is cancelled.
   void AwaitReaders(const CancelToken& cancel);
-  // Drops logs that exceed a limit of OutputTable. The thread also does this regularly.
-  void DropOldLogs() { outputs_.DropOld(); }
 
  private:
   // Reads the keys and starts the server. False if Datastore does not answer.

@@ -26,6 +26,8 @@ class CommandLine {
   CommandLine() : table_(options_), app_(table_.app()) {}
 
   int Run(int argc, char** argv) {
+    options_.slot = TakeSlotOrigin(argc, argv);
+    options_.consume.arguments.assign(argv, argv + argc);
     try {
       std::vector<std::string> arguments = Canonical(argc, argv);
       app_.parse(std::move(arguments));  // takes them in reverse order
@@ -52,7 +54,9 @@ class CommandLine {
 
  private:
   int Dispatch() {
-    if (app_.got_subcommand("consume")) return RunConsume(options_.consume);
+    if (app_.got_subcommand("consume")) {
+      return RunConsume(options_.consume, std::move(options_.slot));
+    }
     if (app_.got_subcommand("doctor")) return RunDoctor(options_.consume, options_.doctor);
     if (app_.got_subcommand("copyexe")) return RunCopyexe(options_.copyexe);
     if (app_.got_subcommand("fetch")) return RunFetch(options_.fetch);

@@ -14,14 +14,14 @@
 #include "base/text.h"
 #include "cli/version.h"
 #include "doctor/bucket_checks.h"
+#include "slots/slot_count.h"
 
 namespace sparkles {
 namespace {
 
 // For flags without a limit of their own.
 constexpr int kMaxInt = std::numeric_limits<int>::max();
-// TERM, KILL, the log and the hand-back need at least 5 s. More than a day is a mistake.
-constexpr int kLeastStopSeconds = 5;
+// More than a day is a mistake.
 constexpr int kMostStopSeconds = 24 * 60 * 60;
 
 // Runs before CLI::AsSizeValue, which reads "-5" as 2^64-5, and replaces a number that is too large
@@ -83,6 +83,11 @@ std::string TasksFileProblem(const std::string& text) {
     return absl::StrCat("'", PrintableText(text), "' is a URL; give the path of the file");
   }
   return "";
+}
+
+std::string SlotsProblem(const std::string& text) {
+  const absl::Status status = CheckSlots(text);
+  return status.ok() ? "" : std::string(status.message());
 }
 
 std::string Md5Problem(const std::string& text) {
@@ -178,6 +183,13 @@ void CommandTable::DeclareConsumeFlags() {
   Text("--cacheDir", "DIR", options_.consume.cache_dir,
        "Directory that keeps inputs between tasks.")
       ->required();
+  Text("--slots", "NUMBER|auto", options_.consume.slots,
+       "Tasks to run at a time. auto: one for each processor, and not more than the memory holds "
+       "with --slotMemory.")
+      ->check(SlotsProblem)
+      ->envname("SPARKLES_SLOTS");
+  Size("--slotMemory", options_.consume.slot_memory,
+       "Memory that a slot needs, such as 4G, for --slots auto. Default: not limited by memory.");
   Number("--shutdownAfter", "SECONDS", options_.consume.shutdown_after_seconds, 0, kMaxInt,
          "Seconds to wait for more tasks.");
   Number("--ftShutdownAfter", "SECONDS", options_.consume.ft_shutdown_after_seconds, 0, kMaxInt,

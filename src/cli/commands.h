@@ -6,9 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "slots/slot_process.h"
+
 namespace sparkles {
 
+// The least --stopWithin. TERM, KILL, the log and the hand-back need this time.
+inline constexpr int kLeastStopSeconds = 5;
+
 struct ConsumeOptions {
+  std::vector<std::string> arguments;   // argv of the process, for its slots
+  std::string slots = "1";              // a number, or "auto"
+  std::optional<uint64_t> slot_memory;  // for "auto": bytes that a slot needs
   std::string project_id;
   std::string cluster;
   std::string cache_dir;
@@ -78,10 +86,12 @@ struct CommandOptions {
   SummaryOptions summary;
   WatchOptions watch;
   bool verbose_version = false;
+  // Set in the process of a slot.
+  std::optional<SlotOrigin> slot;
 };
 
 // All return the process's exit code (worker/exit_code.h) and print errors to stderr.
-int RunConsume(ConsumeOptions options);
+int RunConsume(ConsumeOptions options, std::optional<SlotOrigin> slot);
 int RunDoctor(const ConsumeOptions& options, const DoctorOptions& doctor);
 int RunCopyexe(const CopyexeOptions& options);
 int RunFetch(const FetchOptions& options);

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,15 +11,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/keep_alive_clock.h"
 #include "base/log.h"
-#include "base/path.h"
-#include "base/status.h"
 #include "base/worker_metrics.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
+#include "cli/consume_setup.h"
 #include "cli/google_cloud.h"
+#include "cli/run_slots.h"
 #include "cli/run_tasks.h"
 #include "cli/version.h"
 #include "executor/content_cache.h"
@@ -35,6 +34,8 @@
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
 #include "queue/tasks_file_watch.h"
+#include "slots/slot_count.h"
+#include "slots/slot_link.h"
 #include "storage/local_store.h"
 #include "storage/metered_store.h"
 #include "storage/store_router.h"
@@ -54,15 +55,6 @@ constexpr absl::Duration kRecordMaxElapsed = absl::Hours(6);
 // Limit from the end of the last task to the end of the process. The watchdog has ended by then,
 // and a disk or server may hang.
 constexpr absl::Duration kMaxExitTime = absl::Seconds(10);
-// Before that, for readers of logs (ClusterMonitor::AwaitReaders takes 10 s at most).
-constexpr absl::Duration kMaxReaderWait = absl::Seconds(15);
-
-Severity SeverityOf(const std::string& level) {
-  if (level == "debug") return Severity::kDebug;
-  if (level == "warning") return Severity::kWarning;
-  if (level == "error") return Severity::kError;
-  return Severity::kInfo;
-}
 
 std::string LocalOwner() {
   char host[256] = "localhost";
@@ -70,21 +62,16 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
-// Creates the directory, and replaces `path` by its real path. By this path the next worker finds
-// the leftovers of a killed worker, even if its own flag spells the path in another way.
-absl::Status MakeAbsoluteDirectory(std::string& path) {
-  RETURN_IF_ERROR(MakeDirectories(path));
-  ASSIGN_OR_RETURN(path, RealPath(path));
-  if (access(path.c_str(), W_OK | X_OK) != 0) return ErrnoError(errno, path);
-  return absl::OkStatus();
-}
-
 int ConsumeTasksFile(const WorkerParts& worker, TasksFile file, TasksFileWatch& watch) {
   const ConsumeOptions& options = worker.options;
-  auto queue = FileQueue::Open(
-      options.tasks_file, std::move(file.tasks),
-      {.owner = LocalOwner(), .durable = options.durable, .watch = &watch, .log = &worker.log},
-      worker.clock);
+  // One slot reports changes of the file for all.
+  const bool reports = worker.slot == nullptr || worker.slot->place().number == 0;
+  auto queue = FileQueue::Open(options.tasks_file, std::move(file.tasks),
+                               {.owner = LocalOwner(),
+                                .durable = options.durable,
+                                .watch = &watch,
+                                .log = reports ? &worker.log : nullptr},
+                               worker.clock);
   if (!queue.ok()) {
     worker.log.Error(queue.status().message());
     return kExitTasksFile;
@@ -102,46 +89,27 @@ int ConsumeTasksFile(const WorkerParts& worker, TasksFile file, TasksFileWatch& 
   return code == kExitDone && watch.has_problems() ? kExitTasksFile : code;
 }
 
-// The owner name, address and machine type of this worker.
-absl::StatusOr<VmIdentity> FindIdentity(const ConsumeOptions& options, GoogleCloud& cloud,
-                                        const CancelToken& cancel) {
-  if (options.localhost) return VmIdentity{"localhost", "localhost", ""};
-  auto identity = cloud.metadata().Identity(cancel);
-  if (identity.ok()) return identity;
-  return Annotate(identity.status(),
-                  "cannot find the name of this VM (outside Google Cloud use --localhost)");
-}
-
 int ConsumeDatastore(const WorkerParts& worker) {
   const ConsumeOptions& options = worker.options;
   GoogleCloud& cloud = worker.cloud;
   WorkerStop& stop = worker.stop;
   const Log& log = worker.log;
-  const CancelToken& drain = stop.drain();
-  auto project = FindProjectId(options.project_id, ProcessEnvironment, cloud.metadata(), drain);
-  if (drain.cancelled()) return stop.ExitCodeBeforeClaims();
-  if (!project.ok()) {
-    log.Error("--projectId: ", project.status().message());
-    return kExitUsage;
-  }
-  const auto identity = FindIdentity(options, cloud, drain);
-  if (drain.cancelled()) return stop.ExitCodeBeforeClaims();
-  if (!identity.ok()) {
-    log.Error(identity.status().message());
-    return kExitFailed;
-  }
-  log.Info("worker ", identity->owner, ", cluster ", options.cluster, ", project ", *project);
+  ClusterPlace place;
+  if (const auto code = FindClusterPlace(options, cloud, stop, log, place)) return *code;
   std::optional<PreemptionWatch> preemption;
-  if (!options.localhost) {
+  std::optional<ClusterMonitor> monitor;
+  if (worker.slot == nullptr) LogClusterPlace(options, place, log);
+  if (worker.slot == nullptr && !options.localhost) {
     preemption.emplace(cloud.metadata(), worker.clock, stop.token(), stop.preempted(), log);
   }
-  DatastoreClient client(cloud.datastore_api(), *project,
+  DatastoreClient client(cloud.datastore_api(), place.project,
                          {.stop = &stop.token(),
                           .stop_time = stop.time().OnPreemption(),
                           .heartbeat = &worker.metrics.heartbeat});
-  std::optional<ClusterMonitor> monitor;
-  if (options.port != 0) {
-    monitor.emplace(identity->address, options.port, client, worker.clock, stop.token(), log);
+  LogPublisher* publisher = worker.slot;
+  if (worker.slot == nullptr && options.port != 0) {
+    monitor.emplace(place.identity.address, options.port, client, worker.clock, stop.token(), log);
+    publisher = &*monitor;
   }
   const auto journal = ClaimJournal::Open(options.tasks_dir, options.durable);
   if (!journal.ok()) {
@@ -150,9 +118,13 @@ int ConsumeDatastore(const WorkerParts& worker) {
   }
   const DatastoreQueueOptions queue_options = {
       .cluster = options.cluster,
-      .owner = identity->owner,
-      .monitor_address = [&monitor] { return monitor ? monitor->Address() : ""; },
-      .project = *project,
+      .owner = place.identity.owner,
+      .monitor_address =
+          [&] {
+            if (worker.slot != nullptr) return worker.slot->MonitorAddress();
+            return monitor ? monitor->Address() : "";
+          },
+      .project = place.project,
       .before_hand_back = [&] { worker.crash_cleanup.End(stop.token()); },
       .memory_mark = [] { return OomMark(); },
       .memory_since = [](const std::string& mark) { return OomKillsSince(mark); }};
@@ -161,38 +133,19 @@ int ConsumeDatastore(const WorkerParts& worker) {
   TimedHandBack hand_back(hand_back_queue);
   const int code = RunTasks(worker, {.queue = queue,
                                      .hand_back = &hand_back,
-                                     .monitor = monitor ? &*monitor : nullptr,
+                                     .monitor = publisher,
                                      .consumer = {.watch_period = kClaimWatchPeriod,
                                                   .record_max_elapsed = kRecordMaxElapsed},
-                                     .machine_type = identity->machine_type});
-  StartExitTimer(kMaxExitTime + kMaxReaderWait, code);
-  if (monitor) monitor->AwaitReaders(stop.token());
-  StartExitTimer(kMaxExitTime, code);
+                                     .machine_type = place.identity.machine_type});
+  if (monitor) {
+    StartExitTimer(kMaxExitTime + ClusterMonitor::kMaxReaderWait, code);
+    monitor->AwaitReaders(stop.token());
+  }
   return code;
 }
 
-// Null if --healthPort is 0, or the port cannot be used. The worker then has no health checks.
-std::unique_ptr<HealthServer> StartHealthServer(const ConsumeOptions& options,
-                                                const WorkerMetrics& metrics,
-                                                const CancelToken& drain, Clock& clock,
-                                                const Log& log) {
-  if (options.health_port == 0) return nullptr;
-  const bool remote = options.tasks_file.empty();
-  auto server = HealthServer::Start(options.health_address, options.health_port,
-                                    [&metrics, &drain, &clock, remote](absl::string_view path) {
-                                      return AnswerHealth(path, {.metrics = metrics,
-                                                                 .now = clock.Now(),
-                                                                 .version = WorkerVersion(),
-                                                                 .stopping = drain.cancelled(),
-                                                                 .queue_is_remote = remote});
-                                    });
-  if (server.ok()) return *std::move(server);
-  log.Warning("--healthPort: ", server.status().message(), "; there are no health checks");
-  return nullptr;
-}
-
 // Throws std::system_error if a thread that every worker needs cannot be started.
-int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch,
+int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch, SlotLink* slot,
               PosixProcessRunner& runner, Clock& clock, WorkerMetrics& metrics, const Log& log) {
   GoogleCloud cloud(ProcessEnvironment, clock, &metrics, &log,
                     {.permission_max_elapsed = absl::Seconds(options.permission_patience_seconds),
@@ -202,7 +155,16 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
   MeteredStore store(router, metrics);
   ContentCache cache(options.cache_dir, store, clock, &metrics, &log);
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
-  const auto health = StartHealthServer(options, metrics, stop.drain(), clock, log);
+  if (slot != nullptr) slot->Listen(stop);
+  const bool remote = options.tasks_file.empty();
+  const auto answer = [&](absl::string_view path) {
+    return AnswerHealth(path, {.metrics = metrics,
+                               .now = clock.Now(),
+                               .version = WorkerVersion(),
+                               .stopping = stop.drain().cancelled(),
+                               .queue_is_remote = remote});
+  };
+  const auto health = slot == nullptr ? StartHealthServer(options, answer, log) : nullptr;
   CrashCleanup crash_cleanup(options.tasks_dir, metrics.heartbeat, log);
   const WorkerParts worker = {.options = options,
                               .runner = runner,
@@ -213,68 +175,97 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
                               .crash_cleanup = crash_cleanup,
                               .clock = clock,
                               .metrics = metrics,
-                              .log = log};
+                              .log = log,
+                              .slot = slot};
   const int code = options.tasks_file.empty() ? ConsumeDatastore(worker)
                                               : ConsumeTasksFile(worker, std::move(file), watch);
+  if (slot != nullptr) slot->StopListening();
   StartExitTimer(kMaxExitTime, code);
   return code;
 }
 
-}  // namespace
+LogSink MakeSink(const ConsumeOptions& options, Clock& clock) {
+  return LogSink(clock, STDERR_FILENO,
+                 options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
+                 SeverityOf(options.log_level));
+}
 
-int RunConsume(ConsumeOptions options) {
-  BlockSignals();
+// The threads that every worker needs start before the first claim.
+int ReportThreadError(const std::system_error& error, const Log& log) {
+  log.Error("cannot start threads: ", error.what(),
+            "; raise the limit on processes (ulimit -u, or the pids limit of the container)");
+  return kExitMachineUnfit;
+}
+
+// Runs a whole worker, or one slot of a worker. `slot` is null for a whole worker.
+int RunProcess(ConsumeOptions options, SlotLink* slot) {
   // Before all other objects: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start("/proc", /*relaunch=*/true);
   PrepareThreadStacks();
   SystemClock system_clock;
-  WorkerMetrics metrics;
+  WorkerMetrics own_metrics;
+  WorkerMetrics& metrics = slot == nullptr ? own_metrics : slot->metrics();
   // Four beats in a period: one late beat is not a stall.
   KeepAliveClock clock(system_clock, metrics.heartbeat, WatchdogPeriod(options) / 4);
-  LogSink sink(clock, STDERR_FILENO,
-               options.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
-               SeverityOf(options.log_level));
+  LogSink sink = MakeSink(options, clock);
   const Log log(sink);
-  if (!options.expected_version.empty() && !IsExpectedVersion(options.expected_version)) {
-    log.Error("--expectedVersion is ", options.expected_version, ", but this is ", VersionLine(),
-              "; no task was claimed. Set sparklesworker_image in .sparkles to an image of that ",
-              "version, or build this worker with `make static VERSION=", options.expected_version,
-              "`");
-    return kExitVersion;
-  }
   if (!runner.ok()) {
     log.Error("cannot start processes: ", runner.status().message());
     return kExitMachineUnfit;
   }
   TasksFile file;
   TasksFileWatch watch(options.tasks_file, clock);
-  if (!options.tasks_file.empty()) {
-    auto read = watch.Read();
-    if (!read.ok()) {
-      log.Error(read.status().message());
-      return kExitTasksFile;
-    }
-    file = *std::move(read);
-    for (const std::string& problem : file.problems) log.Error(options.tasks_file, ": ", problem);
+  const auto code = PrepareToConsume(options, watch, slot != nullptr, log, file);
+  if (code) return *code;
+  try {
+    return RunWorker(options, std::move(file), watch, slot, **runner, clock, metrics, log);
+  } catch (const std::system_error& error) {
+    return ReportThreadError(error, log);
   }
-  for (std::string* directory : {&options.tasks_dir, &options.cache_dir}) {
-    const absl::Status made = MakeAbsoluteDirectory(*directory);
-    if (made.ok()) continue;
-    log.Error(directory == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
-    return kExitMachineUnfit;
-  }
-  if (options.port != 0 && !options.tasks_file.empty()) {
-    log.Warning(
-        "--port: the Monitor needs the keys of a cluster; with --tasksFile there is no Monitor");
+}
+
+int RunSlot(ConsumeOptions options, SlotOrigin origin) {
+  auto link = SlotLink::Open(std::move(origin));
+  if (!link.ok()) return kExitFailed;
+  const int count = (*link)->place().count;
+  // The transfers of all slots together are those of one worker.
+  options.transfers = (options.transfers + count - 1) / count;
+  // The parent ends last.
+  options.stop_within_seconds = std::max(options.stop_within_seconds - 1, kLeastStopSeconds);
+  return RunProcess(std::move(options), link->get());
+}
+
+int RunParent(ConsumeOptions options, int count) {
+  PrepareThreadStacks();
+  SystemClock clock;
+  LogSink sink = MakeSink(options, clock);
+  const Log log(sink);
+  {
+    TasksFile file;
+    TasksFileWatch watch(options.tasks_file, clock);
+    const auto code = PrepareToConsume(options, watch, /*quiet=*/false, log, file);
+    if (code) return *code;
   }
   try {
-    return RunWorker(options, std::move(file), watch, **runner, clock, metrics, log);
+    return RunSlots(options, count, clock, log);
   } catch (const std::system_error& error) {
-    // The threads that every worker needs start before the first claim.
-    log.Error("cannot start threads: ", error.what(),
-              "; raise the limit on processes (ulimit -u, or the pids limit of the container)");
-    return kExitMachineUnfit;
+    return ReportThreadError(error, log);
   }
+}
+
+}  // namespace
+
+int RunConsume(ConsumeOptions options, std::optional<SlotOrigin> slot) {
+  BlockSignals();
+  if (slot) return RunSlot(std::move(options), *std::move(slot));
+  const auto slots = CountSlots(options.slots, options.slot_memory,
+                                options.slots == "auto" ? ReadSlotMachine() : SlotMachine());
+  if (!slots.ok()) {
+    std::cerr << "sparklesworker consume: --slots: " << slots.status().message() << "\n";
+    return kExitUsage;
+  }
+  return *slots == 1 ? RunProcess(std::move(options), nullptr)
+                     : RunParent(std::move(options), *slots);
 }
 
 }  // namespace sparkles

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/activity.h"
 #include "base/descriptors.h"
 #include "executor/command_environment.h"
@@ -55,10 +57,16 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
     const absl::Status shown = monitor == nullptr ? absl::OkStatus() : monitor->AddLog(task, path);
     if (!shown.ok()) worker.log.WithTask(task).Warning("Monitor: ", shown.message());
   };
+  executor.group_is_shared = worker.slot != nullptr;
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    variables.emplace_back(*variable);
+    // For the worker only. A worker in a task does not use the whole machine unasked.
+    const bool for_worker = absl::StartsWith(*variable, "SPARKLES_SLOT=") ||
+                            absl::StartsWith(*variable, "SPARKLES_SLOTS=");
+    if (!for_worker) variables.emplace_back(*variable);
   }
+  const int slot = worker.slot == nullptr ? 0 : worker.slot->place().number;
+  variables.push_back(absl::StrCat("SPARKLES_SLOT=", slot));
   CommandEnvironment environment = MakeCommandEnvironment(
       variables, {.withhold = options.withhold_env, .pass = options.pass_env});
   executor.environment = std::move(environment.variables);
@@ -74,7 +82,7 @@ SpaceOptions SpaceOptionsOf(const WorkerParts& worker) {
 }
 
 // Called before each claim. A new task must not run beside processes of an earlier one.
-absl::Status CheckMachine(const WorkerParts& worker, ClusterMonitor* monitor, SpaceGuard& space) {
+absl::Status CheckMachine(const WorkerParts& worker, LogPublisher* monitor, SpaceGuard& space) {
   if (monitor != nullptr) monitor->DropOldLogs();  // old logs may use the missing disk space
   absl::Status fit = worker.crash_cleanup.Check(worker.stop.drain());
   if (fit.ok()) fit = worker.runner.EndSurvivors();
@@ -88,17 +96,25 @@ Outcome RunTask(const WorkerParts& worker, const TaskSource& source, Executor& e
   source.before_task();
   // If another worker was killed, the command of the earlier attempt may still run.
   if (claim.attempt > 1) worker.crash_cleanup.End(cancel);
-  worker.metrics.task_running = true;
+  worker.metrics.tasks_running = 1;
   worker.metrics.current_task.Begin(claim.task.id, worker.clock.Now());
   worker.cloud.storage_access().BeginTask();
   Outcome outcome = executor.Execute(claim.task, claim.attempt,
                                      Activity(cancel, &worker.metrics.heartbeat), confirm_claim);
   worker.metrics.current_task.End();
-  worker.metrics.task_running = false;
+  worker.metrics.tasks_running = 0;
   if (outcome.machine_fault) worker.metrics.machine_faults.Add();
   if (outcome.kind == Outcome::Kind::kClaimLost) worker.metrics.claim_lost.Add();
   if (source.monitor != nullptr) source.monitor->EndLog(claim.task.id);
   return outcome;
+}
+
+// The parent of slots logs the same for all of them.
+void LogEnd(const WorkerParts& worker, Consumer::End end) {
+  if (worker.slot != nullptr) return;
+  worker.log.Info(SummaryLine(worker.metrics));
+  if (end == Consumer::End::kQueueEmpty) worker.log.Info("no task is left");
+  if (end == Consumer::End::kDrained) worker.log.Info("drained: no more tasks are claimed");
 }
 
 }  // namespace
@@ -137,9 +153,7 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
       consumer.Run([&](const Claim& claim, const CancelToken& cancel, ConfirmClaim confirm_claim) {
         return RunTask(worker, source, executor, claim, cancel, confirm_claim);
       });
-  worker.log.Info(SummaryLine(worker.metrics));
-  if (end == Consumer::End::kQueueEmpty) worker.log.Info("no task is left");
-  if (end == Consumer::End::kDrained) worker.log.Info("drained: no more tasks are claimed");
+  LogEnd(worker, end);
   // A stop leaves no time for this before the hand-back.
   if (end == Consumer::End::kStopped) worker.crash_cleanup.End(CancelToken());
   return worker.stop.ExitCodeOf(end);

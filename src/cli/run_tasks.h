@@ -8,13 +8,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/worker_metrics.h"
-#include "cli/cluster_monitor.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
 #include "executor/content_cache.h"
 #include "executor/crash_cleanup.h"
+#include "monitor/log_publisher.h"
 #include "process/posix_process_runner.h"
 #include "queue/queue.h"
+#include "slots/slot_link.h"
 #include "storage/object_store.h"
 #include "worker/consumer.h"
 #include "worker/timed_hand_back.h"
@@ -34,6 +35,8 @@ struct WorkerParts {
   Clock& clock;
   WorkerMetrics& metrics;
   const Log& log;
+  // Null unless this process is one slot of several.
+  SlotLink* slot = nullptr;
 };
 
 // A queue, and the parts that depend on its kind. All are borrowed.
@@ -42,7 +45,7 @@ struct TaskSource {
   // Null if a claim ends with its worker.
   TimedHandBack* hand_back = nullptr;
   // Null if the worker has no Monitor.
-  ClusterMonitor* monitor = nullptr;
+  LogPublisher* monitor = nullptr;
   // RunTasks sets the fields that do not depend on the kind of the queue.
   ConsumerOptions consumer = {};
   std::string machine_type = "";

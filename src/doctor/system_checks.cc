@@ -21,7 +21,7 @@
 #include "base/proc.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "doctor/control_group.h"
+#include "process/control_group.h"
 #include "process/machine_stats.h"
 
 namespace sparkles {

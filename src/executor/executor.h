@@ -41,6 +41,7 @@ struct ExecutorOptions {
   absl::Duration log_every;  // between two sends of the log while a command runs; 0: no sends
   CheckpointOptions checkpoint;
   std::string proc_root = "/proc";  // has the counts of kills for lack of memory
+  bool group_is_shared = false;     // see OomWatch
 };
 
 // The parts that all tasks of a worker use. Borrows all but the options and the log. Used by one
@@ -53,7 +54,7 @@ struct Executor {
   ContentCache& cache;
   CurrentTask& current;  // gets the phases of the task
   const Log log;
-  OomWatch oom{options.proc_root};
+  OomWatch oom{options.proc_root, "/dev/kmsg", options.group_is_shared};
   LiveLogNotes live_log_notes{};
   // A refusal to remove a checkpoint was logged.
   std::atomic<bool> checkpoint_removal_refused = false;

@@ -57,8 +57,8 @@ void AddTasks(const WorkerMetrics& metrics, MetricsWriter& writer) {
   writer.Add(kName, "{outcome=\"killed\"}", metrics.killed.value());
   writer.Add(kName, "{outcome=\"handed_back\"}", metrics.handed_back.value());
   writer.Add(kName, "{outcome=\"claim_lost\"}", metrics.claim_lost.value());
-  writer.Describe("sparkles_task_running", "gauge", "1 while a task runs.");
-  writer.Add("sparkles_task_running", "", metrics.task_running ? 1 : 0);
+  writer.Describe("sparkles_task_running", "gauge", "Number of running tasks.");
+  writer.Add("sparkles_task_running", "", metrics.tasks_running.load());
   writer.AddCounter("sparkles_machine_faults_total",
                     "Tasks that were handed back because of a machine fault.",
                     metrics.machine_faults);

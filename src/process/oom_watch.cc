@@ -123,8 +123,10 @@ std::optional<std::string> KilledProcessOf(absl::string_view record) {
   return std::string(absl::StripAsciiWhitespace(text.substr(0, text.find('\n'))));
 }
 
-OomWatch::OomWatch(const std::string& proc_root, const std::string& kernel_log)
+OomWatch::OomWatch(const std::string& proc_root, const std::string& kernel_log,
+                   bool group_is_shared)
     : proc_root_(proc_root),
+      group_is_shared_(group_is_shared),
       group_file_(FindGroupFile(proc_root)),
       kernel_log_(open(kernel_log.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
 
@@ -136,7 +138,7 @@ void OomWatch::Begin() {
 
 void OomWatch::Poll() {
   const std::optional<int64_t> in_group = ReadGroupCount(group_file_);
-  if (Growth(last_in_group_, in_group) > 0) last_kill_ = MonotonicNow();
+  if (!group_is_shared_ && Growth(last_in_group_, in_group) > 0) last_kill_ = MonotonicNow();
   last_in_group_ = in_group;
 }
 
@@ -147,6 +149,7 @@ OomKills OomWatch::End() {
   const std::optional<int64_t> on_machine = ReadMachineCount(proc_root_);
   kills.in_group = Growth(in_group_, in_group);
   kills.on_machine = std::max(Growth(on_machine_, on_machine), kills.in_group);
+  if (group_is_shared_) kills.in_group = 0;
   kills.known = (in_group_ && in_group) || (on_machine_ && on_machine);
   if (kills.on_machine == 0 || !kernel_log_.valid()) return kills;
   // Each read returns one record. EPIPE means that the kernel overwrote records before the read.

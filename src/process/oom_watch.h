@@ -32,8 +32,10 @@ struct OomKills {
 // Watches one command after another. Not thread-safe.
 class OomWatch {
  public:
+  // `group_is_shared`: commands of other workers run in the same control group. Kills in the group
+  // then count only as kills on the machine, because they may concern another command.
   explicit OomWatch(const std::string& proc_root = "/proc",
-                    const std::string& kernel_log = "/dev/kmsg");
+                    const std::string& kernel_log = "/dev/kmsg", bool group_is_shared = false);
   // Starts a watch: remembers the current counts.
   void Begin();
   // Checks whether the count of the control group has grown. Call it every few seconds while a
@@ -47,6 +49,7 @@ class OomWatch {
 
  private:
   const std::string proc_root_;
+  const bool group_is_shared_;
   std::string group_file_;  // empty if there is no memory control group
   UniqueFd kernel_log_;     // invalid if the kernel's log is not readable
   std::optional<int64_t> in_group_;

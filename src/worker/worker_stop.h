@@ -26,6 +26,7 @@ class WorkerStop {
   // Cancelled when the VM is preempted. Its cancellation also cancels token().
   CancelToken& preempted() { return preempted_; }
   // Cancelled when the worker must claim no more tasks. Also cancelled with token().
+  CancelToken& drain() { return drain_; }
   const CancelToken& drain() const { return drain_; }
 
   // Hurries the stop, and later ends the process, at the times of `time`.

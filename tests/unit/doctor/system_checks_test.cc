@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "doctor/control_group.h"
+#include "process/control_group.h"
 #include "tests/support/finding_text.h"
 #include "tests/support/temp_directory.h"
 

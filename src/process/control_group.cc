@@ -1,7 +1,10 @@
-#include "doctor/control_group.h"
+#include "process/control_group.h"
+
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
@@ -22,6 +25,19 @@ std::optional<int64_t> ReadLimit(const std::string& path) {
   return is_number && limit < kNoLimit ? std::optional(limit) : std::nullopt;
 }
 
+// From the text of cpu.max: "QUOTA PERIOD", or "max PERIOD".
+std::optional<double> ParseProcessors(absl::string_view text) {
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(absl::StripAsciiWhitespace(text), ' ');
+  double quota = 0;
+  double period = 0;
+  if (words.size() != 2 || !absl::SimpleAtod(words[0], &quota) ||
+      !absl::SimpleAtod(words[1], &period) || quota <= 0 || period <= 0) {
+    return std::nullopt;
+  }
+  return quota / period;
+}
+
 }  // namespace
 
 GroupLimits ReadGroupLimits(const std::string& proc_root) {
@@ -34,6 +50,7 @@ GroupLimits ReadGroupLimits(const std::string& proc_root) {
   limits.memory_bytes = ReadLimit(group + "/memory.max");
   if (!limits.memory_bytes) limits.memory_bytes = ReadLimit(group + "/memory.limit_in_bytes");
   limits.pids = ReadLimit(group + "/pids.max");
+  limits.processors = ParseProcessors(ReadProcFile(group + "/cpu.max"));
   limits.pids_running = ReadLimit(group + "/pids.current");
   return limits;
 }

@@ -12,6 +12,7 @@ struct GroupLimits {
   std::optional<int64_t> memory_bytes;
   std::optional<int64_t> pids;          // processes and threads
   std::optional<int64_t> pids_running;  // processes and threads that exist now
+  std::optional<double> processors;     // CPU time for each second; may be a fraction
 };
 
 // The limits of the group itself. A group above it may have lower limits, which a container does

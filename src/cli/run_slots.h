@@ -1,0 +1,15 @@
+// The parent of several slots (--slots): shares health checks, Monitor and stops among them.
+#pragma once
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/commands.h"
+
+namespace sparkles {
+
+// Runs `count` slots until all have ended. Returns the exit code. Needs BlockSignals. Call this on
+// the main thread, in a process without other children, after PrepareToConsume. Throws
+// std::system_error if the system refuses a thread that every worker needs.
+int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& log);
+
+}  // namespace sparkles
