@@ -6,6 +6,7 @@ objects and the exits of all workers must be consistent (chaos_judge.py), with e
 """
 import argparse
 import collections
+import contextlib
 import hashlib
 import os
 import random
@@ -17,7 +18,7 @@ import time
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 from gcloud.server import Server  # noqa: E402
-from harness import SLOWNESS, processes_of  # noqa: E402
+from harness import SLOWNESS, processes_of, slots_of  # noqa: E402
 import chaos_judge  # noqa: E402
 import cloud_lab  # noqa: E402
 
@@ -59,7 +60,7 @@ METADATA_FAULTS = (
     {"action": "stall", "kind": "metadata.*", "seconds": 2},
 )
 ACTIONS = ("kill", "kill", "stop", "term", "fault", "fault", "fault", "fault", "down", "quit",
-           "insist", "drain", "preempt", "metadata", "kill job")
+           "insist", "drain", "preempt", "metadata", "kill job", "kill slot")
 MISSING = "missing-input"
 
 
@@ -77,7 +78,9 @@ class Machine:
         self.worker = None
         self.done = set()  # causes for this worker's end, see chaos_judge.explained
         self.start_at = 0.0
+        self.slots = 1 + number % 2
         self.wakes_at = None  # set while the worker is frozen
+        self.stopped = []  # ids of the frozen processes
         self.quits_at = []  # times of further TERM signals
         self.ended = []  # (worker, causes of its end)
         self.past = chaos_judge.Past()  # of all workers of this machine
@@ -95,6 +98,7 @@ class Machine:
         # A storm is short, so the grace and the wait with an empty queue are short too.
         self.worker = self.lab.start_consume(
             "--shutdownAfter", "1", "--grace", GRACE, "--checkpointEvery", "1",
+            "--slots", self.slots,
             environment={"GCE_METADATA_HOST": self.metadata.address})
 
     def is_alive(self):
@@ -114,17 +118,32 @@ class Machine:
             self.past.note(chaos_judge.ABANDONED)
         self.worker.signal(number)
 
+    def kill_slot(self, rng):
+        """Kills a slot, which its parent starts again."""
+        slots = list(slots_of(self.worker).values()) if self.is_alive() else []
+        if slots:
+            self.past.note(signal.SIGKILL)
+            self.past.note(chaos_judge.ABANDONED)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rng.choice(slots), signal.SIGKILL)
+
     def freeze(self, until):
         self.wakes_at = until
         self.frozen = True
         if self.told_at:
             self.past.note(chaos_judge.ABANDONED)
-        self.worker.signal(signal.SIGSTOP)
+        self.stopped = [self.worker.pid, *slots_of(self.worker).values()]
+        self.signal_stopped(signal.SIGSTOP)
 
     def wake(self):
         self.wakes_at = None
-        if self.is_alive():
-            self.worker.signal(signal.SIGCONT)
+        self.signal_stopped(signal.SIGCONT)
+        self.stopped = []
+
+    def signal_stopped(self, number):
+        for pid in self.stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def preempt(self):
         if self.is_alive():
@@ -247,6 +266,8 @@ class Chaos:
             machine.quit(time.monotonic(), 2 if action == "quit" else 3)
         elif action == "drain":
             machine.end(signal.SIGUSR1)
+        elif action == "kill slot":
+            machine.kill_slot(self.random)
         elif action == "preempt":
             machine.preempt()
         elif action == "metadata":

@@ -60,6 +60,16 @@ def children_of(pid):
     return [int(each) for each in proc_text(pid, f"task/{pid}/children").split()]
 
 
+def slots_of(parent):
+    """{slot: process id} of the slots of a worker that run."""
+    slots = {}
+    for pid in children_of(parent.pid):
+        words = proc_text(pid, "cmdline").split("\0")
+        if len(words) > 2 and words[1] == "(slot)":
+            slots[int(words[2].partition("/")[0])] = pid
+    return slots
+
+
 def kill_processes_of(directory):
     for _ in range(100):
         pids = processes_of(directory)

@@ -5,11 +5,10 @@ import unittest
 
 from cloud_lab import CloudLabTest
 from gcloud.ports import free_port
-from harness import wait_until
+from harness import slots_of, wait_until
 from monitor_lab import MonitorTest
 from test_cloud_health import metric, status
 from test_cloud_preemption import NOTICE
-from test_slots import slots_of
 
 
 class CloudSlotsTest(CloudLabTest):

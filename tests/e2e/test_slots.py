@@ -5,18 +5,8 @@ import time
 import unittest
 
 from gcloud.ports import free_port
-from harness import LabTest, children_of, proc_text, wait_until
+from harness import LabTest, slots_of, wait_until
 from test_cloud_health import metric, status
-
-
-def slots_of(parent):
-    """{slot: process id} of the slots that run."""
-    slots = {}
-    for pid in children_of(parent.pid):
-        words = proc_text(pid, "cmdline").split("\0")
-        if len(words) > 2 and words[1] == "(slot)":
-            slots[int(words[2].partition("/")[0])] = pid
-    return slots
 
 
 class SlotsTest(LabTest):
