@@ -17,7 +17,8 @@ class CloudSlotsTest(CloudLabTest):
         self.gate = self.lab.directory / "gate"
         self.names = [f"a.{number}" for number in range(1, count + 1)]
         self.lab.write_tasks([
-            self.lab.task(name, f"echo {name} runs; while [ ! -e {self.gate} ]; do sleep 0.05; done")
+            self.lab.task(name, f"echo {name} runs; "
+                                f"while [ ! -e {self.gate} ]; do sleep 0.05; done")
             for name in self.names])
         worker = self.lab.start_consume("--slots", count, *flags)
         for name in self.names:
@@ -81,7 +82,8 @@ class Monitor(MonitorTest):
     def test_one_monitor_has_logs_of_all_slots(self):
         self.gate = self.lab.directory / "gate"
         self.lab.write_tasks([
-            self.lab.task(name, f"echo {name} runs; while [ ! -e {self.gate} ]; do sleep 0.05; done")
+            self.lab.task(name, f"echo {name} runs; "
+                                f"while [ ! -e {self.gate} ]; do sleep 0.05; done")
             for name in ("job.1", "job.2")])
         worker = self.lab.start_watched("--slots", "2", "--shutdownAfter", "30")
         client = self.client()
