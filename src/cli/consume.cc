@@ -226,7 +226,11 @@ int RunProcess(ConsumeOptions options, SlotLink* slot) {
 
 int RunSlot(ConsumeOptions options, SlotOrigin origin) {
   auto link = SlotLink::Open(std::move(origin));
-  if (!link.ok()) return kExitFailed;
+  if (!link.ok()) {
+    std::cerr << "sparklesworker: a slot cannot reach its parent: " << link.status().message()
+              << "\n";
+    return kExitFailed;
+  }
   const int count = (*link)->place().count;
   // The transfers of all slots together are those of one worker.
   options.transfers = (options.transfers + count - 1) / count;

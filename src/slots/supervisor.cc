@@ -225,9 +225,9 @@ void Supervisor::HandleEnd(Slot& slot, int wait_status) {
   board_.metrics(slot.number).tasks_running = 0;
   board_.metrics(slot.number).current_task.End();
   slot.code = CodeOf(wait_status);
-  if (slot.code == kExitDone || requests_.drain.cancelled()) return;
+  if (slot.code == kExitDone || requests_.stop.cancelled()) return;
   if (slot.code == kExitTasksFile) return;  // the log already says what is wrong with the file
-  if (!IsWorthRestart(wait_status)) {
+  if (requests_.drain.cancelled() || !IsWorthRestart(wait_status)) {
     log_.Warning("slot ", slot.number, " ", TextOf(wait_status));
   } else if (slot.restarts == options_.restart_waits.size()) {
     log_.Error("slot ", slot.number, " ", TextOf(wait_status), "; ", slot.restarts,
