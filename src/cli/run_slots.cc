@@ -68,8 +68,8 @@ int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& 
   GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log, {.project_id = options.project_id});
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
   // The VM ends 30 s after the notice, even if --stopWithin is longer.
-  const StopDeadline after_notice(
-      stop.preempted(), [&stop] { return stop.StepsWithin(stop.time().OnPreemption()); });
+  const StopDeadline after_notice(stop.preempted(),
+                                  [&stop] { return stop.StepsWithin(stop.time().OnPreemption()); });
   const auto board = SlotBoard::Create(count);
   if (!board.ok()) {
     log.Error(board.status().message());
