@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,28 @@ TEST(DisplayWidthTest, WideAndCombiningCharactersAreMeasured) {
        3},  // a control character
   };
   for (const auto& [text, width] : cases) EXPECT_EQ(DisplayWidth(text), width) << text;
+}
+
+TEST(DisplayWidthTest, CutKeepsStartAndEnd) {
+  EXPECT_EQ(CutToWidth("job.1", 5), "job.1");
+  EXPECT_EQ(CutToWidth("job.12345678", 9), "job...678");
+  EXPECT_EQ(CutToWidth("job.12345678", 3), "...");
+  EXPECT_EQ(CutToWidth("job.12345678", 0), "");
+}
+
+TEST(DisplayWidthTest, CutNeverExceedsWidth) {
+  std::string text = "a\xFF";
+  for (int i = 0; i < 10; ++i)
+    text +=
+        "\xE4\xBB\xBB"
+        "b"
+        "o\xCC\x88";
+  for (size_t columns = 0; columns <= DisplayWidth(text) + 1; ++columns) {
+    EXPECT_LE(DisplayWidth(CutToWidth(text, columns)), columns);
+    EXPECT_LE(DisplayWidth(StartWithin(text, columns)), columns);
+    EXPECT_GE(DisplayWidth(StartWithin(text, columns)) + 2, std::min(columns, DisplayWidth(text)));
+  }
+  EXPECT_EQ(StartWithin(text, 1000), text);
 }
 
 }  // namespace
