@@ -50,6 +50,12 @@ Json FilterOf(const EqualityFilter& filter, const Json& after) {
   return {{"compositeFilter", {{"op", "AND"}, {"filters", std::move(filters)}}}};
 }
 
+Json QueryOf(const std::string& kind, const EqualityFilter& filter, const Json& after, int limit) {
+  return {{"kind", Json::array({{{"name", kind}}})},
+          {"filter", FilterOf(filter, after)},
+          {"limit", limit}};
+}
+
 // The version in a result of a lookup or a commit; nullopt if there is no version.
 std::optional<int64_t> VersionIn(const Json& result) {
   int64_t version;
@@ -177,39 +183,64 @@ absl::StatusOr<LookupResult> DatastoreClient::Lookup(const std::vector<EntityKey
                    false);
 }
 
-absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
-                                                  const EqualityFilter& filter, const Json& after,
-                                                  int limit, const CancelToken& cancel) {
-  Json query = {{"kind", Json::array({{{"name", kind}}})},
-                {"projection", Json::array({{{"property", {{"name", "__key__"}}}}})},
-                {"filter", FilterOf(filter, after)},
-                {"limit", limit}};
-  KeyPage page;
+absl::StatusOr<DatastoreClient::Results> DatastoreClient::RunQuery(Json body,
+                                                                   const CancelToken& cancel) {
+  Results all;
+  const auto limit = body["query"]["limit"].get<size_t>();
   for (int batches = 0; batches < kMaxBatches; ++batches) {
-    ASSIGN_OR_RETURN(const Json answer, NotAborted(Call(query_, {{"query", query}},
-                                                        Idempotency::kIdempotent, cancel)));
+    ASSIGN_OR_RETURN(Json answer, NotAborted(Call(query_, body, Idempotency::kIdempotent, cancel)));
     const Json* batch = JsonField(answer, "batch");
     if (batch == nullptr) return Garbled("runQuery");
     const Json* results = JsonField(*batch, "entityResults");
     if (results != nullptr && !results->is_array()) return Garbled("runQuery");
     for (const Json& result : results == nullptr ? Json::array() : *results) {
       const Json* entity = JsonField(result, "entity");
-      const Json* key = entity == nullptr ? nullptr : JsonField(*entity, "key");
-      if (key == nullptr) return Garbled("runQuery");
-      page.keys.push_back(*key);
+      if (entity == nullptr || JsonField(*entity, "key") == nullptr) return Garbled("runQuery");
+      all.entities.push_back(*entity);
     }
     // The emulator never reports the end of a query; it only reports that more results follow.
     const std::string cursor = JsonText(*batch, "endCursor");
     const bool finished = JsonText(*batch, "moreResults") != "NOT_FINISHED";
-    page.at_end = finished && page.keys.size() < static_cast<size_t>(limit);
-    if (!page.keys.empty() || finished) return page;
+    all.at_end = finished && all.entities.size() < limit;
+    if (!all.entities.empty() || finished) return all;
     if (cursor.empty()) break;
-    query["startCursor"] = cursor;
+    body["query"]["startCursor"] = cursor;
   }
   // A worker that takes this for an empty queue exits and leaves tasks behind.
   return Transient(
       absl::UnavailableError("Datastore runQuery: no result, and the query is not at its end"),
       /*maybe_applied=*/false);
+}
+
+absl::StatusOr<KeyPage> DatastoreClient::FindKeys(const std::string& kind,
+                                                  const EqualityFilter& filter, const Json& after,
+                                                  int limit, const CancelToken& cancel) {
+  Json query = QueryOf(kind, filter, after, limit);
+  query["projection"] = Json::array({{{"property", {{"name", "__key__"}}}}});
+  ASSIGN_OR_RETURN(const Results found, RunQuery({{"query", std::move(query)}}, cancel));
+  KeyPage page;
+  for (const Json& entity : found.entities) page.keys.push_back(entity["key"]);
+  page.at_end = found.at_end;
+  return page;
+}
+
+absl::StatusOr<EntityPage> DatastoreClient::FindEntities(const std::string& kind,
+                                                         const EqualityFilter& filter,
+                                                         const std::vector<std::string>& properties,
+                                                         const Json& after, int limit,
+                                                         const CancelToken& cancel) {
+  // A projection would leave out entities without an index on all properties.
+  ASSIGN_OR_RETURN(Results found, RunQuery({{"query", QueryOf(kind, filter, after, limit)},
+                                            {"propertyMask", {{"paths", properties}}}},
+                                           cancel));
+  EntityPage page;
+  for (Json& json : found.entities) {
+    absl::StatusOr<Entity> entity = Entity::Parse(std::move(json));
+    if (!entity.ok()) return Garbled("runQuery");
+    page.entities.push_back(*std::move(entity));
+  }
+  page.at_end = found.at_end;
+  return page;
 }
 
 absl::StatusOr<std::optional<int64_t>> DatastoreClient::Update(const Entity& entity,

@@ -40,6 +40,11 @@ struct KeyPage {
   bool at_end = false;     // no other entity after these passes the filter
 };
 
+struct EntityPage {
+  std::vector<Entity> entities;  // in key order
+  bool at_end = false;           // as in KeyPage
+};
+
 struct DatastoreOptions {
   // Borrowed, may be null. After `stop` is cancelled, `stop_time` limits each request.
   const CancelToken* stop = nullptr;
@@ -65,6 +70,12 @@ class DatastoreClient {
   absl::StatusOr<KeyPage> FindKeys(const std::string& kind, const EqualityFilter& filter,
                                    const Json& after, int limit, const CancelToken& cancel);
 
+  // The same for entities. Each has only these `properties`, as far as they exist, and perhaps
+  // others: the emulator returns all. Works for properties without an index.
+  absl::StatusOr<EntityPage> FindEntities(const std::string& kind, const EqualityFilter& filter,
+                                          const std::vector<std::string>& properties,
+                                          const Json& after, int limit, const CancelToken& cancel);
+
   // Replaces `entity` if its stored version is `base_version`. Returns
   // - the new stored version: the entity was replaced;
   // - nullopt: the result is unknown, and the caller must look up the entity. There was no clear
@@ -81,6 +92,13 @@ class DatastoreClient {
     AdaptiveTimeout time;
   };
 
+  struct Results {
+    std::vector<Json> entities;
+    bool at_end = false;
+  };
+
+  // Runs the query in `body` until it has a result or is at its end.
+  absl::StatusOr<Results> RunQuery(Json body, const CancelToken& cancel);
   absl::StatusOr<Json> Call(Method& method, const Json& body, Idempotency idempotency,
                             const CancelToken& cancel);
   HttpRequest MakePost(const Method& method, const std::string& body) const;

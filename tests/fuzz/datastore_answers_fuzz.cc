@@ -33,6 +33,9 @@ class Fuzzed {
     if (!page.ok()) return;
     Require(!page->keys.empty() || page->at_end, "an empty page is the end");
     for (const Json& key : page->keys) (void)ParseEntityKey(key);
+    const auto entities = client_.FindEntities(kTaskKind, {}, {"status"}, Json(), 20, never_);
+    Require(!entities.ok() || !entities->entities.empty() || entities->at_end,
+            "an empty page is the end");
   }
 
  private:

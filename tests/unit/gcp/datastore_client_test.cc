@@ -144,6 +144,26 @@ TEST_F(DatastoreClientTest, QueryContinuesBehindKey) {
             R"("value":{"keyValue":{"path":[{"kind":"K","name":"job.17"}]}}}})");
 }
 
+TEST_F(DatastoreClientTest, QueryForEntitiesHasMask) {
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NO_MORE_RESULTS",
+      "entityResults": [)" + Found("a") + "," + Found("b") +
+                                                  "]}}"));
+  const auto page = client_.FindEntities("K", {{"job_id", StringValue("j")}},
+                                         {"status", "exit_code"}, Json(), 1000, never_);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_THAT(page->entities, SizeIs(2));
+  EXPECT_EQ(ParseEntityKey(page->entities[1].key())->name, "b");
+  EXPECT_TRUE(page->at_end);
+  EXPECT_EQ(DumpJson(Sent(0)["propertyMask"]), R"({"paths":["status","exit_code"]})");
+  EXPECT_FALSE(Sent(0)["query"].contains("projection"));
+}
+
+TEST_F(DatastoreClientTest, GarbledEntitiesAreAnError) {
+  transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"entityResults": [{"entity":
+      {"key": {"path": []}, "properties": 7}}]}})"));
+  EXPECT_TRUE(IsTransient(client_.FindEntities("K", {}, {}, Json(), 20, never_).status()));
+}
+
 TEST_F(DatastoreClientTest, EmptyUnfinishedBatchIsContinued) {
   transport_.Answer(kQuery, MakeResponse(200, R"({"batch": {"moreResults": "NOT_FINISHED",
                                                   "endCursor": "C"}})"));
