@@ -11,9 +11,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "base/proc.h"
+#include "process/kernel_state.h"
 #include "process/thread_stacks.h"
 
 namespace sparkles {
@@ -70,39 +69,6 @@ int AddModule(dl_phdr_info* info, size_t, void* argument) {
   return 0;
 }
 
-// The lines of a file, joined by `separator`. Empty if the file cannot be read.
-std::string ReadText(const std::string& path, absl::string_view separator) {
-  char buffer[8192];
-  const absl::string_view text = ReadOnce(path, buffer, sizeof buffer);
-  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
-  std::string joined;
-  for (const absl::string_view line : lines) {
-    absl::StrAppend(&joined, joined.empty() ? "" : separator, line);
-  }
-  return joined;
-}
-
-// The state in the text of /proc/TID/status, for example "S (sleeping)".
-std::string StateOf(const std::string& status) {
-  for (absl::string_view line : absl::StrSplit(status, '\v')) {
-    if (absl::ConsumePrefix(&line, "State:")) {
-      return std::string(absl::StripAsciiWhitespace(line));
-    }
-  }
-  return "state unknown";
-}
-
-std::string KernelState(const std::string& directory) {
-  std::string place;
-  const std::string wchan = ReadText(directory + "/wchan", "");
-  if (!wchan.empty() && wchan != "0") absl::StrAppend(&place, ", waits in ", wchan);
-  const std::string call = ReadText(directory + "/syscall", "");
-  if (!call.empty()) absl::StrAppend(&place, ", system call ", call.substr(0, call.find(' ')));
-  const std::string stack = ReadText(directory + "/stack", " < ");
-  if (!stack.empty()) absl::StrAppend(&place, ", kernel stack: ", stack);
-  return place;
-}
-
 std::string StackText(const ThreadStack& stack, const std::vector<Module>& modules) {
   if (stack.addresses.empty()) return "no stack: the thread does not answer the signal";
   std::string text = stack.source == StackSource::kUnwound ? "stack:" : "stack (scanned):";
@@ -134,10 +100,9 @@ void DumpThreads(const std::function<bool(absl::string_view)>& line, const std::
       absl::StrCat(threads.size(), " threads, build id ", build_id.empty() ? "none" : build_id));
   for (size_t i = 0; wants_more && i < std::min(threads.size(), kMaxThreads); ++i) {
     const std::string directory = absl::StrCat(tasks, "/", threads[i]);
-    const std::string name = threads[i] == getpid() ? "main" : ReadText(directory + "/comm", "");
+    const std::string name = threads[i] == getpid() ? "main" : ThreadName(directory);
     // Read this first, because the signal of ReadThreadStack interrupts the thread.
-    const std::string state =
-        StateOf(ReadText(directory + "/status", "\v")) + KernelState(directory);
+    const std::string state = DescribeKernelState(directory);
     const std::string head = absl::StrCat("thread ", threads[i], " '", name, "': ");
     wants_more = line(head + state) &&
                  line(head + StackText(ReadThreadStack(threads[i], kMaxAnswerWait), modules));
