@@ -8,20 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/file_id.h"
+#include "base/log_line.h"
 #include "base/status.h"
-#include "base/text.h"
 
 namespace sparkles {
-namespace {
-
-bool EndsInsideLine(int fd) {
-  struct stat info;
-  char last = '\n';
-  return fstat(fd, &info) == 0 && info.st_size > 0 && pread(fd, &last, 1, info.st_size - 1) == 1 &&
-         last != '\n';
-}
-
-}  // namespace
 
 absl::StatusOr<TaskLog> TaskLog::Create(const std::string& work_directory) {
   std::string path = absl::StrCat(work_directory, "/", kTaskLogName);
@@ -38,8 +28,7 @@ bool TaskLog::IsReplaced() const {
 }
 
 absl::Status TaskLog::AddLine(absl::string_view text) {
-  const absl::string_view line_end = EndsInsideLine(fd()) ? "\n" : "";
-  return WriteAll(fd(), absl::StrCat(line_end, "sparkles: ", PrintableText(text), "\n"), path_);
+  return AppendLogLines(fd(), {std::string(text)}, path_);
 }
 
 }  // namespace sparkles
