@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/fd.h"
@@ -34,6 +35,12 @@ bool ForEachNumber(const std::string& directory, absl::FunctionRef<void(int numb
   }
   closedir(entries);
   return any;
+}
+
+bool ShowsOwnIds(const std::string& proc_root) {
+  char target[32];
+  const ssize_t size = readlink((proc_root + "/self").c_str(), target, sizeof target);
+  return size > 0 && absl::string_view(target, static_cast<size_t>(size)) == absl::StrCat(getpid());
 }
 
 absl::string_view ReadOnce(const std::string& path, char* buffer, size_t size) {

@@ -15,6 +15,9 @@ namespace sparkles {
 // descriptors). False if there is no such entry, or the directory cannot be opened.
 bool ForEachNumber(const std::string& directory, absl::FunctionRef<void(int number)> visit);
 
+// True if `proc_root` shows the process ids of this process's own namespace.
+bool ShowsOwnIds(const std::string& proc_root);
+
 // The result of one read(2) of `path`, in `buffer`. /proc gives short files whole in one read.
 // Empty with errno if the file cannot be read; empty with errno 0 if it is empty.
 absl::string_view ReadOnce(const std::string& path, char* buffer, size_t size);

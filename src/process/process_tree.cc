@@ -20,11 +20,6 @@ namespace {
 
 using Processes = std::unordered_map<pid_t, ProcessEntry>;
 
-// The unrelated process ids are forgotten after this number of samples, because the kernel may give
-// the id of an ended process to a descendant. The kernel assigns ids in turn, and there are at
-// least 32,768 of them, so reuse usually takes longer.
-constexpr int kUnrelatedPidsLifetime = 16;
-
 absl::Duration ThreadCpuTime() {
   timespec now;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -72,23 +67,34 @@ std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid)
       ReadOnce(absl::StrCat(proc_root, "/", pid, "/stat"), buffer, sizeof buffer));
 }
 
-std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
-                                     UnrelatedPids& unrelated) {
+std::optional<std::vector<Descendant>> FindDescendants(const std::string& proc_root, pid_t root,
+                                                       UnrelatedPids& unrelated) {
   Processes processes;
   const bool readable = ForEachNumber(proc_root, [&](pid_t pid) {
     if (unrelated.contains(pid)) return;
     if (const auto process = ReadProcess(proc_root, pid)) processes.emplace(pid, *process);
   });
   if (!readable) return std::nullopt;
-  const int64_t page_kb = sysconf(_SC_PAGESIZE) / 1024;
-  TreeUsage usage;
+  std::vector<Descendant> descendants;
   for (const auto& [pid, process] : processes) {
     const Relation relation =
         pid == root ? Relation::kUnknown : RelationOf(pid, root, processes, unrelated);
     if (relation == Relation::kUnrelated) unrelated.insert(pid);
-    if (process.zombie || relation != Relation::kDescendant) continue;
+    if (relation == Relation::kDescendant) descendants.push_back({pid, process});
+  }
+  return descendants;
+}
+
+std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
+                                     UnrelatedPids& unrelated) {
+  const auto descendants = FindDescendants(proc_root, root, unrelated);
+  if (!descendants) return std::nullopt;
+  const int64_t page_kb = sysconf(_SC_PAGESIZE) / 1024;
+  TreeUsage usage;
+  for (const Descendant& descendant : *descendants) {
+    if (descendant.entry.zombie) continue;
     ++usage.processes;
-    usage.rss_kb += std::max<int64_t>(process.rss_pages, 0) * page_kb;
+    usage.rss_kb += std::max<int64_t>(descendant.entry.rss_pages, 0) * page_kb;
   }
   return usage;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -24,14 +25,28 @@ std::optional<ProcessEntry> ParseProcessStat(absl::string_view stat);
 // Reads PROC_ROOT/PID/stat. nullopt if the process does not exist.
 std::optional<ProcessEntry> ReadProcess(const std::string& proc_root, pid_t pid);
 
+// Processes that are not descendants of the root. They cannot become descendants, because the root
+// adopts only orphans of its own descendants. Therefore samples skip them.
+using UnrelatedPids = std::unordered_set<pid_t>;
+// The unrelated process ids are forgotten after this number of samples, because the kernel may give
+// the id of an ended process to a descendant. The kernel assigns ids in turn, and there are at
+// least 32,768 of them, so reuse usually takes longer.
+inline constexpr int kUnrelatedPidsLifetime = 16;
+
+struct Descendant {
+  pid_t pid = 0;
+  ProcessEntry entry;
+};
+
+// Finds the descendants of `root`, in no order. Skips the processes in `unrelated`, and adds new
+// unrelated ones to it. nullopt if `proc_root` cannot be read.
+std::optional<std::vector<Descendant>> FindDescendants(const std::string& proc_root, pid_t root,
+                                                       UnrelatedPids& unrelated);
+
 struct TreeUsage {
   int64_t processes = 0;  // without zombies
   int64_t rss_kb = 0;     // a page that several processes share counts once for each
 };
-
-// Processes that are not descendants of the root. They cannot become descendants, because the root
-// adopts only orphans of its own descendants. Therefore samples skip them.
-using UnrelatedPids = std::unordered_set<pid_t>;
 
 // Records the peaks during a command's life. The cost of a sample grows with the number of
 // processes on the machine. Therefore samples become rarer when they are expensive, so that
@@ -55,8 +70,7 @@ class TreeSampler {
   absl::Duration next_;  // on the monotonic clock
 };
 
-// Takes one sample. Skips the processes in `unrelated`, and adds new unrelated ones to it. nullopt
-// if `proc_root` cannot be read.
+// Takes one sample. `unrelated` and the result are as for FindDescendants.
 std::optional<TreeUsage> MeasureTree(const std::string& proc_root, pid_t root,
                                      UnrelatedPids& unrelated);
 

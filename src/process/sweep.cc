@@ -56,13 +56,6 @@ void KillLivingChildren(const std::string& proc_root) {
   }
 }
 
-// True if `proc_root` shows the process ids of this process's own namespace.
-bool ShowsOwnIds(const std::string& proc_root) {
-  char target[32];
-  const ssize_t size = readlink((proc_root + "/self").c_str(), target, sizeof target);
-  return size > 0 && absl::string_view(target, static_cast<size_t>(size)) == absl::StrCat(getpid());
-}
-
 // True if `pid` was a child of `parent`, which is this process or a stopped descendant. A stopped
 // process forks no children, so a process with a reused id is not a child of `parent`.
 bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int number) {
