@@ -236,6 +236,10 @@ void CommandTable::DeclareConsumeLimits() {
   Number("--taskTimeout", "SECONDS", options_.consume.task_timeout_seconds, 0, kMaxInt,
          "Seconds after which the worker ends a command or script. If the command is ended, the "
          "task fails. 0 means no limit.");
+  Number("--noProgressTimeout", "SECONDS", options_.consume.no_progress_timeout_seconds, 0, kMaxInt,
+         "Seconds after which the worker ends a command or script whose processes have used no "
+         "CPU, done no I/O and printed nothing. The log then shows where they waited. If the "
+         "command is ended, the task fails. 0 means no limit.");
   command_
       ->add_option("--timeout", options_.consume.watchdog_minutes,
                    "Minutes without a sign of life until the watchdog reports a stall. After twice "

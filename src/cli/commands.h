@@ -37,6 +37,7 @@ struct ConsumeOptions {
   std::optional<uint64_t> min_free_bytes;  // nullopt for the default of executor/space_guard.h
   std::optional<uint64_t> cache_bytes;     // nullopt for no limit
   int task_timeout_seconds = 0;            // 0 for no limit
+  int no_progress_timeout_seconds = 0;     // 0 for no limit
   int log_every_seconds = 60;              // 0 for never
   int permission_patience_seconds = 120;
   std::vector<std::string> withhold_env;

@@ -45,6 +45,9 @@ ExecutorOptions ExecutorOptionsOf(const WorkerParts& worker, const TaskSource& s
   if (options.task_timeout_seconds > 0) {
     executor.time_limit = absl::Seconds(options.task_timeout_seconds);
   }
+  if (options.no_progress_timeout_seconds > 0) {
+    executor.no_progress_timeout = absl::Seconds(options.no_progress_timeout_seconds);
+  }
   executor.core_dumps = options.core_dumps;
   executor.log_every = absl::Seconds(options.log_every_seconds);
   executor.checkpoint = {.every = absl::Seconds(options.checkpoint_every_seconds),

@@ -31,10 +31,12 @@ struct ExecutorOptions {
   absl::Duration grace;     // between TERM and KILL of a command that must stop
   StopTime stop_time;       // of the worker
   absl::Duration time_limit = absl::InfiniteDuration();  // of the command, and of each script
-  std::vector<std::string> environment;                  // "NAME=value", for all commands
-  std::vector<std::string> withheld_variables;           // names, for the task's log
-  bool core_dumps = false;                               // of commands and scripts
-  std::string machine_type;                              // for result.json; may be empty
+  // Of the command, and of each script.
+  absl::Duration no_progress_timeout = absl::InfiniteDuration();
+  std::vector<std::string> environment;         // "NAME=value", for all commands
+  std::vector<std::string> withheld_variables;  // names, for the task's log
+  bool core_dumps = false;                      // of commands and scripts
+  std::string machine_type;                     // for result.json; may be empty
   // Called with each task's log file when the file exists and is still empty.
   std::function<void(const std::string& task_id, const std::string& path)> on_log;
   absl::Duration heartbeat_interval = absl::Milliseconds(500);  // while a command runs

@@ -68,10 +68,20 @@ std::string LackOfMemory(const OomKills& oom) {
   return absl::StrCat("out of memory: ", KillsInGroup(oom));
 }
 
+std::string NoProgressReason(absl::Duration timeout) {
+  return absl::StrCat("no progress for ", absl::FormatDuration(timeout),
+                      " (--noProgressTimeout): the processes used no CPU, did no I/O and printed "
+                      "nothing, so the worker ended them. The log shows where they waited. A "
+                      "command that waits for work elsewhere must print a line from time to time");
+}
+
 std::optional<ExitCause> FindExitCause(const CommandExit& exit, const ExitContext& known) {
   const int status = exit.wait_status;
   if (exit.timed_out) {
     return ExitCause{"time_limit", "the worker ended the command at its time limit"};
+  }
+  if (exit.no_progress) {
+    return ExitCause{"no_progress", NoProgressReason(known.no_progress_timeout)};
   }
   if (status == 0) return std::nullopt;
   if (known.cancelled) return ExitCause{"stopped", "the worker ended the command"};

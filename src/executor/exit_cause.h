@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "base/usage.h"
 #include "process/oom_watch.h"
 #include "process/process_runner.h"
@@ -17,12 +18,16 @@ struct ExitContext {
   OomKills oom = {};
   DiskSpace least_free = {};  // minimum on the task's file system while the command ran
   bool cancelled = false;     // this worker ended the command
+  absl::Duration no_progress_timeout = absl::InfiniteDuration();  // of the command
 };
 
 // Describes the kills in the worker's control group: "out of memory: ...".
 std::string LackOfMemory(const OomKills& oom);
 
-// nullopt for a command that ended with exit code 0 within its time limit.
+// The reason for the end of a command that has made no progress for `timeout`, with a remedy.
+std::string NoProgressReason(absl::Duration timeout);
+
+// nullopt for a command that ended with exit code 0 before it reached a limit.
 std::optional<ExitCause> FindExitCause(const CommandExit& exit, const ExitContext& known);
 
 // A machine fault if the command, or its shell's last program, died of SIGXFSZ and this worker has

@@ -82,7 +82,7 @@ Outcome TaskRun::Run() {
   if (status.ok()) status = DeliverLog();
   if (status.ok()) status = DeliverResult();
   const bool undelivered =
-      !status.ok() && result_.run.has_value() && !cancel_.cancelled() && !timed_out_;
+      !status.ok() && result_.run.has_value() && !cancel_.cancelled() && !reached_limit_;
   Outcome outcome = status.ok() ? Complete() : EndEarly(status);
   if (directory_ &&
       (executor_.options.keep_tasks || (undelivered && outcome.kind == Outcome::Kind::kFailed))) {
@@ -161,7 +161,7 @@ absl::Status TaskRun::RunScript(absl::string_view name, const std::string& scrip
   // Reads the descriptor, because the script may have replaced the file by a FIFO.
   LogScriptOutput(log_, name, output->get());
   const std::string code = ReturnCodeText(exit->wait_status);
-  if (exit->timed_out) log_.Warning(name, ": ", TimeLimitReason());
+  if (exit->reached_limit()) log_.Warning(name, ": ", shell_->LimitReason(*exit));
   if (code != "0") log_.Warning(name, " ended with ", code, "; the task continues");
   RETURN_IF_ERROR(CheckCancelled());
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), name));
@@ -192,10 +192,11 @@ absl::Status TaskRun::RunCommand() {
   if (!exit.ok()) return Annotate(exit.status(), "command");
   machine.machine_type = executor_.options.machine_type;
   std::optional<ExitCause> cause;
-  if (exit->wait_status != 0 || exit->timed_out) {
+  if (exit->wait_status != 0 || exit->reached_limit()) {
     cause = FindExitCause(*exit, {.oom = shell_->oom_kills(),
                                   .least_free = machine.least_free,
-                                  .cancelled = cancel_.cancelled()});
+                                  .cancelled = cancel_.cancelled(),
+                                  .no_progress_timeout = executor_.options.no_progress_timeout});
   }
   if (cause) log_.Info("cause of the command's end: ", cause->kind, ": ", cause->detail);
   result_.run = CommandRun{ReturnCodeText(exit->wait_status),
@@ -213,17 +214,12 @@ absl::Status TaskRun::RunCommand() {
   if (IsReadOnly(directory_->path())) return ReadOnlyError();
   RETURN_IF_ERROR(Annotate(CheckNothingSurvives(*exit), "command"));
   RETURN_IF_ERROR(Annotate(CheckFileSizeLimit(exit->wait_status), "command"));
-  timed_out_ = exit->timed_out;
-  if (timed_out_) return absl::DeadlineExceededError(TimeLimitReason());
+  reached_limit_ = exit->reached_limit();
+  if (reached_limit_) return absl::DeadlineExceededError(shell_->LimitReason(*exit));
   return directory_->CheckInPlace();
 }
 
 absl::Status TaskRun::ReadOnlyError() const { return ErrnoError(EROFS, directory_->path()); }
-
-std::string TaskRun::TimeLimitReason() const {
-  return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
-                      absl::FormatDuration(executor_.options.time_limit), ") and was ended");
-}
 
 absl::Status TaskRun::DeliverOutputs() {
   Enter(TaskPhase::kStoring);

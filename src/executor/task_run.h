@@ -48,7 +48,6 @@ class TaskRun {
   absl::Status StageInputs();
   absl::Status RunScript(absl::string_view name, const std::string& script);
   absl::Status RunCommand();
-  std::string TimeLimitReason() const;
   absl::Status ReadOnlyError() const;
   absl::Status DeliverOutputs();
   void ReportUnmatched(const std::vector<size_t>& unmatched);
@@ -94,9 +93,9 @@ class TaskRun {
   std::optional<TaskShell> shell_;
   std::vector<StagedInput> inputs_;
   std::string exit_code_;
-  bool timed_out_ = false;    // the command has reached its time limit
-  bool saved_late_ = false;   // the last save may have used time of the log
-  bool log_skipped_ = false;  // an older log cannot be replaced
+  bool reached_limit_ = false;  // the worker ended the command at a limit
+  bool saved_late_ = false;     // the last save may have used time of the log
+  bool log_skipped_ = false;    // an older log cannot be replaced
   std::optional<DelayedCancel> delivery_cancel_;
   std::optional<Activity> delivery_activity_;  // ends with delivery_cancel_
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status.h"
 #include "executor/exit_cause.h"
@@ -53,6 +54,7 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
                         .output_fd = output_fd,
                         .grace = executor_.options.grace,
                         .time_limit = executor_.options.time_limit,
+                        .no_progress_timeout = executor_.options.no_progress_timeout,
                         .core_dumps = executor_.options.core_dumps,
                         .heartbeat_interval = executor_.options.heartbeat_interval,
                         .stop_time = executor_.options.stop_time};
@@ -69,6 +71,13 @@ absl::StatusOr<CommandExit> TaskShell::Run(const std::string& script, const std:
     return exit;
   }
   return MachineFault(exit.status());
+}
+
+std::string TaskShell::LimitReason(const CommandExit& exit) const {
+  const ExecutorOptions& options = executor_.options;
+  if (exit.no_progress) return NoProgressReason(options.no_progress_timeout);
+  return absl::StrCat("time-out: it ran longer than --taskTimeout allows (",
+                      absl::FormatDuration(options.time_limit), ") and was ended");
 }
 
 std::optional<std::string> TaskShell::LackOfMemoryAtStop() {

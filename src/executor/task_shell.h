@@ -27,6 +27,9 @@ class TaskShell {
   absl::StatusOr<CommandExit> Run(const std::string& script, const std::string& directory,
                                   int output_fd);
 
+  // Why the worker ended a command or script that has reached a limit.
+  std::string LimitReason(const CommandExit& exit) const;
+
   // Kills for lack of memory during the last Run.
   const OomKills& oom_kills() const { return oom_kills_; }
 

@@ -156,7 +156,9 @@ class Launcher {
   // which is also the id of its group, so the group can be killed safely.
   void FinishCommand() {
     exit_.end = WallNow();
-    exit_.timed_out = cancelled_;  // the worker clears it if the time limit was not the reason
+    // True if the command got TERM. The worker, which knows the reason, sets the final values. A
+    // limit can also pass after the command has ended, while its leftovers end.
+    exit_.timed_out = cancelled_;
     if (cancelled_) {
       AwaitGroup();
     } else {

@@ -14,6 +14,13 @@ inline absl::Duration MonotonicNow() {
   return absl::DurationFromTimespec(now);
 }
 
+// The boot clock: the monotonic clock, plus the time for which the machine was suspended.
+inline absl::Duration BootNow() {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return absl::DurationFromTimespec(now);
+}
+
 // The wall clock.
 inline absl::Time WallNow() {
   timespec now;

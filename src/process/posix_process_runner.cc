@@ -17,6 +17,7 @@
 #include "process/launcher.h"
 #include "process/monotonic.h"
 #include "process/oom_score.h"
+#include "process/progress_watch.h"
 #include "process/relaunch.h"
 #include "process/sweep.h"
 
@@ -67,11 +68,18 @@ absl::StatusOr<CommandExit> ReadReply(const Command& command, const Frame& reply
 // The last signal that the launcher was asked to send.
 enum class SentSignal { kNone, kTerm, kKill };
 
+// The limit that a running command has reached, if any.
+CommandLimit ReachedLimit(bool late, ProgressWatch& progress) {
+  if (late) return CommandLimit::kTime;
+  if (!progress.SeesNoProgress()) return CommandLimit::kNone;
+  progress.ReportWaits();
+  return CommandLimit::kProgress;
+}
+
 // Waits for a frame from the launcher. Meanwhile asks the launcher to end the command when
-// `activity` is cancelled or the time limit has passed. Sets `timed_out` if the reason was the time
-// limit.
+// `activity` is cancelled, or when the command reaches a limit, which is stored in `reached`.
 absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
-                        const Activity& activity, bool& timed_out) {
+                        const Activity& activity, ProgressWatch& progress, CommandLimit& reached) {
   const CancelToken& cancel = activity.cancel();
   SentSignal sent = SentSignal::kNone;
   absl::Duration deadline = MonotonicNow() + command.time_limit;
@@ -82,15 +90,17 @@ absl::Status AwaitReply(int socket, pid_t launcher, const Command& command,
     // cancel.hurried(), which ends the grace early, has no descriptor to wait for.
     const bool must_poll_cancel = sent != SentSignal::kNone || cancel.fd() < 0;
     pollfd waited[2] = {{socket, POLLIN, 0}, {cancel_fd, POLLIN, 0}};
+    absl::Duration wait = deadline - MonotonicNow();
+    if (sent == SentSignal::kNone) wait = std::min(wait, progress.UntilNextLook());
     const int timeout =
-        PollTimeout(deadline - MonotonicNow(),
-                    must_poll_cancel ? kCancelPollInterval : command.heartbeat_interval);
+        PollTimeout(wait, must_poll_cancel ? kCancelPollInterval : command.heartbeat_interval);
     if (poll(waited, 2, timeout) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (waited[0].revents != 0) return absl::OkStatus();
     kill(launcher, SIGCONT);  // the command may have stopped the launcher
     const bool late = MonotonicNow() >= deadline;
-    if (sent == SentSignal::kNone && (late || cancel.cancelled())) {
-      timed_out = !cancel.cancelled();
+    if (sent == SentSignal::kNone) {
+      if (!cancel.cancelled()) reached = ReachedLimit(late, progress);
+      if (reached == CommandLimit::kNone && !cancel.cancelled()) continue;
       RETURN_IF_ERROR(SendFrame(socket, FrameKind::kTerminate, ""));
       sent = SentSignal::kTerm;
       deadline = MonotonicNow() + command.grace;
@@ -147,16 +157,18 @@ absl::StatusOr<CommandExit> PosixProcessRunner::Run(const Command& command,
   RETURN_IF_ERROR(CheckCommand(command));
   ReapUnrelatedZombies(launcher_);
   RETURN_IF_ERROR(EnsureLauncher());
-  bool timed_out = false;
-  const absl::StatusOr<Frame> reply = RunInLauncher(command, activity, timed_out);
+  CommandLimit reached = CommandLimit::kNone;
+  const absl::StatusOr<Frame> reply = RunInLauncher(command, activity, reached);
   if (reply.ok()) {
     absl::StatusOr<CommandExit> exit = ReadReply(command, *reply);
     if (exit.ok() && exit->survivors) {
       KillLauncher(cancel.cancelled() ? command.stop_time.sweep_limit() : kSweepLimit);
       exit->survivors = survivors_;
     }
-    // The time limit can also pass after the command has ended, while its leftovers end.
-    if (exit.ok()) exit->timed_out = exit->timed_out && timed_out;
+    if (exit.ok() && exit->timed_out) {
+      exit->timed_out = reached == CommandLimit::kTime;
+      exit->no_progress = reached == CommandLimit::kProgress;
+    }
     return exit;
   }
   KillLauncher(cancel.hurried() ? command.stop_time.sweep_limit() : kSweepLimit);
@@ -223,10 +235,12 @@ absl::Status PosixProcessRunner::EndSurvivors() {
 }
 
 absl::StatusOr<Frame> PosixProcessRunner::RunInLauncher(const Command& command,
-                                                        const Activity& activity, bool& timed_out) {
+                                                        const Activity& activity,
+                                                        CommandLimit& reached) {
+  ProgressWatch progress(proc_root_, launcher_, command.output_fd, command.no_progress_timeout);
   RETURN_IF_ERROR(
       SendFrame(socket_.get(), FrameKind::kRun, EncodeCommand(command), command.output_fd));
-  RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, activity, timed_out));
+  RETURN_IF_ERROR(AwaitReply(socket_.get(), launcher_, command, activity, progress, reached));
   absl::StatusOr<Frame> reply = ReceiveFrame(socket_.get());
   if (reply.ok()) return reply;
   // The launcher is small, so the kernel has no reason to kill it. Probably the command did. A

@@ -15,6 +15,9 @@
 
 namespace sparkles {
 
+// The limit of a command that was the reason for TERM.
+enum class CommandLimit { kNone, kTime, kProgress };
+
 // At most one object in a process. No other code of the process may start or wait for children,
 // because this class reaps all of them. This includes orphans that a worker adopts as PID 1 of a
 // container. Not thread-safe.
@@ -60,7 +63,7 @@ class PosixProcessRunner : public ProcessRunner {
   // Kills the launcher and then, for at most `sweep_limit`, the descendants that it leaves.
   void KillLauncher(absl::Duration sweep_limit);
   absl::StatusOr<Frame> RunInLauncher(const Command& command, const Activity& activity,
-                                      bool& timed_out);
+                                      CommandLimit& reached);
 
   const std::string proc_root_;
   const bool relaunch_;

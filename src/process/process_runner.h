@@ -20,21 +20,26 @@ struct Command {
   int output_fd = -1;                        // stdout and stderr; borrowed during Run
   absl::Duration grace = absl::Seconds(10);  // the time from TERM to KILL
   absl::Duration time_limit = absl::InfiniteDuration();  // after this time the command gets TERM
-  bool core_dumps = false;                               // as large as the hard limit allows
-  absl::Duration sweep_limit = absl::Seconds(30);        // longest wait for leftovers after KILL
+  // After this time without progress (process/progress_watch.h) the command gets TERM.
+  absl::Duration no_progress_timeout = absl::InfiniteDuration();
+  bool core_dumps = false;                         // as large as the hard limit allows
+  absl::Duration sweep_limit = absl::Seconds(30);  // longest wait for leftovers after KILL
   // The longest time between two signs of life while the command runs. Each wakes two processes.
   absl::Duration heartbeat_interval = absl::Milliseconds(500);
   StopTime stop_time = {};  // limits the wait after KILL when the token is hurried
 };
 
 struct CommandExit {
-  int wait_status = 0;     // as of waitpid(2)
-  ResourceUsage usage;     // of the command, its descendants and its leftovers
-  absl::Time start;        // wall clock, just before the fork
-  absl::Time end;          // wall clock, when the launcher noticed the end
-  int leftovers = 0;       // processes that outlived the command and were killed
-  bool timed_out = false;  // the command got TERM because of its time limit
-  bool survivors = false;  // KILL did not end all processes that the command started
+  int wait_status = 0;       // as of waitpid(2)
+  ResourceUsage usage;       // of the command, its descendants and its leftovers
+  absl::Time start;          // wall clock, just before the fork
+  absl::Time end;            // wall clock, when the launcher noticed the end
+  int leftovers = 0;         // processes that outlived the command and were killed
+  bool timed_out = false;    // the command got TERM because of its time limit
+  bool no_progress = false;  // the command got TERM because of its no_progress_timeout
+  bool survivors = false;    // KILL did not end all processes that the command started
+
+  bool reached_limit() const { return timed_out || no_progress; }
 };
 
 // InvalidArgument if no runner can run the command: an empty argv, a NUL inside a text, more text
@@ -55,10 +60,12 @@ class ProcessRunner {
   //
   // A running command is work of `activity`, reported on the thread of Run.
   //
-  // If `activity` is cancelled, or the time limit has passed, the process group gets TERM. After
-  // `grace`, or when the token is hurried, the group gets KILL. The grace applies to the whole
-  // group: if a shell has died of TERM, the programs that it started still have the grace. With a
-  // token that is already cancelled, the command starts and is then ended.
+  // If `activity` is cancelled, the time limit has passed, or the command has made no progress for
+  // its no_progress_timeout, the process group gets TERM. In the last case Run first appends lines
+  // "sparkles: ..." to the output, which say where each process waits. After `grace`, or when the
+  // token is hurried, the group gets KILL. The grace applies to the whole group: if a shell has
+  // died of TERM, the programs that it started still have the grace. With a token that is already
+  // cancelled, the command starts and is then ended.
   //
   // An error means that the command did not run or that its end is unknown:
   //   InvalidArgument: see CheckCommand;

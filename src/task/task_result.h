@@ -31,8 +31,8 @@ struct SkippedFile {
 
 // The reason why a command did not exit with 0.
 struct ExitCause {
-  // "exit_code", "signal" (not sent by this worker), "out_of_memory", "disk_full", "time_limit" or
-  // "stopped" (by this worker).
+  // "exit_code", "signal" (not sent by this worker), "out_of_memory", "disk_full", "time_limit",
+  // "no_progress" or "stopped" (by this worker).
   std::string kind;
   std::string detail;  // a text for the user
 };

@@ -144,6 +144,39 @@ TEST_P(ProcessRunnerContract, CommandWithinTimeLimitCompletes) {
   EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
 }
 
+TEST_P(ProcessRunnerContract, CommandWithoutProgressIsEnded) {
+  Command command = Shell("sleep 1000");
+  command.no_progress_timeout = absl::Milliseconds(200);
+  under_test_->NextWaitsForCancel();
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, Activity(cancel_));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_TRUE(exit->no_progress);
+  EXPECT_FALSE(exit->timed_out);
+  ASSERT_TRUE(WIFSIGNALED(exit->wait_status));
+  EXPECT_EQ(WTERMSIG(exit->wait_status), SIGTERM);
+}
+
+TEST_P(ProcessRunnerContract, ShortCommandNeedsNoProgress) {
+  Command command = Shell("exit 5");
+  command.no_progress_timeout = absl::Hours(1);
+  under_test_->NextPrints("", 5);
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, Activity(cancel_));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_FALSE(exit->no_progress);
+  EXPECT_EQ(WEXITSTATUS(exit->wait_status), 5);
+  EXPECT_EQ(Output(), "");
+}
+
+TEST_P(ProcessRunnerContract, StopWinsOverMissingProgress) {
+  cancel_.Cancel(CancelKind::kHandBack, "test");
+  Command command = Shell("sleep 1000");
+  command.no_progress_timeout = absl::Milliseconds(1);
+  under_test_->NextWaitsForCancel();
+  const absl::StatusOr<CommandExit> exit = under_test_->runner().Run(command, Activity(cancel_));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_FALSE(exit->no_progress);
+}
+
 TEST_P(ProcessRunnerContract, NextCommandRunsAfterError) {
   Command broken = Shell("true");
   broken.directory = directory_ / "absent";

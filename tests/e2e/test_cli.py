@@ -119,7 +119,7 @@ class Usage(LabTest):
             self.assert_usage_error(*arguments, names=flag)
 
     def test_invalid_number_names_range(self):
-        for flag in ("taskTimeout", "grace", "shutdownAfter"):
+        for flag in ("taskTimeout", "noProgressTimeout", "grace", "shutdownAfter"):
             self.lab.write_tasks([])
             for value in ("-3", "x", "1e99"):
                 worker = self.assert_usage_error(*self.lab.consume_arguments(f"--{flag}", value),

@@ -54,9 +54,12 @@ void FakeProcessRunner::NextWaitsForCancel() {
   Next([](const Command& command, const Activity& activity) -> absl::StatusOr<CommandExit> {
     const CancelToken& cancel = activity.cancel();
     CommandExit exit = DiedOf(SIGTERM);
-    exit.timed_out = command.time_limit != absl::InfiniteDuration() && !cancel.cancelled();
+    const absl::Duration never = absl::InfiniteDuration();
+    exit.timed_out = command.time_limit != never && !cancel.cancelled();
+    exit.no_progress =
+        !exit.timed_out && command.no_progress_timeout != never && !cancel.cancelled();
     pollfd cancelled{cancel.fd(), POLLIN, 0};
-    while (!exit.timed_out && !cancel.cancelled()) (void)poll(&cancelled, 1, -1);
+    while (!exit.reached_limit() && !cancel.cancelled()) (void)poll(&cancelled, 1, -1);
     return exit;
   });
 }

@@ -24,7 +24,8 @@ class FakeProcessRunner : public ProcessRunner {
   // Sets the action of the next command that has none. A command without an action exits with 0.
   void Next(Action action) { actions_.push_back(std::move(action)); }
   void NextReturns(absl::StatusOr<CommandExit> result);
-  // The next command runs until it is cancelled, or until after its time limit, and TERM ends it.
+  // The next command makes no progress. It runs until it is cancelled or has reached a limit, and
+  // TERM ends it.
   void NextWaitsForCancel();
 
   absl::StatusOr<CommandExit> Run(const Command& command, const Activity& activity) override;

@@ -171,6 +171,7 @@ TEST_F(CommandLineTest, InvalidFlagValueIsUsageError) {
       {"--stopWithin", "4"},     {"--stopWithin", "86401"},
       {"--logLevel", "loud"},    {"--ftShutdownAfter", "1x"},
       {"--cacheSize", "-1"},     {"--minFreeSpace", "-5"},
+      {"--taskTimeout", "-1"},   {"--noProgressTimeout", "-1"},
       {"--cacheSize", "G"},      {"--cacheSize", "99999999999999999999"}};
   for (const auto& flag : bad) {
     EXPECT_EQ(Run({"consume", "--tasksFile", "f", "--tasksDir", "x", "--cacheDir", "y", flag[0],

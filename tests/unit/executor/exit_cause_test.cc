@@ -72,6 +72,17 @@ TEST(ExitCauseTest, TimeLimitExplainsAnyExit) {
   }
 }
 
+TEST(ExitCauseTest, MissingProgressExplainsAnyExit) {
+  for (CommandExit exit : {ExitedWith(0), ExitedWith(3), DiedOf(SIGTERM), DiedOf(SIGKILL)}) {
+    exit.no_progress = true;
+    const auto cause = FindExitCause(exit, {.no_progress_timeout = absl::Seconds(90)});
+    ASSERT_TRUE(cause.has_value());
+    EXPECT_EQ(cause->kind, "no_progress");
+    EXPECT_THAT(cause->detail, HasSubstr("no progress for 1m30s (--noProgressTimeout)"));
+    EXPECT_THAT(cause->detail, HasSubstr("must print a line"));
+  }
+}
+
 TEST(ExitCauseTest, CancelledCommandHasCauseStopped) {
   EXPECT_EQ(KindOf(DiedOf(SIGTERM), {.oom = {}, .least_free = kFull, .cancelled = true}),
             "stopped");

@@ -106,6 +106,32 @@ TEST_F(TaskRunFailureTest, CommandTimeoutDeliversLogAndResult) {  // D37
   EXPECT_THAT(TaskDirectories(), IsEmpty());
 }
 
+TEST_F(TaskRunFailureTest, MissingProgressFailsTask) {
+  options_.no_progress_timeout = absl::Minutes(10);
+  scripts_["command"] = [](const Command& command, const Activity&) {
+    EXPECT_EQ(command.no_progress_timeout, absl::Minutes(10));
+    EXPECT_TRUE(WriteFileAtomically(command.directory + "/out.txt", "half", false).ok());
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.no_progress = true;
+    return exit;
+  };
+  ExpectFailedAndRecorded("no progress for 10m (--noProgressTimeout)");
+  EXPECT_EQ(Result()["cause"].value("kind", "(none)"), "no_progress");
+  EXPECT_FALSE(memory_.Get(kOutput).has_value());
+  EXPECT_THAT(TaskDirectories(), IsEmpty());
+}
+
+TEST_F(TaskRunFailureTest, StopAfterMissingProgressHandsBack) {
+  options_.no_progress_timeout = absl::Minutes(10);
+  scripts_["command"] = [this](const Command&, const Activity&) {
+    cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.no_progress = true;
+    return exit;
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kHandBack);
+}
+
 TEST_F(TaskRunFailureTest, UnkillableCommandHandsBackWithoutUpload) {
   scripts_["command"] = [this](const Command&, const Activity&) -> absl::StatusOr<CommandExit> {
     cancel_.Cancel(CancelKind::kHandBack, "SIGTERM");
@@ -155,6 +181,18 @@ TEST_F(TaskRunFailureTest, ScriptTimeoutDoesNotFailTask) {  // D41
   };
   EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
   EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: time-out"));
+}
+
+TEST_F(TaskRunFailureTest, IdleScriptDoesNotFailTask) {
+  options_.no_progress_timeout = absl::Minutes(10);
+  scripts_["pre-exec"] = [](const Command& command, const Activity&) {
+    EXPECT_EQ(command.no_progress_timeout, absl::Minutes(10));
+    CommandExit exit = DiedOf(SIGTERM);
+    exit.no_progress = true;
+    return exit;
+  };
+  EXPECT_EQ(Run().kind, Outcome::Kind::kComplete);
+  EXPECT_THAT(recorded_.Text(), HasSubstr("pre-exec-script: no progress for 10m"));
 }
 
 TEST_F(TaskRunFailureTest, EmptySpecFails) {  // D30
