@@ -99,9 +99,9 @@ std::optional<uint64_t> ProgressWatch::Look() {
 }
 
 void ProgressWatch::ReportWaits() const {
-  std::vector<std::string> lines = {absl::StrCat(
-      "no progress for ", absl::FormatDuration(timeout_),
-      " (--noProgressTimeout); the command is ended. Its processes, and where they wait:")};
+  std::vector<std::string> lines = {
+      absl::StrCat("no progress for ", absl::FormatDuration(timeout_),
+                   " (--noProgressTimeout); the command is ended. Its processes:")};
   AddWaits(proc_root_, root_, lines);
   (void)AppendLogLines(output_fd_, lines, kOutputName);
 }

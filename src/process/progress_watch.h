@@ -14,8 +14,9 @@
 namespace sparkles {
 
 // A number that changes with any progress of the descendants of `root`: a process starts or ends,
-// has a page fault, uses CPU, or reads or writes (/proc/PID/io). `unrelated` is as for
-// FindDescendants. nullopt if `proc_root` cannot be read.
+// has a page fault, uses CPU, or reads or writes (/proc/PID/io). I/O through mmap and io_uring
+// shows as page faults and CPU. `unrelated` is as for FindDescendants. nullopt if `proc_root`
+// cannot be read.
 //
 // Not visible: I/O without CPU of the process itself, such as one long fsync, work of a GPU, of a
 // daemon or of another machine; CPU and I/O of another user's processes if /proc hides them.
