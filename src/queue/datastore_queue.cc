@@ -18,16 +18,19 @@ DatastoreQueue::DatastoreQueue(DatastoreQueueOptions options, DatastoreClient& c
 absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimOne(const CancelToken& cancel) {
   if (cancel.cancelled()) return std::nullopt;
   if (!std::exchange(looked_for_abandoned_, true)) abandoned_.HandBack();
+  bool lost_sent = false;
   if (claimer_.unknown() != nullptr) {
     const std::string id = claimer_.unknown()->task_id;
     ASSIGN_OR_RETURN(ClaimResult result, claimer_.ResolveUnknown(cancel));
     if (result.kind == ClaimResult::Kind::kUnusable) candidates_.Skip(id, result.reason);
+    lost_sent = result.sent;
     if (auto claim = Accept(std::move(result))) return claim;
   }
-  return ClaimCandidate(cancel);
+  return ClaimCandidate(lost_sent, cancel);
 }
 
-absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const CancelToken& cancel) {
+absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(bool lost_sent,
+                                                                    const CancelToken& cancel) {
   int taken = 0;
   // Limited, so that the caller can give signs of life.
   for (int looks = 0; looks < CandidateList::kCandidates; ++looks) {
@@ -36,11 +39,14 @@ absl::StatusOr<std::optional<Claim>> DatastoreQueue::ClaimCandidate(const Cancel
     if (!id) {
       looked_for_abandoned_ = false;
       RETURN_IF_ERROR(RetryUnrecordedEnds(/*is_last_try=*/false));
+      // The worker may have held a task until now, so its linger starts anew.
+      if (lost_sent) return absl::AbortedError("a claim was lost before its result was known");
       return std::nullopt;
     }
     ASSIGN_OR_RETURN(std::optional<VersionedTask> read,
                      read_ahead_.Take(*id, candidates_.upcoming(), cancel));
     ASSIGN_OR_RETURN(ClaimResult result, claimer_.Claim(*id, std::move(read), cancel));
+    lost_sent = lost_sent || result.sent;
     switch (result.kind) {
       case ClaimResult::Kind::kClaimed:
         return Accept(std::move(result));

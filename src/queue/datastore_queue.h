@@ -45,7 +45,8 @@ class DatastoreQueue : public Queue {
   bool CanReceiveNewTasks() const override { return true; }
 
  private:
-  absl::StatusOr<std::optional<Claim>> ClaimCandidate(const CancelToken& cancel);
+  // `lost_sent`: a claim whose commit was sent is lost in this call of ClaimOne.
+  absl::StatusOr<std::optional<Claim>> ClaimCandidate(bool lost_sent, const CancelToken& cancel);
   // Returns the claim if `result` has one. Keeps the end and the claimed task in members.
   std::optional<Claim> Accept(ClaimResult result);
   absl::Status EndOwn(const Claim& claim, const Outcome& outcome);

@@ -48,7 +48,8 @@ class Queue {
   // Claims one pending task. No two workers get the same task. Fails tasks that have
   // kMaxAbandonedClaims.
   //   nullopt: there is no pending task now.
-  //   Aborted: there are pending tasks, but other workers were faster. Call again soon.
+  //   Aborted: there are pending tasks, but other workers were faster, or a claim of this call was
+  //     lost before its result was known. Call again soon.
   //   nullopt or Cancelled: `cancel` is cancelled.
   //   Any other error: a task may have been claimed. The next call finds out. If there is no next
   //     call, call RevokeUnknownClaim.

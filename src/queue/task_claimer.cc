@@ -32,6 +32,7 @@ absl::StatusOr<ClaimResult> TaskClaimer::TryUntilKnown(const std::string& id,
                                                        const CancelToken& cancel) {
   for (int tries = 0; tries < kQueueTries; ++tries) {
     WaitBeforeTry(tries, context_.clock);
+    const bool sent = unknown_ && unknown_->sent;
     absl::StatusOr<std::optional<ClaimResult>> result =
         read ? TryCommit(*std::exchange(read, std::nullopt), /*job_killed=*/false)
              : TryOnce(id, cancel);
@@ -42,7 +43,9 @@ absl::StatusOr<ClaimResult> TaskClaimer::TryUntilKnown(const std::string& id,
       return Unusable(result.status());
     }
     if (!result.ok()) return result.status();
-    if (*result) return **std::move(result);
+    if (!*result) continue;
+    (*result)->sent = sent;
+    return **std::move(result);
   }
   return absl::UnavailableError(absl::StrCat(id, ": the claim may have been made"));
 }

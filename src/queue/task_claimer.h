@@ -29,6 +29,7 @@ struct ClaimResult {
   std::optional<VersionedTask> held = {};  // kClaimed: the task as the claim left it
   std::optional<RecordedEnd> ended = {};   // kEnded
   std::string reason = {};                 // kUnusable
+  bool sent = false;  // a commit of the claim was sent, so that it may have been made for a while
 };
 
 // A claim is unknown from its entry in the journal until it is certain whether its commit was

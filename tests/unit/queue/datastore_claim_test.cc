@@ -2,9 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <functional>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,16 +10,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "http/transient.h"
-#include "queue/datastore_queue.h"
-#include "tests/support/datastore_lab.h"
-#include "tests/support/fake_clock.h"
-#include "tests/support/fake_datastore.h"
-#include "tests/support/recorded_log.h"
-#include "tests/support/scripted_transport.h"
-#include "tests/support/temp_directory.h"
+#include "tests/unit/queue/datastore_claim_fixture.h"
 
 namespace sparkles {
 namespace {
@@ -30,106 +18,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-absl::Status LostAnswer() {
-  return Transient(absl::UnavailableError("the answer was lost"), /*maybe_applied=*/true);
-}
-
-// Intercepts the requests of a queue to the fake.
-class DatastoreInterceptor : public HttpTransport {
- public:
-  using Interceptor = std::function<absl::StatusOr<HttpResponse>(const std::string& method,
-                                                                 const HttpRequest& request)>;
-
-  explicit DatastoreInterceptor(FakeDatastore& datastore) : datastore_(datastore) {}
-  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
-    const std::string method = request.url.substr(request.url.rfind(':') + 1);
-    return interceptor ? interceptor(method, request) : datastore_.Send(request);
-  }
-
-  Interceptor interceptor;  // empty: all requests go through
-
- private:
-  FakeDatastore& datastore_;
-};
-
-class DatastoreClaimTest : public testing::Test {
- protected:
-  void PutTask(const std::string& id) {
-    Task task;
-    task.id = id;
-    task.job_id = JobIdOf(id);
-    task.index = "1";
-    task.args = R"({"command": "true"})";
-    datastore_.Put({kTaskKind, id}, DatastoreLab::PendingTask(task));
-  }
-
-  std::unique_ptr<DatastoreQueue> MakeQueue(const std::string& owner, ClaimJournal* journal) {
-    return std::make_unique<DatastoreQueue>(
-        DatastoreQueueOptions{DatastoreLab::kCluster, owner, nullptr, "p"}, client_, clock_,
-        log_.log(), journal);
-  }
-
-  std::unique_ptr<ClaimJournal> OpenJournal() {
-    return *ClaimJournal::Open(directory_.path(), /*durable=*/false);
-  }
-
-  // Loses the answer of the next commit, which is `applied` or not, and then answers nothing.
-  void CutOffAtCommit(bool applied) {
-    transport_.interceptor =
-        [this, applied, cut = false](
-            const std::string& method,
-            const HttpRequest& request) mutable -> absl::StatusOr<HttpResponse> {
-      if (cut) return absl::PermissionDeniedError("cut off");  // not retried for seconds
-      if (method != "commit") return datastore_.Send(request);
-      cut = true;
-      if (applied) {
-        EXPECT_EQ(datastore_.Send(request)->status, 200);
-      }
-      return LostAnswer();
-    };
-  }
-  // Refuses all commits that contain `text`.
-  void RefuseCommits(const std::string& text) {
-    transport_.interceptor = [this, text](
-                                 const std::string& method,
-                                 const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
-      if (method != "commit" || !absl::StrContains(request.body, text)) {
-        return datastore_.Send(request);
-      }
-      return MakeResponse(400, R"({"error": {"code": 400, "status": "INVALID_ARGUMENT"}})");
-    };
-  }
-  void Reconnect() { transport_.interceptor = nullptr; }
-
-  std::vector<std::string> Story(const std::string& id) {
-    const Json task = datastore_.Get({kTaskKind, id});
-    std::vector<std::string> story;
-    for (const Json* entry : Elements(JsonField(task["properties"], "history"))) {
-      story.push_back(AsString(JsonField(*AsProperties(*entry), "status")).value_or("?"));
-    }
-    return story;
-  }
-
-  size_t Journals() const {
-    const auto files = std::filesystem::directory_iterator(directory_.path());
-    return static_cast<size_t>(std::distance(begin(files), end(files)));
-  }
-  // The text of the only journal.
-  std::string Journal() const {
-    EXPECT_EQ(Journals(), 1U);
-    const auto file = std::filesystem::directory_iterator(directory_.path());
-    return ReadFile(file->path(), 1 << 20).value_or("");
-  }
-
-  FakeClock clock_;
-  RecordedLog log_;
-  TempDirectory directory_;
-  FakeDatastore datastore_;
-  DatastoreInterceptor transport_{datastore_};
-  ApiClient api_{{"http://datastore", nullptr}, transport_, clock_};
-  DatastoreClient client_{api_, "p"};
-  CancelToken never_;
-};
+using DatastoreClaimTest = DatastoreClaimFixture;
 
 TEST_F(DatastoreClaimTest, RevokeLeavesNoUnknownClaim) {
   for (const bool applied : {true, false}) {
@@ -228,6 +117,35 @@ TEST_F(DatastoreClaimTest, UnknownClaimOfChangedTaskIsForgotten) {
   EXPECT_EQ(ParseJournal(Journal()).size(), 1U);
 }
 
+// A client kills the task after the claim, before the worker knows that the claim was made.
+TEST_F(DatastoreClaimTest, ClaimLostBeforeItsAnswerIsReported) {
+  for (const bool within_call : {true, false}) {
+    PutTask("job.1");
+    const auto journal = OpenJournal();
+    const auto queue = MakeQueue("vm", journal.get());
+    const auto kill = [this] {
+      Json task = datastore_.Get({kTaskKind, "job.1"});
+      task["properties"]["status"] = StringValue("killed");
+      datastore_.Put({kTaskKind, "job.1"}, task);
+    };
+    if (within_call) {
+      transport_.interceptor = [&](const std::string& method, const HttpRequest& request) {
+        absl::StatusOr<HttpResponse> answer = datastore_.Send(request);
+        if (method != "commit") return answer;
+        kill();
+        return absl::StatusOr<HttpResponse>(LostAnswer());
+      };
+    } else {
+      CutOffAtCommit(/*applied=*/true);
+      EXPECT_FALSE(queue->ClaimOne(never_).ok());
+      kill();
+      Reconnect();
+    }
+    EXPECT_TRUE(absl::IsAborted(queue->ClaimOne(never_).status())) << within_call;
+    EXPECT_EQ(queue->ClaimOne(never_).value(), std::nullopt);
+  }
+}
+
 // Two workers of one VM have one name. Here both have read the task before the first one claims it,
 // and the clock stands still.
 TEST_F(DatastoreClaimTest, ClaimOfNeighbourIsNotOwnClaim) {
@@ -244,7 +162,7 @@ TEST_F(DatastoreClaimTest, ClaimOfNeighbourIsNotOwnClaim) {
     }
     return datastore_.Send(request);
   };
-  EXPECT_EQ(slow->ClaimOne(never_).value(), std::nullopt);
+  EXPECT_TRUE(absl::IsAborted(slow->ClaimOne(never_).status()));
   EXPECT_EQ(claimed.size(), 2U);
 }
 
@@ -398,6 +316,7 @@ TEST_F(DatastoreReadAheadTest, ClaimAfterPauseLooksUp) {
 TEST_F(DatastoreReadAheadTest, TaskOfAnotherWorkerIsNotClaimed) {
   const auto other = MakeQueue("other", nullptr);
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(other->ClaimOne(never_).value());
+  EXPECT_TRUE(absl::IsAborted(queue_->ClaimOne(never_).status()));
   EXPECT_EQ(ClaimNext(), std::nullopt);
 }
 
@@ -486,108 +405,6 @@ TEST_F(DatastoreClaimTest, RefusedHandBackOfDeadWorkerIsRepeated) {
   EXPECT_FALSE(next->ClaimOne(never_).value().has_value());
   EXPECT_EQ(Journals(), 1U);
   EXPECT_THAT(log_.Text(), HasSubstr("stays claimed by a dead worker"));
-}
-
-TEST_F(DatastoreClaimTest, IdleWorkerRecordsUnrecordedEnd) {
-  PutTask("job.1");
-  const auto journal = OpenJournal();
-  const auto queue = MakeQueue("vm", journal.get());
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  Outcome outcome;
-  outcome.kind = Outcome::Kind::kComplete;
-  outcome.exit_code = "0";
-  transport_.interceptor = [this](const std::string& method,
-                                  const HttpRequest& request) -> absl::StatusOr<HttpResponse> {
-    if (method == "commit") return absl::PermissionDeniedError("cut off");
-    return datastore_.Send(request);
-  };
-  EXPECT_FALSE(queue->Finish(*claim, outcome).ok());
-  queue->LeaveUnrecorded(*claim, outcome);
-  EXPECT_FALSE(queue->ClaimOne(never_).ok()) << "the worker still has a claim";
-  Reconnect();
-  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
-  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
-  EXPECT_EQ(Journal(), "");
-}
-
-TEST_F(DatastoreClaimTest, RevokeRecordsUnrecordedEnds) {
-  PutTask("job.1");
-  PutTask("job.2");
-  const auto queue = MakeQueue("vm", nullptr);
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  Outcome outcome;
-  outcome.kind = Outcome::Kind::kHandBack;
-  outcome.failure_reason = "no space";
-  queue->LeaveUnrecorded(*claim, outcome);
-  EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
-  EXPECT_THAT(Story(claim->task.id), ElementsAre("pending", "claimed", "reset"));
-}
-
-TEST_F(DatastoreClaimTest, LastingRefusalTurnsEndIntoHandBack) {
-  PutTask("job.1");
-  const auto queue = MakeQueue("vm", nullptr);
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  Outcome outcome;
-  outcome.failure_reason = "a reason that no server takes";
-  RefuseCommits("that no server takes");
-  EXPECT_TRUE(absl::IsInvalidArgument(queue->Finish(*claim, outcome)));
-  queue->LeaveUnrecorded(*claim, outcome);
-  for (int minute = 0; minute < 5; ++minute) {
-    EXPECT_FALSE(queue->ClaimOne(never_).ok()) << minute;
-    EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed"));
-    clock_.Advance(absl::Minutes(1));
-  }
-  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
-  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
-}
-
-TEST_F(DatastoreClaimTest, TemporaryRefusalKeepsEnd) {
-  PutTask("job.1");
-  const auto queue = MakeQueue("vm", nullptr);
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  Outcome outcome;
-  outcome.kind = Outcome::Kind::kComplete;
-  outcome.exit_code = "0";
-  queue->LeaveUnrecorded(*claim, outcome);
-  RefuseCommits("");
-  EXPECT_FALSE(queue->ClaimOne(never_).ok());
-  clock_.Advance(absl::Hours(6));
-  EXPECT_FALSE(queue->ClaimOne(never_).ok());
-  Reconnect();
-  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
-  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "complete"));
-}
-
-// The worker must end although its end of the task and its hand-back are refused.
-TEST_F(DatastoreClaimTest, RefusedHandBackLetsWorkerEnd) {
-  PutTask("job.1");
-  const auto queue = MakeQueue("vm", nullptr);
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  RefuseCommits("");
-  queue->LeaveUnrecorded(*claim, Outcome());
-  for (int minute = 0; minute < 5; ++minute) {
-    EXPECT_FALSE(queue->ClaimOne(never_).ok());
-    clock_.Advance(absl::Minutes(1));
-  }
-  EXPECT_FALSE(queue->ClaimOne(never_).value().has_value());
-}
-
-TEST_F(DatastoreClaimTest, RevokeHandsBackRefusedEnd) {
-  PutTask("job.1");
-  const auto queue = MakeQueue("vm", nullptr);
-  const auto claim = queue->ClaimOne(never_).value();
-  ASSERT_TRUE(claim);
-  Outcome outcome;
-  outcome.failure_reason = "a reason that no server takes";
-  RefuseCommits("that no server takes");
-  queue->LeaveUnrecorded(*claim, outcome);
-  EXPECT_TRUE(queue->RevokeUnknownClaim("SIGTERM").ok());
-  EXPECT_THAT(Story("job.1"), ElementsAre("pending", "claimed", "reset"));
 }
 
 }  // namespace

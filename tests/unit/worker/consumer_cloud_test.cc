@@ -62,6 +62,19 @@ TEST_F(ConsumerCloudTest, ContentionIsRetriedAtOnce) {  // D19
   for (const absl::Duration sleep : clock_.sleeps()) EXPECT_LE(sleep, absl::Seconds(1));
 }
 
+TEST_F(ConsumerCloudTest, LingerStartsAnewAfterLostClaim) {
+  MemTasks tasks({}, clock_);
+  MemQueue queue(tasks, "a");
+  absl::Time lost_at;
+  clock_.OnSleep([&](size_t count) {
+    if (count != 3) return;
+    queue.claim_errors = {absl::AbortedError("a claim was lost")};
+    lost_at = clock_.Now();
+  });
+  EXPECT_EQ(Run(queue, {absl::Seconds(10)}), Consumer::End::kQueueEmpty);
+  EXPECT_GE(clock_.Now() - lost_at, absl::Seconds(10));
+}
+
 TEST_F(ConsumerCloudTest, IdleWorkerAsksLessOften) {
   MemTasks tasks({}, clock_);
   MemQueue queue(tasks, "a");
