@@ -69,7 +69,7 @@ void CheckpointSaver::SetStoredCheckpoint(FoundCheckpoint found) {
   const bool same_task = TaskTag(other.spec_sha256, other.task_created) == options_.identity.tag();
   if (same_task && other.attempt >= options_.identity.attempt) return;  // its attempt may need it
   for (const SavedFile& file : other.files) {
-    garbage_.push_back({file.object, file.generation});
+    ignored_.push_back({file.object, file.generation});
   }
 }
 
@@ -249,6 +249,8 @@ void CheckpointSaver::AddGarbage(const KnownFiles& next) {
       garbage_.push_back({old.saved.object, old.saved.generation});
     }
   }
+  garbage_.insert(garbage_.end(), ignored_.begin(), ignored_.end());
+  ignored_.clear();
 }
 
 // Asks for the claim again. While the claim stands, no other attempt can use an older manifest that
@@ -280,6 +282,7 @@ std::optional<CheckpointObjects> CheckpointSaver::ObjectsToRemove() const {
                                .list = unsure_,
                                .attempt = options_.identity.attempt,
                                .tag = options_.identity.tag()};
+  checkpoint.objects.insert(checkpoint.objects.end(), ignored_.begin(), ignored_.end());
   for (const auto& [path, file] : known_) {
     checkpoint.objects.push_back({file.saved.object, file.saved.generation});
   }

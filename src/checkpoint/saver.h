@@ -101,6 +101,8 @@ class CheckpointSaver {
   int64_t tries_ = 0;
   bool unsure_ = false;                 // the store may have objects that are not listed here
   std::vector<ObjectVersion> garbage_;  // objects that no manifest needs
+  // Objects of a checkpoint that was ignored. They are garbage once its manifest is replaced.
+  std::vector<ObjectVersion> ignored_;
   int unusable_names_ = 0;
   absl::Duration scan_time_;
   absl::Status removal_refused_;

@@ -261,6 +261,25 @@ TEST_F(SaverTest, ObjectsOfKilledFirstSaveAreRemoved) {
   EXPECT_EQ(CountObjects(), 0);
 }
 
+// A refusal may pass, and the next attempt may be able to restore the checkpoint.
+TEST_F(SaverTest, IgnoredCheckpointStaysUntilReplaced) {
+  Write("a", "1");
+  ASSERT_TRUE(Save(*saver_).ok());
+  const auto next = SaverOf(2);
+  next->SetStoredCheckpoint({.generation = memory_.GenerationOf(kManifest),
+                             .manifest = StoredManifest(),
+                             .files = {},
+                             .ignored = "an object was refused"});
+  Write("a", "2");
+  failing_.Add({.method = StoreMethod::kUpload, .times = 1, .status = absl::InternalError("no")});
+  EXPECT_FALSE(Save(*next).ok());
+  EXPECT_EQ(Saved(), (Files{{"a", "1"}}));
+  EXPECT_EQ(next->ObjectsToRemove()->objects.size(), 1);
+  EXPECT_TRUE(Save(*next).ok());
+  EXPECT_EQ(Saved(), (Files{{"a", "2"}}));
+  EXPECT_EQ(CountObjects(), 2);
+}
+
 TEST_F(SaverTest, HurriedSaveSendsNewestAndKeepsTheRest) {
   Write("old", "1");
   Write("new", "1");
