@@ -1,4 +1,5 @@
-// A clock that moves only when a test or a sleep moves it; sleeps take no time.
+// A clock that moves only when a test or a sleep moves it; sleeps take no time. Only an infinite
+// sleep blocks, until it is cancelled.
 #pragma once
 
 #include <functional>
@@ -22,6 +23,7 @@ class FakeClock : public Clock {
 
   // A sleep with a cancelled token does not start.
   bool Sleep(absl::Duration duration, const CancelToken& cancel) override {
+    if (duration == absl::InfiniteDuration()) return !AwaitCancel(cancel, CancelToken());
     if (!cancel.cancelled()) Begin(duration);
     return !cancel.cancelled();
   }
