@@ -34,6 +34,7 @@ constexpr char kManyFiles[] =
     "head -c 1024000 /dev/urandom | split -b 1024 -a 3 -d - d$d/file; done && sync -f .";
 constexpr char kQuick[] = "--durable=false";
 constexpr double kMaxOverhead = 3;          // times fork+exec+wait
+constexpr double kLeastSlotGain = 3;        // of 8 slots
 constexpr double kMaxManyFiles = 2;         // times cp -r
 constexpr double kMaxOneFile = 1.3;         // times cp
 constexpr double kMaxStart = 0.020;         // seconds
@@ -61,6 +62,28 @@ double MeasureOverhead(const Settings& settings, const std::string& parent) {
   PrintRatio("a task `true`", Median(quick), Median(bare), "fork+exec+wait", kMaxOverhead);
   PrintRatio("the same, durable", Median(durable), Median(bare), "fork+exec+wait", 0);
   return Median(bare);
+}
+
+// The gain of eight slots depends on the processors, and on how long a sync takes.
+void MeasureSlots(const Settings& settings, const std::string& parent) {
+  constexpr int kSlotTasks = 400;
+  for (const bool durable : {false, true}) {
+    std::vector<std::string> flags;
+    if (!durable) flags.push_back(kQuick);
+    std::vector<double> one;
+    std::vector<double> eight;
+    for (int round = 0; round < settings.rounds; ++round) {
+      one.push_back(TaskSeconds(settings, parent, kSlotTasks, flags));
+      flags.push_back("--slots=8");
+      eight.push_back(TaskSeconds(settings, parent, kSlotTasks, flags));
+      flags.pop_back();
+    }
+    PrintLine(
+        durable ? "durable tasks `true`, 8 slots" : "tasks `true`, 8 slots",
+        absl::StrFormat("%.0f/s", 1 / Median(eight)),
+        absl::StrFormat("%.1f x one slot (%.0f/s)", Median(one) / Median(eight), 1 / Median(one)),
+        absl::StrCat(">= ", kLeastSlotGain, " x"), Median(one) >= kLeastSlotGain * Median(eight));
+  }
 }
 
 // Counts in strace's output of a run of `count` tasks.
@@ -175,6 +198,7 @@ void MeasureIn(const Settings& settings, const std::string& parent) {
                CanShareBlocks(parent) ? "" : "not");
   const BenchDir bench_dir(parent);
   MeasureStart(settings, bench_dir.path(), MeasureOverhead(settings, bench_dir.path()));
+  MeasureSlots(settings, bench_dir.path());
   int64_t memory = MeasureDelivery(settings, bench_dir.path(), "delivery of 10,000 outputs of 1 KB",
                                    kManyFiles, kMaxManyFiles, /*removes_late=*/true);
   const uint64_t bytes = settings.megabytes * 1'000'000;
