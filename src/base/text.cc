@@ -89,4 +89,13 @@ std::string HumanBytes(double bytes) {
   return absl::StrFormat("%.1f %s", bytes, kUnits[unit]);
 }
 
+uint64_t TextKey(absl::string_view text) {
+  constexpr uint64_t kOffset = 0xcbf29ce484222325;
+  constexpr uint64_t kPrime = 0x100000001b3;
+  if (text.empty()) return 0;
+  uint64_t key = kOffset;
+  for (const char byte : text) key = (key ^ static_cast<unsigned char>(byte)) * kPrime;
+  return key;
+}
+
 }  // namespace sparkles

@@ -1,6 +1,7 @@
 // Examines and shortens text from outside.
 #pragma once
 
+#include <cstdint>
 #include <cstddef>
 #include <string>
 
@@ -27,5 +28,9 @@ std::string PrintableText(absl::string_view text);
 
 // "1.5 GB", "17 KB", "312 B": powers of 1000.
 std::string HumanBytes(double bytes);
+
+// A number for `text` that is the same in all processes (64-bit FNV-1a); 0 for an empty text. Two
+// texts of a few hundred hardly ever have the same number, unless somebody chose them for that.
+uint64_t TextKey(absl::string_view text);
 
 }  // namespace sparkles

@@ -297,6 +297,9 @@ void CommandTable::DeclareConsumeCloud() {
                      "For machines outside Google Cloud: the owner and the host of a task are "
                      "\"localhost\", and the worker does not watch for a preemption.");
   command_->callback([this] {
+    if (options_.consume.slot_memory && options_.consume.slots != "auto") {
+      throw CLI::ValidationError("--slotMemory", "has an effect only with --slots auto");
+    }
     if (!options_.consume.tasks_file.empty()) return;
     if (options_.consume.cluster.empty()) throw CLI::RequiredError("--cluster (or --tasksFile)");
   });

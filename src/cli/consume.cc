@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@
 #include "queue/datastore_queue.h"
 #include "queue/file_queue.h"
 #include "queue/tasks_file_watch.h"
+#include "slots/slot_board.h"
 #include "slots/slot_count.h"
 #include "slots/slot_link.h"
 #include "storage/local_store.h"
@@ -62,15 +64,20 @@ std::string LocalOwner() {
   return absl::StrCat(host, ":", getpid());
 }
 
+// Slots report changes of their tasks file once.
+std::function<bool(absl::string_view)> NewsFilter(SlotLink* slot) {
+  if (slot == nullptr) return [](absl::string_view) { return true; };
+  return [slot](absl::string_view message) { return slot->IsNews(message); };
+}
+
 int ConsumeTasksFile(const WorkerParts& worker, TasksFile file, TasksFileWatch& watch) {
   const ConsumeOptions& options = worker.options;
-  // One slot reports changes of the file for all.
-  const bool reports = worker.slot == nullptr || worker.slot->place().number == 0;
   auto queue = FileQueue::Open(options.tasks_file, std::move(file.tasks),
                                {.owner = LocalOwner(),
                                 .durable = options.durable,
                                 .watch = &watch,
-                                .log = reports ? &worker.log : nullptr},
+                                .log = &worker.log,
+                                .is_news = NewsFilter(worker.slot)},
                                worker.clock);
   if (!queue.ok()) {
     worker.log.Error(queue.status().message());
@@ -155,7 +162,7 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
   MeteredStore store(router, metrics);
   ContentCache cache(options.cache_dir, store, clock, &metrics, &log);
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
-  if (slot != nullptr) slot->Listen(stop);
+  const auto listener = slot == nullptr ? nullptr : slot->Listen(stop);
   const bool remote = options.tasks_file.empty();
   const auto answer = [&](absl::string_view path) {
     return AnswerHealth(path, {.metrics = metrics,
@@ -179,7 +186,6 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
                               .slot = slot};
   const int code = options.tasks_file.empty() ? ConsumeDatastore(worker)
                                               : ConsumeTasksFile(worker, std::move(file), watch);
-  if (slot != nullptr) slot->StopListening();
   StartExitTimer(kMaxExitTime, code);
   return code;
 }
@@ -215,7 +221,7 @@ int RunProcess(ConsumeOptions options, SlotLink* slot) {
   }
   TasksFile file;
   TasksFileWatch watch(options.tasks_file, clock);
-  const auto code = PrepareToConsume(options, watch, slot != nullptr, log, file);
+  const auto code = PrepareToConsume(options, watch, NewsFilter(slot), log, file);
   if (code) return *code;
   try {
     return RunWorker(options, std::move(file), watch, slot, **runner, clock, metrics, log);
@@ -244,14 +250,20 @@ int RunParent(ConsumeOptions options, int count) {
   SystemClock clock;
   LogSink sink = MakeSink(options, clock);
   const Log log(sink);
+  const auto board = SlotBoard::Create(count);
+  if (!board.ok()) {
+    log.Error(board.status().message());
+    return kExitMachineUnfit;
+  }
   {
     TasksFile file;
     TasksFileWatch watch(options.tasks_file, clock);
-    const auto code = PrepareToConsume(options, watch, /*quiet=*/false, log, file);
+    const auto is_news = [&board](absl::string_view message) { return (*board)->IsNews(message); };
+    const auto code = PrepareToConsume(options, watch, is_news, log, file);
     if (code) return *code;
   }
   try {
-    return RunSlots(options, count, clock, log);
+    return RunSlots(options, **board, clock, log);
   } catch (const std::system_error& error) {
     return ReportThreadError(error, log);
   }

@@ -44,7 +44,8 @@ Severity SeverityOf(const std::string& level) {
   return Severity::kInfo;
 }
 
-std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& watch, bool quiet,
+std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& watch,
+                                    absl::FunctionRef<bool(absl::string_view)> is_news,
                                     const Log& log, TasksFile& file) {
   if (!options.expected_version.empty() && !IsExpectedVersion(options.expected_version)) {
     log.Error("--expectedVersion is ", options.expected_version, ", but this is ", VersionLine(),
@@ -61,7 +62,7 @@ std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& wat
     }
     file = *std::move(read);
     for (const std::string& problem : file.problems) {
-      if (!quiet) log.Error(options.tasks_file, ": ", problem);
+      if (is_news(problem)) log.Error(options.tasks_file, ": ", problem);
     }
   }
   for (std::string* directory : {&options.tasks_dir, &options.cache_dir}) {
@@ -70,9 +71,10 @@ std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& wat
     log.Error(directory == &options.tasks_dir ? "--tasksDir: " : "--cacheDir: ", made.message());
     return kExitMachineUnfit;
   }
-  if (options.port != 0 && !options.tasks_file.empty() && !quiet) {
-    log.Warning(
-        "--port: the Monitor needs the keys of a cluster; with --tasksFile there is no Monitor");
+  constexpr char kNoMonitor[] =
+      "--port: the Monitor needs the keys of a cluster; with --tasksFile there is no Monitor";
+  if (options.port != 0 && !options.tasks_file.empty() && is_news(kNoMonitor)) {
+    log.Warning(kNoMonitor);
   }
   return std::nullopt;
 }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/google_cloud.h"
@@ -21,8 +23,9 @@ Severity SeverityOf(const std::string& level);
 
 // Checks the version, reads the tasks file (if there is one) into `file`, makes the directories,
 // and makes their paths in `options` absolute. Returns an exit code if the worker cannot start. The
-// log then has the reason. `quiet`: a parent has already logged the problems of the tasks file.
-std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& watch, bool quiet,
+// log then has the reason. Logs only those problems of the tasks file for which `is_news` is true.
+std::optional<int> PrepareToConsume(ConsumeOptions& options, TasksFileWatch& watch,
+                                    absl::FunctionRef<bool(absl::string_view)> is_news,
                                     const Log& log, TasksFile& file);
 
 // Where a worker of a cluster runs.

@@ -19,7 +19,7 @@
 #include "gcp/preemption_watch.h"
 #include "monitor/health.h"
 #include "process/oom_score.h"
-#include "slots/slot_board.h"
+#include "slots/slot_process.h"
 #include "slots/supervisor.h"
 #include "worker/exit_code.h"
 #include "worker/exit_timer.h"
@@ -58,7 +58,7 @@ class SharedCluster {
 
 }  // namespace
 
-int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& log) {
+int RunSlots(const ConsumeOptions& options, SlotBoard& board, Clock& clock, const Log& log) {
   // The slots inherit the score. With an ignored SIGCHLD, inherited from the parent, the kernel
   // would reap the slots by itself.
   LowerOomScore();
@@ -70,9 +70,9 @@ int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& 
   // The VM ends 30 s after the notice, even if --stopWithin is longer.
   const StopDeadline after_notice(stop.preempted(),
                                   [&stop] { return stop.StepsWithin(stop.time().OnPreemption()); });
-  const auto board = SlotBoard::Create(count);
-  if (!board.ok()) {
-    log.Error(board.status().message());
+  const auto limit = PrepareForSlots(board.slots());
+  if (!limit.ok()) {
+    log.Error("--slots: ", limit.status().message());
     return kExitMachineUnfit;
   }
   std::optional<SharedCluster> cluster;
@@ -83,21 +83,22 @@ int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& 
     cluster.emplace(options, place, cloud, stop, clock, log);
   }
   ClusterMonitor* const monitor = cluster ? cluster->monitor() : nullptr;
-  log.Info(count, " slots");
+  log.Info("starts ", board.slots(), " slots");
   Supervisor supervisor(
       {.start =
-           [&options](const SlotPlace& place, const SlotDescriptors& descriptors) {
+           [&options, &limit](const SlotPlace& place, SlotDescriptors descriptors) {
+             descriptors.limit = *limit;
              return StartSlot(place, options.arguments, descriptors);
            },
        .logs = monitor,
        .monitor_address = [monitor] { return monitor == nullptr ? "" : monitor->Address(); }},
-      **board, {.stop = stop.token(), .preempted = stop.preempted(), .drain = stop.drain()}, log);
+      board, {.stop = stop.token(), .preempted = stop.preempted(), .drain = stop.drain()}, log);
   const bool remote = options.tasks_file.empty();
   const auto health = StartHealthServer(
       options,
       [&](absl::string_view path) {
         WorkerMetrics total;
-        (*board)->AddTo(supervisor.Live(), total);
+        board.AddTo(supervisor.Live(), total);
         return AnswerHealth(path, {.metrics = total,
                                    .now = clock.Now(),
                                    .version = WorkerVersion(),
@@ -108,7 +109,7 @@ int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& 
   const int highest = supervisor.Run();
   const int code = stop.token().cancelled() ? stop.exit_code() : highest;
   WorkerMetrics total;
-  (*board)->AddTo(supervisor.Live(), total);
+  board.AddTo(supervisor.Live(), total);
   log.Info(SummaryLine(total));
   if (code == kExitDone) {
     log.Info(stop.drain().cancelled() ? "drained: no more tasks are claimed" : "no task is left");

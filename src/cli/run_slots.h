@@ -4,12 +4,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "slots/slot_board.h"
 
 namespace sparkles {
 
-// Runs `count` slots until all have ended. Returns the exit code. Needs BlockSignals. Call this on
-// the main thread, in a process without other children, after PrepareToConsume. Throws
+// Runs the slots of `board` until all have ended. Returns the exit code. Needs BlockSignals. Call
+// this on the main thread, in a process without other children, after PrepareToConsume. Throws
 // std::system_error if the system refuses a thread that every worker needs.
-int RunSlots(const ConsumeOptions& options, int count, Clock& clock, const Log& log);
+int RunSlots(const ConsumeOptions& options, SlotBoard& board, Clock& clock, const Log& log);
 
 }  // namespace sparkles

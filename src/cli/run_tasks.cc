@@ -150,6 +150,7 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
   consumer_options.check_machine = [&] { return CheckMachine(worker, source.monitor, space); };
   consumer_options.drain = &worker.stop.drain();
   consumer_options.stop_time = worker.stop.time();
+  if (worker.slot != nullptr) consumer_options.streak = &worker.slot->streak();
   Consumer consumer(std::move(consumer_options), worker.clock, queue, worker.stop.token(),
                     worker.log);
   const Consumer::End end =

@@ -81,7 +81,7 @@ absl::StatusOr<std::optional<Claim>> FileQueue::TryClaimOne(const CancelToken& c
 absl::StatusOr<StateLog::WriteLock> FileQueue::Lock() {
   auto write_lock = state_.Lock(table_);
   for (const std::string& damage : state_.TakeDamageReports()) {
-    if (options_.log != nullptr) options_.log->Warning(damage);
+    Report(Severity::kWarning, damage);
   }
   return write_lock;
 }
@@ -97,24 +97,35 @@ void FileQueue::UpdateTasks() {
   } else {
     changes = table_.Replace(std::move(update->tasks));
   }
-  Report(changes);
-  if (options_.log == nullptr) return;
+  ReportChanges(changes);
   for (const std::string& problem : update->problems) {
-    options_.log->Error(options_.watch->path(), ": ", problem);
+    Report(Severity::kError, absl::StrCat(options_.watch->path(), ": ", problem), problem);
   }
 }
 
-void FileQueue::Report(const TaskChanges& changes) const {
-  if (options_.log == nullptr) return;
+void FileQueue::ReportChanges(const TaskChanges& changes) const {
   const std::string& path = options_.watch->path();
-  if (changes.added > 0) options_.log->Info(path, ": ", changes.added, " tasks were added");
+  // Tasks can be added several times.
+  const std::string size = absl::StrCat(" ", table_.size());
+  if (changes.added > 0) {
+    const std::string message = absl::StrCat(path, ": ", changes.added, " tasks were added");
+    Report(Severity::kInfo, message, message + size);
+  }
   if (!changes.changed.empty()) {
-    options_.log->Warning(path, ": tasks were changed: ", NamesOf(changes.changed),
-                          "; tasks that were already claimed do not run again");
+    Report(Severity::kWarning,
+           absl::StrCat(path, ": tasks were changed: ", NamesOf(changes.changed),
+                        "; tasks that were already claimed do not run again"));
   }
   if (!changes.removed.empty()) {
-    options_.log->Warning(path, ": tasks were removed and do not run: ", NamesOf(changes.removed));
+    Report(Severity::kWarning,
+           absl::StrCat(path, ": tasks were removed and do not run: ", NamesOf(changes.removed)));
   }
+}
+
+void FileQueue::Report(Severity severity, const std::string& message,
+                       const std::string& key) const {
+  if (options_.log == nullptr || !options_.is_news(key.empty() ? message : key)) return;
+  options_.log->sink().Write(severity, "", message);
 }
 
 // The positions of the tasks in handed_back_, oldest first.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ struct FileQueueOptions {
   bool durable = true;              // ends of claims are synced to disk
   TasksFileWatch* watch = nullptr;  // borrowed; if null, the list of tasks is fixed
   const Log* log = nullptr;         // borrowed, may be null; for changed and damaged files
+  // False if another worker of this machine has already logged the message.
+  std::function<bool(absl::string_view message)> is_news = [](absl::string_view) { return true; };
 };
 
 // Tasks are claimed in the file's order, except that tasks which this worker has handed back come
@@ -68,7 +71,9 @@ class FileQueue : public Queue {
   absl::StatusOr<std::optional<Claim>> TryClaimOne(const CancelToken& cancel);
   absl::StatusOr<StateLog::WriteLock> Lock();
   void UpdateTasks();
-  void Report(const TaskChanges& changes) const;
+  void ReportChanges(const TaskChanges& changes) const;
+  // Logs the message unless it is no news. `key` distinguishes equal messages about other events.
+  void Report(Severity severity, const std::string& message, const std::string& key = "") const;
   std::vector<size_t> HandedBack() const;
   absl::StatusOr<std::optional<size_t>> LockCandidate();
   absl::StatusOr<bool> TakeOver(size_t position);

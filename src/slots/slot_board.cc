@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/text.h"
 
 namespace sparkles {
 namespace {
@@ -19,18 +20,21 @@ namespace {
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(std::atomic<bool>::is_always_lock_free);
 static_assert(std::is_trivially_destructible_v<WorkerMetrics>);
-
-size_t BytesFor(int slots) { return sizeof(WorkerMetrics) * static_cast<size_t>(slots); }
-
-absl::StatusOr<void*> Map(int fd, int slots) {
-  void* const memory = mmap(nullptr, BytesFor(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return ErrnoError(errno, "shared memory of the slots");
-  return memory;
-}
+static_assert(std::is_trivially_destructible_v<FaultStreak>);
 
 }  // namespace
 
-SlotBoard::SlotBoard(UniqueFd fd, WorkerMetrics* memory, int slots)
+size_t SlotBoard::BytesFor(int slots) {
+  return sizeof(Memory) + sizeof(WorkerMetrics) * static_cast<size_t>(slots - 1);
+}
+
+absl::StatusOr<SlotBoard::Memory*> SlotBoard::Map(int fd, int slots) {
+  void* const memory = mmap(nullptr, BytesFor(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) return ErrnoError(errno, "shared memory of the slots");
+  return static_cast<Memory*>(memory);
+}
+
+SlotBoard::SlotBoard(UniqueFd fd, Memory* memory, int slots)
     : fd_(std::move(fd)), memory_(memory), slots_(slots) {}
 
 SlotBoard::~SlotBoard() { munmap(memory_, BytesFor(slots_)); }
@@ -40,10 +44,10 @@ absl::StatusOr<std::unique_ptr<SlotBoard>> SlotBoard::Create(int slots) {
   if (!fd.valid() || ftruncate(fd.get(), static_cast<off_t>(BytesFor(slots))) != 0) {
     return ErrnoError(errno, "shared memory of the slots");
   }
-  ASSIGN_OR_RETURN(void* const memory, Map(fd.get(), slots));
-  for (int i = 0; i < slots; ++i) new (static_cast<WorkerMetrics*>(memory) + i) WorkerMetrics();
-  return std::unique_ptr<SlotBoard>(
-      new SlotBoard(std::move(fd), static_cast<WorkerMetrics*>(memory), slots));
+  ASSIGN_OR_RETURN(Memory* const memory, Map(fd.get(), slots));
+  new (memory) Memory();
+  for (int i = 1; i < slots; ++i) new (memory->metrics + i) WorkerMetrics();
+  return std::unique_ptr<SlotBoard>(new SlotBoard(std::move(fd), memory, slots));
 }
 
 absl::StatusOr<std::unique_ptr<SlotBoard>> SlotBoard::Attach(UniqueFd fd, int slots) {
@@ -53,22 +57,29 @@ absl::StatusOr<std::unique_ptr<SlotBoard>> SlotBoard::Attach(UniqueFd fd, int sl
   if (status.st_size != static_cast<off_t>(BytesFor(slots))) {
     return absl::InvalidArgumentError("the shared memory of the slots has another size");
   }
-  ASSIGN_OR_RETURN(void* const memory, Map(fd.get(), slots));
-  return std::unique_ptr<SlotBoard>(
-      new SlotBoard(std::move(fd), static_cast<WorkerMetrics*>(memory), slots));
+  ASSIGN_OR_RETURN(Memory* const memory, Map(fd.get(), slots));
+  return std::unique_ptr<SlotBoard>(new SlotBoard(std::move(fd), memory, slots));
+}
+
+bool SlotBoard::IsNews(absl::string_view message) {
+  const uint64_t key = TextKey(message);
+  for (std::atomic<uint64_t>& known : memory_->news) {
+    uint64_t found = 0;
+    if (known.compare_exchange_strong(found, key)) return true;
+    if (found == key) return false;
+  }
+  return true;
 }
 
 void SlotBoard::AddTo(const std::vector<bool>& live, WorkerMetrics& total) const {
-  bool any_live = false;
-  bool all_unfit = true;
+  bool any_fit = false;
   for (int i = 0; i < slots_; ++i) {
-    total.Add(memory_[i]);
+    total.Add(metrics(i));
     if (!live[static_cast<size_t>(i)]) continue;
-    any_live = true;
-    all_unfit = all_unfit && memory_[i].machine_unfit;
-    if (memory_[i].stalled) total.stalled = true;
+    if (!metrics(i).machine_unfit) any_fit = true;
+    if (metrics(i).stalled) total.stalled = true;
   }
-  total.machine_unfit = any_live && all_unfit;
+  total.machine_unfit = !any_fit;
 }
 
 }  // namespace sparkles

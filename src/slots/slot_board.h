@@ -1,13 +1,18 @@
-// The metrics of all slots, in memory that the parent shares with the slots.
+// What all slots of a worker share: their metrics and counts, in memory of the parent.
 // A slot that dies takes nothing with it: the parent still has the counts.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/fd.h"
 #include "base/worker_metrics.h"
+#include "worker/fault_streak.h"
 
 namespace sparkles {
 
@@ -27,18 +32,31 @@ class SlotBoard {
   // The file of the memory, for Attach in another process.
   int fd() const { return fd_.get(); }
   // `slot` counts from 0.
-  WorkerMetrics& metrics(int slot) { return memory_[slot]; }
-  const WorkerMetrics& metrics(int slot) const { return memory_[slot]; }
+  WorkerMetrics& metrics(int slot) { return memory_->metrics[slot]; }
+  const WorkerMetrics& metrics(int slot) const { return memory_->metrics[slot]; }
+  // The faults in a row of all slots together.
+  FaultStreak& streak() { return memory_->streak; }
+  // True if no process of this worker has asked for this message yet, so that the caller should log
+  // the message. After kMaxNews messages always true.
+  bool IsNews(absl::string_view message);
+  static constexpr size_t kMaxNews = 256;
 
-  // Adds the metrics of all slots to `total`. The worker of several slots is unfit if all slots of
-  // `live` are, and is stalled if one of these is.
+  // Adds the metrics of all slots to `total`. The worker of several slots is unfit if no slot of
+  // `live` is fit, and is stalled if one of these is.
   void AddTo(const std::vector<bool>& live, WorkerMetrics& total) const;
 
  private:
-  SlotBoard(UniqueFd fd, WorkerMetrics* memory, int slots);
+  struct Memory {
+    FaultStreak streak;
+    std::array<std::atomic<uint64_t>, kMaxNews> news;  // TextKeys of messages; 0: unused
+    WorkerMetrics metrics[1];                          // in fact one for each slot
+  };
+  static size_t BytesFor(int slots);
+  static absl::StatusOr<Memory*> Map(int fd, int slots);
+  SlotBoard(UniqueFd fd, Memory* memory, int slots);
 
   const UniqueFd fd_;
-  WorkerMetrics* const memory_;  // an array in the shared memory
+  Memory* const memory_;  // shared
   const int slots_;
 };
 

@@ -25,10 +25,23 @@ std::string SlotLink::MonitorAddress() {
   return monitor_address_;
 }
 
-void SlotLink::Listen(WorkerStop& stop) {
-  thread_.emplace("slot-link", [this, &stop](const CancelToken& done) { Receive(stop, done); });
-  if (!thread_->status().ok()) {
-    throw std::system_error(ErrnoOf(thread_->status()), std::generic_category());
+std::unique_ptr<Housekeeper> SlotLink::Listen(WorkerStop& stop) {
+  HandleWaiting(stop);
+  auto thread = std::make_unique<Housekeeper>(
+      "slot-link", [this, &stop](const CancelToken& done) { Receive(stop, done); });
+  if (!thread->status().ok()) {
+    throw std::system_error(ErrnoOf(thread->status()), std::generic_category());
+  }
+  return thread;
+}
+
+void SlotLink::HandleWaiting(WorkerStop& stop) {
+  while (true) {
+    const auto message = channel_.Receive();
+    // The kernel kills the slots of a dead parent, but not in every sandbox.
+    if (!message.ok()) _exit(kExitFailed);
+    if (!*message) return;
+    Handle(**message, stop);
   }
 }
 
@@ -36,10 +49,7 @@ void SlotLink::Receive(WorkerStop& stop, const CancelToken& done) {
   while (!done.cancelled()) {
     pollfd waited[] = {{channel_.fd(), POLLIN, 0}, {done.fd(), POLLIN, 0}};
     (void)poll(waited, 2, done.fd() >= 0 ? -1 : 100);
-    const auto message = channel_.Receive();
-    // The kernel kills the slots of a dead parent, but not in every sandbox.
-    if (!message.ok()) _exit(kExitFailed);
-    if (*message) Handle(**message, stop);
+    HandleWaiting(stop);
   }
 }
 

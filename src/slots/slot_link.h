@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -30,11 +29,16 @@ class SlotLink : public LogPublisher {
   // The address of the parent's Monitor for claims. Empty if the Monitor does not run.
   std::string MonitorAddress();
 
-  // Passes the parent's requests on to `stop` (borrowed until StopListening). If the parent dies,
-  // the process exits at once, and its launcher ends the command. Throws std::system_error if the
-  // system refuses the thread.
-  void Listen(WorkerStop& stop);
-  void StopListening() { thread_.reset(); }
+  // The faults in a row of all slots together.
+  FaultStreak& streak() { return board_->streak(); }
+  // See SlotBoard.
+  bool IsNews(absl::string_view message) { return board_->IsNews(message); }
+
+  // Passes the parent's requests on to `stop`, those that wait already before this call returns. If
+  // the parent dies, the process exits at once, and its launcher ends the command. Borrows `stop`
+  // until the returned thread is destroyed. Throws std::system_error if the system refuses the
+  // thread.
+  std::unique_ptr<Housekeeper> Listen(WorkerStop& stop);
 
   absl::Status AddLog(const std::string& task_id, const std::string& path) override;
   void EndLog(const std::string& task_id) override;
@@ -43,6 +47,7 @@ class SlotLink : public LogPublisher {
  private:
   SlotLink(const SlotPlace& place, UniqueFd channel, std::unique_ptr<SlotBoard> board);
   void Receive(WorkerStop& stop, const CancelToken& done);
+  void HandleWaiting(WorkerStop& stop);
   void Handle(const SlotMessage& message, WorkerStop& stop);
 
   const SlotPlace place_;
@@ -50,7 +55,6 @@ class SlotLink : public LogPublisher {
   const std::unique_ptr<SlotBoard> board_;
   Mutex mutex_;
   std::string monitor_address_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Housekeeper> thread_;
 };
 
 }  // namespace sparkles

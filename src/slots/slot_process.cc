@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +30,11 @@ constexpr int kBoardNumber = STDERR_FILENO + 2;
 // The path works even if the program's file has been replaced or removed.
 constexpr char kSelf[] = "/proc/self/exe";
 
+// Descriptors that the parent keeps open for each slot: the channel and a pipe.
+constexpr rlim_t kDescriptorsOfSlot = 2;
+// For the Monitor, its clients, health checks and the start of a slot.
+constexpr rlim_t kOwnDescriptors = 128;
+
 // A duplicate whose number is not that of another descriptor of the slot.
 UniqueFd MoveAway(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, kBoardNumber + 1)); }
 
@@ -49,6 +55,7 @@ void BecomeSlot(pid_t parent, const SlotDescriptors& descriptors, char* const* a
   // A library may have opened a descriptor for all programs.
   syscall(SYS_close_range, kBoardNumber + 1, ~0U, kCloseOnExec);
 #endif
+  setrlimit(RLIMIT_NOFILE, &descriptors.limit);
   execv(kSelf, arguments);
 }
 
@@ -69,6 +76,26 @@ std::optional<SlotPlace> ParsePlace(const char* text) {
 
 }  // namespace
 
+absl::StatusOr<rlimit> PrepareForSlots(int slots) {
+  if (access(kSelf, X_OK) != 0) {
+    return ErrnoError(errno, absl::StrCat(kSelf,
+                                          ", which slots need; mount /proc, or use "
+                                          "--slots 1"));
+  }
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoError(errno, "limit of open files");
+  const rlim_t needed = static_cast<rlim_t>(slots) * kDescriptorsOfSlot + kOwnDescriptors;
+  if (needed <= limit.rlim_cur) return limit;
+  if (needed > limit.rlim_max) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(slots, " slots need ", needed, " open files, and the limit is ",
+                     limit.rlim_max, "; raise the limit (ulimit -n), or use fewer slots"));
+  }
+  const rlimit raised = {needed, limit.rlim_max};
+  if (setrlimit(RLIMIT_NOFILE, &raised) != 0) return ErrnoError(errno, "limit of open files");
+  return limit;
+}
+
 absl::StatusOr<pid_t> StartSlot(const SlotPlace& place, const std::vector<std::string>& arguments,
                                 const SlotDescriptors& descriptors) {
   std::vector<std::string> texts = {arguments.at(0), kMark,
@@ -81,17 +108,21 @@ absl::StatusOr<pid_t> StartSlot(const SlotPlace& place, const std::vector<std::s
   const UniqueFd board = MoveAway(descriptors.board);
   int ends[2];
   if (!channel.valid() || !board.valid() || pipe2(ends, O_CLOEXEC) != 0) {
-    return ErrnoError(errno, "start of a slot");
+    return ErrnoError(errno, "a descriptor for the slot");
   }
   const UniqueFd failure(ends[0]);
   UniqueFd report(ends[1]);
   UniqueFd moved_report = MoveAway(report.get());
   report.reset();
+  if (!moved_report.valid()) return ErrnoError(errno, "a descriptor for the slot");
   const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid < 0) return ErrnoError(errno, "start of a slot");
+  if (pid < 0) return ErrnoError(errno, "fork");
   if (pid == 0) {
-    BecomeSlot(parent, {channel.get(), board.get(), descriptors.log}, argv.data());
+    SlotDescriptors moved = descriptors;
+    moved.channel = channel.get();
+    moved.board = board.get();
+    BecomeSlot(parent, moved, argv.data());
     const int error = errno;
     (void)!write(moved_report.get(), &error, sizeof error);
     _exit(1);
@@ -102,7 +133,7 @@ absl::StatusOr<pid_t> StartSlot(const SlotPlace& place, const std::vector<std::s
     return pid;
   }
   (void)RetryOnEintr([pid] { return waitpid(pid, nullptr, 0); });
-  return ErrnoError(error, absl::StrCat("start of a slot (", kSelf, ")"));
+  return ErrnoError(error, kSelf);
 }
 
 std::optional<SlotOrigin> TakeSlotOrigin(int& argc, char** argv) {

@@ -1,6 +1,7 @@
 // Starts the process of a slot: this program again, with the parent's arguments.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -20,10 +21,15 @@ struct SlotPlace {
 
 // Descriptors of a new slot, borrowed during StartSlot.
 struct SlotDescriptors {
-  int channel = -1;  // the slot's end of a SlotChannel
-  int board = -1;    // SlotBoard::fd
-  int log = -1;      // the slot's stderr; -1: that of the parent
+  int channel = -1;   // the slot's end of a SlotChannel
+  int board = -1;     // SlotBoard::fd
+  int log = -1;       // the slot's stderr; -1: that of the parent
+  rlimit limit = {};  // of open files, for the slot
 };
+
+// Raises this process's limit of open files for so many slots. Returns the limit from before, which
+// is for the slots. An error if the machine cannot run so many slots.
+absl::StatusOr<rlimit> PrepareForSlots(int slots);
 
 // Starts a slot in a session of its own, so that the signals of a terminal do not reach the slot.
 // The kernel kills the slot when the calling thread ends, so call this on the main thread.

@@ -99,12 +99,9 @@ void Supervisor::Start(Slot& slot) {
   if (requests_.drain.cancelled()) return;
   const absl::Status started = TryStart(slot);
   if (started.ok()) return;
-  log_.Error("slot ", slot.number, " cannot start: ", started.message());
   slot.code = kExitMachineUnfit;
   slot.channel.reset();
-  if (slot.restarts < options_.restart_waits.size()) {
-    slot.start_at = MonotonicNow() + options_.restart_waits[slot.restarts++];
-  }
+  HandleFailure(slot, absl::StrCat("cannot start: ", started.message()), /*worth_restart=*/true);
 }
 
 absl::Status Supervisor::TryStart(Slot& slot) {
@@ -117,6 +114,8 @@ absl::Status Supervisor::TryStart(Slot& slot) {
     writer.reset(pipe_ends[1]);
     fcntl(slot.log.get(), F_SETFL, O_NONBLOCK);
   }
+  // A slot that starts after faults tries one task.
+  if (slot.code == kExitMachineUnfit) board_.streak().AllowOneMore();
   WorkerMetrics& metrics = board_.metrics(slot.number);
   metrics.machine_unfit = false;
   metrics.stalled = false;
@@ -125,6 +124,7 @@ absl::Status Supervisor::TryStart(Slot& slot) {
   ASSIGN_OR_RETURN(const pid_t process,
                    options_.start({slot.number, board_.slots()},
                                   {ends.second.get(), board_.fd(), writer.get()}));
+  slot.started_at = MonotonicNow();
   MutexLock lock(mutex_);
   slot.process = process;
   return absl::OkStatus();
@@ -145,6 +145,7 @@ void Supervisor::Wait() {
     }
     if (slot.log.valid()) waited.push_back({slot.log.get(), POLLIN, 0});
   }
+  if (!preempted_sent_) waited.push_back({requests_.preempted.fd(), POLLIN, 0});
   if (!stop_sent_) waited.push_back({requests_.stop.fd(), POLLIN, 0});
   if (!drain_sent_) waited.push_back({requests_.drain.fd(), POLLIN, 0});
   (void)poll(waited.data(), waited.size(), static_cast<int>(absl::ToInt64Milliseconds(wait) + 1));
@@ -161,6 +162,7 @@ void Supervisor::ReadMessages(Slot& slot) {
     if (options_.logs == nullptr) continue;
     switch ((*message)->kind) {
       case SlotMessage::Kind::kLogStarts: {
+        slot.running = (*message)->first;
         const absl::Status added = options_.logs->AddLog((*message)->first, (*message)->second);
         // The log of a very short task may already be gone.
         if (!added.ok() && !absl::IsNotFound(added)) {
@@ -170,6 +172,7 @@ void Supervisor::ReadMessages(Slot& slot) {
       }
       case SlotMessage::Kind::kLogEnds:
         options_.logs->EndLog((*message)->first);
+        slot.running.clear();
         break;
       case SlotMessage::Kind::kDropLogs:
         options_.logs->DropOldLogs();
@@ -222,21 +225,40 @@ void Supervisor::HandleEnd(Slot& slot, int wait_status) {
     slot.process = 0;
   }
   slot.channel.reset();
-  board_.metrics(slot.number).tasks_running = 0;
-  board_.metrics(slot.number).current_task.End();
+  if (options_.logs != nullptr && !slot.running.empty()) options_.logs->EndLog(slot.running);
+  slot.running.clear();
+  WorkerMetrics& metrics = board_.metrics(slot.number);
+  const auto task = metrics.current_task.Read();
+  metrics.tasks_running = 0;
+  metrics.current_task.End();
   slot.code = CodeOf(wait_status);
-  if (slot.code == kExitDone || requests_.stop.cancelled()) return;
-  if (slot.code == kExitTasksFile) return;  // the log already says what is wrong with the file
-  if (requests_.drain.cancelled() || !IsWorthRestart(wait_status)) {
-    log_.Warning("slot ", slot.number, " ", TextOf(wait_status));
-  } else if (slot.restarts == options_.restart_waits.size()) {
-    log_.Error("slot ", slot.number, " ", TextOf(wait_status), "; ", slot.restarts,
-               " restarts did not help, and the other slots go on without this slot");
+  if (slot.code == kExitDone) return;
+  // If the file has problems, each slot exits with this code, and the log says why.
+  if (slot.code == kExitTasksFile) return;
+  const bool worth_restart = IsWorthRestart(wait_status);
+  // A slot that was asked to stop has other codes.
+  if (requests_.stop.cancelled() && !worth_restart) return;
+  std::string what = TextOf(wait_status);
+  if (task && !task->task_id.empty()) {
+    absl::StrAppend(&what, " while task ", task->task_id, " ran");
+  }
+  HandleFailure(slot, what, worth_restart);
+}
+
+void Supervisor::HandleFailure(Slot& slot, const std::string& what, bool worth_restart) {
+  if (MonotonicNow() - slot.started_at >= options_.steady_time) slot.restarts = 0;
+  const bool unfit = slot.code == kExitMachineUnfit;
+  size_t& restarts = unfit ? unfit_restarts_ : slot.restarts;
+  if (requests_.drain.cancelled() || !worth_restart) {
+    log_.Warning("slot ", slot.number, " ", what, "; the slot is not started again");
+  } else if (restarts == options_.restart_waits.size()) {
+    log_.Error("slot ", slot.number, " ", what, "; the slot is given up after ", restarts,
+               unfit ? " restarts of slots on this machine" : " restarts");
   } else {
-    const absl::Duration wait = options_.restart_waits[slot.restarts++];
+    const absl::Duration wait = options_.restart_waits[restarts++];
     slot.start_at = MonotonicNow() + wait;
-    log_.Warning("slot ", slot.number, " ", TextOf(wait_status), "; restart ", slot.restarts,
-                 " of ", options_.restart_waits.size(), " in ", absl::FormatDuration(wait));
+    log_.Warning("slot ", slot.number, " ", what, "; restart ", restarts, " of ",
+                 options_.restart_waits.size(), " in ", absl::FormatDuration(wait));
   }
 }
 
@@ -244,9 +266,10 @@ void Supervisor::PassRequests() {
   if (requests_.drain.cancelled()) {
     for (Slot& slot : slots_) slot.start_at = absl::InfiniteDuration();
   }
-  if (!stop_sent_ && requests_.preempted.cancelled()) {
+  // Even after a stop, because a preemption leaves less time.
+  if (!preempted_sent_ && requests_.preempted.cancelled()) {
     SendToAll({SlotMessage::Kind::kPreempted, requests_.preempted.reason()});
-    stop_sent_ = drain_sent_ = true;
+    preempted_sent_ = stop_sent_ = drain_sent_ = true;
   }
   if (!stop_sent_ && requests_.stop.cancelled()) {
     SendToAll({SlotMessage::Kind::kStop, requests_.stop.reason()});

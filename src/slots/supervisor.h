@@ -23,10 +23,14 @@
 
 namespace sparkles {
 
-// A slot that has failed is started again after these waits, and then never again. The sum gives a
-// machine about two minutes to recover.
+// A slot that has failed is started again after these waits, and then never again. Exits because of
+// an unfit machine (code 5) count for all slots together, because the machine is the same. The sum
+// gives a machine about two minutes to recover.
 inline constexpr std::array<absl::Duration, 5> kSlotRestartWaits = {
     absl::Seconds(1), absl::Seconds(5), absl::Seconds(15), absl::Seconds(30), absl::Seconds(60)};
+
+// A slot that has run for this time has recovered, and has all its restarts again.
+inline constexpr absl::Duration kSteadyTime = absl::Hours(1);
 
 // The requests to the whole worker, which its slots share. All are borrowed.
 struct SlotRequests {
@@ -47,6 +51,7 @@ struct SupervisorOptions {
   // The address of the Monitor for claims; empty if it does not run.
   std::function<std::string()> monitor_address = [] { return ""; };
   std::array<absl::Duration, 5> restart_waits = kSlotRestartWaits;
+  absl::Duration steady_time = kSteadyTime;
 };
 
 // Run is used by one thread. The other functions are thread-safe.
@@ -55,9 +60,9 @@ class Supervisor {
   // Borrows `board`, which has one entry for each slot, and the requests.
   Supervisor(SupervisorOptions options, SlotBoard& board, const SlotRequests& requests, Log log);
 
-  // Blocks until all slots have ended for good. Returns the highest exit code of the slots: 0 if
-  // all have ended well, 128 + N for a slot that signal N has ended. Reaps all children of this
-  // process.
+  // Blocks until all slots have ended for good. Returns the highest exit code of the last process
+  // of each slot: 0 if all have ended well, 128 + N for a process that signal N has ended. Reaps
+  // all children of this process.
   int Run();
 
   // For each slot, whether its process runs.
@@ -70,7 +75,9 @@ class Supervisor {
     std::optional<SlotChannel> channel = {};  // while the process runs, until it closes its end
     UniqueFd log = {};                        // the reading end of the pipe
     std::string line = "";                    // an incomplete line of the log
+    std::string running = "";                 // the task whose log the Monitor shows
     size_t restarts = 0;
+    absl::Duration started_at;                           // MonotonicNow
     absl::Duration start_at = absl::InfiniteDuration();  // MonotonicNow; infinite: never
     int code = 0;
   };
@@ -81,6 +88,9 @@ class Supervisor {
   void Wait();
   void Reap();
   void HandleEnd(Slot& slot, int wait_status);
+  // Logs that the slot has ended, and decides whether the slot is started again. `what` follows
+  // "slot N ".
+  void HandleFailure(Slot& slot, const std::string& what, bool worth_restart);
   void ReadMessages(Slot& slot);
   void ReadLog(Slot& slot);
   // Passes new requests on to all slots.
@@ -92,10 +102,12 @@ class Supervisor {
   SlotBoard& board_;
   const SlotRequests requests_;
   const Log log_;
+  bool preempted_sent_ = false;
   bool stop_sent_ = false;
   bool hurry_sent_ = false;
   bool drain_sent_ = false;
   std::string monitor_address_;  // as the slots know it
+  size_t unfit_restarts_ = 0;    // of all slots
   mutable Mutex mutex_;          // guards the process ids of the slots for Live
   std::vector<Slot> slots_;
 };

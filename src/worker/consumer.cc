@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/backoff.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "worker/claim_watch.h"
 
 namespace sparkles {
@@ -80,14 +81,9 @@ Consumer::End Consumer::RunRounds(Execute execute) {
   while (!no_more_claims().cancelled()) {
     if (!WaitUntilFit()) return End::kMachineUnfit;
     if (no_more_claims().cancelled()) break;
+    if (IsStreakOver()) return End::kMachineUnfit;  // other slots have met the faults
     const Round round = ClaimAndRun(execute);
-    if (faults_in_a_row_ >= kMaxMachineFaults) return End::kMachineUnfit;
-    if (refusals_in_a_row_ >= kMaxRefusals) {
-      log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
-                 refused_permission_,
-                 "; the worker ends; grant the role and start the worker again");
-      return End::kMachineUnfit;
-    }
+    if (IsStreakOver()) return End::kMachineUnfit;
     if (round == Round::kBroken) return End::kQueueBroken;
     const absl::Time now = clock_.Now();
     if (round != Round::kContended) {  // contention says nothing about either
@@ -195,7 +191,7 @@ Consumer::Round Consumer::ClaimAndRun(Execute execute) {
   if (outcome.machine_fault) {
     CountFault(outcome.failure_reason);
   } else {
-    faults_in_a_row_ = 0;
+    streak().machine_faults = 0;
   }
   return Round::kWorked;
 }
@@ -216,22 +212,30 @@ bool Consumer::IsQueueBroken(const absl::Status& status) const {
   return !queue_.CanReceiveNewTasks() && absl::IsFailedPrecondition(status);
 }
 
+bool Consumer::IsStreakOver() {
+  if (!streak().is_over()) return false;
+  if (!refused_permission_.empty() && streak().refusals >= kMaxRefusals) {
+    log_.Error(kMaxRefusals, " tasks in a row failed because this worker may not ",
+               refused_permission_, "; the worker ends; grant the role and start the worker again");
+  }
+  return true;
+}
+
 void Consumer::CountFault(absl::string_view reason) {
-  ++faults_in_a_row_;
-  log_.Warning("machine fault ", faults_in_a_row_, " of ", kMaxMachineFaults,
-               " in a row: ", reason);
+  const int faults = ++streak().machine_faults;
+  log_.Warning("machine fault ", faults, " of ", kMaxMachineFaults, " in a row: ", reason);
   // The cause, for example a full disk, may pass in a moment.
-  if (faults_in_a_row_ < kMaxMachineFaults) {
-    clock_.Sleep(absl::Milliseconds(250) * (1 << faults_in_a_row_), no_more_claims());
+  if (faults < kMaxMachineFaults) {
+    clock_.Sleep(absl::Milliseconds(250) * (1 << faults), no_more_claims());
   }
 }
 
 void Consumer::CountRefusal(const Outcome& outcome) {
   const bool failed = outcome.kind == Outcome::Kind::kFailed;
   const std::string lacks = failed ? outcome.lacks_permission : "";
-  if (lacks != refused_permission_) refusals_in_a_row_ = 0;
   refused_permission_ = lacks;
-  if (!lacks.empty()) ++refusals_in_a_row_;
+  if (streak().permission.exchange(TextKey(lacks)) != TextKey(lacks)) streak().refusals = 0;
+  if (!lacks.empty()) ++streak().refusals;
 }
 
 void Consumer::Record(const Claim& claim, Outcome& outcome) {

@@ -15,6 +15,7 @@
 #include "queue/queue.h"
 #include "task/confirm_claim.h"
 #include "task/outcome.h"
+#include "worker/fault_streak.h"
 
 namespace sparkles {
 
@@ -33,13 +34,9 @@ struct ConsumerOptions {
   const CancelToken* drain = nullptr;
   // Limits the time to record an end after a request to stop.
   StopTime stop_time = {};
+  // Counts for several workers of one machine. Borrowed; null if the worker counts for itself.
+  FaultStreak* streak = nullptr;
 };
-
-// After this number of machine faults in a row a worker claims no more (docs/wire-entities.md), so
-// that a bad machine does not use up the queue.
-inline constexpr int kMaxMachineFaults = 5;
-// The same for tasks in a row that failed because the same permission is missing.
-inline constexpr int kMaxRefusals = 5;
 
 class Consumer {
  public:
@@ -84,6 +81,9 @@ class Consumer {
       absl::FunctionRef<absl::Status()> attempt,
       absl::FunctionRef<void(int tries, const absl::Status& error)> failed);
   absl::Status RecordWithRetries(const Claim& claim, Outcome& outcome, const Log& log);
+  FaultStreak& streak() { return options_.streak != nullptr ? *options_.streak : own_streak_; }
+  // True, with a message, if too many tasks in a row could not run on this machine.
+  bool IsStreakOver();
   void CountFault(absl::string_view reason);
   void CountRefusal(const Outcome& outcome);
   absl::Duration IdleWait(absl::Duration idle);
@@ -94,8 +94,7 @@ class Consumer {
   Queue& queue_;
   CancelToken& stop_;
   const Log log_;
-  int faults_in_a_row_ = 0;
-  int refusals_in_a_row_ = 0;       // tasks that failed because refused_permission_ is missing
+  FaultStreak own_streak_;
   std::string refused_permission_;  // empty if no permission was missing for the last task
   std::minstd_rand random_{RandomSeed()};
 };

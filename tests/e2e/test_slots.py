@@ -1,5 +1,7 @@
 """Tests of `--slots` with a tasks file: several tasks at a time below one parent."""
+import json
 import os
+import resource
 import signal
 import time
 import unittest
@@ -75,7 +77,7 @@ class Running(SlotsTest):
         self.lab.write_tasks([self.lab.task("a.1", "env | grep ^SPARKLES_SLOT")])
         worker = self.lab.consume(environment={"SPARKLES_SLOTS": "2", "SPARKLES_SLOT": "7"})
         self.assertEqual(worker.exit_code, 0, worker.stderr)
-        self.assertIn("2 slots", worker.stderr)
+        self.assertIn("starts 2 slots", worker.stderr)
         self.assertRegex(self.lab.log("a.1"), r"\ASPARKLES_SLOT=[01]\n\Z")
 
     def test_memory_limits_automatic_slots(self):
@@ -83,6 +85,9 @@ class Running(SlotsTest):
         worker = self.lab.consume("--slots", "auto", "--slotMemory", "1000T")
         self.assertEqual(worker.exit_code, 0, worker.stderr)
         self.assertNotIn("slots", worker.stderr)
+        worker = self.lab.consume("--slots", "2", "--slotMemory", "1G")
+        self.assertEqual(worker.exit_code, 2, worker.stderr)
+        self.assertIn("only with --slots auto", worker.stderr)
 
     def test_invalid_number_is_named(self):
         self.lab.write_tasks([])
@@ -99,6 +104,41 @@ class Running(SlotsTest):
         self.assertEqual(worker.stderr.count("tasks[1]"), 1, worker.stderr)
         self.assertNotIn("slot ", worker.stderr)
         self.assert_complete("a.1")
+
+
+    def test_new_problem_of_file_is_told_once(self):
+        tasks = "\n".join(json.dumps(self.waiting_task(f"a.{i}")) for i in range(3))
+        self.lab.tasks_file.write_text(tasks + "\n", encoding="utf-8")
+        worker = self.lab.start_consume("--slots", "3")
+        self.wait_until_run(["a.0", "a.1", "a.2"])
+        with self.lab.tasks_file.open("a", encoding="utf-8") as file:
+            file.write("broken\n")
+        self.gate.touch()
+        self.assertEqual(worker.wait().exit_code, 4, worker.stderr)
+        self.assertEqual(worker.stderr.count("line 4"), 1, worker.stderr)
+
+    def test_bad_machine_does_not_use_up_queue(self):
+        data = self.lab.put("big", b"x" * 3_000_000)
+        names = [f"a.{number}" for number in range(30)]
+        self.lab.write_tasks([
+            self.lab.task(name, "true", downloads=[self.lab.download(data, "big")])
+            for name in names])
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        worker = self.lab.consume("--slots", "4", preexec_fn=limit, seconds=200)
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        states = self.lab.states()
+        # Five faults in a row, those of the other slots at that time, and five restarts.
+        self.assertLessEqual(sum(states[name].count("claimed") for name in states), 5 + 3 + 5)
+        self.assertFalse([name for name in states if states[name].status == "failed"])
+
+    def test_low_limit_of_files_is_named(self):
+        self.lab.write_tasks([])
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200))
+        worker = self.lab.consume("--slots", "100", preexec_fn=limit)
+        self.assertEqual(worker.exit_code, 5, worker.stderr)
+        self.assertIn("100 slots need 328 open files, and the limit is 200", worker.stderr)
+        worker = self.lab.consume("--slots", "20", preexec_fn=limit)
+        self.assertEqual(worker.exit_code, 0, worker.stderr)
 
 
 class Stops(SlotsTest):
@@ -181,7 +221,8 @@ class Restarts(SlotsTest):
         self.assertEqual(slots_of(worker)[0], slots[0])
         self.gate.touch()
         self.assertEqual(worker.wait().exit_code, 0, worker.stderr)
-        self.assertIn("slot 1 was killed by signal 9; restart 1 of 5 in 1s", worker.stderr)
+        self.assertRegex(worker.stderr, r"slot 1 was killed by signal 9 while task a\.\d ran; "
+                                        r"restart 1 of 5 in 1s")
         claims = []
         for name in self.names:
             self.assert_complete(name)

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace sparkles {
 namespace {
 
@@ -46,7 +48,7 @@ TEST(SlotBoardTest, TotalIsSumOfAllSlots) {
   EXPECT_EQ(total.queue_answered_ms, 200);
 }
 
-TEST(SlotBoardTest, WorkerIsUnfitIfAllLiveSlotsAre) {
+TEST(SlotBoardTest, WorkerIsUnfitWithoutFitSlot) {
   const auto board = SlotBoard::Create(3);
   ASSERT_TRUE(board.ok()) << board.status();
   const auto unfit = [&board](const std::vector<bool>& live) {
@@ -57,7 +59,20 @@ TEST(SlotBoardTest, WorkerIsUnfitIfAllLiveSlotsAre) {
   (*board)->metrics(0).machine_unfit = true;
   EXPECT_FALSE(unfit({true, true, false}));
   EXPECT_TRUE(unfit({true, false, false}));
-  EXPECT_FALSE(unfit({false, false, false}));
+  EXPECT_TRUE(unfit({false, false, false}));
+}
+
+TEST(SlotBoardTest, MessageIsNewsForOneSlot) {
+  const auto parent = SlotBoard::Create(2);
+  ASSERT_TRUE(parent.ok()) << parent.status();
+  const auto slot = SlotBoard::Attach(Duplicate((*parent)->fd()), 2);
+  ASSERT_TRUE(slot.ok()) << slot.status();
+  EXPECT_TRUE((*slot)->IsNews("a"));
+  EXPECT_FALSE((*parent)->IsNews("a"));
+  EXPECT_TRUE((*parent)->IsNews("b"));
+  for (size_t i = 0; i < 2 * SlotBoard::kMaxNews; ++i) {
+    EXPECT_TRUE((*slot)->IsNews(std::to_string(i))) << i;
+  }
 }
 
 TEST(SlotBoardTest, WorkerIsStalledIfOneLiveSlotIs) {

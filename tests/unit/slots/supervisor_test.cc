@@ -93,9 +93,23 @@ TEST_F(SupervisorTest, FailedSlotIsStartedAgain) {
 }
 
 TEST_F(SupervisorTest, SixthFailureIsFinal) {
-  const Body unfit = [](int, const SlotChannel&) { return int{kExitMachineUnfit}; };
-  EXPECT_EQ(Run({unfit}), kExitMachineUnfit);
+  EXPECT_EQ(Run({[](int, const SlotChannel&) { return int{kExitStuck}; }}), kExitStuck);
   EXPECT_EQ(lives_[0], 6);
+}
+
+TEST_F(SupervisorTest, UnfitMachineIsTriedFiveTimes) {
+  const Body unfit = [](int, const SlotChannel&) { return int{kExitMachineUnfit}; };
+  EXPECT_EQ(Run({unfit, unfit, unfit}), kExitMachineUnfit);
+  EXPECT_EQ(lives_[0] + lives_[1] + lives_[2], 3 + 5);
+}
+
+TEST_F(SupervisorTest, SteadySlotHasAllRestartsAgain) {
+  options_.steady_time = absl::ZeroDuration();
+  const Body ends_well_at_last = [](int life, const SlotChannel&) {
+    return life < 9 ? int{kExitStuck} : 0;
+  };
+  EXPECT_EQ(Run({ends_well_at_last}), 0);
+  EXPECT_EQ(lives_[0], 10);
 }
 
 TEST_F(SupervisorTest, OtherExitCodesAreFinal) {
@@ -144,6 +158,21 @@ TEST_F(SupervisorTest, PreemptionIsPassedOnAsSuch) {
   EXPECT_EQ(lives_[0], 0);
 }
 
+TEST_F(SupervisorTest, PreemptionAfterStopIsPassedOn) {
+  const Body awaits_both = [](int, const SlotChannel& channel) {
+    const bool stopped = Await(channel).kind == SlotMessage::Kind::kStop;
+    return stopped && Await(channel).kind == SlotMessage::Kind::kPreempted ? 0 : 1;
+  };
+  std::thread stopper([this] {
+    usleep(50'000);
+    stop_.Cancel(CancelKind::kHandBack, "why");
+    usleep(50'000);
+    preempted_.Cancel(CancelKind::kHandBack, "preempted");
+  });
+  EXPECT_EQ(Run({awaits_both}), 0);
+  stopper.join();
+}
+
 TEST_F(SupervisorTest, StoppedSlotIsNotStartedAgain) {
   const Body fails_after_stop = [](int, const SlotChannel& channel) {
     (void)Await(channel);
@@ -168,6 +197,17 @@ TEST_F(SupervisorTest, LogsOfTasksArePassedOn) {
             }}),
             0);
   EXPECT_EQ(logs_.events, (std::vector<std::string>{"add a /log", "end a", "drop"}));
+}
+
+TEST_F(SupervisorTest, LogOfDeadSlotHasEnded) {
+  options_.logs = &logs_;
+  EXPECT_EQ(Run({[](int life, const SlotChannel& channel) {
+              if (life > 0) return 0;
+              (void)channel.Send({SlotMessage::Kind::kLogStarts, "a", "/log"});
+              return int{kExitStuck};
+            }}),
+            0);
+  EXPECT_EQ(logs_.events, (std::vector<std::string>{"add a /log", "end a"}));
 }
 
 TEST_F(SupervisorTest, NewMonitorAddressReachesSlots) {
