@@ -39,8 +39,13 @@ absl::Status SlotChannel::Send(const SlotMessage& message) const {
 
 absl::StatusOr<std::optional<SlotMessage>> SlotChannel::Receive() const {
   std::string bytes(kMaxMessage, '\0');
-  const ssize_t got =
-      RetryOnEintr([&] { return recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT); });
+  const auto receive = [&] {
+    return recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  };
+  ssize_t got = RetryOnEintr(receive);
+  // The other process has ended without reading all messages. The kernel says so once, before the
+  // messages that this process can still read.
+  if (got < 0 && errno == ECONNRESET) got = RetryOnEintr(receive);
   if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
   if (got <= 0) return absl::UnavailableError("the other process has ended");
   bytes.resize(static_cast<size_t>(got));

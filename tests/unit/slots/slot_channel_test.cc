@@ -52,6 +52,16 @@ TEST_F(SlotChannelTest, ClosedEndIsUnavailable) {
   EXPECT_FALSE(slot_->Send({SlotMessage::Kind::kDropLogs}).ok());
 }
 
+TEST_F(SlotChannelTest, LastMessageOfDeadProcessArrives) {
+  ASSERT_TRUE(parent_->Send({SlotMessage::Kind::kDrain}).ok());  // the slot does not read this
+  ASSERT_TRUE(slot_->Send({SlotMessage::Kind::kLogEnds, "task"}).ok());
+  slot_.reset();
+  const auto message = parent_->Receive();
+  ASSERT_TRUE(message.ok() && *message) << message.status();
+  EXPECT_EQ((*message)->first, "task");
+  EXPECT_TRUE(absl::IsUnavailable(parent_->Receive().status()));
+}
+
 TEST_F(SlotChannelTest, MalformedMessageIsSkipped) {
   ASSERT_EQ(send(raw_, "S", 1, 0), 1);      // without the NUL
   ASSERT_EQ(send(raw_, "?a\0b", 4, 0), 4);  // of an unknown kind
