@@ -1,8 +1,8 @@
 // Examines and shortens text from outside.
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
