@@ -15,6 +15,7 @@
 #include "base/file_lock.h"
 #include "base/path.h"
 #include "base/status.h"
+#include "queue/new_lines.h"
 
 namespace sparkles {
 namespace {
@@ -22,21 +23,10 @@ namespace {
 constexpr off_t kWriteLockByte = 0;
 // Claims are locks on bytes far after the end of the file, which is allowed.
 constexpr off_t kFirstTaskByte = off_t{1} << 32;
-// Longer than any line of a worker, because ids and reasons have limits.
-constexpr size_t kMaxLineBytes = 1 << 20;
-constexpr size_t kChunkBytes = size_t{8} * 1024;  // on the stack, which can be small
 // The write lock is held for microseconds. A process that holds it for longer than this is stopped
 // or stuck. The waiting worker must report that, and must react to signals.
 constexpr int kMaxLockWaitMs = 2000;
 constexpr int kMaxLockPauseMs = 20;
-
-// The byte of a task's claim: 62 bits of FNV-1a, so that the sum is a valid offset. If two tasks
-// have the same byte, they only cannot run at the same time.
-off_t TaskByte(absl::string_view task_id) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : task_id) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return kFirstTaskByte + static_cast<off_t>(hash >> 2);
-}
 
 // Replaces the error of a file system without locks by a message with the remedy.
 absl::Status LockError(const absl::Status& status, absl::string_view path) {
@@ -66,6 +56,12 @@ absl::Status AwaitWriteLock(int fd, ByteLock lock, absl::string_view path) {
 }
 
 }  // namespace
+
+off_t LockByteOf(absl::string_view task_id) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : task_id) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return kFirstTaskByte + static_cast<off_t>(hash >> 2);
+}
 
 std::string StatePathOf(absl::string_view tasks_path) {
   const std::string path(tasks_path);
@@ -163,25 +159,12 @@ absl::Status StateLog::CutTornLine(off_t size) {
 }
 
 absl::StatusOr<off_t> StateLog::ReadNew(TaskTable& table) {
-  std::string unread;  // the bytes after offset_
-  char chunk[kChunkBytes];
-  while (true) {
-    const off_t end = offset_ + static_cast<off_t>(unread.size());
-    const ssize_t got = RetryOnEintr([&] { return pread(fd(), chunk, sizeof chunk, end); });
-    if (got < 0) return ErrnoError(errno, path_);
-    if (got == 0) return end;
-    unread.append(chunk, static_cast<size_t>(got));
-    size_t start = 0;
-    for (size_t stop; (stop = unread.find('\n', start)) != std::string::npos; start = stop + 1) {
-      RETURN_IF_ERROR(ReadLine(absl::string_view(unread).substr(start, stop - start), table));
-    }
-    unread.erase(0, start);
-    if (unread.size() > kMaxLineBytes) RETURN_IF_ERROR(ReadLine(unread, table));
-  }
+  return ReadNewLines(fd(), offset_, path_,
+                      [&](absl::string_view line) { return ReadLine(line, table); });
 }
 
 absl::Status StateLog::ReadLine(absl::string_view line, TaskTable& table) {
-  if (line.size() > kMaxLineBytes) {
+  if (line.size() > kMaxStateLineBytes) {
     return NotAStateFile(lines_ + 1, absl::InvalidArgumentError("is too long for a state file"));
   }
   if (lines_ == 0 || !header_.ok()) RETURN_IF_ERROR(ReadHeader(line));
@@ -250,7 +233,7 @@ absl::Status StateLog::Write(absl::string_view line) {
 
 absl::StatusOr<bool> StateLog::TryLockTask(const std::string& task_id) {
   const absl::StatusOr<bool> taken =
-      TryLockByte(fd(), TaskByte(task_id), ByteLock::kExclusive, path_);
+      TryLockByte(fd(), LockByteOf(task_id), ByteLock::kExclusive, path_);
   if (!taken.ok()) return LockError(taken.status(), path_);
   if (*taken) held_.insert(task_id);
   return taken;
@@ -258,11 +241,11 @@ absl::StatusOr<bool> StateLog::TryLockTask(const std::string& task_id) {
 
 void StateLog::UnlockTask(const std::string& task_id) {
   if (held_.erase(task_id) == 0) return;
-  (void)UnlockByte(fd(), TaskByte(task_id), path_);
+  (void)UnlockByte(fd(), LockByteOf(task_id), path_);
 }
 
 absl::StatusOr<bool> StateLog::IsTaskLocked(const std::string& task_id) const {
-  absl::StatusOr<bool> locked = IsByteLocked(fd(), TaskByte(task_id), path_);
+  absl::StatusOr<bool> locked = IsByteLocked(fd(), LockByteOf(task_id), path_);
   return locked.ok() ? locked : LockError(locked.status(), path_);
 }
 

@@ -27,6 +27,10 @@ namespace sparkles {
 // file use the same state file.
 std::string StatePathOf(absl::string_view tasks_path);
 
+// The byte of the state file whose lock is the claim of the task: 62 bits of FNV-1a, so that the
+// sum is a valid offset. If two tasks have the same byte, they only cannot run at the same time.
+off_t LockByteOf(absl::string_view task_id);
+
 // Messages begin with the path of the state file. Not thread-safe. Two objects on one file act like
 // two workers, even in one process. If the file is removed, replaced or truncated while it is open,
 // all claims are lost, and each later Lock returns FailedPrecondition.
