@@ -15,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/file_lock.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -54,12 +55,6 @@ UniqueFd ReopenNonBlocking(int fd) {
 bool IsFile(int fd) {
   struct stat info;
   return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-}
-
-// True while another job of the shell owns the terminal. Without job control there is none.
-bool IsInBackground(int fd) {
-  const pid_t owner = tcgetpgrp(fd);
-  return owner >= 0 && owner != getpgrp();
 }
 
 }  // namespace
@@ -108,7 +103,7 @@ void LogSink::Print(absl::string_view lines) {
   }
   committing_ = true;
   StatusBlock next = block_;
-  if (next.shown() && (block_ended_ || IsInBackground(fd_))) next.Forget();
+  if (!block_shown_ || !MayShowBlock()) next.Forget();
   if (next.shown()) bytes = next.PrintAbove(bytes, Size());
   // Only the first line waits for a reader that has stopped.
   const absl::Duration timeout = is_blocked() ? absl::ZeroDuration() : kWriteTimeout;
@@ -121,6 +116,7 @@ bool LogSink::Commit(absl::string_view bytes, StatusBlock next, absl::Duration t
   const bool begun = done > unwritten_.size() || done == whole.size();
   unwritten_ = begun ? whole.substr(done) : unwritten_.substr(done);
   if (begun) block_ = std::move(next);
+  dumb_columns_ = block_.dumb_columns();
   if (!block_ended_) block_shown_ = block_.shown();
   committing_ = false;
   return begun;
@@ -156,7 +152,9 @@ size_t LogSink::WriteWithin(absl::Duration timeout, absl::string_view text) cons
 
 void LogSink::WriteUrgently(Severity severity, absl::string_view message) {
   const std::string line = FormatLogLine(format_, severity, clock_.Now(), "", message);
-  (void)WriteWithin(kUrgentTimeout, block_shown_ ? absl::StrCat(StatusBlock::kErase, line) : line);
+  const bool shown = block_shown_.exchange(false);
+  (void)WriteWithin(kUrgentTimeout,
+                    absl::StrCat(shown ? StatusBlock::EraseBytes(dumb_columns_) : "", line));
 }
 
 TerminalSize LogSink::Size() const {
@@ -165,15 +163,36 @@ TerminalSize LogSink::Size() const {
   return {size.ws_col, size.ws_row};
 }
 
+bool LogSink::MayShowBlock() {
+  if (block_ended_ || !on_terminal_) return false;
+  const pid_t owner = tcgetpgrp(fd_);  // fails without job control
+  if (owner >= 0 && owner != getpgrp()) return false;
+  // The lock ends with the process. Without locks, each process shows its block.
+  if (!reserved_) reserved_ = TryLockByte(fd_, 0, ByteLock::kExclusive, "terminal").value_or(true);
+  return reserved_;
+}
+
 void LogSink::ShowBlock(const std::vector<std::string>& lines, TerminalSize size) {
-  if (!on_terminal_) return;
+  // Lines for another size would be wrapped. The next call has the present size.
+  ChangeBlock(
+      [&](StatusBlock& block) { return size == Size() ? block.Show(lines, size) : std::string(); });
+}
+
+void LogSink::ShowLine(absl::string_view line) {
+  ChangeBlock([&](StatusBlock& block) { return block.ShowDumb(line, Size()); });
+}
+
+void LogSink::RemoveBlock() {
+  ChangeBlock([](StatusBlock& block) { return block.Remove(); });
+}
+
+void LogSink::ChangeBlock(absl::FunctionRef<std::string(StatusBlock& block)> change) {
   MutexLock lock(mutex_);
   committing_ = true;
   StatusBlock next = block_;
-  const bool hidden = block_ended_ || IsInBackground(fd_);
-  if (hidden) next.Forget();
-  const bool show = !hidden && (lines.empty() || size == Size());
-  const std::string bytes = show ? next.Show(lines, size) : "";
+  const bool may_show = MayShowBlock();
+  if (!may_show || !block_shown_) next.Forget();
+  const std::string bytes = may_show ? change(next) : "";
   (void)Commit(bytes, std::move(next), absl::ZeroDuration());
 }
 
@@ -183,7 +202,9 @@ void LogSink::EndBlock() {
   for (; committing_ && waited < kUrgentTimeout; waited += kEndPause) {
     absl::SleepFor(kEndPause);
   }
-  if (block_shown_.exchange(false)) (void)WriteWithin(kUrgentTimeout, StatusBlock::kErase);
+  if (block_shown_.exchange(false)) {
+    (void)WriteWithin(kUrgentTimeout, StatusBlock::EraseBytes(dumb_columns_));
+  }
 }
 
 }  // namespace sparkles

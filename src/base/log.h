@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
@@ -47,16 +48,25 @@ class LogSink {
   bool on_terminal() const { return on_terminal_; }
   // The size of the terminal. 80 x 24 if the terminal does not know its size.
   TerminalSize Size() const;
-  // Replaces the status block (see StatusBlock::Show), which stays below all lines of the log. No
-  // lines: removes the block. Never waits: if the terminal is blocked, the block stays as it is.
-  // Does nothing without on_terminal(), and while the terminal belongs to another job of the shell.
+  // Replaces the status block (see StatusBlock::Show), which stays below all lines of the log.
+  // Never waits: if the terminal is blocked, the block stays as it is. Does nothing without
+  // on_terminal(), while another job of the shell owns the terminal, or if another process shows a
+  // block on it.
   void ShowBlock(const std::vector<std::string>& lines, TerminalSize size);
+  // The same for a terminal that knows no escape sequences (see StatusBlock::ShowDumb).
+  void ShowLine(absl::string_view line);
+  void RemoveBlock();
   // Removes the status block for good, within 0.2 s. Takes no lock: call it before _exit.
   void EndBlock();
 
  private:
   // Prints whole lines above the block.
   void Print(absl::string_view lines) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes the bytes that `change` returns, after which the block is as `change` has left it.
+  void ChangeBlock(absl::FunctionRef<std::string(StatusBlock& block)> change)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // True if this process may show a block now.
+  bool MayShowBlock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Writes `bytes`, after which the block is `next`. False if nothing was written.
   bool Commit(absl::string_view bytes, StatusBlock next, absl::Duration timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -75,9 +85,11 @@ class LogSink {
   Mutex mutex_;
   StatusBlock block_ ABSL_GUARDED_BY(mutex_);
   int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;    // lines since the last written one
+  bool reserved_ ABSL_GUARDED_BY(mutex_) = false;  // no other process may show a block
   std::string unwritten_ ABSL_GUARDED_BY(mutex_);  // the rest of what was written in part
   // For the calls without lock.
-  std::atomic<bool> block_shown_ = false;  // block_.shown()
+  std::atomic<bool> block_shown_ = false;  // block_.shown(), unless such a call removed the block
+  std::atomic<size_t> dumb_columns_ = 0;   // block_.dumb_columns()
   std::atomic<bool> block_ended_ = false;
   std::atomic<bool> committing_ = false;
 };

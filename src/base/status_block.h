@@ -25,13 +25,15 @@ struct TerminalSize {
 // Everything that is written to the terminal must come from this object. Not thread-safe.
 class StatusBlock {
  public:
-  // Removes the block from the cursor on.
-  static constexpr absl::string_view kErase = "\r\x1b[J";
-
   // The bytes that replace the block by `lines`, made for a terminal of `size`. A line must be
   // narrower than the terminal, and must end without a colour. Lines for which the terminal has no
-  // room are left out. No lines: the bytes that remove the block.
+  // room are left out. Empty if the same block is shown already.
   std::string Show(const std::vector<std::string>& lines, TerminalSize size);
+  // The same with one line of ASCII, for a terminal that knows no escape sequences. The cursor
+  // stays at the start of the line. Use only one of the two methods for a terminal.
+  std::string ShowDumb(absl::string_view line, TerminalSize size);
+  // The bytes that remove the block. Empty if no block is shown.
+  std::string Remove();
   // The bytes that print `text`, whole lines, above the block. If the block was made for another
   // size than `size`, also removes the block.
   std::string PrintAbove(absl::string_view text, TerminalSize size);
@@ -40,9 +42,14 @@ class StatusBlock {
 
   bool shown() const { return !drawing_.empty(); }
 
+  // The bytes that remove a block with `dumb_columns` in its line. 0 means a block of Show.
+  static std::string EraseBytes(size_t dumb_columns);
+  size_t dumb_columns() const { return dumb_columns_; }
+
  private:
   std::string drawing_;  // the bytes that draw the block; empty if there is none
   TerminalSize size_;
+  size_t dumb_columns_ = 0;
 };
 
 }  // namespace sparkles

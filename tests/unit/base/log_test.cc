@@ -168,6 +168,7 @@ class LogBlockOnTerminalTest : public testing::Test {
   void Show(const std::vector<std::string>& lines) { sink_.ShowBlock(lines, sink_.Size()); }
 
   const std::string kLine = "2026-01-31T12:00:00.000Z INFO    x\n";
+  const std::string kErase = StatusBlock::EraseBytes(0);
   FakeClock clock_;
   Terminal terminal_{20};
   LogSink sink_{clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo};
@@ -184,13 +185,21 @@ TEST_F(LogBlockOnTerminalTest, LinesAreDrawnAboveBlock) {
 }
 
 TEST_F(LogBlockOnTerminalTest, RemovedBlockLeavesPlainLog) {
-  Show({});
+  sink_.RemoveBlock();
   EXPECT_EQ(terminal_.TakeOutput(), "");
   Show({"one"});
-  Show({});
-  EXPECT_THAT(terminal_.TakeOutput(), testing::EndsWith(StatusBlock::kErase));
+  terminal_.TakeOutput();
+  sink_.RemoveBlock();
+  EXPECT_EQ(terminal_.TakeOutput(), kErase);
   Log(sink_).Info("x");
   EXPECT_EQ(terminal_.TakeOutput(), kLine);
+}
+
+TEST_F(LogBlockOnTerminalTest, UnchangedBlockIsNotRepeated) {
+  Show({"one"});
+  terminal_.TakeOutput();
+  Show({"one"});
+  EXPECT_EQ(terminal_.TakeOutput(), "");
 }
 
 TEST_F(LogBlockOnTerminalTest, BlockForAnotherSizeIsNotShown) {
@@ -198,23 +207,43 @@ TEST_F(LogBlockOnTerminalTest, BlockForAnotherSizeIsNotShown) {
   EXPECT_EQ(terminal_.TakeOutput(), "");
 }
 
-TEST_F(LogBlockOnTerminalTest, UrgentLineRemovesBlock) {
+TEST_F(LogBlockOnTerminalTest, BlockReturnsAfterUrgentLine) {
   Show({"one"});
   terminal_.TakeOutput();
   sink_.WriteUrgently(Severity::kInfo, "x");
-  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(StatusBlock::kErase, kLine));
+  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(kErase, kLine));
+  Show({"one"});
+  EXPECT_EQ(terminal_.TakeOutput(), expected_.Show({"one"}, sink_.Size()));
 }
 
 TEST_F(LogBlockOnTerminalTest, EndedBlockNeverReturns) {
   Show({"one"});
   terminal_.TakeOutput();
   sink_.EndBlock();
-  EXPECT_EQ(terminal_.TakeOutput(), StatusBlock::kErase);
+  EXPECT_EQ(terminal_.TakeOutput(), kErase);
   Show({"two"});
   sink_.EndBlock();
   EXPECT_EQ(terminal_.TakeOutput(), "");
   Log(sink_).Info("x");
-  EXPECT_THAT(terminal_.TakeOutput(), testing::EndsWith(kLine));
+  EXPECT_EQ(terminal_.TakeOutput(), kLine);
+}
+
+TEST_F(LogBlockOnTerminalTest, DumbTerminalGetsNoSequences) {
+  sink_.ShowLine("half done");
+  EXPECT_EQ(terminal_.TakeOutput(), "\rhalf done\r");
+  Log(sink_).Info("x");
+  const std::string blanks = "\r         \r";
+  EXPECT_EQ(terminal_.TakeOutput(), absl::StrCat(blanks, kLine, "\rhalf done\r"));
+  sink_.EndBlock();
+  EXPECT_EQ(terminal_.TakeOutput(), blanks);
+}
+
+TEST_F(LogBlockOnTerminalTest, SecondWorkerShowsNoBlock) {
+  Show({"one"});
+  terminal_.TakeOutput();
+  LogSink other(clock_, terminal_.fd(), LogFormat::kText, Severity::kInfo);
+  other.ShowBlock({"two"}, other.Size());
+  EXPECT_EQ(terminal_.TakeOutput(), "");
 }
 
 TEST_F(LogBlockOnTerminalTest, BlockedTerminalGetsWholeBlockLater) {
@@ -224,12 +253,11 @@ TEST_F(LogBlockOnTerminalTest, BlockedTerminalGetsWholeBlockLater) {
     last = absl::StrCat("block ", i);
     Show({wide, wide, wide, last});
   }
-  // What was written is a whole number of blocks, apart from the end of the last one.
   const std::string first_part = terminal_.TakeOutput();
   Show({"after"});
   const std::string output = absl::StrCat(first_part, terminal_.TakeOutput());
-  const std::string block = expected_.Show({wide, wide, wide, "block 0"}, sink_.Size());
-  EXPECT_THAT(output, testing::StartsWith(block));
+  EXPECT_THAT(output,
+              testing::StartsWith(expected_.Show({wide, wide, wide, "block 0"}, sink_.Size())));
   EXPECT_THAT(output, Not(HasSubstr(last)));
   const std::string after = StatusBlock().Show({"after"}, sink_.Size());
   EXPECT_THAT(output, testing::EndsWith(absl::StrCat("\x1b[4A", after)));

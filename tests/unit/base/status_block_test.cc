@@ -7,8 +7,8 @@
 namespace sparkles {
 namespace {
 
-constexpr absl::string_view kErase = StatusBlock::kErase;
 constexpr TerminalSize kSize = {20, 4};
+const std::string kErase = StatusBlock::EraseBytes(0);
 
 TEST(StatusBlockTest, RowsAreOverwrittenBelowEmptyRow) {
   StatusBlock block;
@@ -22,13 +22,24 @@ TEST(StatusBlockTest, LinesWithoutRoomAreLeftOut) {
   EXPECT_EQ(StatusBlock().Show({"1", "2"}, {20, 1}), StatusBlock().Show({"1"}, kSize));
 }
 
-TEST(StatusBlockTest, NoLinesRemoveBlockOnce) {
+TEST(StatusBlockTest, SameBlockIsWrittenOnce) {
   StatusBlock block;
-  EXPECT_EQ(block.Show({}, kSize), "");
+  const std::string drawn = block.Show({"one"}, kSize);
+  EXPECT_EQ(block.Show({"one"}, kSize), "");
+  EXPECT_EQ(block.Show({"one"}, {21, 4}), drawn);
+  block.Forget();
+  EXPECT_EQ(block.Show({"one"}, {21, 4}), drawn);
+}
+
+TEST(StatusBlockTest, BlockIsRemovedOnce) {
+  StatusBlock block;
+  EXPECT_EQ(block.Remove(), "");
+  block.Show({"one"}, kSize);
+  EXPECT_EQ(block.Remove(), kErase);
+  EXPECT_FALSE(block.shown());
+  EXPECT_EQ(block.Remove(), "");
   block.Show({"one"}, kSize);
   EXPECT_EQ(block.Show({}, kSize), kErase);
-  EXPECT_FALSE(block.shown());
-  EXPECT_EQ(block.Show({}, kSize), "");
 }
 
 TEST(StatusBlockTest, TextIsPrintedAboveBlock) {
@@ -43,6 +54,15 @@ TEST(StatusBlockTest, BlockOfAnotherSizeIsRemoved) {
   block.Show({"one"}, kSize);
   EXPECT_EQ(block.PrintAbove("x\n", {19, 4}), absl::StrCat(kErase, "x\n"));
   EXPECT_EQ(block.PrintAbove("y\n", {19, 4}), "y\n");
+}
+
+TEST(StatusBlockTest, ShorterDumbLineCoversLongerOne) {
+  StatusBlock block;
+  EXPECT_EQ(block.ShowDumb("12345", kSize), "\r12345\r");
+  EXPECT_EQ(block.ShowDumb("123", kSize), "\r123  \r");
+  EXPECT_EQ(block.ShowDumb("123", kSize), "");
+  EXPECT_EQ(block.PrintAbove("x\n", kSize), "\r   \rx\n\r123\r");
+  EXPECT_EQ(block.Remove(), "\r   \r");
 }
 
 }  // namespace
