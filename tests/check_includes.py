@@ -23,12 +23,13 @@ MAY_INCLUDE = {
     "queue": ["base", "task", "gcp"],
     "executor": ["base", "process", "task", "storage", "checkpoint"],
     "monitor": ["base", "process"],
+    "view": ["base"],
     "worker": ["base", "process", "task", "queue"],
     "slots": ["base", "process", "monitor", "worker"],
     "doctor": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor",
                "monitor"],
     "cli": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor", "monitor",
-            "worker", "slots", "doctor"],
+            "view", "worker", "slots", "doctor"],
     "main.cc": ["process", "cli"],
 }
 
