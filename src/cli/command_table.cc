@@ -270,6 +270,8 @@ void CommandTable::DeclareConsumeReports() {
          "Format of the log: text for people, json for programs.");
   Choice("--logLevel", {"debug", "info", "warning", "error"}, options_.consume.log_level,
          "Least severity of messages in the log.");
+  Choice("--view", {"auto", "off"}, options_.consume.view,
+         "auto: if the log goes to a terminal, show the state of the run below the log.");
   Number("--logEvery", "SECONDS", options_.consume.log_every_seconds, 0, kMaxInt,
          "Seconds between two sends of the log of a running task to gs://. 0 means: only when the "
          "task has ended.");

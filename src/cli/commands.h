@@ -47,6 +47,7 @@ struct ConsumeOptions {
   int transfers = 32;
   std::string log_format = "text";
   std::string log_level = "info";
+  std::string view = "auto";
 };
 
 // `doctor` takes the flags of `consume`, too.

@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "cli/google_cloud.h"
 #include "cli/run_slots.h"
 #include "cli/run_tasks.h"
+#include "cli/run_view.h"
 #include "cli/version.h"
 #include "executor/content_cache.h"
 #include "executor/crash_cleanup.h"
@@ -171,6 +173,11 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
                                .stopping = stop.drain().cancelled(),
                                .queue_is_remote = remote});
   };
+  std::optional<RunView> view;
+  if (slot == nullptr && HasView(options, log.sink())) {
+    view.emplace(options, file.tasks, std::vector<const WorkerMetrics*>{&metrics}, stop, clock,
+                 log.sink());
+  }
   const auto health = slot == nullptr ? StartHealthServer(options, answer, log) : nullptr;
   CrashCleanup crash_cleanup(options.tasks_dir, metrics.heartbeat, log);
   const WorkerParts worker = {.options = options,
@@ -255,15 +262,17 @@ int RunParent(ConsumeOptions options, int count) {
     log.Error(board.status().message());
     return kExitMachineUnfit;
   }
+  std::vector<FileTask> tasks;
   {
     TasksFile file;
     TasksFileWatch watch(options.tasks_file, clock);
     const auto is_news = [&board](absl::string_view message) { return (*board)->IsNews(message); };
     const auto code = PrepareToConsume(options, watch, is_news, log, file);
     if (code) return *code;
+    tasks = std::move(file.tasks);
   }
   try {
-    return RunSlots(options, **board, clock, log);
+    return RunSlots(options, **board, std::move(tasks), clock, log);
   } catch (const std::system_error& error) {
     return ReportThreadError(error, log);
   }

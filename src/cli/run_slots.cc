@@ -2,17 +2,22 @@
 
 #include <signal.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/status.h"
 #include "base/worker_metrics.h"
 #include "cli/cluster_monitor.h"
 #include "cli/consume_setup.h"
 #include "cli/google_cloud.h"
+#include "cli/run_view.h"
 #include "cli/version.h"
 #include "gcp/datastore_client.h"
 #include "gcp/environment.h"
@@ -56,15 +61,36 @@ class SharedCluster {
   std::optional<ClusterMonitor> monitor_;
 };
 
-}  // namespace
-
-int RunSlots(const ConsumeOptions& options, SlotBoard& board, Clock& clock, const Log& log) {
-  // The slots inherit the score. With an ignored SIGCHLD, inherited from the parent, the kernel
-  // would reap the slots by itself.
-  LowerOomScore();
+// With an ignored SIGCHLD, inherited from the parent, the kernel would reap the slots by itself.
+void ReceiveChildSignals() {
   struct sigaction action{};
   action.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &action, nullptr);
+}
+
+// With a view, the lines of the slots must come through the parent.
+std::function<void(absl::string_view line)> PrintAboveView(const Log& log) {
+  return [&log](absl::string_view line) { log.sink().WriteLine(absl::StripSuffix(line, "\n")); };
+}
+
+std::vector<const WorkerMetrics*> MetricsOf(const SlotBoard& board) {
+  std::vector<const WorkerMetrics*> metrics;
+  for (int slot = 0; slot < board.slots(); ++slot) metrics.push_back(&board.metrics(slot));
+  return metrics;
+}
+
+void LogEnd(const WorkerMetrics& total, int code, WorkerStop& stop, const Log& log) {
+  log.Info(SummaryLine(total));
+  if (code != kExitDone) return;
+  log.Info(stop.drain().cancelled() ? "drained: no more tasks are claimed" : "no task is left");
+}
+
+}  // namespace
+
+int RunSlots(const ConsumeOptions& options, SlotBoard& board, std::vector<FileTask> tasks,
+             Clock& clock, const Log& log) {
+  LowerOomScore();  // the slots inherit the score
+  ReceiveChildSignals();
   GoogleCloud cloud(ProcessEnvironment, clock, nullptr, &log, {.project_id = options.project_id});
   WorkerStop stop({absl::Seconds(options.stop_within_seconds)}, log.sink());
   // The VM ends 30 s after the notice, even if --stopWithin is longer.
@@ -84,12 +110,18 @@ int RunSlots(const ConsumeOptions& options, SlotBoard& board, Clock& clock, cons
   }
   ClusterMonitor* const monitor = cluster ? cluster->monitor() : nullptr;
   log.Info("starts ", board.slots(), " slots");
+  std::optional<RunView> view;
+  if (HasView(options, log.sink())) {
+    view.emplace(options, tasks, MetricsOf(board), stop, clock, log.sink());
+  }
+  tasks = {};
   Supervisor supervisor(
       {.start =
            [&options, &limit](const SlotPlace& place, SlotDescriptors descriptors) {
              descriptors.limit = *limit;
              return StartSlot(place, options.arguments, descriptors);
            },
+       .on_line = view ? PrintAboveView(log) : nullptr,
        .logs = monitor,
        .monitor_address = [monitor] { return monitor == nullptr ? "" : monitor->Address(); }},
       board, {.stop = stop.token(), .preempted = stop.preempted(), .drain = stop.drain()}, log);
@@ -107,13 +139,11 @@ int RunSlots(const ConsumeOptions& options, SlotBoard& board, Clock& clock, cons
       },
       log);
   const int highest = supervisor.Run();
+  view.reset();
   const int code = stop.token().cancelled() ? stop.exit_code() : highest;
   WorkerMetrics total;
   board.AddTo(supervisor.Live(), total);
-  log.Info(SummaryLine(total));
-  if (code == kExitDone) {
-    log.Info(stop.drain().cancelled() ? "drained: no more tasks are claimed" : "no task is left");
-  }
+  LogEnd(total, code, stop, log);
   if (monitor != nullptr) {
     StartExitTimer(kMaxExitTime + ClusterMonitor::kMaxReaderWait, code);
     monitor->AwaitReaders(stop.token());

@@ -18,7 +18,6 @@
 #include "base/parallel.h"
 #include "base/path.h"
 #include "base/status.h"
-#include "executor/progress.h"
 
 namespace sparkles {
 namespace {
@@ -46,8 +45,7 @@ absl::StatusOr<uint32_t> Crc32cOfFile(int fd, uint64_t size, const Activity& act
 absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Download>& downloads,
                                                        const std::string& work_directory,
                                                        const Activity& activity, const Log& log) {
-  Progress progress(clock_, log.sink(), "downloading", downloads.size());
-  const Activity staging(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
+  const Activity staging(activity, [this](uint64_t bytes) { current_.AddBytes(bytes); });
   // Without locks, entries can be removed at any time. Then all inputs are copies.
   if (auto use = cache_.OpenUse(); use.ok()) use_.emplace(*std::move(use));
   std::vector<std::optional<StagedInput>> staged(downloads.size());
@@ -57,7 +55,7 @@ absl::StatusOr<std::vector<StagedInput>> Stager::Stage(const std::vector<Downloa
     if (!one.ok()) return Annotate(one.status(), absl::StrCat("downloads: ", download.dst));
     if (!one->has_value()) log.Info(download.dst, " is there already: not downloaded");
     staged[i] = *std::move(one);
-    progress.AddFile();
+    current_.AddFile();
     return absl::OkStatus();
   }));
   const absl::Time end = clock_.Now();

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/activity.h"
+#include "base/current_task.h"
 #include "base/log.h"
 #include "executor/content_cache.h"
 #include "storage/object_store.h"
@@ -32,9 +33,10 @@ struct StagedInput {
 
 class Stager {
  public:
-  // Borrows all. Fetches up to `transfers` inputs at a time.
-  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, int transfers)
-      : store_(store), cache_(cache), clock_(clock), transfers_(transfers) {}
+  // Borrows all. Fetches up to `transfers` inputs at a time. `current` gets the fetched files and
+  // bytes.
+  Stager(ObjectStore& store, ContentCache& cache, Clock& clock, CurrentTask& current, int transfers)
+      : store_(store), cache_(cache), clock_(clock), current_(current), transfers_(transfers) {}
 
   // Puts all inputs in place, with checked content. Cache entries that the links point to stay as
   // long as this object exists. Keeps a `dst` that exists already. The first error stops the rest;
@@ -71,6 +73,7 @@ class Stager {
   ObjectStore& store_;
   ContentCache& cache_;
   Clock& clock_;
+  CurrentTask& current_;
   const int transfers_;
   std::optional<CacheUse> use_;  // keeps the entries that the links point to
 };

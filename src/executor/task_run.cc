@@ -63,8 +63,9 @@ TaskRun::TaskRun(Executor& executor, const Task& task, int attempt, const Activi
       activity_(activity, cancel_),
       confirm_claim_(confirm_claim),
       log_(executor.log.WithTask(task.id)),
-      stager_(executor.store, executor.cache, executor.clock, executor.options.transfers),
-      uploader_(executor.store, executor.clock, executor.options.transfers) {}
+      stager_(executor.store, executor.cache, executor.clock, executor.current,
+              executor.options.transfers),
+      uploader_(executor.store, executor.current, executor.options.transfers) {}
 
 Outcome TaskRun::Run() {
   executor_.oom.Begin();
@@ -245,7 +246,7 @@ absl::Status TaskRun::DeliverOutputs() {
   Enter(TaskPhase::kStoring, outputs.files.size());
   absl::Status uploaded =
       uploader_.Upload(directory_->work(), outputs.files, spec_.upload_url,
-                       {.before_replacing = ClaimConfirmer(cancel_)}, activity_, log_, result_);
+                       {.before_replacing = ClaimConfirmer(cancel_)}, activity_, result_);
   for (const SkippedFile& skipped : result_.skipped) {
     log_.Warning("not uploaded: ", skipped.src, ": ", skipped.reason);
   }

@@ -16,7 +16,6 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "executor/progress.h"
 
 namespace sparkles {
 namespace {
@@ -80,14 +79,12 @@ absl::Status FirstFailure(const std::vector<Delivery>& deliveries, absl::Status 
 absl::Status Uploader::Upload(const std::string& work_directory,
                               const std::vector<std::string>& paths,
                               const std::string& directory_url, const UploadOptions& options,
-                              const Activity& activity, const Log& log, TaskResult& result) {
+                              const Activity& activity, TaskResult& result) {
   auto directory = OpenFile(work_directory, O_RDONLY | O_DIRECTORY);
   if (!directory.ok()) return MachineFault(directory.status());
   struct stat ours;
   if (fstat(directory->get(), &ours) != 0) return MachineFault(ErrnoError(errno, work_directory));
-  Progress progress(clock_, log.sink(), "uploading", paths.size());
-  const Activity uploading(activity, [&progress](uint64_t bytes) { progress.AddBytes(bytes); });
-
+  const Activity uploading(activity, [this](uint64_t bytes) { current_.AddBytes(bytes); });
   std::vector<Delivery> deliveries(paths.size());
   const auto deliver = [&](size_t i) -> absl::Status {
     const std::string& path = paths[i];
@@ -107,7 +104,7 @@ absl::Status Uploader::Upload(const std::string& work_directory,
     const std::string url = absl::StrCat(directory_url, "/", path);
     ASSIGN_OR_RETURN(const ObjectInfo info, store_.Upload(fd->get(), url, options, uploading));
     deliveries[i].delivered = DeliveredFile{path, url, info.size, info.crc32c, info.generation};
-    progress.AddFile();
+    current_.AddFile();
     return absl::OkStatus();
   };
   std::atomic<int> failures = 0;

@@ -6,8 +6,7 @@
 
 #include "absl/status/status.h"
 #include "base/activity.h"
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/current_task.h"
 #include "storage/object_store.h"
 #include "task/task_result.h"
 
@@ -15,9 +14,10 @@ namespace sparkles {
 
 class Uploader {
  public:
-  // Borrows `store` and `clock`. Uploads up to `transfers` files at a time.
-  Uploader(ObjectStore& store, Clock& clock, int transfers)
-      : store_(store), clock_(clock), transfers_(transfers) {}
+  // Borrows `store` and `current`, which gets the uploaded files and bytes. Uploads up to
+  // `transfers` files at a time.
+  Uploader(ObjectStore& store, CurrentTask& current, int transfers)
+      : store_(store), current_(current), transfers_(transfers) {}
 
   // Uploads each of `paths` (relative to `work_directory`) to `directory_url`/path, with `options`.
   // Appends delivered files to `result.files` in the order of `paths`, also if it returns an error.
@@ -29,11 +29,11 @@ class Uploader {
   // cancellation end the upload.
   absl::Status Upload(const std::string& work_directory, const std::vector<std::string>& paths,
                       const std::string& directory_url, const UploadOptions& options,
-                      const Activity& activity, const Log& log, TaskResult& result);
+                      const Activity& activity, TaskResult& result);
 
  private:
   ObjectStore& store_;
-  Clock& clock_;
+  CurrentTask& current_;
   const int transfers_;
 };
 

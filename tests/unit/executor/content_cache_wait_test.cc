@@ -47,6 +47,7 @@ class ContentCacheWaitTest : public testing::Test {
   RecordedLog recorded_;
   const Log log_ = recorded_.log();
   ContentCache cache_{directory_ / "cache", memory_, clock_, nullptr, &log_};
+  CurrentTask current_;
   std::optional<EntryLock> held_;  // by another worker
 };
 
@@ -74,7 +75,7 @@ TEST_F(ContentCacheWaitTest, BypassedCacheCopiesInsteadOfLinking) {
   download.src_url = url_;
   download.dst = "linked";
   download.is_cas_key = download.symlink_safe = true;
-  Stager stager(memory_, cache_, clock_, /*transfers=*/1);
+  Stager stager(memory_, cache_, clock_, current_, /*transfers=*/1);
   ASSERT_TRUE(MakeDirectories(directory_ / "work").ok());
   const auto inputs = stager.Stage({download}, directory_ / "work", {}, log_);
   ASSERT_TRUE(inputs.ok()) << inputs.status();

@@ -97,7 +97,8 @@ class StagerTest : public testing::Test {
   const Activity activity_{cancel_, &heartbeat_};
   RecordedLog recorded_;
   ContentCache cache_{directory_ / "cache", store_, clock_};
-  Stager stager_{store_, cache_, clock_, /*transfers=*/1};
+  CurrentTask current_;
+  Stager stager_{store_, cache_, clock_, current_, /*transfers=*/1};
   std::vector<StagedInput> inputs_;
 };
 
@@ -108,6 +109,13 @@ TEST_F(StagerTest, AllKindsOfInputsAreStaged) {
   EXPECT_EQ(Read("linked"), content_);
   EXPECT_FALSE(std::filesystem::is_symlink(In("sub/copy")));
   EXPECT_TRUE(std::filesystem::is_symlink(In("linked")));
+}
+
+TEST_F(StagerTest, StagedFilesAndBytesAreCounted) {
+  current_.Enter(TaskPhase::kFetching, clock_.Now(), 2);
+  ASSERT_TRUE(Stage({Plain("one"), Plain("two")}).ok());
+  EXPECT_EQ(current_.Read()->files_done, 2);
+  EXPECT_EQ(current_.Read()->bytes_done, 2 * Read("one").size());
 }
 
 TEST_F(StagerTest, InputIsCopiedWithoutSymlinkSupport) {
@@ -133,7 +141,7 @@ TEST_F(StagerTest, SharedObjectIsDownloadedOnce) {
 }
 
 TEST_F(StagerTest, ParallelTransfersKeepInputOrder) {
-  Stager parallel(store_, cache_, clock_, /*transfers=*/8);
+  Stager parallel(store_, cache_, clock_, current_, /*transfers=*/8);
   std::vector<Download> downloads;
   for (int i = 0; i < 100; ++i) downloads.push_back(Plain("f" + std::to_string(i)));
   const auto inputs = parallel.Stage(downloads, Work(), activity_, recorded_.log());
@@ -218,7 +226,7 @@ TEST_F(StagerTest, EvictionServesAllTransfers) {  // D51
   ASSERT_TRUE(Stage({Cas("in-the-cache")}).ok());
   FullDiskStore full(/*count=*/4);
   full.Put("gs://b/plain", "plain content\n");
-  Stager parallel(full, cache_, clock_, /*transfers=*/4);
+  Stager parallel(full, cache_, clock_, current_, /*transfers=*/4);
   const auto inputs = parallel.Stage({Plain("a"), Plain("b"), Plain("c"), Plain("d")}, Work(),
                                      activity_, recorded_.log());
   EXPECT_TRUE(inputs.ok()) << inputs.status();
@@ -257,7 +265,7 @@ TEST_F(StagerTest, TouchedInputIsComparedByContent) {
 // If an old time stamp has not changed, the stager need not read an input of many gigabytes.
 TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
   LateClock late;
-  Stager stager(store_, cache_, late, /*transfers=*/1);
+  Stager stager(store_, cache_, late, current_, /*transfers=*/1);
   inputs_ = stager.Stage({Plain("plain")}, Work(), activity_, recorded_.log()).value();
   inputs_[0].crc32c ^= 1;  // a read would find a change
   EXPECT_THAT(Unchanged(), ElementsAre("plain"));
@@ -265,7 +273,7 @@ TEST_F(StagerTest, OldTimestampProvesInputUnchanged) {
 
 TEST_F(StagerTest, ChangedCtimeMarksInputChanged) {  // D12
   LateClock late;
-  Stager stager(store_, cache_, late, /*transfers=*/1);
+  Stager stager(store_, cache_, late, current_, /*transfers=*/1);
   inputs_ = stager.Stage({Plain("plain")}, Work(), activity_, recorded_.log()).value();
   const struct stat& seen = inputs_[0].seen;
   struct stat now;

@@ -12,9 +12,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "tests/support/failing_store.h"
-#include "tests/support/fake_clock.h"
 #include "tests/support/mem_store.h"
-#include "tests/support/recorded_log.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/unprivileged.h"
 
@@ -33,9 +31,8 @@ class UploaderTest : public testing::Test {
   }
 
   absl::Status Upload(const std::vector<std::string>& paths, int transfers = 1) {
-    return Uploader(store_, clock_, transfers)
-        .Upload(directory_.path(), paths, "gs://b/job", {}, Activity(cancel_), recorded_.log(),
-                result_);
+    return Uploader(store_, current_, transfers)
+        .Upload(directory_.path(), paths, "gs://b/job", {}, Activity(cancel_), result_);
   }
 
   std::vector<std::string> Delivered() const {
@@ -47,11 +44,18 @@ class UploaderTest : public testing::Test {
   TempDirectory directory_;
   MemStore memory_;
   FailingStore store_{memory_};
-  FakeClock clock_;
+  CurrentTask current_;
   CancelToken cancel_;
-  RecordedLog recorded_;
   TaskResult result_;
 };
+
+TEST_F(UploaderTest, UploadedFilesAndBytesAreCounted) {
+  Write("a.txt", "one");
+  Write("b.txt", "three");
+  ASSERT_TRUE(Upload({"a.txt", "b.txt"}).ok());
+  EXPECT_EQ(current_.Read()->files_done, 2);
+  EXPECT_EQ(current_.Read()->bytes_done, 8);
+}
 
 TEST_F(UploaderTest, FilesKeepRelativePaths) {
   Write("a.txt", "one");
