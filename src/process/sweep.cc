@@ -43,16 +43,15 @@ bool AnyLives(idtype_t type, id_t id) {
   return waitid(type, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-void KillIfChild(pid_t pid) {
-  if (IsLivingChild(pid)) kill(pid, SIGKILL);
-}
-
-void KillLivingChildren(const std::string& proc_root) {
-  if (ForEachNumber(proc_root, KillIfChild)) return;
+void KillLivingChildren(const std::string& proc_root, pid_t spared) {
+  const auto kill_if_child = [spared](pid_t pid) {
+    if (pid != spared && IsLivingChild(pid)) kill(pid, SIGKILL);
+  };
+  if (ForEachNumber(proc_root, kill_if_child)) return;
   // Trying all ids takes about a second.
   for (pid_t pid = 1; pid < kMaxPid; ++pid) {
     if (pid % 4096 == 0 && !HasLiveChild()) return;
-    KillIfChild(pid);
+    kill_if_child(pid);
   }
 }
 
@@ -74,9 +73,10 @@ bool SignalChild(const std::string& proc_root, pid_t parent, pid_t pid, int numb
   return true;
 }
 
-// Sends the signal `number` to all descendants of this process, parents first. Adds them to `seen`
-// and returns how many were new there.
-int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_t>& seen) {
+// Sends the signal `number` to all descendants of this process, parents first, except to `spared`
+// and the processes below it. Adds them to `seen` and returns how many were new there.
+int SignalTree(const std::string& proc_root, int number, pid_t spared,
+               std::unordered_set<pid_t>& seen) {
   std::unordered_map<pid_t, std::vector<pid_t>> children;
   ForEachNumber(proc_root, [&](pid_t pid) {
     if (const auto entry = ReadProcess(proc_root, pid)) children[entry->parent].push_back(pid);
@@ -86,7 +86,7 @@ int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_
   for (size_t i = 0; i < parents.size(); ++i) {
     const pid_t parent = parents[i];
     for (const pid_t pid : children[parent]) {
-      if (!SignalChild(proc_root, parent, pid, number)) continue;
+      if (pid == spared || !SignalChild(proc_root, parent, pid, number)) continue;
       parents.push_back(pid);
       if (seen.insert(pid).second) ++new_pids;
     }
@@ -96,21 +96,31 @@ int SignalTree(const std::string& proc_root, int number, std::unordered_set<pid_
 
 // At a limit on processes, each killed process makes room for a new one. Stopped processes keep
 // their room until all of them are killed.
-void FreezeAndKill(const std::string& proc_root, absl::Duration deadline) {
+void FreezeAndKill(const std::string& proc_root, absl::Duration deadline, pid_t spared) {
   std::unordered_set<pid_t> seen;
   for (int pass = 0; pass < kMaxFreezingPasses && MonotonicNow() < deadline; ++pass) {
-    if (SignalTree(proc_root, SIGSTOP, seen) == 0) break;
+    if (SignalTree(proc_root, SIGSTOP, spared, seen) == 0) break;
   }
-  SignalTree(proc_root, SIGKILL, seen);
+  SignalTree(proc_root, SIGKILL, spared, seen);
 }
 
 }  // namespace
 
 bool HasLiveChild() { return AnyLives(P_ALL, 0); }
 
+bool HasOtherLiveChild(const std::string& proc_root, pid_t spared) {
+  if (!HasLiveChild()) return false;
+  if (spared == 0 || !IsLivingChild(spared)) return true;
+  bool found = false;
+  const auto check = [&](pid_t pid) { found = found || (pid != spared && IsLivingChild(pid)); };
+  if (ForEachNumber(proc_root, check)) return found;
+  for (pid_t pid = 1; pid < kMaxPid && !found; ++pid) check(pid);
+  return found;
+}
+
 bool HasLiveChildIn(pid_t group) { return AnyLives(P_PGID, static_cast<id_t>(group)); }
 
-ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit) {
+ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit, pid_t spared) {
   ReapedProcesses reaped;
   const absl::Duration start = MonotonicNow();
   const absl::Duration deadline = start + limit;
@@ -121,6 +131,7 @@ ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit
     rusage usage;
     const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
     if (pid < 0) return reaped;  // ECHILD
+    if (pid == 0 && spared != 0 && !HasOtherLiveChild(proc_root, spared)) return reaped;
     if (pid > 0) {
       Add(ResourceUsageOf(usage), reaped.usage);
       if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++reaped.killed;
@@ -130,8 +141,8 @@ ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit
     if (late && tried) return reaped;
     if (pid > 0 && !late) continue;
     tried = true;
-    KillLivingChildren(proc_root);
-    if (can_freeze && now >= start + kFreezeDelay) FreezeAndKill(proc_root, deadline);
+    KillLivingChildren(proc_root, spared);
+    if (can_freeze && now >= start + kFreezeDelay) FreezeAndKill(proc_root, deadline, spared);
     (void)poll(nullptr, 0, 1);  // gives the processes a millisecond to die
   }
 }

@@ -22,6 +22,10 @@ struct ReapedProcesses {
 // child, it has no living descendant. Does not reap.
 bool HasLiveChild();
 
+// True if the calling process has a living child besides `spared`; 0 spares none. Finds children in
+// `proc_root`, and without it tries all ids.
+bool HasOtherLiveChild(const std::string& proc_root, pid_t spared);
+
 // True if the calling process has a living child in the process group `group`. Other members of the
 // group may live below a process that has left the group. Does not reap.
 bool HasLiveChildIn(pid_t group);
@@ -30,7 +34,8 @@ bool HasLiveChildIn(pid_t group);
 // once and returns after `limit` at the latest. Then HasLiveChild tells whether a process has
 // survived: one in an uninterruptible wait, or one of another user. If processes fork without end,
 // all are stopped before any is killed. Finds children in `proc_root`. Without it, tries all ids,
-// which takes a second.
-ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit);
+// which takes a second. `spared` is a child that lives on, with all processes below it; 0 spares
+// none.
+ReapedProcesses SweepChildren(const std::string& proc_root, absl::Duration limit, pid_t spared = 0);
 
 }  // namespace sparkles
