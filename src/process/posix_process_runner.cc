@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,11 +13,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "process/launcher.h"
+#include "process/launcher_process.h"
 #include "process/monotonic.h"
 #include "process/oom_score.h"
 #include "process/progress_watch.h"
-#include "process/relaunch.h"
 #include "process/sweep.h"
 
 namespace sparkles {
@@ -185,24 +183,15 @@ absl::Status PosixProcessRunner::KeepOpenInLauncher(int fd) {
   return absl::OkStatus();
 }
 
+absl::Status PosixProcessRunner::StartSideProgram() {
+  ASSIGN_OR_RETURN(side_program_, SideProgram::Start(proc_root_));
+  return absl::OkStatus();
+}
+
 absl::Status PosixProcessRunner::StartLauncher(bool as_new_program) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    return MachineFault(ErrnoError(errno, "launcher: socketpair"));
-  }
-  socket_.reset(ends[0]);
-  UniqueFd launcher_end(ends[1]);
-  const pid_t pid = fork();
-  if (pid < 0) {
-    const absl::Status status = ErrnoError(errno, "launcher: fork");
-    socket_.reset();
-    return MachineFault(status);
-  }
-  if (pid == 0) {
-    if (as_new_program) Relaunch(launcher_end.get(), proc_root_);
-    RunLauncher(std::move(launcher_end), proc_root_);
-  }
-  launcher_ = pid;
+  ASSIGN_OR_RETURN(LauncherProcess launcher, ForkLauncher(proc_root_, as_new_program));
+  socket_ = std::move(launcher.socket);
+  launcher_ = launcher.pid;
   for (const UniqueFd& fd : held_) {
     RETURN_IF_ERROR(SendFrame(socket_.get(), FrameKind::kHold, "", fd.get()));
   }
@@ -222,14 +211,14 @@ void PosixProcessRunner::KillLauncher(absl::Duration sweep_limit) {
   socket_.reset();
   if (launcher_ > 0) kill(launcher_, SIGKILL);
   launcher_ = 0;
-  SweepChildren(proc_root_, sweep_limit);
-  survivors_ = HasLiveChild();
+  SweepChildren(proc_root_, sweep_limit, spared());
+  survivors_ = HasOtherLiveChild(proc_root_, spared());
 }
 
 absl::Status PosixProcessRunner::EndSurvivors() {
   if (!survivors_) return absl::OkStatus();
-  SweepChildren(proc_root_, kSurvivorSweepLimit);
-  survivors_ = HasLiveChild();
+  SweepChildren(proc_root_, kSurvivorSweepLimit, spared());
+  survivors_ = HasOtherLiveChild(proc_root_, spared());
   if (!survivors_) return absl::OkStatus();
   return absl::UnavailableError("processes of an earlier task still run after SIGKILL");
 }

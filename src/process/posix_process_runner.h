@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "process/launcher_protocol.h"
 #include "process/process_runner.h"
+#include "process/side_program.h"
 
 namespace sparkles {
 
@@ -49,6 +50,12 @@ class PosixProcessRunner : public ProcessRunner {
   // its command have both ended, even after kill -9. Cannot be undone.
   absl::Status KeepOpenInLauncher(int fd);
 
+  // Prepares to run programs beside the commands. Call this once, directly after Start. The program
+  // and its launcher are no survivors of a command, and no command waits for them.
+  absl::Status StartSideProgram();
+  // Null before StartSideProgram has succeeded. Lives as long as this object.
+  SideProgram* side_program() { return side_program_.get(); }
+
   // 0 if there is no launcher. For tests.
   pid_t launcher_pid() const { return launcher_; }
 
@@ -64,6 +71,8 @@ class PosixProcessRunner : public ProcessRunner {
   void KillLauncher(absl::Duration sweep_limit);
   absl::StatusOr<Frame> RunInLauncher(const Command& command, const Activity& activity,
                                       CommandLimit& reached);
+  // The child that outlives a launcher; 0 if there is none.
+  pid_t spared() const { return side_program_ ? side_program_->launcher_pid() : 0; }
 
   const std::string proc_root_;
   const bool relaunch_;
@@ -71,6 +80,7 @@ class PosixProcessRunner : public ProcessRunner {
   pid_t launcher_ = 0;
   bool survivors_ = false;      // processes of a dead launcher live as children of this process
   std::vector<UniqueFd> held_;  // for the next launcher
+  std::unique_ptr<SideProgram> side_program_;
 };
 
 }  // namespace sparkles

@@ -101,5 +101,48 @@ TEST_F(PosixProcessRunnerSurvivors, StopEndsWaitForSurvivor) {
   }));
 }
 
+// A process of root stands for an nvidia-smi that hangs in the kernel: KILL does not end it.
+TEST_F(PosixProcessRunnerSurvivors, UnkillableSideProgramBlocksNothing) {
+  EXPECT_TRUE(AsOtherUser([this] {
+    Start();
+    EXPECT_TRUE(runner_->StartSideProgram().ok());
+    SideProgram& side = *runner_->side_program();
+    const Command unkillable = Shell(
+        "exec ./rise --reuid 0 --regid 0 --clear-groups sh -c 'echo $$ >pid; exec sleep 1000'");
+    EXPECT_TRUE(side.Run(unkillable).ok());
+    EXPECT_GT(PidIn("pid"), 0);
+    side.End();
+    EXPECT_EQ(WEXITSTATUS(Run("exit 5").wait_status), 5);
+    EXPECT_TRUE(absl::IsUnavailable(side.Run(unkillable))) << "one hung program is enough";
+    // Without its launcher, the worker itself looks for survivors.
+    const auto exit = runner_->Run(Shell("kill -9 $PPID; sleep 1000"), Activity(cancel_));
+    EXPECT_TRUE(absl::IsFailedPrecondition(exit.status())) << exit.status();
+    EXPECT_TRUE(runner_->EndSurvivors().ok());
+    EXPECT_EQ(WEXITSTATUS(Run("exit 6").wait_status), 6);
+    EXPECT_TRUE(Runs(PidIn("pid")));
+    runner_.reset();
+    return !HasFailure();
+  }));
+}
+
+TEST_F(PosixProcessRunnerSurvivors, SideProgramsDoNotPileUp) {
+  EXPECT_TRUE(AsOtherUser([this] {
+    Start();
+    EXPECT_TRUE(runner_->StartSideProgram().ok());
+    SideProgram& side = *runner_->side_program();
+    Command command = LeaveSurvivor();
+    command.sweep_limit = absl::Milliseconds(300);
+    EXPECT_TRUE(side.Run(command).ok());
+    EXPECT_GT(PidIn("pid"), 0);
+    // In this time the launcher gives up to end the survivor.
+    for (int i = 0; i < 200; ++i) {
+      absl::SleepFor(absl::Milliseconds(10));
+      EXPECT_TRUE(absl::IsUnavailable(side.Run(Shell("true"))));
+    }
+    runner_.reset();
+    return !HasFailure();
+  }));
+}
+
 }  // namespace
 }  // namespace sparkles
