@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -31,6 +33,17 @@ struct DiskSpace {
   bool no_inodes = false;
 };
 
+// Of one GPU while a command ran. Values that the GPU does not provide are absent.
+struct GpuUsage {
+  int index = 0;  // as nvidia-smi counts, from 0
+  std::string name;
+  std::optional<int64_t> memory_total;  // bytes
+  std::optional<int64_t> max_memory_used;
+  std::optional<double> max_gpu_percent_usage;  // 0 to 100
+  std::optional<double> median_gpu_percent_usage;
+  int64_t samples = 0;
+};
+
 // Of the whole machine while a command ran; zero if the machine does not provide the value.
 struct MachineStats {
   std::string machine_type;  // Google's name, such as "n1-standard-1"; may be empty
@@ -42,8 +55,9 @@ struct MachineStats {
   double max_user_cpu_percent_usage = 0;  // user + nice time of all CPUs together: 0 to 100
   double p95_user_cpu_percent_usage = 0;
   double median_user_cpu_percent_usage = 0;
-  int64_t samples = 0;   // number of memory samples
-  DiskSpace least_free;  // of the file system with the task's directory
+  int64_t samples = 0;         // number of memory samples
+  DiskSpace least_free;        // of the file system with the task's directory
+  std::vector<GpuUsage> gpus;  // by index; empty if no GPU gave a sample
 };
 
 }  // namespace sparkles
