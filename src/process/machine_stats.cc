@@ -78,8 +78,8 @@ std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat) {
 // The samples and the thread that takes them. Only one thread at a time uses the members.
 class MachineSampler::Sampling {
  public:
-  Sampling(std::string directory, std::string proc_root)
-      : directory_(std::move(directory)), proc_root_(std::move(proc_root)) {
+  Sampling(std::string directory, std::string proc_root, GpuSampler* gpus)
+      : directory_(std::move(directory)), proc_root_(std::move(proc_root)), gpus_(gpus) {
     Sample();
     // If the system refuses a thread, there are only the first and the last sample.
     thread_.emplace("sampler", [this](const CancelToken& stop) {
@@ -87,10 +87,16 @@ class MachineSampler::Sampling {
     });
   }
 
+  ~Sampling() {
+    thread_.reset();
+    if (gpus_ != nullptr) gpus_->End();
+  }
+
   MachineStats Finish() {
     thread_.reset();
-    Sample();
+    SampleMachine();
     MachineStats stats;
+    if (gpus_ != nullptr) stats.gpus = gpus_->End();
     stats.memory_total = memory_total_;
     stats.max_memory_in_use = std::llround(memory_.max());
     stats.p95_memory_in_use = std::llround(memory_.Percentile(0.95));
@@ -106,6 +112,11 @@ class MachineSampler::Sampling {
 
  private:
   void Sample() {
+    SampleMachine();
+    if (gpus_ != nullptr) gpus_->Sample();
+  }
+
+  void SampleMachine() {
     SampleMemory();
     SampleCpu();
     SampleDisk();
@@ -148,6 +159,7 @@ class MachineSampler::Sampling {
 
   const std::string directory_;
   const std::string proc_root_;
+  GpuSampler* const gpus_;
   int64_t memory_total_ = 0;
   int64_t samples_ = 0;
   DiskSpace least_free_;
@@ -157,8 +169,8 @@ class MachineSampler::Sampling {
   std::optional<Housekeeper> thread_;
 };
 
-MachineSampler::MachineSampler(std::string directory, std::string proc_root)
-    : sampling_(std::make_unique<Sampling>(std::move(directory), std::move(proc_root))) {}
+MachineSampler::MachineSampler(std::string directory, std::string proc_root, GpuSampler* gpus)
+    : sampling_(std::make_unique<Sampling>(std::move(directory), std::move(proc_root), gpus)) {}
 
 MachineSampler::~MachineSampler() = default;
 

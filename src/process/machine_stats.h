@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/usage.h"
+#include "process/gpu_sampler.h"
 
 namespace sparkles {
 
@@ -33,8 +34,9 @@ std::optional<CpuTicks> ParseCpuTicks(absl::string_view stat);
 class MachineSampler {
  public:
   // `directory` is on the file system that the task writes to. If it is empty, free space is not
-  // sampled.
-  explicit MachineSampler(std::string directory = "", std::string proc_root = "/proc");
+  // sampled. `gpus` is borrowed; if it is null, GPUs are not sampled.
+  explicit MachineSampler(std::string directory = "", std::string proc_root = "/proc",
+                          GpuSampler* gpus = nullptr);
   ~MachineSampler();
   MachineSampler(const MachineSampler&) = delete;
   MachineSampler& operator=(const MachineSampler&) = delete;
