@@ -35,6 +35,7 @@ FOREIGN_FLAGS = {
     "GoogleTest": {"--gtest_filter"},
     "LLVM": {"--obj"},
     "Slurm": {"--signal"},
+    "nvidia-smi": {"--format", "--loop", "--query-gpu"},
     "coreutils": {"--foreground", "--ignore-missing"},
 }
 # Pages that a workflow writes.

@@ -26,6 +26,7 @@ void WorkerMetrics::Add(const WorkerMetrics& part) {
   claim_time.Add(part.claim_time);
   end_time.Add(part.end_time);
   tasks_running += part.tasks_running;
+  for (size_t i = 0; i < gpus.size(); ++i) gpus[i].TakeLarger(part.gpus[i]);
   queue_answered_ms = std::max(queue_answered_ms.load(), part.queue_answered_ms.load());
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "base/current_task.h"
+#include "base/gpu_gauges.h"
 #include "base/heartbeat.h"
 
 namespace sparkles {
@@ -105,11 +106,14 @@ struct WorkerMetrics {
 
   CheckpointCounters checkpoints;
 
+  GpuGauges gpus;  // while a command runs
+
   Counter watchdog_stalls;
   std::atomic<bool> stalled = false;  // true during a stall
 
-  // Adds the counts of `part`, one of several workers, and takes its later times. Leaves the
-  // heartbeat, `machine_unfit` and `stalled` as they are.
+  // Adds the counts of `part`, one of several workers, and takes its later times and larger samples
+  // of GPUs, because all workers of a machine sample the same GPUs. Leaves the heartbeat,
+  // `machine_unfit` and `stalled` as they are.
   void Add(const WorkerMetrics& part);
 };
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/keep_alive_clock.h"
 #include "base/log.h"
+#include "base/status.h"
 #include "base/worker_metrics.h"
 #include "cli/cluster_monitor.h"
 #include "cli/commands.h"
@@ -31,6 +32,7 @@
 #include "gcp/preemption_watch.h"
 #include "monitor/health.h"
 #include "monitor/health_server.h"
+#include "process/gpu_sampler.h"
 #include "process/oom_watch.h"
 #include "process/posix_process_runner.h"
 #include "process/thread_stacks.h"
@@ -153,9 +155,22 @@ int ConsumeDatastore(const WorkerParts& worker) {
   return code;
 }
 
+// Null on a machine without nvidia-smi. Forks a process, so it must come directly after the start
+// of `runner`.
+absl::StatusOr<std::unique_ptr<GpuSampler>> StartGpuSampler(PosixProcessRunner& runner,
+                                                            GpuGauges& gauges) {
+  const std::string nvidia_smi = FindNvidiaSmi(ProcessEnvironment("PATH"));
+  if (nvidia_smi.empty()) return nullptr;
+  RETURN_IF_ERROR(runner.StartSideProgram());
+  return std::make_unique<GpuSampler>(
+      *runner.side_program(), NvidiaSmiCommand(nvidia_smi, ProcessEnvironment("LD_LIBRARY_PATH")),
+      gauges);
+}
+
 // Throws std::system_error if a thread that every worker needs cannot be started.
 int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& watch, SlotLink* slot,
-              PosixProcessRunner& runner, Clock& clock, WorkerMetrics& metrics, const Log& log) {
+              PosixProcessRunner& runner, GpuSampler* gpus, Clock& clock, WorkerMetrics& metrics,
+              const Log& log) {
   GoogleCloud cloud(ProcessEnvironment, clock, &metrics, &log,
                     {.permission_max_elapsed = absl::Seconds(options.permission_patience_seconds),
                      .project_id = options.project_id});
@@ -182,6 +197,7 @@ int RunWorker(const ConsumeOptions& options, TasksFile file, TasksFileWatch& wat
   CrashCleanup crash_cleanup(options.tasks_dir, metrics.heartbeat, log);
   const WorkerParts worker = {.options = options,
                               .runner = runner,
+                              .gpus = gpus,
                               .cloud = cloud,
                               .store = store,
                               .cache = cache,
@@ -214,10 +230,12 @@ int ReportThreadError(const std::system_error& error, const Log& log) {
 int RunProcess(ConsumeOptions options, SlotLink* slot) {
   // Before all other objects: the launcher must be a small process (see process/launcher.h).
   auto runner = PosixProcessRunner::Start("/proc", /*relaunch=*/true);
-  PrepareThreadStacks();
-  SystemClock system_clock;
   WorkerMetrics own_metrics;
   WorkerMetrics& metrics = slot == nullptr ? own_metrics : slot->metrics();
+  absl::StatusOr<std::unique_ptr<GpuSampler>> gpus = nullptr;
+  if (runner.ok()) gpus = StartGpuSampler(**runner, metrics.gpus);
+  PrepareThreadStacks();
+  SystemClock system_clock;
   // Four beats in a period: one late beat is not a stall.
   KeepAliveClock clock(system_clock, metrics.heartbeat, WatchdogPeriod(options) / 4);
   LogSink sink = MakeSink(options, clock);
@@ -226,12 +244,14 @@ int RunProcess(ConsumeOptions options, SlotLink* slot) {
     log.Error("cannot start processes: ", runner.status().message());
     return kExitMachineUnfit;
   }
+  if (!gpus.ok()) log.Warning("GPUs are not sampled: ", gpus.status().message());
   TasksFile file;
   TasksFileWatch watch(options.tasks_file, clock);
   const auto code = PrepareToConsume(options, watch, NewsFilter(slot), log, file);
   if (code) return *code;
   try {
-    return RunWorker(options, std::move(file), watch, slot, **runner, clock, metrics, log);
+    return RunWorker(options, std::move(file), watch, slot, **runner,
+                     gpus.ok() ? gpus->get() : nullptr, clock, metrics, log);
   } catch (const std::system_error& error) {
     return ReportThreadError(error, log);
   }

@@ -144,7 +144,8 @@ int RunTasks(const WorkerParts& worker, const TaskSource& source) {
                     .store = worker.store,
                     .cache = worker.cache,
                     .current = worker.metrics.current_task,
-                    .log = worker.log};
+                    .log = worker.log,
+                    .gpus = worker.gpus};
   ConsumerOptions consumer_options = source.consumer;
   consumer_options.linger = LingerOf(worker.options);
   consumer_options.check_machine = [&] { return CheckMachine(worker, source.monitor, space); };

@@ -13,6 +13,7 @@
 #include "executor/content_cache.h"
 #include "executor/crash_cleanup.h"
 #include "monitor/log_publisher.h"
+#include "process/gpu_sampler.h"
 #include "process/posix_process_runner.h"
 #include "queue/queue.h"
 #include "slots/slot_link.h"
@@ -27,6 +28,7 @@ namespace sparkles {
 struct WorkerParts {
   const ConsumeOptions& options;
   PosixProcessRunner& runner;
+  GpuSampler* gpus;  // null if the machine has no nvidia-smi
   GoogleCloud& cloud;
   ObjectStore& store;
   ContentCache& cache;

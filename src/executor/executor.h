@@ -15,6 +15,7 @@
 #include "checkpoint/task_checkpoint.h"
 #include "executor/content_cache.h"
 #include "executor/live_log_notes.h"
+#include "process/gpu_sampler.h"
 #include "process/oom_watch.h"
 #include "process/process_runner.h"
 #include "storage/object_store.h"
@@ -56,6 +57,7 @@ struct Executor {
   ContentCache& cache;
   CurrentTask& current;  // gets the phases of the task
   const Log log;
+  GpuSampler* gpus = nullptr;  // null if the machine has no nvidia-smi
   OomWatch oom{options.proc_root, "/dev/kmsg", options.group_is_shared};
   LiveLogNotes live_log_notes{};
   // A refusal to remove a checkpoint was logged.

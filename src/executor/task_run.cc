@@ -183,7 +183,7 @@ absl::Status TaskRun::RunCommand() {
   }
   log_.Info("running: ", CutText(spec_.command, 300));
   Enter(TaskPhase::kRunning);
-  MachineSampler sampler(directory_->path());
+  MachineSampler sampler(directory_->path(), "/proc", executor_.gpus);
   live_log_.emplace(executor_, task_log_->fd(), spec_.stdout_url, cancel_, confirm_claim_, log_);
   checkpoint_->BeginSaves(cancel_);
   auto exit = shell_->Run(spec_.command, directory, task_log_->fd());

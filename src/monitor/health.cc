@@ -1,5 +1,7 @@
 #include "monitor/health.h"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -104,6 +106,28 @@ void AddQueue(const WorkerMetrics& metrics, MetricsWriter& writer) {
   writer.Add(kAnswered, "", metrics.queue_answered_ms.load() / 1000);
 }
 
+// One gauge of all GPUs for which `value` is known; nothing if there is none.
+void AddGpuGauge(absl::string_view name, absl::string_view help, const GpuGauges& gpus,
+                 std::atomic<int64_t> GpuGauge::* value, MetricsWriter& writer) {
+  bool described = false;
+  for (size_t i = 0; i < gpus.size(); ++i) {
+    const int64_t number = gpus[i].*value;
+    if (number == GpuGauge::kUnknown) continue;
+    if (!described) writer.Describe(name, "gauge", help);
+    described = true;
+    writer.Add(name, absl::StrCat("{gpu=\"", i, "\"}"), number);
+  }
+}
+
+void AddGpus(const GpuGauges& gpus, MetricsWriter& writer) {
+  AddGpuGauge("sparkles_gpu_utilization_percent", "Utilization of the GPU.", gpus,
+              &GpuGauge::utilization, writer);
+  AddGpuGauge("sparkles_gpu_memory_used_bytes", "Memory of the GPU in use.", gpus,
+              &GpuGauge::memory_used, writer);
+  AddGpuGauge("sparkles_gpu_memory_total_bytes", "Memory of the GPU.", gpus,
+              &GpuGauge::memory_total, writer);
+}
+
 }  // namespace
 
 std::string MetricsText(const HealthFacts& facts) {
@@ -114,6 +138,7 @@ std::string MetricsText(const HealthFacts& facts) {
   AddTasks(metrics, writer);
   AddTransfers(metrics, writer);
   AddQueue(metrics, writer);
+  AddGpus(metrics.gpus, writer);
   writer.AddCounter("sparkles_watchdog_stalls_total", "Stalls that the watchdog noticed.",
                     metrics.watchdog_stalls);
   writer.Describe("sparkles_stalled", "gauge", "1 during a stall.");

@@ -230,6 +230,7 @@ void Supervisor::HandleEnd(Slot& slot, int wait_status) {
   WorkerMetrics& metrics = board_.metrics(slot.number);
   const auto task = metrics.current_task.Read();
   metrics.tasks_running = 0;
+  for (GpuGauge& gauge : metrics.gpus) gauge.Clear();
   metrics.current_task.End();
   slot.code = CodeOf(wait_status);
   if (slot.code == kExitDone) return;

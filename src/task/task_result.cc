@@ -30,6 +30,22 @@ OrderedJson UsageOf(const CommandRun& run) {
           {"peak_memory_size", run.usage.peak_rss_kb}};
 }
 
+OrderedJson GpusOf(const std::vector<GpuUsage>& gpus) {
+  OrderedJson list = OrderedJson::array();
+  for (const GpuUsage& gpu : gpus) {
+    OrderedJson json = {{"index", gpu.index}, {"name", gpu.name}};
+    if (gpu.memory_total) json["memory_total"] = *gpu.memory_total;
+    if (gpu.max_memory_used) json["max_memory_used"] = *gpu.max_memory_used;
+    if (gpu.max_gpu_percent_usage) json["max_gpu_percent_usage"] = *gpu.max_gpu_percent_usage;
+    if (gpu.median_gpu_percent_usage) {
+      json["median_gpu_percent_usage"] = *gpu.median_gpu_percent_usage;
+    }
+    json["samples"] = gpu.samples;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
 OrderedJson StatsOf(const MachineStats& machine) {
   OrderedJson stats = {{"machine_type", machine.machine_type},
                        {"memory_total", machine.memory_total},
@@ -42,6 +58,7 @@ OrderedJson StatsOf(const MachineStats& machine) {
                        {"median_user_cpu_percent_usage", machine.median_user_cpu_percent_usage},
                        {"samples", machine.samples}};
   if (machine.least_free.known) stats["min_disk_free"] = machine.least_free.bytes;
+  if (!machine.gpus.empty()) stats["gpus"] = GpusOf(machine.gpus);
   return stats;
 }
 

@@ -51,6 +51,7 @@ MORE_KEYS = [
     ("resource_usage", "peak_memory_size", int, "the same"),
     ("machine_stats", "samples", int, "how much the percentiles rest on"),
     ("machine_stats", "min_disk_free", int, "full disks explain failures"),
+    ("machine_stats", "gpus", list, "how busy the GPUs were"),
     ("", "cause", dict, "why a command failed"),
     ("files", "size", int, "result.json says what was stored"),
     ("files", "crc32c", int, "the same"),

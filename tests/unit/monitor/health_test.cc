@@ -15,6 +15,7 @@ namespace sparkles {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class HealthTest : public testing::Test {
  protected:
@@ -100,8 +101,22 @@ TEST_F(HealthTest, MetricsShowCountedValues) {
   EXPECT_THAT(text, HasSubstr("sparkles_queue_call_seconds_count{call=\"claim\"} 2\n"));
 }
 
+TEST_F(HealthTest, OnlyKnownGpuValuesAreShown) {
+  EXPECT_THAT(Ask("/metrics").body, Not(HasSubstr("sparkles_gpu")));
+  metrics_.gpus[0].memory_total = 15'360'000'000;
+  metrics_.gpus[3].memory_total = 0;
+  metrics_.gpus[3].utilization = 100;
+  const std::string text = Ask("/metrics").body;
+  EXPECT_THAT(text, HasSubstr("sparkles_gpu_memory_total_bytes{gpu=\"0\"} 15360000000\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_gpu_memory_total_bytes{gpu=\"3\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("sparkles_gpu_utilization_percent{gpu=\"3\"} 100\n"));
+  EXPECT_THAT(text, Not(HasSubstr("percent{gpu=\"0\"}")));
+  EXPECT_THAT(text, Not(HasSubstr("sparkles_gpu_memory_used_bytes")));
+}
+
 // A scraper requires a type before the samples of each name, each sample once, and numbers.
 TEST_F(HealthTest, MetricsAreWellFormed) {
+  for (GpuGauge& gauge : metrics_.gpus) gauge.memory_used = 1;
   std::set<std::string> typed;
   std::set<std::string> samples;
   const std::string text = Ask("/metrics").body;

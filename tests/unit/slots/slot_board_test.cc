@@ -48,6 +48,18 @@ TEST(SlotBoardTest, TotalIsSumOfAllSlots) {
   EXPECT_EQ(total.queue_answered_ms, 200);
 }
 
+TEST(SlotBoardTest, GpusOfSlotsAreTheSame) {
+  const auto board = SlotBoard::Create(3);
+  ASSERT_TRUE(board.ok()) << board.status();
+  (*board)->metrics(0).gpus[2].utilization = 40;
+  (*board)->metrics(1).gpus[2].utilization = 50;
+  WorkerMetrics total;
+  (*board)->AddTo({true, true, true}, total);
+  EXPECT_EQ(total.gpus[2].utilization, 50);
+  EXPECT_EQ(total.gpus[2].memory_used, GpuGauge::kUnknown);
+  EXPECT_EQ(total.gpus[0].utilization, GpuGauge::kUnknown);
+}
+
 TEST(SlotBoardTest, WorkerIsUnfitWithoutFitSlot) {
   const auto board = SlotBoard::Create(3);
   ASSERT_TRUE(board.ok()) << board.status();

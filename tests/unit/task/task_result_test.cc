@@ -55,6 +55,29 @@ TEST(TaskResultTest, AllKeysKeepOriginalOrder) {
       R"("median_user_cpu_percent_usage":0.25,"samples":9,"min_disk_free":77}})");
 }
 
+TEST(TaskResultTest, GpusFollowMachineStats) {
+  TaskResult result;
+  result.run = SomeRun();
+  std::vector<GpuUsage>& gpus = result.run->machine.gpus;
+  gpus.resize(2);
+  gpus[0].name = "Tesla T4";
+  gpus[0].memory_total = 100;
+  gpus[0].max_memory_used = 30;
+  gpus[0].max_gpu_percent_usage = 95;
+  gpus[0].median_gpu_percent_usage = 12.5;
+  gpus[0].samples = 4;
+  gpus[1].index = 2;
+  gpus[1].name = "A \"B\"";
+  gpus[1].samples = 1;
+  EXPECT_NE(FormatTaskResult(result).find(
+                R"("samples":9,"min_disk_free":77,"gpus":[{"index":0,"name":"Tesla T4",)"
+                R"("memory_total":100,"max_memory_used":30,"max_gpu_percent_usage":95.0,)"
+                R"("median_gpu_percent_usage":12.5,"samples":4},)"
+                R"({"index":2,"name":"A \"B\"","samples":1}]}})"),
+            std::string::npos)
+      << FormatTaskResult(result);
+}
+
 // D27: the old worker wrote no result when it could not run the command.
 TEST(TaskResultTest, MissingRunOmitsRunKeys) {
   TaskResult result;
