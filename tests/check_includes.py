@@ -28,8 +28,9 @@ MAY_INCLUDE = {
     "slots": ["base", "process", "monitor", "worker"],
     "doctor": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor",
                "monitor"],
+    "summary": ["base", "http", "task", "gcp", "storage", "queue"],
     "cli": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor", "monitor",
-            "view", "worker", "slots", "doctor"],
+            "view", "worker", "slots", "doctor", "summary"],
     "main.cc": ["process", "cli"],
 }
 

@@ -15,6 +15,7 @@
 #include "cli/version.h"
 #include "doctor/bucket_checks.h"
 #include "slots/slot_count.h"
+#include "summary/order.h"
 
 namespace sparkles {
 namespace {
@@ -23,6 +24,9 @@ namespace {
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 // More than a day is a mistake.
 constexpr int kMostStopSeconds = 24 * 60 * 60;
+
+// Datastore's limit for the name of a key.
+constexpr size_t kMaxJobBytes = 1500;
 
 // Runs before CLI::AsSizeValue, which reads "-5" as 2^64-5, and replaces a number that is too large
 // by the largest one.
@@ -67,6 +71,11 @@ std::string BucketProblem(const std::string& text) {
 // A message of gRPC can only contain UTF-8.
 std::string Utf8Problem(const std::string& text) {
   return IsUtf8(text) ? "" : absl::StrCat("'", PrintableText(text), "' is not UTF-8");
+}
+
+std::string JobProblem(const std::string& text) {
+  if (text.size() > kMaxJobBytes) return absl::StrCat("is longer than ", kMaxJobBytes, " bytes");
+  return Utf8Problem(text);
 }
 
 // Workers read the tasks file again while they run, so it must be a local file.
@@ -318,10 +327,37 @@ void CommandTable::DeclareOthers() {
   Text("--expectMD5", "HEX", options_.fetch.expect_md5,
        "MD5 of the content, as 32 hexadecimal digits. Other content is an error.")
       ->check(Md5Problem);
-  command_ = app_.add_subcommand("summary", "Show the state of each task of a tasks file.");
-  Text("--tasksFile", "FILE", options_.summary.tasks_file, "The tasks file.")
-      ->required()
+  DeclareSummary();
+}
+
+void CommandTable::DeclareSummary() {
+  command_ = app_.add_subcommand(
+      "summary",
+      "Show the state of each task, what the tasks used, and which machine would do for them.");
+  Text("--tasksFile", "FILE", options_.summary.tasks_file, "Show the tasks of this file.")
       ->check(TasksFileProblem);
+  Text("--job", "JOB", options_.summary.job,
+       "Show the tasks of this job of a cluster, from Google Datastore.")
+      ->check(JobProblem);
+  Text("--projectId", "PROJECT", options_.summary.project_id,
+       "Project of the job. Default: the project of the credentials or of the VM.");
+  Choice("--format", {"table", "json", "csv"}, options_.summary.format,
+         "table for people; json or csv for programs.");
+  command_->add_flag("--failed", options_.summary.failed,
+                     "List only tasks that are failed or ended with an exit code other than 0. "
+                     "The statistics are still about all tasks.");
+  Choice("--sort", SortColumns(), options_.summary.sort,
+         "Sort the tasks by this column. Default: the order of the file, or of the job.");
+  command_->add_flag("--reverse", options_.summary.reverse, "Reverse the order of the tasks.");
+  command_->callback([this] {
+    const SummaryOptions& summary = options_.summary;
+    if (summary.tasks_file.empty() && summary.job.empty()) {
+      throw CLI::RequiredError("--tasksFile or --job");
+    }
+    if (!summary.tasks_file.empty() && !summary.job.empty()) {
+      throw CLI::ValidationError("--job", "cannot be used with --tasksFile");
+    }
+  });
 }
 
 void CommandTable::DeclareWatching() {

@@ -32,6 +32,7 @@ class CommandTable {
   void DeclareConsumeCloud();
   void DeclareDoctor();
   void DeclareOthers();
+  void DeclareSummary();
   void DeclareWatching();
 
   // Declare one flag of the command that was declared last. `value` is the word for the value in

@@ -69,6 +69,12 @@ struct FetchOptions {
 
 struct SummaryOptions {
   std::string tasks_file;
+  std::string job;  // of a cluster; only without tasks_file
+  std::string project_id;
+  std::string format = "table";
+  bool failed = false;  // only rows of failed tasks
+  std::string sort;     // a column; if empty, the order of the tasks
+  bool reverse = false;
 };
 
 // The options of `status` and `logs`.

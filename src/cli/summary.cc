@@ -1,145 +1,194 @@
-// The command `summary`: prints a table of the tasks of a file with their states.
-#include <algorithm>
-#include <initializer_list>
+// The command `summary`: shows the tasks of a file or a job, and which machine would do for them.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <iostream>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "base/display_width.h"
-#include "base/json.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "queue/task_states.h"
-#include "queue/tasks_file.h"
+#include "cli/google_cloud.h"
+#include "gcp/adc.h"
+#include "gcp/datastore_client.h"
 #include "storage/local_store.h"
+#include "storage/object_url.h"
 #include "storage/store_router.h"
-#include "task/task_spec.h"
+#include "summary/file_tasks.h"
+#include "summary/job_tasks.h"
+#include "summary/result_reader.h"
+#include "summary/summary_report.h"
+#include "summary/words.h"
 #include "worker/exit_code.h"
 
 namespace sparkles {
 namespace {
 
-using Row = std::vector<std::string>;
+// A user waits: an outage of the metadata server ends the command after this time.
+constexpr absl::Duration kMetadataTimeout = absl::Seconds(20);
 
-// result.json lists all outputs. A million of them fit into this size.
-constexpr size_t kMaxResultBytes = 512 << 20;
+void PrintError(absl::string_view message) {
+  std::cerr << "sparklesworker summary: " << message << "\n";
+}
 
-// The number at `json[keys[0]][keys[1]]...`. nullopt if it is missing or out of range.
-std::optional<double> NumberAt(const Json& json, std::initializer_list<const char*> keys) {
-  constexpr double kMaxNumber = 1e15;
-  const Json* value = &json;
-  for (const char* key : keys) {
-    value = JsonField(*value, key);
-    if (value == nullptr) return std::nullopt;
+// Shows on a terminal how many tasks or results are read, if the reading takes long. Thread-safe.
+class ReadProgress {
+ public:
+  // Borrows both.
+  ReadProgress(Clock& clock, LogSink& sink)
+      : clock_(clock), sink_(sink), next_show_(clock.Now() + absl::Seconds(1)) {}
+
+  void Show(absl::string_view what, size_t count) {
+    if (!sink_.on_terminal()) return;
+    MutexLock lock(mutex_);
+    const absl::Time now = clock_.Now();
+    if (now < next_show_) return;
+    next_show_ = now + absl::Milliseconds(200);
+    sink_.ShowBlock({absl::StrCat(what, " read: ", count)}, sink_.Size());
   }
-  if (!value->is_number()) return std::nullopt;
-  const double number = value->get<double>();
-  return number >= 0 && number <= kMaxNumber ? std::optional(number) : std::nullopt;
-}
+  // Call it before other text is printed.
+  void Clear() { sink_.ShowBlock({}, {}); }
 
-std::string SecondsText(std::optional<double> seconds) {
-  return seconds ? absl::StrFormat("%.2f s", *seconds) : "-";
-}
+ private:
+  Clock& clock_;
+  LogSink& sink_;
+  Mutex mutex_;
+  absl::Time next_show_ ABSL_GUARDED_BY(mutex_);
+};
 
-std::optional<double> CpuSeconds(const Json& usage) {
-  double sum = 0;
-  for (const char* time : {"user_cpu_time", "system_cpu_time"}) {
-    const auto seconds = NumberAt(usage, {time, "Sec"});
-    const auto microseconds = NumberAt(usage, {time, "Usec"});
-    if (!seconds || !microseconds) return std::nullopt;
-    sum += *seconds + *microseconds / 1e6;
+// Signals have their default action, so Ctrl-C ends the command at once: it changes nothing.
+class Summary {
+ public:
+  explicit Summary(const SummaryOptions& options) : options_(options) {}
+
+  int Run() {
+    if (const int code = ReadTasks(); code != kExitDone) return code;
+    const bool complete = ReadUse();
+    const Report report =
+        MakeReport(std::move(rows_), {options_.failed, options_.sort, options_.reverse});
+    const absl::Status printed = WriteAll(STDOUT_FILENO, Format(report), "stdout");
+    // The reader, such as `head`, wants no more.
+    if (!printed.ok() && ErrnoOf(printed) != EPIPE) return Fail(printed, kExitFailed);
+    return complete ? kExitDone : kExitFailed;
   }
-  return sum;
-}
 
-// The task's result.json, or null if it cannot be read.
-Json ResultOf(const Task& task, ObjectStore& store) {
-  std::string url = task.command_result_url;
-  const auto spec = ParseTaskSpec(task.args);
-  if (spec.ok() && !spec->command_result_url.empty()) url = spec->command_result_url;
-  if (url.empty()) return nullptr;
-  const auto bytes = store.ReadBytes(url, kMaxResultBytes, {});
-  if (!bytes.ok() || !bytes->has_value()) return nullptr;
-  auto json = ParseJson(**bytes);
-  return json.ok() && json->is_object() ? *std::move(json) : Json(nullptr);
-}
-
-// "no output matches a, b" if the result has such patterns, or empty.
-std::string UnmatchedIn(const Json& result) {
-  const Json* const patterns = JsonField(result, "unmatched_patterns");
-  if (patterns == nullptr || !patterns->is_array()) return "";
-  std::vector<std::string> names;
-  for (const Json& pattern : *patterns) {
-    if (pattern.is_string()) names.push_back(pattern.get<std::string>());
+ private:
+  static int Fail(const absl::Status& status, int code) {
+    PrintError(status.message());
+    return code;
   }
-  return names.empty() ? "" : absl::StrCat("no output matches ", absl::StrJoin(names, ", "));
-}
 
-Row RowOf(const TaskState& state, const Json& result) {
-  static const Json kNone;
-  const Json& ended = IsFinal(state.status) ? result : kNone;
-  const auto member = [&ended](const char* key) -> const Json& {
-    const Json* const found = JsonField(ended, key);
-    return found == nullptr ? kNone : *found;
-  };
-  const Json& usage = member("resource_usage");
-  const Json& files = member("files");
-  const auto peak_kib = NumberAt(usage, {"max_memory_size"});
-  const std::string remark =
-      state.failure_reason.empty() ? UnmatchedIn(ended) : state.failure_reason;
-  return {state.task_id,
-          state.abandoned ? "abandoned" : std::string(WireName(state.status)),
-          state.exit_code.empty() ? "-" : PrintableText(state.exit_code),
-          SecondsText(NumberAt(usage, {"elapsed_time"})),
-          SecondsText(CpuSeconds(usage)),
-          peak_kib ? HumanBytes(*peak_kib * 1024) : "-",
-          files.is_array() ? absl::StrCat(files.size()) : "-",
-          PrintableText(CutText(remark, 200))};
-}
-
-void Print(const std::vector<Row>& rows) {
-  std::vector<size_t> widths(rows.front().size(), 0);
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&line, row[i], std::string(widths[i] - DisplayWidth(row[i]) + 2, ' '));
+  int ReadTasks() {
+    if (options_.tasks_file.empty()) {
+      const absl::Status read = ReadJob();
+      progress_.Clear();
+      return read.ok() ? kExitDone : Fail(read, kExitFailed);
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::cout << line << "\n";
+    auto tasks = ReadFileTasks(options_.tasks_file);
+    if (!tasks.ok()) return Fail(tasks.status(), kExitTasksFile);
+    for (const std::string& problem : tasks->problems) PrintError(problem);
+    rows_ = std::move(tasks->rows);
+    return kExitDone;
   }
-}
+
+  absl::Status ReadJob() {
+    const CancelToken never;
+    auto project =
+        FindProjectId(options_.project_id, ProcessEnvironment, Cloud().metadata(), never);
+    if (!project.ok()) return Annotate(project.status(), "--projectId");
+    RETURN_IF_ERROR(Cloud().CheckCredentials(never));
+    DatastoreClient client(Cloud().datastore_api(), *project);
+    auto tasks = ReadJobTasks(client, options_.job, clock_, never,
+                              [this](size_t count) { progress_.Show("tasks", count); });
+    if (absl::IsNotFound(tasks.status())) {
+      return WithMessage(tasks.status(), absl::StrCat(tasks.status().message(), " in project ",
+                                                      *project, "; check --job and --projectId"));
+    }
+    if (!tasks.ok()) return tasks.status();
+    if (tasks->killed) PrintError(absl::StrCat("a user has killed job ", options_.job));
+    rows_ = std::move(tasks->rows);
+    return absl::OkStatus();
+  }
+
+  // False if results exist that could not be read.
+  bool ReadUse() {
+    bool in_cloud = false;
+    for (TaskRow& row : rows_) {
+      // No worker can have stored a result at another URL.
+      if (!CheckObjectUrl(row.result_url).ok()) row.result_url.clear();
+      in_cloud |= absl::StartsWith(row.result_url, "gs://");
+    }
+    if (in_cloud) {
+      const absl::Status usable = Cloud().CheckCredentials(CancelToken());
+      if (!usable.ok()) {
+        PrintError(absl::StrCat("cannot read the results in Cloud Storage: ", usable.message()));
+        return false;
+      }
+    }
+    LocalStore local;
+    StoreRouter store(local, in_cloud ? &Cloud().store() : nullptr);
+    const ResultProblems problems =
+        ReadResults(store, rows_, [this](size_t count) { progress_.Show("results", count); });
+    progress_.Clear();
+    Print(problems);
+    return problems.unreadable == 0;
+  }
+
+  static void Print(const ResultProblems& problems) {
+    if (problems.malformed > 0) {
+      PrintError(absl::StrCat("the results of ", TasksText(problems.malformed),
+                              " are malformed, the first: ", problems.first_malformed.message()));
+    }
+    if (problems.unreadable == 0) return;
+    const std::string skipped =
+        problems.skipped == 0 ? "" : absl::StrCat(" (and did not try ", problems.skipped, " more)");
+    PrintError(absl::StrCat("cannot read the results of ", TasksText(problems.unreadable), skipped,
+                            ", the first: ", problems.first_unreadable.message()));
+  }
+
+  std::string Format(const Report& report) const {
+    if (options_.format == "json") return FormatJson(report);
+    if (options_.format == "csv") return FormatCsv(report);
+    winsize size = {};
+    const bool is_terminal = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return FormatTable(report, is_terminal ? size.ws_col : 0);
+  }
+
+  // Made only if needed: a tasks file may need no cloud.
+  GoogleCloud& Cloud() {
+    if (!cloud_) {
+      const CloudSettings settings = {.metadata_timeout = kMetadataTimeout,
+                                      .project_id = options_.project_id};
+      cloud_.emplace(ProcessEnvironment, clock_, nullptr, &log_, settings);
+    }
+    return *cloud_;
+  }
+
+  const SummaryOptions& options_;
+  SystemClock clock_;
+  LogSink sink_{clock_, STDERR_FILENO, LogFormat::kText, Severity::kWarning};
+  const Log log_{sink_};
+  ReadProgress progress_{clock_, sink_};
+  std::optional<GoogleCloud> cloud_;
+  std::vector<TaskRow> rows_;
+};
 
 }  // namespace
 
-int RunSummary(const SummaryOptions& options) {
-  constexpr char kName[] = "sparklesworker summary: ";
-  auto file = ReadTasksFile(options.tasks_file);
-  std::vector<std::string> damage;
-  const auto states = file.ok() ? ReadStates(options.tasks_file, file->tasks, &damage)
-                                : absl::StatusOr<std::vector<TaskState>>(file.status());
-  if (!states.ok()) {
-    std::cerr << kName << states.status().message() << "\n";
-    return kExitTasksFile;
-  }
-  for (const std::string& problem : file->problems) {
-    std::cerr << kName << options.tasks_file << ": " << problem << "\n";
-  }
-  for (const std::string& line : damage) std::cerr << kName << line << "\n";
-  LocalStore local;
-  StoreRouter store(local, nullptr);
-  std::vector<Row> rows = {
-      {"TASK", "STATUS", "EXIT", "WALL", "CPU", "PEAK MEMORY", "OUTPUTS", "REASON"}};
-  for (size_t i = 0; i < states->size(); ++i) {
-    rows.push_back(RowOf((*states)[i], ResultOf(file->tasks[i].task, store)));
-  }
-  Print(rows);
-  return kExitDone;
-}
+int RunSummary(const SummaryOptions& options) { return Summary(options).Run(); }
 
 }  // namespace sparkles
