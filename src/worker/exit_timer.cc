@@ -3,10 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace sparkles {
 namespace {
 
-volatile sig_atomic_t exit_code_of_timer = 0;
+// Read on the thread that receives the signal. Without locks, so that a signal handler may use it.
+std::atomic<int> exit_code_of_timer = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void OnTimerSignal(int, siginfo_t* info, void*) { ExitIfTimerSignal(info->si_code); }
 
