@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -189,7 +190,7 @@ TEST_P(ObjectStoreContract, UploadBytesReportsSizeAndChecksum) {
 TEST_P(ObjectStoreContract, EveryMovedByteIsReported) {
   const UniqueFd source = FileWith(Pattern(3'000'001));
   const UniqueFd target = FileWith("");
-  uint64_t moved = 0;
+  std::atomic<uint64_t> moved = 0;  // several threads transfer
   const CancelToken never;
   const Activity activity(never, nullptr, [&](uint64_t bytes) { moved += bytes; });
   ASSERT_TRUE(store().Upload(source.get(), Url("a"), {}, activity).ok());

@@ -92,13 +92,13 @@ bool RunWorker(World& world, Machine& machine) {
                        client, clock, log, journal.value().get());
   ContentCache cache(machine.directory + "/cache", store, clock);
   SimProcessRunner runner(world, machine);
-  CurrentTask current;
+  CurrentTask task;
   Executor executor{.options = options,
                     .clock = clock,
                     .runner = runner,
                     .store = store,
                     .cache = cache,
-                    .current = current,
+                    .current = task,
                     .log = log};
   const bool retries_long = world.scheduler.Chance(0.7);
   const absl::Duration linger = absl::Seconds(world.scheduler.Random(world.calm() ? 20 : 60));

@@ -81,7 +81,11 @@ TEST_F(HungStopTest, SecondConcurrentHandBackIsRefused) {
       absl::IsDeadlineExceeded(hand_back_.HandBack(claim_, "stuck", absl::Milliseconds(1))));
   EXPECT_TRUE(absl::IsUnavailable(hand_back_.HandBack(claim_, "SIGTERM", kLimit)));
   queue_.hangs = false;
-  while (tasks_.Find("a.1").status != TaskStatus::kPending) absl::SleepFor(absl::Milliseconds(1));
+  // The first thread uses this object of the test until another hand-back may begin.
+  while (absl::IsUnavailable(hand_back_.HandBack(claim_, "SIGTERM", kLimit))) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(tasks_.Find("a.1").status, TaskStatus::kPending);
 }
 
 }  // namespace
