@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "doctor": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor",
                "monitor"],
     "summary": ["base", "http", "task", "gcp", "storage", "queue"],
-    "cli": ["base", "http", "process", "task", "gcp", "storage", "queue", "executor", "monitor",
+    "cli": ["base", "http", "process", "gcp", "storage", "queue", "executor", "monitor",
             "view", "worker", "slots", "doctor", "summary"],
     "main.cc": ["process", "cli"],
 }
