@@ -190,7 +190,7 @@ std::string SlotLine(const ViewFacts& facts, size_t index, size_t columns, ViewS
   const size_t slots = facts.slots.size();
   const std::string number =
       slots < 2 ? ""
-                : absl::StrCat(Right(absl::StrCat(index + 1), absl::StrCat(slots).size()), kGap);
+                : absl::StrCat(Right(absl::StrCat(index), absl::StrCat(slots - 1).size()), kGap);
   std::string rest = Fit(columns < kRateColumns ? NameOf(task.phase) : PhaseText(task),
                          columns < kRateColumns ? kShortPhase : kPhase);
   absl::StrAppend(&rest, kGap, Right(idle ? "" : ClockText(slot.task_time), kTime));

@@ -29,7 +29,7 @@ struct ViewFacts {
   size_t running = 0;
   absl::Duration elapsed;
   std::optional<absl::Duration> left;  // an estimate
-  std::vector<SlotFacts> slots;
+  std::vector<SlotFacts> slots;        // by number (SPARKLES_SLOT)
   size_t id_columns = 0;  // columns of the widest task id so far, so that columns do not move
   std::string note;       // such as "stopping", or empty
 };

@@ -58,8 +58,8 @@ class Screens(ViewTest):
                                    r"  (about \d+ \w+|a few seconds) left$")
         self.assertEqual(block[1].count("━"), bar_columns // 2)
         self.assertEqual(block[2], "2 done   1 failed   2 running   1 waiting   1 nonzero exit")
-        self.assertRegex(block[3], r"^1  job\.[456]     running {23}0:\d\d$")
-        self.assertRegex(block[4], r"^2  job\.[456]     running {23}0:\d\d$")
+        self.assertRegex(block[3], r"^0  job\.[456]     running {23}0:\d\d$")
+        self.assertRegex(block[4], r"^1  job\.[456]     running {23}0:\d\d$")
         self.assertEqual(block[5:], [""] * len(block[5:]))
         self.assertLess(max(map(len, block)), columns)
         for line in filter(None, screen.lines()[:-len(block)]):

@@ -64,11 +64,11 @@ TEST(RenderBlockTest, EightyColumnsHoldRates) {
   EXPECT_EQ(Draw(SomeFacts(), {80, 24}), R"(
 ================-----------------------   41 %   1:12:44  about 1 h 40 min left
 410 done    3 failed      4 running      583 waiting    5 nonzero exit
-1  kmer-fit.413  running                    1:14:00
-2  kmer-fit.414  fetching 3/12 files           0:14  85.2 MB/s
-3  kmer-fit.415  storing 3/12 files            2:11  85.2 MB/s
-4  kmer-fit.416  preparing                     0:00
-5                idle
+0  kmer-fit.413  running                    1:14:00
+1  kmer-fit.414  fetching 3/12 files           0:14  85.2 MB/s
+2  kmer-fit.415  storing 3/12 files            2:11  85.2 MB/s
+3  kmer-fit.416  preparing                     0:00
+4                idle
 )");
 }
 
@@ -78,8 +78,8 @@ TEST(RenderBlockTest, WideTerminalHoldsBytes) {
   const std::string bar = std::string(33, '=') + std::string(47, '-');
   EXPECT_EQ(Draw(facts, {200, 50}), "\n" + bar + R"(   41 %   1:12:44  about 1 h 40 min left
 410 done    3 failed      4 running      583 waiting    5 nonzero exit
-1  kmer-fit.413  running                    1:14:00
-2  kmer-fit.414  fetching 3/12 files           0:14    1.2 GB  85.2 MB/s
+0  kmer-fit.413  running                    1:14:00
+1  kmer-fit.414  fetching 3/12 files           0:14    1.2 GB  85.2 MB/s
 )");
 }
 
@@ -89,11 +89,11 @@ TEST(RenderBlockTest, FortyColumnsHoldTaskPhaseAndTime) {
 1:12:44 elapsed  about 1 h 40 min left
 410 done    3 failed      4 running
 583 waiting    5 nonzero exit
-1  kmer-fit.413  running     1:14:00
-2  kmer-fit.414  fetching       0:14
-3  kmer-fit.415  storing        2:11
-4  kmer-fit.416  preparing      0:00
-5                idle
+0  kmer-fit.413  running     1:14:00
+1  kmer-fit.414  fetching       0:14
+2  kmer-fit.415  storing        2:11
+3  kmer-fit.416  preparing      0:00
+4                idle
 )");
 }
 
@@ -114,8 +114,8 @@ TEST(RenderBlockTest, ColoursMarkFailuresAndDimTheRest) {
   EXPECT_THAT(drawn, HasSubstr("410 done    \x1b[31m3 failed\x1b[0m      4 running      "
                                "\x1b[2m0 waiting\x1b[0m      \x1b[33m5 nonzero exit\x1b[0m\n"));
   EXPECT_THAT(drawn, HasSubstr("\n\x1b[33mstopping"));
-  EXPECT_THAT(drawn, HasSubstr("\n\x1b[2m1  \x1b[0mkmer-fit.413  running"));
-  EXPECT_THAT(drawn, HasSubstr("\n\x1b[2m2  \x1b[0m\x1b[2m              idle\x1b[0m\n"));
+  EXPECT_THAT(drawn, HasSubstr("\n\x1b[2m0  \x1b[0mkmer-fit.413  running"));
+  EXPECT_THAT(drawn, HasSubstr("\n\x1b[2m1  \x1b[0m\x1b[2m              idle\x1b[0m\n"));
 }
 
 // The text is the same, so that NO_COLOR changes only the colours.
@@ -138,10 +138,10 @@ TEST(RenderBlockTest, SlotsWithoutRoomAreCounted) {
   facts.slots = std::vector<SlotFacts>(64, facts.slots[0]);
   const auto lines = RenderBlock(facts, {80, 24}, {});
   EXPECT_EQ(lines.size(), 15) << "with the empty row, two thirds of the screen";
-  EXPECT_THAT(lines[2], testing::StartsWith(" 1  kmer"));
+  EXPECT_THAT(lines[2], testing::StartsWith(" 0  kmer"));
   EXPECT_EQ(lines.back(), "and 52 more slots");
   facts.slots.resize(13);
-  EXPECT_THAT(RenderBlock(facts, {80, 24}, {}).back(), testing::StartsWith("13  kmer"));
+  EXPECT_THAT(RenderBlock(facts, {80, 24}, {}).back(), testing::StartsWith("12  kmer"));
 }
 
 TEST(RenderBlockTest, LowTerminalKeepsCounts) {
@@ -173,8 +173,8 @@ TEST(RenderBlockTest, StrangeTaskIdsKeepColumns) {
   facts.slots[1].task.task_id = "\xE4\xBB\xBB\xE5\x8A\xA1.1";
   facts.id_columns = 16;
   const auto lines = RenderBlock(facts, {80, 24}, {});
-  EXPECT_THAT(lines[2], testing::StartsWith("1  \\x1b[2J\\n\\xff     running"));
-  EXPECT_THAT(lines[3], testing::StartsWith("2  \xE4\xBB\xBB\xE5\x8A\xA1.1            fetching"));
+  EXPECT_THAT(lines[2], testing::StartsWith("0  \\x1b[2J\\n\\xff     running"));
+  EXPECT_THAT(lines[3], testing::StartsWith("1  \xE4\xBB\xBB\xE5\x8A\xA1.1            fetching"));
 }
 
 TEST(RenderBlockTest, LongTaskIdIsCutInItsMiddle) {
