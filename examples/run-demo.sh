@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the job of examples/kmer-job/ with two workers and shows the results.
+# Runs the job of examples/kmer-job/, two tasks at a time, and shows the results.
 # Usage: examples/run-demo.sh [BINARY]. Replaces the directory ./demo-results.
 set -eu
 
@@ -28,15 +28,9 @@ sed -e "s|@GENOME@|$genome|" -e "s|@KMERS@|$kmers|" -e "s|@GC@|$gc|" \
     -e "s|@REFERENCE@|file://$demo/store/reference.tsv|" \
     -e "s|@RESULTS@|file://$demo/results|" "$job/tasks.json.in" > "$demo/tasks.json"
 
-echo '== Two workers share the tasks (each writes its log to stderr)'
-consume() {
-  "$binary" consume --tasksFile "$demo/tasks.json" --tasksDir "$demo/worker-$1" \
-      --cacheDir "$demo/cache"
-}
-consume 1 & first=$!
-consume 2 & second=$!
-wait "$first"
-wait "$second"
+echo '== A worker runs two tasks at a time (its log goes to stderr)'
+"$binary" consume --tasksFile "$demo/tasks.json" --tasksDir "$demo/tasks" \
+    --cacheDir "$demo/cache" --slots 2
 
 echo '== What came of the tasks (genome.7 fails on purpose: its reference does not exist)'
 "$binary" summary --tasksFile "$demo/tasks.json"

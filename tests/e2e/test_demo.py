@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 from harness import BINARY, MARK, SLOWNESS, LabTest
+from terminal import TerminalWorker
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
@@ -54,6 +55,16 @@ class Demo(LabTest):
             self.assertIn("complete", lines[f"genome.{number}"])
         self.assertIn("failed", lines["genome.7"])
         self.assertIn("reference.tsv", lines["genome.7"])
+
+
+class DemoOnTerminal(LabTest):
+    def test_view_shows_both_slots(self):
+        terminal = TerminalWorker(self.lab, BINARY, program=EXAMPLES / "run-demo.sh")
+        self.addCleanup(terminal.close)
+        terminal.wait_for(lambda: re.search(r"\n0  .*\n1  ", terminal.screen.text()),
+                          "shows two slots")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertNotIn("waiting", terminal.screen.text())
 
 
 class CheckpointDemo(LabTest):
