@@ -11,6 +11,7 @@ import time
 import unittest
 
 from harness import LOG_LINE, LabTest, wait_until
+from terminal import Screen
 
 
 class State(LabTest):
@@ -212,8 +213,11 @@ class WorkerOutput(LabTest):
                 break
         text = shown.decode()
         self.assertRegex(text, r"\r[^\n]*\d ?[kMG]?B")
-        last = re.split(r"[\r\n]+", text.rstrip("\r\n\x1b[K"))[-1]
-        self.assertRegex(last, LOG_LINE)  # the progress line is erased at the end
+        screen = Screen(400, 50)
+        screen.feed(shown)
+        last = screen.text().rstrip().splitlines()[-1]
+        self.assertRegex(last, LOG_LINE)  # the block is erased at the end
+
 
 
 if __name__ == "__main__":
